@@ -1,0 +1,270 @@
+/// Validates a JSON document (RFC 8259) and says where its values stand, in one pass and without copying.
+///
+/// The scanner is a position in a document that the caller keeps: every function takes the whole document's bytes. It accepts
+/// exactly the grammar of RFC 8259 in UTF-8 (RFC 3629), without a byte order mark. Escapes of lone surrogates are grammatical
+/// (§8.2) and accepted. Duplicate names are reported as they come; see ``JSONValue/member(_:in:)``.
+///
+///     var scanner = JSONScanner(depthMax: 64)
+///     try scanner.beginObject(document)
+///     while let name = try scanner.nextMember(document) {
+///         let value = try scanner.value(document)          // validates the value and steps over it
+///     }
+///     try scanner.end(document)
+///
+/// Between two calls of `nextMember` or `nextElement` exactly one value is to be read: with `value`, or by a nested `begin…`
+/// and its `next…` until it returns nil or false.
+package struct JSONScanner: Sendable {
+    /// The offset in bytes of what is read next.
+    package private(set) var offset: Int
+    private var depth = 0
+    private var isAtFirst = false
+    private let depthMax: Int
+
+    /// - Parameters:
+    ///   - depthMax: how many objects and arrays may be open at once; one more throws ``JSONError/Reason/tooDeep``.
+    ///   - offset: where to begin, for a second look at a validated document.
+    package init(depthMax: Int, offset: Int = 0) {
+        self.depthMax = depthMax
+        self.offset = offset
+    }
+
+    /// Validates a whole document, which is one value and white space around it.
+    package static func validate(_ document: Span<UInt8>, depthMax: Int) throws(JSONError) -> JSONValue {
+        var scanner = JSONScanner(depthMax: depthMax)
+        let value = try scanner.value(document)
+        try scanner.end(document)
+        return value
+    }
+
+    /// The kind of the value that follows, told by its first byte.
+    @inline(__always)
+    package mutating func nextKind(_ document: Span<UInt8>) throws(JSONError) -> JSONValue.Kind {
+        switch skipWhitespace(document) {
+        case UInt8(ascii: "\""): return .string
+        case UInt8(ascii: "{"): return .object
+        case UInt8(ascii: "["): return .array
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+        case UInt8(ascii: "t"): return .true
+        case UInt8(ascii: "f"): return .false
+        case UInt8(ascii: "n"): return .null
+        default: throw unexpected(document, offset == 0 && startsWithByteOrderMark(document) ? .byteOrderMark : .unexpectedByte)
+        }
+    }
+
+    /// Validates the value that follows and steps over it.
+    package mutating func value(_ document: Span<UInt8>) throws(JSONError) -> JSONValue {
+        let kind = try nextKind(document)
+        let start = offset
+        if kind == .object || kind == .array {
+            try skipContainer(kind, document)
+        } else {
+            try skipScalar(kind, document)
+        }
+        return JSONValue(kind: kind, range: start..<offset)
+    }
+
+    /// Steps into the object that follows.
+    package mutating func beginObject(_ document: Span<UInt8>) throws(JSONError) {
+        guard skipWhitespace(document) == UInt8(ascii: "{") else { throw unexpected(document, .expectedObject) }
+        try open()
+    }
+
+    /// Steps into the array that follows.
+    package mutating func beginArray(_ document: Span<UInt8>) throws(JSONError) {
+        guard skipWhitespace(document) == UInt8(ascii: "[") else { throw unexpected(document, .expectedArray) }
+        try open()
+    }
+
+    /// Reads the name of the object's next member, up to its value; nil at the end of the object, which is then closed.
+    /// - Returns: the name's range with its quotes.
+    @inline(__always)
+    package mutating func nextMember(_ document: Span<UInt8>) throws(JSONError) -> Range<Int>? {
+        var byte = skipWhitespace(document)
+        if byte == UInt8(ascii: "}") { return close() }
+        if !isAtFirst {
+            guard byte == UInt8(ascii: ",") else { throw unexpected(document, .expectedCommaOrBrace) }
+            offset &+= 1
+            byte = skipWhitespace(document)
+        }
+        guard byte == UInt8(ascii: "\"") else { throw unexpected(document, .expectedName) }
+        let start = offset
+        try skipString(document)
+        let name = start..<offset
+        guard skipWhitespace(document) == UInt8(ascii: ":") else { throw unexpected(document, .expectedColon) }
+        offset &+= 1
+        return name
+    }
+
+    /// Steps to the array's next element; false at the end of the array, which is then closed.
+    @inline(__always)
+    package mutating func nextElement(_ document: Span<UInt8>) throws(JSONError) -> Bool {
+        let byte = skipWhitespace(document)
+        if isAtFirst {
+            isAtFirst = false
+            guard byte == UInt8(ascii: "]") else { return true }
+            let _: Range<Int>? = close()
+            return false
+        }
+        if byte == UInt8(ascii: "]") {
+            let _: Range<Int>? = close()
+            return false
+        }
+        guard byte == UInt8(ascii: ",") else { throw unexpected(document, .expectedCommaOrBracket) }
+        offset &+= 1
+        return true
+    }
+
+    /// Checks that nothing but white space follows.
+    package mutating func end(_ document: Span<UInt8>) throws(JSONError) {
+        _ = skipWhitespace(document)
+        guard offset == document.count else { throw JSONError(offset: offset, reason: .trailingBytes) }
+    }
+}
+
+extension JSONScanner {
+    private mutating func open() throws(JSONError) {
+        guard depth < depthMax else { throw JSONError(offset: offset, reason: .tooDeep) }
+        depth &+= 1
+        offset &+= 1
+        isAtFirst = true
+    }
+
+    @inline(__always)
+    private mutating func close() -> Range<Int>? {
+        depth &-= 1
+        offset &+= 1
+        isAtFirst = false
+        return nil
+    }
+
+    /// Steps over a whole object or array. It keeps its own stack of open containers, one bit each: recursion would hand the
+    /// thread's stack to the sender of the document.
+    private mutating func skipContainer(_ outer: JSONValue.Kind, _ document: Span<UInt8>) throws(JSONError) {
+        var containers = ContainerStack()
+        try open()
+        containers.push(isObject: outer == .object)
+        while !containers.isEmpty {
+            guard try stepInside(isObject: containers.isObjectOnTop, document) else {
+                containers.pop()
+                continue
+            }
+            let kind = try nextKind(document)
+            if kind == .object || kind == .array {
+                try open()
+                containers.push(isObject: kind == .object)
+            } else {
+                try skipScalar(kind, document)
+            }
+        }
+    }
+
+    /// Steps to the next value of the innermost container; false when that container has ended.
+    @inline(__always)
+    private mutating func stepInside(isObject: Bool, _ document: Span<UInt8>) throws(JSONError) -> Bool {
+        isObject ? try nextMember(document) != nil : try nextElement(document)
+    }
+
+    @inline(__always)
+    private mutating func skipScalar(_ kind: JSONValue.Kind, _ document: Span<UInt8>) throws(JSONError) {
+        isAtFirst = false
+        switch kind {
+        case .string: try skipString(document)
+        case .number: try skipNumber(document)
+        case .true: try skipLiteral("true", document)
+        case .false: try skipLiteral("false", document)
+        case .null: try skipLiteral("null", document)
+        case .object, .array: preconditionFailure("containers are stepped through")
+        }
+    }
+
+    /// Steps to the next byte that is no white space (§2) and returns it; 0, which no grammar rule allows, at the end.
+    @inline(__always)
+    private mutating func skipWhitespace(_ document: Span<UInt8>) -> UInt8 {
+        while offset < document.count {
+            let byte = document[offset]
+            guard byte <= 0x20, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return byte }
+            offset &+= 1
+        }
+        return 0
+    }
+
+    private mutating func skipLiteral(_ literal: StaticString, _ document: Span<UInt8>) throws(JSONError) {
+        for character in literal.description.utf8 {
+            guard offset < document.count, document[offset] == character else { throw unexpected(document, .unexpectedByte) }
+            offset &+= 1
+        }
+    }
+
+    /// Steps over a number (§6): `-`? int frac? exp?
+    private mutating func skipNumber(_ document: Span<UInt8>) throws(JSONError) {
+        if byte(document) == UInt8(ascii: "-") { offset &+= 1 }
+        if byte(document) == UInt8(ascii: "0") {
+            offset &+= 1
+        } else {
+            try skipDigits(document)
+        }
+        if byte(document) == UInt8(ascii: ".") {
+            offset &+= 1
+            try skipDigits(document)
+        }
+        if byte(document) | 0x20 == UInt8(ascii: "e") {
+            offset &+= 1
+            if byte(document) == UInt8(ascii: "+") || byte(document) == UInt8(ascii: "-") { offset &+= 1 }
+            try skipDigits(document)
+        }
+    }
+
+    /// Steps over one digit or more.
+    @inline(__always)
+    private mutating func skipDigits(_ document: Span<UInt8>) throws(JSONError) {
+        guard isDigit(byte(document)) else { throw unexpected(document, .badNumber) }
+        repeat { offset &+= 1 } while isDigit(byte(document))
+    }
+
+    @inline(__always)
+    private func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
+
+    /// The byte at the offset; 0, which no grammar rule allows, at the end.
+    @inline(__always)
+    private func byte(_ document: Span<UInt8>) -> UInt8 { offset < document.count ? document[offset] : 0 }
+
+    /// Steps over a string (§7), from its opening quote.
+    private mutating func skipString(_ document: Span<UInt8>) throws(JSONError) {
+        offset = try JSONText.end(ofStringAt: offset, in: document)
+    }
+
+    private func startsWithByteOrderMark(_ document: Span<UInt8>) -> Bool {
+        document.count >= 3 && document[0] == 0xEF && document[1] == 0xBB && document[2] == 0xBF
+    }
+
+    private func unexpected(_ document: Span<UInt8>, _ reason: JSONError.Reason) -> JSONError {
+        JSONError(offset: offset, reason: offset < document.count ? reason : .unexpectedEnd)
+    }
+}
+
+/// The kinds of the open containers, innermost on top, one bit each: 64 without an allocation.
+private struct ContainerStack {
+    private var top: UInt64 = 0
+    private var below: [UInt64] = []
+    private var count = 0
+
+    var isEmpty: Bool { count == 0 }
+    var isObjectOnTop: Bool { top & 1 == 1 }
+
+    @inline(__always)
+    mutating func push(isObject: Bool) {
+        if count != 0, count % 64 == 0 {
+            below.append(top)
+            top = 0
+        }
+        top = top << 1 | (isObject ? 1 : 0)
+        count &+= 1
+    }
+
+    @inline(__always)
+    mutating func pop() {
+        top >>= 1
+        count &-= 1
+        if count != 0, count % 64 == 0 { top = below.removeLast() }
+    }
+}

@@ -1,0 +1,179 @@
+/// The strings of JSON (RFC 8259 §7): finding their end, decoding, comparing. Ranges include the quotes.
+package enum JSONText {
+    /// Validates the string whose opening quote stands at `start`.
+    /// - Returns: the offset after its closing quote.
+    static func end(ofStringAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
+        var offset = start &+ 1
+        while true {
+            offset = plainEnd(from: offset, in: document)
+            guard offset < document.count else { throw JSONError(offset: offset, reason: .unexpectedEnd) }
+            switch document[offset] {
+            case UInt8(ascii: "\""): return offset &+ 1
+            case UInt8(ascii: "\\"): offset = try end(ofEscapeAt: offset, in: document)
+            case 0x80...: offset = try end(ofSequencesAt: offset, in: document)
+            default: throw JSONError(offset: offset, reason: .controlCharacter)
+            }
+        }
+    }
+
+    /// Steps over the bytes that stand for themselves: ASCII other than quote, backslash and control characters.
+    /// Eight at a time: the lowest set high bit marks the first byte that is not plain.
+    @inline(__always)
+    private static func plainEnd(from start: Int, in document: Span<UInt8>) -> Int {
+        var offset = start
+        while offset &+ 8 <= document.count {
+            let word = document.word(at: offset)
+            let quotes = word ^ UInt64(repeating: UInt8(ascii: "\""))
+            let backslashes = word ^ UInt64(repeating: UInt8(ascii: "\\"))
+            let below = word &- UInt64(repeating: 0x20)
+            let ones = UInt64(repeating: 1)
+            let found = (word | below | (quotes &- ones) | (backslashes &- ones)) & UInt64(repeating: 0x80)
+            if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
+            offset &+= 8
+        }
+        while offset < document.count, isPlain(document[offset]) { offset &+= 1 }
+        return offset
+    }
+
+    @inline(__always)
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x80 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
+    private static func end(ofEscapeAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
+        guard start &+ 1 < document.count else { throw JSONError(offset: start &+ 1, reason: .unexpectedEnd) }
+        switch document[start &+ 1] {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
+            UInt8(ascii: "r"), UInt8(ascii: "t"):
+            return start &+ 2
+        case UInt8(ascii: "u"):
+            guard start &+ 6 <= document.count else { throw JSONError(offset: start, reason: .badEscape) }
+            guard codeUnit(at: start &+ 2, in: document) != nil else { throw JSONError(offset: start, reason: .badEscape) }
+            return start &+ 6
+        default: throw JSONError(offset: start, reason: .badEscape)
+        }
+    }
+
+    /// The UTF-16 code unit that four hexadecimal digits write.
+    private static func codeUnit(at start: Int, in document: Span<UInt8>) -> UInt16? {
+        guard start &+ 4 <= document.count else { return nil }
+        var unit: UInt16 = 0
+        for offset in start..<start &+ 4 {
+            guard let digit = hexadecimal(document[offset]) else { return nil }
+            unit = unit << 4 | digit
+        }
+        return unit
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> UInt16? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt16(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt16(byte - UInt8(ascii: "a") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt16(byte - UInt8(ascii: "A") + 10)
+        default: nil
+        }
+    }
+
+    /// Validates the multi-byte UTF-8 sequences that begin at `start`.
+    /// - Returns: the offset of the next ASCII byte.
+    private static func end(ofSequencesAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
+        var offset = start
+        while offset < document.count, document[offset] >= 0x80 {
+            let length = sequenceLength(at: offset, in: document)
+            guard length > 0 else { throw JSONError(offset: offset, reason: .badUTF8) }
+            offset &+= length
+        }
+        return offset
+    }
+
+    /// The length of the multi-byte sequence at `offset`; 0 when RFC 3629 §4 does not allow it: overlong, a surrogate, beyond
+    /// U+10FFFF, or cut short.
+    @inline(__always)
+    private static func sequenceLength(at offset: Int, in document: Span<UInt8>) -> Int {
+        let first = document[offset]
+        guard offset &+ 1 < document.count, isContinuation(document[offset &+ 1]) else { return 0 }
+        if first < 0xE0 { return first >= 0xC2 ? 2 : 0 }
+        guard offset &+ 2 < document.count, isContinuation(document[offset &+ 2]) else { return 0 }
+        let second = document[offset &+ 1]
+        if first < 0xF0 {
+            let isBad = (first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0)
+            return isBad ? 0 : 3
+        }
+        guard offset &+ 3 < document.count, isContinuation(document[offset &+ 3]) else { return 0 }
+        let isBad = first > 0xF4 || (first == 0xF0 && second < 0x90) || (first == 0xF4 && second >= 0x90)
+        return isBad ? 0 : 4
+    }
+
+    @inline(__always)
+    private static func isContinuation(_ byte: UInt8) -> Bool { byte & 0xC0 == 0x80 }
+}
+
+extension JSONText {
+    /// The text of a validated string, its escapes undone; a lone surrogate becomes U+FFFD.
+    package static func decode(_ range: Range<Int>, in document: Span<UInt8>) -> String {
+        let inner = range.lowerBound + 1..<range.upperBound - 1
+        guard hasEscape(inner, in: document) else { return String(decoding: document.bytes(in: inner), as: UTF8.self) }
+        var text: [UInt8] = []
+        text.reserveCapacity(inner.count)
+        var offset = inner.lowerBound
+        while offset < inner.upperBound {
+            if document[offset] == UInt8(ascii: "\\") {
+                offset = appendEscape(at: offset, in: document, to: &text)
+            } else {
+                text.append(document[offset])
+                offset += 1
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Whether a validated member name is `name`, also when it is written with escapes (`"\u006dodel"` is `model`).
+    @inline(__always)
+    package static func isEqual(_ range: Range<Int>, to name: String, in document: Span<UInt8>) -> Bool {
+        let key = name.utf8Span.span
+        if range.count == key.count &+ 2 {
+            var index = 0
+            while index < key.count, key[index] == document[range.lowerBound &+ 1 &+ index] { index &+= 1 }
+            if index == key.count { return true }
+        }
+        // An escape takes more bytes than the character for which it stands.
+        return range.count > key.count &+ 2 && hasEscape(range, in: document) && decode(range, in: document) == name
+    }
+
+    static func hasEscape(_ range: Range<Int>, in document: Span<UInt8>) -> Bool {
+        for offset in range where document[offset] == UInt8(ascii: "\\") { return true }
+        return false
+    }
+
+    private static func appendEscape(at start: Int, in document: Span<UInt8>, to text: inout [UInt8]) -> Int {
+        switch document[start + 1] {
+        case UInt8(ascii: "b"): text.append(0x08)
+        case UInt8(ascii: "f"): text.append(0x0C)
+        case UInt8(ascii: "n"): text.append(0x0A)
+        case UInt8(ascii: "r"): text.append(0x0D)
+        case UInt8(ascii: "t"): text.append(0x09)
+        case UInt8(ascii: "u"): return appendCodeUnits(at: start, in: document, to: &text)
+        default: text.append(document[start + 1])
+        }
+        return start + 2
+    }
+
+    /// Appends the character that `\uXXXX`, or a pair of them, writes.
+    private static func appendCodeUnits(at start: Int, in document: Span<UInt8>, to text: inout [UInt8]) -> Int {
+        let unit = codeUnit(at: start + 2, in: document) ?? 0xFFFD
+        if UTF16.isLeadSurrogate(unit), let trail = trailSurrogate(at: start + 6, in: document) {
+            let value = 0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(trail) - 0xDC00)
+            text.append(contentsOf: Character(Unicode.Scalar(value) ?? "\u{FFFD}").utf8)
+            return start + 12
+        }
+        text.append(contentsOf: Character(Unicode.Scalar(UInt32(unit)) ?? "\u{FFFD}").utf8)
+        return start + 6
+    }
+
+    private static func trailSurrogate(at start: Int, in document: Span<UInt8>) -> UInt16? {
+        guard start + 6 <= document.count, document[start] == UInt8(ascii: "\\"), document[start + 1] == UInt8(ascii: "u"),
+            let unit = codeUnit(at: start + 2, in: document), UTF16.isTrailSurrogate(unit)
+        else { return nil }
+        return unit
+    }
+}

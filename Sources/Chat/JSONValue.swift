@@ -1,0 +1,87 @@
+/// Where one JSON value stands in a document, and of which kind it is. It owns no bytes.
+package struct JSONValue: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        case object, array, string, number, `true`, `false`, null
+    }
+
+    package let kind: Kind
+    /// The value's bytes without white space around it; a string's quotes, an object's braces belong to it.
+    package let range: Range<Int>
+
+    package init(kind: Kind, range: Range<Int>) {
+        self.kind = kind
+        self.range = range
+    }
+}
+
+/// One name–value pair of an object, as byte ranges into the document.
+package struct JSONMember: Hashable, Sendable {
+    /// The name's bytes with its quotes.
+    package let name: Range<Int>
+    package let value: JSONValue
+}
+
+extension JSONValue {
+    /// The members of an object, in their order, duplicates included; none when the value is no object.
+    ///
+    /// `document` is the one in which the value was found by a ``JSONScanner``, which has validated it: a scan of the range
+    /// cannot fail. Were it to fail, the list ends there.
+    package func members(in document: Span<UInt8>) -> [JSONMember] {
+        var members: [JSONMember] = []
+        guard kind == .object else { return members }
+        var scanner = JSONScanner(depthMax: .max, offset: range.lowerBound)
+        do {
+            try scanner.beginObject(document)
+            while let name = try scanner.nextMember(document) {
+                members.append(JSONMember(name: name, value: try scanner.value(document)))
+            }
+        } catch {}  // A validated range holds no error.
+        return members
+    }
+
+    /// The elements of an array, in their order; none when the value is no array. See ``members(in:)``.
+    package func elements(in document: Span<UInt8>) -> [JSONValue] {
+        var elements: [JSONValue] = []
+        guard kind == .array else { return elements }
+        var scanner = JSONScanner(depthMax: .max, offset: range.lowerBound)
+        do {
+            try scanner.beginArray(document)
+            while try scanner.nextElement(document) {
+                elements.append(try scanner.value(document))
+            }
+        } catch {}  // A validated range holds no error.
+        return elements
+    }
+
+    /// The value of the member with this name; of duplicates the last, as most parsers have it.
+    package func member(_ name: String, in document: Span<UInt8>) -> JSONValue? {
+        members(in: document).last { JSONText.isEqual($0.name, to: name, in: document) }?.value
+    }
+
+    /// The text of a string, nil for other kinds.
+    package func string(in document: Span<UInt8>) -> String? {
+        kind == .string ? JSONText.decode(range, in: document) : nil
+    }
+
+    /// The value of a number written as an integer that fits; nil for `1.0`, `1e3` and other kinds.
+    package func integer(in document: Span<UInt8>) -> Int? {
+        guard kind == .number else { return nil }
+        return Int(String(decoding: document.bytes(in: range), as: UTF8.self))
+    }
+
+    /// Whether an object or array has nothing inside.
+    package func isEmpty(in document: Span<UInt8>) -> Bool {
+        guard kind == .object || kind == .array else { return false }
+        return range.dropFirst().dropLast().allSatisfy { document[$0] <= UInt8(ascii: " ") }
+    }
+}
+
+extension Span<UInt8> {
+    /// A copy of the bytes in `range`.
+    package func bytes(in range: Range<Int>) -> [UInt8] {
+        let part = extracting(range)
+        return [UInt8](capacity: part.count) { output in
+            for index in part.indices { output.append(part[index]) }
+        }
+    }
+}

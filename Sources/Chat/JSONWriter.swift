@@ -1,0 +1,36 @@
+extension [UInt8] {
+    /// Appends the UTF-8 bytes of `text` as they are.
+    package mutating func append(_ text: String) {
+        append(contentsOf: text.utf8)
+    }
+
+    /// Appends `text` as a JSON string with its quotes (RFC 8259 §7). U+2028 and U+2029 need no escape in JSON, and no line
+    /// break ever comes out: the result fits in one `data:` line.
+    package mutating func appendJSONString(_ text: String) {
+        append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): append(contentsOf: [UInt8(ascii: "\\"), byte])
+            case 0x0A: append("\\n")
+            case 0x0D: append("\\r")
+            case 0x09: append("\\t")
+            case ..<0x20: append("\\u00\(hexadecimal: byte)")
+            default: append(byte)
+            }
+        }
+        append(UInt8(ascii: "\""))
+    }
+
+    /// Appends a JSON string, or `null`.
+    package mutating func appendJSONString(_ text: String?) {
+        guard let text else { return append("null") }
+        appendJSONString(text)
+    }
+}
+
+extension String.StringInterpolation {
+    fileprivate mutating func appendInterpolation(hexadecimal byte: UInt8) {
+        appendLiteral(byte < 0x10 ? "0" : "")
+        appendLiteral(String(byte, radix: 16))
+    }
+}
