@@ -1,0 +1,24 @@
+/// One complete block of an event stream, up to and with the blank line that ends it (WHATWG HTML §9.2.6).
+package struct Event: Sendable {
+    /// Where the whole block stands in ``EventSplitter/buffer``: comments, all fields, all line ends.
+    package let bytes: Range<Int>
+    /// What the block's `data` fields hold.
+    package let data: Data
+    /// The value of the last `event` field; nil without one.
+    package let name: Range<Int>?
+
+    package enum Data: Sendable, Equatable {
+        /// No `data` field: a client dispatches nothing. A lone comment, or a stray blank line.
+        case none
+        /// One `data` field, the usual case: where its value stands in ``EventSplitter/buffer``.
+        case line(Range<Int>)
+        /// Several: their values joined by LF.
+        case joined([UInt8])
+    }
+}
+
+/// An event stream that cannot be relayed.
+package enum EventError: Error, Equatable, Sendable {
+    /// An event, complete or not, has more than so many bytes.
+    case eventTooLarge(bytesMax: Int)
+}

@@ -1,0 +1,232 @@
+/// Cuts the bytes of an upstream into complete server-sent events (WHATWG HTML §9.2.6) and holds back a part of one.
+///
+///     splitter.append(bytes)
+///     while let event = try splitter.next() {
+///         look(at: splitter.data(of: event))
+///     }
+///     forward(splitter.buffer[..<splitter.takenCount])     // every complete event, in its original bytes, in one flush
+///     splitter.discard()                                   // the part of an event stays
+///
+/// To forward a prefix only (nothing from an error on), forward `buffer[..<event.bytes.lowerBound]` of the first event to stop at.
+///
+/// Each byte is scanned once, also when they come one at a time. LF, CR and CRLF end lines, mixed as they like; U+2028 does not.
+///
+/// - A blank line that is a CR at the end of what has arrived completes its event at once. Should the LF of a CRLF follow, it
+///   belongs to no event and counts as taken when `next` is called again: the client gets the upstream's bytes, each in its
+///   place. If something of ours went between the two, the LF is one more blank line there, which dispatches nothing.
+/// - A leading byte order mark is dropped: it would not be leading once Sluice has sent a comment of its own.
+/// - What is left at the end of the stream was never an event (§9.2.6: "the event is discarded") and is not to be forwarded.
+package struct EventSplitter: Sendable {
+    /// What has arrived and was not discarded. Offsets in events are offsets into it, valid until the next `discard`.
+    package private(set) var buffer: [UInt8] = []
+    /// How many bytes at the buffer's start belong to events that `next` has returned.
+    package private(set) var takenCount = 0
+
+    private let eventBytesMax: Int
+    /// Everything before this offset has been looked at.
+    private var scanned = 0
+    private var lineStart = 0
+    private var isFirstLine = true
+    /// The last byte scanned was a CR: an LF that follows belongs to it.
+    private var isAfterCarriageReturn = false
+    private var fields = Fields()
+
+    /// The fields of the event that is being read. Offsets count from the event's start, so that `discard` leaves them right.
+    private struct Fields {
+        var data: Data = .none
+        var name: Range<Int>?
+
+        enum Data {
+            case none
+            case line(Range<Int>)
+            case joined([UInt8])
+        }
+    }
+
+    /// The buffer's capacity, in bytes, that a silent stream may keep.
+    private static let idleBytesMax = 1024
+
+    /// - Parameter eventBytesMax: the limit for one event in bytes, its blank line included.
+    package init(eventBytesMax: Int) {
+        self.eventBytesMax = eventBytesMax
+    }
+
+    /// Takes bytes as they arrived, cut anywhere.
+    package mutating func append(_ bytes: Span<UInt8>) {
+        buffer.append(addingCapacity: bytes.count) { output in
+            for index in bytes.indices { output.append(bytes[index]) }
+        }
+    }
+
+    /// Takes bytes as they arrived, cut anywhere.
+    package mutating func append(_ bytes: [UInt8]) {
+        buffer.append(contentsOf: bytes)
+    }
+
+    /// The next complete event; nil when more bytes are needed.
+    /// - Throws: ``EventError/eventTooLarge(bytesMax:)`` once the events before the large one have been returned, whether that
+    ///   one is complete or not. A stream that ends inside an event is *not* an error here; see ``partialCount``.
+    package mutating func next() throws(EventError) -> Event? {
+        while let lineEnd = nextLineEnd() {
+            let line = lineStart..<lineEnd
+            stepOverLineEnd(at: lineEnd)
+            if takeByteOrderMark(before: line) { continue }
+            guard line.isEmpty else {
+                readField(line)
+                continue
+            }
+            return try takeEvent()
+        }
+        guard buffer.count - takenCount <= eventBytesMax else { throw .eventTooLarge(bytesMax: eventBytesMax) }
+        return nil
+    }
+
+    /// The event's data, the values of its `data` fields joined by LF; empty when there are none.
+    package func data(of event: Event) -> ArraySlice<UInt8> {
+        switch event.data {
+        case .none: []
+        case .line(let range): buffer[range]
+        case .joined(let bytes): bytes[...]
+        }
+    }
+
+    /// Drops the bytes of all events that `next` has returned.
+    package mutating func discard() {
+        guard takenCount > 0 else { return }
+        let rest = buffer.count - takenCount
+        if rest <= Self.idleBytesMax, buffer.capacity > Self.idleBytesMax {
+            buffer = Array(buffer[takenCount...])
+        } else {
+            buffer.removeSubrange(..<takenCount)
+        }
+        scanned -= takenCount
+        lineStart -= takenCount
+        takenCount = 0
+    }
+
+    /// The size in bytes of the part of an event that has arrived: not 0 at the end of the stream means that it broke off inside one.
+    package var partialCount: Int { buffer.count - takenCount }
+}
+
+private let lineFeed = UInt8(ascii: "\n")
+private let carriageReturn = UInt8(ascii: "\r")
+private let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+extension EventSplitter {
+    /// The offset of the CR or LF that ends the current line; nil when it has not arrived.
+    private mutating func nextLineEnd() -> Int? {
+        skipLineFeedOfPair()
+        scanned = Self.lineEnd(from: scanned, in: buffer.span)
+        return scanned < buffer.count ? scanned : nil
+    }
+
+    /// The offset of the first CR or LF from `start` on, or the count. Eight bytes at a time: the lowest set high bit marks it.
+    private static func lineEnd(from start: Int, in span: Span<UInt8>) -> Int {
+        var offset = start
+        while offset &+ 8 <= span.count {
+            let word = span.word(at: offset)
+            let feeds = word ^ UInt64(repeating: lineFeed)
+            let returns = word ^ UInt64(repeating: carriageReturn)
+            let ones = UInt64(repeating: 1)
+            let found = (((feeds &- ones) & ~feeds) | ((returns &- ones) & ~returns)) & UInt64(repeating: 0x80)
+            if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
+            offset &+= 8
+        }
+        while offset < span.count, span[offset] != lineFeed, span[offset] != carriageReturn { offset &+= 1 }
+        return offset
+    }
+
+    /// Steps over the LF of a CRLF whose CR has already ended a line, and counts it as taken when that line ended an event.
+    private mutating func skipLineFeedOfPair() {
+        guard isAfterCarriageReturn, scanned < buffer.count else { return }
+        isAfterCarriageReturn = false
+        guard buffer[scanned] == lineFeed else { return }
+        if takenCount == scanned { takenCount += 1 }
+        scanned += 1
+        lineStart = scanned
+    }
+
+    private mutating func stepOverLineEnd(at lineEnd: Int) {
+        isAfterCarriageReturn = buffer[lineEnd] == carriageReturn
+        scanned = lineEnd + 1
+        lineStart = scanned
+        skipLineFeedOfPair()
+    }
+
+    /// Removes the mark that may stand before the very first line, and has that line read again.
+    private mutating func takeByteOrderMark(before line: Range<Int>) -> Bool {
+        guard isFirstLine else { return false }
+        isFirstLine = false
+        guard buffer[line].starts(with: byteOrderMark) else { return false }
+        buffer.removeFirst(byteOrderMark.count)
+        (scanned, lineStart, isAfterCarriageReturn) = (0, 0, false)
+        return true
+    }
+
+    private mutating func readField(_ line: Range<Int>) {
+        switch Self.field(in: line, of: buffer.span) {
+        case .data(let value): addData(value)
+        case .event(let value): fields.name = value.lowerBound - takenCount..<value.upperBound - takenCount
+        case .other: break
+        }
+    }
+
+    private enum Field {
+        case data(Range<Int>)
+        case event(Range<Int>)
+        case other
+    }
+
+    /// Reads one line that is not blank: a comment, `name: value`, `name:value` or `name`.
+    private static func field(in line: Range<Int>, of span: Span<UInt8>) -> Field {
+        if let value = Self.value(of: "data", in: line, span) { return .data(value) }
+        if let value = Self.value(of: "event", in: line, span) { return .event(value) }
+        return .other
+    }
+
+    /// The line's value when its field has this name: what follows the colon and one space after it.
+    @inline(__always)
+    private static func value(of name: String, in line: Range<Int>, _ span: Span<UInt8>) -> Range<Int>? {
+        var offset = line.lowerBound
+        for character in name.utf8 {
+            guard offset < line.upperBound, span[offset] == character else { return nil }
+            offset += 1
+        }
+        guard offset < line.upperBound else { return offset..<offset }
+        guard span[offset] == UInt8(ascii: ":") else { return nil }
+        offset += 1
+        if offset < line.upperBound, span[offset] == UInt8(ascii: " ") { offset += 1 }
+        return offset..<line.upperBound
+    }
+
+    private mutating func addData(_ value: Range<Int>) {
+        switch fields.data {
+        case .none:
+            fields.data = .line(value.lowerBound - takenCount..<value.upperBound - takenCount)
+        case .line(let first):
+            let start = first.lowerBound + takenCount
+            fields.data = .joined(buffer[start..<start + first.count] + [lineFeed] + buffer[value])
+        case .joined(var bytes):
+            fields.data = .none
+            bytes.append(lineFeed)
+            bytes.append(contentsOf: buffer[value])
+            fields.data = .joined(bytes)
+        }
+    }
+
+    /// Ends the event before the current line.
+    private mutating func takeEvent() throws(EventError) -> Event {
+        let start = takenCount
+        guard lineStart - start <= eventBytesMax else { throw .eventTooLarge(bytesMax: eventBytesMax) }
+        let name = fields.name.map { $0.lowerBound + start..<$0.upperBound + start }
+        let data: Event.Data =
+            switch fields.data {
+            case .none: .none
+            case .line(let range): .line(range.lowerBound + start..<range.upperBound + start)
+            case .joined(let bytes): .joined(bytes)
+            }
+        takenCount = lineStart
+        fields = Fields()
+        return Event(bytes: start..<lineStart, data: data, name: name)
+    }
+}
