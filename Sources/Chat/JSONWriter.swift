@@ -8,6 +8,15 @@ extension [UInt8] {
     /// break ever comes out: the result fits in one `data:` line.
     package mutating func appendJSONString(_ text: String) {
         append(UInt8(ascii: "\""))
+        if text.utf8.allSatisfy({ $0.isPlain }) {
+            append(contentsOf: text.utf8)
+        } else {
+            appendEscaped(text)
+        }
+        append(UInt8(ascii: "\""))
+    }
+
+    private mutating func appendEscaped(_ text: String) {
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): append(contentsOf: [UInt8(ascii: "\\"), byte])
@@ -18,7 +27,6 @@ extension [UInt8] {
             default: append(byte)
             }
         }
-        append(UInt8(ascii: "\""))
     }
 
     /// Appends a JSON string, or `null`.
@@ -26,6 +34,11 @@ extension [UInt8] {
         guard let text else { return append("null") }
         appendJSONString(text)
     }
+}
+
+extension UInt8 {
+    /// Whether the byte stands for itself in a JSON string.
+    fileprivate var isPlain: Bool { self >= 0x20 && self != UInt8(ascii: "\"") && self != UInt8(ascii: "\\") }
 }
 
 extension String.StringInterpolation {

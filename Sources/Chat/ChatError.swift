@@ -1,0 +1,92 @@
+/// Everything that can keep a caller from a whole answer. Status, type, code and text come from one switch each.
+package enum ChatError: Error, Hashable, Sendable {
+    // The caller's request.
+    case invalidJSON(JSONError)
+    case notAnObject
+    /// A parameter that is missing or of the wrong type; `param` is its path, as in `messages[3].role`.
+    case invalidParameter(_ param: String, ParameterProblem)
+    /// A webhook event of a voice platform that was posted to this URL.
+    case webhook
+    case unauthenticated
+    case forbidden
+    case unknownPath
+    /// `allowed` is the value of the `Allow` header, such as `POST`.
+    case methodNotAllowed(allowed: String)
+    case bodyTooLarge(bytesMax: Int)
+
+    // This server.
+    case rateLimited(retryAfter: Duration)
+    case overloaded(retryAfter: Duration)
+    case internalDefect(requestID: String)
+
+    // The upstream. ``upstreamAnswered(status:body:isCallersKey:depthMax:)`` picks the right one for a response.
+    /// Its verdict on the caller's request, which goes through with its status.
+    case upstreamRefused(status: Int, UpstreamError?)
+    /// It does not accept the key from Sluice's settings.
+    case upstreamRefusedKey(status: Int)
+    case upstreamFailed(UpstreamFailure)
+    case upstreamTimedOut(UpstreamTimeout, after: Duration)
+    /// It broke off inside its answer.
+    case upstreamCutOff
+    /// It sent an event above the limit.
+    case upstreamEventTooLarge(bytesMax: Int)
+}
+
+/// What is wrong with a parameter of the request.
+package enum ParameterProblem: Hashable, Sendable {
+    case missing
+    case empty
+    /// `expected` completes "must be …".
+    case wrongType(expected: String)
+}
+
+/// Why there is no answer from the upstream.
+package enum UpstreamFailure: Hashable, Sendable {
+    /// No address for its name, or no route to it.
+    case unreachable
+    case connectionRefused
+    case insecure
+    /// It closed the connection before the first event.
+    case noAnswer
+    /// It sent what is neither events nor a completion.
+    case garbage
+    /// It answered with a status that is no verdict on the request, such as 500.
+    case status(Int)
+    /// It reported an error, in its first event, that is no verdict on the request.
+    case error(UpstreamError)
+}
+
+/// The deadlines of an upstream call.
+package enum UpstreamTimeout: String, Hashable, Sendable {
+    case connect, firstToken = "first_token", idle, total
+}
+
+extension ChatError {
+    /// The error for an upstream's response that has not the status 200.
+    /// - Parameters:
+    ///   - body: the response's body, of whatever kind.
+    ///   - isCallersKey: the caller's own key went to the upstream (`key = "passthrough"`), so 401 and 403 are about that.
+    package static func upstreamAnswered(
+        status: Int, body: Span<UInt8>, isCallersKey: Bool, depthMax: Int
+    ) -> ChatError {
+        switch status {
+        case 401 where !isCallersKey, 403 where !isCallersKey: .upstreamRefusedKey(status: status)
+        case 400, 401, 403, 404, 413, 422, 429: .upstreamRefused(status: status, UpstreamError(body: body, depthMax: depthMax))
+        default: .upstreamFailed(.status(status))
+        }
+    }
+
+    /// The error for one that the upstream reported in its first event, behind a status of 200.
+    package static func upstreamReported(_ error: UpstreamError, isCallersKey: Bool) -> ChatError {
+        switch (error.code, error.type) {
+        case ("401", _) where !isCallersKey, ("403", _) where !isCallersKey, (_, "authentication_error") where !isCallersKey,
+            ("invalid_api_key", _) where !isCallersKey:
+            .upstreamRefusedKey(status: error.code == "403" ? 403 : 401)
+        case ("400", _), ("401", _), ("403", _), ("404", _), ("413", _), ("422", _), ("429", _):
+            .upstreamRefused(status: error.code.flatMap { Int($0) } ?? 400, error)
+        case ("rate_limit_exceeded", _), ("insufficient_quota", _), (_, "rate_limit_error"): .upstreamRefused(status: 429, error)
+        case (_, "invalid_request_error"): .upstreamRefused(status: 400, error)
+        default: .upstreamFailed(.error(error))
+        }
+    }
+}

@@ -1,0 +1,37 @@
+extension ChatError {
+    /// The response's body: `{"error":{"message","type","param","code"}}`, or with the upstream's own error object in that place
+    /// where the verdict is the upstream's.
+    package var body: [UInt8] {
+        var body: [UInt8] = []
+        body.append("{\"error\":")
+        appendObject(to: &body)
+        body.append("}")
+        return body
+    }
+
+    /// The same as an event, for a stream that has begun.
+    package var event: [UInt8] {
+        var event: [UInt8] = []
+        event.append("data: ")
+        // Line breaks in valid JSON stand between tokens only, where a space does as well.
+        event.append(contentsOf: body.map { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0 })
+        event.append("\n\n")
+        return event
+    }
+
+    private func appendObject(to body: inout [UInt8]) {
+        if case .upstreamRefused(_, let error?) = self, let object = error.object {
+            body.append(contentsOf: object)
+            return
+        }
+        body.append("{\"message\":")
+        body.appendJSONString(message)
+        body.append(",\"type\":")
+        body.appendJSONString(type)
+        body.append(",\"param\":")
+        body.appendJSONString(param)
+        body.append(",\"code\":")
+        body.appendJSONString(code)
+        body.append("}")
+    }
+}

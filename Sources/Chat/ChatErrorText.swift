@@ -1,0 +1,169 @@
+extension ChatError {
+    /// The HTTP status for an error before the stream has begun.
+    package var status: Int { summary.status }
+    /// The error's class: `invalid_request_error`, `upstream_timeout`, …
+    package var type: String { summary.type }
+    /// The error's exact kind, for programs.
+    package var code: String? { summary.code }
+    /// The path of the parameter at fault.
+    package var param: String? { summary.param }
+    /// What happened and what to do, for people. Never holds a prompt or a key of ours.
+    package var message: String { summary.message }
+
+    private struct Summary {
+        let status: Int
+        let type: String
+        let code: String?
+        let param: String?
+        let message: String
+
+        init(_ status: Int, _ type: String, _ code: String?, param: String? = nil, _ message: String) {
+            (self.status, self.type, self.code, self.param, self.message) = (status, type, code, param, message)
+        }
+    }
+
+    /// The one switch: the table of contract §3.3.
+    private var summary: Summary {
+        switch self {
+        case .invalidJSON(let error):
+            Summary(
+                400, "invalid_request_error", "invalid_json",
+                "The request body is not valid JSON: \(error.reason.rawValue) at byte \(error.offset).")
+        case .notAnObject:
+            Summary(400, "invalid_request_error", "invalid_type", "The request body must be a JSON object.")
+        case .invalidParameter(let param, let problem):
+            Summary(400, "invalid_request_error", problem.code, param: param, problem.message(param: param))
+        case .webhook:
+            Summary(
+                400, "invalid_request_error", "missing_required_parameter", param: "messages",
+                "This looks like a webhook event of a voice platform ('message' and no 'messages'), but this URL serves chat "
+                    + "completions only. Set the platform's server URL to your webhook receiver, and only the custom model's URL to this one."
+            )
+        case .unauthenticated:
+            Summary(
+                401, "authentication_error", "invalid_api_key",
+                "A valid key is needed: send it as 'Authorization: Bearer KEY'.")
+        case .forbidden:
+            Summary(403, "permission_error", "permission_denied", "This key may not do that. Ask whoever runs this server.")
+        case .unknownPath:
+            Summary(
+                404, "invalid_request_error", "unknown_url",
+                "There is nothing at this path. Send 'POST' to a path that ends in '/chat/completions'.")
+        case .methodNotAllowed(let allowed):
+            Summary(405, "invalid_request_error", "method_not_allowed", "This path answers \(allowed) only.")
+        case .bodyTooLarge(let bytesMax):
+            Summary(
+                413, "invalid_request_error", "request_too_large",
+                "The request body is larger than the limit of \(bytesMax) bytes. Shorten the chat or raise the limit.")
+        case .rateLimited(let delay):
+            Summary(
+                429, "rate_limit_error", "rate_limit_exceeded",
+                "Too many requests with this key. Try again in \(seconds(delay)) s.")
+        case .overloaded(let delay):
+            Summary(
+                503, "overloaded_error", "overloaded",
+                "This server takes no more requests at the moment. Try again in \(seconds(delay)) s.")
+        case .internalDefect(let requestID):
+            Summary(
+                500, "server_error", "internal_error",
+                "Something went wrong inside this server. Report it with the request id \(requestID).")
+        case .upstreamRefused(let status, let error):
+            Summary(
+                status, error?.type ?? (status == 429 ? "rate_limit_error" : "invalid_request_error"), error?.code,
+                param: error?.param,
+                error?.message ?? "The model's server refused the request (HTTP \(status)) and gave no reason.")
+        case .upstreamRefusedKey(let status):
+            Summary(
+                503, "upstream_error", "upstream_key_refused",
+                "The model's server does not accept this server's key (HTTP \(status)). Whoever runs this server must check the key."
+            )
+        case .upstreamFailed(let failure):
+            Summary(503, "upstream_error", failure.code, failure.message)
+        case .upstreamTimedOut(let timeout, let limit):
+            Summary(
+                503, "upstream_timeout", "\(timeout.rawValue)_timeout", "\(timeout.sentence(after: limit)) Try again.")
+        case .upstreamCutOff:
+            Summary(
+                503, "upstream_error", "upstream_cut_off",
+                "The model's server broke off before its answer was complete. What has arrived is not the whole answer.")
+        case .upstreamEventTooLarge(let bytesMax):
+            Summary(
+                503, "upstream_error", "upstream_event_too_large",
+                "The model's server sent an event larger than the limit of \(bytesMax) bytes.")
+        }
+    }
+
+    /// What the headers of the response must say besides its type and length.
+    package var headers: [(name: String, value: String)] {
+        switch self {
+        case .methodNotAllowed(let allowed): [("Allow", allowed)]
+        case .rateLimited(let delay), .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
+        default: []
+        }
+    }
+
+    /// Whole seconds, at least one: `Retry-After` has no fractions (RFC 9110 §10.2.3).
+    private func seconds(_ delay: Duration) -> Int64 {
+        max(1, delay.components.seconds + (delay.components.attoseconds > 0 ? 1 : 0))
+    }
+}
+
+extension ParameterProblem {
+    fileprivate var code: String {
+        switch self {
+        case .missing: "missing_required_parameter"
+        case .empty: "empty_array"
+        case .wrongType: "invalid_type"
+        }
+    }
+
+    fileprivate func message(param: String) -> String {
+        switch self {
+        case .missing: "Missing required parameter: '\(param)'."
+        case .empty: "'\(param)' must not be empty: give at least one message."
+        case .wrongType(let expected): "'\(param)' must be \(expected)."
+        }
+    }
+}
+
+extension UpstreamFailure {
+    fileprivate var code: String {
+        switch self {
+        case .unreachable: "upstream_unreachable"
+        case .connectionRefused: "upstream_connection_refused"
+        case .insecure: "upstream_tls_failed"
+        case .noAnswer: "upstream_no_answer"
+        case .garbage: "upstream_garbage"
+        case .status: "upstream_status"
+        case .error: "upstream_reported_error"
+        }
+    }
+
+    fileprivate var message: String {
+        switch self {
+        case .unreachable: "The model's server cannot be reached. Try again; if it stays so, check the upstream's address."
+        case .connectionRefused: "The model's server refuses connections. Try again; if it stays so, check that it runs."
+        case .insecure: "No secure connection to the model's server could be made: its TLS handshake or certificate failed."
+        case .noAnswer: "The model's server closed the connection before it answered. Try again."
+        case .garbage: "The model's server sent something that is no chat completion."
+        case .status(let status): "The model's server failed (HTTP \(status)). Try again."
+        case .error(let error): "The model's server reports an error: \(error.message ?? "it gave no reason"). Try again."
+        }
+    }
+}
+
+extension UpstreamTimeout {
+    fileprivate func sentence(after limit: Duration) -> String {
+        switch self {
+        case .connect: "The model's server could not be connected to within \(text(limit))."
+        case .firstToken: "The model's server began no answer within \(text(limit))."
+        case .idle: "The model's server was silent for \(text(limit)) inside its answer."
+        case .total: "The answer was not complete within \(text(limit))."
+        }
+    }
+
+    private func text(_ limit: Duration) -> String {
+        let milliseconds = limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000
+        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
+    }
+}

@@ -1,0 +1,162 @@
+/// What the data of one event of a chat completion stream is, or the body of one that is not streamed.
+package enum ChatFrame: Hashable, Sendable {
+    /// `[DONE]`, the end of the stream.
+    case done
+    /// A `chat.completion.chunk` or a whole `chat.completion`: an object with a `choices` array.
+    case chunk(ChatChunk)
+    /// The upstream reports an error.
+    case error(UpstreamError)
+    /// JSON with neither `choices` nor an error; clients that expect `choices` break on it.
+    case other
+    /// Not JSON.
+    case garbage(JSONError)
+
+    /// Looks at an event's data, or at a whole response's body: validates it and notes what Sluice must know, in one pass.
+    /// - Parameter depthMax: how many objects and arrays may be open at once.
+    package init(_ data: Span<UInt8>, depthMax: Int) {
+        if Self.isDone(data) {
+            self = .done
+            return
+        }
+        do throws(JSONError) {
+            var reader = ChunkReader(depthMax: depthMax)
+            let root = try reader.read(data)
+            if reader.mayBeError, let error = UpstreamError(root: root, in: data) {
+                self = .error(error)
+            } else {
+                self = reader.chunk.choicesCount == nil ? .other : .chunk(reader.chunk)
+            }
+        } catch {
+            self = .garbage(error)
+        }
+    }
+
+    /// Whether the data is `[DONE]`, white space around it forgiven.
+    private static func isDone(_ data: Span<UInt8>) -> Bool {
+        let done = "[DONE]".utf8Span.span
+        var (start, end) = (0, data.count)
+        while start < end, data[start] <= UInt8(ascii: " ") { start += 1 }
+        while start < end, data[end - 1] <= UInt8(ascii: " ") { end -= 1 }
+        return end - start == done.count && done.indices.allSatisfy { data[start + $0] == done[$0] }
+    }
+}
+
+/// What Sluice must know of a chunk or a completion. The bytes themselves are forwarded untouched.
+package struct ChatChunk: Hashable, Sendable {
+    /// How many choices there are; nil when `choices` is missing or no array. Azure's first chunk and the usage chunk have 0.
+    package fileprivate(set) var choicesCount: Int?
+    /// A choice has a `finish_reason` that is not null.
+    package fileprivate(set) var hasFinishReason = false
+    /// A delta (or message) has text in `content`.
+    package fileprivate(set) var hasContent = false
+    /// A delta (or message) has `tool_calls` or `function_call`.
+    package fileprivate(set) var hasToolCalls = false
+    /// A delta (or message) has text in `refusal`.
+    package fileprivate(set) var hasRefusal = false
+    /// `usage` is there and not null.
+    package fileprivate(set) var hasUsage = false
+}
+
+private struct ChunkReader {
+    private(set) var chunk = ChatChunk()
+    /// The object has an `error` that is no null, or says `"object":"error"`.
+    private(set) var mayBeError = false
+    private var scanner: JSONScanner
+
+    init(depthMax: Int) {
+        scanner = JSONScanner(depthMax: depthMax)
+    }
+
+    mutating func read(_ data: Span<UInt8>) throws(JSONError) -> JSONValue {
+        let kind = try scanner.nextKind(data)
+        let start = scanner.offset
+        if kind == .object {
+            try readRoot(data)
+        } else {
+            _ = try scanner.value(data)
+        }
+        let root = JSONValue(kind: kind, range: start..<scanner.offset)
+        try scanner.end(data)
+        return root
+    }
+
+    private mutating func readRoot(_ data: Span<UInt8>) throws(JSONError) {
+        try scanner.beginObject(data)
+        while let name = try scanner.nextMember(data) {
+            let key = JSONKey(name, in: data)
+            if key == .choices {
+                try readChoices(data)
+                continue
+            }
+            let value = try scanner.value(data)
+            switch key {
+            case .usage: chunk.hasUsage = value.kind != .null
+            case .error: mayBeError = mayBeError || value.kind == .object || value.kind == .string
+            case .object: mayBeError = mayBeError || value.kind == .string && JSONKey(value.range, in: data) == .error
+            default: break
+            }
+        }
+    }
+
+    private mutating func readChoices(_ data: Span<UInt8>) throws(JSONError) {
+        guard try isNext(.array, data) else { return }
+        var count = 0
+        try scanner.beginArray(data)
+        while try scanner.nextElement(data) {
+            count += 1
+            try readChoice(data)
+        }
+        chunk.choicesCount = count
+    }
+
+    private mutating func readChoice(_ data: Span<UInt8>) throws(JSONError) {
+        guard try isNext(.object, data) else { return }
+        try scanner.beginObject(data)
+        while let name = try scanner.nextMember(data) {
+            let key = JSONKey(name, in: data)
+            if key == .delta || key == .message {
+                try readDelta(data)
+            } else {
+                let value = try scanner.value(data)
+                if key == .finishReason, value.kind != .null { chunk.hasFinishReason = true }
+            }
+        }
+    }
+
+    private mutating func readDelta(_ data: Span<UInt8>) throws(JSONError) {
+        guard try isNext(.object, data) else { return }
+        try scanner.beginObject(data)
+        while let name = try scanner.nextMember(data) {
+            let value = try scanner.value(data)
+            let isEmpty = value.kind == .null || value.range.count == 2  // null, "", [], {}
+            guard !isEmpty else { continue }
+            switch JSONKey(name, in: data) {
+            case .content: chunk.hasContent = true
+            case .toolCalls, .functionCall: chunk.hasToolCalls = true
+            case .refusal: chunk.hasRefusal = true
+            default: break
+            }
+        }
+    }
+
+    /// Whether a value of this kind follows; one of another kind is stepped over.
+    private mutating func isNext(_ kind: JSONValue.Kind, _ data: Span<UInt8>) throws(JSONError) -> Bool {
+        if try scanner.nextKind(data) == kind { return true }
+        _ = try scanner.value(data)
+        return false
+    }
+}
+
+extension JSONKey {
+    fileprivate static let choices = JSONKey("choices")
+    fileprivate static let usage = JSONKey("usage")
+    fileprivate static let error = JSONKey("error")
+    fileprivate static let object = JSONKey("object")
+    fileprivate static let delta = JSONKey("delta")
+    fileprivate static let message = JSONKey("message")
+    fileprivate static let finishReason = JSONKey("finish_reason")
+    fileprivate static let content = JSONKey("content")
+    fileprivate static let toolCalls = JSONKey("tool_calls")
+    fileprivate static let functionCall = JSONKey("function_call")
+    fileprivate static let refusal = JSONKey("refusal")
+}

@@ -1,0 +1,72 @@
+/// A caller's `POST …/chat/completions` body, validated and checked (contract §1).
+///
+/// It keeps the body's bytes; all that goes to the upstream is taken from them by range, `messages` among it. Of duplicate
+/// top-level members the last one counts and is the only one forwarded: an upstream that reads the first would
+/// otherwise be asked for something else than what was checked here.
+package struct ChatRequest: Sendable {
+    /// The body as it came.
+    package let body: [UInt8]
+    /// The top-level members that count, in their order, each name once.
+    let members: [RequestMember]
+    /// Whether the answer is to be streamed: `stream`, or without it whether the request is Vapi's.
+    package let isStreaming: Bool
+    /// The `model` asked for; nil when missing, null or empty.
+    package let model: String?
+    private let lastUserContent: JSONValue?
+
+    /// Reads and checks a body.
+    /// - Parameters:
+    ///   - body: the bytes as they came.
+    ///   - depthMax: how many objects and arrays may be open at once.
+    /// - Throws: ``ChatError``, always one with status 400: `invalidJSON`, `notAnObject`, `invalidParameter`, `webhook`.
+    ///   Unknown members are *not* an error, nor are nulls.
+    package init(body: [UInt8], depthMax: Int) throws(ChatError) {
+        var reader = RequestReader(depthMax: depthMax)
+        try reader.read(body.span)
+        members = reader.members.lastOfEachName()
+        try members.check(body.span)
+        if let error = reader.messageError { throw error }
+        self.body = body
+        lastUserContent = reader.lastUserContent
+        isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.areVapis
+        let model = members.value(.model)?.string(in: body.span)
+        self.model = model == "" ? nil : model
+    }
+}
+
+extension ChatRequest {
+    /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any.
+    package var lastUserMessage: String? {
+        switch lastUserContent?.kind {
+        case .string: lastUserContent?.string(in: body.span)
+        case .array: joinedParts
+        default: nil
+        }
+    }
+
+    private var joinedParts: String? {
+        let parts = lastUserContent?.elements(in: body.span) ?? []
+        let texts = parts.compactMap { $0.member("text", in: body.span)?.string(in: body.span) }
+        return texts.isEmpty ? nil : texts.joined(separator: "\n")
+    }
+
+    /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`.
+    package var maxTokens: Int? {
+        (members.value(.max_completion_tokens) ?? members.value(.max_tokens))?.integer(in: body.span)
+    }
+
+    /// Whether the caller asked for the usage chunk (`stream_options.include_usage`); nil when that is not said.
+    package var includeUsage: Bool? {
+        members.value(.stream_options)?.member("include_usage", in: body.span).flatMap {
+            $0.kind == .null ? nil : $0.kind == .true
+        }
+    }
+
+    /// The names of the functions that the model may call, from `tools` and from the older `functions`.
+    package var toolNames: [String] {
+        let tools = members.value(.tools)?.elements(in: body.span) ?? []
+        let functions = members.value(.functions)?.elements(in: body.span) ?? []
+        let described = tools.compactMap { $0.member("function", in: body.span) } + functions
+        return described.compactMap { $0.member("name", in: body.span)?.string(in: body.span) }
+    }
+}

@@ -1,0 +1,68 @@
+/// A top-level member of a request.
+struct RequestMember: Sendable {
+    /// The name with its escapes undone.
+    let name: String
+    /// Which of the names that Sluice knows this is; nil for all others.
+    let parameter: Parameter?
+    let value: JSONValue
+}
+
+extension [RequestMember] {
+    /// The value under this name when it is there and not null.
+    func value(_ parameter: Parameter) -> JSONValue? {
+        guard let value = last(where: { $0.parameter == parameter })?.value, value.kind != .null else { return nil }
+        return value
+    }
+
+    /// Without all but the last of the members that share a name. Linear, however many there are.
+    func lastOfEachName() -> [RequestMember] {
+        var parameters: UInt64 = 0
+        var others: Set<String> = []
+        let kept = reversed().filter { member in
+            guard let parameter = member.parameter else { return others.insert(member.name).inserted }
+            defer { parameters |= parameter.bit }
+            return parameters & parameter.bit == 0
+        }
+        return kept.reversed()
+    }
+
+    /// Whether any member is one that only Vapi adds.
+    var haveVapiField: Bool { contains { $0.parameter?.isVapis == true } }
+
+    /// Whether the request is surely Vapi's: it has a `call` object, or two of the others. One alone, such as `customer`, may be
+    /// anybody's own.
+    var areVapis: Bool {
+        value(.call)?.kind == .object || count { $0.parameter?.isVapis == true && $0.value.kind == .object } >= 2
+    }
+}
+
+/// The top-level names that Sluice knows.
+enum Parameter: UInt8, CaseIterable, Sendable {
+    // OpenAI's own parameters.
+    case messages, model, audio, frequency_penalty, function_call, functions, logit_bias, logprobs, max_completion_tokens
+    case max_tokens, metadata, modalities, moderation, n, parallel_tool_calls, prediction, presence_penalty, prompt_cache_key
+    case prompt_cache_options, prompt_cache_retention, reasoning_effort, response_format, safety_identifier, seed, service_tier
+    case stop, store, stream, stream_options, temperature, tool_choice, tools, top_logprobs, top_p, user, verbosity
+    case web_search_options
+    // What Vapi adds to a request.
+    case call, phoneNumber, customer, assistant, assistantOverrides
+    // What its webhook events have.
+    case message
+
+    static let named = Dictionary(uniqueKeysWithValues: allCases.map { ($0.name, $0) })
+
+    var name: String { "\(self)" }
+
+    /// One bit of its own in a word; there are fewer than 64.
+    var bit: UInt64 { 1 << UInt64(rawValue) }
+
+    var isVapis: Bool {
+        switch self {
+        case .call, .phoneNumber, .customer, .assistant, .assistantOverrides: true
+        default: false
+        }
+    }
+
+    /// Whether it goes to the upstream: an allow-list, since platforms add members of any name at the top level (contract §2).
+    var isOpenAIs: Bool { !isVapis && self != .message }
+}

@@ -1,0 +1,150 @@
+import Chat
+import Testing
+
+@Suite struct ChatErrorTests {
+    private static let refused = UpstreamError(
+        body: bytes(#"{"error":{"message":"Bad","type":"t","param":"p","code":"c"}}"#).span, depthMax: 9)
+
+    /// Every case, with its row of contract §3.3.
+    static let table: [(ChatError, Int, String, String?, String?)] = [
+        (.invalidJSON(JSONError(offset: 7, reason: .badUTF8)), 400, "invalid_request_error", "invalid_json", nil),
+        (.notAnObject, 400, "invalid_request_error", "invalid_type", nil),
+        (.invalidParameter("messages", .missing), 400, "invalid_request_error", "missing_required_parameter", "messages"),
+        (.invalidParameter("messages", .empty), 400, "invalid_request_error", "empty_array", "messages"),
+        (.invalidParameter("model", .wrongType(expected: "a string")), 400, "invalid_request_error", "invalid_type", "model"),
+        (.webhook, 400, "invalid_request_error", "missing_required_parameter", "messages"),
+        (.unauthenticated, 401, "authentication_error", "invalid_api_key", nil),
+        (.forbidden, 403, "permission_error", "permission_denied", nil),
+        (.unknownPath, 404, "invalid_request_error", "unknown_url", nil),
+        (.methodNotAllowed(allowed: "POST"), 405, "invalid_request_error", "method_not_allowed", nil),
+        (.bodyTooLarge(bytesMax: 8 << 20), 413, "invalid_request_error", "request_too_large", nil),
+        (.rateLimited(retryAfter: .seconds(1)), 429, "rate_limit_error", "rate_limit_exceeded", nil),
+        (.overloaded(retryAfter: .milliseconds(1500)), 503, "overloaded_error", "overloaded", nil),
+        (.internalDefect(requestID: "req_1"), 500, "server_error", "internal_error", nil),
+        (.upstreamRefused(status: 422, refused), 422, "t", "c", "p"),
+        (.upstreamRefused(status: 404, nil), 404, "invalid_request_error", nil, nil),
+        (.upstreamRefused(status: 429, nil), 429, "rate_limit_error", nil, nil),
+        (.upstreamRefusedKey(status: 401), 503, "upstream_error", "upstream_key_refused", nil),
+        (.upstreamFailed(.unreachable), 503, "upstream_error", "upstream_unreachable", nil),
+        (.upstreamFailed(.connectionRefused), 503, "upstream_error", "upstream_connection_refused", nil),
+        (.upstreamFailed(.insecure), 503, "upstream_error", "upstream_tls_failed", nil),
+        (.upstreamFailed(.noAnswer), 503, "upstream_error", "upstream_no_answer", nil),
+        (.upstreamFailed(.garbage), 503, "upstream_error", "upstream_garbage", nil),
+        (.upstreamFailed(.status(500)), 503, "upstream_error", "upstream_status", nil),
+        (.upstreamTimedOut(.connect, after: .seconds(3)), 503, "upstream_timeout", "connect_timeout", nil),
+        (.upstreamTimedOut(.firstToken, after: .milliseconds(1500)), 503, "upstream_timeout", "first_token_timeout", nil),
+        (.upstreamTimedOut(.idle, after: .seconds(30)), 503, "upstream_timeout", "idle_timeout", nil),
+        (.upstreamTimedOut(.total, after: .seconds(600)), 503, "upstream_timeout", "total_timeout", nil),
+        (.upstreamCutOff, 503, "upstream_error", "upstream_cut_off", nil),
+        (.upstreamEventTooLarge(bytesMax: 1), 503, "upstream_error", "upstream_event_too_large", nil),
+    ]
+
+    @Test(arguments: table)
+    func `each error has its status, type, code and param`(
+        _ error: ChatError, status: Int, type: String, code: String?, param: String?
+    ) {
+        #expect(error.status == status)
+        #expect(error.type == type)
+        #expect(error.code == code)
+        #expect(error.param == param)
+    }
+
+    @Test(arguments: table.map(\.0)) func `each body is OpenAI's error object`(_ error: ChatError) throws {
+        let body = error.body
+        let root = try JSONScanner.validate(body.span, depthMax: 2)
+        let member = root.member("error", in: body.span)
+        let object = try #require(member)
+        #expect(
+            object.members(in: body.span).map { JSONText.decode($0.name, in: body.span) } == ["message", "type", "param", "code"])
+        #expect(object.member("message", in: body.span)?.string(in: body.span) == error.message)
+        #expect(object.member("type", in: body.span)?.string(in: body.span) == error.type)
+        #expect(object.member("param", in: body.span)?.string(in: body.span) == error.param)
+        #expect(object.member("code", in: body.span)?.string(in: body.span) == error.code)
+        #expect(!error.message.isEmpty && error.message.hasSuffix(error.message == "Bad" ? "Bad" : "."))
+    }
+
+    @Test(arguments: table.map(\.0)) func `each event is one data line with the same object`(_ error: ChatError) throws {
+        var splitter = EventSplitter(eventBytesMax: 1 << 16)
+        splitter.append(error.event)
+        let event = try #require(try splitter.next())
+        #expect(splitter.data(of: event) == error.body[...])
+        #expect(splitter.partialCount == 0)
+    }
+
+    @Test func `a body reads as it should`() {
+        let error = ChatError.invalidParameter("messages[3].role", .wrongType(expected: "a string"))
+        let body = #"{"error":{"message":"'messages[3].role' must be a string.","type":"invalid_request_error","#
+        #expect(error.body == bytes(body + #""param":"messages[3].role","code":"invalid_type"}}"#))
+    }
+
+    @Test func `a time limit is told with its unit`() {
+        #expect(ChatError.upstreamTimedOut(.firstToken, after: .milliseconds(1500)).message.contains("1500 ms"))
+        #expect(ChatError.upstreamTimedOut(.idle, after: .seconds(30)).message.contains("30 s"))
+    }
+
+    @Test func `headers say what is allowed and when to come again`() {
+        #expect(ChatError.methodNotAllowed(allowed: "POST").headers.map { "\($0): \($1)" } == ["Allow: POST"])
+        #expect(ChatError.overloaded(retryAfter: .milliseconds(1500)).headers.map { "\($0): \($1)" } == ["Retry-After: 2"])
+        #expect(ChatError.rateLimited(retryAfter: .zero).headers.map { "\($0): \($1)" } == ["Retry-After: 1"])
+        #expect(ChatError.upstreamCutOff.headers.isEmpty)
+    }
+
+    @Test(arguments: [400, 404, 413, 422, 429]) func `an upstream's verdict goes through with its own object`(_ status: Int) {
+        let body = bytes(#"{"error": {"code":null, "message":"N\u006f", "x":[1.0]}}"#)
+        let error = ChatError.upstreamAnswered(status: status, body: body.span, isCallersKey: false, depthMax: 64)
+        #expect(error.status == status)
+        #expect(error.body == bytes(#"{"error":{"code":null, "message":"N\u006f", "x":[1.0]}}"#))
+    }
+
+    @Test(arguments: [401, 403]) func `a refused key is ours to mend, unless it is the caller's`(_ status: Int) {
+        let body = bytes(#"{"error":{"message":"Incorrect API key provided: sk-12***89"}}"#)
+        let ours = ChatError.upstreamAnswered(status: status, body: body.span, isCallersKey: false, depthMax: 64)
+        #expect(ours == .upstreamRefusedKey(status: status))
+        #expect(!String(decoding: ours.body, as: UTF8.self).contains("sk-"))
+        let theirs = ChatError.upstreamAnswered(status: status, body: body.span, isCallersKey: true, depthMax: 64)
+        #expect(theirs.status == status && theirs.body == body)
+    }
+
+    @Test(arguments: [500, 502, 503, 529, 302, 402, 408, 409, 418, 204]) func `any other status is a failure of the upstream`(
+        _ status: Int
+    ) {
+        let error = ChatError.upstreamAnswered(status: status, body: bytes("{}").span, isCallersKey: false, depthMax: 64)
+        #expect(error == .upstreamFailed(.status(status)))
+        #expect(error.status == 503)
+    }
+
+    @Test(
+        arguments: [
+            ("", nil), ("<html>", nil), ("{}", nil), ("[1]", nil), (#"{"error":null}"#, nil),
+            (#"{"error":"No \"x\""}"#, "No \"x\""),
+            (#"{"detail":"Not Found"}"#, "Not Found"), (#"{"detail":[{"loc":[]}]}"#, nil), (#"{"error":{"message":7}}"#, nil),
+            ("‹FF›", nil),
+        ] as [(String, String?)])
+    func `an upstream's body that is no error object is wrapped`(_ text: String, message: String?) throws {
+        let error = ChatError.upstreamAnswered(status: 404, body: bytes(text).span, isCallersKey: false, depthMax: 64)
+        let body = error.body
+        let root = try JSONScanner.validate(body.span, depthMax: 2)
+        let told = root.member("error", in: body.span)?.member("message", in: body.span)?.string(in: body.span)
+        #expect(told == message ?? "The model's server refused the request (HTTP 404) and gave no reason.")
+    }
+
+    @Test func `an error object on several lines fits in one event`() throws {
+        let body = bytes("{\"error\":{\r\n  \"message\": \"No\\nway\"\r\n}}")
+        let error = ChatError.upstreamAnswered(status: 400, body: body.span, isCallersKey: false, depthMax: 64)
+        #expect(error.event == bytes("data: {\"error\":{    \"message\": \"No\\nway\"  }}\n\n"))
+    }
+
+    @Test(arguments: [
+        (#"{"error":{"message":"x","code":429}}"#, 429), (#"{"error":{"message":"x","type":"invalid_request_error"}}"#, 400),
+        (#"{"error":{"message":"x","code":"rate_limit_exceeded"}}"#, 429),
+        (#"{"error":{"message":"x","code":"invalid_api_key"}}"#, 503),
+        (#"{"error":{"message":"x","code":500}}"#, 503), (#"{"error":"x"}"#, 503),
+        (#"{"error":{"message":"x","code":401}}"#, 503),
+        (#"{"error":{"message":"x","type":"server_error"}}"#, 503), (#"{"error":{"message":"x","code":413}}"#, 413),
+    ])
+    func `an error in the first event gets the status that it means`(_ text: String, status: Int) throws {
+        let reported = UpstreamError(body: bytes(text).span, depthMax: 64)
+        let error = ChatError.upstreamReported(try #require(reported), isCallersKey: false)
+        #expect(error.status == status)
+    }
+}

@@ -1,0 +1,126 @@
+import Chat
+import Testing
+
+@Suite struct ChatFrameTests {
+    private func frame(_ text: String) -> ChatFrame {
+        ChatFrame(bytes(text).span, depthMax: 64)
+    }
+
+    private func chunk(_ text: String) throws -> ChatChunk {
+        guard case .chunk(let chunk) = frame(text) else { throw NoChunk(frame: frame(text)) }
+        return chunk
+    }
+
+    private struct NoChunk: Error { let frame: ChatFrame }
+
+    @Test(arguments: ["[DONE]", " [DONE]", "[DONE] ", "\t[DONE]\r"]) func `the end of the stream is known`(_ text: String) {
+        #expect(frame(text) == .done)
+    }
+
+    @Test(arguments: [
+        "[DONE", "[DONE]]", "DONE", "[done]", "[DONE][DONE]", "{\"choices\":[]} x", "{\"choices\":[", "", "{\"a\":\"‹FF›\"}",
+    ])
+    func `what is neither JSON nor the end is garbage`(_ text: String) {
+        guard case .garbage = frame(text) else {
+            Issue.record("\(frame(text))")
+            return
+        }
+    }
+
+    @Test(arguments: [
+        "{}", "{\"id\":\"x\"}", "[]", "null", "{\"choices\":null}", "{\"choices\":{}}", "{\"error\":null}", "{\"error\":false}",
+    ])
+    func `JSON without choices and without an error is neither chunk nor error`(_ text: String) {
+        #expect(frame(text) == .other)
+    }
+
+    @Test func `a chunk with text is a chunk with text and nothing else`() throws {
+        let chunk = try chunk(
+            #"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","system_fingerprint":null,"#
+                + #""choices":[{"index":0,"delta":{"content":" joke"},"logprobs":null,"finish_reason":null}],"usage":null}"#)
+        #expect(chunk.choicesCount == 1)
+        #expect(chunk.hasContent)
+        #expect(!chunk.hasFinishReason && !chunk.hasToolCalls && !chunk.hasRefusal && !chunk.hasUsage)
+    }
+
+    @Test func `an escaped name is the same name`() throws {
+        let chunk = try chunk(#"{"ch\u006fices":[{"d\u0065lta":{"\u0063ontent":"x"},"finish\u005freason":"stop"}]}"#)
+        #expect(chunk.choicesCount == 1 && chunk.hasContent && chunk.hasFinishReason)
+    }
+
+    @Test(arguments: [
+        #"{"role":"assistant","content":""}"#, #"{"content":null}"#, "{}", "null", "[]", #"{"tool_calls":[]}"#,
+        #"{"refusal":null}"#,
+    ])
+    func `a delta that says nothing has no output`(_ delta: String) throws {
+        let chunk = try chunk(#"{"choices":[{"delta":\#(delta),"finish_reason":null}]}"#)
+        #expect(!chunk.hasContent && !chunk.hasToolCalls && !chunk.hasRefusal && !chunk.hasFinishReason)
+    }
+
+    @Test(arguments: ["delta", "message"]) func `tool calls and refusals are seen in chunks and completions`(_ name: String)
+        throws
+    {
+        #expect(try chunk(#"{"choices":[{"\#(name)":{"tool_calls":[{"index":0}]}}]}"#).hasToolCalls)
+        #expect(try chunk(#"{"choices":[{"\#(name)":{"function_call":{"name":"f"}}}]}"#).hasToolCalls)
+        #expect(try chunk(#"{"choices":[{"\#(name)":{"refusal":"I can't"}}]}"#).hasRefusal)
+        #expect(try chunk(#"{"choices":[{"\#(name)":{"content":"a"}}]}"#).hasContent)
+    }
+
+    @Test func `a finish reason in any choice counts`() throws {
+        let chunk = try chunk(
+            #"{"choices":[{"delta":{},"finish_reason":null},{"delta":{},"finish_reason":"length"},{"finish_reason":null}]}"#)
+        #expect(chunk.hasFinishReason)
+        #expect(chunk.choicesCount == 3)
+    }
+
+    @Test func `a usage chunk has no choices and usage`() throws {
+        let chunk = try chunk(#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#)
+        #expect(chunk.choicesCount == 0)
+        #expect(chunk.hasUsage)
+    }
+
+    @Test func `text that looks like JSON stays text`() throws {
+        let chunk = try chunk(
+            #"{"choices":[{"delta":{"content":"{\"error\":{}} \"finish_reason\":\"stop\" [DONE]"},"finish_reason":null}]}"#)
+        #expect(chunk.hasContent && !chunk.hasFinishReason)
+    }
+
+    @Test(
+        arguments: [
+            (#"{"error":{"message":"no","type":"t","param":"p","code":"c"}}"#, "no", "t", "p", "c"),
+            (#"{"error":{"message":"no","code":429}}"#, "no", nil, nil, "429"), (#"{"error":"no"}"#, "no", nil, nil, nil),
+            (
+                #"{"object":"error","message":"no","type":"BadRequestError","param":null,"code":400}"#, "no", "BadRequestError",
+                nil, "400"
+            ),
+            (#"{"id":"x","choices":[{"delta":{},"finish_reason":"error"}],"error":{"message":"no"}}"#, "no", nil, nil, nil),
+            (#"{"error":{}}"#, nil, nil, nil, nil), (#"{"error":{"message":7}}"#, nil, nil, nil, nil),
+            (#"{"error":""}"#, nil, nil, nil, nil),
+        ] as [(String, String?, String?, String?, String?)])
+    func `an upstream's error is understood`(_ text: String, message: String?, type: String?, param: String?, code: String?) {
+        guard case .error(let error) = frame(text) else {
+            Issue.record("\(frame(text))")
+            return
+        }
+        #expect([error.message, error.type, error.param, error.code] == [message, type, param, code])
+    }
+
+    @Test func `an error object is kept byte for byte when it has a message`() {
+        guard case .error(let error) = frame(#"{"error": {"message" : "n\u006f",  "extra":1.0} }"#) else { return }
+        #expect(error.object == bytes(#"{"message" : "n\u006f",  "extra":1.0}"#))
+        #expect(error.message == "no")
+    }
+
+    @Test func `frames with random changes never end the process`() {
+        var random = SeededGenerator(seed: 15_445)
+        let source = bytes(
+            #"{"choices":[{"delta":{"content":"\u0061é","tool_calls":[]},"finish_reason":null}],"error":{"message":"x"}}"#)
+        var garbage = 0
+        for _ in 0..<20_000 {
+            var data = source
+            for _ in 0..<Int.random(in: 1...5, using: &random) { random.mutate(&data) }
+            if case .garbage = ChatFrame(data.span, depthMax: 64) { garbage += 1 }
+        }
+        #expect((5_000..<20_000).contains(garbage))
+    }
+}
