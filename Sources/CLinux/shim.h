@@ -1,5 +1,5 @@
-// Linux calls and constants that Swift's Glibc module lacks.
-#define _GNU_SOURCE
+// Linux calls and constants that Swift's Glibc module lacks. It is built without _GNU_SOURCE, and defining that here
+// would give types of both modules two layouts; so what glibc guards with it is declared below as the manual pages have it.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -7,3 +7,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <poll.h>
+
+/// accept4(2)
+int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+/// memfd_create(2)
+int memfd_create(const char *name, unsigned int flags);

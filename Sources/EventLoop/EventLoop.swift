@@ -1,1 +1,156 @@
-// Placeholder until the module's first source lands.
+// One thread's event loop: epoll readiness, jobs, timers. It is the executor of the actor that lives on it.
+
+import CLinux
+import Glibc
+import Synchronization
+
+/// An epoll loop that runs on exactly one thread and is the serial executor and the task executor of one actor.
+///
+/// Everything that belongs to a loop (watches, timers, waits) is used on its thread only; `enqueue`, `stop` and
+/// `isCurrent` may be called from any thread. That rule, and not the compiler, is what makes the class `Sendable`.
+package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+    /// The time of the present turn, read once after each wait: cheap, and at most one turn old.
+    package private(set) var now = Instant.current
+
+    var timers = TimerHeap()
+    private let epoll: Descriptor
+    private let eventDescriptor: Descriptor
+    private let thread = Atomic<UInt>(0)
+    private let isStopped = Atomic<Bool>(false)
+    private let remoteJobs = Mutex<[UnownedJob]>([])
+    private var localJobs: [UnownedJob] = []
+    private var runningJobs: [UnownedJob] = []
+    /// The watch of each descriptor, by its number.
+    private var watches: [Watch?] = []
+    private var generation: UInt32 = 0
+
+    /// - Throws: `SystemError` when the process is out of descriptors.
+    package init() throws(SystemError) {
+        epoll = Descriptor(owning: try SystemError.check("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC))))
+        let flags = Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC)
+        eventDescriptor = Descriptor(owning: try SystemError.check("eventfd", eventfd(0, flags)))
+        try control(EPOLL_CTL_ADD, eventDescriptor.number, events: EPOLLIN.rawValue, token: UInt64(eventDescriptor.number))
+    }
+
+    // MARK: Running
+
+    /// Whether the caller runs on this loop's thread.
+    package var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+    /// Runs jobs, timers and readiness handlers on the calling thread until `stop()`.
+    package func run() {
+        thread.store(UInt(pthread_self()), ordering: .relaxed)
+        var events = unsafe [epoll_event](repeating: epoll_event(), count: 256)
+        now = .current
+        while !isStopped.load(ordering: .acquiring) {
+            runJobs()
+            let count = unsafe epoll_wait(epoll.number, &events, Int32(events.count), millisecondsToWait())
+            now = .current
+            fireTimers()
+            for index in 0..<Int(max(count, 0)) {
+                dispatch(events: unsafe events[index].events, token: unsafe events[index].data.u64)
+            }
+        }
+        runJobs()
+    }
+
+    /// Ends `run()` after the present turn. From any thread.
+    package func stop() {
+        isStopped.store(true, ordering: .releasing)
+        wake()
+    }
+
+    private func millisecondsToWait() -> Int32 {
+        guard localJobs.isEmpty else { return 0 }
+        guard let first = timers.first else { return -1 }
+        let milliseconds = (first.nanoseconds - Instant.current.nanoseconds + 999_999) / 1_000_000
+        return Int32(clamping: max(0, milliseconds))
+    }
+
+    private func fireTimers() {
+        while let timer = timers.popDue(now) { timer.action() }
+    }
+
+    private func dispatch(events: UInt32, token: UInt64) {
+        let number = Int(truncatingIfNeeded: token & 0xFFFF_FFFF)
+        if number == Int(eventDescriptor.number) { return takeRemoteJobs() }
+        // A handler earlier in the batch may have closed this descriptor, and its number may serve another one by now.
+        guard number < watches.count, let watch = watches[number], watch.token == token else { return }
+        watch.handler(Readiness(rawValue: events))
+    }
+
+    // MARK: Jobs
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isCurrent { return localJobs.append(job) }
+        let mustWake = remoteJobs.withLock { jobs in
+            jobs.append(job)
+            return jobs.count == 1
+        }
+        if mustWake { wake() }
+    }
+
+    package func checkIsolated() {
+        precondition(isCurrent, "called from outside the event loop's thread")
+    }
+
+    package func isIsolatingCurrentContext() -> Bool? { isCurrent }
+
+    /// Runs what is ready, and what that makes ready, but leaves what a job enqueues for itself to the next turn's readiness.
+    private func runJobs() {
+        for _ in 0..<8 where !localJobs.isEmpty {
+            swap(&localJobs, &runningJobs)
+            for job in runningJobs {
+                unsafe job.runSynchronously(
+                    isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+            }
+            runningJobs.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func takeRemoteJobs() {
+        var count: UInt64 = 0
+        _ = unsafe read(eventDescriptor.number, &count, MemoryLayout<UInt64>.size)
+        remoteJobs.withLock { jobs in
+            localJobs.append(contentsOf: jobs)
+            jobs.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func wake() {
+        var one: UInt64 = 1
+        _ = unsafe write(eventDescriptor.number, &one, MemoryLayout<UInt64>.size)
+    }
+
+    // MARK: Watches
+
+    func insert(_ watch: Watch, interest: Readiness) throws(SystemError) -> UInt64 {
+        let number = Int(watch.descriptor)
+        precondition(number >= 0)
+        if number >= watches.count { watches.append(contentsOf: repeatElement(nil, count: number - watches.count + 64)) }
+        precondition(watches[number] == nil, "a descriptor has one watch")
+        generation &+= 1
+        let token = UInt64(generation) << 32 | UInt64(number)
+        try control(EPOLL_CTL_ADD, watch.descriptor, events: interest.rawValue, token: token)
+        watches[number] = watch
+        return token
+    }
+
+    func modify(_ watch: Watch, interest: Readiness) throws(SystemError) {
+        try control(EPOLL_CTL_MOD, watch.descriptor, events: interest.rawValue, token: watch.token)
+    }
+
+    /// The descriptor may have been closed by its owner already; then the kernel has forgotten it.
+    func remove(_ watch: Watch) {
+        watches[Int(watch.descriptor)] = nil
+        _ = epoll_ctl(epoll.number, EPOLL_CTL_DEL, watch.descriptor, nil)
+    }
+
+    private func control(_ operation: Int32, _ descriptor: Int32, events: UInt32, token: UInt64) throws(SystemError) {
+        var event = unsafe epoll_event()
+        unsafe event.events = events
+        unsafe event.data.u64 = token
+        _ = try SystemError.check("epoll_ctl", unsafe epoll_ctl(epoll.number, operation, descriptor, &event))
+    }
+}

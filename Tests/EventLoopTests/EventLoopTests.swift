@@ -1,1 +1,118 @@
-// Placeholder until the target's first source lands.
+import EventLoop
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct EventLoopTests {
+    @Test func `the actor's code and its tasks run on the loop's thread`() async throws {
+        try await LoopActor.run { worker in
+            #expect(worker.loop.isCurrent)
+            await worker.loop.sleep(for: .milliseconds(1))
+            #expect(worker.loop.isCurrent)
+        }
+    }
+
+    @Test func `jobs from many other threads all run`() async throws {
+        let sum = try await LoopActor.run { worker in
+            let counter = Counter(worker.loop)
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<1000 { group.addTask(executorPreference: globalConcurrentExecutor) { await counter.increment() } }
+            }
+            return await counter.value
+        }
+        #expect(sum == 1000)
+    }
+
+    @Test func `a readable descriptor calls its handler, and no more after cancel`() async throws {
+        let reads = try await LoopActor.run { worker in
+            let pipe = try Pipe()
+            let wakeup = Wakeup(on: worker.loop)
+            var reads = 0
+            let watch = try Watch(pipe.reader, for: .readable, on: worker.loop) { readiness in
+                if readiness.contains(.readable) { reads += 1 }
+                wakeup.wake()
+            }
+            writeByte(to: pipe.writer)
+            await wakeup.wait()
+            watch.cancel()
+            writeByte(to: pipe.writer)
+            await worker.loop.sleep(for: .milliseconds(2))
+            return reads
+        }
+        #expect(reads == 1)
+    }
+
+    @Test func `a handler that closes another ready descriptor of the same batch silences it`() async throws {
+        let calls = try await LoopActor.run { worker in
+            let pipes = [try Pipe(), try Pipe()]
+            var watches: [Watch] = []
+            var calls = 0
+            let wakeup = Wakeup(on: worker.loop)
+            for pipe in pipes {
+                watches.append(
+                    try Watch(pipe.reader, for: .readable, on: worker.loop) { _ in
+                        calls += 1
+                        for watch in watches { watch.cancel() }
+                        wakeup.wake()
+                    })
+            }
+            for pipe in pipes { writeByte(to: pipe.writer) }
+            await wakeup.wait()
+            await worker.loop.sleep(for: .milliseconds(2))
+            return calls
+        }
+        #expect(calls == 1)
+    }
+
+    @Test func `a hang-up is told to a watch that asked only for readability`() async throws {
+        let seen = try await LoopActor.run { worker in
+            let pipe = try Pipe()
+            pipe.closeWriter()
+            let wakeup = Wakeup(on: worker.loop)
+            var seen: Readiness = []
+            let watch = try Watch(pipe.reader, for: .readable, on: worker.loop) { readiness in
+                seen = readiness
+                wakeup.wake()
+            }
+            await wakeup.wait()
+            watch.cancel()
+            return seen
+        }
+        #expect(seen.contains(.hangUp))
+    }
+}
+
+private actor Counter {
+    nonisolated let loop: EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+    private(set) var value = 0
+    init(_ loop: EventLoop) { self.loop = loop }
+    func increment() { value += 1 }
+}
+
+private final class Pipe {
+    let reader: Int32
+    private(set) var writer: Int32
+
+    init() throws {
+        var ends: [Int32] = [0, 0]
+        _ = try SystemError.check("pipe", unsafe pipe(&ends))
+        (reader, writer) = (ends[0], ends[1])
+    }
+
+    func closeWriter() {
+        if writer >= 0 { close(writer) }
+        writer = -1
+    }
+
+    deinit {
+        close(reader)
+        closeWriter()
+    }
+}
+
+private func writeByte(to descriptor: Int32) {
+    var byte: UInt8 = 1
+    _ = unsafe write(descriptor, &byte, 1)
+}

@@ -1,0 +1,64 @@
+// Signals as readiness, and the threads that loops run on.
+
+import CLinux
+import Glibc
+
+/// Delivers process signals to a loop through a `signalfd`.
+package final class SignalWatch {
+    private let descriptor: Descriptor
+    private var watch: Watch?
+
+    /// Blocks the signals in the calling thread. Threads that it starts later inherit that: call it before any other starts.
+    package static func block(_ signals: [Int32]) {
+        var set = signalSet(signals)
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// - Parameter handler: called on the loop's thread with the signal's number.
+    /// - Precondition: the signals are blocked in every thread, see `block(_:)`.
+    package init(_ signals: [Int32], on loop: EventLoop, handler: @escaping (Int32) -> Void) throws(SystemError) {
+        var set = Self.signalSet(signals)
+        let flags = Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC)
+        descriptor = Descriptor(owning: try SystemError.check("signalfd", unsafe signalfd(-1, &set, flags)))
+        let number = descriptor.number
+        watch = try Watch(number, for: .readable, on: loop) { _ in
+            var information = signalfd_siginfo()
+            while unsafe read(number, &information, MemoryLayout<signalfd_siginfo>.size) > 0 {
+                handler(Int32(information.ssi_signo))
+            }
+        }
+    }
+
+    package func cancel() { watch?.cancel() }
+
+    private static func signalSet(_ signals: [Int32]) -> sigset_t {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        return set
+    }
+}
+
+/// Runs `body` on a new detached thread.
+///
+/// - Throws: `SystemError` when the machine allows no more threads.
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    final class Body: Sendable {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+    let argument = unsafe Unmanaged.passRetained(Body(body))
+    var thread = pthread_t()
+    let code = unsafe pthread_create(
+        &thread, nil,
+        { pointer in
+            // pthread_create hands over exactly the pointer that it was given.
+            if let pointer = unsafe pointer { unsafe Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
+            return nil
+        }, argument.toOpaque())
+    guard code == 0 else {
+        unsafe argument.release()
+        throw SystemError("pthread_create", code: code)
+    }
+    pthread_detach(thread)
+}

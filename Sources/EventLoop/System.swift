@@ -1,0 +1,41 @@
+// Descriptors that close once, and failed system calls as errors.
+
+import Glibc
+
+/// An owned file descriptor, closed when its value ends.
+package struct Descriptor: ~Copyable, Sendable {
+    package let number: Int32
+
+    package init(owning number: Int32) {
+        precondition(number >= 0)
+        self.number = number
+    }
+
+    /// Gives the descriptor up without closing it.
+    package consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
+    deinit { _ = close(number) }
+}
+
+/// A system call that failed, with the reason that the kernel gave.
+package struct SystemError: Error, Equatable, CustomStringConvertible {
+    package let operation: String
+    package let code: Int32
+
+    package init(_ operation: String, code: Int32 = errno) {
+        self.operation = operation
+        self.code = code
+    }
+
+    package var description: String { "\(operation): \(unsafe String(cString: strerror(code)))" }
+
+    /// Returns `result`, or throws `errno` when it is negative.
+    package static func check(_ operation: String, _ result: Int32) throws(SystemError) -> Int32 {
+        guard result >= 0 else { throw SystemError(operation) }
+        return result
+    }
+}

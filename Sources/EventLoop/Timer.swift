@@ -1,0 +1,104 @@
+// Timers that are cheap to set, to postpone and to cancel: a request holds several and hardly any ever fires.
+
+/// An action at a moment, on a loop's thread. It can be set again after it has fired or was cancelled.
+///
+/// While it is set the loop keeps it alive, so an action captures its owner weakly or the owner cancels it.
+package final class Timer {
+    let action: () -> Void
+    /// When the action is due.
+    fileprivate(set) var deadline = Instant.distantFuture
+    /// Its place in the heap; `nil` while it is not set.
+    fileprivate(set) var index: Int?
+    private let loop: EventLoop
+
+    package init(on loop: EventLoop, action: @escaping () -> Void) {
+        self.loop = loop
+        self.action = action
+    }
+
+    package var isSet: Bool { index != nil }
+
+    /// Sets or moves the timer. To postpone costs one store: the heap finds out when the old moment comes.
+    package func set(at deadline: Instant) {
+        self.deadline = deadline
+        loop.timers.place(self)
+    }
+
+    package func cancel() { loop.timers.remove(self) }
+}
+
+/// A binary heap of timers, ordered by a key that is never later than the timer's deadline.
+struct TimerHeap {
+    private struct Entry {
+        var key: Instant
+        let timer: Timer
+    }
+    private var entries: [Entry] = []
+
+    /// When to look again; a postponed timer may not be due then.
+    var first: Instant? { entries.first?.key }
+
+    mutating func place(_ timer: Timer) {
+        guard let index = timer.index else {
+            entries.append(Entry(key: timer.deadline, timer: timer))
+            return siftUp(from: entries.count - 1)
+        }
+        guard timer.deadline < entries[index].key else { return }
+        entries[index].key = timer.deadline
+        siftUp(from: index)
+    }
+
+    mutating func remove(_ timer: Timer) {
+        guard let index = timer.index else { return }
+        timer.index = nil
+        let last = entries.removeLast()
+        guard index < entries.count else { return }
+        entries[index] = last
+        siftDown(from: index)
+        if let moved = last.timer.index { siftUp(from: moved) }
+    }
+
+    /// Removes and returns a timer that is due, or `nil` when none is.
+    mutating func popDue(_ now: Instant) -> Timer? {
+        while let first = entries.first, first.key <= now {
+            if first.timer.deadline == first.key {
+                remove(first.timer)
+                return first.timer
+            }
+            entries[0].key = first.timer.deadline
+            siftDown(from: 0)
+        }
+        return nil
+    }
+
+    private mutating func siftUp(from start: Int) {
+        let entry = entries[start]
+        var index = start
+        while index > 0 {
+            let parent = (index - 1) / 2
+            guard entry.key < entries[parent].key else { break }
+            move(entries[parent], to: index)
+            index = parent
+        }
+        move(entry, to: index)
+    }
+
+    private mutating func siftDown(from start: Int) {
+        let entry = entries[start]
+        var index = start
+        while true {
+            var child = 2 * index + 1
+            guard child < entries.count else { break }
+            if child + 1 < entries.count, entries[child + 1].key < entries[child].key { child += 1 }
+            guard entries[child].key < entry.key else { break }
+            move(entries[child], to: index)
+            index = child
+        }
+        move(entry, to: index)
+    }
+
+    private mutating func move(_ entry: Entry, to index: Int) {
+        entries[index] = entry
+        entry.timer.index = index
+    }
+}

@@ -1,0 +1,72 @@
+// How a task waits for what callbacks of its own loop will tell it.
+
+/// One task waits; readiness handlers, timers and C callbacks of the same loop wake it.
+///
+/// A `wake()` while nobody waits is remembered, so that none is lost; several count as one.
+@safe package final class Wakeup {
+    private let loop: EventLoop
+    private var waiter: UnsafeContinuation<Void, Never>?
+    private var isAwake = false
+    private var timer: Timer?
+
+    package init(on loop: EventLoop) { self.loop = loop }
+
+    deinit { timer?.cancel() }
+
+    package func wake() {
+        guard let waiter = unsafe waiter else { return isAwake = true }
+        unsafe self.waiter = nil
+        unsafe waiter.resume()
+    }
+
+    /// Returns after the next `wake()`, or at once when there was one since the last wait, or when `deadline` has come.
+    package func wait(until deadline: Instant? = nil) async {
+        if isAwake { return isAwake = false }
+        precondition(unsafe waiter == nil, "one task waits at a time")
+        setTimer(deadline)
+        await unsafe withUnsafeContinuation { unsafe waiter = $0 }
+    }
+
+    private func setTimer(_ deadline: Instant?) {
+        guard let deadline, deadline != .distantFuture else { return timer?.cancel() ?? () }
+        let timer = timer ?? Timer(on: loop) { [unowned self] in deadlinePassed() }
+        self.timer = timer
+        timer.set(at: deadline)
+    }
+
+    /// A timer that outlived its wait finds nobody here and says nothing.
+    private func deadlinePassed() {
+        if unsafe waiter != nil { wake() }
+    }
+}
+
+extension EventLoop {
+    /// Suspends the calling task for `duration`; returns early when the task is cancelled.
+    package func sleep(for duration: Duration) async {
+        let wakeup = Wakeup(on: self)
+        let deadline = now + duration
+        await withCancellation {
+            while now < deadline, !Task.isCancelled { await wakeup.wait(until: deadline) }
+        } onCancel: {
+            wakeup.wake()
+        }
+    }
+
+    /// Runs `operation`; when its task is or becomes cancelled, `onCancel` runs at once, on this loop's thread.
+    ///
+    /// - Precondition: tasks that run on a loop are cancelled on that loop.
+    package func withCancellation<Result>(
+        _ operation: nonisolated(nonsending) () async throws -> Result, onCancel: @escaping () -> Void
+    ) async rethrows -> Result {
+        let handler = LoopBound(action: onCancel)
+        return try await withTaskCancellationHandler(operation: operation) {
+            checkIsolated()
+            handler.action()
+        }
+    }
+}
+
+/// An action that was made on a loop's thread and is run there only, however it travels.
+private struct LoopBound: @unchecked Sendable {
+    let action: () -> Void
+}

@@ -1,0 +1,58 @@
+// What the loop tells about descriptors: which one, and what it is ready for.
+
+import CLinux
+
+/// What a descriptor is ready for, or what is asked about it: the bits of `epoll_event.events`.
+package struct Readiness: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    /// The peer has shut down its sending side; reported only when asked for.
+    package static let peerClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
+    /// Both directions are shut; always reported.
+    package static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
+    /// Always reported.
+    package static let error = Readiness(rawValue: EPOLLERR.rawValue)
+    /// Of the loops that watch one listening descriptor the kernel wakes one, not all.
+    package static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
+}
+
+/// One descriptor's registration with a loop, level-triggered.
+///
+/// The loop keeps it until `cancel()`. The descriptor stays its owner's: cancel first, close then.
+package final class Watch {
+    package let descriptor: Int32
+    let handler: (Readiness) -> Void
+    private(set) var token: UInt64 = 0
+    private let loop: EventLoop
+    private var interest: Readiness
+    private var isCancelled = false
+
+    /// - Parameter handler: called on the loop's thread, once a turn for as long as the descriptor is ready.
+    /// - Throws: `SystemError` when the kernel refuses (out of memory, a regular file).
+    package init(
+        _ descriptor: Int32, for interest: Readiness, on loop: EventLoop, handler: @escaping (Readiness) -> Void
+    ) throws(SystemError) {
+        self.descriptor = descriptor
+        self.handler = handler
+        self.loop = loop
+        self.interest = interest
+        token = try loop.insert(self, interest: interest)
+    }
+
+    /// Changes what is asked. No system call when nothing changes.
+    package func update(_ interest: Readiness) throws(SystemError) {
+        guard !isCancelled, interest != self.interest else { return }
+        try loop.modify(self, interest: interest)
+        self.interest = interest
+    }
+
+    /// No handler call begins after this. A second call does nothing.
+    package func cancel() {
+        guard !isCancelled else { return }
+        isCancelled = true
+        loop.remove(self)
+    }
+}
