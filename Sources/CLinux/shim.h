@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <linux/memfd.h>
 #include <poll.h>
 
 /// accept4(2)

@@ -1,0 +1,227 @@
+// One connection from the web server: requests come out of it one after another, and each is answered before the next.
+
+import CFastCGI
+package import EventLoop
+import Glibc
+
+/// A FastCGI connection on its worker's loop.
+///
+///     while let request = await connection.nextRequest() {
+///         var response = Response(on: connection)
+///         …
+///         await response.finish()
+///     }
+///
+/// Bytes are read when they come, also while an answer is written: they tell that the caller left.
+@safe package final class Connection {
+    package struct Timeouts: Equatable, Sendable {
+        /// From a request's first byte to its last.
+        package var request: Duration
+        /// Until a slow peer takes bytes again.
+        package var write: Duration
+
+        package init(request: Duration = .seconds(60), write: Duration = .seconds(30)) {
+            self.request = request
+            self.write = write
+        }
+    }
+
+    enum State: Equatable {
+        case open
+        /// The caller left or took the request back, or a write failed; what is in flight is pointless.
+        case abandoned
+        case closed
+    }
+
+    /// Called once, on the loop, when the caller leaves while its request is being answered.
+    package var onCallerLeft: (() -> Void)?
+    /// Why the connection ends, when the peer broke the protocol or went over a limit.
+    package private(set) var refusal: Refusal?
+
+    let descriptor: Descriptor
+    let loop: EventLoop
+    let timeouts: Timeouts
+    /// libfcgi keeps pointers to the request that it works on, so that it must not move.
+    let handle: UnsafeMutablePointer<FCGX_Request>
+    let wakeup: Wakeup
+    private(set) var state = State.open
+    /// Between a request and the end of its answer.
+    private(set) var isAnswering = false
+    /// Bytes that may be written before the kernel must be asked again whether a write would block.
+    var credit = 0
+
+    private let parser: RequestParser
+    private var scanner: RecordScanner
+    private var scanned: ScannedRequest?
+    private var isAborted = false
+    private var keepsConnection = true
+    private var isDraining = false
+    private var requestDeadline: Instant?
+    private var watch: Watch?
+
+    /// - Throws: `SystemError` when the loop cannot watch the descriptor.
+    package init(
+        _ descriptor: consuming Descriptor, on loop: EventLoop, parser: RequestParser,
+        limits: RecordScanner.Limits, timeouts: Timeouts
+    ) throws(SystemError) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.parser = parser
+        self.timeouts = timeouts
+        scanner = RecordScanner(limits: limits)
+        wakeup = Wakeup(on: loop)
+        unsafe handle = .allocate(capacity: 1)
+        _ = unsafe FCGX_InitRequest(handle, -1, 0)
+        watch = try Watch(self.descriptor.number, for: [.readable, .peerClosed], on: loop) { [unowned self] readiness in
+            if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
+            if readiness.contains(.writable) { wakeup.wake() }
+        }
+    }
+
+    deinit {
+        watch?.cancel()
+        unsafe FCGX_Free(handle, 0)
+        unsafe handle.deallocate()
+    }
+
+    /// Waits for the next request; `nil` when the connection is over: see `refusal` for whether the peer was at fault.
+    package func nextRequest() async -> Request? {
+        precondition(!isAnswering, "the last request has no answer yet")
+        while state == .open {
+            if let scanned {
+                self.scanned = nil
+                return begin(scanned)
+            }
+            if isDraining && scanner.isIdle { break }
+            await wakeup.wait(until: requestDeadline)
+            if let requestDeadline, scanned == nil, loop.now >= requestDeadline { refuse(.requestTimedOut) }
+        }
+        close()
+        return nil
+    }
+
+    /// Lets no further request begin; one that is under way is answered.
+    package func drain() {
+        isDraining = true
+        wakeup.wake()
+    }
+
+    // MARK: Receiving
+
+    private func receive() {
+        switch descriptor.receive(into: &parser.receiveBuffer) {
+        case .bytes(let count):
+            let buffer = parser.receiveBuffer
+            take(buffer.span.extracting(0..<count))
+        case .nothing: break
+        case .endOfFile, .failed: abandon()
+        }
+    }
+
+    private func take(_ bytes: Span<UInt8>) {
+        var taken = 0
+        do {
+            while taken < bytes.count && state == .open {
+                switch try scanner.scan(bytes, taken: &taken) {
+                case .incomplete: break
+                case .request(let request):
+                    scanned = request
+                    requestDeadline = nil
+                    wakeup.wake()
+                case .aborted: return takeBack()
+                }
+            }
+            sendAnswers()
+        } catch {
+            refuse(error)
+        }
+        if requestDeadline == nil, !isAnswering, scanned == nil, !scanner.isIdle {
+            requestDeadline = loop.now + timeouts.request
+            wakeup.wake()
+        }
+    }
+
+    private func sendAnswers() {
+        guard !scanner.answers.isEmpty else { return }
+        credit -= scanner.answers.count + Self.overheadBytes
+        guard descriptor.sendAtOnce(scanner.answers) else { return refuse(.answersNotRead) }
+        scanner.answers.removeAll()
+    }
+
+    private func refuse(_ reason: Refusal) {
+        guard refusal == nil else { return }
+        refusal = reason
+        _ = descriptor.sendAtOnce(scanner.answers)
+        abandon()
+    }
+
+    /// FastCGI 1.0 §5.4: the peer still expects the request's end.
+    private func takeBack() {
+        isAborted = isAnswering
+        sendAnswers()
+        abandon()
+    }
+
+    /// Ends what is in flight. The descriptor stays open until its task has noticed.
+    func abandon() {
+        guard state == .open else { return }
+        state = .abandoned
+        watch?.cancel()
+        if isAnswering { onCallerLeft?() }
+        wakeup.wake()
+    }
+
+    private func close() {
+        guard state != .closed else { return }
+        state = .closed
+        watch?.cancel()
+        descriptor.shutDown()
+    }
+
+    // MARK: Answering
+
+    private func begin(_ request: ScannedRequest) -> Request? {
+        do {
+            let body = try unsafe parser.parse(request, into: handle)
+            unsafe handle.pointee.ipcFd = descriptor.number
+            keepsConnection = request.keepsConnection
+            isAnswering = true
+            return Request(connection: self, body: body, isBodyTooLarge: request.isBodyTooLarge)
+        } catch {
+            refusal = .notParsed(error)
+            close()
+            return nil
+        }
+    }
+
+    /// The value that the web server gave to a parameter; of duplicates the first.
+    func parameter(_ name: String) -> String? {
+        guard isAnswering, let value = unsafe FCGX_GetParam(name, handle.pointee.envp) else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// Ends the answer. One that is not complete is cut: the connection ends with it, so that nobody takes it for whole.
+    func endAnswer(isComplete: Bool) {
+        guard isAnswering else { return }
+        isAnswering = false
+        onCallerLeft = nil
+        if isComplete && state == .open || isAborted && descriptor.isWritable {
+            if unsafe FCGX_FClose(handle.pointee.out) != 0 { abandon() }
+        }
+        unsafe FCGX_Free(handle, 0)
+        unsafe handle.pointee.ipcFd = -1
+        guard isComplete, state == .open, keepsConnection else { return close() }
+        scanner.requestAnswered()
+    }
+
+    /// Suspends until the peer may take bytes again, the connection is abandoned, or `deadline` has come.
+    func waitUntilWritable(_ deadline: Instant) async {
+        do {
+            try watch?.update([.readable, .peerClosed, .writable])
+            await wakeup.wait(until: deadline)
+            if state == .open { try watch?.update([.readable, .peerClosed]) }
+        } catch {
+            abandon()
+        }
+    }
+}

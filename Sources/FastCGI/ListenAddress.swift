@@ -1,0 +1,65 @@
+// Where the web server finds Sluice.
+
+/// An address to listen on, as settings spell it.
+package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
+    /// `unix:PATH`
+    case unix(String)
+    /// `tcp:HOST:PORT`; an IPv6 host stands in brackets.
+    case tcp(host: String, port: UInt16)
+    /// `fd:NUMBER`: a listening socket that the parent process passed on, as spawn-fcgi and lighttpd do with 0.
+    case inherited(Int32)
+
+    /// The longest path that a socket's address holds (`sun_path`, with its end).
+    package static let pathBytesMax = 107
+
+    /// - Throws: `ListenAddressError` that says what is wrong with `text`.
+    package init(_ text: String) throws(ListenAddressError) {
+        guard let colon = text.firstIndex(of: ":") else { throw ListenAddressError(text, "has no scheme") }
+        let rest = String(text[text.index(after: colon)...])
+        switch text[..<colon] {
+        case "unix":
+            guard !rest.isEmpty else { throw ListenAddressError(text, "names no path") }
+            guard rest.utf8.count <= Self.pathBytesMax else {
+                throw ListenAddressError(text, "has a path of more than \(Self.pathBytesMax) bytes")
+            }
+            self = .unix(rest)
+        case "tcp":
+            guard let last = rest.lastIndex(of: ":"), last != rest.startIndex else {
+                throw ListenAddressError(text, "needs a host and a port")
+            }
+            guard let port = UInt16(rest[rest.index(after: last)...]) else {
+                throw ListenAddressError(text, "has no port from 0 to 65535")
+            }
+            var host = String(rest[..<last])
+            if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+            self = .tcp(host: host, port: port)
+        case "fd":
+            guard let number = Int32(rest), number >= 0 else { throw ListenAddressError(text, "has no descriptor number") }
+            self = .inherited(number)
+        default: throw ListenAddressError(text, "has an unknown scheme")
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .unix(let path): "unix:\(path)"
+        case .tcp(let host, let port): host.contains(":") ? "tcp:[\(host)]:\(port)" : "tcp:\(host):\(port)"
+        case .inherited(let number): "fd:\(number)"
+        }
+    }
+}
+
+/// A listen address that cannot be used.
+package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
+    package let text: String
+    package let reason: String
+
+    init(_ text: String, _ reason: String) {
+        self.text = text
+        self.reason = reason
+    }
+
+    package var description: String {
+        "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT or fd:NUMBER"
+    }
+}

@@ -1,0 +1,145 @@
+// Binding and listening, in Swift: FCGX_OpenSocket ends the process when it fails.
+
+import CLinux
+package import EventLoop
+import Glibc
+
+/// A listening socket. Each worker watches it; a unix socket's path is removed when the last of them lets go.
+package final class ListeningSocket: Sendable {
+    package let address: ListenAddress
+    let descriptor: Descriptor
+    /// Whether connections are TCP's, and need its options.
+    let isTCP: Bool
+    private let file: FileIdentity?
+
+    /// - Throws: `SystemError` when the address is in use, not ours to use, or does not exist.
+    package init(_ address: ListenAddress) throws(SystemError) {
+        self.address = address
+        switch address {
+        case .unix(let path):
+            descriptor = try Self.bindUnix(path)
+            isTCP = false
+            file = FileIdentity(path)
+        case .tcp(let host, let port):
+            descriptor = try Self.bindTCP(host, port)
+            isTCP = true
+            file = nil
+        case .inherited(let number):
+            let isListening = try Self.option(number, SO_ACCEPTCONN)
+            guard isListening != 0 else { throw SystemError("fd:\(number) is not a listening socket", code: EINVAL) }
+            descriptor = Descriptor(owning: number)
+            isTCP = try Self.option(number, SO_DOMAIN) != AF_UNIX
+            file = nil
+        }
+        _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
+    }
+
+    /// Another process may have put its own socket at the path by now; that one stays.
+    deinit {
+        if case .unix(let path) = address, let file, file == FileIdentity(path) { _ = unsafe unlink(path) }
+    }
+
+    /// The port that the kernel chose for `tcp:HOST:0`.
+    package var port: UInt16? {
+        guard isTCP else { return nil }
+        var name = sockaddr_in6()
+        var size = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let result = unsafe withUnsafeMutablePointer(to: &name) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(descriptor.number, $0, &size) }
+        }
+        return result == 0 ? UInt16(bigEndian: name.sin6_port) : nil
+    }
+
+    // MARK: Unix
+
+    private static func bindUnix(_ path: String) throws(SystemError) -> Descriptor {
+        if try isAbandonedSocket(path) { _ = try SystemError.check("unlink \(path)", unsafe unlink(path)) }
+        let socket = try makeSocket(AF_UNIX)
+        let result = try unsafe withUnixAddress(path) { unsafe bind(socket.number, $0, $1) }
+        _ = try SystemError.check("bind \(path)", result)
+        // The web server usually runs in the same group; others have no business here.
+        _ = try SystemError.check("chmod \(path)", unsafe chmod(path, 0o660))
+        return try listening(socket, path)
+    }
+
+    /// Whether a socket stands at the path that no process listens on any more.
+    private static func isAbandonedSocket(_ path: String) throws(SystemError) -> Bool {
+        guard let identity = FileIdentity(path) else { return false }
+        guard identity.isSocket else { throw SystemError("\(path) is a file and not a socket", code: EEXIST) }
+        let probe = try makeSocket(AF_UNIX)
+        let result = try unsafe withUnixAddress(path) { unsafe connect(probe.number, $0, $1) }
+        guard result != 0, errno == ECONNREFUSED else {
+            throw SystemError("another process listens on \(path)", code: EADDRINUSE)
+        }
+        return true
+    }
+
+    /// The result of `call`, a system call that takes the address of a unix socket.
+    private static func withUnixAddress(
+        _ path: String, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) throws(SystemError) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let fits = unsafe withUnsafeMutableBytes(of: &address.sun_path) { destination in
+            guard path.utf8.count < destination.count else { return false }
+            unsafe destination.copyBytes(from: path.utf8)
+            return true
+        }
+        guard fits else { throw SystemError("bind \(path)", code: ENAMETOOLONG) }
+        return unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                unsafe call(pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    // MARK: TCP
+
+    private static func bindTCP(_ host: String, _ port: UInt16) throws(SystemError) -> Descriptor {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = unsafe getaddrinfo(host, String(port), &hints, &list)
+        defer { unsafe freeaddrinfo(list) }
+        guard code == 0, let first = unsafe list?.pointee else {
+            throw SystemError("tcp:\(host):\(port) \(unsafe String(cString: gai_strerror(code)))", code: EADDRNOTAVAIL)
+        }
+        let socket = try makeSocket(unsafe first.ai_family)
+        try socket.set(SOL_SOCKET, SO_REUSEADDR, to: 1)
+        _ = try SystemError.check("bind tcp:\(host):\(port)", unsafe bind(socket.number, first.ai_addr, first.ai_addrlen))
+        return try listening(socket, "tcp:\(host):\(port)")
+    }
+
+    private static func makeSocket(_ family: Int32) throws(SystemError) -> Descriptor {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        return Descriptor(owning: try SystemError.check("socket", socket(family, type, 0)))
+    }
+
+    private static func listening(_ socket: consuming Descriptor, _ name: String) throws(SystemError) -> Descriptor {
+        _ = try SystemError.check("listen \(name)", listen(socket.number, 4096))
+        return socket
+    }
+
+    private static func option(_ number: Int32, _ option: Int32) throws(SystemError) -> Int32 {
+        var value: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        _ = try SystemError.check("fd:\(number)", unsafe getsockopt(number, SOL_SOCKET, option, &value, &size))
+        return value
+    }
+}
+
+/// Which file stands at a path.
+private struct FileIdentity: Equatable {
+    private let device: dev_t
+    private let inode: ino_t
+    private let mode: mode_t
+
+    init?(_ path: String) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return nil }
+        (device, inode, mode) = (status.st_dev, status.st_ino, status.st_mode)
+    }
+
+    var isSocket: Bool { mode & S_IFMT == S_IFSOCK }
+}

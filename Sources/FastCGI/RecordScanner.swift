@@ -1,0 +1,239 @@
+// Takes a connection's bytes as they arrive and lets exactly one well-formed request through at a time.
+
+package import EventLoop
+
+/// Why a connection is closed: the peer broke the protocol, or went over a limit.
+package enum Refusal: Error, Equatable, Sendable {
+    case unsupportedVersion(UInt8)
+    case malformedBeginRequest
+    case unknownRole(UInt16)
+    case secondRequest
+    case unexpectedRecord(type: UInt8)
+    case malformedParameters
+    case parametersTooLarge(limit: Int)
+    /// Not begun, or not ended, in the time for it.
+    case requestTimedOut
+    /// The peer does not take the answers to its management records.
+    case answersNotRead
+    /// libfcgi could not parse what the scanner let through: a defect here, or no memory.
+    case notParsed(SystemError)
+}
+
+/// A request that the scanner has checked in full. Its bytes are what libfcgi then parses.
+package struct ScannedRequest: Equatable, Sendable {
+    package var id: UInt16
+    /// `FCGI_KEEP_CONN`: the connection stays open after the answer.
+    package var keepsConnection: Bool
+    /// Name-value pairs, checked.
+    package var parameters: [UInt8] = []
+    /// The STDIN stream; empty when it went over the limit.
+    package var body: [UInt8] = []
+    package var isBodyTooLarge = false
+}
+
+/// What a stretch of bytes amounted to.
+package enum ScanResult: Equatable, Sendable {
+    /// All bytes are taken, more are needed.
+    case incomplete
+    /// A request is complete; nothing but an abort or its padding may follow until `requestAnswered()`.
+    case request(ScannedRequest)
+    /// The peer has taken back the request that is being sent or answered.
+    case aborted
+}
+
+/// FastCGI 1.0 as a responder sees it, for one connection and one request at a time. Values only: no I/O.
+///
+/// libfcgi trusts its peer: a repeated name in GET_VALUES or a huge length ends the process, and an answer given before the
+/// body was read lets body bytes be parsed as records. So it never sees a record that has not passed here.
+package struct RecordScanner: Sendable {
+    package struct Limits: Equatable, Sendable {
+        package var parametersBytesMax: Int
+        package var bodyBytesMax: Int
+        /// Told to a server that asks with GET_VALUES; nothing else hangs on it here.
+        package var requestsMax: Int
+
+        package init(parametersBytesMax: Int = 64 << 10, bodyBytesMax: Int = 8 << 20, requestsMax: Int = 4096) {
+            self.parametersBytesMax = parametersBytesMax
+            self.bodyBytesMax = bodyBytesMax
+            self.requestsMax = requestsMax
+        }
+    }
+
+    private enum Phase { case idle, parameters, body, answering }
+
+    /// Records for the peer: answers to management records, or the reason of a refusal. The caller sends and empties them.
+    package var answers: [UInt8] = []
+
+    private let limits: Limits
+    private var phase = Phase.idle
+    private var request = ScannedRequest(id: 0, keepsConnection: false)
+    private var header: [UInt8] = []
+    private var record: RecordHeader?
+    private var contentRemaining = 0
+    private var paddingRemaining = 0
+    /// The content of a record that is looked at as a whole: BEGIN_REQUEST or a management record.
+    private var content: [UInt8] = []
+
+    package init(limits: Limits) { self.limits = limits }
+
+    /// Between requests, with no byte of the next one taken.
+    package var isIdle: Bool { phase == .idle && record == nil && header.isEmpty }
+
+    /// The request's answer has been written: the next one may come.
+    package mutating func requestAnswered() {
+        precondition(phase == .answering)
+        phase = .idle
+    }
+
+    /// Takes bytes up to the end of a request; `taken` counts them.
+    ///
+    /// - Throws: `Refusal`; the connection must then be closed after `answers` have been sent.
+    package mutating func scan(_ bytes: Span<UInt8>, taken: inout Int) throws(Refusal) -> ScanResult {
+        while true {
+            guard record != nil || takeHeader(bytes, &taken) else { return .incomplete }
+            if record == nil, let result = try beginRecord() { return result }
+            if contentRemaining > 0 {
+                try takeContent(bytes, &taken)
+                guard contentRemaining == 0 else { return .incomplete }
+                try contentEnded()
+            }
+            let padding = min(paddingRemaining, bytes.count - taken)
+            taken += padding
+            paddingRemaining -= padding
+            guard paddingRemaining == 0 else { return .incomplete }
+            record = nil
+        }
+    }
+
+    // MARK: Headers
+
+    /// Whether a whole header has been gathered.
+    private mutating func takeHeader(_ bytes: Span<UInt8>, _ taken: inout Int) -> Bool {
+        while header.count < RecordHeader.size, taken < bytes.count {
+            header.append(bytes[taken])
+            taken += 1
+        }
+        return header.count == RecordHeader.size
+    }
+
+    /// Checks the gathered header against the phase; a result when the record completes or aborts a request.
+    private mutating func beginRecord() throws(Refusal) -> ScanResult? {
+        let record = RecordHeader(header.span)
+        header.removeAll(keepingCapacity: true)
+        guard record.version == RecordHeader.version else { throw .unsupportedVersion(record.version) }
+        self.record = record
+        contentRemaining = record.contentLength
+        paddingRemaining = record.paddingLength
+        content.removeAll(keepingCapacity: true)
+
+        if record.requestID == 0 {
+            guard record.type > RecordType.data.rawValue else { throw .unexpectedRecord(type: record.type) }
+            if contentRemaining == 0 { try managementRecordEnded(record) }
+            return nil
+        }
+        switch RecordType(rawValue: record.type) {
+        case .beginRequest: try checkBeginRequest(record)
+        case .abortRequest where record.requestID == request.id && phase != .idle:
+            if phase != .answering { answers.appendEndRequest(request.id, .requestComplete) }
+            return .aborted
+        case .abortRequest where record.contentLength == 0: break  // it crossed the answer on its way
+        case _ where record.requestID != request.id && record.contentLength == 0: break
+        case .parameters where phase == .parameters && record.requestID == request.id:
+            if contentRemaining == 0 { try parametersEnded() }
+        case .standardInput where phase == .body && record.requestID == request.id:
+            if contentRemaining == 0 { return bodyEnded() }
+        default: throw .unexpectedRecord(type: record.type)
+        }
+        return nil
+    }
+
+    private mutating func checkBeginRequest(_ record: RecordHeader) throws(Refusal) {
+        guard phase == .idle else {
+            if record.requestID != request.id { answers.appendEndRequest(record.requestID, .cannotMultiplex) }
+            throw .secondRequest
+        }
+        guard record.contentLength == 8 else { throw .malformedBeginRequest }
+    }
+
+    // MARK: Content
+
+    private mutating func takeContent(_ bytes: Span<UInt8>, _ taken: inout Int) throws(Refusal) {
+        let count = min(contentRemaining, bytes.count - taken)
+        let stretch = bytes.extracting(taken..<taken + count)
+        taken += count
+        contentRemaining -= count
+        guard let record, record.requestID != 0, record.type != RecordType.beginRequest.rawValue else {
+            return content.append(stretch)
+        }
+        switch phase {
+        case .parameters:
+            guard request.parameters.count + count <= limits.parametersBytesMax else {
+                answers.appendEndRequest(request.id, .overloaded)
+                throw .parametersTooLarge(limit: limits.parametersBytesMax)
+            }
+            request.parameters.append(stretch)
+        case .body: takeBody(stretch)
+        case .idle, .answering: preconditionFailure("beginRecord lets no stream content through in this phase")
+        }
+    }
+
+    /// A body over the limit is read to its end all the same, and dropped: only then can the peer take the answer, and no
+    /// byte of it can be mistaken for a record.
+    private mutating func takeBody(_ stretch: Span<UInt8>) {
+        guard !request.isBodyTooLarge else { return }
+        guard request.body.count + stretch.count <= limits.bodyBytesMax else {
+            request.isBodyTooLarge = true
+            request.body = []
+            return
+        }
+        request.body.append(stretch)
+    }
+
+    /// Only records that are looked at as a whole have something to do at their end.
+    private mutating func contentEnded() throws(Refusal) {
+        guard let record else { return }
+        if record.requestID == 0 {
+            try managementRecordEnded(record)
+        } else if record.type == RecordType.beginRequest.rawValue {
+            try beginRequestEnded(record)
+        }
+    }
+
+    private mutating func beginRequestEnded(_ record: RecordHeader) throws(Refusal) {
+        let role = UInt16(content[0]) << 8 | UInt16(content[1])
+        let responder: UInt16 = 1
+        guard role == responder else {
+            answers.appendEndRequest(record.requestID, .unknownRole)
+            throw .unknownRole(role)
+        }
+        request = ScannedRequest(id: record.requestID, keepsConnection: content[2] & 1 != 0)
+        phase = .parameters
+    }
+
+    private mutating func managementRecordEnded(_ record: RecordHeader) throws(Refusal) {
+        if record.type == RecordType.getValues.rawValue {
+            try answers.appendValuesResult(query: content, requestsMax: limits.requestsMax)
+        } else {
+            answers.appendUnknownType(record.type)
+        }
+    }
+
+    private mutating func parametersEnded() throws(Refusal) {
+        try NameValuePairs.check(request.parameters)
+        phase = .body
+    }
+
+    private mutating func bodyEnded() -> ScanResult {
+        phase = .answering
+        let complete = request
+        request.parameters = []
+        request.body = []
+        return .request(complete)
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}

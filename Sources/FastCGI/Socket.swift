@@ -1,0 +1,48 @@
+// The socket calls that FastCGI needs, one line of C each.
+
+import CLinux
+import EventLoop
+import Glibc
+
+extension Descriptor {
+    /// What a non-blocking receive found.
+    enum Received: Equatable {
+        case bytes(Int)
+        case nothing
+        case endOfFile
+        case failed(Int32)
+    }
+
+    /// Receives into `buffer` from its start, without waiting.
+    func receive(into buffer: inout [UInt8]) -> Received {
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe recv(number, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+            }
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .endOfFile }
+            if errno == EAGAIN || errno == EWOULDBLOCK { return .nothing }
+            if errno != EINTR { return .failed(errno) }
+        }
+    }
+
+    /// Sends all of `bytes` without waiting. Whether it did.
+    func sendAtOnce(_ bytes: [UInt8]) -> Bool {
+        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+        return unsafe bytes.withUnsafeBytes { unsafe send(number, $0.baseAddress, $0.count, flags) } == bytes.count
+    }
+
+    /// Whether a write of `Connection.creditBytes` cannot block now.
+    var isWritable: Bool {
+        var query = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+        return unsafe poll(&query, 1, 0) == 1 && query.revents & Int16(POLLOUT) != 0
+    }
+
+    func shutDown() { _ = shutdown(number, Int32(SHUT_RDWR)) }
+
+    func set(_ level: Int32, _ option: Int32, to value: Int32) throws(SystemError) {
+        var value = value
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        _ = try SystemError.check("setsockopt", unsafe setsockopt(number, level, option, &value, size))
+    }
+}
