@@ -33,7 +33,7 @@ import Glibc
         case closed
     }
 
-    /// Called once, on the loop, when the caller leaves while its request is being answered.
+    /// Called on the loop when the caller leaves while its request is being answered.
     package var onCallerLeft: (() -> Void)?
     /// Why the connection ends, when the peer broke the protocol or went over a limit.
     package private(set) var refusal: Refusal?
@@ -162,8 +162,8 @@ import Glibc
         abandon()
     }
 
-    /// Ends what is in flight. The descriptor stays open until its task has noticed.
-    func abandon() {
+    /// Cuts what is in flight. The descriptor stays open until its task has noticed.
+    package func abandon() {
         guard state == .open else { return }
         state = .abandoned
         watch?.cancel()
@@ -204,7 +204,6 @@ import Glibc
     func endAnswer(isComplete: Bool) {
         guard isAnswering else { return }
         isAnswering = false
-        onCallerLeft = nil
         if isComplete && state == .open || isAborted && descriptor.isWritable {
             if unsafe FCGX_FClose(handle.pointee.out) != 0 { abandon() }
         }

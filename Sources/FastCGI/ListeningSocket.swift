@@ -39,6 +39,11 @@ package final class ListeningSocket: Sendable {
         if case .unix(let path) = address, let file, file == FileIdentity(path) { _ = unsafe unlink(path) }
     }
 
+    /// Whether an open descriptor is a listening socket.
+    package static func isListening(_ number: Int32) -> Bool {
+        do { return try option(number, SO_ACCEPTCONN) != 0 } catch { return false }
+    }
+
     /// The port that the kernel chose for `tcp:HOST:0`.
     package var port: UInt16? {
         guard isTCP else { return nil }

@@ -27,6 +27,7 @@ package final class RequestParser {
     func parse(_ request: ScannedRequest, into handle: UnsafeMutablePointer<FCGX_Request>) throws(SystemError) -> [UInt8] {
         try stage(request)
         unsafe handle.pointee.ipcFd = file.number
+        unsafe handle.pointee.keepConnection = 1  // else FCGX_Accept_r begins with closing the descriptor
         guard unsafe FCGX_Accept_r(handle) == 0 else {
             try replaceFile()
             throw SystemError("FCGX_Accept_r", code: EPROTO)
