@@ -1,0 +1,99 @@
+// The path of a request, top to bottom: check it, ask the upstream, hand the answer on. The file to read first.
+
+import Chat
+import EventLoop
+import FastCGI
+import Logging
+
+/// Answers the requests of one worker.
+struct ChatHandler {
+    private let settings: Settings
+    private let loop: EventLoop
+    private let logger: Logger
+    private let upstream: Upstream
+
+    /// - Throws: `HTTPError` when libcurl cannot be set up.
+    init(_ settings: Settings, on loop: EventLoop, _ logger: Logger) throws {
+        self.settings = settings
+        self.loop = loop
+        self.logger = logger
+        upstream = try Upstream(settings, on: loop, logger)
+    }
+
+    /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
+    func answer(_ request: Request, _ response: consuming Response, isOverloaded: Bool) async {
+        let id = RequestID(callers: request["HTTP_X_REQUEST_ID"])
+        let start = loop.now
+        var reply = Reply(response, id)
+        do {
+            do {
+                if isOverloaded { throw ChatError.overloaded(retryAfter: .seconds(1)) }
+                try await serve(request, id, &reply)
+            } catch let error as ChatError {
+                logger.requestFailed(id, error, after: loop.now - start)
+                try await reply.fail(error)
+            } catch is CancellationError {
+                // Either the caller left, and the attempt to tell it throws that, or the server's time to drain is over.
+                try await reply.fail(.shuttingDown)
+            }
+            try await reply.finish()
+            logger.answered(id, after: loop.now - start)
+        } catch let error as FastCGIError {
+            logger.callerLeft(id, error, after: loop.now - start)
+        } catch {
+            logger.requestBroken(id, error)
+        }
+    }
+
+    private func serve(_ request: Request, _ id: RequestID, _ reply: inout Reply) async throws {
+        try checkRoute(request)
+        if request.isBodyTooLarge { throw ChatError.bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
+        let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
+        let correlation = Correlation(request, id)
+        try await upstream.withAnswer(to: chat, correlation) { answer in
+            if chat.isStreaming {
+                var relay = Relay(answer, settings, on: loop)
+                try await relay.run(&reply)
+            } else {
+                try await forward(answer, &reply)
+            }
+        }
+        if upstream.isDemo { logger.answeredByDemo(id) }
+    }
+
+    /// Any path that ends in `/chat/completions`: platforms append that to base URLs that often have it already.
+    private func checkRoute(_ request: Request) throws(ChatError) {
+        var path = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
+        if let query = path.firstIndex(of: "?") { path.removeSubrange(query...) }
+        if path.hasSuffix("/") { path.removeLast() }
+        guard path.hasSuffix("/chat/completions") else { throw .unknownPath }
+        guard request["REQUEST_METHOD"] == "POST" else { throw .methodNotAllowed(allowed: "POST") }
+    }
+
+    /// One JSON object, not streamed: it goes on when it is whole.
+    private func forward(_ answer: UpstreamAnswer, _ reply: inout Reply) async throws {
+        let body = try await answer.collect(bytesMax: settings.limits.answerBytes)
+        reply.upstream = answer.head
+        try answer.checkStatus(body)
+        switch ChatFrame(body.span, depthMax: settings.limits.jsonDepth) {
+        case .chunk: try await reply.sendJSON(body)
+        case .error(let error): throw ChatError.upstreamReported(error, isCallersKey: false)
+        case .done, .other, .garbage: throw ChatError.upstreamFailed(.garbage)
+        }
+    }
+}
+
+/// What ties a request to its log lines and to the upstream's.
+struct Correlation {
+    let id: RequestID
+    /// The caller's `X-Client-Request-Id`, or the request's id.
+    let clientRequestID: String
+    /// W3C Trace Context.
+    let traceparent: String?
+
+    init(_ request: Request, _ id: RequestID) {
+        self.id = id
+        clientRequestID = request["HTTP_X_CLIENT_REQUEST_ID"].flatMap { $0.isEmpty ? nil : $0 } ?? id.description
+        traceparent = request["HTTP_TRACEPARENT"]
+    }
+}

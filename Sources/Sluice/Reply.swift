@@ -1,0 +1,63 @@
+// The answer to the caller in the forms that the contract knows: a stream of events, a JSON object, an error.
+
+import Chat
+import FastCGI
+
+/// A response with its id, which tells errors before the stream from errors inside it.
+struct Reply: ~Copyable {
+    /// What the upstream said ahead of its answer; some of its headers go on to the caller.
+    var upstream: UpstreamHead?
+
+    private var response: Response
+    private let id: RequestID
+
+    init(_ response: consuming Response, _ id: RequestID) {
+        self.response = response
+        self.id = id
+    }
+
+    /// Whether the 200 of a stream has gone out.
+    var hasStarted: Bool { response.hasStarted }
+
+    /// Begins a stream of server-sent events. The header leaves with the first event.
+    mutating func startStream() async throws(FastCGIError) {
+        try await response.start(
+            status: 200,
+            headers: [
+                ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
+                // Tells nginx not to buffer, whatever its configuration says.
+                ("X-Accel-Buffering", "no"), ("X-Request-Id", id.description),
+            ] + (upstream?.passedHeaders ?? []))
+    }
+
+    /// Sends complete events, or a comment, at once.
+    mutating func send(_ bytes: ArraySlice<UInt8>) async throws(FastCGIError) {
+        try await response.send(bytes)
+    }
+
+    mutating func sendJSON(_ body: [UInt8]) async throws(FastCGIError) {
+        try await respond(200, body, [])
+    }
+
+    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows.
+    mutating func fail(_ error: ChatError) async throws(FastCGIError) {
+        if hasStarted {
+            try await response.send(error.event[...])
+        } else {
+            try await respond(error.status, error.body, error.headers)
+        }
+    }
+
+    consuming func finish() async throws(FastCGIError) { try await response.finish() }
+
+    private mutating func respond(
+        _ status: Int, _ body: [UInt8], _ headers: [(name: String, value: String)]
+    ) async throws(FastCGIError) {
+        try await response.start(
+            status: status,
+            headers: [
+                ("Content-Type", "application/json"), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
+            ] + headers + (upstream?.passedHeaders ?? []))
+        try await response.send(body[...])
+    }
+}

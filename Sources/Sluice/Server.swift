@@ -1,0 +1,78 @@
+// The process: its workers, the socket that they share, and the signals that end it.
+
+import EventLoop
+import FastCGI
+import Glibc
+import Logging
+import Synchronization
+
+/// What all workers count together. All else belongs to one of them.
+final class Counters: Sendable {
+    /// Requests that are being answered.
+    let requests = Atomic<Int>(0)
+    /// Connections that were closed because the peer broke the protocol.
+    let refusals = Atomic<Int>(0)
+}
+
+final class Server: Sendable {
+    private let settings: Settings
+    private let logger: Logger
+    private let socket: Mutex<ListeningSocket?>
+    private let workers: [Worker]
+    private let isDraining = Atomic<Bool>(false)
+
+    /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
+    ///
+    /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
+    static func run(_ settings: Settings, _ logger: Logger) throws {
+        let descriptors = try raiseDescriptorLimit()
+        if descriptors < 2 * settings.limits.requests + 64 { logger.fewDescriptors(descriptors, requests: settings.limits.requests) }
+        let server = try Server(settings, logger)
+        try server.run()
+    }
+
+    private init(_ settings: Settings, _ logger: Logger) throws {
+        self.settings = settings
+        self.logger = logger
+        socket = Mutex(try ListeningSocket(settings.listen))
+        // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
+        let counters = Counters()
+        workers = try (0..<settings.workers).map { _ in try Worker(settings, logger, counters) }
+    }
+
+    private func run() throws {
+        SignalWatch.block([SIGTERM, SIGINT])
+        _ = signal(SIGPIPE, SIG_IGN)
+        let first = workers[0]
+        let signals = try SignalWatch([SIGTERM, SIGINT], on: first.loop) { [unowned self] in signalled($0) }
+        for worker in workers {
+            if let socket = socket.withLock({ $0 }) { worker.start(socket) }
+            if worker !== first { try startThread { worker.loop.run() } }
+        }
+        logger.serving(settings)
+        first.loop.run()
+        signals.cancel()
+        logger.drained()
+    }
+
+    private func signalled(_ number: Int32) {
+        guard !isDraining.exchange(true, ordering: .relaxed) else {
+            logger.endingAtOnce()
+            closeSocket()
+            exit(128 + number)
+        }
+        logger.draining(settings.timeouts.drain)
+        closeSocket()
+        Task(executorPreference: workers[0].loop) {
+            await withTaskGroup(of: Void.self) { group in
+                for worker in self.workers {
+                    group.addTask(executorPreference: worker.loop) { await worker.drain(within: self.settings.timeouts.drain) }
+                }
+            }
+            for worker in self.workers { worker.loop.stop() }
+        }
+    }
+
+    /// The path goes with the last owner, and with it the chance to connect.
+    private func closeSocket() { socket.withLock { $0 = nil } }
+}

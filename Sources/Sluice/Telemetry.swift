@@ -1,0 +1,81 @@
+// What is logged, worded once. No key, token or message content has a place in any of these.
+
+import Chat
+import EventLoop
+import FastCGI
+import HTTPClient
+import Logging
+
+extension Logger {
+    func serving(_ settings: Settings) {
+        notice("serving", metadata: ["listen": "\(settings.listen)", "workers": "\(settings.workers)"])
+        switch settings.upstream {
+        case .demo: warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
+        case .openAI(let baseURL, let key):
+            notice("forwarding", metadata: ["upstream": "\(baseURL)", "key": key == nil ? "none" : "set"])
+        }
+    }
+
+    func fewDescriptors(_ limit: Int, requests: Int) {
+        warning(
+            "the limit of open descriptors is lower than the limit of requests needs: raise LimitNOFILE or ulimit -n",
+            metadata: ["descriptors": "\(limit)", "requests": "\(requests)"])
+    }
+
+    func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit)"]) }
+    func drained() { notice("stopped") }
+    func endingAtOnce() { notice("stopped at once by a second signal") }
+
+    func workerFailed(_ error: SystemError) { critical("a worker cannot start", metadata: ["reason": "\(error)"]) }
+
+    func connectionFailed(_ failure: SystemError) {
+        error("a connection cannot be served", metadata: ["reason": "\(failure)"])
+    }
+
+    /// Once a connection, at debug: on a socket that only the web server reaches it is a defect of that server or a probe.
+    func connectionRefused(_ reason: Refusal, total: Int) {
+        debug("a FastCGI connection was refused", metadata: ["reason": "\(reason)", "total": "\(total)"])
+    }
+
+    func answeredByDemo(_ id: RequestID) {
+        info("answered by the demo upstream", metadata: ["request": "\(id)"])
+    }
+
+    func answered(_ id: RequestID, after elapsed: Duration) {
+        debug("answered", metadata: ["request": "\(id)", "seconds": "\(elapsed.inSeconds)"])
+    }
+
+    func callerLeft(_ id: RequestID, _ error: FastCGIError, after elapsed: Duration) {
+        debug("the caller left", metadata: ["request": "\(id)", "how": "\(error)", "seconds": "\(elapsed.inSeconds)"])
+    }
+
+    /// The reason in libcurl's words, which the caller does not get.
+    func upstreamFailed(_ id: RequestID, _ error: HTTPError) {
+        if error != .cancelled { warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"]) }
+    }
+
+    /// A mistake of the caller is its own business; a key that is refused is the operator's.
+    func requestFailed(_ id: RequestID, _ error: ChatError, after elapsed: Duration) {
+        let level: Level =
+            switch error {
+            case .upstreamRefusedKey, .internalDefect: .error
+            case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .overloaded: .warning
+            default: .debug
+            }
+        log(
+            level: level, "answered with an error",
+            metadata: [
+                "request": "\(id)", "status": "\(error.status)", "type": "\(error.type)", "code": "\(error.code ?? "none")",
+                "seconds": "\(elapsed.inSeconds)",
+            ])
+    }
+
+    func requestBroken(_ id: RequestID, _ error: any Error) {
+        self.error("a request was cut by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
+    }
+}
+
+extension Duration {
+    /// For people: milliseconds are enough.
+    var inSeconds: Double { Double(nanoseconds / 1_000_000) / 1000 }
+}

@@ -1,0 +1,229 @@
+// Where answers come from: an OpenAI-compatible API, or the demo in this process.
+
+import Chat
+import EventLoop
+import HTTPClient
+import Logging
+
+/// What waiting for an upstream found.
+enum Arrival {
+    /// Bytes of the answer's body.
+    case bytes
+    /// The deadline of the wait; the answer goes on.
+    case deadline
+    /// The end of the answer, whether it makes sense or not.
+    case end
+}
+
+struct Upstream {
+    private enum Kind {
+        case demo
+        case openAI(Session, OpenAIEndpoint)
+    }
+    private let kind: Kind
+    private let loop: EventLoop
+    private let logger: Logger
+    private let jsonDepth: Int
+
+    /// - Throws: `HTTPError` when libcurl cannot be set up.
+    init(_ settings: Settings, on loop: EventLoop, _ logger: Logger) throws {
+        self.loop = loop
+        self.logger = logger
+        jsonDepth = settings.limits.jsonDepth
+        switch settings.upstream {
+        case .demo: kind = .demo
+        case .openAI(let baseURL, let key):
+            var configuration = Session.Configuration()
+            configuration.userAgent = "sluice/\(sluiceVersion)"
+            kind = .openAI(
+                try Session(on: loop, configuration), OpenAIEndpoint(baseURL: baseURL, key: key, timeouts: settings.timeouts))
+        }
+    }
+
+    var isDemo: Bool { if case .demo = kind { true } else { false } }
+
+    /// Asks, and hands the answer to `body` while it is on its way. When `body` returns, or the task is cancelled, it is over.
+    ///
+    /// - Throws: what `body` throws, and `ChatError` when nothing can be sent.
+    func withAnswer(
+        to chat: ChatRequest, _ correlation: Correlation, _ body: (UpstreamAnswer) async throws -> Void
+    ) async throws {
+        let failed: (HTTPError) -> Void = { logger.upstreamFailed(correlation.id, $0) }
+        switch kind {
+        case .demo:
+            let demo = DemoAnswer(chat, correlation.id, on: loop)
+            try await loop.withCancellation {
+                try await body(UpstreamAnswer(source: .demo(demo), jsonDepth: jsonDepth, failed: failed))
+            } onCancel: {
+                demo.cancel()
+            }
+        case .openAI(let session, let endpoint):
+            do {
+                try await session.withTransfer(endpoint.request(for: chat, correlation)) { transfer in
+                    try await body(UpstreamAnswer(source: .http(transfer), jsonDepth: jsonDepth, failed: failed))
+                }
+            } catch let error as HTTPError {
+                failed(error)
+                throw try ChatError(error)
+            }
+        }
+    }
+}
+
+/// An API's address and key, and how long to wait for it.
+struct OpenAIEndpoint {
+    private let url: String
+    private let headers: [(name: String, value: String)]
+    private let timeouts: Settings.Timeouts
+
+    init(baseURL: String, key: String?, timeouts: Settings.Timeouts) {
+        url = "\(baseURL)/chat/completions"
+        headers = [("Content-Type", "application/json")] + (key.map { [("Authorization", "Bearer \($0)")] } ?? [])
+        self.timeouts = timeouts
+    }
+
+    func request(for chat: ChatRequest, _ correlation: Correlation) -> HTTPRequest {
+        var headers = headers
+        headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
+        headers.append(("X-Client-Request-Id", correlation.clientRequestID))
+        if let traceparent = correlation.traceparent { headers.append(("traceparent", traceparent)) }
+        return HTTPRequest(
+            .post, url, headers: headers, body: chat.upstreamBody(defaultModel: nil),
+            connectTimeout: timeouts.connect, totalTimeout: timeouts.total)
+    }
+}
+
+/// One upstream's answer on its way.
+struct UpstreamAnswer {
+    enum Source {
+        case http(Transfer)
+        case demo(DemoAnswer)
+    }
+    let source: Source
+    let jsonDepth: Int
+    /// Where failures of the connection are told, whose reasons are not for the caller.
+    let failed: (HTTPError) -> Void
+
+    /// `nil` until the first arrival that is no deadline.
+    var head: UpstreamHead? {
+        switch source {
+        case .http(let transfer): transfer.head.map(UpstreamHead.init)
+        case .demo: .demo
+        }
+    }
+
+    /// Waits for the next part of the body, at most until `deadline`.
+    ///
+    /// - Throws: `ChatError` for what went wrong at the upstream; `CancellationError` when the task is cancelled.
+    func next(until deadline: Instant?) async throws -> Arrival {
+        switch source {
+        case .demo(let demo): return try await demo.next(until: deadline)
+        case .http(let transfer):
+            do {
+                switch try await transfer.next(until: deadline) {
+                case .bytes: return .bytes
+                case .deadline: return .deadline
+                case .end: return .end
+                }
+            } catch {
+                failed(error)
+                throw try ChatError(error)
+            }
+        }
+    }
+
+    /// Moves what has arrived into the splitter.
+    func take(into splitter: inout EventSplitter) {
+        switch source {
+        case .http(let transfer): transfer.take { splitter.append($0) }
+        case .demo(let demo):
+            splitter.append(demo.bytes)
+            demo.removeBytes()
+        }
+    }
+
+    /// The rest of the body as a whole.
+    ///
+    /// - Throws: as `next(until:)`, and `ChatError` when it is larger than `bytesMax`.
+    func collect(bytesMax: Int) async throws -> [UInt8] {
+        var body: [UInt8] = []
+        while true {
+            switch source {
+            case .http(let transfer): transfer.take { bytes in unsafe bytes.withUnsafeBufferPointer { unsafe body.append(contentsOf: $0) } }
+            case .demo(let demo):
+                body += demo.bytes
+                demo.removeBytes()
+            }
+            guard body.count <= bytesMax else { throw ChatError.upstreamEventTooLarge(bytesMax: bytesMax) }
+            if try await next(until: nil) == .end { return body }
+        }
+    }
+
+    /// Waits for the response's end, so that its connection can serve the next request. What comes is dropped.
+    func settle(until deadline: Instant) async {
+        guard case .http(let transfer) = source else { return }
+        do {
+            while try await transfer.next(until: deadline) == .bytes { transfer.take { _ in } }
+        } catch {
+            // The caller has the whole answer; a connection that fails now is only not kept.
+        }
+    }
+
+    /// - Parameter body: the whole body, which says why when the status is no success.
+    /// - Throws: `ChatError` for any status but 200.
+    func checkStatus(_ body: [UInt8]) throws(ChatError) {
+        guard let head else { throw .upstreamFailed(.noAnswer) }
+        guard head.status == 200 else {
+            throw .upstreamAnswered(status: head.status, body: body.span, isCallersKey: false, depthMax: jsonDepth)
+        }
+    }
+}
+
+/// What an upstream says ahead of its answer, as far as it matters here.
+struct UpstreamHead {
+    let status: Int
+    /// Whether the answer is a stream of events, as far as one can know: servers forget the type, but none calls events JSON.
+    let isEventStream: Bool
+    /// The headers that the caller gets too.
+    let passedHeaders: [(name: String, value: String)]
+
+    static let demo = UpstreamHead(status: 200, isEventStream: true, passedHeaders: [("X-Sluice-Upstream", "demo")])
+
+    private init(status: Int, isEventStream: Bool, passedHeaders: [(name: String, value: String)]) {
+        self.status = status
+        self.isEventStream = isEventStream
+        self.passedHeaders = passedHeaders
+    }
+
+    init(_ head: ResponseHead) {
+        status = head.status
+        let type = head["content-type"] ?? "text/event-stream"
+        isEventStream = head.status == 200 && !type.lowercased().hasPrefix("application/json")
+        passedHeaders = head.headers.compactMap { name, value in
+            switch name {
+            case "retry-after", "retry-after-ms": (name, value)
+            case "x-request-id": ("x-upstream-request-id", value)
+            default: name.hasPrefix("x-ratelimit-") ? (name, value) : nil
+            }
+        }
+    }
+}
+
+extension ChatError {
+    /// What an HTTP failure means to the caller.
+    ///
+    /// - Throws: `CancellationError` for a cancelled transfer, which is nobody's failure.
+    fileprivate init(_ error: HTTPError) throws(CancellationError) {
+        switch error {
+        case .cancelled: throw CancellationError()
+        case .timedOut(.connect, let limit): self = .upstreamTimedOut(.connect, after: limit)
+        case .timedOut(.total, let limit): self = .upstreamTimedOut(.total, after: limit)
+        case .refused: self = .upstreamFailed(.connectionRefused)
+        case .tls: self = .upstreamFailed(.insecure)
+        case .cannotResolve, .unreachable, .invalidRequest, .unavailable: self = .upstreamFailed(.unreachable)
+        case .malformed, .headTooLarge: self = .upstreamFailed(.garbage)
+        case .cutOff(let count): self = count == 0 ? .upstreamFailed(.noAnswer) : .upstreamCutOff
+        case .readerTooSlow: self = .upstreamCutOff
+        }
+    }
+}

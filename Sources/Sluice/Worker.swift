@@ -1,0 +1,101 @@
+// One core's share of the server: a loop, and all that lives on it.
+
+import EventLoop
+import FastCGI
+import HTTPClient
+import Logging
+import Synchronization
+
+/// Accepts connections and answers their requests, from the first byte to the last on its own loop.
+actor Worker {
+    nonisolated let loop: EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+
+    private let settings: Settings
+    private let logger: Logger
+    private let counters: Counters
+    private let parser: RequestParser
+    private let handler: ChatHandler
+    private let idle: Wakeup
+    private var listener: Listener?
+    private var connections: [Int32: Connection] = [:]
+    private var tasks: [Int32: Task<Void, Never>] = [:]
+
+    /// - Throws: `SystemError` or `HTTPError` when the process is out of descriptors or memory.
+    init(_ settings: Settings, _ logger: Logger, _ counters: Counters) throws {
+        self.settings = settings
+        self.logger = logger
+        self.counters = counters
+        loop = try EventLoop()
+        idle = Wakeup(on: loop)
+        parser = try RequestParser()
+        handler = try ChatHandler(settings, on: loop, logger)
+    }
+
+    /// Begins to accept as soon as the loop runs.
+    nonisolated func start(_ socket: ListeningSocket) {
+        Task(executorPreference: loop) { await self.listen(socket) }
+    }
+
+    private func listen(_ socket: ListeningSocket) {
+        do {
+            listener = try Listener(socket, on: loop) { [unowned self] descriptor in accept(descriptor) }
+        } catch {
+            logger.workerFailed(error)
+        }
+    }
+
+    private func accept(_ descriptor: consuming Descriptor) {
+        let number = descriptor.number
+        do {
+            let connection = try Connection(
+                descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts)
+            connection.onCallerLeft = { [unowned self] in tasks[number]?.cancel() }
+            connections[number] = connection
+            tasks[number] = Task(executorPreference: loop) { await self.serve(number) }
+        } catch {
+            logger.connectionFailed(error)
+        }
+    }
+
+    /// The life of one connection: its requests, one after another.
+    private func serve(_ number: Int32) async {
+        guard let connection = connections[number] else { return }
+        while let request = await connection.nextRequest() {
+            let count = counters.requests.add(1, ordering: .relaxed).newValue
+            await handler.answer(request, Response(on: connection), isOverloaded: count > settings.limits.requests)
+            counters.requests.subtract(1, ordering: .relaxed)
+        }
+        if let refusal = connection.refusal {
+            logger.connectionRefused(refusal, total: counters.refusals.add(1, ordering: .relaxed).newValue)
+        }
+        connections[number] = nil
+        tasks[number] = nil
+        if connections.isEmpty { idle.wake() }
+    }
+
+    /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.
+    func drain(within limit: Duration) async {
+        listener?.close()
+        listener = nil
+        for connection in connections.values { connection.drain() }
+        let deadline = loop.now + limit
+        while !connections.isEmpty, loop.now < deadline { await idle.wait(until: deadline) }
+        for task in tasks.values { task.cancel() }
+        let end = loop.now + .seconds(1)
+        while !connections.isEmpty, loop.now < end { await idle.wait(until: end) }
+        for connection in connections.values { connection.abandon() }
+        while !connections.isEmpty { await idle.wait() }
+    }
+}
+
+extension Settings {
+    var scannerLimits: RecordScanner.Limits {
+        RecordScanner.Limits(
+            parametersBytesMax: limits.parametersBytes, bodyBytesMax: limits.bodyBytes, requestsMax: limits.requests)
+    }
+
+    var connectionTimeouts: Connection.Timeouts {
+        Connection.Timeouts(request: timeouts.request, write: timeouts.clientWrite)
+    }
+}

@@ -1,0 +1,75 @@
+import FastCGI
+import Testing
+
+@testable import Sluice
+
+@Suite struct SettingsTests {
+    @Test func `without a key and a URL the demo answers`() throws {
+        let settings = try settings()
+        #expect(settings.upstream == .demo)
+        #expect(settings.listen == .unix("/run/sluice/sluice.sock"))
+    }
+
+    @Test func `the environment alone is enough`() throws {
+        let settings = try settings(environment: [
+            "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1/", "SLUICE_LISTEN": "tcp:127.0.0.1:9000",
+        ])
+        #expect(settings.upstream == .openAI(baseURL: "http://127.0.0.1:8000/v1", key: "k"))
+        #expect(settings.listen == .tcp(host: "127.0.0.1", port: 9000))
+    }
+
+    @Test func `a key alone means OpenAI, a URL alone an API without a key`() throws {
+        #expect(
+            try settings(environment: ["OPENAI_API_KEY": "k"]).upstream
+                == .openAI(baseURL: "https://api.openai.com/v1", key: "k"))
+        #expect(
+            try settings(environment: ["OPENAI_BASE_URL": "http://localhost:1"]).upstream
+                == .openAI(baseURL: "http://localhost:1", key: nil))
+    }
+
+    @Test func `the command line goes before the environment`() throws {
+        let settings = try settings(
+            listen: "unix:/tmp/a.sock", upstream: "demo",
+            environment: ["SLUICE_LISTEN": "unix:/tmp/b.sock", "OPENAI_API_KEY": "k"])
+        #expect(settings.listen == .unix("/tmp/a.sock"))
+        #expect(settings.upstream == .demo)
+    }
+
+    @Test func `an empty variable counts as absent`() throws {
+        let settings = try settings(environment: ["OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "SLUICE_LISTEN": ""])
+        #expect(settings.upstream == .demo)
+    }
+
+    @Test func `a socket on descriptor 0 is served unless another address is named`() throws {
+        #expect(try settings(inheritsSocket: true).listen == .inherited(0))
+        #expect(try settings(listen: "unix:/tmp/a.sock", inheritsSocket: true).listen == .unix("/tmp/a.sock"))
+    }
+
+    @Test(arguments: ["https://api.example.com/v1/chat/completions", "https://api.example.com/v1", "https://api.example.com/v1//"])
+    func `a base URL with the endpoint's path or slashes at its end is the same base URL`(_ url: String) throws {
+        #expect(try settings(upstream: url).upstream == .openAI(baseURL: "https://api.example.com/v1", key: nil))
+    }
+
+    @Test(arguments: ["ftp://host", "https://", "host/v1", "https://user:secret@host/v1", "https://host/v1?a=b", "https://ho st/"])
+    func `a URL that cannot be an API's is refused, without quoting it`(_ url: String) throws {
+        let error = #expect(throws: SettingsError.self) { try settings(upstream: url) }
+        #expect(error?.description.contains("--upstream") == true)
+        #expect(error?.description.contains("secret") == false)
+    }
+
+    @Test func `all that is wrong is told at once`() {
+        let error = #expect(throws: SettingsError.self) {
+            try settings(listen: "nowhere", upstream: "ftp://x", workers: 0, logLevel: "loud")
+        }
+        #expect(error?.problems.count == 4)
+    }
+
+    private func settings(
+        listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String = "info",
+        environment: [String: String] = [:], inheritsSocket: Bool = false
+    ) throws -> Settings {
+        try Settings(
+            listen: listen, upstream: upstream, workers: workers, logLevel: logLevel, environment: { environment[$0] },
+            inheritsSocket: inheritsSocket)
+    }
+}
