@@ -1,0 +1,50 @@
+// Where libcurl calls in. Each function finds its object and hands over; none calls back into libcurl.
+
+import CCurl
+
+/// `CURLOPT_WRITEFUNCTION`
+func bodyArrived(_ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ data: UnsafeMutableRawPointer?) -> Int {
+    guard let data = unsafe data else { return 0 }
+    let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count).assumingMemoryBound(to: UInt8.self)
+    return unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().receive(buffer.span)
+}
+
+/// `CURLOPT_HEADERFUNCTION`
+func lineArrived(_ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ data: UnsafeMutableRawPointer?) -> Int {
+    guard let data = unsafe data else { return 0 }
+    let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
+    let line = unsafe String(decoding: buffer, as: UTF8.self)
+    return unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().receive(line: line) ? size * count : 0
+}
+
+/// `CURLOPT_PREREQFUNCTION`: there is a connection, TLS included, and the request is about to be sent on it.
+func connectionMade(
+    _ data: UnsafeMutableRawPointer?, _ peer: UnsafeMutablePointer<CChar>?, _ local: UnsafeMutablePointer<CChar>?,
+    _ peerPort: Int32, _ localPort: Int32
+) -> Int32 {
+    if let data = unsafe data { unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().isConnected = true }
+    return CURL_PREREQFUNC_OK
+}
+
+/// `CURLMOPT_SOCKETFUNCTION`
+///
+/// It never reports a failure: libcurl would give up all transfers for that of one.
+func socketChanged(
+    _ easy: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ what: Int32, _ data: UnsafeMutableRawPointer?,
+    _ unused: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let data = unsafe data else { return 0 }
+    let session = unsafe Unmanaged<Session>.fromOpaque(data).takeUnretainedValue()
+    if what == CURL_POLL_REMOVE {
+        session.unwatch(socket)
+    } else {
+        session.watch(socket, what, for: unsafe transfer(of: easy))
+    }
+    return 0
+}
+
+/// `CURLMOPT_TIMERFUNCTION`
+func timerChanged(_ multi: UnsafeMutableRawPointer?, _ milliseconds: Int, _ data: UnsafeMutableRawPointer?) -> Int32 {
+    if let data = unsafe data { unsafe Unmanaged<Session>.fromOpaque(data).takeUnretainedValue().setTimer(milliseconds) }
+    return 0
+}

@@ -1,0 +1,118 @@
+// libcurl's easy handle: one transfer at a time, with the memory that libcurl borrows for it.
+
+import CCurl
+import EventLoop
+
+/// A `CURL *`, its error text and its list of headers. Used for one request after another, it saves what making it costs.
+@safe final class EasyHandle {
+    let pointer: UnsafeMutableRawPointer
+    private let errorText: UnsafeMutablePointer<CChar>
+    private var headers: UnsafeMutablePointer<curl_slist>?
+
+    /// - Throws: `HTTPError.unavailable` when memory is out.
+    init() throws(HTTPError) {
+        guard let pointer = unsafe curl_easy_init() else { throw .unavailable(reason: "curl_easy_init failed") }
+        unsafe self.pointer = unsafe pointer
+        unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+    }
+
+    deinit {
+        unsafe curl_easy_cleanup(pointer)
+        unsafe curl_slist_free_all(headers)
+        unsafe errorText.deallocate()
+    }
+
+    /// Forgets the request: its header values, its body, its callbacks.
+    func reset() {
+        unsafe curl_easy_reset(pointer)
+        unsafe curl_slist_free_all(headers)
+        unsafe headers = nil
+    }
+
+    // MARK: Options
+
+    func set(_ option: CURLoption, _ value: Int) { _ = unsafe curl_easy_setopt_long(pointer, option, value) }
+
+    /// libcurl keeps a copy.
+    func set(_ option: CURLoption, _ value: String?) { _ = unsafe curl_easy_setopt_string(pointer, option, value) }
+
+    func set(_ option: CURLoption, to value: UnsafeMutableRawPointer?) {
+        _ = unsafe curl_easy_setopt_pointer(pointer, option, value)
+    }
+
+    func set(_ option: CURLoption, calling function: curl_write_callback) {
+        _ = unsafe curl_easy_setopt_data(pointer, option, function)
+    }
+
+    func setBeforeRequest(calling function: curl_prereq_callback) {
+        _ = unsafe curl_easy_setopt_prereq(pointer, function)
+    }
+
+    func addHeader(_ line: String) throws(HTTPError) {
+        guard let list = unsafe curl_slist_append(headers, line) else { throw .unavailable(reason: "out of memory") }
+        unsafe headers = unsafe list
+    }
+
+    func useHeaders() { unsafe set(CURLOPT_HTTPHEADER, to: headers) }
+
+    func useErrorText() {
+        unsafe errorText[0] = 0
+        unsafe set(CURLOPT_ERRORBUFFER, to: errorText)
+    }
+
+    /// libcurl keeps a copy: a copy of its own it frees when `dropBody()` says so, in the middle of the transfer.
+    func setBody(_ body: [UInt8]) {
+        set(CURLOPT_POST, 1)
+        set(CURLOPT_POSTFIELDSIZE, body.count)
+        unsafe body.withUnsafeBytes { bytes in
+            // Without a body the pointer may be nil, and libcurl would then read one from standard input.
+            let start = unsafe UnsafeMutableRawPointer(mutating: bytes.baseAddress) ?? pointer
+            unsafe set(CURLOPT_COPYPOSTFIELDS, to: start)
+        }
+    }
+
+    func dropBody() {
+        set(CURLOPT_POSTFIELDSIZE, 0)
+        unsafe set(CURLOPT_POSTFIELDS, to: nil)
+    }
+
+    // MARK: What happened
+
+    /// Bytes of the body that have left libcurl.
+    var bytesSent: Int {
+        var count: curl_off_t = 0
+        _ = unsafe curl_easy_getinfo_offset(pointer, CURLINFO_SIZE_UPLOAD_T, &count)
+        return Int(count)
+    }
+
+    /// `errno` of the connection's failure, or 0.
+    var systemError: Int32 {
+        var code = 0
+        _ = unsafe curl_easy_getinfo_long(pointer, CURLINFO_OS_ERRNO, &code)
+        return Int32(truncatingIfNeeded: code)
+    }
+
+    /// libcurl's own words about the failure; empty when it has none.
+    var reason: String { unsafe String(cString: errorText) }
+
+    /// The file of trusted certificates that this libcurl was built with.
+    var defaultCertificateFile: String? {
+        var path: UnsafePointer<CChar>?
+        _ = unsafe curl_easy_getinfo_string(pointer, CURLINFO_CAINFO, &path)
+        return unsafe path.map { unsafe String(cString: $0) }
+    }
+
+    /// Lets a paused response flow. libcurl calls the write callback from inside this call.
+    func unpause() -> CURLcode { unsafe curl_easy_pause(pointer, CURLPAUSE_CONT) }
+}
+
+/// The host that a URL names, without user information and port; libcurl's own parser, so that both agree.
+func host(of url: String) -> String {
+    guard let parser = unsafe curl_url() else { return "?" }
+    defer { unsafe curl_url_cleanup(parser) }
+    var host: UnsafeMutablePointer<CChar>?
+    _ = unsafe curl_url_set(parser, CURLUPART_URL, url, 0)
+    guard unsafe curl_url_get(parser, CURLUPART_HOST, &host, 0) == CURLUE_OK, let host = unsafe host else { return "?" }
+    defer { unsafe curl_free(host) }
+    return unsafe String(cString: host)
+}

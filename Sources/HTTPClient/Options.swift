@@ -1,0 +1,88 @@
+// How a request and the house rules become libcurl's options.
+
+import CCurl
+import EventLoop
+
+extension EasyHandle {
+    /// Sets every option anew; the handle is fresh or has been reset.
+    ///
+    /// - Throws: `HTTPError.unavailable` when memory is out.
+    func prepare(for request: HTTPRequest, _ configuration: Session.Configuration) throws(HTTPError) {
+        useErrorText()
+        set(CURLOPT_URL, request.url)
+        try setHeaders(request.headers)
+        switch request.method {
+        case .get: set(CURLOPT_HTTPGET, 1)
+        case .post: setBody(request.body)
+        }
+        setRules()
+        setConnection(for: request)
+        setTrust(configuration.caFile)
+        set(CURLOPT_USERAGENT, configuration.userAgent)
+        set(CURLOPT_BUFFERSIZE, configuration.receiveBufferBytes)
+    }
+
+    /// Whom the callbacks tell about the transfer. Not retained.
+    func call(_ transfer: Transfer) {
+        let data = unsafe Unmanaged.passUnretained(transfer).toOpaque()
+        for option in [CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_PREREQDATA] {
+            unsafe set(option, to: data)
+        }
+        unsafe set(CURLOPT_WRITEFUNCTION, calling: bodyArrived)
+        unsafe set(CURLOPT_HEADERFUNCTION, calling: lineArrived)
+        unsafe setBeforeRequest(calling: connectionMade)
+    }
+
+    private func setHeaders(_ headers: [(name: String, value: String)]) throws(HTTPError) {
+        for header in headers {
+            // A name with a colon and nothing after it would take libcurl's own header of that name away instead.
+            let isBlank = header.value.utf8.allSatisfy { $0 <= 0x20 }
+            try addHeader(isBlank ? "\(header.name);" : "\(header.name): \(header.value)")
+        }
+        // Without this a large body waits for a 100 that most upstreams never send.
+        try addHeader("Expect:")
+        useHeaders()
+    }
+
+    private func setRules() {
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        set(CURLOPT_HTTP09_ALLOWED, 0)
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        // libcurl would otherwise save and restore SIGPIPE's handler around each read.
+        set(CURLOPT_NOSIGNAL, 1)
+        // Removing a transfer that still resolves its host would otherwise wait for the resolver's thread.
+        set(CURLOPT_QUICK_EXIT, 1)
+        // The smallest that libcurl allows; bodies above 64 KiB are copied through it, and it stays until the response ends.
+        set(CURLOPT_UPLOAD_BUFFERSIZE, 16 << 10)
+    }
+
+    private func setConnection(for request: HTTPRequest) {
+        // On plain text PIPEWAIT would hold every transfer back until the first response shows that it is not HTTP/2.
+        set(CURLOPT_HTTP_VERSION, Int(request.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+        set(CURLOPT_PIPEWAIT, request.isSecure ? 1 : 0)
+        // The session's own timer holds the deadline; libcurl divides the time among the addresses of a host.
+        set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.millisecondsUp)
+        set(CURLOPT_TCP_NODELAY, 1)
+        set(CURLOPT_TCP_KEEPALIVE, 1)
+        set(CURLOPT_TCP_KEEPIDLE, 30)
+        set(CURLOPT_TCP_KEEPINTVL, 10)
+    }
+
+    private func setTrust(_ caFile: String?) {
+        set(CURLOPT_SSL_VERIFYPEER, 1)
+        set(CURLOPT_SSL_VERIFYHOST, 2)
+        set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if let caFile { set(CURLOPT_CAINFO, caFile) }
+        // With a directory as well libcurl does not cache the trusted certificates, and every connection reads them all anew.
+        if caFile != nil || defaultCertificateFile != nil { set(CURLOPT_CAPATH, nil) }
+    }
+}
+
+extension Duration {
+    /// At least 1: libcurl takes 0 for its default. At most 24 days.
+    fileprivate var millisecondsUp: Int {
+        let milliseconds = (nanoseconds.addingReportingOverflow(999_999).partialValue) / 1_000_000
+        return Int(min(max(milliseconds, 1), Int64(Int32.max)))
+    }
+}

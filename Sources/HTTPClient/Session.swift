@@ -1,0 +1,172 @@
+// A worker's HTTP client: libcurl's multi handle on the worker's loop.
+
+import CCurl
+package import EventLoop
+
+/// All calls of one worker to its upstreams: their connections, which outlive a request, and their TLS sessions.
+///
+/// It belongs to its loop's thread, and so does everything made by it.
+package final class Session {
+    package struct Configuration: Sendable {
+        /// A file of trusted certificates (PEM) in place of the system's.
+        package var caFile: String?
+        package var userAgent = "sluice"
+        /// Open connections, busy ones counted: above it each transfer that ends closes the longest idle one.
+        package var connectionsMax = 4096
+        /// Easy handles kept for the next requests. One takes about 8 KB.
+        package var spareHandlesMax = 128
+        /// What one read takes from a connection at most, held by each open transfer. libcurl allows 1 KiB to 512 KiB.
+        package var receiveBufferBytes = 4 << 10
+        /// With so much unread, an HTTP/1 response is not read on until the reader has taken it.
+        package var unreadBytesMax = 64 << 10
+        /// With so much unread, an HTTP/2 response fails: pausing it would stall the other streams of its connection.
+        package var unreadMultiplexedBytesMax = 4 << 20
+
+        package init() {}
+    }
+
+    let loop: EventLoop
+    let configuration: Configuration
+    /// Buffers between two bursts of bytes, so that a silent transfer owns none.
+    var spareBuffers = SpareBuffers()
+    private var multi: MultiHandle?
+    private var timer: Timer?
+    private var watches: [curl_socket_t: Watch] = [:]
+    private var spareHandles: [EasyHandle] = []
+    private var transfers: [Transfer] = []
+    /// Transfers whose socket the loop could not watch, until libcurl has returned and they can be removed.
+    private var unwatched: [(Transfer, SystemError)] = []
+    private var isInsideLibcurl = false
+
+    /// - Throws: `HTTPError.unavailable` when memory or descriptors are out.
+    package init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
+        self.loop = loop
+        self.configuration = configuration
+        let multi = try MultiHandle()
+        self.multi = multi
+        timer = Timer(on: loop) { [unowned self] in act(on: CURL_SOCKET_TIMEOUT, events: 0) }
+        multi.set(CURLMOPT_MAXCONNECTS, configuration.connectionsMax)
+        unsafe multi.report(to: self, sockets: socketChanged, timer: timerChanged)
+    }
+
+    deinit { close() }
+
+    /// Starts the request and hands its transfer to `body`. When `body` returns the transfer has ended or is cancelled.
+    ///
+    /// Cancelling the calling task cancels the transfer at once. The transfer is of no use after `body`.
+    ///
+    /// - Throws: what `body` throws, and before it `HTTPError.invalidRequest` or `.unavailable`.
+    package func withTransfer<Result>(
+        _ request: consuming HTTPRequest, _ body: (Transfer) async throws -> Result
+    ) async throws -> Result {
+        let transfer = try start(request)
+        defer { transfer.cancel() }
+        return try await loop.withCancellation {
+            try await body(transfer)
+        } onCancel: {
+            transfer.cancel()
+        }
+    }
+
+    /// Cancels every transfer and closes every connection. A second call does nothing.
+    package func close() {
+        while let transfer = transfers.last { transfer.cancel() }
+        spareHandles = []
+        multi?.stopReporting()
+        for watch in watches.values { watch.cancel() }
+        watches = [:]
+        timer?.cancel()
+        timer = nil
+        multi = nil
+    }
+}
+
+// MARK: - Transfers
+
+extension Session {
+    private func start(_ request: HTTPRequest) throws(HTTPError) -> Transfer {
+        guard let multi else { throw .unavailable(reason: "the session is closed") }
+        try request.validate()
+        let handle = if let spare = spareHandles.popLast() { spare } else { try EasyHandle() }
+        try handle.prepare(for: request, configuration)
+        multi.shareSessions(with: handle)
+        let transfer = Transfer(request.outline, handle, in: self)
+        let code = callLibcurl { multi.add(handle) }
+        guard code == CURLM_OK else { throw .unavailable(reason: "curl_multi_add_handle: \(code.rawValue)") }
+        transfer.place = transfers.count
+        transfers.append(transfer)
+        transfer.setDeadlines()
+        return transfer
+    }
+
+    /// Takes a transfer's handle out of libcurl, which closes its connection (HTTP/1) or resets its stream (HTTP/2)
+    /// unless the response was whole.
+    func remove(_ transfer: Transfer, _ handle: EasyHandle) {
+        callLibcurl { multi?.remove(handle) }
+        handle.reset()
+        if spareHandles.count < configuration.spareHandlesMax { spareHandles.append(handle) }
+        let last = transfers.removeLast()
+        if last !== transfer {
+            transfers[transfer.place] = last
+            last.place = transfer.place
+        }
+    }
+
+    func unpause(_ handle: EasyHandle) -> CURLcode { callLibcurl { handle.unpause() } }
+}
+
+// MARK: - Readiness and time
+
+extension Session {
+    /// From a callback of libcurl: what it wants to know about a socket of its own.
+    func watch(_ socket: curl_socket_t, _ what: Int32, for transfer: Transfer?) {
+        let interest: Readiness =
+            switch what {
+            case CURL_POLL_IN: .readable
+            case CURL_POLL_OUT: .writable
+            default: [.readable, .writable]
+            }
+        do {
+            if let watch = watches[socket] { return try watch.update(interest) }
+            watches[socket] = try Watch(socket, for: interest, on: loop) { [unowned self] readiness in
+                act(on: socket, events: readiness.events)
+            }
+        } catch {
+            if let transfer { unwatched.append((transfer, error)) }
+        }
+    }
+
+    /// From a callback of libcurl, before it closes the socket or keeps it for later.
+    func unwatch(_ socket: curl_socket_t) { watches.removeValue(forKey: socket)?.cancel() }
+
+    /// From a callback of libcurl: when to call it again at the latest.
+    func setTimer(_ milliseconds: Int) {
+        guard milliseconds >= 0 else { return timer?.cancel() ?? () }
+        timer?.set(at: .current + .milliseconds(milliseconds))
+    }
+
+    private func act(on socket: curl_socket_t, events: Int32) {
+        callLibcurl { multi?.act(on: socket, events: events) }
+        while let (transfer, code) = multi?.nextFinished() { transfer.finish(code) }
+        while let (transfer, error) = unwatched.popLast() { transfer.fail(.unavailable(reason: error.description)) }
+    }
+
+    /// libcurl must not be called from its own callbacks. They only note what has happened and wake tasks, which run later.
+    private func callLibcurl<Result>(_ call: () -> Result) -> Result {
+        precondition(!isInsideLibcurl, "called from inside a callback of libcurl")
+        isInsideLibcurl = true
+        defer { isInsideLibcurl = false }
+        return call()
+    }
+}
+
+extension Readiness {
+    /// An error alone would make libcurl give up without reading what it is.
+    fileprivate var events: Int32 {
+        var events: Int32 = 0
+        if contains(.readable) || contains(.hangUp) { events |= CURL_CSELECT_IN }
+        if contains(.writable) { events |= CURL_CSELECT_OUT }
+        if contains(.error) { events |= CURL_CSELECT_IN | CURL_CSELECT_ERR }
+        return events
+    }
+}

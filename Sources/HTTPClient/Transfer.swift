@@ -1,0 +1,224 @@
+// One request's response, as it comes.
+
+import CCurl
+package import EventLoop
+
+/// A response on its way: its head, then its body in whatever pieces arrive.
+///
+/// One task reads it; that task and callbacks of its loop may cancel it.
+package final class Transfer {
+    /// What `next(until:)` waited for.
+    package enum Arrival: Sendable {
+        /// There are bytes: take them.
+        case bytes
+        /// The deadline came first; the transfer goes on.
+        case deadline
+        /// The response is whole, and its bytes have been taken.
+        case end
+    }
+
+    private enum State { case running(EasyHandle), ended, failed(HTTPError) }
+
+    /// Its index among the session's transfers.
+    var place = 0
+    /// Whether there is a connection, TLS included.
+    var isConnected = false
+    private unowned let session: Session
+    private let request: Outline
+    private let start: Instant
+    private let wakeup: Wakeup
+    private var timer: Timer?
+    private var state: State
+    private var parser = HeadParser()
+    private var isHeadTaken = false
+    private var unread: [UInt8] = []
+    private var bytesReceived = 0
+    private var isPaused = false
+    /// Why a callback told libcurl to stop.
+    private var objection: HTTPError?
+
+    /// What is left of a request once libcurl has it.
+    struct Outline {
+        let url: String
+        let connectTimeout: Duration
+        let totalTimeout: Duration
+        let bodyBytes: Int
+    }
+
+    init(_ request: Outline, _ handle: EasyHandle, in session: Session) {
+        self.session = session
+        self.request = request
+        start = session.loop.now
+        wakeup = Wakeup(on: session.loop)
+        state = .running(handle)
+        handle.call(self)
+    }
+
+    // MARK: Reading
+
+    /// Waits for the final response's status and headers. To be asked until it has given them, and not again.
+    ///
+    /// - Returns: `nil` when the deadline came first; the transfer goes on.
+    /// - Throws: what became of the transfer instead.
+    package func head(until deadline: Instant? = nil) async throws(HTTPError) -> ResponseHead? {
+        precondition(!isHeadTaken, "the head has been handed over")
+        while !parser.isComplete {
+            switch state {
+            case .failed(let error): throw error
+            case .ended: throw .cutOff(afterBytes: 0)
+            case .running: break
+            }
+            if hasPassed(deadline) { return nil }
+            await wakeup.wait(until: deadline)
+        }
+        if case .failed(.cancelled) = state { throw .cancelled }
+        isHeadTaken = true
+        dropSentBody()
+        return parser.take()
+    }
+
+    /// Waits for bytes of the body, or for its end. Bytes that came before a failure come before its error.
+    ///
+    /// - Throws: what became of the transfer, once its bytes have been taken; after a cancel at once.
+    package func next(until deadline: Instant? = nil) async throws(HTTPError) -> Arrival {
+        while unread.isEmpty {
+            switch state {
+            case .failed(let error): throw error
+            case .ended: return .end
+            case .running: break
+            }
+            if hasPassed(deadline) { return .deadline }
+            await wakeup.wait(until: deadline)
+        }
+        return .bytes
+    }
+
+    /// Hands over all bytes that have come, perhaps none, and forgets them.
+    ///
+    /// A response that was held back because nobody took its bytes flows again.
+    package func take<Result, Failure>(
+        _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var bytes: [UInt8] = []
+        swap(&bytes, &unread)
+        defer {
+            session.spareBuffers.give(bytes)
+            if isPaused { unpause() }
+        }
+        return try body(bytes.span)
+    }
+
+    private func hasPassed(_ deadline: Instant?) -> Bool {
+        guard let deadline else { return false }
+        return session.loop.now >= deadline
+    }
+
+    /// A long chat's request would otherwise stay in memory for as long as its answer takes.
+    private func dropSentBody() {
+        guard request.bodyBytes > 0, case .running(let handle) = state, handle.bytesSent >= request.bodyBytes else { return }
+        handle.dropBody()
+    }
+
+    // MARK: Ending
+
+    /// Ends the transfer at once: over HTTP/1 its connection is closed when this returns, over HTTP/2 its stream is reset.
+    /// Bytes that have not been taken are gone. After the end it does nothing more than that.
+    package func cancel() {
+        if case .running = state { fail(.cancelled) }
+        state = .failed(.cancelled)
+        var bytes: [UInt8] = []
+        swap(&bytes, &unread)
+        session.spareBuffers.give(bytes)
+    }
+
+    func fail(_ error: HTTPError) { end(.failed(error)) }
+
+    /// libcurl has finished with the transfer.
+    func finish(_ code: CURLcode) {
+        guard case .running(let handle) = state else { return }
+        guard code != CURLE_OK else { return end(.ended) }
+        let failure = Failure(
+            code: code, reason: handle.reason, systemError: handle.systemError, url: request.url,
+            connectTimeout: request.connectTimeout, isConnected: isConnected, isHeadComplete: parser.isComplete,
+            bytesReceived: bytesReceived)
+        end(.failed(objection ?? failure.error))
+    }
+
+    private func end(_ end: State) {
+        guard case .running(let handle) = state else { return }
+        state = end
+        isPaused = false
+        timer?.cancel()
+        session.remove(self, handle)
+        wakeup.wake()
+    }
+
+    // MARK: Deadlines
+
+    /// One timer holds both: it moves on to the total deadline when that of the connection has passed in time.
+    func setDeadlines() {
+        let timer = Timer(on: session.loop) { [unowned self] in deadlinePassed() }
+        self.timer = timer
+        timer.set(at: start + min(request.connectTimeout, request.totalTimeout))
+    }
+
+    private func deadlinePassed() {
+        let total = start + request.totalTimeout
+        if session.loop.now >= total {
+            fail(.timedOut(.total, after: request.totalTimeout))
+        } else if isConnected {
+            timer?.set(at: total)
+        } else {
+            fail(.timedOut(.connect, after: request.connectTimeout))
+        }
+    }
+}
+
+// MARK: - From libcurl
+
+extension Transfer {
+    /// From the header callback, a whole line a call. False makes libcurl give the transfer up.
+    func receive(line: String) -> Bool {
+        let wasComplete = parser.isComplete
+        guard parser.add(line) else {
+            objection = .headTooLarge(bytesMax: HeadParser.bytesMax)
+            return false
+        }
+        if parser.isComplete, !wasComplete { wakeup.wake() }
+        return true
+    }
+
+    /// From the write callback, also from inside `unpause()`. The number of bytes taken, or what makes libcurl pause or stop.
+    func receive(_ bytes: Span<UInt8>) -> Int {
+        let limit = session.configuration
+        if parser.isMultiplexed {
+            guard unread.count + bytes.count <= limit.unreadMultiplexedBytesMax else {
+                objection = .readerTooSlow(unreadBytes: unread.count)
+                return 0
+            }
+        } else if unread.count >= limit.unreadBytesMax {
+            isPaused = true
+            return Int(CURL_WRITEFUNC_PAUSE)
+        }
+        append(bytes)
+        return bytes.count
+    }
+
+    /// Wakes the reader for the first bytes only: the others of this turn it finds when it looks.
+    private func append(_ bytes: Span<UInt8>) {
+        guard !bytes.isEmpty else { return }
+        bytesReceived += bytes.count
+        let wasEmpty = unread.isEmpty
+        if unread.capacity == 0 { unread = session.spareBuffers.take() }
+        unsafe bytes.withUnsafeBufferPointer { unsafe unread.append(contentsOf: $0) }
+        if wasEmpty { wakeup.wake() }
+    }
+
+    /// What libcurl held back comes in from inside this call, and may pause the transfer again.
+    private func unpause() {
+        guard case .running(let handle) = state else { return }
+        isPaused = false
+        let code = session.unpause(handle)
+        if code != CURLE_OK { finish(code) }
+    }
+}

@@ -1,0 +1,169 @@
+// A server that does exactly what a test's script says, byte by byte, on blocking threads.
+
+import Foundation
+import Glibc
+import Synchronization
+
+/// Listens on 127.0.0.1 and runs its script for each connection, on a thread of the connection's own.
+final class ScriptServer: Sendable {
+    let port: UInt16
+    /// Tells the test what its script reports.
+    let reports: AsyncStream<String>
+    private let listener: Int32
+    private let continuation: AsyncStream<String>.Continuation
+    private let accepted = Mutex(0)
+
+    var url: String { "http://127.0.0.1:\(port)/chat/completions" }
+    var connections: Int { accepted.withLock { $0 } }
+
+    /// - Parameter receiveBuffer: small where a script must notice soon that the client does not read.
+    init(_ script: @escaping @Sendable (Peer) -> Void) throws {
+        (listener, port) = try HTTPClientTests.listen(backlog: 128)
+        (reports, continuation) = AsyncStream.makeStream()
+        Thread.detachNewThread { [self] in
+            while case let descriptor = accept(listener, nil, nil), descriptor >= 0 {
+                let number = accepted.withLock { count in
+                    count += 1
+                    return count
+                }
+                Thread.detachNewThread { [self] in script(Peer(descriptor, number, continuation)) }
+            }
+        }
+    }
+
+    /// A script that answers each request of a connection with the same bytes.
+    convenience init(answer: String) throws {
+        try self.init { peer in
+            while peer.request() != nil { peer.send(answer) }
+            peer.report("closed")
+        }
+    }
+
+    func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    /// The next report, whoever made it.
+    func report() async -> String? {
+        for await report in reports { return report }
+        return nil
+    }
+
+}
+
+/// The server's end of one connection.
+final class Peer {
+    /// 1 for the server's first connection.
+    let number: Int
+    private let descriptor: Int32
+    private let continuation: AsyncStream<String>.Continuation
+    private var input: [UInt8] = []
+
+    init(_ descriptor: Int32, _ number: Int, _ continuation: AsyncStream<String>.Continuation) {
+        (self.descriptor, self.number, self.continuation) = (descriptor, number, continuation)
+    }
+
+    deinit { close(descriptor) }
+
+    func report(_ text: String) { continuation.yield(text) }
+
+    /// The next request, head and body; `nil` when the client has closed.
+    func request() -> String? {
+        while true {
+            let text = String(decoding: input, as: UTF8.self)
+            if let end = text.range(of: "\r\n\r\n") {
+                let length = text.lowercased().range(of: "content-length: ").map {
+                    Int(text[$0.upperBound...].prefix { $0.isNumber }) ?? 0
+                }
+                let total = text[..<end.upperBound].utf8.count + (length ?? 0)
+                if input.count >= total {
+                    defer { input.removeFirst(total) }
+                    return String(decoding: input.prefix(total), as: UTF8.self)
+                }
+            }
+            guard receive() else { return nil }
+        }
+    }
+
+    /// Sends all of it, or as much as the client takes. The number of bytes sent.
+    @discardableResult func send(_ text: String) -> Int { send(Array(text.utf8)) }
+
+    @discardableResult func send(_ bytes: [UInt8], flags: Int32 = 0) -> Int {
+        var sent = 0
+        while sent < bytes.count {
+            let count = unsafe bytes[sent...].withUnsafeBytes {
+                unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | flags)
+            }
+            guard count > 0 else { return sent }
+            sent += count
+        }
+        return sent
+    }
+
+    func chunk(_ text: String) { send("\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n") }
+
+    /// Closes with a reset instead of an end of file.
+    func reset() {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    /// Waits until the client has closed.
+    func waitForEnd() { while receive() {} }
+
+    /// Sends until the client's and the kernel's buffers are full: nothing moved for a while. The number of bytes sent.
+    func sendUntilBlocked(_ bytes: [UInt8]) -> Int {
+        var sent = 0
+        while sent < bytes.count {
+            var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard unsafe poll(&polled, 1, 200) > 0 else { return sent }
+            let count = unsafe bytes[sent...].withUnsafeBytes {
+                unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+            }
+            guard count > 0 else { return sent }
+            sent += count
+        }
+        return sent
+    }
+
+    private func receive() -> Bool {
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 64 << 10) { buffer, count in
+            unsafe count = max(0, recv(descriptor, buffer.baseAddress, buffer.count, 0))
+        }
+        input += bytes
+        return !bytes.isEmpty
+    }
+}
+
+/// A listening socket on a free port of 127.0.0.1.
+func listen(backlog: Int32) throws -> (descriptor: Int32, port: UInt16) {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = loopback(port: 0)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            unsafe bind(descriptor, pointer, length) | Glibc.listen(descriptor, backlog)
+                | getsockname(descriptor, pointer, &length)
+        }
+    }
+    guard result == 0 else { throw POSIXError(.EADDRNOTAVAIL) }
+    return (descriptor, UInt16(bigEndian: address.sin_port))
+}
+
+/// Starts a connection to a port of 127.0.0.1 and does not wait for it.
+func beginConnecting(to port: UInt16) -> Int32 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var address = loopback(port: port)
+    _ = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+    return descriptor
+}
+
+private func loopback(port: UInt16) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return address
+}
