@@ -17,6 +17,8 @@ package enum ChatError: Error, Hashable, Sendable {
     // This server.
     case rateLimited(retryAfter: Duration)
     case overloaded(retryAfter: Duration)
+    /// It is being stopped, and the time for open streams to finish is over.
+    case shuttingDown
     case internalDefect(requestID: String)
 
     // The upstream. ``upstreamAnswered(status:body:isCallersKey:depthMax:)`` picks the right one for a response.

@@ -63,6 +63,8 @@ extension ChatError {
             Summary(
                 503, "overloaded_error", "overloaded",
                 "This server takes no more requests at the moment. Try again in \(seconds(delay)) s.")
+        case .shuttingDown:
+            Summary(503, "overloaded_error", "shutting_down", "This server is being stopped. Try again.")
         case .internalDefect(let requestID):
             Summary(
                 500, "server_error", "internal_error",
@@ -97,6 +99,7 @@ extension ChatError {
     package var headers: [(name: String, value: String)] {
         switch self {
         case .methodNotAllowed(let allowed): [("Allow", allowed)]
+        case .shuttingDown: [("Retry-After", "1")]
         case .rateLimited(let delay), .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
         default: []
         }

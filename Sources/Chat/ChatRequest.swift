@@ -50,6 +50,11 @@ extension ChatRequest {
         return texts.isEmpty ? nil : texts.joined(separator: "\n")
     }
 
+    /// Whose the last message is: `user`, `assistant`, `tool`, …
+    package var lastRole: String? {
+        members.value(.messages)?.elements(in: body.span).last?.member("role", in: body.span)?.string(in: body.span)
+    }
+
     /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`.
     package var maxTokens: Int? {
         (members.value(.max_completion_tokens) ?? members.value(.max_tokens))?.integer(in: body.span)

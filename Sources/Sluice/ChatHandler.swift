@@ -29,6 +29,7 @@ struct ChatHandler {
             do {
                 if isOverloaded { throw ChatError.overloaded(retryAfter: .seconds(1)) }
                 try await serve(request, id, &reply)
+                logger.answered(id, after: loop.now - start)
             } catch let error as ChatError {
                 logger.requestFailed(id, error, after: loop.now - start)
                 try await reply.fail(error)
@@ -37,7 +38,6 @@ struct ChatHandler {
                 try await reply.fail(.shuttingDown)
             }
             try await reply.finish()
-            logger.answered(id, after: loop.now - start)
         } catch let error as FastCGIError {
             logger.callerLeft(id, error, after: loop.now - start)
         } catch {

@@ -2,6 +2,7 @@
 
 import Chat
 import EventLoop
+import HTTPClient
 
 /// An answer to the last user message, word by word, or a call of one of the request's tools when the message asks for it.
 final class DemoAnswer {
@@ -23,7 +24,7 @@ final class DemoAnswer {
     }
 
     /// - Throws: `CancellationError` after `cancel()`.
-    func next(until deadline: Instant?) async throws(CancellationError) -> Arrival {
+    func next(until deadline: Instant?) async throws(CancellationError) -> Transfer.Arrival {
         guard !pieces.isEmpty else { return .end }
         let wakeTime = min(nextPiece, deadline ?? .distantFuture)
         while !isCancelled, loop.now < wakeTime { await wakeup.wait(until: wakeTime) }

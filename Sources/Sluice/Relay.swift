@@ -3,6 +3,7 @@
 import Chat
 import EventLoop
 import FastCGI
+import HTTPClient
 
 /// One stream from its first event to its end.
 struct Relay {

@@ -26,7 +26,9 @@ final class Server: Sendable {
     /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
     static func run(_ settings: Settings, _ logger: Logger) throws {
         let descriptors = try raiseDescriptorLimit()
-        if descriptors < 2 * settings.limits.requests + 64 { logger.fewDescriptors(descriptors, requests: settings.limits.requests) }
+        if descriptors < 2 * settings.limits.requests + 64 {
+            logger.fewDescriptors(descriptors, requests: settings.limits.requests)
+        }
         let server = try Server(settings, logger)
         try server.run()
     }

@@ -5,16 +5,6 @@ import EventLoop
 import HTTPClient
 import Logging
 
-/// What waiting for an upstream found.
-enum Arrival {
-    /// Bytes of the answer's body.
-    case bytes
-    /// The deadline of the wait; the answer goes on.
-    case deadline
-    /// The end of the answer, whether it makes sense or not.
-    case end
-}
-
 struct Upstream {
     private enum Kind {
         case demo
@@ -53,14 +43,14 @@ struct Upstream {
         case .demo:
             let demo = DemoAnswer(chat, correlation.id, on: loop)
             try await loop.withCancellation {
-                try await body(UpstreamAnswer(source: .demo(demo), jsonDepth: jsonDepth, failed: failed))
+                try await body(UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, failed: failed))
             } onCancel: {
                 demo.cancel()
             }
         case .openAI(let session, let endpoint):
             do {
                 try await session.withTransfer(endpoint.request(for: chat, correlation)) { transfer in
-                    try await body(UpstreamAnswer(source: .http(transfer), jsonDepth: jsonDepth, failed: failed))
+                    try await body(UpstreamAnswer(.http(transfer), jsonDepth: jsonDepth, failed: failed))
                 }
             } catch let error as HTTPError {
                 failed(error)
@@ -94,37 +84,39 @@ struct OpenAIEndpoint {
 }
 
 /// One upstream's answer on its way.
-struct UpstreamAnswer {
+final class UpstreamAnswer {
     enum Source {
         case http(Transfer)
         case demo(DemoAnswer)
     }
-    let source: Source
-    let jsonDepth: Int
-    /// Where failures of the connection are told, whose reasons are not for the caller.
-    let failed: (HTTPError) -> Void
-
     /// `nil` until the first arrival that is no deadline.
-    var head: UpstreamHead? {
-        switch source {
-        case .http(let transfer): transfer.head.map(UpstreamHead.init)
-        case .demo: .demo
-        }
+    private(set) var head: UpstreamHead?
+
+    private let source: Source
+    private let jsonDepth: Int
+    /// Where failures of the connection are told, whose reasons are not for the caller.
+    private let failed: (HTTPError) -> Void
+
+    init(_ source: Source, jsonDepth: Int, failed: @escaping (HTTPError) -> Void) {
+        self.source = source
+        self.jsonDepth = jsonDepth
+        self.failed = failed
+        if case .demo = source { head = .demo }
     }
 
     /// Waits for the next part of the body, at most until `deadline`.
     ///
     /// - Throws: `ChatError` for what went wrong at the upstream; `CancellationError` when the task is cancelled.
-    func next(until deadline: Instant?) async throws -> Arrival {
+    func next(until deadline: Instant?) async throws -> Transfer.Arrival {
         switch source {
         case .demo(let demo): return try await demo.next(until: deadline)
         case .http(let transfer):
             do {
-                switch try await transfer.next(until: deadline) {
-                case .bytes: return .bytes
-                case .deadline: return .deadline
-                case .end: return .end
+                if head == nil {
+                    guard let head = try await transfer.head(until: deadline) else { return .deadline }
+                    self.head = UpstreamHead(head)
                 }
+                return try await transfer.next(until: deadline)
             } catch {
                 failed(error)
                 throw try ChatError(error)
@@ -149,7 +141,7 @@ struct UpstreamAnswer {
         var body: [UInt8] = []
         while true {
             switch source {
-            case .http(let transfer): transfer.take { bytes in unsafe bytes.withUnsafeBufferPointer { unsafe body.append(contentsOf: $0) } }
+            case .http(let transfer): transfer.take { bytes in for index in bytes.indices { body.append(bytes[index]) } }
             case .demo(let demo):
                 body += demo.bytes
                 demo.removeBytes()

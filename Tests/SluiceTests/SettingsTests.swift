@@ -45,12 +45,16 @@ import Testing
         #expect(try settings(listen: "unix:/tmp/a.sock", inheritsSocket: true).listen == .unix("/tmp/a.sock"))
     }
 
-    @Test(arguments: ["https://api.example.com/v1/chat/completions", "https://api.example.com/v1", "https://api.example.com/v1//"])
+    @Test(arguments: [
+        "https://api.example.com/v1/chat/completions", "https://api.example.com/v1", "https://api.example.com/v1//",
+    ])
     func `a base URL with the endpoint's path or slashes at its end is the same base URL`(_ url: String) throws {
         #expect(try settings(upstream: url).upstream == .openAI(baseURL: "https://api.example.com/v1", key: nil))
     }
 
-    @Test(arguments: ["ftp://host", "https://", "host/v1", "https://user:secret@host/v1", "https://host/v1?a=b", "https://ho st/"])
+    @Test(arguments: [
+        "ftp://host", "https://", "host/v1", "https://user:secret@host/v1", "https://host/v1?a=b", "https://ho st/",
+    ])
     func `a URL that cannot be an API's is refused, without quoting it`(_ url: String) throws {
         let error = #expect(throws: SettingsError.self) { try settings(upstream: url) }
         #expect(error?.description.contains("--upstream") == true)
