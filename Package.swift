@@ -23,6 +23,12 @@ let package = Package(
                 "EventLoop", "FastCGI", "HTTPClient", "Chat",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi, libcurl and libc.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-L\(Context.packageDirectory)/deploy/static", "-Xclang-linker", "-static-libgcc", "-Xlinker", "-s"],
+                    .when(configuration: .release))
             ]),
 
         .target(name: "TestSupport", dependencies: ["EventLoop"], path: "Tests/TestSupport"),
