@@ -150,7 +150,7 @@ extension UpstreamFailure {
         case .noAnswer: "The model's server closed the connection before it answered. Try again."
         case .garbage: "The model's server sent something that is no chat completion."
         case .status(let status): "The model's server failed (HTTP \(status)). Try again."
-        case .error(let error): "The model's server reports an error: \(error.message ?? "it gave no reason"). Try again."
+        case .error: "The model's server reports an error of its own. Try again."
         }
     }
 }

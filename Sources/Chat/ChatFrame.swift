@@ -24,7 +24,7 @@ package enum ChatFrame: Hashable, Sendable {
             if reader.mayBeError, let error = UpstreamError(root: root, in: data) {
                 self = .error(error)
             } else {
-                self = reader.chunk.choicesCount == nil ? .other : .chunk(reader.chunk)
+                self = reader.hasChoices ? .chunk(reader.chunk) : .other
             }
         } catch {
             self = .garbage(error)
@@ -43,8 +43,8 @@ package enum ChatFrame: Hashable, Sendable {
 
 /// What Sluice must know of a chunk or a completion. The bytes themselves are forwarded untouched.
 package struct ChatChunk: Hashable, Sendable {
-    /// How many choices there are; nil when `choices` is missing or no array. Azure's first chunk and the usage chunk have 0.
-    package fileprivate(set) var choicesCount: Int?
+    /// How many choices there are. Azure's first chunk and the usage chunk have none.
+    package fileprivate(set) var choicesCount = 0
     /// A choice has a `finish_reason` that is not null.
     package fileprivate(set) var hasFinishReason = false
     /// A delta (or message) has text in `content`.
@@ -59,7 +59,9 @@ package struct ChatChunk: Hashable, Sendable {
 
 private struct ChunkReader {
     private(set) var chunk = ChatChunk()
-    /// The object has an `error` that is no null, or says `"object":"error"`.
+    /// The object has a `choices` array.
+    private(set) var hasChoices = false
+    /// The object has an `error` that is an object or text, or says `"object":"error"`.
     private(set) var mayBeError = false
     private var scanner: JSONScanner
 
@@ -106,7 +108,7 @@ private struct ChunkReader {
             count += 1
             try readChoice(data)
         }
-        chunk.choicesCount = count
+        (hasChoices, chunk.choicesCount) = (true, count)
     }
 
     private mutating func readChoice(_ data: Span<UInt8>) throws(JSONError) {
@@ -128,8 +130,7 @@ private struct ChunkReader {
         try scanner.beginObject(data)
         while let name = try scanner.nextMember(data) {
             let value = try scanner.value(data)
-            let isEmpty = value.kind == .null || value.range.count == 2  // null, "", [], {}
-            guard !isEmpty else { continue }
+            guard value.kind != .null, !value.isEmpty(in: data) else { continue }
             switch JSONKey(name, in: data) {
             case .content: chunk.hasContent = true
             case .toolCalls, .functionCall: chunk.hasToolCalls = true

@@ -27,6 +27,7 @@ package struct JSONError: Error, Hashable, Sendable {
         case byteOrderMark = "a byte order mark is not allowed"
         case trailingBytes = "unexpected bytes after the document"
         case tooDeep = "nested too deeply"
+        case tooManyMembers = "too many members in one object"
         case expectedObject = "expected an object"
         case expectedArray = "expected an array"
     }

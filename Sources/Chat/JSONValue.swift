@@ -22,24 +22,29 @@ package struct JSONMember: Hashable, Sendable {
 }
 
 extension JSONValue {
-    /// The members of an object, in their order, duplicates included; none when the value is no object.
+    /// Calls `body` with each member of an object, in their order, duplicates included; with none when the value is no object.
     ///
     /// `document` is the one in which the value was found by a ``JSONScanner``, which has validated it: a scan of the range
-    /// cannot fail. Were it to fail, the list ends there.
-    package func members(in document: Span<UInt8>) -> [JSONMember] {
-        var members: [JSONMember] = []
-        guard kind == .object else { return members }
+    /// cannot fail. Were it to fail, the members end there.
+    package func forEachMember(in document: Span<UInt8>, _ body: (JSONMember) -> Void) {
+        guard kind == .object else { return }
         var scanner = JSONScanner(depthMax: .max, offset: range.lowerBound)
         do {
             try scanner.beginObject(document)
             while let name = try scanner.nextMember(document) {
-                members.append(JSONMember(name: name, value: try scanner.value(document)))
+                body(JSONMember(name: name, value: try scanner.value(document)))
             }
         } catch {}  // A validated range holds no error.
+    }
+
+    /// The members of an object as a list. See ``forEachMember(in:_:)``.
+    package func members(in document: Span<UInt8>) -> [JSONMember] {
+        var members: [JSONMember] = []
+        forEachMember(in: document) { members.append($0) }
         return members
     }
 
-    /// The elements of an array, in their order; none when the value is no array. See ``members(in:)``.
+    /// The elements of an array, in their order; none when the value is no array. See ``forEachMember(in:_:)``.
     package func elements(in document: Span<UInt8>) -> [JSONValue] {
         var elements: [JSONValue] = []
         guard kind == .array else { return elements }
@@ -55,7 +60,11 @@ extension JSONValue {
 
     /// The value of the member with this name; of duplicates the last, as most parsers have it.
     package func member(_ name: String, in document: Span<UInt8>) -> JSONValue? {
-        members(in: document).last { JSONText.isEqual($0.name, to: name, in: document) }?.value
+        var value: JSONValue?
+        forEachMember(in: document) { member in
+            if JSONText.isEqual(member.name, to: name, in: document) { value = member.value }
+        }
+        return value
     }
 
     /// The text of a string, nil for other kinds.
@@ -69,10 +78,13 @@ extension JSONValue {
         return Int(String(decoding: document.bytes(in: range), as: UTF8.self))
     }
 
-    /// Whether an object or array has nothing inside.
+    /// Whether an object, an array or a string has nothing inside; false for other kinds.
     package func isEmpty(in document: Span<UInt8>) -> Bool {
-        guard kind == .object || kind == .array else { return false }
-        return range.dropFirst().dropLast().allSatisfy { document[$0] <= UInt8(ascii: " ") }
+        switch kind {
+        case .string: range.count == 2
+        case .object, .array: range.dropFirst().dropLast().allSatisfy { document[$0] <= UInt8(ascii: " ") }
+        default: false
+        }
     }
 }
 

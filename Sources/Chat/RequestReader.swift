@@ -7,6 +7,9 @@ struct RequestReader {
     private(set) var messageError: ChatError?
     private var scanner: JSONScanner
 
+    /// A list entry takes many times the bytes of a small member, so that a body of nothing else would take much memory.
+    private static let membersMax = 1024
+
     init(depthMax: Int) {
         scanner = JSONScanner(depthMax: depthMax)
     }
@@ -30,6 +33,7 @@ struct RequestReader {
         }
         try scanner.beginObject(document)
         while let name = try scanner.nextMember(document) {
+            guard members.count < Self.membersMax else { throw JSONError(offset: name.lowerBound, reason: .tooManyMembers) }
             let name = JSONText.decode(name, in: document)
             let parameter = Parameter.named[name]
             let value = parameter == .messages ? try readMessages(document) : try scanner.value(document)

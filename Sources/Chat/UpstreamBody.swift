@@ -5,7 +5,7 @@ extension ChatRequest {
     package func upstreamBody(defaultModel: String?) -> [UInt8] {
         var object = ObjectWriter(capacity: body.count + 64)
         if model == nil, let defaultModel { object.append("model", string: defaultModel) }
-        if isStreaming, members.value(.stream) == nil { object.append("stream", bytes: Array("true".utf8)[...]) }
+        if isStreaming, members.value(.stream) == nil { object.append("stream", bytes: [UInt8]("true".utf8)[...]) }
         for member in members where isForwarded(member) {
             object.append(member.name, bytes: body[member.value.range])
         }
@@ -33,8 +33,12 @@ extension ChatRequest {
     /// OpenAI takes metadata with `store` alone, and only up to 16 strings; Vapi's holds numbers.
     private func isMetadataForwarded(_ metadata: JSONValue) -> Bool {
         guard !members.haveVapiField, members.value(.store)?.kind == .true, metadata.kind == .object else { return false }
-        let entries = metadata.members(in: body.span)
-        return entries.count <= 16 && entries.allSatisfy { $0.value.kind == .string }
+        var (count, areStrings) = (0, true)
+        metadata.forEachMember(in: body.span) { entry in
+            count += 1
+            areStrings = areStrings && entry.value.kind == .string
+        }
+        return count <= 16 && areStrings
     }
 }
 

@@ -77,6 +77,12 @@ import Testing
         #expect(error.body == bytes(body + #""param":"messages[3].role","code":"invalid_type"}}"#))
     }
 
+    @Test func `what an upstream says about itself is not told to the caller`() throws {
+        let reported = UpstreamError(body: bytes(#"{"error":{"message":"cannot reach http://u:secret@db"}}"#).span, depthMax: 64)
+        let error = ChatError.upstreamReported(try #require(reported), isCallersKey: false)
+        #expect(!String(decoding: error.body, as: UTF8.self).contains("secret"))
+    }
+
     @Test func `a time limit is told with its unit`() {
         #expect(ChatError.upstreamTimedOut(.firstToken, after: .milliseconds(1500)).message.contains("1500 ms"))
         #expect(ChatError.upstreamTimedOut(.idle, after: .seconds(30)).message.contains("30 s"))

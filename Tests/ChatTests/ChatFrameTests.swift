@@ -43,13 +43,22 @@ import Testing
         #expect(!chunk.hasFinishReason && !chunk.hasToolCalls && !chunk.hasRefusal && !chunk.hasUsage)
     }
 
+    @Test(arguments: [
+        "finish_reason_", "finish_reason_xx", "finish_reason_xxx", "finish_reaso", "finish_reason\\u0000", "Finish_reason", "",
+    ])
+    func `a name that only resembles is another name`(_ name: String) throws {
+        let chunk = try chunk("{\"choices\":[{\"\(name)\":\"stop\"}],\"padding\":\"0123456789\"}")
+        #expect(!chunk.hasFinishReason)
+    }
+
     @Test func `an escaped name is the same name`() throws {
         let chunk = try chunk(#"{"ch\u006fices":[{"d\u0065lta":{"\u0063ontent":"x"},"finish\u005freason":"stop"}]}"#)
         #expect(chunk.choicesCount == 1 && chunk.hasContent && chunk.hasFinishReason)
     }
 
     @Test(arguments: [
-        #"{"role":"assistant","content":""}"#, #"{"content":null}"#, "{}", "null", "[]", #"{"tool_calls":[]}"#,
+        #"{"role":"assistant","content":""}"#, #"{"content":null}"#, "{}", "null", "[]", #"{"tool_calls":[ ]}"#,
+        #"{"tool_calls":[]}"#,
         #"{"refusal":null}"#,
     ])
     func `a delta that says nothing has no output`(_ delta: String) throws {

@@ -147,6 +147,14 @@ func parsed(_ text: String) throws -> ChatRequest {
         #expect(request.model == nil && !request.isStreaming)
     }
 
+    @Test func `a body of very many members is refused`() throws {
+        let members = (0..<1_100).map { "\"k\($0)\":0" }
+        let error = #expect(throws: ChatError.self) { try parsed("{\(members.joined(separator: ","))}") }
+        guard case .invalidJSON(let error) = error else { return }
+        #expect(error.reason == .tooManyMembers)
+        #expect(throws: Never.self) { try parsed(request(members[..<1_000].joined(separator: ","))) }
+    }
+
     @Test func `a chat of two thousand messages is read`() throws {
         let messages = (0..<2_000).map { #"{"role":"\#($0 % 2 == 0 ? "user" : "assistant")","content":"message \#($0)"}"# }
         let request = try parsed(#"{"messages":[\#(messages.joined(separator: ","))]}"#)
