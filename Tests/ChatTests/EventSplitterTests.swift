@@ -70,7 +70,7 @@ enum EventVectors {
         "data : a\n\n", "data: a: b:c\n\n", "data: a\n\ndata: incomplete", "data: a\n\ndata: incomplete\n",
         "data: a\n\n: incomplete",
         "event: a\nevent: b\ndata: c\n\n", "", "\n", "\u{FEFF}",
-        "event: one\ndata: 1\n\ndata: 2\n\n",
+        "event: one\ndata: 1\n\ndata: 2\n\n", "data: 1\n\nevent: two\ndata: 2\n\n",
     ]
     static let lineEnds = ["\n", "\r", "\r\n"]
 
