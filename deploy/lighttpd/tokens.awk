@@ -1,0 +1,17 @@
+# Turns sluice.tokens (TOKEN NAME; one a line) into lighttpd conditions that admit these clients. Run by sluice.conf at start and reload.
+# Whatever could be more than a token or a name in lighttpd's syntax is refused: a bad line is an error, not a way in.
+
+{ sub(/#.*/, ""); sub(/;[ \t\r]*$/, "") }
+NF == 0 { next }
+NF != 2 || $1 !~ /^[A-Za-z0-9._~+=-]+$/ || $2 !~ /^[A-Za-z0-9._-]+$/ {
+    print "sluice.tokens, line " NR ": expected TOKEN NAME;" > "/dev/stderr"
+    exit 1
+}
+{
+    admit = "auth.require = () setenv.set-response-header = () setenv.set-environment = (\"SLUICE_CLIENT\" => \"" $2 "\")"
+    # Sluice needs no Authorization: it is taken away here (leave it for key = "passthrough").
+    hide = "setenv.set-request-header = (\"Authorization\" => \"\")"
+    print "$REQUEST_HEADER[\"Authorization\"] == \"Bearer " $1 "\" { " admit " " hide " }"
+    # For platforms that cannot send headers.
+    print "$HTTP[\"url\"] =^ \"/v/" $1 "/\" { " admit " " hide " }"
+}
