@@ -31,7 +31,7 @@ let package = Package(
                     .when(configuration: .release))
             ]),
 
-        .target(name: "TestSupport", dependencies: ["EventLoop"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
         .executableTarget(name: "Benchmarks", dependencies: ["EventLoop"], path: "Tests/Benchmarks"),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "TestSupport"]),

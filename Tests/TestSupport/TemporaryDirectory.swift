@@ -1,0 +1,44 @@
+import Foundation
+
+/// A directory that goes away with its last owner.
+package final class TemporaryDirectory: Sendable {
+    package let path: String
+
+    /// Short enough for a unix socket in it.
+    package init() throws {
+        let root = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        path = "\(root)/sluice-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+    }
+
+    deinit {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            print("could not remove \(path): \(error)")
+        }
+    }
+
+    package func path(_ name: String) -> String { "\(path)/\(name)" }
+
+    @discardableResult
+    package func write(_ text: String, to name: String) throws -> String {
+        try write(Array(text.utf8), to: name)
+    }
+
+    @discardableResult
+    package func write(_ bytes: [UInt8], to name: String) throws -> String {
+        let file = path(name)
+        try Data(bytes).write(to: URL(fileURLWithPath: file))
+        return file
+    }
+
+    package func read(_ name: String) throws -> String {
+        try String(decoding: Data(contentsOf: URL(fileURLWithPath: path(name))), as: UTF8.self)
+    }
+}
+
+/// The root of the repository that these tests belong to.
+package let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
