@@ -11,9 +11,8 @@ package enum Chunks {
     package static func finish(_ reason: String = "stop") -> String { chunk("{}", finishReason: quoted(reason)) }
 
     package static func usage(prompt: Int, completion: Int) -> String {
-        frame(
-            #""choices":[],"usage":{"prompt_tokens":\#(prompt),"completion_tokens":\#(completion),"total_tokens":\#(prompt + completion)}"#
-        )
+        let counts = #""prompt_tokens":\#(prompt),"completion_tokens":\#(completion),"total_tokens":\#(prompt + completion)"#
+        return frame(#""choices":[],"usage":{\#(counts)}"#)
     }
 
     /// A whole stream: role, one delta for each text, finish reason, `[DONE]`.
@@ -39,7 +38,8 @@ package enum Chunks {
     }
 
     private static func frame(_ members: String) -> String {
-        #"data: {"id":"chatcmpl-stub","object":"chat.completion.chunk","created":1732960800,"model":"stub-1",\#(members)}"# + "\n\n"
+        let common = #""id":"chatcmpl-stub","object":"chat.completion.chunk","created":1732960800,"model":"stub-1""#
+        return "data: {\(common),\(members)}\n\n"
     }
 }
 

@@ -69,7 +69,9 @@ struct HTTPReader {
     private mutating func chunks(_ each: ([UInt8]) -> Void) throws -> Bool {
         while true {
             guard let size = try line() else { return false }
-            guard let length = Int(size.prefix { $0 != ";" }, radix: 16) else { throw MalformedHTTP(description: "chunk size: \(size)") }
+            guard let length = Int(size.prefix { $0 != ";" }, radix: 16) else {
+                throw MalformedHTTP(description: "chunk size: \(size)")
+            }
             guard try length == 0 || exactly(length, each) else { return false }
             guard let end = try line() else { return false }
             guard end.isEmpty else { throw MalformedHTTP(description: "after a chunk: \(end)") }

@@ -88,11 +88,15 @@ package struct ChatCall: Sendable {
     package var fields: [(name: String, value: String)] = []
     package var body: [UInt8]
 
-    package init(_ body: String, token: String? = RunningServer.token, path: String = "/v1/chat/completions", method: String = "POST") {
+    package init(
+        _ body: String, token: String? = RunningServer.token, path: String = "/v1/chat/completions", method: String = "POST"
+    ) {
         self.init(Array(body.utf8), token: token, path: path, method: method)
     }
 
-    package init(_ body: [UInt8], token: String? = RunningServer.token, path: String = "/v1/chat/completions", method: String = "POST") {
+    package init(
+        _ body: [UInt8], token: String? = RunningServer.token, path: String = "/v1/chat/completions", method: String = "POST"
+    ) {
         self.body = body
         self.token = token
         self.path = path

@@ -105,7 +105,9 @@ extension Socket {
 
     package static func connected(port: UInt16) throws -> Socket {
         let socket = try stream(AF_INET)
-        guard unsafe withLoopback(port, { unsafe connect(socket.fileDescriptor, $0, $1) }) == 0 else { throw SystemError("connect") }
+        guard unsafe withLoopback(port, { unsafe connect(socket.fileDescriptor, $0, $1) }) == 0 else {
+            throw SystemError("connect")
+        }
         var one: Int32 = 1
         unsafe setsockopt(socket.fileDescriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
         return socket
