@@ -12,6 +12,7 @@ package final class ChildProcess: Sendable {
     package let exit = Observed<Exit?>(nil)
     private let running: Running
     private let lastSignal: Int32
+    private let directory: TemporaryDirectory
 
     /// Starts a program, with nothing at its standard input.
     ///
@@ -38,6 +39,7 @@ package final class ChildProcess: Sendable {
         name = URL(fileURLWithPath: program).lastPathComponent
         running = Running(identifier)
         self.lastSignal = lastSignal
+        self.directory = directory
         output.writing.close()
         errors.writing.close()
         startThread("\(name) output") { [collected = self.output] in

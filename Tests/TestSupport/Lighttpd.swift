@@ -1,4 +1,25 @@
-/// lighttpd with the files of `deploy/lighttpd/`.
+import Foundation
+
+/// lighttpd with the files of `deploy/lighttpd/`, beside a plain listener with the same conditions.
 func lighttpdConfiguration(_ settings: ServerSettings) throws -> ServerConfiguration {
-    fatalError("waits for deploy/lighttpd")
+    let directory = settings.directory
+    let site = [
+        Change("/etc/lighttpd/sluice", to: directory.path),
+        Change("/run/sluice/sluice.sock", to: settings.socket),
+        Change("/var/log/lighttpd/sluice.log", to: directory.path("access.log")),
+        Change("/dev/shm", to: directory.path),
+        Change("\":443\"", to: "\"127.0.0.1:\(settings.securePort)\""),
+    ]
+    try install(["sluice.conf", "tokens.awk"], from: "deploy/lighttpd", site + settings.changes, in: directory)
+    try FileManager.default.copyItem(atPath: "\(repository)/deploy/lighttpd/errors", toPath: directory.path("errors"))
+    try directory.write(settings.clients.map { "\($0.token) \($0.name);\n" }.joined(), to: "sluice.tokens")
+    let file = try directory.write(
+        """
+        server.document-root = "\(directory.path)"
+        server.bind = "127.0.0.1"
+        server.port = \(settings.plainPort)
+        include "sluice.conf"
+
+        """, to: "lighttpd.conf")
+    return ServerConfiguration(program: "lighttpd", arguments: ["-D", "-f", file])
 }

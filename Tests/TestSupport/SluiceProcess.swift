@@ -28,3 +28,17 @@ package final class SluiceProcess: Sendable {
         try await process.accepts { try Socket.connected(path: socket) }
     }
 }
+
+extension SluiceProcess {
+    /// Waits until it takes no more connections, as after a signal to end.
+    package func refuses(within limit: Duration = .seconds(30)) async throws {
+        let deadline = ContinuousClock.now + limit
+        while (try? Socket.connected(path: socket)) != nil {
+            guard ContinuousClock.now < deadline else { throw StillAccepting() }
+            // No event tells that another process has ceased to listen.
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    package struct StillAccepting: Error {}
+}

@@ -56,7 +56,7 @@ private func spawnHere(
 
     var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
     var variables = unsafe environment.map { unsafe strdup("\($0)=\($1)") } + [nil]
-    defer { for unsafetext in unsafe arguments + variables { unsafe free(text) } }
+    defer { unsafe (arguments + variables).forEach { unsafe free($0) } }
     var identifier: pid_t = 0
     let code = forkLock.withLock { _ in
         unsafe posix_spawn(&identifier, "/usr/bin/env", &actions, &attributes, &arguments, &variables)

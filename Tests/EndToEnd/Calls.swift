@@ -1,0 +1,33 @@
+import TestSupport
+
+/// A call with one user message.
+///
+/// - Parameter members: further members of the body, each with a comma before it.
+func chat(_ text: String = "Hello", stream: Bool = true, members: String = "") -> ChatCall {
+    ChatCall(#"{"model":"stub-1","messages":[{"role":"user","content":\#(quoted(text))}],"stream":\#(stream)\#(members)}"#)
+}
+
+/// The request of a voice platform, as the contract has it.
+let referenceCall = ChatCall(
+    """
+    {"model":"gpt-3.5-turbo","messages":[{"role":"user","content":"Tell me a joke"}],"temperature":0.7,"tools":[],"stream":true,\
+    "call":{"id":"12345","orgId":"org001","createdAt":"2024-11-29T10:00:00Z","updatedAt":"2024-11-29T10:00:00Z","type":"query",\
+    "status":"pending","assistantId":"assist001"},"metadata":{"context":"chat_query"}}
+    """)
+
+extension Received {
+    /// The data frames, without comments.
+    var frames: [String] { events.filter { !$0.hasPrefix(":") } }
+
+    /// The members of the `error` object in the last frame.
+    func errorFrame() throws -> [String: any Sendable] {
+        guard let frame = frames.last, frame.hasPrefix("data: ") else { return [:] }
+        var last = self
+        last.body = Array(frame.dropFirst("data: ".count).utf8)
+        return try last.error()
+    }
+}
+
+extension HTTPHead {
+    var contentType: String? { self["Content-Type"] }
+}

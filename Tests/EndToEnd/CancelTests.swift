@@ -1,0 +1,72 @@
+import TestSupport
+import Testing
+
+/// The caller leaves, and the upstream is called off.
+@Suite struct `A caller who leaves` {
+    /// Goes on for ever, or is silent where the server notices even so.
+    private func steps(_ server: WebServer) -> [Reply.Step] {
+        server.noticesLeavingClients
+            ? [.silence]
+            : Array(repeating: [.pause(.milliseconds(50)), .text(Chunks.content("more"))], count: 10_000).flatMap { $0 }
+    }
+
+    /// Where the server tells nothing until something is written, the heartbeat finds out.
+    @Test(arguments: Route.all)
+    func `before the first token closes the upstream`(route: Route) async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(route.server, upstream: upstream) { site in
+            let staying = try site.call(chat("I stay"), over: route.client)
+            let stayingRequest = try await upstream.request(containing: "I stay")
+            let leaving = try site.call(chat("I leave"), over: route.client)
+            let leavingRequest = try await upstream.request(containing: "I leave")
+            leaving.close()
+            try await leavingRequest.closedByPeer()
+            // No timeout did it: the caller who came first and stays is still served.
+            #expect(stayingRequest.ending.value == nil)
+            #expect(staying.received.value.end == nil)
+        }
+    }
+
+    @Test(arguments: Route.all)
+    func `between tokens closes the upstream`(route: Route) async throws {
+        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .text(Chunks.content("one"))] + steps(route.server)))
+        try await Site.with(route.server, upstream: upstream) { site in
+            let staying = try site.call(chat("I stay"), over: route.client)
+            try await staying.arrival(of: "one")
+            let leaving = try site.call(chat("I leave"), over: route.client)
+            try await leaving.arrival(of: "one")
+            leaving.close()
+            try await upstream.request(containing: "I leave").closedByPeer()
+            #expect(try await upstream.request(containing: "I stay").ending.value == nil)
+            #expect(staying.received.value.end == nil)
+        }
+    }
+
+    /// Without a stream nothing can be written before the end, so only a server that watches its clients can tell.
+    @Test(arguments: WebServer.selected.filter(\.noticesLeavingClients))
+    func `while the answer does not stream closes the upstream`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(server, upstream: upstream) { site in
+            let leaving = try site.call(chat("I leave", stream: false))
+            let request = try await upstream.request()
+            let staying = try site.call(chat("I stay", stream: false))
+            let stayingRequest = try await upstream.request(containing: "I stay")
+            leaving.close()
+            try await request.closedByPeer()
+            #expect(stayingRequest.ending.value == nil)
+            #expect(staying.received.value.end == nil)
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `in the middle of an event closes the upstream`(server: WebServer) async throws {
+        let half = String(Chunks.content("never whole").prefix(40))
+        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .text(half)] + steps(server)))
+        try await Site.with(server, upstream: upstream) { site in
+            let leaving = try site.call(chat())
+            try await leaving.arrival(of: "assistant")
+            leaving.close()
+            try await upstream.peerClosed()
+        }
+    }
+}

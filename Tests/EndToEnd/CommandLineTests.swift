@@ -1,0 +1,74 @@
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct `The command line` {
+    @Test func `tells its version`() async throws {
+        let output = try await ChildProcess.run(SluiceProcess.binary, ["--version"], in: TemporaryDirectory())
+        #expect(output.contains(/[0-9]+\.[0-9]+/))
+    }
+
+    @Test(arguments: [["--help"], ["serve", "--help"]])
+    func `explains itself`(arguments: [String]) async throws {
+        let output = try await ChildProcess.run(SluiceProcess.binary, arguments, in: TemporaryDirectory())
+        #expect(output.contains("serve"))
+        if arguments.count == 2 {
+            for option in ["--listen", "--upstream", "--workers", "--config"] { #expect(output.contains(option)) }
+        }
+    }
+
+    struct Mistake: Sendable, CustomTestStringConvertible {
+        let arguments: [String]
+        /// What the message must name.
+        let named: String
+        var testDescription: String { arguments.joined(separator: " ") }
+
+        static let all = [
+            Mistake(arguments: ["serve", "--lisen", "unix:x.sock"], named: "--lisen"),
+            Mistake(arguments: ["serve", "--listen", "nonsense"], named: "nonsense"),
+            Mistake(arguments: ["serve", "--listen", "tcp:127.0.0.1:99999"], named: "99999"),
+            Mistake(arguments: ["serve", "--listen", "unix:no/such/folder/x.sock"], named: "no/such/folder"),
+            Mistake(arguments: ["serve", "--listen", "unix:\(String(repeating: "x", count: 200))"], named: "xxx"),
+            Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", "ftp://host/v1"], named: "ftp"),
+            Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", ""], named: "upstream"),
+            Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--workers", "0"], named: "workers"),
+            Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--workers", "many"], named: "many"),
+            Mistake(arguments: ["serve", "--config", "missing.toml"], named: "missing.toml"),
+            Mistake(arguments: ["brew"], named: "brew"),
+        ]
+    }
+
+    @Test(arguments: Mistake.all)
+    func `names what is wrong and fails`(mistake: Mistake) async throws {
+        let child = try ChildProcess(SluiceProcess.binary, mistake.arguments, in: TemporaryDirectory())
+        let exit = try await child.exited()
+        guard case .code(let code) = exit else {
+            Issue.record("sluice ended with \(exit): a mistake of the user is no crash")
+            return
+        }
+        #expect(code != 0)
+        try await child.errors.wait(for: "the end of its errors") { $0.ended }
+        #expect(child.errors.value.text.contains(mistake.named), "\(child.errors.value.text)")
+    }
+
+    @Test func `says who has its address`() async throws {
+        let directory = try TemporaryDirectory()
+        let first = try await SluiceProcess(upstream: "demo", in: directory)
+        let second = try ChildProcess(
+            SluiceProcess.binary, ["serve", "--listen", "unix:\(first.socket)", "--upstream", "demo"], in: directory)
+        #expect(try await second.exited() != .code(0))
+        try await second.errors.wait(for: "the end of its errors") { $0.ended }
+        #expect(second.errors.value.text.contains(first.socket))
+        // The first goes on.
+        _ = try Socket.connected(path: first.socket)
+        try await first.process.end()
+    }
+
+    @Test func `takes over the socket file of one that was killed`() async throws {
+        let directory = try TemporaryDirectory()
+        try await SluiceProcess(upstream: "demo", in: directory).process.end()
+        let second = try await SluiceProcess(upstream: "demo", in: directory)
+        second.process.signal(SIGTERM)
+        #expect(try await second.process.exited() == .code(0))
+    }
+}

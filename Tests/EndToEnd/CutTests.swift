@@ -1,0 +1,118 @@
+import TestSupport
+import Testing
+
+/// What the caller sees when something goes wrong after the first event: a cut stream must never look complete.
+@Suite struct `A stream that breaks off` {
+    private let start = [Chunks.role(), Chunks.content("Hello")]
+
+    private func expectError(_ type: String, in response: Received) throws {
+        #expect(response.end == .complete)
+        #expect(response.status == 200)
+        #expect(response.text.hasPrefix(start.joined()))
+        #expect(response.frames.count == start.count + 1)
+        #expect(try response.errorFrame()["type"] as? String == type)
+        #expect(!response.text.contains("[DONE]"))
+    }
+
+    @Test(
+        arguments: WebServer.selected,
+        [[Reply.Step.close], [.reset], [.text("data: {\"choices\":[{\"del"), .close], [.text(": comment\n\n"), .close]])
+    func `ends with an error frame and without DONE`(server: WebServer, steps: [Reply.Step]) async throws {
+        for framing in [Reply.Framing.chunked, .untilClose] {
+            let upstream = try StubUpstream(Reply(framing: framing, start.map(Reply.Step.text) + steps))
+            try await Site.with(server, upstream: upstream) { site in
+                try expectError("upstream_error", in: try await site.call(chat()).ended())
+            }
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `ends with an error frame when it stops without a finish reason`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(start))
+        try await Site.with(server, upstream: upstream) { site in
+            try expectError("upstream_error", in: try await site.call(chat()).ended())
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `ends at the upstream's own error frame`(server: WebServer) async throws {
+        let error = "data: \(Chunks.error("the engine is gone", type: "server_error"))\n\n"
+        let upstream = try StubUpstream(.stream(start + [error]))
+        try await Site.with(server, upstream: upstream) { site in
+            let response = try await site.call(chat()).ended()
+            try expectError("server_error", in: response)
+            #expect(try response.errorFrame()["message"] as? String == "the engine is gone")
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `leaves the other streams alone`(server: WebServer) async throws {
+        let gate = try Gate()
+        let whole = Chunks.stream(["Hello"])
+        let upstream = try StubUpstream { request in
+            request.text.contains("cut")
+                ? Reply(start.map(Reply.Step.text) + [.reset])
+                : Reply([.text(whole[0]), .wait(gate)] + whole.dropFirst().map(Reply.Step.text))
+        }
+        try await Site.with(server, upstream: upstream) { site in
+            let other = try site.call(chat("go on"))
+            try await other.arrival(of: "assistant")
+            for _ in 0..<20 { try expectError("upstream_error", in: try await site.call(chat("cut")).ended()) }
+            gate.open()
+            #expect(try await other.ended().text == whole.joined())
+        }
+    }
+}
+
+/// An upstream that says nothing is given up after the shipped limits, while heartbeats keep the caller's connection alive.
+@Suite struct `A silent upstream` {
+    @Test(arguments: WebServer.selected)
+    func `is given up for a timeout without DONE`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(server, upstream: upstream) { site in
+            let response = try await site.call(chat()).ended()
+            if response.status == 503 {
+                #expect(try response.error()["type"] as? String == "upstream_timeout")
+            } else {
+                // A heartbeat came first and has committed the 200.
+                #expect(response.status == 200)
+                #expect(response.text.hasPrefix(":"))
+                #expect(try response.errorFrame()["type"] as? String == "upstream_timeout")
+            }
+            #expect(!response.text.contains("[DONE]"))
+            try await upstream.peerClosed()
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `is an unavailable service to a caller who does not stream`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(server, upstream: upstream) { site in
+            let response = try await site.call(chat(stream: false)).ended()
+            #expect(response.status == 503)
+            #expect(try response.error()["type"] as? String == "upstream_timeout")
+            try await upstream.peerClosed()
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `is given up also when only its head comes`(server: WebServer) async throws {
+        let upstream = try StubUpstream(Reply([.silence]))
+        try await Site.with(server, upstream: upstream) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(!response.text.contains("[DONE]"))
+            #expect(response.text.contains("upstream_timeout"))
+            try await upstream.peerClosed()
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `has its silence filled with heartbeats`(server: WebServer) async throws {
+        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .silence]))
+        try await Site.with(server, upstream: upstream) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: ": keep-alive\n\n")
+            #expect(stream.received.value.end == nil)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import TestSupport
+import Testing
+
+/// The limits of the shipped configuration, made small enough to reach.
+@Suite struct `A caller above its limits` {
+    private static let limiting = WebServer.selected.filter(\.limitsRequests)
+
+    private func expectRefusal(_ response: Received) throws {
+        #expect(response.status == 429)
+        #expect(response.head?.contentType == "application/json")
+        #expect(response.head?["Retry-After"] != nil)
+        #expect(try response.error()["type"] as? String == "rate_limit_error")
+    }
+
+    @Test(arguments: limiting)
+    func `of open streams is told so in JSON, and others are served`(server: WebServer) async throws {
+        let upstream = try StubUpstream { request in
+            request.text.contains("open") ? Reply([.text(Chunks.role()), .silence]) : .stream(Chunks.stream(["Hello"]))
+        }
+        let changes = [Change("limit_conn sluice_streams 1000;", to: "limit_conn sluice_streams 2;")]
+        try await Site.with(server, upstream: upstream, changes: changes) { site in
+            let open = try (0..<2).map { _ in try site.call(chat("open")) }
+            for stream in open { try await stream.arrival(of: "assistant") }
+            try expectRefusal(try await site.call(chat()).ended())
+            var other = chat()
+            other.token = RunningServer.otherToken
+            #expect(try await site.call(other).ended().status == 200)
+            // One stream less is one place more.
+            open[0].close()
+            try await upstream.peerClosed()
+            #expect(try await site.call(chat()).ended().status == 200)
+        }
+    }
+
+    @Test(arguments: limiting)
+    func `of requests is told so in JSON, and others are served`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
+        let changes = [Change("rate=100r/s", to: "rate=1r/m"), Change("burst=500", to: "burst=2")]
+        try await Site.with(server, upstream: upstream, changes: changes) { site in
+            for _ in 0..<3 { #expect(try await site.call(chat()).ended().status == 200) }
+            try expectRefusal(try await site.call(chat()).ended())
+            var other = chat()
+            other.token = RunningServer.otherToken
+            #expect(try await site.call(other).ended().status == 200)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct `A signal to end` {
+    private let frames = Chunks.stream(["one", "two", "three"])
+
+    @Test(arguments: WebServer.selected, [SIGTERM, SIGINT])
+    func `lets open streams finish and takes no new ones`(server: WebServer, signal: Int32) async throws {
+        let gate = try Gate()
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        try await Site.with(server, upstream: upstream, endsSluice: true) { site in
+            let streams = try (0..<100).map { _ in try site.call(chat()) }
+            for stream in streams { try await stream.arrival(of: "assistant") }
+            site.sluice.process.signal(signal)
+            try await site.sluice.refuses()
+            let late = try await site.call(chat()).ended()
+            #expect(late.status == 503)
+            #expect(try late.error()["type"] as? String != nil)
+            #expect(site.sluice.process.exit.value == nil)
+            gate.open(streams.count)
+            for stream in streams {
+                let response = try await stream.ended()
+                #expect(response.text == frames.joined())
+                #expect(response.end == .complete)
+            }
+            #expect(try await site.sluice.process.exited() == .code(0))
+            #expect(upstream.requests.value.count == streams.count)
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `ends an idle Sluice with status 0`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(server, upstream: upstream, endsSluice: true) { site in
+            // Afterwards nginx keeps its connection, which must not hold the end up.
+            #expect(try await site.call(chat()).ended().text == frames.joined())
+            site.sluice.process.signal(SIGTERM)
+            #expect(try await site.sluice.process.exited(within: .seconds(15)) == .code(0))
+        }
+    }
+
+    /// The drain limit is longer than this test waits.
+    @Test(arguments: WebServer.selected)
+    func `ends everything at once when it comes twice`(server: WebServer) async throws {
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        try await Site.with(server, upstream: upstream, endsSluice: true) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: "assistant")
+            site.sluice.process.signal(SIGTERM)
+            try await site.sluice.refuses()
+            #expect(site.sluice.process.exit.value == nil)
+            site.sluice.process.signal(SIGTERM)
+            _ = try await site.sluice.process.exited(within: .seconds(15))
+            try await upstream.peerClosed()
+            #expect(!(try await stream.ended().text.contains("[DONE]")))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import TestSupport
+import Testing
+
+@Suite struct `An upstream with TLS and HTTP2` {
+    private func with(
+        _ server: WebServer, _ upstream: StubUpstream, trusted: Bool = true, _ test: (Site) async throws -> Void
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let front = try await TLSFront(for: upstream, in: directory)
+        var environment = ["OPENAI_API_KEY": "sk-stub"]
+        if trusted { environment["SSL_CERT_FILE"] = front.certificate.file }
+        try await Site.with(
+            server, upstream: upstream, upstreamURL: front.url, environment: environment, in: TemporaryDirectory(), test)
+        try await front.process.end()
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `streams event by event`(server: WebServer) async throws {
+        let frames = Chunks.stream(["one", "two"])
+        let gate = try Gate()
+        let upstream = try StubUpstream(.stream(frames, each: gate))
+        try await with(server, upstream) { site in
+            let stream = try site.call(chat())
+            for index in frames.indices {
+                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
+                gate.open()
+            }
+            #expect(try await stream.ended().end == .complete)
+            #expect(try await upstream.request().head["X-Front-Protocol"] == "HTTP/2.0")
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `is told by a reset that the caller has left, and its other streams go on`(server: WebServer) async throws {
+        let frames = Chunks.stream(["one", "two"])
+        let gate = try Gate()
+        let upstream = try StubUpstream { request in
+            request.text.contains("I leave")
+                ? Reply(Array(repeating: [.text(frames[0]), .pause(.milliseconds(50))], count: 10_000).flatMap { $0 })
+                : Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+        }
+        try await with(server, upstream) { site in
+            let staying = try site.call(chat("I stay"))
+            try await staying.arrival(of: "assistant")
+            let leaving = try site.call(chat("I leave"))
+            try await leaving.arrival(of: "assistant")
+            leaving.close()
+            try await upstream.request(containing: "I leave").closedByPeer()
+            gate.open()
+            #expect(try await staying.ended().text == frames.joined())
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `is not spoken to when its certificate is not trusted`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
+        try await with(server, upstream, trusted: false) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.status == 503)
+            #expect(try response.error()["type"] as? String == "upstream_error")
+            #expect(upstream.requests.value.isEmpty)
+        }
+    }
+}
