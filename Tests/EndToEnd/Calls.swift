@@ -15,19 +15,6 @@ let referenceCall = ChatCall(
     "status":"pending","assistantId":"assist001"},"metadata":{"context":"chat_query"}}
     """)
 
-extension Received {
-    /// The data frames, without comments.
-    var frames: [String] { events.filter { !$0.hasPrefix(":") } }
-
-    /// The members of the `error` object in the last frame.
-    func errorFrame() throws -> [String: any Sendable] {
-        guard let frame = frames.last, frame.hasPrefix("data: ") else { return [:] }
-        var last = self
-        last.body = Array(frame.dropFirst("data: ".count).utf8)
-        return try last.error()
-    }
-}
-
 extension HTTPHead {
     var contentType: String? { self["Content-Type"] }
 }

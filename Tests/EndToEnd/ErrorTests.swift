@@ -52,8 +52,8 @@ struct Failure: Sendable, CustomTestStringConvertible {
                 let comment: Comment = "\(failure.testDescription): \(response.text)"
                 #expect(response.status == failure.status, comment)
                 #expect(response.head?.contentType == "application/json", comment)
-                #expect(try response.error()["type"] as? String == failure.type, comment)
-                #expect(try (response.error()["message"] as? String)?.isEmpty == false, comment)
+                #expect(response.error?.type == failure.type, comment)
+                #expect(response.error?.message.isEmpty == false, comment)
             }
         }
     }
@@ -78,9 +78,9 @@ struct Failure: Sendable, CustomTestStringConvertible {
         let object = Chunks.error("Invalid 'messages[0].role'", type: "invalid_request_error", code: "invalid_value")
         let upstream = try StubUpstream(.json(object, status: 400))
         try await Site.with(server, upstream: upstream) { site in
-            let error = try await site.call(chat()).ended().error()
-            #expect(error["message"] as? String == "Invalid 'messages[0].role'")
-            #expect(error["code"] as? String == "invalid_value")
+            let error = try await site.call(chat()).ended().error
+            #expect(error?.message == "Invalid 'messages[0].role'")
+            #expect(error?.code == "invalid_value")
         }
     }
 
@@ -126,7 +126,7 @@ struct Failure: Sendable, CustomTestStringConvertible {
             let response = try await site.call(chat()).ended()
             #expect(response.status == 503)
             #expect(response.head?.contentType == "application/json")
-            #expect(try response.error()["message"] as? String == "overloaded")
+            #expect(response.error?.message == "overloaded")
         }
     }
 
@@ -136,7 +136,7 @@ struct Failure: Sendable, CustomTestStringConvertible {
         try await Site.with(server, upstream: try StubUpstream(.silence), upstreamURL: url) { site in
             let response = try await site.call(chat(stream: stream)).ended()
             #expect(response.status == 503)
-            #expect(try response.error()["type"] as? String == "upstream_error")
+            #expect(response.error?.type == "upstream_error")
         }
     }
 
@@ -147,7 +147,7 @@ struct Failure: Sendable, CustomTestStringConvertible {
         try await Site.with(server, upstream: try StubUpstream(.silence), upstreamURL: url) { site in
             let response = try await site.call(chat(stream: stream)).ended()
             #expect(response.status == 503)
-            #expect(["upstream_error", "upstream_timeout"].contains(try response.error()["type"] as? String))
+            #expect(["upstream_error", "upstream_timeout"].contains(response.error?.type))
         }
         withExtendedLifetime(deaf) {}
     }

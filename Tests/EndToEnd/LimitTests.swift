@@ -9,7 +9,7 @@ import Testing
         #expect(response.status == 429)
         #expect(response.head?.contentType == "application/json")
         #expect(response.head?["Retry-After"] != nil)
-        #expect(try response.error()["type"] as? String == "rate_limit_error")
+        #expect(response.error?.type == "rate_limit_error")
     }
 
     @Test(arguments: limiting)

@@ -4,8 +4,8 @@ import Testing
 
 /// The official Python package, as most callers use it.
 @Suite struct `The openai package` {
-    private func seen(_ script: String, _ site: Site) async throws -> [[String: any Sendable]] {
-        let child = try Python.start("sdk.py", [script], site: site)
+    private func seen(_ arguments: [String], in site: Site) async throws -> [[String: any Sendable]] {
+        let child = try Python.start("sdk.py", arguments, site: site)
         #expect(try await child.exited(within: .seconds(60)) == .code(0), "\(child.errors.value.text)")
         try await child.output.wait(for: "the end of its output") { $0.ended }
         return try child.output.value.lines.map(parsed)
@@ -42,27 +42,31 @@ import Testing
     func `gets a whole completion`(server: WebServer, script: String) async throws {
         let upstream = try StubUpstream(.json(Chunks.completion("Because it could.")))
         try await Site.with(server, upstream: upstream) { site in
-            let seen = try await seen(script, site)
+            let seen = try await seen([script], in: site)
             #expect(seen.first?["content"] as? String == "Because it could.")
             #expect(seen.first?["finish_reason"] as? String == "stop")
         }
     }
 
-    @Test(
-        arguments: WebServer.selected,
-        [
-            (400, "BadRequestError"), (404, "NotFoundError"), (422, "UnprocessableEntityError"), (429, "RateLimitError"),
-            (500, "InternalServerError"),
-        ])
-    func `raises the error that belongs to the status`(server: WebServer, expected: (status: Int, name: String)) async throws {
-        let upstream = try StubUpstream(.json(Chunks.error("upstream says no", type: "some_type"), status: expected.status))
+    @Test(arguments: WebServer.selected)
+    func `raises the error that belongs to the status`(server: WebServer) async throws {
+        let expected: [(status: Int, name: String)] = [
+            (400, "BadRequestError"), (404, "NotFoundError"), (422, "UnprocessableEntityError"),
+            (429, "RateLimitError"), (503, "InternalServerError"),
+        ]
+        let upstream = try StubUpstream { request in
+            let status = expected.map(\.status).first { request.text.contains("status \($0)") }!
+            return .json(Chunks.error("upstream says no", type: "type_\(status)"), status: status)
+        }
         try await Site.with(server, upstream: upstream) { site in
-            for script in ["stream", "async_stream", "complete", "async_complete"] {
-                let seen = try await seen(script, site)
-                #expect(seen.count == 1)
-                #expect(seen.first?["error"] as? String == expected.name)
-                #expect(seen.first?["status"] as? Int == (expected.status < 500 ? expected.status : 503))
-                if expected.status < 500 { #expect(seen.first?["type"] as? String == "some_type") }
+            let seen = try await seen(["errors"] + expected.map { "status \($0.status)" }, in: site)
+            // Each is asked for with and without a stream, synchronously and not.
+            try #require(seen.count == expected.count * 4)
+            for (index, error) in seen.enumerated() {
+                let (status, name) = expected[index / 4]
+                #expect(error["error"] as? String == name)
+                #expect(error["status"] as? Int == status)
+                #expect(error["type"] as? String == (status < 500 ? "type_\(status)" : "upstream_error"))
             }
         }
     }
@@ -71,7 +75,7 @@ import Testing
     func `raises when a stream breaks off, with the reason`(server: WebServer, script: String) async throws {
         let upstream = try StubUpstream(Reply([.text(Chunks.role()), .text(Chunks.content("Hello")), .reset]))
         try await Site.with(server, upstream: upstream) { site in
-            let seen = try await seen(script, site)
+            let seen = try await seen([script], in: site)
             #expect(seen.first?["content"] as? String == "Hello")
             #expect(seen.last?["error"] as? String == "APIError")
             #expect(seen.last?["type"] as? String == "upstream_error")
@@ -103,7 +107,8 @@ import Testing
             return number == 1 ? .raw(.close) : .json(Chunks.completion("Second try"))
         }
         try await Site.with(server, upstream: upstream) { site in
-            #expect(try await seen("retry", site).first?["content"] as? String == "Second try")
+            let seen = try await seen(["retry"], in: site)
+            #expect(seen.first?["content"] as? String == "Second try")
             #expect(upstream.requests.value.count == 2)
         }
     }
@@ -123,7 +128,7 @@ import Testing
     func `reads the demo upstream`(server: WebServer, script: String) async throws {
         let upstream = try StubUpstream(.silence)
         try await Site.with(server, upstream: upstream, upstreamURL: "demo", environment: [:]) { site in
-            let seen = try await seen(script, site)
+            let seen = try await seen([script], in: site)
             #expect(seen.filter { $0["content"] != nil }.count > 3)
             #expect(seen.last?["end"] != nil)
         }

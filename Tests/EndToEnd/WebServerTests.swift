@@ -18,7 +18,7 @@ import Testing
                 #expect(response.status == 401)
                 #expect(response.head?.contentType == "application/json")
                 #expect(response.head?["WWW-Authenticate"]?.hasPrefix("Bearer") == true)
-                #expect(try response.error()["type"] as? String == "authentication_error")
+                #expect(response.error?.type == "authentication_error")
             }
         }
     }
@@ -29,7 +29,7 @@ import Testing
             let response = try await HTTPStream.plain(chat(), port: server.plainPort).ended()
             #expect(response.status == 503)
             #expect(response.head?.contentType == "application/json")
-            #expect(try response.error()["type"] as? String == "upstream_error")
+            #expect(response.error?.type == "upstream_error")
         }
     }
 }

@@ -7,7 +7,9 @@ import sys
 
 import openai
 
-MESSAGES = [{"role": "user", "content": "Tell me a joke"}]
+
+def question(content="Tell me a joke"):
+    return {"model": "stub-1", "messages": [{"role": "user", "content": content}]}
 
 
 def tell(**seen):
@@ -31,32 +33,44 @@ def tell_chunk(chunk):
             tell(finish_reason=choice.finish_reason)
 
 
-def stream():
-    for chunk in openai.OpenAI(max_retries=0).chat.completions.create(model="stub-1", messages=MESSAGES, stream=True):
+def stream(*content):
+    for chunk in openai.OpenAI(max_retries=0).chat.completions.create(**question(*content), stream=True):
         tell_chunk(chunk)
     tell(end=True)
 
 
-async def async_stream():
+async def async_stream(*content):
     client = openai.AsyncOpenAI(max_retries=0)
-    async for chunk in await client.chat.completions.create(model="stub-1", messages=MESSAGES, stream=True):
+    async for chunk in await client.chat.completions.create(**question(*content), stream=True):
         tell_chunk(chunk)
     tell(end=True)
 
 
-def complete():
-    completion = openai.OpenAI(max_retries=0).chat.completions.create(model="stub-1", messages=MESSAGES)
+def complete(*content, retries=0):
+    completion = openai.OpenAI(max_retries=retries).chat.completions.create(**question(*content))
     tell(content=completion.choices[0].message.content, finish_reason=completion.choices[0].finish_reason)
 
 
-async def async_complete():
-    completion = await openai.AsyncOpenAI(max_retries=0).chat.completions.create(model="stub-1", messages=MESSAGES)
+async def async_complete(*content):
+    completion = await openai.AsyncOpenAI(max_retries=0).chat.completions.create(**question(*content))
     tell(content=completion.choices[0].message.content, finish_reason=completion.choices[0].finish_reason)
+
+
+def retry():
+    """Leaves the retries to the package, as its users do."""
+    complete(retries=2)
+
+
+def errors(*contents):
+    """Asks for each in every way; the package's retries are off."""
+    for content in contents:
+        for kind in stream, async_stream, complete, async_complete:
+            run(kind, content)
 
 
 def leave():
     """Takes one piece of content, hangs up, and stays alive until it is told to go."""
-    chunks = openai.OpenAI(max_retries=0).chat.completions.create(model="stub-1", messages=MESSAGES, stream=True)
+    chunks = openai.OpenAI(max_retries=0).chat.completions.create(**question(), stream=True)
     for chunk in chunks:
         if chunk.choices[0].delta.content:
             break
@@ -65,14 +79,13 @@ def leave():
     signal.pause()
 
 
-def retry():
-    """Leaves the retries to the package, as its users do."""
-    completion = openai.OpenAI(max_retries=2).chat.completions.create(model="stub-1", messages=MESSAGES)
-    tell(content=completion.choices[0].message.content)
+def run(command, *arguments):
+    try:
+        seen = command(*arguments)
+        if asyncio.iscoroutine(seen):
+            asyncio.run(seen)
+    except openai.APIError as error:
+        tell_error(error)
 
 
-try:
-    command = globals()[sys.argv[1]]
-    asyncio.run(command()) if asyncio.iscoroutinefunction(command) else command()
-except openai.APIError as error:
-    tell_error(error)
+run(globals()[sys.argv[1]], *sys.argv[2:])

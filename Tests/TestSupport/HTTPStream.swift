@@ -21,13 +21,31 @@ package struct Received: Sendable {
         text.split(separator: "\n\n", omittingEmptySubsequences: true).map { "\($0)\n\n" }
     }
 
-    package func json() throws -> [String: any Sendable] {
-        try JSONSerialization.jsonObject(with: Data(body)) as? [String: any Sendable] ?? [:]
-    }
+    /// The body's error object; nil when the body is something else.
+    package var error: ErrorObject? { ErrorObject(json: body) }
 
-    /// The members of the body's `error` object.
-    package func error() throws -> [String: any Sendable] {
-        try json()["error"] as? [String: any Sendable] ?? [:]
+    /// The data frames, without comments.
+    package var frames: [String] { events.filter { !$0.hasPrefix(":") } }
+
+    /// The error object of the last frame; nil when that is something else.
+    package var errorFrame: ErrorObject? {
+        guard let frame = frames.last, frame.hasPrefix("data: ") else { return nil }
+        return ErrorObject(json: Array(frame.dropFirst("data: ".count).utf8))
+    }
+}
+
+/// What OpenAI's clients understand as an error.
+package struct ErrorObject: Sendable, Decodable {
+    package let message: String
+    package let type: String
+    package let param: String?
+    package let code: String?
+
+    init?(json: [UInt8]) {
+        struct Envelope: Decodable { let error: ErrorObject }
+        // A text that is no such object is the answer nil; the test then shows the text.
+        guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(json)) else { return nil }
+        self = envelope.error
     }
 }
 

@@ -12,7 +12,7 @@ package struct Site: Sendable {
     package let sluice: SluiceProcess
     package let server: RunningServer
 
-    private static let slots = Slots(4)
+    private static let slots = Slots(6)
 
     /// Starts everything, runs a test, and ends everything.
     ///
