@@ -76,8 +76,8 @@ package struct RecordScanner: Sendable {
 
     package init(limits: Limits) { self.limits = limits }
 
-    /// Between requests, with no byte of the next one taken.
-    package var isIdle: Bool { phase == .idle && record == nil && header.isEmpty }
+    /// Between requests, with no byte of the next one taken. Padding that is still due changes nothing about that.
+    package var isIdle: Bool { phase == .idle && header.isEmpty && (record == nil || contentRemaining == 0) }
 
     /// The request's answer has been written: the next one may come.
     package mutating func requestAnswered() {
@@ -124,7 +124,7 @@ package struct RecordScanner: Sendable {
         self.record = record
         contentRemaining = record.contentLength
         paddingRemaining = record.paddingLength
-        content.removeAll(keepingCapacity: true)
+        content.removeAll(keepingCapacity: content.capacity < 64)
 
         if record.requestID == 0 {
             guard record.type > RecordType.data.rawValue else { throw .unexpectedRecord(type: record.type) }
@@ -133,10 +133,10 @@ package struct RecordScanner: Sendable {
         }
         switch RecordType(rawValue: record.type) {
         case .beginRequest: try checkBeginRequest(record)
-        case .abortRequest where record.requestID == request.id && phase != .idle:
+        case .abortRequest where record.contentLength == 0:
+            guard record.requestID == request.id, phase != .idle else { break }  // it crossed the answer on its way
             if phase != .answering { answers.appendEndRequest(request.id, .requestComplete) }
             return .aborted
-        case .abortRequest where record.contentLength == 0: break  // it crossed the answer on its way
         case _ where record.requestID != request.id && record.contentLength == 0: break
         case .parameters where phase == .parameters && record.requestID == request.id:
             if contentRemaining == 0 { try parametersEnded() }

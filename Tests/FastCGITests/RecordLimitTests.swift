@@ -1,0 +1,77 @@
+import FastCGI
+import Testing
+
+@Suite struct RecordLimitTests {
+    static let limits = RecordScanner.Limits(parametersBytesMax: 1000, bodyBytesMax: 5000)
+
+    @Test(arguments: [0, 1, 4999, 5000, 5001, 5002, 9000], [1, 7, 4096, 65535])
+    func `a body is kept up to the limit, dropped and told about above it`(size: Int, recordBytesMax: Int) {
+        let sent = SentRequest(body: pattern(size), recordBytesMax: recordBytesMax)
+        let next = SentRequest(id: 2, body: pattern(10, seed: 2))
+        let scan = Scan(sent.bytes + next.bytes, limits: Self.limits)
+        var expected = sent.scanned
+        if size > 5000 { (expected.body, expected.isBodyTooLarge) = ([], true) }
+        #expect(scan.requests == [expected, next.scanned])
+        #expect(scan.answers.isEmpty && scan.refusal == nil)
+    }
+
+    @Test func `20 MiB against 8 MiB are dropped, and nothing in them is taken for a request`() {
+        let limits = RecordScanner.Limits()
+        var sent = SentRequest(body: [])
+        while sent.body.count < 20 << 20 { sent.body += SentRequest(id: 1, body: pattern(5000)).bytes }
+        let next = SentRequest(body: pattern(10))
+        let scan = Scan(pieces: (sent.bytes + next.bytes).split(every: 65536), limits: limits)
+        #expect(scan.requests.map(\.isBodyTooLarge) == [true, false])
+        #expect(scan.requests.map(\.body) == [[], next.body])
+    }
+
+    @Test(arguments: [-1, 0, 1, 500], [1, 10, 65535])
+    func `parameters over the limit are answered with OVERLOADED and refused`(excess: Int, recordBytesMax: Int) {
+        let sent = SentRequest(
+            parameters: [("A", String(repeating: "x", count: 1000 - 6 + excess))], recordBytesMax: recordBytesMax)
+        #expect(sent.parameterBytes.count == 1000 + excess)
+        let scan = Scan(sent.bytes, limits: Self.limits)
+        if excess > 0 {
+            #expect(scan.refusal == .parametersTooLarge(limit: 1000))
+            #expect(scan.answers == endRequest(id: 1, .overloaded))
+        } else {
+            #expect(scan.requests == [sent.scanned])
+        }
+    }
+
+    static let malformed: [(String, [UInt8])] = [
+        ("a name length alone", [1]),
+        ("a name shorter than its length", [2, 0, 65]),
+        ("a value shorter than its length", [1, 2, 65, 66]),
+        ("a four-byte length cut off", [0x80, 0, 0]),
+        ("a four-byte value length cut off", [1, 0x80, 0, 0]),
+        ("a name of 2³¹−1 bytes", [0xFF, 0xFF, 0xFF, 0xFF, 0, 65]),
+        ("a name of 2³¹−2 bytes", [0xFF, 0xFF, 0xFF, 0xFE, 0, 65]),
+        ("a value of 2³¹−2 bytes", [1, 0xFF, 0xFF, 0xFF, 0xFE, 65]),
+        ("both of 2³¹−2 bytes, whose sum overflows an int", [0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF, 0xFE, 65]),
+        ("a NUL in a name", [3, 1, 65, 0, 66, 67]),
+        ("a NUL in a value", [1, 3, 65, 66, 0, 67]),
+        ("an equals sign in a name", [3, 1, 65, 61, 66, 67]),
+        ("one byte too many", [1, 1, 65, 66, 0]),
+    ]
+
+    @Test(arguments: malformed)
+    func `malformed parameters are refused`(what: String, parameters: [UInt8]) {
+        for size in 1...parameters.count {
+            let sent = SentRequest(recordBytesMax: size)
+            let bytes =
+                record(.beginRequest, id: 1, begin()) + sent.stream(.parameters, parameters) + sent.stream(.standardInput, [1])
+            let scan = Scan(bytes)
+            #expect(scan.refusal == .malformedParameters, "\(what)")
+            #expect(scan.requests.isEmpty)
+        }
+    }
+
+    @Test func `a short length may stand in four bytes, and an equals sign in a value`() {
+        let parameters: [UInt8] = [0x80, 0, 0, 1, 0x80, 0, 0, 2, 65, 61, 61] + [0x80, 0, 0, 0, 0] + [0, 0x80, 0, 0, 1, 66]
+        let sent = SentRequest(parameters: [])
+        let bytes =
+            record(.beginRequest, id: 1, begin()) + sent.stream(.parameters, parameters) + sent.stream(.standardInput, [])
+        #expect(Scan(bytes).requests.map(\.parameters) == [parameters])
+    }
+}
