@@ -33,8 +33,10 @@ import Glibc
         case closed
     }
 
-    /// Called on the loop when the caller leaves while its request is being answered.
-    package var onCallerLeft: (() -> Void)?
+    /// Called on the loop when the caller leaves while its request is being answered; at once when it has left already.
+    package var onCallerLeft: (() -> Void)? {
+        didSet { if isAnswering && state == .abandoned { onCallerLeft?() } }
+    }
     /// Why the connection ends, when the peer broke the protocol or went over a limit.
     package private(set) var refusal: Refusal?
 
@@ -47,8 +49,12 @@ import Glibc
     private(set) var state = State.open
     /// Between a request and the end of its answer.
     private(set) var isAnswering = false
+    /// The number of the request that is or was answered last, so that an older one finds nothing of it.
+    private(set) var requestNumber = 0
     /// Bytes that may be written before the kernel must be asked again whether a write would block.
     var credit = 0
+    /// The credit that a writable socket gives.
+    let creditBytes: Int
 
     private let parser: RequestParser
     private var scanner: RecordScanner
@@ -64,6 +70,7 @@ import Glibc
         _ descriptor: consuming Descriptor, on loop: EventLoop, parser: RequestParser,
         limits: RecordScanner.Limits, timeouts: Timeouts
     ) throws(SystemError) {
+        creditBytes = descriptor.writableBytes
         self.descriptor = descriptor
         self.loop = loop
         self.parser = parser
@@ -126,7 +133,6 @@ import Glibc
                 case .incomplete: break
                 case .request(let request):
                     scanned = request
-                    requestDeadline = nil
                     wakeup.wake()
                 case .aborted: return takeBack()
                 }
@@ -135,29 +141,36 @@ import Glibc
         } catch {
             refuse(error)
         }
-        if requestDeadline == nil, !isAnswering, scanned == nil, !scanner.isIdle {
-            requestDeadline = loop.now + timeouts.request
-            wakeup.wake()
-        }
+        setRequestDeadline()
+    }
+
+    /// What has begun must become a request in time; an idle connection may stay for ever.
+    private func setRequestDeadline() {
+        guard !isAnswering, scanned == nil, !scanner.isIdle else { return requestDeadline = nil }
+        guard requestDeadline == nil else { return }
+        requestDeadline = loop.now + timeouts.request
+        wakeup.wake()
     }
 
     private func sendAnswers() {
-        guard !scanner.answers.isEmpty else { return }
-        credit -= scanner.answers.count + Self.overheadBytes
-        guard descriptor.sendAtOnce(scanner.answers) else { return refuse(.answersNotRead) }
-        scanner.answers.removeAll()
+        let answers = scanner.answers
+        guard !answers.isEmpty else { return }
+        scanner.answers = []
+        credit -= answers.count + Self.overheadBytes
+        if !descriptor.sendAtOnce(answers) { refuse(.answersNotRead) }
     }
 
     private func refuse(_ reason: Refusal) {
         guard refusal == nil else { return }
         refusal = reason
-        _ = descriptor.sendAtOnce(scanner.answers)
+        sendAnswers()
         abandon()
     }
 
     /// FastCGI 1.0 §5.4: the peer still expects the request's end.
     private func takeBack() {
         isAborted = isAnswering
+        if let scanned { scanner.answers.appendEndRequest(scanned.id, .requestComplete) }
         sendAnswers()
         abandon()
     }
@@ -186,7 +199,8 @@ import Glibc
             unsafe handle.pointee.ipcFd = descriptor.number
             keepsConnection = request.keepsConnection
             isAnswering = true
-            return Request(connection: self, body: body, isBodyTooLarge: request.isBodyTooLarge)
+            requestNumber += 1
+            return Request(connection: self, number: requestNumber, body: body, isBodyTooLarge: request.isBodyTooLarge)
         } catch {
             refusal = .notParsed(error)
             close()
@@ -194,23 +208,31 @@ import Glibc
         }
     }
 
-    /// The value that the web server gave to a parameter; of duplicates the first.
-    func parameter(_ name: String) -> String? {
-        guard isAnswering, let value = unsafe FCGX_GetParam(name, handle.pointee.envp) else { return nil }
+    /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
+    func parameter(_ name: String, of number: Int) -> String? {
+        guard isAnswering, number == requestNumber, let value = unsafe FCGX_GetParam(name, handle.pointee.envp) else { return nil }
         return unsafe String(cString: value)
     }
 
-    /// Ends the answer. One that is not complete is cut: the connection ends with it, so that nobody takes it for whole.
-    func endAnswer(isComplete: Bool) {
-        guard isAnswering else { return }
+    /// Ends the answer; `true` when all of it has been written. One that is not complete is cut: the connection ends with
+    /// it, so that nobody takes it for whole.
+    @discardableResult
+    func endAnswer(isComplete: Bool) -> Bool {
+        guard isAnswering else { return false }
         isAnswering = false
         if isComplete && state == .open || isAborted && descriptor.isWritable {
             if unsafe FCGX_FClose(handle.pointee.out) != 0 { abandon() }
         }
         unsafe FCGX_Free(handle, 0)
         unsafe handle.pointee.ipcFd = -1
-        guard isComplete, state == .open, keepsConnection else { return close() }
-        scanner.requestAnswered()
+        let isWritten = isComplete && state == .open
+        if isWritten && keepsConnection {
+            scanner.requestAnswered()
+            setRequestDeadline()
+        } else {
+            close()
+        }
+        return isWritten
     }
 
     /// Suspends until the peer may take bytes again, the connection is abandoned, or `deadline` has come.

@@ -39,7 +39,7 @@ package final class Listener {
             let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
             guard number >= 0 else { return acceptFailed(errno) }
             let connection = Descriptor(owning: number)
-            if socket.isTCP { prepare(connection) }
+            prepare(connection)
             handler(connection)
         }
     }
@@ -58,9 +58,9 @@ package final class Listener {
 
     /// Options that make a stream quick and a dead peer known. A socket that refuses them still serves.
     private func prepare(_ connection: borrowing Descriptor) {
-        for (level, option, value) in [
-            (Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1)), (SOL_SOCKET, SO_KEEPALIVE, 1), (SOL_SOCKET, SO_SNDBUF, 512 << 10),
-        ] {
+        let common = [(SOL_SOCKET, SO_SNDBUF, Int32(512 << 10))]
+        let forTCP = [(Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1)), (SOL_SOCKET, SO_KEEPALIVE, 1)]
+        for (level, option, value) in socket.isTCP ? common + forTCP : common {
             do { try connection.set(level, option, to: value) } catch { continue }
         }
     }

@@ -21,18 +21,18 @@ package struct Response: ~Copyable {
 
     package init(on connection: Connection) { self.connection = connection }
 
-    /// Writes the header. It leaves with the first bytes of the body, or with `flush()`.
+    /// Writes the header. It leaves with the first `send`, which may be an empty one.
     ///
-    /// - Parameter headers: names and values without CR, LF or NUL; a value that has one is left out.
+    /// - Parameter headers: names and values without CR, LF or NUL; a header that has one is left out.
     package mutating func start(status: Int, headers: [(name: String, value: String)]) async throws(FastCGIError) {
         precondition(!hasStarted)
         hasStarted = true
-        var head = "Status: \(status)\r\n"
-        for (name, value) in headers where !value.utf8.contains(where: { $0 == 10 || $0 == 13 || $0 == 0 }) {
-            head += "\(name): \(value)\r\n"
-        }
-        head += "\r\n"
-        try await connection.write([UInt8](head.utf8)[...], flushes: false)
+        var head: [UInt8] = []
+        head.reserveCapacity(512)
+        head.appendHeader("Status", String(status))
+        for (name, value) in headers where !name.breaksHeader && !value.breaksHeader { head.appendHeader(name, value) }
+        head.append(contentsOf: "\r\n".utf8)
+        try await connection.write(head[...], flushes: false)
     }
 
     /// Writes body bytes and flushes them to the web server, waiting while that is slow.
@@ -45,18 +45,28 @@ package struct Response: ~Copyable {
     package consuming func finish() async throws(FastCGIError) {
         precondition(hasStarted)
         try await connection.waitForCredit(RecordHeader.size + Connection.bufferBytes)
-        connection.endAnswer(isComplete: true)
+        guard connection.endAnswer(isComplete: true) else { throw .callerLeft }
     }
 
     deinit { connection.endAnswer(isComplete: false) }
 }
 
+extension [UInt8] {
+    fileprivate mutating func appendHeader(_ name: String, _ value: String) {
+        append(contentsOf: name.utf8)
+        append(contentsOf: ": ".utf8)
+        append(contentsOf: value.utf8)
+        append(contentsOf: "\r\n".utf8)
+    }
+}
+
+extension String {
+    fileprivate var breaksHeader: Bool { utf8.contains { $0 == 10 || $0 == 13 || $0 == 0 } }
+}
+
 extension Connection {
     /// libfcgi's output buffer, and so the most that one flush writes.
     static let bufferBytes = 8192
-    /// What may be written after the kernel said that the socket is writable. A unix socket says so when three quarters of
-    /// its send buffer (208 KiB) are free, TCP when a third of it (at least 256 KiB) is.
-    static let creditBytes = 64 << 10
     /// The kernel counts its own structures against the send buffer too.
     static let overheadBytes = 1024
 
@@ -97,6 +107,6 @@ extension Connection {
             }
             await waitUntilWritable(deadline)
         }
-        credit = Self.creditBytes
+        credit = creditBytes
     }
 }

@@ -32,7 +32,18 @@ extension Descriptor {
         return unsafe bytes.withUnsafeBytes { unsafe send(number, $0.baseAddress, $0.count, flags) } == bytes.count
     }
 
-    /// Whether a write of `Connection.creditBytes` cannot block now.
+    /// What may be written once the kernel has said that the socket is writable.
+    ///
+    /// A unix socket says so when three quarters of its send buffer are free, TCP when a third is; and the kernel may
+    /// take up to twice what is written, because it counts its own rounding too.
+    var writableBytes: Int {
+        var size: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        let result = unsafe getsockopt(number, SOL_SOCKET, SO_SNDBUF, &size, &length)
+        return result == 0 ? min(64 << 10, Int(size) / 6) : 0
+    }
+
+    /// Whether a write of `writableBytes` cannot block now.
     var isWritable: Bool {
         var query = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
         return unsafe poll(&query, 1, 0) == 1 && query.revents & Int16(POLLOUT) != 0

@@ -1,0 +1,166 @@
+import EventLoop
+@testable import FastCGI
+import TestSupport
+import Testing
+
+@Suite struct CallerLeftTests {
+    /// Streams until the caller has left.
+    static func streamForEver(_ request: Request, _ response: inout Response?) async throws(FastCGIError) {
+        try await response?.start(status: 200, headers: [])
+        while true {
+            try await response?.send([UInt8]("data: x\n\n".utf8)[...])
+            await request.connection.loop.turn()
+        }
+    }
+
+    /// Says nothing until `onCallerLeft` is called, as one that waits for its upstream.
+    static func waitForCallerToLeave(_ request: Request, _ response: inout Response?) async throws(FastCGIError) {
+        let wakeup = Wakeup(on: request.connection.loop)
+        let counted = request.connection.onCallerLeft
+        request.connection.onCallerLeft = {
+            counted?()
+            wakeup.wake()
+        }
+        try await response?.start(status: 200, headers: [])
+        try await response?.send([])
+        await wakeup.wait()
+        try await response?.send([UInt8]("data: x\n\n".utf8)[...])
+    }
+
+    static func handler(streams: Bool) -> Exchange.Handler {
+        if streams { return streamForEver }
+        return waitForCallerToLeave
+    }
+
+    @Test(arguments: [true, false])
+    func `an abort in the middle of a stream is told, ends the request and closes the connection`(streams: Bool) async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(on: worker, handler: Self.handler(streams: streams))
+            try await exchange.peer.send(SentRequest(id: 2).bytes)
+            _ = try await exchange.peer.readRecord()
+            try await exchange.peer.send(record(.abortRequest, id: 2))
+            let answer = try await exchange.peer.readAnswer()
+            #expect(answer.status == 0 && answer.faults.isEmpty)
+            #expect(try await exchange.peer.waitForEnd())
+            #expect(await exchange.end() == nil)
+            #expect(exchange.callersLeft == 1 && exchange.outcomes == [.callerLeft])
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `an abort directly behind its request is answered`(keepsConnection: Bool) async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(on: worker, handler: Self.streamForEver)
+            let bytes = SentRequest(id: 2, keepsConnection: keepsConnection).bytes + record(.abortRequest, id: 2)
+            try await exchange.peer.send(bytes)
+            let answer = try await exchange.peer.readAnswer()
+            #expect(answer.status == 0 && answer.faults.isEmpty)
+            #expect(try await exchange.peer.waitForEnd())
+            #expect(await exchange.end() == nil)
+        }
+    }
+
+    @Test func `an abort in the middle of a request is answered`() async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(on: worker)
+            try await exchange.peer.send(record(.beginRequest, id: 2, begin()) + record(.abortRequest, id: 2))
+            #expect(try await exchange.peer.readToEnd() == endRequest(id: 2, .requestComplete))
+            #expect(await exchange.end() == nil)
+            #expect(exchange.outcomes.isEmpty)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `an end of file in the middle of a stream is told once`(streams: Bool) async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(on: worker, handler: Self.handler(streams: streams))
+            try await exchange.peer.send(SentRequest().bytes)
+            _ = try await exchange.peer.readRecord()
+            exchange.peer.close()
+            #expect(await exchange.end() == nil)
+            #expect(exchange.callersLeft == 1 && exchange.outcomes == [.callerLeft])
+        }
+    }
+
+    @Test(arguments: [
+        (record(.data, id: 1, [1]), Refusal.unexpectedRecord(type: 8)),
+        (record(.data, id: 1), .unexpectedRecord(type: 8)),
+        (record(.standardInput, id: 1), .unexpectedRecord(type: 5)),
+        (record(.beginRequest, id: 2, begin()), .secondRequest),
+        ([UInt8]("GET / HTTP/1.1\r\n\r\n".utf8), .unsupportedVersion(71)),
+    ])
+    func `a protocol error in the middle of a stream is told and closes`(bytes: [UInt8], refusal: Refusal) async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(on: worker, handler: Self.waitForCallerToLeave)
+            try await exchange.peer.send(SentRequest().bytes)
+            _ = try await exchange.peer.readRecord()
+            try await exchange.peer.send(bytes)
+            _ = try await exchange.peer.readToEnd()
+            #expect(await exchange.end() == refusal)
+            #expect(exchange.callersLeft == 1 && exchange.outcomes == [.callerLeft])
+        }
+    }
+
+    @Test func `a failed write is noticed, though libfcgi reports it once and the loop has not seen the end yet`() async throws {
+        try await LoopActor.run { worker in
+            var leave: () -> Void = {}
+            var errors: [FastCGIError] = []
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                try await response?.start(status: 200, headers: [])
+                leave()
+                for _ in 0..<3 {
+                    do throws(FastCGIError) { try await response?.send([1]) } catch { errors.append(error) }
+                }
+            }
+            let peer = exchange.peer
+            leave = { peer.close() }
+            try await peer.send(SentRequest().bytes)
+            #expect(await exchange.end() == nil)
+            #expect(errors == [.callerLeft, .callerLeft, .callerLeft])
+            #expect(exchange.callersLeft == 1)
+        }
+    }
+
+    @Test func `a write that fails in the answer's last bytes is an error of finish`() async throws {
+        try await LoopActor.run { worker in
+            var leave: () -> Void = {}
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                try await response?.start(status: 200, headers: [])
+                leave()
+                try await response.take()?.finish()
+            }
+            let peer = exchange.peer
+            leave = { peer.close() }
+            try await peer.send(SentRequest().bytes)
+            #expect(await exchange.end() == nil)
+            #expect(exchange.outcomes == [.callerLeft])
+        }
+    }
+
+    @Test func `whoever asks late is told at once that the caller has left`() async throws {
+        try await LoopActor.run { worker in
+            let begun = Wakeup(on: worker.loop)
+            let left = Wakeup(on: worker.loop)
+            var calls = 0
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                request.connection.onCallerLeft = { left.wake() }
+                begun.wake()
+                await left.wait()
+                request.connection.onCallerLeft = { calls += 1 }
+            }
+            try await exchange.peer.send(SentRequest().bytes)
+            await begun.wait()
+            exchange.peer.close()
+            #expect(await exchange.end() == nil)
+            #expect(calls == 1)
+        }
+    }
+}
+
+extension EventLoop {
+    /// Lets the loop look at its descriptors once.
+    func turn() async {
+        let wakeup = Wakeup(on: self)
+        await wakeup.wait(until: now)
+    }
+}
