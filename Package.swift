@@ -31,8 +31,9 @@ let package = Package(
                     .when(configuration: .release))
             ]),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
-        .executableTarget(name: "Benchmarks", dependencies: ["EventLoop"], path: "Tests/Benchmarks"),
+        .target(name: "TestSupport", dependencies: ["EventLoop"], path: "Tests/TestSupport"),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["EventLoop"], path: "Tests/Benchmarks", exclude: ["harness", "run"]),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "TestSupport"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"]),

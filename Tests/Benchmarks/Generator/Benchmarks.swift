@@ -1,0 +1,70 @@
+// The load generator: one loop, thousands of callers, every byte checked, one line of figures at the end.
+
+import EventLoop
+import Glibc
+
+@main
+struct Benchmarks {
+    static let usage = """
+        usage: Benchmarks MODE --to ADDRESS [--OPTION VALUE]...
+
+        Modes
+          stream    each caller takes its streams one after the other   --callers --streams-each
+          requests  the same until the time is over                     --callers --seconds
+          open      holds silent streams until standard input ends      --callers
+          leave     callers that leave in mid-stream, with the moments  --callers --leaves --after --pause
+
+        ADDRESS is unix:PATH or IPV4:PORT. Options, with what they are without saying:
+          --callers 100       connections at once          --events 50        events of each stream
+          --streams-each 1    streams of each caller       --interval 20      milliseconds between two events
+          --seconds 5         duration of `requests`       --delay 0          milliseconds before the first event
+          --leaves 1000       how often a caller leaves    --spread INTERVAL  milliseconds over which callers start
+          --after 1           1: leaves after the first event, 0: before      --first-number 1   number of the first stream
+          --pause 0           milliseconds from that event, or from the request, until it leaves
+          --limit 120         seconds after which what is unfinished counts as lost
+
+        Prints key=value pairs on one line. Status 0: all streams complete and right. 1: not so. 2: it could not be measured.
+        """
+
+    static func main() {
+        do {
+            exit(try run(Array(CommandLine.arguments.dropFirst())) ? 0 : 1)
+        } catch {
+            print(error, "", usage, separator: "\n")
+            exit(2)
+        }
+    }
+
+    /// Returns whether nothing was lost or wrong.
+    private static func run(_ arguments: [String]) throws -> Bool {
+        var options = Options(arguments.dropFirst())
+        let loop = try EventLoop()
+        let field = try Field(&options, loop: loop)
+        let load = try load(arguments.first ?? "", &options, field)
+        let limit = Duration.seconds(try options.number("limit", default: 120))
+        try options.finish()
+        return run(load, on: field, limit: limit)
+    }
+
+    private static func load(_ mode: String, _ options: inout Options, _ field: Field) throws -> any Load {
+        switch mode {
+        case "stream": try StreamLoad(streamsEach: &options, field: field)
+        case "requests": try StreamLoad(seconds: &options, field: field)
+        case "open": try OpenLoad(&options, field: field)
+        case "leave": try LeaveLoad(&options, field: field)
+        default: throw UsageError("unknown mode '\(mode)'")
+        }
+    }
+
+    private static func run(_ load: any Load, on field: Field, limit: Duration) -> Bool {
+        let deadline = Timer(on: field.loop) { field.loop.stop() }
+        deadline.set(at: .current + limit)
+        let start = Instant.current
+        load.start()
+        field.loop.run()
+        field.tally.seconds = Instant.current - start
+        field.tally.unfinished = load.unfinished
+        print(field.tally.line)
+        return field.tally.isFlawless
+    }
+}

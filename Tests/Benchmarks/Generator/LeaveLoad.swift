@@ -1,0 +1,57 @@
+// Callers that leave in mid-stream, or before the first token. When each left is printed; when the upstream noticed it knows itself.
+
+import EventLoop
+
+final class LeaveLoad: Load {
+    private let field: Field
+    private let leaves: Int
+    /// Leave before any event arrives.
+    private let leavesSilent: Bool
+    private let pause: Duration
+    private var callers: [Caller] = []
+    private var started = 0
+
+    init(_ options: inout Options, field: Field) throws(UsageError) {
+        self.field = field
+        leaves = try options.number("leaves", default: 1000)
+        leavesSilent = try options.number("after", default: 1) == 0
+        pause = .milliseconds(try options.number("pause", default: 0))
+    }
+
+    var unfinished: Int { leaves - field.tally.left - field.tally.ended }
+
+    func start() {
+        field.startCallers(of: self) { [self] caller in
+            callers.append(caller)
+            next(caller)
+        }
+    }
+
+    func receivedFirstEvent(_ caller: Caller) {
+        if !leavesSilent { leaveSoon(caller) }
+    }
+
+    /// The stream ended before its caller left: a fault that the tally has.
+    func ended(_ caller: Caller) { next(caller) }
+
+    private func next(_ caller: Caller) {
+        guard started < leaves else {
+            if unfinished == 0 { field.loop.stop() }
+            return
+        }
+        started += 1
+        caller.call(field.nextRequest())
+        if leavesSilent { leaveSoon(caller) }
+    }
+
+    private func leaveSoon(_ caller: Caller) {
+        let number = caller.number
+        Timer(on: field.loop) { [self] in
+            guard caller.isBusy, caller.number == number else { return }
+            let moment = caller.leave()
+            print("left=\(number) at=\(moment.nanoseconds)")
+            next(caller)
+        }
+        .set(at: .current + pause)
+    }
+}

@@ -1,0 +1,46 @@
+// Streams that are open and silent for as long as somebody measures.
+
+import EventLoop
+import Glibc
+
+/// Opens a stream for each caller, says `open=N` when each has had its first event, and leaves when standard input ends.
+final class OpenLoad: Load {
+    private let field: Field
+    private var callers: [Caller] = []
+    private var input: Watch?
+    private var firstEvents = 0
+    private var isDone = false
+
+    init(_ options: inout Options, field: Field) throws {
+        self.field = field
+        input = try Watch(0, for: .readable, on: field.loop) { [unowned self] _ in readInput() }
+    }
+
+    var unfinished: Int { isDone ? 0 : field.callers }
+
+    func start() {
+        field.startCallers(of: self) { [self] caller in
+            callers.append(caller)
+            caller.call(field.nextRequest())
+        }
+    }
+
+    func receivedFirstEvent(_ caller: Caller) {
+        firstEvents += 1
+        guard firstEvents == field.callers else { return }
+        print("open=\(field.open)")
+        fflush(nil)
+    }
+
+    /// None ends by itself; one that did counts as cut.
+    func ended(_ caller: Caller) {}
+
+    private func readInput() {
+        var byte: UInt8 = 0
+        guard unsafe read(0, &byte, 1) <= 0 else { return }
+        isDone = true
+        input?.cancel()
+        for caller in callers where caller.isBusy { _ = caller.leave() }
+        field.loop.stop()
+    }
+}

@@ -1,0 +1,54 @@
+// Callers that take stream after stream: a fixed number each, or until the time is over.
+
+import EventLoop
+
+final class StreamLoad: Load {
+    private let field: Field
+    private let streamsEach: Int
+    private let duration: Duration?
+    private var deadline = Instant.distantFuture
+    private var callers: [Caller] = []
+    private var active = 0
+
+    /// Each caller takes `--streams-each`.
+    init(streamsEach options: inout Options, field: Field) throws(UsageError) {
+        self.field = field
+        streamsEach = try options.number("streams-each", default: 1)
+        duration = nil
+    }
+
+    /// Each caller takes what it can in `--seconds`.
+    init(seconds options: inout Options, field: Field) throws(UsageError) {
+        self.field = field
+        streamsEach = .max
+        duration = .seconds(try options.number("seconds", default: 5))
+    }
+
+    var unfinished: Int {
+        if duration != nil { return active }
+        return max(0, field.callers * streamsEach - field.tally.ended)
+    }
+
+    func start() {
+        if let duration { deadline = .current + duration }
+        active = field.callers
+        field.startCallers(of: self) { [self] caller in
+            callers.append(caller)
+            next(caller)
+        }
+    }
+
+    func receivedFirstEvent(_ caller: Caller) {}
+
+    func ended(_ caller: Caller) { next(caller) }
+
+    private func next(_ caller: Caller) {
+        guard caller.calls < streamsEach, .current < deadline else { return finish() }
+        caller.call(field.nextRequest())
+    }
+
+    private func finish() {
+        active -= 1
+        if active == 0 { field.loop.stop() }
+    }
+}

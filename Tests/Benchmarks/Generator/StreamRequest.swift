@@ -1,0 +1,58 @@
+// What a caller asks of the upstream, and what must come back for it. harness/upstream.lua is the other side.
+
+/// One stream's order. It travels in the field `user`, which reaches the upstream through any gateway that allows OpenAI's own fields.
+struct StreamRequest {
+    let number: Int
+    let shape: StreamShape
+
+    private static let system = String(repeating: "You are a helpful voice assistant. ", count: 12)
+
+    /// The whole HTTP request.
+    var bytes: [UInt8] {
+        let order = "benchmark \(number) \(shape.events) \(shape.interval) \(shape.delay)"
+        let body = """
+            {"model":"benchmark","messages":[{"role":"system","content":"\(Self.system)"},\
+            {"role":"user","content":"Tell me a joke"}],"temperature":0.7,"stream":true,"user":"\(order)"}
+            """
+        let head = """
+            POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+            Accept: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n
+            """
+        return Array((head + body).utf8)
+    }
+}
+
+/// How many events, and when.
+struct StreamShape {
+    let events: Int
+    /// Milliseconds between two events.
+    let interval: Int
+    /// Milliseconds before the first event.
+    let delay: Int
+}
+
+/// The bytes of one event, with a place for the upstream's time of sending.
+struct EventFrame {
+    /// Nineteen digits: the upstream's monotonic clock in nanoseconds.
+    static let timeDigits = 19
+
+    let bytes: [UInt8]
+    let timeRange: Range<Int>
+
+    init(stream: Int, event: Int, isLast: Bool) {
+        let opening = """
+            data: {"id":"chatcmpl-benchmark","object":"chat.completion.chunk","created":1764000000,"model":"benchmark",\
+            "system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"\
+            \(Self.digits(stream, 9)).\(Self.digits(event, 6)).
+            """
+        let closing = "\"},\"logprobs\":null,\"finish_reason\":\(isLast ? "\"stop\"" : "null")}]}\n\n"
+        let start = opening.utf8.count
+        timeRange = start..<start + Self.timeDigits
+        bytes = Array(opening.utf8) + [UInt8](repeating: 0, count: Self.timeDigits) + Array(closing.utf8)
+    }
+
+    private static func digits(_ number: Int, _ width: Int) -> String {
+        let text = String(number)
+        return String(repeating: "0", count: max(0, width - text.count)) + text
+    }
+}

@@ -1,0 +1,180 @@
+"""What is measured: each function returns rows for the table."""
+
+import statistics
+import time
+
+from .table import Row
+
+KIB = 1024
+
+
+class Effort:
+    """How long everything takes: a full run, or a quick one for a first look."""
+
+    def __init__(self, quick):
+        self.rounds = 3 if quick else 7
+        self.streams_each = 2 if quick else 4
+        self.seconds = 2 if quick else 4
+        self.many_rounds = 1 if quick else 3
+        self.many_events = 7 if quick else 12
+
+
+def progress(text):
+    print(" ", text, flush=True)
+
+
+def interleaved(generator, stage, rounds, mode, **options):
+    """Runs the peers in turn, several times: what disturbs the machine for a while disturbs all of them."""
+    runs = {peer.name: [] for peer in stage.peers}
+    for number in range(rounds):
+        for peer in stage.peers:
+            run, _ = generator.run(mode, peer, **options)
+            runs[peer.name].append(run)
+            progress(f"{mode}, round {number + 1} of {rounds}, {peer.name}: {cost(run):.1f} µs per event")
+    return runs
+
+
+def cost(run):
+    """Microseconds of the peer's CPU for each event."""
+    return run.cpu / 1000 / max(1, run["events"])
+
+
+def cost_row(name, runs, goal):
+    """Medians side by side, least in brackets."""
+    costs = {peer: [cost(run) for run in of_peer] for peer, of_peer in runs.items()}
+    reference, ours = statistics.median(costs["proxy_pass"]), statistics.median(costs["sluice"])
+    least = min(costs["sluice"]) / min(costs["proxy_pass"])
+    cells = [f"{statistics.median(of_peer):.1f} µs ({min(of_peer):.1f})" for of_peer in costs.values()]
+    return Row(name, *cells, f"{ours / reference:.2f} × ({least:.2f})", f"≤ {goal} ×", ours / reference <= goal)
+
+
+def beside_row(name, runs):
+    spent = statistics.median(run.cpu_beside / 1000 / max(1, run["events"]) for run in runs["sluice"])
+    return Row(name, "–", f"{spent:.1f} µs")
+
+
+def streamed_events(generator, stage, effort):
+    runs = interleaved(
+        generator, stage, effort.rounds, "stream", callers=100, events=50, interval=20, streams_each=effort.streams_each
+    )
+    return [
+        cost_row("CPU per streamed event, median (least)", runs, 1.1),
+        beside_row("  the nginx in front of Sluice, besides", runs),
+        *delay_rows(runs, "100 streams"),
+    ]
+
+
+def requests(generator, stage, effort):
+    runs = interleaved(generator, stage, effort.rounds, "requests", callers=16, events=1, interval=0, seconds=effort.seconds)
+    return [
+        cost_row("CPU per request, median (least)", runs, 2.6),
+        beside_row("  the nginx in front of Sluice, besides", runs),
+    ]
+
+
+def delay_rows(runs, load):
+    """Delays of the whole path, and what Sluice adds to the first token."""
+    names = {
+        "later_event": f"delay of an event, {load}",
+        "first_event": f"delay of the first event, {load}",
+        "first_token": f"time to first token, {load}",
+    }
+    return [delay_row(title, name, runs) for name, title in names.items()]
+
+
+def delay_row(title, name, runs):
+    medians = {
+        peer: [statistics.median(run[f"{name}_{share}_us"] for run in of_peer) / 1000 for share in ("p50", "p99")]
+        for peer, of_peer in runs.items()
+    }
+    cells = [f"{p50:.2f} / {p99:.2f} ms" for p50, p99 in medians.values()]
+    added = [ours - reference for reference, ours in zip(medians["proxy_pass"], medians["sluice"])]
+    return Row(f"{title}, p50 / p99", *cells, f"{added[0]:+.2f} / {added[1]:+.2f} ms")
+
+
+def many_streams(generator, stage, effort):
+    """4,000 streams open at once, an event a second each."""
+    count = 4000
+    runs = interleaved(
+        generator, stage, effort.many_rounds, "stream", callers=count, events=effort.many_events, interval=1000, spread=4000
+    )
+    return [many_row(runs, count), *delay_rows(runs, "4,000 streams")]
+
+
+def many_row(runs, count):
+    def cell(of_peer):
+        return f"{sum(run['lost'] for run in of_peer)} / {sum(run['wrong'] for run in of_peer)}"
+
+    at_once = min(run["open_at_once"] for run in runs["sluice"])
+    good = all(run.flawless for run in runs["sluice"]) and at_once == count
+    cells = [cell(of_peer) for of_peer in runs.values()]
+    return Row("4,000 streams, two workers: lost / wrong", *cells, f"{at_once:,} at once", "0 / 0, 4,000 at once", good)
+
+
+def open_streams(generator, stage, effort):
+    """Memory of 4,000 open and silent streams."""
+    each = {peer.name: memory_of_streams(generator, peer, 4000) for peer in stage.peers}
+    cells = [f"{sizes['rss']:.1f} KiB" for sizes in each.values()]
+    private = [f"{sizes['private']:.1f} KiB" for sizes in each.values()]
+    return [
+        Row("memory per open stream (RSS)", *cells, "", "≤ 32 KiB", each["sluice"]["rss"] <= 32),
+        Row("  of it private", *private),
+    ]
+
+
+def memory_of_streams(generator, peer, count):
+    generator.run("stream", peer, callers=16, events=5, interval=10)
+    before = peer.memory()
+    with generator.holding(peer, callers=count, events=2, interval=600_000, spread=4000):
+        time.sleep(1)
+        after = peer.memory()
+    each = {name: (after[name] - before[name]) / count / KIB for name in before}
+    progress(f"open, {peer.name}: {before['rss'] / KIB / KIB:.1f} → {after['rss'] / KIB / KIB:.1f} MiB, {each['rss']:.1f} KiB each")
+    return each
+
+
+def leaving(generator, stage, effort):
+    """How soon the upstream's connection is closed when the caller leaves."""
+    between = [leave_delays(generator, stage, peer, after=1, pause=3) for peer in stage.peers]
+    before = [leave_delays(generator, stage, peer, after=0, pause=100) for peer in stage.peers]
+    return [
+        leave_row("the caller leaves in mid-stream", between),
+        leave_row("the caller leaves before the first token", before),
+    ]
+
+
+def leave_delays(generator, stage, peer, after, pause, leaves=1000):
+    """Milliseconds for each leave; infinite where the upstream saw nothing within two seconds.
+
+    The upstream is silent when the caller leaves: nothing but the hang-up itself can tell the gateway."""
+    silence = 60_000
+    _, lines = generator.run(
+        "leave", peer, callers=20, leaves=leaves, after=after, pause=pause, events=2, interval=silence, spread=100,
+        delay=0 if after else silence,
+    )
+    left = dict(map(int, (pair.split("=")[1] for pair in line.split())) for line in lines)
+    closed = all_closed(stage, left)
+    delays = sorted((closed[number] - moment) / 1e6 if number in closed else float("inf") for number, moment in left.items())
+    progress(f"leave, {peer.name}: {len(closed):,} of {len(left):,} seen, slowest {delays[-1]:.2f} ms")
+    return delays
+
+
+def all_closed(stage, left):
+    deadline = time.monotonic() + 2
+    closed = {}
+    while not closed.keys() >= left.keys() and time.monotonic() < deadline:
+        time.sleep(0.1)
+        closed |= stage.closed()
+    return closed
+
+
+def leave_row(title, delays):
+    def cell(of_peer):
+        return f"{sum(delay <= 50 for delay in of_peer):,} of {len(of_peer):,}"
+
+    def slowest(of_peer):
+        return f"p99 {of_peer[int(len(of_peer) * 0.99)]:.2f}, max {of_peer[-1]:.2f} ms"
+
+    ours = delays[-1]
+    cells = [f"{cell(of_peer)}" for of_peer in delays]
+    return Row(f"{title}: upstream closed ≤ 50 ms", *cells, slowest(ours), "1,000 of 1,000", len(ours) == 1000 and ours[-1] <= 50)

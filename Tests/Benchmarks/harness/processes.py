@@ -1,0 +1,118 @@
+"""Processes that are started, measured and ended by their own ids."""
+
+import os
+import pathlib
+import pwd
+import re
+import resource
+import socket
+import subprocess
+import time
+
+DESCRIPTORS = 20_000
+
+
+def raise_descriptor_limit():
+    """Thousands of streams need two descriptors each; children inherit the limit."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS and os.geteuid() == 0:
+        hard = DESCRIPTORS
+    limit = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    if limit < DESCRIPTORS:
+        print(f"  (only {limit} descriptors are allowed here: 4,000 streams may not fit)")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Process:
+    """A child process that is ready when its address accepts connections."""
+
+    def __init__(self, command, address, log):
+        self.address = address
+        self.log = pathlib.Path(log)
+        with open(log, "ab") as output:
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def _accepts(self):
+        family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+        with socket.socket(family) as probe:
+            return probe.connect_ex(self.address) == 0
+
+    def _wait_until_ready(self):
+        deadline = time.monotonic() + 10
+        while not self._accepts():
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.child.args[0]} did not start:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self):
+        self.child.terminate()
+        try:
+            self.child.wait(10)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+class Nginx(Process):
+    """An nginx of one configuration file; its log lies beside it."""
+
+    def __init__(self, name, configuration, directory, port):
+        path = pathlib.Path(directory, f"{name}.conf")
+        path.write_text(configuration)
+        command = ["nginx", "-p", directory, "-e", f"{directory}/{name}.log", "-c", str(path)]
+        super().__init__(command, ("127.0.0.1", port), f"{directory}/{name}.log")
+
+    @property
+    def workers(self):
+        children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+
+def nginx_modules(names):
+    """The `load_module` lines of dynamic modules, where this nginx was built to look for them."""
+    build = subprocess.run(["nginx", "-V"], capture_output=True, text=True, check=True).stderr
+    found = re.search(r"--modules-path=(\S+)", build)
+    if not found:
+        raise RuntimeError("this nginx has no dynamic modules; Debian has the Lua module in libnginx-mod-http-lua")
+    return "\n".join(f"load_module {found[1]}/{name}.so;" for name in names)
+
+
+def nginx_user():
+    """As root, nginx's workers would change to a user who cannot open the gateway's socket."""
+    return f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
+
+
+def cpu_nanoseconds(pids):
+    """The time on a CPU of all threads of these processes."""
+    total = 0
+    for pid in pids:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def memory_bytes(pids):
+    """Resident, proportional and private memory of these processes together."""
+    names = {"Rss": "rss", "Pss": "pss", "Private_Clean": "private", "Private_Dirty": "private"}
+    total = dict.fromkeys(names.values(), 0)
+    for pid in pids:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            name, _, rest = line.partition(":")
+            if name in names:
+                total[names[name]] += int(rest.split()[0]) * 1024
+    return total

@@ -1,0 +1,20 @@
+"""The table at the end."""
+
+HEAD = ("figure", "nginx proxy_pass", "sluice", "compared", "goal", "")
+
+
+class Row:
+    """One line: what each peer has, and whether the goal was met; figures without a goal are for information."""
+
+    def __init__(self, figure, reference, ours, compared="", goal="", good=None):
+        self.good = good
+        verdict = "" if good is None else "pass" if good else "MISS"
+        self.cells = (figure, reference, ours, compared, goal, verdict)
+
+
+def show(rows):
+    lines = [HEAD, *(row.cells for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    lines.insert(1, tuple("-" * width for width in widths))
+    for line in lines:
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |")

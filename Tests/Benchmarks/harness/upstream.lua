@@ -1,0 +1,50 @@
+-- A fast upstream: streams as many events as the request's field `user` orders, each with the monotonic time of its sending.
+-- Generator/StreamRequest.swift is the other side: every byte here is checked there.
+
+local ffi = require "ffi"
+ffi.cdef [[
+    struct benchmark_timespec { long seconds; long nanoseconds; };
+    int clock_gettime(int clock, struct benchmark_timespec *time);
+]]
+local CLOCK_MONOTONIC = 1
+local time = ffi.new("struct benchmark_timespec")
+
+local function now()
+    ffi.C.clock_gettime(CLOCK_MONOTONIC, time)
+    return string.format("%010d%09d", tonumber(time.seconds), tonumber(time.nanoseconds))
+end
+
+local OPENING = 'data: {"id":"chatcmpl-benchmark","object":"chat.completion.chunk","created":1764000000,"model":"benchmark",'
+    .. '"system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"%09d.%06d.%s'
+    .. '"},"logprobs":null,"finish_reason":%s}]}\n\n'
+
+local function stream(number, events, interval, delay)
+    ngx.header["Content-Type"] = "text/event-stream"
+    if delay > 0 then ngx.sleep(delay / 1000) end
+    for event = 0, events - 1 do
+        if event > 0 and interval > 0 then ngx.sleep(interval / 1000) end
+        ngx.print(OPENING:format(number, event, now(), event == events - 1 and '"stop"' or "null"))
+        if not ngx.flush(true) then return end
+    end
+    ngx.print("data: [DONE]\n\n")
+end
+
+local closed = ngx.shared.closed
+
+-- When the connections of the streams whose caller left were closed: a line `NUMBER TIME` for each.
+local function report()
+    for _, number in ipairs(closed:get_keys(0)) do ngx.say(number, " ", closed:get(number)) end
+    closed:flush_all()
+end
+
+if ngx.var.uri == "/closed" then return report() end
+
+ngx.req.read_body()
+local order = '"user":%s*"benchmark (%d+) (%d+) (%d+) (%d+)"'
+local number, events, interval, delay = (ngx.req.get_body_data() or ""):match(order)
+if not number then return ngx.exit(400) end
+ngx.on_abort(function()
+    closed:set(number, now())
+    ngx.exit(499)
+end)
+stream(tonumber(number), tonumber(events), tonumber(interval), tonumber(delay))
