@@ -16,7 +16,7 @@ final class OpenLoad: Load {
         input = try Watch(0, for: .readable, on: field.loop) { [unowned self] _ in readInput() }
     }
 
-    var unfinished: Int { isDone ? 0 : field.callers }
+    var unfinished: Int { isDone ? 0 : field.callers - field.tally.ended }
 
     func start() {
         field.startCallers(of: self) { [self] caller in
@@ -32,8 +32,8 @@ final class OpenLoad: Load {
         fflush(nil)
     }
 
-    /// None ends by itself; one that did counts as cut.
-    func ended(_ caller: Caller) {}
+    /// None should end by itself.
+    func ended(_ caller: Caller) { field.loop.stop() }
 
     private func readInput() {
         var byte: UInt8 = 0

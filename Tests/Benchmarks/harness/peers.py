@@ -82,6 +82,11 @@ class Stage(contextlib.ExitStack):
         front = self._front("front", f"unix:{path}", "fastcgi_pass.conf")
         return Peer("sluice", f"127.0.0.1:{front.address[1]}", [gateway.pid], beside=front.workers)
 
+    def show_logs(self):
+        for log in sorted(pathlib.Path(self.directory).glob("*.log")):
+            if text := log.read_text()[-2000:]:
+                print(f"--- the end of {log.name}\n{text}")
+
     def closed(self):
         """When the upstream saw the connections of abandoned streams close, in nanoseconds, by stream number."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.upstream_port}/closed") as response:

@@ -30,21 +30,25 @@ local function stream(number, events, interval, delay)
 end
 
 local closed = ngx.shared.closed
+local upstream = {}
 
--- When the connections of the streams whose caller left were closed: a line `NUMBER TIME` for each.
-local function report()
+-- POST /v1/chat/completions
+function upstream.complete()
+    ngx.req.read_body()
+    local order = '"user":%s*"benchmark (%d+) (%d+) (%d+) (%d+)"'
+    local number, events, interval, delay = (ngx.req.get_body_data() or ""):match(order)
+    if not number then return ngx.exit(400) end
+    ngx.on_abort(function()
+        closed:set(number, now())
+        ngx.exit(499)
+    end)
+    stream(tonumber(number), tonumber(events), tonumber(interval), tonumber(delay))
+end
+
+-- GET /closed: when the connections of the streams whose caller left were closed, a line `NUMBER TIME` for each.
+function upstream.report()
     for _, number in ipairs(closed:get_keys(0)) do ngx.say(number, " ", closed:get(number)) end
     closed:flush_all()
 end
 
-if ngx.var.uri == "/closed" then return report() end
-
-ngx.req.read_body()
-local order = '"user":%s*"benchmark (%d+) (%d+) (%d+) (%d+)"'
-local number, events, interval, delay = (ngx.req.get_body_data() or ""):match(order)
-if not number then return ngx.exit(400) end
-ngx.on_abort(function()
-    closed:set(number, now())
-    ngx.exit(499)
-end)
-stream(tonumber(number), tonumber(events), tonumber(interval), tonumber(delay))
+return upstream
