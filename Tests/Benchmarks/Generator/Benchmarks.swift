@@ -39,32 +39,32 @@ struct Benchmarks {
     private static func run(_ arguments: [String]) throws -> Bool {
         var options = Options(arguments.dropFirst())
         let loop = try EventLoop()
-        let field = try Field(&options, loop: loop)
-        let load = try load(arguments.first ?? "", &options, field)
+        let bench = try Bench(&options, loop: loop)
+        let load = try load(arguments.first ?? "", &options, bench)
         let limit = Duration.seconds(try options.number("limit", default: 120))
         try options.finish()
-        return run(load, on: field, limit: limit)
+        return run(load, on: bench, limit: limit)
     }
 
-    private static func load(_ mode: String, _ options: inout Options, _ field: Field) throws -> any Load {
+    private static func load(_ mode: String, _ options: inout Options, _ bench: Bench) throws -> any Load {
         switch mode {
-        case "stream": try StreamLoad(streamsEach: &options, field: field)
-        case "requests": try StreamLoad(seconds: &options, field: field)
-        case "open": try OpenLoad(&options, field: field)
-        case "leave": try LeaveLoad(&options, field: field)
+        case "stream": try StreamLoad(streamsEach: &options, bench: bench)
+        case "requests": try StreamLoad(seconds: &options, bench: bench)
+        case "open": try OpenLoad(&options, bench: bench)
+        case "leave": try LeaveLoad(&options, bench: bench)
         default: throw UsageError("unknown mode '\(mode)'")
         }
     }
 
-    private static func run(_ load: any Load, on field: Field, limit: Duration) -> Bool {
-        let deadline = Timer(on: field.loop) { field.loop.stop() }
+    private static func run(_ load: any Load, on bench: Bench, limit: Duration) -> Bool {
+        let deadline = Timer(on: bench.loop) { bench.loop.stop() }
         deadline.set(at: .current + limit)
         let start = Instant.current
         load.start()
-        field.loop.run()
-        field.tally.seconds = Instant.current - start
-        field.tally.unfinished = load.unfinished
-        print(field.tally.line)
-        return field.tally.isFlawless
+        bench.loop.run()
+        bench.tally.seconds = Instant.current - start
+        bench.tally.unfinished = load.unfinished
+        print(bench.tally.line)
+        return bench.tally.isFlawless
     }
 }

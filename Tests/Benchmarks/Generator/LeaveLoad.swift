@@ -3,7 +3,7 @@
 import EventLoop
 
 final class LeaveLoad: Load {
-    private let field: Field
+    private let bench: Bench
     private let leaves: Int
     /// Leave before any event arrives.
     private let leavesSilent: Bool
@@ -11,17 +11,17 @@ final class LeaveLoad: Load {
     private var callers: [Caller] = []
     private var started = 0
 
-    init(_ options: inout Options, field: Field) throws(UsageError) {
-        self.field = field
+    init(_ options: inout Options, bench: Bench) throws(UsageError) {
+        self.bench = bench
         leaves = try options.number("leaves", default: 1000)
         leavesSilent = try options.number("after", default: 1) == 0
         pause = .milliseconds(try options.number("pause", default: 0))
     }
 
-    var unfinished: Int { leaves - field.tally.left - field.tally.ended }
+    var unfinished: Int { leaves - bench.tally.left - bench.tally.ended }
 
     func start() {
-        field.startCallers(of: self) { [self] caller in
+        bench.startCallers(of: self) { [self] caller in
             callers.append(caller)
             next(caller)
         }
@@ -36,17 +36,17 @@ final class LeaveLoad: Load {
 
     private func next(_ caller: Caller) {
         guard started < leaves else {
-            if unfinished == 0 { field.loop.stop() }
+            if unfinished == 0 { bench.loop.stop() }
             return
         }
         started += 1
-        caller.call(field.nextRequest())
+        caller.call(bench.nextRequest())
         if leavesSilent { leaveSoon(caller) }
     }
 
     private func leaveSoon(_ caller: Caller) {
         let number = caller.number
-        Timer(on: field.loop) { [self] in
+        Timer(on: bench.loop) { [self] in
             guard caller.isBusy, caller.number == number else { return }
             let moment = caller.leave()
             print("left=\(number) at=\(moment.nanoseconds)")

@@ -5,35 +5,35 @@ import Glibc
 
 /// Opens a stream for each caller, says `open=N` when each has had its first event, and leaves when standard input ends.
 final class OpenLoad: Load {
-    private let field: Field
+    private let bench: Bench
     private var callers: [Caller] = []
     private var input: Watch?
     private var firstEvents = 0
     private var isDone = false
 
-    init(_ options: inout Options, field: Field) throws {
-        self.field = field
-        input = try Watch(0, for: .readable, on: field.loop) { [unowned self] _ in readInput() }
+    init(_ options: inout Options, bench: Bench) throws {
+        self.bench = bench
+        input = try Watch(0, for: .readable, on: bench.loop) { [unowned self] _ in readInput() }
     }
 
-    var unfinished: Int { isDone ? 0 : field.callers - field.tally.ended }
+    var unfinished: Int { isDone ? 0 : bench.callers - bench.tally.ended }
 
     func start() {
-        field.startCallers(of: self) { [self] caller in
+        bench.startCallers(of: self) { [self] caller in
             callers.append(caller)
-            caller.call(field.nextRequest())
+            caller.call(bench.nextRequest())
         }
     }
 
     func receivedFirstEvent(_ caller: Caller) {
         firstEvents += 1
-        guard firstEvents == field.callers else { return }
-        print("open=\(field.open)")
+        guard firstEvents == bench.callers else { return }
+        print("open=\(bench.open)")
         fflush(nil)
     }
 
     /// None should end by itself.
-    func ended(_ caller: Caller) { field.loop.stop() }
+    func ended(_ caller: Caller) { bench.loop.stop() }
 
     private func readInput() {
         var byte: UInt8 = 0
@@ -41,6 +41,6 @@ final class OpenLoad: Load {
         isDone = true
         input?.cancel()
         for caller in callers where caller.isBusy { _ = caller.leave() }
-        field.loop.stop()
+        bench.loop.stop()
     }
 }

@@ -3,7 +3,7 @@
 import EventLoop
 
 final class StreamLoad: Load {
-    private let field: Field
+    private let bench: Bench
     private let streamsEach: Int
     private let duration: Duration?
     private var deadline = Instant.distantFuture
@@ -11,28 +11,28 @@ final class StreamLoad: Load {
     private var active = 0
 
     /// Each caller takes `--streams-each`.
-    init(streamsEach options: inout Options, field: Field) throws(UsageError) {
-        self.field = field
+    init(streamsEach options: inout Options, bench: Bench) throws(UsageError) {
+        self.bench = bench
         streamsEach = try options.number("streams-each", default: 1)
         duration = nil
     }
 
     /// Each caller takes what it can in `--seconds`.
-    init(seconds options: inout Options, field: Field) throws(UsageError) {
-        self.field = field
+    init(seconds options: inout Options, bench: Bench) throws(UsageError) {
+        self.bench = bench
         streamsEach = .max
         duration = .seconds(try options.number("seconds", default: 5))
     }
 
     var unfinished: Int {
         if duration != nil { return active }
-        return max(0, field.callers * streamsEach - field.tally.ended)
+        return max(0, bench.callers * streamsEach - bench.tally.ended)
     }
 
     func start() {
         if let duration { deadline = .current + duration }
-        active = field.callers
-        field.startCallers(of: self) { [self] caller in
+        active = bench.callers
+        bench.startCallers(of: self) { [self] caller in
             callers.append(caller)
             next(caller)
         }
@@ -44,11 +44,11 @@ final class StreamLoad: Load {
 
     private func next(_ caller: Caller) {
         guard caller.calls < streamsEach, .current < deadline else { return finish() }
-        caller.call(field.nextRequest())
+        caller.call(bench.nextRequest())
     }
 
     private func finish() {
         active -= 1
-        if active == 0 { field.loop.stop() }
+        if active == 0 { bench.loop.stop() }
     }
 }

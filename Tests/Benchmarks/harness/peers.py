@@ -68,7 +68,7 @@ class Stage(contextlib.ExitStack):
             "front.conf", location=(HARNESS / location).read_text(), name=name, target=target, workers=self.workers,
             user=processes.nginx_user(), directory=self.directory, port=port,
         )
-        return self._keep(processes.Nginx(name, text, self.directory, port))
+        return self._keep(processes.Nginx(name, text, self.directory, port, self.workers))
 
     def _proxy_pass(self):
         front = self._front("proxy", f"127.0.0.1:{self.upstream_port}", "proxy_pass.conf")

@@ -23,6 +23,20 @@ def raise_descriptor_limit():
         print(f"  (only {limit} descriptors are allowed here: 4,000 streams may not fit)")
 
 
+def warn_if_busy():
+    """Whatever else runs on this machine is in every figure."""
+    def idle_and_all():
+        ticks = [int(field) for field in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return ticks[3] + ticks[4], sum(ticks)
+
+    before = idle_and_all()
+    time.sleep(1)
+    after = idle_and_all()
+    busy = 1 - (after[0] - before[0]) / max(1, after[1] - before[1])
+    if busy > 0.05:
+        print(f"  (other processes use {busy:.0%} of this machine: read ratios, not microseconds)")
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -71,16 +85,19 @@ class Process:
 class Nginx(Process):
     """An nginx of one configuration file; its log lies beside it."""
 
-    def __init__(self, name, configuration, directory, port):
+    def __init__(self, name, configuration, directory, port, workers=1):
         path = pathlib.Path(directory, f"{name}.conf")
         path.write_text(configuration)
         command = ["nginx", "-p", directory, "-e", f"{directory}/{name}.log", "-c", str(path)]
+        self.workers = []
+        self._expected = workers
         super().__init__(command, ("127.0.0.1", port), f"{directory}/{name}.log")
 
-    @property
-    def workers(self):
+    def _accepts(self):
+        """The master listens before it has started its workers."""
         children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
+        self.workers = [int(pid) for pid in children.split()]
+        return len(self.workers) == self._expected and super()._accepts()
 
 
 def nginx_modules(names):

@@ -14,16 +14,20 @@ local function now()
     return string.format("%010d%09d", tonumber(time.seconds), tonumber(time.nanoseconds))
 end
 
+-- An event is printed as a table of its parts: LuaJIT interns strings by a hash of a few of their bytes, and whole events, which
+-- differ in some digits only, would collide by the thousand.
 local OPENING = 'data: {"id":"chatcmpl-benchmark","object":"chat.completion.chunk","created":1764000000,"model":"benchmark",'
-    .. '"system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"%09d.%06d.%s'
-    .. '"},"logprobs":null,"finish_reason":%s}]}\n\n'
+    .. '"system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"'
+local CLOSING = '"},"logprobs":null,"finish_reason":null}]}\n\n'
+local LAST_CLOSING = '"},"logprobs":null,"finish_reason":"stop"}]}\n\n'
 
 local function stream(number, events, interval, delay)
     ngx.header["Content-Type"] = "text/event-stream"
     if delay > 0 then ngx.sleep(delay / 1000) end
     for event = 0, events - 1 do
         if event > 0 and interval > 0 then ngx.sleep(interval / 1000) end
-        ngx.print(OPENING:format(number, event, now(), event == events - 1 and '"stop"' or "null"))
+        local stamp = string.format("%09d.%06d.%s", number, event, now())
+        ngx.print({OPENING, stamp, event == events - 1 and LAST_CLOSING or CLOSING})
         if not ngx.flush(true) then return end
     end
     ngx.print("data: [DONE]\n\n")

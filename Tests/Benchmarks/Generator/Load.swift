@@ -1,0 +1,65 @@
+// What a run consists of: a mode that decides, and what its callers share.
+
+import EventLoop
+
+/// What a mode of the generator decides: what callers do next.
+protocol Load: AnyObject {
+    /// How many streams are still missing.
+    var unfinished: Int { get }
+    func start()
+    /// Called from within the connection's reading: the caller does not leave here, a timer can make it.
+    func receivedFirstEvent(_ caller: Caller)
+    /// The caller has no stream now and may be given the next.
+    func ended(_ caller: Caller)
+}
+
+/// What the callers of a run share.
+final class Bench {
+    let loop: EventLoop
+    let address: Address
+    let inbox = Inbox()
+    let callers: Int
+    let shape: StreamShape
+    let spread: Duration
+    var tally = Tally()
+    private var nextNumber: Int
+    private(set) var open = 0
+
+    init(_ options: inout Options, loop: EventLoop) throws(UsageError) {
+        self.loop = loop
+        address = try Address(options.text("to"))
+        callers = try options.number("callers", default: 100)
+        shape = StreamShape(
+            events: try options.number("events", default: 50), interval: try options.number("interval", default: 20),
+            delay: try options.number("delay", default: 0))
+        spread = .milliseconds(try options.number("spread", default: shape.interval))
+        nextNumber = try options.number("first-number", default: 1)
+    }
+
+    func nextRequest() -> StreamRequest {
+        defer { nextNumber += 1 }
+        return StreamRequest(number: nextNumber, shape: shape)
+    }
+
+    func opened() {
+        open += 1
+        tally.openAtOnce = max(tally.openAtOnce, open)
+    }
+
+    func closed() { open -= 1 }
+
+    /// Starts the callers one after the other, evenly over the spread.
+    func startCallers(of load: any Load, _ start: @escaping (Caller) -> Void) {
+        let begin = Instant.current
+        var started = 0
+        var ramp: Timer?
+        ramp = Timer(on: loop) { [self] in
+            while started < callers, begin + spread * started / callers <= .current {
+                started += 1
+                start(Caller(of: load, on: self))
+            }
+            if started < callers { ramp?.set(at: begin + spread * started / callers) } else { ramp = nil }
+        }
+        ramp?.set(at: begin)
+    }
+}
