@@ -10,10 +10,12 @@ final class Caller {
     private var checker: StreamChecker?
     private var hasFirstEvent = false
     private var askedAt = Instant.distantFuture
-    var isBusy: Bool { checker != nil }
     /// The number of its stream, the last or the present one.
     private(set) var number = 0
     private(set) var calls = 0
+
+    /// Whether a stream is open, or asked for.
+    var isBusy: Bool { checker != nil }
 
     init(of load: any Load, on bench: Bench) {
         self.load = load

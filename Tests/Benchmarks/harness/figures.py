@@ -14,6 +14,7 @@ class Effort:
     def __init__(self, quick):
         self.rounds = 3 if quick else 7
         self.streams_each = 2 if quick else 4
+        self.tokens_each = 10 if quick else 25
         self.seconds = 2 if quick else 4
         self.many_rounds = 1 if quick else 3
         self.many_events = 8 if quick else 12
@@ -74,7 +75,7 @@ def requests(generator, stage, effort):
 
 def first_tokens(generator, stage, effort):
     """A stream now and then, on kept connections: what a caller waits for."""
-    runs = interleaved(generator, stage, effort.rounds, "stream", callers=20, events=5, interval=20, streams_each=25)
+    runs = interleaved(generator, stage, effort.rounds, "stream", callers=20, events=5, interval=20, streams_each=effort.tokens_each)
     return [delay_row("time to first token, 20 streams", "first_token", runs)]
 
 

@@ -1,0 +1,73 @@
+"""Whether the generator would notice: answers with known faults, and what it must count for each."""
+
+import socket
+import threading
+import time
+
+HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+CHUNKED = HEAD + "Transfer-Encoding: chunked\r\n\r\n"
+DONE = "data: [DONE]\n\n"
+
+
+def event(number, event, last):
+    """What harness/upstream.lua sends."""
+    return (
+        'data: {"id":"chatcmpl-benchmark","object":"chat.completion.chunk","created":1764000000,"model":"benchmark",'
+        '"system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"'
+        f'{number:09}.{event:06}.{time.monotonic_ns():019}"}},"logprobs":null,"finish_reason":{last}}}]}}\n\n'
+    )
+
+
+def good():
+    return event(1, 0, "null") + event(1, 1, '"stop"')
+
+
+def chunks(text, size=100_000):
+    parts = [text[start:start + size] for start in range(0, len(text), size)]
+    return "".join(f"{len(part):x}\r\n{part}\r\n" for part in parts) + "0\r\n\r\n"
+
+
+def answers():
+    """Name, answer, and what the generator counts it as."""
+    return [
+        ("right", CHUNKED + chunks(good() + DONE), "complete"),
+        ("right, one byte a chunk", CHUNKED + chunks(good() + DONE, 1), "complete"),
+        ("right, with a heartbeat", CHUNKED + chunks(event(1, 0, "null") + ": keep-alive\n\n" + event(1, 1, '"stop"') + DONE), "complete"),
+        ("right, until the end of the connection", HEAD + "Connection: close\r\n\r\n" + good() + DONE, "complete"),
+        ("without [DONE]", CHUNKED + chunks(good()), "cut"),
+        ("an event less", CHUNKED + chunks(event(1, 0, "null") + DONE), "wrong"),
+        ("an event twice", CHUNKED + chunks(event(1, 0, "null") * 2 + DONE), "wrong"),
+        ("events in the wrong order", CHUNKED + chunks(event(1, 1, '"stop"') + event(1, 0, "null") + DONE), "wrong"),
+        ("another stream's event", CHUNKED + chunks(event(2, 0, "null") + event(1, 1, '"stop"') + DONE), "wrong"),
+        ("one byte changed", CHUNKED + chunks(good().replace("logprobs", "logprobz") + DONE), "wrong"),
+        ("bytes after the end", CHUNKED + chunks(good() + DONE + "\n"), "wrong"),
+        ("bytes after the response", CHUNKED + chunks(good() + DONE) + "0", "wrong"),
+        ("an error frame", CHUNKED + chunks(event(1, 0, "null") + 'data: {"error":{}}\n\n'), "wrong"),
+        ("cut between events", CHUNKED + chunks(event(1, 0, "null"))[:-5], "cut"),
+        ("cut before the last chunk", CHUNKED + chunks(good() + DONE)[:-5], "cut"),
+        ("an HTTP error", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}", "bad_status"),
+    ]
+
+
+def answer_once(listener, answer):
+    connection = listener.accept()[0]
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer.encode())
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+
+
+def check(generator):
+    """Raises when a fault would go unnoticed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        for name, answer, expected in answers():
+            thread = threading.Thread(target=answer_once, args=(listener, answer), daemon=True)
+            thread.start()
+            values = generator.try_once(address, events=2, limit=5)
+            thread.join(5)
+            counted = {kind: values[kind] for kind in ("complete", "cut", "wrong", "bad_status")}
+            if counted != {**dict.fromkeys(counted, 0), expected: 1}:
+                raise RuntimeError(f"the generator counts '{name}' as {counted}, and not as {expected}")
+    print("the load generator notices what is lost or wrong", flush=True)
