@@ -88,7 +88,7 @@ class Stage(contextlib.ExitStack):
                 print(f"--- the end of {log.name}\n{text}")
 
     def closed(self):
-        """When the upstream saw the connections of abandoned streams close, in nanoseconds, by stream number."""
+        """Streams that reached the upstream since the last call, by number: when their connection closed too early, or 0."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.upstream_port}/closed") as response:
             lines = response.read().decode().splitlines()
         return {int(number): int(moment) for number, moment in map(str.split, lines)}

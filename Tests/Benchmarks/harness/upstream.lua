@@ -33,26 +33,32 @@ local function stream(number, events, interval, delay)
     ngx.print("data: [DONE]\n\n")
 end
 
+-- By stream: when its connection was closed before its end, or OPEN.
 local closed = ngx.shared.closed
+local OPEN = "0"
 local upstream = {}
 
 -- POST /v1/chat/completions
 function upstream.complete()
-    ngx.req.read_body()
-    local order = '"user":%s*"benchmark (%d+) (%d+) (%d+) (%d+)"'
-    local number, events, interval, delay = (ngx.req.get_body_data() or ""):match(order)
-    if not number then return ngx.exit(400) end
+    local number
     ngx.on_abort(function()
-        closed:set(number, now())
+        if number then closed:set(number, now()) end
         ngx.exit(499)
     end)
+    ngx.req.read_body()
+    local order = '"user":%s*"benchmark (%d+) (%d+) (%d+) (%d+)"'
+    local events, interval, delay
+    number, events, interval, delay = (ngx.req.get_body_data() or ""):match(order)
+    if not number then return ngx.exit(400) end
+    closed:set(number, OPEN)
     stream(tonumber(number), tonumber(events), tonumber(interval), tonumber(delay))
 end
 
--- GET /closed: when the connections of the streams whose caller left were closed, a line `NUMBER TIME` for each.
+-- GET /closed: a line `NUMBER TIME` for each stream that arrived, or was cut off, since the last report.
 function upstream.report()
     for _, number in ipairs(closed:get_keys(0)) do ngx.say(number, " ", closed:get(number)) end
     closed:flush_all()
+    closed:flush_expired()
 end
 
 return upstream
