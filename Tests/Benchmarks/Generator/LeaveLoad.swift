@@ -1,4 +1,4 @@
-// Callers that leave in mid-stream, or before the first token. When each left is printed; when the upstream noticed it knows itself.
+// Callers that leave in mid-stream, or before the first token. When each left is printed; when it was noticed the upstream knows.
 
 import EventLoop
 

@@ -1,6 +1,6 @@
 // What a caller asks of the upstream, and what must come back for it. harness/upstream.lua is the other side.
 
-/// One stream's order. It travels in the field `user`, which reaches the upstream through any gateway that allows OpenAI's own fields.
+/// One stream's order. It travels in the field `user`, one of OpenAI's own, which gateways let through.
 struct StreamRequest {
     let number: Int
     let shape: StreamShape

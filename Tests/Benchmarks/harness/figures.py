@@ -66,7 +66,9 @@ def streamed_events(generator, stage, effort):
 
 
 def requests(generator, stage, effort):
-    runs = interleaved(generator, stage, effort.rounds, "requests", callers=16, events=1, interval=0, seconds=effort.seconds)
+    runs = interleaved(
+        generator, stage, effort.rounds, "requests", callers=16, events=1, interval=0, seconds=effort.seconds
+    )
     return [
         cost_row("CPU per request, median (least)", runs, 2.6),
         beside_row("  the nginx in front of Sluice, besides", runs),
@@ -131,7 +133,8 @@ def memory_of_streams(generator, peer, count):
         time.sleep(1)
         after = peer.memory()
     each = {name: (after[name] - before[name]) / count / KIB for name in before}
-    progress(f"open, {peer.name}: {before['rss'] / KIB / KIB:.1f} → {after['rss'] / KIB / KIB:.1f} MiB, {each['rss']:.1f} KiB each")
+    megabytes = [f"{sizes['rss'] / KIB / KIB:.1f}" for sizes in (before, after)]
+    progress(f"open, {peer.name}: {' → '.join(megabytes)} MiB, {each['rss']:.1f} KiB each")
     return each
 
 
@@ -154,8 +157,8 @@ def leave_delays(generator, stage, peer, after, pause, leaves=1000):
         delays += leave_some(generator, stage, peer, after, pause, leaves - len(delays))
         if len(delays) == leaves:
             break
-    slowest = max(delays, default=float("inf"))
-    progress(f"leave, {peer.name}: {sum(delay < float('inf') for delay in delays):,} of {leaves:,} seen, slowest {slowest:.2f} ms")
+    seen = [delay for delay in delays if delay < float("inf")]
+    progress(f"leave, {peer.name}: {len(seen):,} of {leaves:,} seen, the slowest after {max(seen, default=0):.2f} ms")
     return sorted(delays)
 
 
