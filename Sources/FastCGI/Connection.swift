@@ -210,7 +210,9 @@ import Glibc
 
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
     func parameter(_ name: String, of number: Int) -> String? {
-        guard isAnswering, number == requestNumber, let value = unsafe FCGX_GetParam(name, handle.pointee.envp) else { return nil }
+        guard isAnswering, number == requestNumber, let value = unsafe FCGX_GetParam(name, handle.pointee.envp) else {
+            return nil
+        }
         return unsafe String(cString: value)
     }
 
