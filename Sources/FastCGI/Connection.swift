@@ -63,6 +63,8 @@ import Glibc
     private var keepsConnection = true
     private var isDraining = false
     private var requestDeadline: Instant?
+    /// Whether the peer must take bytes before the answer can go on.
+    private(set) var isWaitingToWrite = false
     private var watch: Watch?
 
     /// - Throws: `SystemError` when the loop cannot watch the descriptor.
@@ -90,6 +92,9 @@ import Glibc
         unsafe FCGX_Free(handle, 0)
         unsafe handle.deallocate()
     }
+
+    /// Between requests, and with nothing of the next one here.
+    var isIdle: Bool { !isAnswering && scanned == nil && scanner.isIdle }
 
     /// Waits for the next request; `nil` when the connection is over: see `refusal` for whether the peer was at fault.
     package func nextRequest() async -> Request? {
@@ -239,6 +244,8 @@ import Glibc
 
     /// Suspends until the peer may take bytes again, the connection is abandoned, or `deadline` has come.
     func waitUntilWritable(_ deadline: Instant) async {
+        isWaitingToWrite = true
+        defer { isWaitingToWrite = false }
         do {
             try watch?.update([.readable, .peerClosed, .writable])
             await wakeup.wait(until: deadline)

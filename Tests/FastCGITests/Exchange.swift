@@ -19,13 +19,15 @@ final class Exchange {
 
     /// - Parameter handler: answers with the response, and takes it to finish it.
     init(
-        on worker: isolated LoopActor, parser: RequestParser? = nil, limits: RecordScanner.Limits = .init(),
-        timeouts: Connection.Timeouts = .init(), handler: @escaping Handler = answerWithBody
+        on worker: isolated LoopActor, parser: RequestParser? = nil, sendBufferBytes: Int32? = nil,
+        limits: RecordScanner.Limits = .init(), timeouts: Connection.Timeouts = .init(), handler: @escaping Handler = answerWithBody
     ) throws {
         let (near, far) = try makeSocketPair()
+        let descriptor = Descriptor(owning: near)
+        if let sendBufferBytes { try descriptor.set(SOL_SOCKET, SO_SNDBUF, to: sendBufferBytes) }
         peer = Peer(Descriptor(owning: far), on: worker.loop)
         connection = try Connection(
-            Descriptor(owning: near), on: worker.loop, parser: parser ?? RequestParser(), limits: limits, timeouts: timeouts)
+            descriptor, on: worker.loop, parser: parser ?? RequestParser(), limits: limits, timeouts: timeouts)
         task = worker.start { [self] in await serve(handler) }
     }
 

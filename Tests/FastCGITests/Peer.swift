@@ -8,7 +8,7 @@ final class Peer {
     let loop: EventLoop
     private var descriptor: Descriptor?
     private let wakeup: Wakeup
-    private var unread: [UInt8] = []
+    private var unread: ArraySlice<UInt8> = []
     /// The other end has closed.
     private(set) var hasEnded = false
 
@@ -58,14 +58,10 @@ final class Peer {
     }
 
     /// Reads the next record; `nil` at the end, which must not come in the middle of one.
-    func readRecord() async throws -> (header: RecordHeader, content: [UInt8])? {
+    func readRecord(bytesMax: Int = 65536) async throws -> (header: RecordHeader, content: [UInt8])? {
         while true {
-            var rest = unread[...]
-            if let record = takeRecord(from: &rest) {
-                unread = [UInt8](rest)
-                return record
-            }
-            let bytes = try await read()
+            if let record = takeRecord(from: &unread) { return record }
+            let bytes = try await read(bytesMax: bytesMax)
             guard !bytes.isEmpty else {
                 if !unread.isEmpty { throw SystemError("a record is cut off", code: EPROTO) }
                 return nil
@@ -83,7 +79,7 @@ final class Peer {
 
     /// All bytes up to the end.
     func readToEnd() async throws -> [UInt8] {
-        var bytes = unread
+        var bytes = [UInt8](unread)
         unread = []
         while !hasEnded { bytes += try await read() }
         return bytes

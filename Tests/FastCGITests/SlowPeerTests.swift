@@ -1,0 +1,90 @@
+import EventLoop
+@testable import FastCGI
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct SlowPeerTests {
+    /// Sends 20 MiB in pieces of `pieceBytes`.
+    static func sendMuch(pieceBytes: Int) -> Exchange.Handler {
+        { request, response throws(FastCGIError) in
+            try await response?.start(status: 200, headers: [])
+            let content = pattern(pieceBytes)
+            for _ in 0..<(20 << 20) / pieceBytes { try await response?.send(content[...]) }
+            try await response.take()?.finish()
+        }
+    }
+
+    /// With a small send buffer too: were the next write to block, this test would not end.
+    @Test(arguments: [nil, 32 << 10, 128 << 10], [100, 8176, 100_000])
+    func `a peer that never reads blocks nobody, and its write times out`(sendBufferBytes: Int32?, pieceBytes: Int) async throws {
+        try await LoopActor.run { worker in
+            let stuck = try Exchange(
+                on: worker, sendBufferBytes: sendBufferBytes, timeouts: .init(write: .milliseconds(50)),
+                handler: Self.sendMuch(pieceBytes: pieceBytes))
+            let other = try Exchange(on: worker)
+            try await stuck.peer.send(SentRequest().bytes)
+            while stuck.outcomes.isEmpty {
+                try await other.peer.send(SentRequest(body: pattern(10)).bytes)
+                #expect(try await other.peer.readAnswer().body == pattern(10))
+                await worker.loop.turn()
+            }
+            #expect(stuck.outcomes == [.writeTimedOut])
+            #expect(await stuck.end() == nil)
+            #expect(stuck.callersLeft == 1)
+        }
+    }
+
+    @Test(arguments: [32 << 10, nil], [100_000, 8000])
+    func `a peer that reads slowly gets every byte of 20 MiB`(sendBufferBytes: Int32?, readBytes: Int) async throws {
+        try await LoopActor.run { worker in
+            let content = pattern(20 << 20)
+            let exchange = try Exchange(on: worker, sendBufferBytes: sendBufferBytes) { request, response throws(FastCGIError) in
+                try await response?.start(status: 200, headers: [])
+                try await response?.send(content[...])
+                try await response.take()?.finish()
+            }
+            try await exchange.peer.send(SentRequest().bytes)
+            var answer = Answer()
+            while !answer.isComplete, let (header, content) = try await exchange.peer.readRecord(bytesMax: readBytes) {
+                answer.add(header, content)
+                await worker.loop.turn()
+            }
+            #expect(answer.status == 0 && answer.faults.isEmpty)
+            #expect(answer.body == content)
+        }
+    }
+
+    @Test func `a caller that leaves while its peer takes nothing is told at once`() async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(
+                on: worker, timeouts: .init(write: .seconds(3600)), handler: Self.sendMuch(pieceBytes: 8176))
+            try await exchange.peer.send(SentRequest().bytes)
+            while !exchange.connection.isWaitingToWrite { await worker.loop.turn() }
+            exchange.peer.close()
+            #expect(await exchange.end() == nil)
+            #expect(exchange.callersLeft == 1 && exchange.outcomes == [.callerLeft])
+        }
+    }
+
+    /// libfcgi would wait two seconds for the peer's end, on the loop's thread.
+    @Test func `a peer that never closes does not hold the loop`() async throws {
+        try await LoopActor.run { worker in
+            var hasFired = false
+            let timer = Timer(on: worker.loop) { hasFired = true }
+            timer.set(at: worker.loop.now + .milliseconds(1500))
+            for isComplete in [true, false] {
+                let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                    try await response?.start(status: 200, headers: [])
+                    try await response?.send([1, 2, 3])
+                    if isComplete { try await response.take()?.finish() } else { response = nil }
+                }
+                try await exchange.peer.send(SentRequest(keepsConnection: false).bytes)
+                #expect(await exchange.end() == nil)
+                await worker.loop.turn()
+            }
+            #expect(!hasFired)
+            timer.cancel()
+        }
+    }
+}
