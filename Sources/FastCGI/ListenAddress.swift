@@ -22,22 +22,33 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
             guard rest.utf8.count <= Self.pathBytesMax else {
                 throw ListenAddressError(text, "has a path of more than \(Self.pathBytesMax) bytes")
             }
+            guard !rest.utf8.contains(0) else { throw ListenAddressError(text, "has a NUL in its path") }
             self = .unix(rest)
         case "tcp":
-            guard let last = rest.lastIndex(of: ":"), last != rest.startIndex else {
-                throw ListenAddressError(text, "needs a host and a port")
+            guard let last = rest.lastIndex(of: ":") else { throw ListenAddressError(text, "needs a host and a port") }
+            var host = rest[..<last]
+            if host.hasPrefix("[") && host.hasSuffix("]") {
+                host = host.dropFirst().dropLast()
+            } else if host.contains(":") {
+                throw ListenAddressError(text, "needs brackets around its IPv6 host")
             }
-            guard let port = UInt16(rest[rest.index(after: last)...]) else {
+            guard !host.isEmpty else { throw ListenAddressError(text, "needs a host and a port") }
+            guard let port = Self.number(rest[rest.index(after: last)...], as: UInt16.self) else {
                 throw ListenAddressError(text, "has no port from 0 to 65535")
             }
-            var host = String(rest[..<last])
-            if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-            self = .tcp(host: host, port: port)
+            self = .tcp(host: String(host), port: port)
         case "fd":
-            guard let number = Int32(rest), number >= 0 else { throw ListenAddressError(text, "has no descriptor number") }
+            guard let number = Self.number(rest[...], as: Int32.self) else {
+                throw ListenAddressError(text, "has no descriptor number")
+            }
             self = .inherited(number)
         default: throw ListenAddressError(text, "has an unknown scheme")
         }
+    }
+
+    /// Digits alone: integers also take a sign.
+    private static func number<Number: FixedWidthInteger>(_ text: Substring, as type: Number.Type) -> Number? {
+        text.utf8.allSatisfy { 48...57 ~= $0 } ? Number(text) : nil
     }
 
     package var description: String {

@@ -10,7 +10,8 @@ package final class Listener {
     private let loop: EventLoop
     private let handler: (consuming Descriptor) -> Void
     private var watch: Watch?
-    private lazy var resumption = Timer(on: loop) { [unowned self] in resume() }
+    /// Set while the listener rests.
+    private var resumption: Timer?
 
     /// - Parameter handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
     package init(
@@ -22,11 +23,17 @@ package final class Listener {
         try start()
     }
 
+    deinit { close() }
+
+    /// Whether accepting has failed for want of descriptors or memory, and will be tried again.
+    var isResting: Bool { resumption != nil }
+
     /// Accepts nothing more. What waits in the kernel's queue is left to other workers, or refused with the socket's end.
     package func close() {
         watch?.cancel()
         watch = nil
-        resumption.cancel()
+        resumption?.cancel()
+        resumption = nil
     }
 
     private func start() throws(SystemError) {
@@ -46,14 +53,21 @@ package final class Listener {
 
     /// Out of descriptors or memory the socket would stay readable and the loop would spin: it rests for a moment.
     private func acceptFailed(_ code: Int32) {
-        guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) else { return }
+        guard ![EAGAIN, EINTR, ECONNABORTED].contains(code) else { return }
         watch?.cancel()
         watch = nil
+        rest()
+    }
+
+    private func rest() {
+        let resumption = Timer(on: loop) { [unowned self] in resume() }
         resumption.set(at: loop.now + .milliseconds(100))
+        self.resumption = resumption
     }
 
     private func resume() {
-        do { try start() } catch { resumption.set(at: loop.now + .milliseconds(100)) }
+        resumption = nil
+        do { try start() } catch { rest() }
     }
 
     /// Options that make a stream quick and a dead peer known. A socket that refuses them still serves.

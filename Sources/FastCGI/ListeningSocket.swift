@@ -67,16 +67,19 @@ package final class ListeningSocket: Sendable {
         return try listening(socket, path)
     }
 
-    /// Whether a socket stands at the path that no process listens on any more.
+    /// Whether a socket stands at the path that no process listens on any more. One whose queue is full is alive.
     private static func isAbandonedSocket(_ path: String) throws(SystemError) -> Bool {
         guard let identity = FileIdentity(path) else { return false }
         guard identity.isSocket else { throw SystemError("\(path) is a file and not a socket", code: EEXIST) }
         let probe = try makeSocket(AF_UNIX)
+        _ = try SystemError.check("fcntl", fcntl(probe.number, F_SETFL, O_NONBLOCK))
         let result = try unsafe withUnixAddress(path) { unsafe connect(probe.number, $0, $1) }
-        guard result != 0, errno == ECONNREFUSED else {
-            throw SystemError("another process listens on \(path)", code: EADDRINUSE)
+        let code = result == 0 ? 0 : errno
+        switch code {
+        case ECONNREFUSED: return true
+        case 0, EAGAIN: throw SystemError("another process listens on \(path)", code: EADDRINUSE)
+        default: throw SystemError("connect \(path)", code: code)
         }
-        return true
     }
 
     /// The result of `call`, a system call that takes the address of a unix socket.
@@ -147,4 +150,9 @@ private struct FileIdentity: Equatable {
     }
 
     var isSocket: Bool { mode & S_IFMT == S_IFSOCK }
+
+    /// The mode is not part of it: whoever owns the file may change that.
+    static func == (left: FileIdentity, right: FileIdentity) -> Bool {
+        left.device == right.device && left.inode == right.inode
+    }
 }

@@ -20,7 +20,8 @@ final class Exchange {
     /// - Parameter handler: answers with the response, and takes it to finish it.
     init(
         on worker: isolated LoopActor, parser: RequestParser? = nil, sendBufferBytes: Int32? = nil,
-        limits: RecordScanner.Limits = .init(), timeouts: Connection.Timeouts = .init(), handler: @escaping Handler = answerWithBody
+        limits: RecordScanner.Limits = .init(), timeouts: Connection.Timeouts = .init(),
+        handler: @escaping Handler = answerWithBody
     ) throws {
         let (near, far) = try makeSocketPair()
         let descriptor = Descriptor(owning: near)

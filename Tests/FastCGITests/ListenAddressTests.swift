@@ -1,0 +1,53 @@
+import FastCGI
+import Testing
+
+@Suite struct ListenAddressTests {
+    @Test(arguments: [
+        ("unix:/run/sluice.sock", ListenAddress.unix("/run/sluice.sock")),
+        ("unix:relative.sock", .unix("relative.sock")),
+        ("unix:/with:colon", .unix("/with:colon")),
+        ("unix:" + String(repeating: "x", count: 107), .unix(String(repeating: "x", count: 107))),
+        ("tcp:127.0.0.1:9000", .tcp(host: "127.0.0.1", port: 9000)),
+        ("tcp:localhost:0", .tcp(host: "localhost", port: 0)),
+        ("tcp:localhost:65535", .tcp(host: "localhost", port: 65535)),
+        ("tcp:[::1]:9000", .tcp(host: "::1", port: 9000)),
+        ("fd:0", .inherited(0)),
+        ("fd:17", .inherited(17)),
+    ])
+    func `an address is read and written back`(text: String, address: ListenAddress) throws {
+        #expect(try ListenAddress(text) == address)
+        #expect(address.description == text)
+    }
+
+    @Test(arguments: [
+        ("", "has no scheme"),
+        ("/run/sluice.sock", "has no scheme"),
+        ("http://x", "has an unknown scheme"),
+        ("Unix:/x", "has an unknown scheme"),
+        (":x", "has an unknown scheme"),
+        ("unix:", "names no path"),
+        ("unix:" + String(repeating: "x", count: 108), "has a path of more than 107 bytes"),
+        ("unix:" + String(repeating: "ü", count: 54), "has a path of more than 107 bytes"),
+        ("unix:/a\0b", "has a NUL in its path"),
+        ("tcp:", "needs a host and a port"),
+        ("tcp:9000", "needs a host and a port"),
+        ("tcp::9000", "needs a host and a port"),
+        ("tcp:[]:9000", "needs a host and a port"),
+        ("tcp:localhost:", "has no port from 0 to 65535"),
+        ("tcp:localhost:65536", "has no port from 0 to 65535"),
+        ("tcp:localhost:-1", "has no port from 0 to 65535"),
+        ("tcp:localhost:+80", "has no port from 0 to 65535"),
+        ("tcp:localhost:http", "has no port from 0 to 65535"),
+        ("tcp:::1:9000", "needs brackets around its IPv6 host"),
+        ("fd:", "has no descriptor number"),
+        ("fd:-1", "has no descriptor number"),
+        ("fd:+1", "has no descriptor number"),
+        ("fd:x", "has no descriptor number"),
+        ("fd:2147483648", "has no descriptor number"),
+    ])
+    func `an address that cannot be read says why`(text: String, reason: String) {
+        let error = #expect(throws: ListenAddressError.self) { try ListenAddress(text) }
+        #expect(error?.reason == reason)
+        #expect(error?.description == "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT or fd:NUMBER")
+    }
+}
