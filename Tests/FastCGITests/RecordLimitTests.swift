@@ -17,8 +17,9 @@ import Testing
 
     @Test func `20 MiB against 8 MiB are dropped, and nothing in them is taken for a request`() {
         let limits = RecordScanner.Limits()
-        var sent = SentRequest(body: [])
-        while sent.body.count < 20 << 20 { sent.body += SentRequest(id: 1, body: pattern(5000)).bytes }
+        var sent = SentRequest()
+        let smuggled = SentRequest(body: pattern(5000)).bytes
+        while sent.body.count < 20 << 20 { sent.body += smuggled }
         let next = SentRequest(body: pattern(10))
         let scan = Scan(pieces: (sent.bytes + next.bytes).split(every: 65536), limits: limits)
         #expect(scan.requests.map(\.isBodyTooLarge) == [true, false])
