@@ -24,7 +24,12 @@
         if isAwake { return isAwake = false }
         precondition(unsafe waiter == nil, "one task waits at a time")
         setTimer(deadline)
-        await unsafe withUnsafeContinuation { unsafe waiter = $0 }
+        await unsafe withUnsafeContinuation { continuation in
+            // A task that does not prefer this loop as its executor takes a hop to get here, and may be woken meanwhile.
+            guard isAwake else { return unsafe waiter = continuation }
+            isAwake = false
+            unsafe continuation.resume()
+        }
     }
 
     private func setTimer(_ deadline: Instant?) {

@@ -24,6 +24,21 @@ import Testing
         #expect(sum == 1000)
     }
 
+    @Test(.timeLimit(.minutes(1))) func `a wake finds a task that is on its way to its wait`() async throws {
+        try await LoopActor.run { worker in
+            let (wakeup, ready) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
+            // It lacks the loop as its preferred executor, and so it hops from job to job.
+            let waiter = Task {
+                _ = worker
+                ready.wake()
+                await wakeup.wait()
+            }
+            await ready.wait()
+            wakeup.wake()
+            await waiter.value
+        }
+    }
+
     @Test func `a readable descriptor calls its handler, and no more after cancel`() async throws {
         let reads = try await LoopActor.run { worker in
             let pipe = try Pipe()
