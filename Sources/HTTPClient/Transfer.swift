@@ -48,7 +48,7 @@ package final class Transfer {
     init(_ request: Outline, _ handle: EasyHandle, in session: Session) {
         self.session = session
         self.request = request
-        start = session.loop.now
+        start = .current
         wakeup = Wakeup(on: session.loop)
         state = .running(handle)
         handle.call(self)
@@ -61,7 +61,6 @@ package final class Transfer {
     /// - Returns: `nil` when the deadline came first; the transfer goes on.
     /// - Throws: what became of the transfer instead.
     package func head(until deadline: Instant? = nil) async throws(HTTPError) -> ResponseHead? {
-        precondition(!isHeadTaken, "the head has been handed over")
         while !parser.isComplete {
             switch state {
             case .failed(let error): throw error
@@ -72,6 +71,7 @@ package final class Transfer {
             await wakeup.wait(until: deadline)
         }
         if case .failed(.cancelled) = state { throw .cancelled }
+        precondition(!isHeadTaken, "the head has been handed over")
         isHeadTaken = true
         dropSentBody()
         return parser.take()

@@ -8,9 +8,8 @@ import Testing
         let gate = Gate()
         let server = try ScriptServer { peer in
             _ = peer.request()
-            peer.send(
-                "HTTP/1.1 201 Created\r\nContent-Type:  text/plain \r\nX-Twice: a\r\nX-TWICE: b\r\nTransfer-Encoding: chunked\r\n\r\n"
-            )
+            peer.send("HTTP/1.1 201 Created\r\nContent-Type:  text/plain \r\nX-Twice: a\r\nX-TWICE: b\r\n")
+            peer.send("Transfer-Encoding: chunked\r\n\r\n")
             for number in 0..<20 {
                 gate.wait()
                 peer.chunk("chunk \(number)\n")
@@ -34,6 +33,88 @@ import Testing
                 gate.open()
                 #expect(try await transfer.next() == .end)
                 #expect(try await transfer.next() == .end)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("content-length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        ("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: 1\r\n\r\n"),
+        ("until the connection closes", "HTTP/1.1 200 OK\r\n\r\nhello"),
+        ("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nhello"),
+        ("interim responses before it", "HTTP/1.1 100 Continue\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        ("encoded content, passed on as it is", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
+    ])
+    func `a whole response ends`(kind: String, answer: String) async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send(answer)
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let (head, body) = try await session.fetch(.get(server.url))
+            #expect(head?.status == 200)
+            #expect(head?["a"] == nil && head?["trailer"] == nil)
+            #expect(body == "hello")
+        }
+    }
+
+    @Test(arguments: ["204 No Content", "304 Not Modified"])
+    func `a response without a body ends at once`(status: String) async throws {
+        let server = try ScriptServer(answer: "HTTP/1.1 \(status)\r\n\r\n")
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let (head, body) = try await session.fetch(.get(server.url))
+            #expect(head?.status == Int(status.prefix(3)))
+            #expect(body.isEmpty)
+        }
+    }
+
+    @Test func `an error's status and body come like any other, and a redirect is not followed`() async throws {
+        let server = try ScriptServer(answer: "HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nno")
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let (head, body) = try await session.fetch(.post(server.url, "{}"))
+            #expect(head?.status == 307)
+            #expect(head?["location"] == "http://127.0.0.1:1/")
+            #expect(body == "no")
+        }
+    }
+
+    @Test func `a deadline that passes returns, and the transfer goes on`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            gate.wait()
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            gate.wait()
+            peer.send("ok")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            try await session.withTransfer(.get(server.url)) { transfer in
+                let early = try await transfer.head(until: worker.loop.now + .milliseconds(1))
+                #expect(early == nil)
+                gate.open()
+                #expect(try await transfer.head()?.status == 200)
+                #expect(try await transfer.next(until: worker.loop.now + .milliseconds(1)) == .deadline)
+                gate.open()
+                #expect(try await transfer.next(until: .distantFuture) == .bytes)
+                #expect(transfer.text() == "ok")
+                #expect(transfer.text().isEmpty)
+            }
+        }
+    }
+
+    @Test func `bytes that were not taken are found together`() async throws {
+        let server = try ScriptServer(
+            answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            try await session.withTransfer(.get(server.url)) { transfer in
+                _ = try await transfer.head()
+                #expect(try await transfer.next() == .bytes)
+                #expect(transfer.text() == "ab")
             }
         }
     }

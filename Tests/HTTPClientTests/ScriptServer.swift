@@ -106,6 +106,12 @@ final class Peer {
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
+    /// Waits until the client has read everything: a reset would take it away.
+    func waitUntilRead() {
+        var unsent: Int32 = 1
+        while unsent > 0 { _ = unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unsent) }
+    }
+
     /// Waits until the client has closed.
     func waitForEnd() { while receive() {} }
 

@@ -1,5 +1,6 @@
 import Dispatch
 import EventLoop
+import Glibc
 import HTTPClient
 
 /// Holds a script's thread until the test lets it on, once for each opening.
@@ -21,13 +22,15 @@ extension HTTPRequest {
 }
 
 extension Transfer {
-    /// What has come, as text.
-    func text() -> String { take { String(copying: $0) } }
+    /// What has come.
+    func bytes() -> [UInt8] { take { unsafe $0.withUnsafeBufferPointer { unsafe Array($0) } } }
+
+    func text() -> String { String(decoding: bytes(), as: UTF8.self) }
 
     /// The rest of the body.
     func rest() async throws(HTTPError) -> [UInt8] {
         var bytes: [UInt8] = []
-        while try await next() == .bytes { take { bytes.append(copying: $0) } }
+        while try await next() == .bytes { bytes += self.bytes() }
         return bytes
     }
 }
@@ -56,14 +59,14 @@ extension Session {
     }
 }
 
-extension String {
-    fileprivate init(copying bytes: Span<UInt8>) {
-        self.init(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append(copying bytes: Span<UInt8>) {
-        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+/// This process's ends of connections to a port of 127.0.0.1.
+func descriptorsConnected(to port: UInt16) -> Int {
+    (0..<Int32(4096)).count { descriptor in
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getpeername(descriptor, $0, &length) }
+        }
+        return result == 0 && address.sin_family == AF_INET && UInt16(bigEndian: address.sin_port) == port
     }
 }

@@ -1,0 +1,156 @@
+import EventLoop
+import Glibc
+import HTTPClient
+import TestSupport
+import Testing
+
+@Suite struct ErrorTests {
+    @Test(
+        arguments: [
+            ("nothing", "", 0),
+            ("in the head", "HTTP/1.1 200 OK\r\nContent-Le", 0),
+            ("after the head", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 0),
+            ("in a sized body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", 3),
+            ("in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", 3),
+            ("between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", 5),
+            ("before the last line break", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", 5),
+        ], [false, true])
+    func `a response that breaks off is cut off after the bytes that came`(
+        cut: (place: String, sent: String, body: Int), byReset: Bool
+    ) async throws {
+        let server = try ScriptServer { peer in
+            // Two requests a connection would be a kept one's, which libcurl repeats.
+            _ = peer.request()
+            peer.send(cut.sent)
+            guard byReset else { return }
+            peer.waitUntilRead()
+            peer.reset()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let (error, body) = await session.failure(of: .post(server.url, "{}"))
+            #expect(error == .cutOff(afterBytes: cut.body))
+            #expect(body == cut.body)
+        }
+    }
+
+    @Test(arguments: [
+        "garbage\r\n\r\n", "\0\0\0\0", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/0.9\r\n\r\n", "HTTP/7.3 200 OK\r\n\r\n",
+        "HTTP/1.1 abc\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n",
+    ])
+    func `what is not HTTP is malformed`(answer: String) async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send(answer)
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let error = await session.failure(of: .get(server.url)).error
+            guard case .malformed(let reason) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(!reason.isEmpty)
+        }
+    }
+
+    @Test(arguments: [("X-Name: value\r\n", 5000), ("X-Long: ", 8800), ("X-Longer: ", 40_000), ("y", 400_000)])
+    func `a head without end is refused`(piece: String, count: Int) async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send("HTTP/1.1 200 OK\r\n" + String(repeating: piece, count: count) + "\r\n")
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            #expect(await session.failure(of: .get(server.url)).error == .headTooLarge(bytesMax: 64 << 10))
+        }
+    }
+
+    @Test func `a port where nobody listens refuses`() async throws {
+        let (descriptor, port) = try listen(backlog: 1)
+        close(descriptor)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            #expect(await session.failure(of: .get("http://127.0.0.1:\(port)/")).error == .refused)
+            #expect(await session.failure(of: .get("http://localhost:\(port)/")).error == .refused)
+        }
+    }
+
+    @Test func `a name that does not exist cannot be resolved, and the error names the host alone`() async throws {
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let error = await session.failure(of: .get("http://user:secret@name.invalid:8080/secret?key=secret")).error
+            #expect(error == .cannotResolve(host: "name.invalid"))
+        }
+    }
+
+    @Test func `a listener that accepts no more is the connect deadline's`() async throws {
+        // The kernel completes backlog + 1 handshakes by itself and leaves the others waiting.
+        let (listener, port) = try listen(backlog: 0)
+        let waiting = (0..<4).map { _ in beginConnecting(to: port) }
+        defer { for descriptor in waiting + [listener] { close(descriptor) } }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let request = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(50))
+            #expect(await session.failure(of: request).error == .timedOut(.connect, after: .milliseconds(50)))
+        }
+    }
+
+    @Test func `a TLS handshake without answer is the connect deadline's, for those who wait for that connection too`()
+        async throws
+    {
+        let server = try ScriptServer { peer in peer.waitForEnd() }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let request = HTTPRequest.get("https://127.0.0.1:\(server.port)/", connect: .milliseconds(50))
+            let tasks = (0..<3).map { _ in
+                Task {
+                    _ = worker
+                    return await session.failure(of: request).error
+                }
+            }
+            for task in tasks { #expect(await task.value == .timedOut(.connect, after: .milliseconds(50))) }
+            #expect(descriptorsConnected(to: server.port) == 0)
+        }
+    }
+
+    @Test(arguments: [Duration.seconds(10), .milliseconds(500)], [0, 3])
+    func `the total deadline ends a response, in its head and in its body`(connect: Duration, body: Int) async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            if body > 0 { peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel") }
+            peer.waitForEnd()
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let request = HTTPRequest.get(server.url, connect: connect, total: .milliseconds(700))
+            let failure = await session.failure(of: request)
+            #expect(failure.error == .timedOut(.total, after: .milliseconds(700)))
+            #expect(failure.body == body)
+            #expect(await server.report() == "closed")
+        }
+    }
+
+    @Test func `a session that is closed cancels its transfers and takes no more`() async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.waitForEnd()
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            try await session.withTransfer(.get(server.url)) { transfer in
+                _ = try await transfer.head(until: worker.loop.now + .milliseconds(5))
+                session.close()
+                await #expect(throws: HTTPError.cancelled) { try await transfer.head() }
+            }
+            session.close()
+            #expect(await session.failure(of: .get(server.url)).error == .unavailable(reason: "the session is closed"))
+        }
+    }
+}

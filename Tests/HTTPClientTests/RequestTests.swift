@@ -1,0 +1,127 @@
+import EventLoop
+import Foundation
+import HTTPClient
+import TestSupport
+import Testing
+
+private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+@Suite struct RequestTests {
+    @Test(arguments: [0, 1, 1000, 70_000, 3_000_000])
+    func `method, headers and body arrive as given, and nothing asks for compression or waits for a 100`(count: Int) async throws
+    {
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report(request)
+                peer.send(ok)
+            }
+        }
+        let body = String(repeating: "x", count: count)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let headers = [(name: "Authorization", value: "Bearer key"), (name: "X-Empty", value: "")]
+            _ = try await session.fetch(.post(server.url, body, headers: headers))
+        }
+        let request = try #require(await server.report())
+        let lines = request.components(separatedBy: "\r\n")
+        #expect(lines.first == "POST /chat/completions HTTP/1.1")
+        #expect(lines.contains("Authorization: Bearer key"))
+        #expect(lines.contains("X-Empty:"))
+        #expect(lines.contains("User-Agent: sluice"))
+        #expect(lines.contains("Content-Length: \(count)"))
+        #expect(lines.last == body)
+        for name in ["expect:", "accept-encoding:", "cookie:", "upgrade:"] {
+            #expect(!lines.contains { $0.lowercased().hasPrefix(name) })
+        }
+    }
+
+    @Test func `requests one after another use one connection, and nothing of the first is left in the second`() async throws {
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report(request)
+                peer.send(ok)
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            _ = try await session.fetch(.post(server.url, "secret", headers: [(name: "Authorization", value: "Bearer key")]))
+            _ = try await session.fetch(.get(server.url))
+        }
+        _ = await server.report()
+        let second = try #require(await server.report())
+        #expect(second.hasPrefix("GET "))
+        #expect(!second.contains("Authorization") && !second.contains("secret") && !second.contains("Content-"))
+        #expect(server.connections == 1)
+    }
+
+    @Test func `a kept connection that turns out dead is replaced, and the whole body is sent again`() async throws {
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report(request)
+                // Of the first connection's second request nothing is answered.
+                if peer.number == 1, request.contains("again") { return }
+                peer.send(ok)
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            _ = try await session.fetch(.post(server.url, "once"))
+            let (_, body) = try await session.fetch(.post(server.url, "again"))
+            #expect(body == "ok")
+        }
+        _ = await server.report()
+        let (first, second) = (await server.report(), await server.report())
+        #expect(first == second)
+        #expect(second?.hasSuffix("again") == true)
+        #expect(server.connections == 2)
+    }
+
+    @Test(arguments: [
+        ("a: b\r\nx", "1"), ("", "1"), ("a b", "1"), ("a:", "1"), ("ä", "1"), ("a\0", "1"),
+        ("a", "1\r\nb: 2"), ("a", "1\nb: 2"), ("a", "1\r"), ("a", "1\0"), ("a", "\u{7F}"),
+    ])
+    func `a header that would smuggle in another is refused before anything is sent`(name: String, value: String) async throws {
+        let server = try ScriptServer(answer: ok)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let request = HTTPRequest.post(server.url, "{}", headers: [(name, value)])
+            guard case .invalidRequest(let reason) = await session.failure(of: request).error else {
+                Issue.record("it was not refused")
+                return
+            }
+            #expect(!reason.contains("2"))
+        }
+        #expect(server.connections == 0)
+    }
+
+    @Test(arguments: [
+        "", "127.0.0.1", "ftp://127.0.0.1/", "file:///etc/passwd", "HTTP://127.0.0.1/", "http://a b/", "http://a/\r\nX: 1",
+        "http://a/\0", "http://user:secret@[", "http://127.0.0.1:99999/",
+    ])
+    func `a URL that is not plainly http or https is refused`(url: String) async throws {
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            guard case .invalidRequest(let reason) = await session.failure(of: .get(url)).error else {
+                Issue.record("it was not refused")
+                return
+            }
+            #expect(!reason.contains("secret"))
+        }
+    }
+
+    @Test func `a thousand requests, finished and cancelled, leave no descriptor behind`() async throws {
+        let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            for number in 0..<1000 {
+                try await session.withTransfer(.post(server.url, "{}")) { transfer in
+                    if number % 3 == 0 { return }
+                    _ = try await transfer.head()
+                    if number % 3 == 1 { return }
+                    #expect(try await transfer.rest().count == 2)
+                }
+            }
+            #expect(descriptorsConnected(to: server.port) == 0)
+        }
+    }
+}
