@@ -106,7 +106,8 @@ import Testing
         static let all = [
             Refusal("{"), Refusal("7"), Refusal("not JSON"), Refusal("[]"), Refusal("{}", param: "messages"),
             Refusal(#"{"messages":[{"role":"user","content":"no end"}"#), Refusal(#"{"messages":"text"}"#, param: "messages"),
-            Refusal(#"{"messages":[],"stream":"yes"}"#, param: "stream"),
+            Refusal(#"{"messages":[]}"#, param: "messages"),
+            Refusal(#"{"messages":[{"role":"user","content":"Hello"}],"stream":"yes"}"#, param: "stream"),
             Refusal(#"{"message":{"type":"status-update","status":"in-progress"}}"#, param: "messages"),
         ]
     }

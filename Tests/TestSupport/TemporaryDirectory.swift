@@ -13,10 +13,9 @@ package final class TemporaryDirectory: Sendable {
     }
 
     deinit {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            print("could not remove \(path): \(error)")
+        // A server on its way out may take a file away at the same time; the next attempt does not meet it any more.
+        for _ in 0..<10 where FileManager.default.fileExists(atPath: path) {
+            do { try FileManager.default.removeItem(atPath: path) } catch { continue }
         }
     }
 
