@@ -14,12 +14,16 @@ package enum ChatFrame: Hashable, Sendable {
     /// Looks at an event's data, or at a whole response's body: validates it and notes what Sluice must know, in one pass.
     /// - Parameter depthMax: how many objects and arrays may be open at once.
     package init(_ data: Span<UInt8>, depthMax: Int) {
+        var reader = ChunkReader(depthMax: depthMax)
+        self.init(data, &reader)
+    }
+
+    fileprivate init(_ data: Span<UInt8>, _ reader: inout ChunkReader) {
         if Self.isDone(data) {
             self = .done
             return
         }
         do throws(JSONError) {
-            var reader = ChunkReader(depthMax: depthMax)
             let root = try reader.read(data)
             if reader.mayBeError, let error = UpstreamError(root: root, in: data) {
                 self = .error(error)
@@ -38,6 +42,49 @@ package enum ChatFrame: Hashable, Sendable {
         while start < end, data[start] <= UInt8(ascii: " ") { start += 1 }
         while start < end, data[end - 1] <= UInt8(ascii: " ") { end -= 1 }
         return end - start == done.count && done.indices.allSatisfy { data[start + $0] == done[$0] }
+    }
+}
+
+/// Looks at the frames of one stream, one after another.
+///
+/// The chunks of a stream differ in little but the text of `content`. One that is byte for byte like the last chunk with text,
+/// except for what stands in that string, has the same structure; then the string alone is scanned.
+package struct ChatFrameReader: Sendable {
+    private let depthMax: Int
+    /// The last chunk with text; empty before the first.
+    private var model: [UInt8] = []
+    private var modelContent = 0..<0
+    private var modelChunk = ChatChunk()
+
+    /// - Parameter depthMax: how many objects and arrays may be open at once.
+    package init(depthMax: Int) { self.depthMax = depthMax }
+
+    /// Looks at the data of the next event, as ``ChatFrame/init(_:depthMax:)`` does.
+    package mutating func read(_ data: Span<UInt8>) -> ChatFrame {
+        if isLikeModel(data) { return .chunk(modelChunk) }
+        var reader = ChunkReader(depthMax: depthMax)
+        let frame = ChatFrame(data, &reader)
+        if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content {
+            model.removeAll(keepingCapacity: true)
+            for index in data.indices { model.append(data[index]) }
+            (modelContent, modelChunk) = (content, chunk)
+        }
+        return frame
+    }
+
+    private func isLikeModel(_ data: Span<UInt8>) -> Bool {
+        let model = model.span
+        let start = modelContent.lowerBound
+        guard !model.isEmpty, start < data.count, data.isEqual(to: model, at: 0, from: 0, count: start + 1) else { return false }
+        do throws(JSONError) {
+            let end = try JSONText.end(ofStringAt: start, in: data)
+            let rest = model.count - modelContent.upperBound
+            let isEmpty = end - start == 2
+            return !isEmpty && data.count - end == rest
+                && data.isEqual(to: model, at: end, from: modelContent.upperBound, count: rest)
+        } catch {
+            return false
+        }
     }
 }
 
@@ -63,6 +110,8 @@ private struct ChunkReader {
     private(set) var hasChoices = false
     /// The object has an `error` that is an object or text, or says `"object":"error"`.
     private(set) var mayBeError = false
+    /// Where the last text in a `content` stands, quotes included.
+    private(set) var content: Range<Int>?
     private var scanner: JSONScanner
 
     init(depthMax: Int) {
@@ -94,7 +143,9 @@ private struct ChunkReader {
             switch key {
             case .usage: chunk.hasUsage = value.kind != .null
             case .error: mayBeError = mayBeError || value.kind == .object || value.kind == .string
-            case .object: mayBeError = mayBeError || value.kind == .string && JSONKey(value.range, in: data) == .error
+            // A length of 7 is that of "error": a chunk's longer value is not worth a key.
+            case .object:
+                mayBeError = mayBeError || value.kind == .string && value.range.count == 7 && JSONKey(value.range, in: data) == .error
             default: break
             }
         }
@@ -132,7 +183,9 @@ private struct ChunkReader {
             let value = try scanner.value(data)
             guard value.kind != .null, !value.isEmpty(in: data) else { continue }
             switch JSONKey(name, in: data) {
-            case .content: chunk.hasContent = true
+            case .content:
+                chunk.hasContent = true
+                if value.kind == .string { content = value.range }
             case .toolCalls, .functionCall: chunk.hasToolCalls = true
             case .refusal: chunk.hasRefusal = true
             default: break

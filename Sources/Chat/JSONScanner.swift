@@ -170,9 +170,11 @@ extension JSONScanner {
         switch kind {
         case .string: try skipString(document)
         case .number: try skipNumber(document)
-        case .true: try skipLiteral("true", document)
-        case .false: try skipLiteral("false", document)
-        case .null: try skipLiteral("null", document)
+        case .true: try skipLetters([0x74, 0x72, 0x75, 0x65], document)
+        case .false:
+            offset &+= 1
+            try skipLetters([0x61, 0x6C, 0x73, 0x65], document)
+        case .null: try skipLetters([0x6E, 0x75, 0x6C, 0x6C], document)
         case .object, .array: preconditionFailure("containers are stepped through")
         }
     }
@@ -188,9 +190,10 @@ extension JSONScanner {
         return 0
     }
 
-    private mutating func skipLiteral(_ literal: StaticString, _ document: Span<UInt8>) throws(JSONError) {
-        for character in literal.description.utf8 {
-            guard offset < document.count, document[offset] == character else { throw unexpected(document, .unexpectedByte) }
+    /// Steps over the last four letters of a literal (§3): `true`, `alse`, `null`. To here the first byte has told which it is.
+    private mutating func skipLetters(_ letters: InlineArray<4, UInt8>, _ document: Span<UInt8>) throws(JSONError) {
+        for index in letters.indices {
+            guard offset < document.count, document[offset] == letters[index] else { throw unexpected(document, .unexpectedByte) }
             offset &+= 1
         }
     }

@@ -12,4 +12,19 @@ extension Span<UInt8> {
         let low = UInt64(part[0]) | UInt64(part[1]) << 8 | UInt64(part[2]) << 16 | UInt64(part[3]) << 24
         return low | UInt64(part[4]) << 32 | UInt64(part[5]) << 40 | UInt64(part[6]) << 48 | UInt64(part[7]) << 56
     }
+
+    /// Whether `count` bytes from `start` on are the same as those of `other` from `otherStart` on. Both must be there.
+    func isEqual(to other: Span<UInt8>, at start: Int, from otherStart: Int, count: Int) -> Bool {
+        guard count >= 0, start &+ count <= self.count, otherStart &+ count <= other.count else { return false }
+        var index = 0
+        while index &+ 8 <= count {
+            guard word(at: start &+ index) == other.word(at: otherStart &+ index) else { return false }
+            index &+= 8
+        }
+        while index < count {
+            guard self[start &+ index] == other[otherStart &+ index] else { return false }
+            index &+= 1
+        }
+        return true
+    }
 }

@@ -133,3 +133,44 @@ import Testing
         #expect((5_000..<20_000).contains(garbage))
     }
 }
+
+@Suite struct ChatFrameReaderTests {
+    private static let plain = #"{"id":"c","choices":[{"index":0,"delta":{"content":" a"},"finish_reason":null}]}"#
+
+    @Test(arguments: [
+        plain,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" and \"more\" \u00e9 é"},"finish_reason":null}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":""},"finish_reason":null}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":null},"finish_reason":null}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" a"},"finish_reason":"stop"}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" a","tool_calls":[{}]},"finish_reason":null}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" a"},"finish_reason":null}],"error":{"message":"m"}}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" a"},"finish_reason":null}]"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" a"},"finish_reason":null}]}x"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" \x"},"finish_reason":null}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" ‹FF›"},"finish_reason":null}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" a""#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" a"},"finish_reason":null}]}"},"finish_reason":null}]}"#,
+        #"{"id":"d","choices":[{"index":0,"delta":{"content":" a"},"finish_reason":null}]}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":" "#, "", "[DONE]", "{}",
+    ])
+    func `a frame behind another of its kind is seen as it is alone`(_ text: String) {
+        var reader = ChatFrameReader(depthMax: 64)
+        for before in [Self.plain, Self.plain, text] { _ = reader.read(bytes(before).span) }
+        #expect(reader.read(bytes(text).span) == ChatFrame(bytes(text).span, depthMax: 64))
+        #expect(reader.read(bytes(Self.plain).span) == ChatFrame(bytes(Self.plain).span, depthMax: 64))
+    }
+
+    @Test func `any byte of a chunk may change, and the look at it with it`() {
+        let original = bytes(Self.plain)
+        for index in original.indices {
+            for byte in [UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "}"), 0, 0xFF, UInt8(ascii: "x")] {
+                var changed = original
+                changed[index] = byte
+                var reader = ChatFrameReader(depthMax: 64)
+                _ = reader.read(original.span)
+                #expect(reader.read(changed.span) == ChatFrame(changed.span, depthMax: 64))
+            }
+        }
+    }
+}
