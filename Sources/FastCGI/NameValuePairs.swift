@@ -1,5 +1,7 @@
 // Name-value pairs (FastCGI 1.0 §3.4): checked before libfcgi sees them, and read for GET_VALUES.
 
+import Glibc
+
 /// Walks name-value pairs without trusting any length in them.
 package struct NameValuePairs: Sendable {
     private let bytes: [UInt8]
@@ -40,13 +42,19 @@ package struct NameValuePairs: Sendable {
     package static func check(_ bytes: [UInt8]) throws(Refusal) {
         var pairs = NameValuePairs(bytes)
         while let (name, value) = try pairs.next() {
-            for index in name where bytes[index] == 0 || bytes[index] == UInt8(ascii: "=") { throw .malformedParameters }
-            for index in value where bytes[index] == 0 { throw .malformedParameters }
+            guard !bytes.has(0, in: name), !bytes.has(UInt8(ascii: "="), in: name), !bytes.has(0, in: value) else {
+                throw .malformedParameters
+            }
         }
     }
 }
 
 extension [UInt8] {
+    fileprivate func has(_ byte: UInt8, in range: Range<Int>) -> Bool {
+        guard !range.isEmpty else { return false }
+        return unsafe withUnsafeBytes { unsafe memchr($0.baseAddress! + range.lowerBound, Int32(byte), range.count) != nil }
+    }
+
     /// Appends a pair; both lengths below 2³¹.
     package mutating func appendPair(name: [UInt8], value: [UInt8]) {
         for length in [name.count, value.count] {
@@ -63,20 +71,15 @@ extension [UInt8] {
 
     /// The `GET_VALUES_RESULT` (FastCGI 1.0 §4.1) for the names in `query`, each answered once, unknown ones left out.
     package mutating func appendValuesResult(query: [UInt8], requestsMax: Int) throws(Refusal) {
-        let limit = [UInt8](String(requestsMax).utf8)
-        let known: [(name: [UInt8], value: [UInt8])] = [
-            ([UInt8]("FCGI_MAX_CONNS".utf8), limit),
-            ([UInt8]("FCGI_MAX_REQS".utf8), limit),
-            ([UInt8]("FCGI_MPXS_CONNS".utf8), [UInt8(ascii: "0")]),
-        ]
+        let known = [("FCGI_MAX_CONNS", requestsMax), ("FCGI_MAX_REQS", requestsMax), ("FCGI_MPXS_CONNS", 0)]
         var isAsked = [false, false, false]
         var pairs = NameValuePairs(query)
-        while let pair = try pairs.next() {
-            for index in known.indices where query[pair.name].elementsEqual(known[index].name) { isAsked[index] = true }
+        while let (asked, _) = try pairs.next() {
+            for (index, (name, _)) in known.enumerated() where query[asked].elementsEqual(name.utf8) { isAsked[index] = true }
         }
         var result: [UInt8] = []
-        for index in known.indices where isAsked[index] {
-            result.appendPair(name: known[index].name, value: known[index].value)
+        for (index, (name, value)) in known.enumerated() where isAsked[index] {
+            result.appendPair(name: [UInt8](name.utf8), value: [UInt8](String(value).utf8))
         }
         appendRecord(.getValuesResult, requestID: 0, content: result[...])
     }

@@ -13,9 +13,12 @@ package final class RequestParser {
     private var fileSize = 0
     private var staging: [UInt8] = []
 
+    /// Once for all threads: libfcgi does it without a lock.
+    private static let isInitialized = FCGX_Init() == 0
+
     /// - Throws: `SystemError` when the process is out of descriptors or memory.
     package init() throws(SystemError) {
-        guard FCGX_Init() == 0 else { throw SystemError("FCGX_Init") }
+        guard Self.isInitialized else { throw SystemError("FCGX_Init", code: ENOMEM) }
         file = try Self.makeFile()
     }
 

@@ -41,9 +41,11 @@ package struct Response: ~Copyable {
         try await connection.write(bytes, flushes: true)
     }
 
-    /// Ends the answer, and with it the request. On failure the connection is cut.
-    package consuming func finish() async throws(FastCGIError) {
+    /// Ends the answer with its last bytes, and with it the request; both leave in one write when they are few. On failure
+    /// the connection is cut.
+    package consuming func finish(sending bytes: ArraySlice<UInt8> = []) async throws(FastCGIError) {
         precondition(hasStarted)
+        if !bytes.isEmpty { try await connection.write(bytes, flushes: false) }
         try await connection.waitForCredit(RecordHeader.size + Connection.bufferBytes)
         guard connection.endAnswer(isComplete: true) else { throw .callerLeft }
     }

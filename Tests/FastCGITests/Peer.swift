@@ -109,6 +109,7 @@ struct Answer: Equatable {
     var status: UInt8?
     /// The empty STDOUT record has come.
     var hasStreamEnd = false
+    var records = 0
     /// What breaks FastCGI 1.0.
     var faults: [String] = []
 
@@ -122,6 +123,7 @@ struct Answer: Equatable {
     }
 
     mutating func add(_ header: RecordHeader, _ content: [UInt8]) {
+        records += 1
         if header.version != 1 { faults.append("version \(header.version)") }
         if header.requestID == 0 { return management.append(content) }
         if id != 0 && header.requestID != id { faults.append("id \(header.requestID)") }

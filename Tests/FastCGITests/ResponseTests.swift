@@ -31,6 +31,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, 1, 8100, 8150, 8176, 8177, 8192, 100_000])
+    func `finish takes the last bytes along, few of them in one write`(count: Int) async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                try await response?.start(status: 200, headers: [])
+                try await response.take()?.finish(sending: pattern(count)[...])
+            }
+            try await exchange.peer.send(SentRequest().bytes)
+            let answer = try await exchange.peer.readAnswer()
+            #expect(answer.body == pattern(count) && answer.status == 0 && answer.faults.isEmpty)
+            #expect(exchange.outcomes == [nil])
+            if count < 8100 { #expect(answer.records == 3, "content, its end, END_REQUEST") }
+        }
+    }
+
     @Test func `each send leaves at once, the header with the first, also when that is empty`() async throws {
         try await LoopActor.run { worker in
             let next = Wakeup(on: worker.loop)
