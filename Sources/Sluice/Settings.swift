@@ -15,6 +15,8 @@ struct Settings: Equatable, Sendable {
     var limits = Limits()
     var timeouts = Timeouts()
     var logLevel = Logger.Level.info
+    /// A PEM file of the authorities that vouch for an upstream, instead of the system's: `SSL_CERT_FILE`, as curl and Python take it.
+    var authoritiesFile: String?
 
     struct Limits: Equatable, Sendable {
         /// Requests that are answered at once, over all workers; a further one gets 503.
@@ -89,7 +91,9 @@ extension Settings {
             problems.append("--log-level takes one of \(known), not '\(logLevel)'")
         }
         guard problems.isEmpty else { throw SettingsError(problems: problems) }
-        self.init(listen: listenAddress, workers: count, upstream: target, logLevel: level ?? .info)
+        self.init(
+            listen: listenAddress, workers: count, upstream: target, logLevel: level ?? .info,
+            authoritiesFile: variable("SSL_CERT_FILE"))
     }
 }
 

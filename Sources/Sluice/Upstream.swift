@@ -25,6 +25,7 @@ struct Upstream {
         case .openAI(let baseURL, let key):
             var configuration = Session.Configuration()
             configuration.userAgent = "sluice/\(sluiceVersion)"
+            configuration.caFile = settings.authoritiesFile
             kind = .openAI(
                 try Session(on: loop, configuration), OpenAIEndpoint(baseURL: baseURL, key: key, timeouts: settings.timeouts))
         }
