@@ -3,14 +3,16 @@ import Testing
 
 @Suite struct `An upstream with TLS and HTTP2` {
     private func with(
-        _ server: WebServer, _ upstream: StubUpstream, trusted: Bool = true, _ test: (Site) async throws -> Void
+        _ server: WebServer, _ upstream: StubUpstream, trusted: Bool = true, workers: String = "2",
+        _ test: (Site) async throws -> Void
     ) async throws {
         let directory = try TemporaryDirectory()
         let front = try await TLSFront(for: upstream, in: directory)
         var environment = ["OPENAI_API_KEY": "sk-stub"]
         if trusted { environment["SSL_CERT_FILE"] = front.certificate.file }
         try await Site.with(
-            server, upstream: upstream, upstreamURL: front.url, environment: environment, in: TemporaryDirectory(), test)
+            server, upstream: upstream, upstreamURL: front.url, options: ["--workers", workers], environment: environment,
+            in: TemporaryDirectory(), test)
         try await front.process.end()
     }
 
@@ -30,16 +32,36 @@ import Testing
         }
     }
 
+    /// Begins, and goes on for ever; or is silent where the server notices even so that its client has left.
+    private func begun(_ server: WebServer) -> Reply {
+        let more: [Reply.Step] =
+            server.noticesLeavingClients
+            ? [.silence]
+            : Array(repeating: [.pause(.milliseconds(50)), .text(Chunks.content("more"))], count: 10_000).flatMap { $0 }
+        return Reply([.text(Chunks.role())] + more)
+    }
+
     @Test(arguments: WebServer.selected)
-    func `is told by a reset that the caller has left, and its other streams go on`(server: WebServer) async throws {
+    func `is told that its only caller has left`(server: WebServer) async throws {
+        let upstream = try StubUpstream(begun(server))
+        try await with(server, upstream) { site in
+            let leaving = try site.call(chat())
+            try await leaving.arrival(of: "assistant")
+            leaving.close()
+            try await upstream.peerClosed()
+        }
+    }
+
+    /// One worker has one connection for both, which must outlive the one that leaves.
+    @Test(arguments: WebServer.selected)
+    func `is told that one caller has left while another's stream goes on`(server: WebServer) async throws {
         let frames = Chunks.stream(["one", "two"])
         let gate = try Gate()
         let upstream = try StubUpstream { request in
             request.text.contains("I leave")
-                ? Reply(Array(repeating: [.text(frames[0]), .pause(.milliseconds(50))], count: 10_000).flatMap { $0 })
-                : Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+                ? begun(server) : Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
         }
-        try await with(server, upstream) { site in
+        try await with(server, upstream, workers: "1") { site in
             let staying = try site.call(chat("I stay"))
             try await staying.arrival(of: "assistant")
             let leaving = try site.call(chat("I leave"))
