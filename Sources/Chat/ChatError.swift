@@ -30,6 +30,8 @@ package enum ChatError: Error, Hashable, Sendable {
     case upstreamTimedOut(UpstreamTimeout, after: Duration)
     /// It broke off inside its answer.
     case upstreamCutOff
+    /// It sent an answer, one that is not streamed, above the limit.
+    case upstreamAnswerTooLarge(bytesMax: Int)
     /// It sent an event above the limit.
     case upstreamEventTooLarge(bytesMax: Int)
 }

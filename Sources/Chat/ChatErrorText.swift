@@ -88,6 +88,10 @@ extension ChatError {
             Summary(
                 503, "upstream_error", "upstream_cut_off",
                 "The model's server broke off before its answer was complete. What has arrived is not the whole answer.")
+        case .upstreamAnswerTooLarge(let bytesMax):
+            Summary(
+                503, "upstream_error", "upstream_answer_too_large",
+                "The model's server sent an answer larger than the limit of \(bytesMax) bytes.")
         case .upstreamEventTooLarge(let bytesMax):
             Summary(
                 503, "upstream_error", "upstream_event_too_large",

@@ -145,7 +145,8 @@ private struct ChunkReader {
             case .error: mayBeError = mayBeError || value.kind == .object || value.kind == .string
             // A length of 7 is that of "error": a chunk's longer value is not worth a key.
             case .object:
-                mayBeError = mayBeError || value.kind == .string && value.range.count == 7 && JSONKey(value.range, in: data) == .error
+                mayBeError =
+                    mayBeError || value.kind == .string && value.range.count == 7 && JSONKey(value.range, in: data) == .error
             default: break
             }
         }

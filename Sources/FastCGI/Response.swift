@@ -41,6 +41,15 @@ package struct Response: ~Copyable {
         try await connection.write(bytes, flushes: true)
     }
 
+    /// Writes body bytes and flushes them when that needs no waiting: the usual case, and one that costs no suspension.
+    ///
+    /// - Returns: whether it has; if not, nothing was written, and `send` is the way.
+    package mutating func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
+        precondition(hasStarted)
+        guard bytes.count <= Connection.partBytes else { return false }
+        return try connection.writeAtOnce(bytes, flushes: true)
+    }
+
     /// Ends the answer with its last bytes, and with it the request; both leave in one write when they are few. On failure
     /// the connection is cut.
     package consuming func finish(sending bytes: ArraySlice<UInt8> = []) async throws(FastCGIError) {
@@ -69,21 +78,32 @@ extension String {
 extension Connection {
     /// libfcgi's output buffer, and so the most that one flush writes.
     static let bufferBytes = 8192
+    /// What is handed to libfcgi at once: with both headers of a record that it may have to begin, it fits its buffer.
+    static let partBytes = bufferBytes - 2 * RecordHeader.size
     /// The kernel counts its own structures against the send buffer too.
     static let overheadBytes = 1024
 
     func write(_ bytes: ArraySlice<UInt8>, flushes: Bool) async throws(FastCGIError) {
         var rest = bytes
         repeat {
-            let part = rest.prefix(Self.bufferBytes - 2 * RecordHeader.size)
+            let part = rest.prefix(Self.partBytes)
             rest = rest.dropFirst(part.count)
-            try await waitForCredit(part.count + 2 * Self.overheadBytes)
-            put(part)
-            if flushes, unsafe FCGX_FFlush(handle.pointee.out) != 0 { abandon() }
-            // libfcgi reports a failed write once and then hides it; the stream's error alone is truthful.
-            if unsafe FCGX_GetError(handle.pointee.out) != 0 { abandon() }
-            guard state == .open else { throw .callerLeft }
+            while try !writeAtOnce(part, flushes: flushes) { try await renewCredit() }
         } while !rest.isEmpty
+    }
+
+    /// Writes up to `partBytes` unless that could block. Whether it has.
+    func writeAtOnce(_ part: ArraySlice<UInt8>, flushes: Bool) throws(FastCGIError) -> Bool {
+        guard state == .open else { throw .callerLeft }
+        // Each call causes one write, or two when libfcgi must make room in its buffer first.
+        let writeCount = part.count > Self.bufferBytes / 2 ? 2 : 1
+        guard takeCredit(part.count + writeCount * Self.overheadBytes) else { return false }
+        put(part)
+        if flushes, unsafe FCGX_FFlush(handle.pointee.out) != 0 { abandon() }
+        // libfcgi reports a failed write once and then hides it; the stream's error alone is truthful.
+        if unsafe FCGX_GetError(handle.pointee.out) != 0 { abandon() }
+        guard state == .open else { throw .callerLeft }
+        return true
     }
 
     private func put(_ bytes: ArraySlice<UInt8>) {
@@ -95,9 +115,18 @@ extension Connection {
 
     /// Returns when `count` bytes can be written without blocking, and takes them from the credit.
     func waitForCredit(_ count: Int) async throws(FastCGIError) {
-        if credit < count { try await renewCredit() }
+        while !takeCredit(count) { try await renewCredit() }
         guard state == .open else { throw .callerLeft }
+    }
+
+    /// Whether `count` bytes can be written now; then they are taken from the credit.
+    private func takeCredit(_ count: Int) -> Bool {
+        if credit < count {
+            guard descriptor.isWritable else { return false }
+            credit = creditBytes
+        }
         credit -= count
+        return true
     }
 
     private func renewCredit() async throws(FastCGIError) {
@@ -109,6 +138,7 @@ extension Connection {
             }
             await waitUntilWritable(deadline)
         }
+        guard state == .open else { throw .callerLeft }
         credit = creditBytes
     }
 }

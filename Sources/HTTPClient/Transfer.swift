@@ -26,7 +26,8 @@ package final class Transfer {
     private unowned let session: Session
     private let request: Outline
     private let start: Instant
-    private let wakeup: Wakeup
+    /// Woken when there may be something new: by whoever reads without `head(until:)` and `next(until:)`.
+    package let wakeup: Wakeup
     private var timer: Timer?
     private var state: State
     private var parser = HeadParser()
@@ -56,41 +57,55 @@ package final class Transfer {
 
     // MARK: Reading
 
-    /// Waits for the final response's status and headers. To be asked until it has given them, and not again.
+    /// The final response's status and headers once they are whole, and once only; `nil` while they are on their way.
     ///
-    /// - Returns: `nil` when the deadline came first; the transfer goes on.
     /// - Throws: what became of the transfer instead.
-    package func head(until deadline: Instant? = nil) async throws(HTTPError) -> ResponseHead? {
-        while !parser.isComplete {
-            switch state {
-            case .failed(let error): throw error
-            case .ended: throw .cutOff(afterBytes: 0)
-            case .running: break
-            }
-            if hasPassed(deadline) { return nil }
-            await wakeup.wait(until: deadline)
+    package func takeHead() throws(HTTPError) -> ResponseHead? {
+        switch state {
+        case .failed(let error) where !parser.isComplete || error == .cancelled: throw error
+        case .ended where !parser.isComplete: throw .cutOff(afterBytes: 0)
+        case .running where !parser.isComplete: return nil
+        case .failed, .ended, .running: break
         }
-        if case .failed(.cancelled) = state { throw .cancelled }
         precondition(!isHeadTaken, "the head has been handed over")
         isHeadTaken = true
         dropSentBody()
         return parser.take()
     }
 
-    /// Waits for bytes of the body, or for its end. Bytes that came before a failure come before its error.
+    /// Waits for `takeHead()`.
+    ///
+    /// - Returns: `nil` when the deadline came first; the transfer goes on.
+    /// - Throws: as `takeHead()`.
+    package func head(until deadline: Instant? = nil) async throws(HTTPError) -> ResponseHead? {
+        while true {
+            if let head = try takeHead() { return head }
+            if hasPassed(deadline) { return nil }
+            await wakeup.wait(until: deadline)
+        }
+    }
+
+    /// Bytes of the body to take, or its end; `nil` while one must wait. Bytes that came before a failure come before its error.
     ///
     /// - Throws: what became of the transfer, once its bytes have been taken; after a cancel at once.
+    package func arrived() throws(HTTPError) -> Arrival? {
+        guard unread.isEmpty else { return .bytes }
+        switch state {
+        case .failed(let error): throw error
+        case .ended: return .end
+        case .running: return nil
+        }
+    }
+
+    /// Waits for `arrived()`; at the deadline that is `.deadline`.
+    ///
+    /// - Throws: as `arrived()`.
     package func next(until deadline: Instant? = nil) async throws(HTTPError) -> Arrival {
-        while unread.isEmpty {
-            switch state {
-            case .failed(let error): throw error
-            case .ended: return .end
-            case .running: break
-            }
+        while true {
+            if let arrival = try arrived() { return arrival }
             if hasPassed(deadline) { return .deadline }
             await wakeup.wait(until: deadline)
         }
-        return .bytes
     }
 
     /// Hands over all bytes that have come, perhaps none, and forgets them.

@@ -12,6 +12,8 @@ struct ChatHandler {
     private let logger: Logger
     private let upstream: Upstream
 
+    private static let endpoint = "/chat/completions"
+
     /// - Throws: `HTTPError` when libcurl cannot be set up.
     init(_ settings: Settings, on loop: EventLoop, _ logger: Logger) throws {
         self.settings = settings
@@ -63,10 +65,10 @@ struct ChatHandler {
 
     /// Any path that ends in `/chat/completions`: platforms append that to base URLs that often have it already.
     private func checkRoute(_ request: Request) throws(ChatError) {
-        var path = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
-        if let query = path.firstIndex(of: "?") { path.removeSubrange(query...) }
-        if path.hasSuffix("/") { path.removeLast() }
-        guard path.hasSuffix("/chat/completions") else { throw .unknownPath }
+        let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
+        var path = uri.utf8.prefix { $0 != UInt8(ascii: "?") }
+        if path.last == UInt8(ascii: "/") { path.removeLast() }
+        guard path.suffix(Self.endpoint.utf8.count).elementsEqual(Self.endpoint.utf8) else { throw .unknownPath }
         guard request["REQUEST_METHOD"] == "POST" else { throw .methodNotAllowed(allowed: "POST") }
     }
 

@@ -2,18 +2,17 @@
 
 import Chat
 import EventLoop
-import HTTPClient
 
 /// An answer to the last user message, word by word, or a call of one of the request's tools when the message asks for it.
 final class DemoAnswer {
     private static let pause = Duration.milliseconds(60)
 
+    let wakeup: Wakeup
     private let loop: EventLoop
-    private let wakeup: Wakeup
     private var pieces: ArraySlice<[UInt8]>
     private var nextPiece: Instant
     private var isCancelled = false
-    private(set) var bytes: [UInt8] = []
+    private lazy var timer = Timer(on: loop) { [unowned self] in wakeup.wake() }
 
     init(_ chat: ChatRequest, _ id: RequestID, on loop: EventLoop) {
         self.loop = loop
@@ -21,26 +20,29 @@ final class DemoAnswer {
         let completion = DemoCompletion(chat, id)
         pieces = chat.isStreaming ? completion.events[...] : [completion.object]
         nextPiece = loop.now + Self.pause
+        timer.set(at: nextPiece)
     }
 
+    deinit { timer.cancel() }
+
     /// - Throws: `CancellationError` after `cancel()`.
-    func next(until deadline: Instant?) async throws(CancellationError) -> Transfer.Arrival {
-        guard !pieces.isEmpty else { return .end }
-        let wakeTime = min(nextPiece, deadline ?? .distantFuture)
-        while !isCancelled, loop.now < wakeTime { await wakeup.wait(until: wakeTime) }
+    func arrived() throws(CancellationError) -> UpstreamAnswer.Arrival? {
         if isCancelled { throw CancellationError() }
-        guard loop.now >= nextPiece, let piece = pieces.popFirst() else { return .deadline }
-        bytes += piece
+        if pieces.isEmpty { return .end }
+        return loop.now >= nextPiece ? .bytes : nil
+    }
+
+    /// The next piece, which has arrived.
+    func takeBytes() -> [UInt8] {
         nextPiece = nextPiece + Self.pause
-        return .bytes
+        timer.set(at: nextPiece)
+        return pieces.popFirst() ?? []
     }
 
     func cancel() {
         isCancelled = true
         wakeup.wake()
     }
-
-    func removeBytes() { bytes.removeAll(keepingCapacity: true) }
 }
 
 /// What the demo says, in the two forms that a caller can ask for.

@@ -3,7 +3,6 @@
 import Chat
 import EventLoop
 import FastCGI
-import HTTPClient
 
 /// One stream from its first event to its end.
 struct Relay {
@@ -11,11 +10,12 @@ struct Relay {
     private let settings: Settings
     private let loop: EventLoop
     private var splitter: EventSplitter
-    private let start: Instant
-    /// When the last event came; comments do not count.
-    private var lastEvent: Instant?
-    /// When the caller last got anything.
-    private var lastWrite: Instant
+    private var reader: ChatFrameReader
+    /// When the upstream must have said more: its first event, or the next.
+    private var deadline: Instant
+    /// When the caller is due a sign of life.
+    private var heartbeat: Instant
+    private var hasEvents = false
     private var hasFinishReason = false
 
     private static let keepAlive = [UInt8](": keep-alive\n\n".utf8)
@@ -28,8 +28,9 @@ struct Relay {
         self.settings = settings
         self.loop = loop
         splitter = EventSplitter(eventBytesMax: settings.limits.eventBytes)
-        start = loop.now
-        lastWrite = start
+        reader = ChatFrameReader(depthMax: settings.limits.jsonDepth)
+        deadline = loop.now + settings.timeouts.firstToken
+        heartbeat = settings.heartbeat > .zero ? loop.now + settings.heartbeat : .distantFuture
     }
 
     /// Runs until the upstream's `[DONE]` has been sent, or one in its place after a finish reason.
@@ -37,9 +38,10 @@ struct Relay {
     /// - Throws: `ChatError` for whatever the upstream did wrong; `FastCGIError` when the caller left.
     mutating func run(_ reply: inout Reply) async throws {
         while true {
-            switch try await answer.next(until: wakeTime) {
-            case .deadline: try await deadlinePassed(&reply)
-            case .end: return try await ended(&reply)
+            switch try answer.arrival {
+            case nil where loop.now >= min(deadline, heartbeat): try await fillSilence(&reply)
+            case nil: await answer.wakeup.wait(until: min(deadline, heartbeat))
+            case .end: return try await end(&reply)
             case .bytes:
                 if reply.upstream == nil { try await begin(&reply) }
                 answer.take(into: &splitter)
@@ -54,76 +56,97 @@ struct Relay {
         guard reply.upstream?.isEventStream == true else { throw try await unexpectedAnswer() }
     }
 
-    // MARK: Silence
-
-    /// The upstream's deadline, or the caller's next sign of life.
-    private var wakeTime: Instant { min(deadline, heartbeat) }
-
-    private var deadline: Instant {
-        if let lastEvent { lastEvent + settings.timeouts.idle } else { start + settings.timeouts.firstToken }
-    }
-
-    private var heartbeat: Instant {
-        settings.heartbeat > .zero ? lastWrite + settings.heartbeat : .distantFuture
-    }
-
-    private mutating func deadlinePassed(_ reply: inout Reply) async throws {
+    /// Nothing came for too long: from the upstream, or for the caller's and the web server's patience.
+    private mutating func fillSilence(_ reply: inout Reply) async throws {
         guard loop.now < deadline else {
-            throw lastEvent == nil
-                ? ChatError.upstreamTimedOut(.firstToken, after: settings.timeouts.firstToken)
-                : ChatError.upstreamTimedOut(.idle, after: settings.timeouts.idle)
+            throw hasEvents
+                ? ChatError.upstreamTimedOut(.idle, after: settings.timeouts.idle)
+                : ChatError.upstreamTimedOut(.firstToken, after: settings.timeouts.firstToken)
         }
-        if loop.now >= heartbeat { try await send(Self.keepAlive[...], &reply) }
+        try await send(Self.keepAlive[...], &reply)
     }
 
     // MARK: Events
 
-    /// Forwards all complete events in one flush. Whether `[DONE]` was the last of them.
-    private mutating func forwardEvents(_ reply: inout Reply) async throws -> Bool {
-        var start = 0
-        var isDone = false
-        while !isDone, let event = try nextEvent() {
-            if event.data == .none { continue }
-            lastEvent = loop.now
-            switch ChatFrame(splitter.data(of: event).span, depthMax: settings.limits.jsonDepth) {
-            case .chunk(let chunk): hasFinishReason = hasFinishReason || chunk.hasFinishReason
-            case .done: isDone = true
-            case .other:
-                // A frame without choices breaks clients that expect them in every one.
-                try await send(splitter.buffer[start..<event.bytes.lowerBound], &reply)
-                start = event.bytes.upperBound
-            case .error(let error):
-                try await send(splitter.buffer[start..<event.bytes.lowerBound], &reply)
-                throw ChatError.upstreamReported(error, isCallersKey: false)
-            case .garbage:
-                try await send(splitter.buffer[start..<event.bytes.lowerBound], &reply)
-                throw ChatError.upstreamFailed(.garbage)
-            }
-        }
-        // Comments alone do not open the gate: the 200 waits for an event.
-        if reply.hasStarted || lastEvent != nil { try await send(splitter.buffer[start..<splitter.takenCount], &reply) }
-        splitter.discard()
-        return isDone
+    /// What ends a stretch of events that can be forwarded as they are.
+    private enum Stop {
+        /// More bytes are needed.
+        case none
+        /// `[DONE]`, which is part of the stretch.
+        case done
+        /// A frame that is left out.
+        case skip(Event)
+        case failure(ChatError)
     }
 
-    private mutating func nextEvent() throws(ChatError) -> Event? {
-        do { return try splitter.next() } catch { throw .upstreamEventTooLarge(bytesMax: settings.limits.eventBytes) }
+    /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
+    private mutating func forwardEvents(_ reply: inout Reply) async throws -> Bool {
+        var start = 0
+        while true {
+            var end = start
+            let stop = scanEvents(&end)
+            // Comments alone do not open the gate: the 200 waits for an event.
+            if reply.hasStarted || hasEvents, start < end { try await send(splitter.buffer[start..<end], &reply) }
+            switch stop {
+            case .skip(let event): start = event.bytes.upperBound
+            case .failure(let error): throw error
+            case .none, .done:
+                splitter.discard()
+                if case .done = stop { return true }
+                return false
+            }
+        }
+    }
+
+    /// Moves `end` over the events that are to be forwarded.
+    private mutating func scanEvents(_ end: inout Int) -> Stop {
+        do throws(EventError) {
+            while let event = try splitter.next() {
+                if event.data != .none {
+                    deadline = loop.now + settings.timeouts.idle
+                    if let stop = look(at: event) {
+                        if case .done = stop { end = splitter.takenCount }
+                        return stop
+                    }
+                    hasEvents = true
+                }
+                end = splitter.takenCount
+            }
+            end = splitter.takenCount
+            return .none
+        } catch {
+            return .failure(.upstreamEventTooLarge(bytesMax: settings.limits.eventBytes))
+        }
+    }
+
+    private mutating func look(at event: Event) -> Stop? {
+        switch reader.read(splitter.data(of: event).span) {
+        case .chunk(let chunk):
+            if chunk.hasFinishReason { hasFinishReason = true }
+            return nil
+        case .done:
+            hasEvents = true
+            return .done
+        // A frame without choices breaks clients that expect them in every one.
+        case .other: return .skip(event)
+        case .error(let error): return .failure(.upstreamReported(error, isCallersKey: false))
+        case .garbage: return .failure(.upstreamFailed(.garbage))
+        }
     }
 
     private mutating func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
-        guard !bytes.isEmpty else { return }
         if !reply.hasStarted { try await reply.startStream() }
-        try await reply.send(bytes)
-        lastWrite = loop.now
+        if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
+        if settings.heartbeat > .zero { heartbeat = loop.now + settings.heartbeat }
     }
 
     // MARK: The end
 
     /// The upstream's response is over, without `[DONE]`.
-    private mutating func ended(_ reply: inout Reply) async throws {
+    private mutating func end(_ reply: inout Reply) async throws {
         if reply.upstream == nil { try await begin(&reply) }
         guard hasFinishReason else {
-            throw lastEvent == nil ? ChatError.upstreamFailed(.noAnswer) : ChatError.upstreamCutOff
+            throw hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
         }
         try await send(Self.doneEvent[...], &reply)
     }

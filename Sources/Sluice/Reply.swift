@@ -35,6 +35,11 @@ struct Reply: ~Copyable {
         try await response.send(bytes)
     }
 
+    /// The same, unless it would have to wait. Whether it has.
+    mutating func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
+        try response.sendAtOnce(bytes)
+    }
+
     mutating func sendJSON(_ body: [UInt8]) async throws(FastCGIError) {
         try await respond(200, body, [])
     }

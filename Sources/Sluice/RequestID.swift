@@ -1,5 +1,7 @@
 // The name under which one request is found again: in the response, in the log, and at the upstream.
 
+import Synchronization
+
 struct RequestID: Equatable, Sendable, CustomStringConvertible {
     let description: String
 
@@ -8,18 +10,21 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
         if let callers, (1...128).contains(callers.utf8.count), callers.utf8.allSatisfy(Self.isSane) {
             description = callers
         } else {
-            description = Self.random()
+            description = Self.fresh()
         }
     }
 
-    /// 128 random bits in hexadecimal.
-    private static func random() -> String {
-        let digits = [UInt8]("0123456789abcdef".utf8)
-        var generator = SystemRandomNumberGenerator()
+    /// 64 bits that name this process, and a count from a random start: unique without asking the kernel for each.
+    private static let process = UInt64.random(in: .min ... .max)
+    private static let count = Atomic<UInt64>(.random(in: .min ... .max))
+
+    private static func fresh() -> String {
         var text = [UInt8]("req_".utf8)
-        for _ in 0..<2 {
-            let bits = generator.next()
-            for shift in stride(from: 60, through: 0, by: -4) { text.append(digits[Int(bits >> UInt64(shift) & 15)]) }
+        for bits in [process, count.wrappingAdd(1, ordering: .relaxed).newValue] {
+            for shift in stride(from: 60 as UInt64, through: 0, by: -4) {
+                let digit = UInt8(bits >> shift & 15)
+                text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            }
         }
         return String(decoding: text, as: UTF8.self)
     }

@@ -59,7 +59,9 @@ extension Logger {
         let level: Level =
             switch error {
             case .upstreamRefusedKey, .internalDefect: .error
-            case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .overloaded: .warning
+            case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge,
+                .overloaded:
+                .warning
             default: .debug
             }
         log(

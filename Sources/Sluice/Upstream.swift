@@ -85,12 +85,22 @@ struct OpenAIEndpoint {
 }
 
 /// One upstream's answer on its way.
+///
+///     while let arrival = … answer.arrival … { take it }        // and in between: await answer.wakeup.wait(until: …)
 final class UpstreamAnswer {
     enum Source {
         case http(Transfer)
         case demo(DemoAnswer)
     }
-    /// `nil` until the first arrival that is no deadline.
+    enum Arrival {
+        /// Bytes of the body to take.
+        case bytes
+        /// The end of the answer, whether it makes sense or not.
+        case end
+    }
+    /// Woken when there may be something new.
+    let wakeup: Wakeup
+    /// `nil` until the first arrival.
     private(set) var head: UpstreamHead?
 
     private let source: Source
@@ -102,26 +112,41 @@ final class UpstreamAnswer {
         self.source = source
         self.jsonDepth = jsonDepth
         self.failed = failed
-        if case .demo = source { head = .demo }
+        switch source {
+        case .http(let transfer): wakeup = transfer.wakeup
+        case .demo(let demo):
+            wakeup = demo.wakeup
+            head = .demo
+        }
     }
 
-    /// Waits for the next part of the body, at most until `deadline`.
+    /// What there is now; `nil` while one must wait.
     ///
     /// - Throws: `ChatError` for what went wrong at the upstream; `CancellationError` when the task is cancelled.
-    func next(until deadline: Instant?) async throws -> Transfer.Arrival {
-        switch source {
-        case .demo(let demo): return try await demo.next(until: deadline)
-        case .http(let transfer):
-            do {
-                if head == nil {
-                    guard let head = try await transfer.head(until: deadline) else { return .deadline }
-                    self.head = UpstreamHead(head)
+    var arrival: Arrival? {
+        get throws {
+            switch source {
+            case .demo(let demo): return try demo.arrived()
+            case .http(let transfer):
+                do {
+                    return try arrival(of: transfer)
+                } catch {
+                    failed(error)
+                    throw try ChatError(error)
                 }
-                return try await transfer.next(until: deadline)
-            } catch {
-                failed(error)
-                throw try ChatError(error)
             }
+        }
+    }
+
+    private func arrival(of transfer: Transfer) throws(HTTPError) -> Arrival? {
+        if head == nil {
+            guard let head = try transfer.takeHead() else { return nil }
+            self.head = UpstreamHead(head)
+        }
+        switch try transfer.arrived() {
+        case .bytes: return .bytes
+        case .end: return .end
+        case .deadline, nil: return nil
         }
     }
 
@@ -129,26 +154,26 @@ final class UpstreamAnswer {
     func take(into splitter: inout EventSplitter) {
         switch source {
         case .http(let transfer): transfer.take { splitter.append($0) }
-        case .demo(let demo):
-            splitter.append(demo.bytes)
-            demo.removeBytes()
+        case .demo(let demo): splitter.append(demo.takeBytes())
         }
     }
 
     /// The rest of the body as a whole.
     ///
-    /// - Throws: as `next(until:)`, and `ChatError` when it is larger than `bytesMax`.
+    /// - Throws: as `arrival`, and `ChatError` when it is larger than `bytesMax`.
     func collect(bytesMax: Int) async throws -> [UInt8] {
         var body: [UInt8] = []
         while true {
-            switch source {
-            case .http(let transfer): transfer.take { bytes in for index in bytes.indices { body.append(bytes[index]) } }
-            case .demo(let demo):
-                body += demo.bytes
-                demo.removeBytes()
+            switch try arrival {
+            case .end: return body
+            case nil: await wakeup.wait()
+            case .bytes:
+                switch source {
+                case .http(let transfer): transfer.take { bytes in for index in bytes.indices { body.append(bytes[index]) } }
+                case .demo(let demo): body += demo.takeBytes()
+                }
+                guard body.count <= bytesMax else { throw ChatError.upstreamAnswerTooLarge(bytesMax: bytesMax) }
             }
-            guard body.count <= bytesMax else { throw ChatError.upstreamEventTooLarge(bytesMax: bytesMax) }
-            if try await next(until: nil) == .end { return body }
         }
     }
 
