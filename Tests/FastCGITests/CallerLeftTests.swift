@@ -121,6 +121,21 @@ import Testing
         }
     }
 
+    @Test func `a write that fails while libfcgi makes room in its buffer is noticed`() async throws {
+        try await LoopActor.run { worker in
+            var leave: () -> Void = {}
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                leave()
+                try await response?.start(status: 200, headers: [("LONG", String(repeating: "x", count: 30_000))])
+            }
+            let peer = exchange.peer
+            leave = { peer.close() }
+            try await peer.send(SentRequest().bytes)
+            #expect(await exchange.end() == nil)
+            #expect(exchange.outcomes == [.callerLeft] && exchange.callersLeft == 1)
+        }
+    }
+
     @Test func `a write that fails in the answer's last bytes is an error of finish`() async throws {
         try await LoopActor.run { worker in
             var leave: () -> Void = {}
