@@ -19,7 +19,7 @@ import Testing
         }
         let changes = [Change("limit_conn sluice_streams 1000;", to: "limit_conn sluice_streams 2;")]
         try await Site.with(server, upstream: upstream, changes: changes) { site in
-            let open = try (0..<2).map { _ in try site.call(chat("open")) }
+            let open = try (0..<2).map { try site.call(chat("open \($0)")) }
             for stream in open { try await stream.arrival(of: "assistant") }
             try expectRefusal(try await site.call(chat()).ended())
             var other = chat()
@@ -27,7 +27,7 @@ import Testing
             #expect(try await site.call(other).ended().status == 200)
             // One stream less is one place more.
             open[0].close()
-            try await upstream.peerClosed()
+            try await upstream.request(containing: "open 0").closedByPeer()
             #expect(try await site.call(chat()).ended().status == 200)
         }
     }

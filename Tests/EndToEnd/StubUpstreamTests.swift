@@ -136,7 +136,7 @@ import Testing
 
     @Test func `shows its lines as they come`() async throws {
         let directory = try TemporaryDirectory()
-        let child = try ChildProcess("sh", ["-c", "echo one; sleep 1000"], in: directory)
+        let child = try ChildProcess("sh", ["-c", "echo one; exec sleep 1000"], in: directory)
         #expect(try await ChildProcess.line(containing: "on", in: child.output) == "one")
     }
 }
