@@ -1,0 +1,249 @@
+import EventLoop
+import Foundation
+import HTTPClient
+import TestSupport
+import Testing
+
+private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+@Suite struct TLSTests {
+    @Test func `a certificate that nobody vouches for is refused with the reason`() async throws {
+        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let url = server.url
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            guard case .tls(let reason) = await session.failure(of: .post(url, "{}")).error else {
+                Issue.record("it was trusted")
+                return
+            }
+            #expect(reason.contains("certificate"))
+        }
+    }
+
+    @Test func `a certificate for another host is refused with the reason`() async throws {
+        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let (url, file) = ("https://127.0.0.1:\(server.port)/", server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            guard case .tls(let reason) = await session.failure(of: .post(url, "{}")).error else {
+                Issue.record("it was trusted")
+                return
+            }
+            #expect(reason.contains("127.0.0.1"))
+        }
+    }
+
+    @Test func `a file of certificates that cannot be read trusts nobody`() async throws {
+        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let url = server.url
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting("/nonexistent.pem"))
+            guard case .tls = await session.failure(of: .post(url, "{}")).error else {
+                Issue.record("it was trusted")
+                return
+            }
+        }
+    }
+
+    @Test func `plain text where TLS is expected is a failure of TLS`() async throws {
+        let server = try ScriptServer { peer in peer.send("HTTP/1.1 400 Bad Request\r\n\r\n") }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            guard case .tls = await session.failure(of: .get("https://localhost:\(server.port)/")).error else {
+                Issue.record("it was taken for TLS")
+                return
+            }
+        }
+    }
+
+    @Test(arguments: ["http2", ""], [0, 500, 200_000])
+    func `a trusted server answers, over HTTP/2 where it can`(protocols: String, count: Int) async throws {
+        let backend = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report(request)
+                peer.send(ok)
+            }
+        }
+        let server = try TLSServer(backend: backend.port, protocols: protocols)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            let body = String(repeating: "x", count: count)
+            let (head, answer) = try await session.fetch(.post(url, body, headers: [(name: "X-Key", value: "key")]))
+            #expect(head?.status == 200)
+            #expect(head?["content-length"] == "2")
+            #expect(answer == "ok")
+            let request = try #require(await backend.report())
+            #expect(request.contains("X-Protocol: HTTP/\(protocols.isEmpty ? "1.1" : "2.0")"))
+            #expect(request.lowercased().contains("x-key: key"))
+            #expect(request.hasSuffix("\r\n\r\n" + body))
+        }
+    }
+}
+
+/// Transfers over HTTP/2 to an nginx whose upstream does what the test says.
+@Suite struct MultiplexingTests {
+    @Test func `two transfers share a connection, and cancelling one leaves the other alive`() async throws {
+        let gate = Gate()
+        let backend = try ScriptServer { peer in
+            guard let request = peer.request() else { return }
+            peer.report(request)
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            peer.chunk("first")
+            guard request.contains("stays") else {
+                peer.waitForEnd()
+                return peer.report("left")
+            }
+            gate.wait()
+            peer.chunk("second")
+            peer.send("0\r\n\r\n")
+        }
+        let server = try TLSServer(backend: backend.port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            try await session.withTransfer(.post(url, "stays")) { stays in
+                try await session.withTransfer(.post(url, "leaves")) { leaves in
+                    for transfer in [stays, leaves] {
+                        _ = try await transfer.head()
+                        #expect(try await transfer.next() == .bytes)
+                        #expect(transfer.text() == "first")
+                    }
+                    leaves.cancel()
+                    await #expect(throws: HTTPError.cancelled) { try await leaves.next() }
+                }
+                let requests = [await backend.report(), await backend.report()].map(connection(of:))
+                #expect(requests[0] != nil && requests[0] == requests[1])
+                #expect(await backend.report() == "left")
+                gate.open()
+                #expect(try await transferText(stays) == "second")
+            }
+            #expect(descriptorsConnected(to: URL(string: url).flatMap(\.port).map(UInt16.init) ?? 0) == 1)
+        }
+    }
+
+    @Test func `a transfer that waits for another's handshake goes on when that one is cancelled`() async throws {
+        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            for turns in 0..<12 {
+                let session = try Session(on: worker.loop, .trusting(file))
+                try await session.withTransfer(.post(url, "leaves")) { leaves in
+                    try await session.withTransfer(.post(url, "stays")) { stays in
+                        for _ in 0..<turns { await worker.loop.sleep(for: .microseconds(100)) }
+                        leaves.cancel()
+                        _ = try await stays.head()
+                        #expect(try await transferText(stays) == "ok")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `many transfers at once use few connections`() async throws {
+        let backend = try ScriptServer(answer: ok)
+        let server = try TLSServer(backend: backend.port)
+        let (url, file, port) = (server.url, server.certificateFile, server.port)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            let tasks = (0..<100).map { _ in
+                Task {
+                    _ = worker
+                    return try await session.fetch(.post(url, "{}")).body
+                }
+            }
+            for task in tasks { #expect(try await task.value == "ok") }
+            #expect(descriptorsConnected(to: port) == 1)
+        }
+    }
+
+    @Test func `a reader that lags does not hold up the other transfers of its connection`() async throws {
+        let lag = [UInt8](repeating: 7, count: 2 << 20)
+        let backend = try ScriptServer { peer in
+            guard let request = peer.request() else { return }
+            if request.contains("large") {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(lag.count)\r\n\r\n")
+                peer.send(lag)
+                peer.report("sent")
+            } else {
+                peer.send(ok)
+            }
+            peer.waitForEnd()
+        }
+        let server = try TLSServer(backend: backend.port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            try await session.withTransfer(.post(url, "large")) { large in
+                _ = try await large.head()
+                #expect(await backend.report() == "sent")
+                for _ in 0..<20 { #expect(try await session.fetch(.post(url, "small")).body == "ok") }
+                #expect(try await large.rest() == lag)
+            }
+        }
+    }
+
+    @Test func `a reader that takes nothing at all fails its own transfer only`() async throws {
+        let backend = try ScriptServer { peer in
+            guard let request = peer.request() else { return }
+            if request.contains("large") {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+                while peer.send([UInt8](repeating: 7, count: 1 << 20)) == 1 << 20 {}
+                peer.report("left")
+            } else {
+                peer.send(ok)
+            }
+        }
+        let server = try TLSServer(backend: backend.port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.trusting(file)
+            configuration.unreadMultiplexedBytesMax = 1 << 20
+            let session = try Session(on: worker.loop, configuration)
+            try await session.withTransfer(.post(url, "large")) { large in
+                _ = try await large.head()
+                #expect(await backend.report() == "left")
+                #expect(try await session.fetch(.post(url, "small")).body == "ok")
+                #expect(try await large.next() == .bytes)
+                #expect(large.bytes().count <= 1 << 20)
+                guard case .readerTooSlow = await #expect(throws: HTTPError.self, performing: { try await large.next() }) else {
+                    Issue.record("it went on")
+                    return
+                }
+            }
+        }
+    }
+
+    @Test func `a stream that the server resets is cut off`() async throws {
+        let backend = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            peer.chunk("first")
+        }
+        let server = try TLSServer(backend: backend.port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            let (error, body) = await session.failure(of: .post(url, "{}"))
+            #expect(error == .cutOff(afterBytes: 5))
+            #expect(body == 5)
+        }
+    }
+}
+
+extension Session.Configuration {
+    static func trusting(_ file: String) -> Session.Configuration {
+        var configuration = Session.Configuration()
+        configuration.caFile = file
+        return configuration
+    }
+}
+
+private func transferText(_ transfer: Transfer) async throws(HTTPError) -> String {
+    String(decoding: try await transfer.rest(), as: UTF8.self)
+}
+
+/// The number of the connection that nginx got the request on.
+private func connection(of request: String?) -> Substring? {
+    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
+}
