@@ -55,6 +55,32 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 300, 4096, 4097, 8176])
+    func `sending at once writes all or nothing, and says which`(pieceBytes: Int) async throws {
+        try await LoopActor.run { worker in
+            let content = pattern(3 << 20)
+            let full = Wakeup(on: worker.loop)
+            var counts = [true: 0, false: 0]
+            let exchange = try Exchange(on: worker, sendBufferBytes: 64 << 10) { request, response throws(FastCGIError) in
+                try await response?.start(status: 200, headers: [])
+                #expect(try response?.sendAtOnce(content[...]) == false, "more than libfcgi's buffer holds")
+                var rest = content[...]
+                for _ in 0..<2000 {
+                    let isSent = try response?.sendAtOnce(rest.prefix(pieceBytes)) == true
+                    counts[isSent, default: 0] += 1
+                    if isSent { rest = rest.dropFirst(pieceBytes) }
+                }
+                full.wake()
+                try await response.take()?.finish(sending: rest)
+            }
+            try await exchange.peer.send(SentRequest().bytes)
+            await full.wait()
+            #expect(counts.values.allSatisfy { $0 > 0 }, "\(counts)")
+            let answer = try await exchange.peer.readAnswer()
+            #expect(answer.body == content && answer.status == 0 && answer.faults.isEmpty)
+        }
+    }
+
     @Test func `a caller that leaves while its peer takes nothing is told at once`() async throws {
         try await LoopActor.run { worker in
             let exchange = try Exchange(
