@@ -65,8 +65,7 @@ package struct ChatFrameReader: Sendable {
         var reader = ChunkReader(depthMax: depthMax)
         let frame = ChatFrame(data, &reader)
         if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content {
-            model.removeAll(keepingCapacity: true)
-            for index in data.indices { model.append(data[index]) }
+            model = data.bytes(in: data.indices)
             (modelContent, modelChunk) = (content, chunk)
         }
         return frame

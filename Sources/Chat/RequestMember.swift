@@ -49,9 +49,19 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     // What its webhook events have.
     case message
 
-    static let named = Dictionary(uniqueKeysWithValues: allCases.map { ($0.name, $0) })
+    private static let names = allCases.map { "\($0)" }
+    private static let named = Dictionary(uniqueKeysWithValues: zip(names, allCases))
+    private static let byKey = Dictionary(
+        uniqueKeysWithValues: allCases.filter { $0.name.utf8.count <= 16 }.map { (JSONKey($0.name), $0) })
 
-    var name: String { "\(self)" }
+    /// The parameter of a validated name; its range includes the quotes.
+    init?(_ name: Range<Int>, in document: Span<UInt8>) {
+        let parameter = Self.byKey[JSONKey(name, in: document)] ?? Self.named[JSONText.decode(name, in: document)]
+        guard let parameter else { return nil }
+        self = parameter
+    }
+
+    var name: String { Self.names[Int(rawValue)] }
 
     /// One bit of its own in a word; there are fewer than 64.
     var bit: UInt64 { 1 << UInt64(rawValue) }

@@ -34,8 +34,8 @@ struct RequestReader {
         try scanner.beginObject(document)
         while let name = try scanner.nextMember(document) {
             guard members.count < Self.membersMax else { throw JSONError(offset: name.lowerBound, reason: .tooManyMembers) }
-            let name = JSONText.decode(name, in: document)
-            let parameter = Parameter.named[name]
+            let parameter = Parameter(name, in: document)
+            let name = parameter?.name ?? JSONText.decode(name, in: document)
             let value = parameter == .messages ? try readMessages(document) : try scanner.value(document)
             members.append(RequestMember(name: name, parameter: parameter, value: value))
         }

@@ -8,6 +8,8 @@
     private var waiter: UnsafeContinuation<Void, Never>?
     private var isAwake = false
     private var timer: Timer?
+    /// What the timer is set to, so that a wait with the deadline of the last one has nothing to do.
+    private var timerDeadline: Instant?
 
     package init(on loop: EventLoop) { self.loop = loop }
 
@@ -33,6 +35,8 @@
     }
 
     private func setTimer(_ deadline: Instant?) {
+        guard deadline != timerDeadline else { return }
+        timerDeadline = deadline
         guard let deadline, deadline != .distantFuture else { return timer?.cancel() ?? () }
         let timer = timer ?? Timer(on: loop) { [unowned self] in deadlinePassed() }
         self.timer = timer
@@ -41,6 +45,7 @@
 
     /// A timer that outlived its wait finds nobody here and says nothing.
     private func deadlinePassed() {
+        timerDeadline = nil
         if unsafe waiter != nil { wake() }
     }
 }

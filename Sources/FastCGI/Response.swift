@@ -30,7 +30,7 @@ package struct Response: ~Copyable {
         var head: [UInt8] = []
         head.reserveCapacity(512)
         head.appendHeader("Status", String(status))
-        for (name, value) in headers where !name.breaksHeader && !value.breaksHeader { head.appendHeader(name, value) }
+        for (name, value) in headers { head.appendHeader(name, value) }
         head.append(contentsOf: "\r\n".utf8)
         try await connection.write(head[...], flushes: false)
     }
@@ -63,16 +63,17 @@ package struct Response: ~Copyable {
 }
 
 extension [UInt8] {
+    /// Appends a header's line, unless a CR, LF or NUL in it would break it.
     fileprivate mutating func appendHeader(_ name: String, _ value: String) {
+        let start = count
         append(contentsOf: name.utf8)
         append(contentsOf: ": ".utf8)
         append(contentsOf: value.utf8)
+        for index in start..<count where self[index] == 10 || self[index] == 13 || self[index] == 0 {
+            return removeSubrange(start...)
+        }
         append(contentsOf: "\r\n".utf8)
     }
-}
-
-extension String {
-    fileprivate var breaksHeader: Bool { utf8.contains { $0 == 10 || $0 == 13 || $0 == 0 } }
 }
 
 extension Connection {

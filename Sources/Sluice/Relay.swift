@@ -11,10 +11,13 @@ struct Relay {
     private let loop: EventLoop
     private var splitter: EventSplitter
     private var reader: ChatFrameReader
-    /// When the upstream must have said more: its first event, or the next.
-    private var deadline: Instant
-    /// When the caller is due a sign of life.
-    private var heartbeat: Instant
+    /// When the upstream last sent an event; comments do not count.
+    private var lastEvent: Instant
+    /// When the caller last got anything.
+    private var lastWrite: Instant
+    /// When to look whether one of them is too long ago. It stays while events come: to postpone it for each would cost more
+    /// than to look once in vain.
+    private var nextCheck: Instant
     private var hasEvents = false
     private var hasFinishReason = false
 
@@ -29,8 +32,10 @@ struct Relay {
         self.loop = loop
         splitter = EventSplitter(eventBytesMax: settings.limits.eventBytes)
         reader = ChatFrameReader(depthMax: settings.limits.jsonDepth)
-        deadline = loop.now + settings.timeouts.firstToken
-        heartbeat = settings.heartbeat > .zero ? loop.now + settings.heartbeat : .distantFuture
+        lastEvent = loop.now
+        lastWrite = loop.now
+        nextCheck = loop.now
+        nextCheck = min(deadline, heartbeat)
     }
 
     /// Runs until the upstream's `[DONE]` has been sent, or one in its place after a finish reason.
@@ -39,8 +44,8 @@ struct Relay {
     mutating func run(_ reply: inout Reply) async throws {
         while true {
             switch try answer.arrival {
-            case nil where loop.now >= min(deadline, heartbeat): try await fillSilence(&reply)
-            case nil: await answer.wakeup.wait(until: min(deadline, heartbeat))
+            case nil where loop.now >= nextCheck: try await checkSilence(&reply)
+            case nil: await answer.wakeup.wait(until: nextCheck)
             case .end: return try await end(&reply)
             case .bytes:
                 if reply.upstream == nil { try await begin(&reply) }
@@ -56,14 +61,27 @@ struct Relay {
         guard reply.upstream?.isEventStream == true else { throw try await unexpectedAnswer() }
     }
 
-    /// Nothing came for too long: from the upstream, or for the caller's and the web server's patience.
-    private mutating func fillSilence(_ reply: inout Reply) async throws {
+    // MARK: Silence
+
+    /// When the upstream must have said more: its first event, or the next.
+    private var deadline: Instant {
+        lastEvent + (hasEvents ? settings.timeouts.idle : settings.timeouts.firstToken)
+    }
+
+    /// When the caller is due a sign of life.
+    private var heartbeat: Instant {
+        settings.heartbeat > .zero ? lastWrite + settings.heartbeat : .distantFuture
+    }
+
+    /// Gives up on an upstream that was silent for too long, and shows a caller that its answer is still on the way.
+    private mutating func checkSilence(_ reply: inout Reply) async throws {
         guard loop.now < deadline else {
             throw hasEvents
                 ? ChatError.upstreamTimedOut(.idle, after: settings.timeouts.idle)
                 : ChatError.upstreamTimedOut(.firstToken, after: settings.timeouts.firstToken)
         }
-        try await send(Self.keepAlive[...], &reply)
+        if loop.now >= heartbeat { try await send(Self.keepAlive[...], &reply) }
+        nextCheck = min(deadline, heartbeat)
     }
 
     // MARK: Events
@@ -103,7 +121,7 @@ struct Relay {
         do throws(EventError) {
             while let event = try splitter.next() {
                 if event.data != .none {
-                    deadline = loop.now + settings.timeouts.idle
+                    lastEvent = loop.now
                     if let stop = look(at: event) {
                         if case .done = stop { end = splitter.takenCount }
                         return stop
@@ -137,7 +155,7 @@ struct Relay {
     private mutating func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
         if !reply.hasStarted { try await reply.startStream() }
         if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
-        if settings.heartbeat > .zero { heartbeat = loop.now + settings.heartbeat }
+        lastWrite = loop.now
     }
 
     // MARK: The end
