@@ -14,7 +14,8 @@ func lineArrived(_ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: In
     guard let data = unsafe data else { return 0 }
     let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
     let line = unsafe String(decoding: buffer, as: UTF8.self)
-    return unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().receive(line: line) ? size * count : 0
+    unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().receive(line: line)
+    return size * count
 }
 
 /// `CURLOPT_PREREQFUNCTION`: there is a connection, TLS included, and the request is about to be sent on it.
@@ -22,13 +23,15 @@ func connectionMade(
     _ data: UnsafeMutableRawPointer?, _ peer: UnsafeMutablePointer<CChar>?, _ local: UnsafeMutablePointer<CChar>?,
     _ peerPort: Int32, _ localPort: Int32
 ) -> Int32 {
-    if let data = unsafe data { unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().isConnected = true }
+    guard let data = unsafe data, let peer = unsafe peer else { return CURL_PREREQFUNC_OK }
+    let connection = Connection(localPort: localPort, peerPort: peerPort, peer: unsafe String(cString: peer))
+    unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().connection = connection
     return CURL_PREREQFUNC_OK
 }
 
 /// `CURLMOPT_SOCKETFUNCTION`
 ///
-/// It never reports a failure: libcurl would give up all transfers for that of one.
+/// It never reports a failure: libcurl would give up all transfers for the sake of one.
 func socketChanged(
     _ easy: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ what: Int32, _ data: UnsafeMutableRawPointer?,
     _ unused: UnsafeMutableRawPointer?

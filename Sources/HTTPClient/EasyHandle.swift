@@ -104,7 +104,17 @@ import EventLoop
 
     /// Lets a paused response flow. libcurl calls the write callback from inside this call.
     func unpause() -> CURLcode { unsafe curl_easy_pause(pointer, CURLPAUSE_CONT) }
+
+    /// Makes libcurl send what waits in its buffer for the handle's connection: a change of the stream's window does.
+    func flushConnection() {
+        _ = unsafe curl_easy_pause(pointer, CURLPAUSE_RECV)
+        _ = unsafe curl_easy_pause(pointer, CURLPAUSE_CONT)
+    }
 }
+
+/// Since 7.88.0 and before 8.15 a stream's reset stays in libcurl's buffer until its connection is next written to
+/// (curl issue 17611), and an upstream would go on answering nobody.
+let resetsLinger = unsafe curl_version_info(CURLVERSION_FIRST).map { unsafe $0.pointee.version_num < 0x08_0F_00 } ?? true
 
 /// The host that a URL names, without user information and port; libcurl's own parser, so that both agree.
 func host(of url: String) -> String {

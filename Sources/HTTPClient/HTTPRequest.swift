@@ -31,7 +31,9 @@ package struct HTTPRequest: Sendable {
 
 extension HTTPRequest {
     var outline: Transfer.Outline {
-        .init(url: url, connectTimeout: connectTimeout, totalTimeout: totalTimeout, bodyBytes: method == .post ? body.count : 0)
+        .init(
+            url: url, isSecure: isSecure, connectTimeout: connectTimeout, totalTimeout: totalTimeout,
+            bodyBytes: method == .post ? body.count : 0)
     }
 
     var isSecure: Bool { url.utf8.starts(with: "https://".utf8) }

@@ -34,8 +34,8 @@ package final class Session {
     private var watches: [curl_socket_t: Watch] = [:]
     private var spareHandles: [EasyHandle] = []
     private var transfers: [Transfer] = []
-    /// Transfers whose socket the loop could not watch, until libcurl has returned and they can be removed.
-    private var unwatched: [(Transfer, SystemError)] = []
+    /// Transfers that a callback wants to end, until libcurl has returned and they can be removed.
+    private var doomed: [(Transfer, HTTPError)] = []
     private var isInsideLibcurl = false
 
     /// - Throws: `HTTPError.unavailable` when memory or descriptors are out.
@@ -102,17 +102,39 @@ extension Session {
     /// Takes a transfer's handle out of libcurl, which closes its connection (HTTP/1) or resets its stream (HTTP/2)
     /// unless the response was whole.
     func remove(_ transfer: Transfer, _ handle: EasyHandle) {
-        callLibcurl { multi?.remove(handle) }
-        handle.reset()
-        if spareHandles.count < configuration.spareHandlesMax { spareHandles.append(handle) }
         let last = transfers.removeLast()
         if last !== transfer {
             transfers[transfer.place] = last
             last.place = transfer.place
         }
+        let mustFlush = resetsLinger && !transfer.isWhole
+        // It closes the connection if no other transfer uses it.
+        if mustFlush { handle.set(CURLOPT_FORBID_REUSE, 1) }
+        callLibcurl { multi?.remove(handle) }
+        if mustFlush, let connection = transfer.sharedConnection { flush(connection) }
+        handle.reset()
+        if spareHandles.count < configuration.spareHandlesMax { spareHandles.append(handle) }
     }
 
-    func unpause(_ handle: EasyHandle) -> CURLcode { callLibcurl { handle.unpause() } }
+    /// Pushes a stream's reset out by way of another stream of its connection. Without one the connection is closed by now.
+    private func flush(_ connection: Connection) {
+        let sibling = transfers.first { $0.connection == connection && $0.isAnswered }
+        callLibcurl { sibling?.handle?.flushConnection() }
+    }
+
+    /// What libcurl held back comes in from inside this call.
+    func unpause(_ transfer: Transfer, _ handle: EasyHandle) {
+        let code = callLibcurl { handle.unpause() }
+        if code != CURLE_OK { transfer.finish(code) }
+        endDoomed()
+    }
+
+    /// From a callback of libcurl, which goes on until it returns.
+    func doom(_ transfer: Transfer, _ error: HTTPError) { doomed.append((transfer, error)) }
+
+    private func endDoomed() {
+        while let (transfer, error) = doomed.popLast() { transfer.fail(error) }
+    }
 }
 
 // MARK: - Readiness and time
@@ -132,7 +154,7 @@ extension Session {
                 act(on: socket, events: readiness.events)
             }
         } catch {
-            if let transfer { unwatched.append((transfer, error)) }
+            if let transfer { doom(transfer, .unavailable(reason: error.description)) }
         }
     }
 
@@ -148,7 +170,7 @@ extension Session {
     private func act(on socket: curl_socket_t, events: Int32) {
         callLibcurl { multi?.act(on: socket, events: events) }
         while let (transfer, code) = multi?.nextFinished() { transfer.finish(code) }
-        while let (transfer, error) = unwatched.popLast() { transfer.fail(.unavailable(reason: error.description)) }
+        endDoomed()
     }
 
     /// libcurl must not be called from its own callbacks. They only note what has happened and wake tasks, which run later.

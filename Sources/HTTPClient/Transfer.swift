@@ -21,8 +21,8 @@ package final class Transfer {
 
     /// Its index among the session's transfers.
     var place = 0
-    /// Whether there is a connection, TLS included.
-    var isConnected = false
+    /// The connection that it goes over, TLS included, once there is one.
+    var connection: Connection?
     private unowned let session: Session
     private let request: Outline
     private let start: Instant
@@ -35,12 +35,13 @@ package final class Transfer {
     private var unread: [UInt8] = []
     private var bytesReceived = 0
     private var isPaused = false
-    /// Why a callback told libcurl to stop.
-    private var objection: HTTPError?
+    /// Whether a callback has asked for its end; what still comes is not kept.
+    private var isDoomed = false
 
     /// What is left of a request once libcurl has it.
     struct Outline {
         let url: String
+        let isSecure: Bool
         let connectTimeout: Duration
         let totalTimeout: Duration
         let bodyBytes: Int
@@ -154,9 +155,9 @@ package final class Transfer {
         guard code != CURLE_OK else { return end(.ended) }
         let failure = Failure(
             code: code, reason: handle.reason, systemError: handle.systemError, url: request.url,
-            connectTimeout: request.connectTimeout, isConnected: isConnected, isHeadComplete: parser.isComplete,
+            connectTimeout: request.connectTimeout, isConnected: connection != nil, isHeadComplete: parser.isComplete,
             bytesReceived: bytesReceived)
-        end(.failed(objection ?? failure.error))
+        end(.failed(failure.error))
     }
 
     private func end(_ end: State) {
@@ -181,7 +182,7 @@ package final class Transfer {
         let total = start + request.totalTimeout
         if session.loop.now >= total {
             fail(.timedOut(.total, after: request.totalTimeout))
-        } else if isConnected {
+        } else if connection != nil {
             timer?.set(at: total)
         } else {
             fail(.timedOut(.connect, after: request.connectTimeout))
@@ -192,24 +193,35 @@ package final class Transfer {
 // MARK: - From libcurl
 
 extension Transfer {
-    /// From the header callback, a whole line a call. False makes libcurl give the transfer up.
-    func receive(line: String) -> Bool {
-        let wasComplete = parser.isComplete
-        guard parser.add(line) else {
-            objection = .headTooLarge(bytesMax: HeadParser.bytesMax)
-            return false
-        }
-        if parser.isComplete, !wasComplete { wakeup.wake() }
-        return true
+    /// Its handle, while libcurl works on it.
+    var handle: EasyHandle? { if case .running(let handle) = state { handle } else { nil } }
+
+    /// Whether its response is whole.
+    var isWhole: Bool { if case .ended = state { true } else { false } }
+
+    /// Whether its response has begun.
+    var isAnswered: Bool { parser.isComplete }
+
+    /// The connection that other transfers may share with it.
+    var sharedConnection: Connection? {
+        request.isSecure && (parser.isMultiplexed || !parser.isComplete) ? connection : nil
     }
 
-    /// From the write callback, also from inside `unpause()`. The number of bytes taken, or what makes libcurl pause or stop.
+    /// From the header callback, a whole line a call.
+    func receive(line: String) {
+        guard !isDoomed, !parser.isComplete else { return }
+        guard parser.add(line) else { return doom(.headTooLarge(bytesMax: HeadParser.bytesMax)) }
+        if parser.isComplete { wakeup.wake() }
+    }
+
+    /// From the write callback, also from inside `unpause()`. The number of bytes taken, or what makes libcurl pause.
     func receive(_ bytes: Span<UInt8>) -> Int {
         let limit = session.configuration
+        if isDoomed { return bytes.count }
         if parser.isMultiplexed {
-            guard unread.count + bytes.count <= limit.unreadMultiplexedBytesMax else {
-                objection = .readerTooSlow(unreadBytes: unread.count)
-                return 0
+            if unread.count + bytes.count > limit.unreadMultiplexedBytesMax {
+                doom(.readerTooSlow(unreadBytes: unread.count))
+                return bytes.count
             }
         } else if unread.count >= limit.unreadBytesMax {
             isPaused = true
@@ -217,6 +229,11 @@ extension Transfer {
         }
         append(bytes)
         return bytes.count
+    }
+
+    private func doom(_ error: HTTPError) {
+        isDoomed = true
+        session.doom(self, error)
     }
 
     /// Wakes the reader for the first bytes only: the others of this turn it finds when it looks.
@@ -229,11 +246,16 @@ extension Transfer {
         if wasEmpty { wakeup.wake() }
     }
 
-    /// What libcurl held back comes in from inside this call, and may pause the transfer again.
+    /// What libcurl held back may pause the transfer again.
     private func unpause() {
-        guard case .running(let handle) = state else { return }
         isPaused = false
-        let code = session.unpause(handle)
-        if code != CURLE_OK { finish(code) }
+        if let handle { session.unpause(self, handle) }
     }
+}
+
+/// What tells one connection from another: two to the same peer have different ports here.
+struct Connection: Equatable {
+    let localPort: Int32
+    let peerPort: Int32
+    let peer: String
 }

@@ -41,7 +41,7 @@ final class TLSServer {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = command
-        process.standardError = FileHandle.nullDevice
+        (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
         try process.run()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw POSIXError(.ECHILD) }
@@ -71,6 +71,7 @@ final class TLSServer {
         try Data(configuration.utf8).write(to: file)
         nginx.executableURL = URL(filePath: "/usr/bin/env")
         nginx.arguments = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "nginx", "-c", file.path, "-e", "\(path)/error.log"]
+        (nginx.standardOutput, nginx.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
         try nginx.run()
         while !FileManager.default.fileExists(atPath: "\(path)/pid"), nginx.isRunning { sched_yield() }
         guard nginx.isRunning else { throw POSIXError(.ECHILD) }

@@ -122,6 +122,65 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
+    @Test func `the only transfer of a connection is cancelled, and the server knows at once`() async throws {
+        let backend = try ScriptServer { peer in
+            guard peer.request() != nil else { return }
+            peer.report("requested")
+            // nginx keeps a head back until there is some of the body.
+            if peer.number == 1 { peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nfirst") }
+            peer.waitForEnd()
+            peer.report("left")
+        }
+        let server = try TLSServer(backend: backend.port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            for isAnswered in [true, false] {
+                try await session.withTransfer(.post(url, "{}")) { transfer in
+                    #expect(await backend.report() == "requested")
+                    if isAnswered { _ = try await transfer.head() }
+                }
+                #expect(await backend.report() == "left")
+            }
+        }
+    }
+
+    @Test func `cancelling many streams disturbs none that stays`() async throws {
+        let backend = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for number in 0..<200 {
+                    peer.chunk("\(number);")
+                    if request.contains("leaves") { peer.waitForEnd() }
+                }
+                peer.send("0\r\n\r\n")
+            }
+        }
+        let server = try TLSServer(backend: backend.port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            let staying = (0..<20).map { _ in
+                Task {
+                    _ = worker
+                    return try await session.fetch(.post(url, "stays")).body
+                }
+            }
+            let leaving = (0..<20).map { number in
+                Task {
+                    _ = worker
+                    try await session.withTransfer(.post(url, "leaves")) { transfer in
+                        for _ in 0..<number { await Task.yield() }
+                        if number % 2 == 0 { _ = try await transfer.head() }
+                    }
+                }
+            }
+            for task in leaving { try await task.value }
+            let expected = (0..<200).map { "\($0);" }.joined()
+            for task in staying { #expect(try await task.value == expected) }
+        }
+    }
+
     @Test func `a transfer that waits for another's handshake goes on when that one is cancelled`() async throws {
         let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
         let (url, file) = (server.url, server.certificateFile)
