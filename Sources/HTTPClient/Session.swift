@@ -16,7 +16,8 @@ package final class Session {
         /// Easy handles kept for the next requests. One takes about 8 KB.
         package var spareHandlesMax = 128
         /// What one read takes from a connection at most, held by each open transfer. libcurl allows 1 KiB to 512 KiB.
-        package var receiveBufferBytes = 4 << 10
+        /// Events are a few hundred bytes, and a larger buffer costs memory without saving time.
+        package var receiveBufferBytes = 2 << 10
         /// With so much unread, an HTTP/1 response is not read on until the reader has taken it.
         package var unreadBytesMax = 64 << 10
         /// With so much unread, an HTTP/2 response fails: pausing it would stall the other streams of its connection.

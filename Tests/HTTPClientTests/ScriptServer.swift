@@ -67,18 +67,21 @@ final class Peer {
 
     /// The next request, head and body; `nil` when the client has closed.
     func request() -> String? {
+        guard let head = waitForHead() else { return nil }
+        let length = head.lowercased().split(separator: "content-length: ").dropFirst().first.flatMap {
+            Int($0.prefix { $0.isNumber })
+        }
+        let total = head.utf8.count + (length ?? 0)
+        while input.count < total { guard receive() else { return nil } }
+        defer { input.removeFirst(total) }
+        return String(decoding: input.prefix(total), as: UTF8.self)
+    }
+
+    /// The next request's head; `request()` will give it again, with its body.
+    @discardableResult func waitForHead() -> String? {
         while true {
             let text = String(decoding: input, as: UTF8.self)
-            if let end = text.range(of: "\r\n\r\n") {
-                let length = text.lowercased().range(of: "content-length: ").map {
-                    Int(text[$0.upperBound...].prefix { $0.isNumber }) ?? 0
-                }
-                let total = text[..<end.upperBound].utf8.count + (length ?? 0)
-                if input.count >= total {
-                    defer { input.removeFirst(total) }
-                    return String(decoding: input.prefix(total), as: UTF8.self)
-                }
-            }
+            if let end = text.range(of: "\r\n\r\n") { return String(text[..<end.upperBound]) }
             guard receive() else { return nil }
         }
     }
