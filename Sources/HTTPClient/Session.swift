@@ -54,13 +54,14 @@ package final class Session {
 
     /// Starts the request and hands its transfer to `body`. When `body` returns the transfer has ended or is cancelled.
     ///
-    /// Cancelling the calling task cancels the transfer at once. The transfer is of no use after `body`.
+    /// Cancelling the calling task cancels the transfer at once. The transfer is of no use after `body`. The request is let go
+    /// as soon as libcurl has it: a caller that keeps no copy holds no body while the answer comes.
     ///
     /// - Throws: what `body` throws, and before it `HTTPError.invalidRequest` or `.unavailable`.
     package func withTransfer<Result>(
         _ request: consuming HTTPRequest, _ body: (Transfer) async throws -> Result
     ) async throws -> Result {
-        let transfer = try start(request)
+        let transfer = try start(consume request)
         defer { transfer.cancel() }
         return try await loop.withCancellation {
             try await body(transfer)
@@ -85,7 +86,7 @@ package final class Session {
 // MARK: - Transfers
 
 extension Session {
-    private func start(_ request: HTTPRequest) throws(HTTPError) -> Transfer {
+    private func start(_ request: consuming HTTPRequest) throws(HTTPError) -> Transfer {
         guard let multi else { throw .unavailable(reason: "the session is closed") }
         try request.validate()
         let handle = if let spare = spareHandles.popLast() { spare } else { try EasyHandle() }
@@ -119,7 +120,7 @@ extension Session {
 
     /// Pushes a stream's reset out by way of another stream of its connection. Without one the connection is closed by now.
     private func flush(_ connection: Connection) {
-        let sibling = transfers.first { $0.connection == connection && $0.isAnswered }
+        let sibling = transfers.first { $0.connection == connection && $0.isSent }
         callLibcurl { sibling?.handle?.flushConnection() }
     }
 

@@ -137,8 +137,10 @@ package final class Transfer {
 
     // MARK: Ending
 
-    /// Ends the transfer at once: over HTTP/1 its connection is closed when this returns, over HTTP/2 its stream is reset.
-    /// Bytes that have not been taken are gone. After the end it does nothing more than that.
+    /// Ends the transfer at once: when this returns its connection is closed (HTTP/1) or its stream has been reset (HTTP/2;
+    /// with libcurl before 8.15 a connection that has no other stream is closed instead).
+    ///
+    /// Bytes that have not been taken are gone. A second call does nothing.
     package func cancel() {
         if case .running = state { fail(.cancelled) }
         state = .failed(.cancelled)
@@ -199,8 +201,8 @@ extension Transfer {
     /// Whether its response is whole.
     var isWhole: Bool { if case .ended = state { true } else { false } }
 
-    /// Whether its response has begun.
-    var isAnswered: Bool { parser.isComplete }
+    /// Whether libcurl has begun to send its request, and so has a stream for it where the connection is HTTP/2.
+    var isSent: Bool { parser.isComplete || (handle?.bytesSent ?? 0) > 0 }
 
     /// The connection that other transfers may share with it.
     var sharedConnection: Connection? {

@@ -16,7 +16,6 @@ final class ScriptServer: Sendable {
     var url: String { "http://127.0.0.1:\(port)/chat/completions" }
     var connections: Int { accepted.withLock { $0 } }
 
-    /// - Parameter receiveBuffer: small where a script must notice soon that the client does not read.
     init(_ script: @escaping @Sendable (Peer) -> Void) throws {
         (listener, port) = try HTTPClientTests.listen(backlog: 128)
         (reports, continuation) = AsyncStream.makeStream()
@@ -38,8 +37,6 @@ final class ScriptServer: Sendable {
             peer.report("closed")
         }
     }
-
-    func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
     /// The next report, whoever made it.
     func report() async -> String? {
