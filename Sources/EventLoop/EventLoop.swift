@@ -20,6 +20,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private let remoteJobs = Mutex<[UnownedJob]>([])
     private var localJobs: [UnownedJob] = []
     private var runningJobs: [UnownedJob] = []
+    private var wakeups: [Wakeup] = []
+    private var runningWakeups: [Wakeup] = []
     /// The watch of each descriptor, by its number.
     private var watches: [Watch?] = []
     private var generation: UInt32 = 0
@@ -61,7 +63,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     }
 
     private func millisecondsToWait() -> Int32 {
-        guard localJobs.isEmpty else { return 0 }
+        guard localJobs.isEmpty, wakeups.isEmpty else { return 0 }
         guard let first = timers.first else { return -1 }
         let milliseconds = (first.nanoseconds - Instant.current.nanoseconds + 999_999) / 1_000_000
         return Int32(clamping: max(0, milliseconds))
@@ -99,7 +101,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     /// Runs what is ready, and what that makes ready, but leaves what a job enqueues for itself to the next turn's readiness.
     private func runJobs() {
-        for _ in 0..<8 where !localJobs.isEmpty {
+        for _ in 0..<8 where !localJobs.isEmpty || !wakeups.isEmpty {
+            runHandlers()
             swap(&localJobs, &runningJobs)
             for job in runningJobs {
                 unsafe job.runSynchronously(
@@ -107,6 +110,15 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
             }
             runningJobs.removeAll(keepingCapacity: true)
         }
+    }
+
+    /// Lets a wakeup's handler run among the jobs.
+    func queueHandler(of wakeup: Wakeup) { wakeups.append(wakeup) }
+
+    private func runHandlers() {
+        swap(&wakeups, &runningWakeups)
+        for wakeup in runningWakeups { wakeup.runHandler() }
+        runningWakeups.removeAll(keepingCapacity: true)
     }
 
     private func takeRemoteJobs() {

@@ -45,9 +45,13 @@ package struct Response: ~Copyable {
     ///
     /// - Returns: whether it has; if not, nothing was written, and `send` is the way.
     package mutating func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
+        try writer.sendAtOnce(bytes)
+    }
+
+    /// For callbacks that send while the response's task waits for something else.
+    package var writer: ResponseWriter {
         precondition(hasStarted)
-        guard bytes.count <= Connection.partBytes else { return false }
-        return try connection.writeAtOnce(bytes, flushes: true)
+        return ResponseWriter(connection: connection, requestNumber: connection.requestNumber)
     }
 
     /// Ends the answer with its last bytes, and with it the request; both leave in one write when they are few. On failure
@@ -60,6 +64,19 @@ package struct Response: ~Copyable {
     }
 
     deinit { connection.endAnswer(isComplete: false) }
+}
+
+/// Sends body bytes of a started response, as long as that is not finished.
+package struct ResponseWriter {
+    fileprivate let connection: Connection
+    fileprivate let requestNumber: Int
+
+    /// As `Response.sendAtOnce`.
+    package func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
+        guard connection.isAnswering, connection.requestNumber == requestNumber else { throw .callerLeft }
+        guard bytes.count <= Connection.partBytes else { return false }
+        return try connection.writeAtOnce(bytes, flushes: true)
+    }
 }
 
 extension [UInt8] {

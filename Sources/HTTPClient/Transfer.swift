@@ -86,6 +86,12 @@ package final class Transfer {
         }
     }
 
+    /// Whether there are bytes of the body to take.
+    package var hasBytes: Bool { !unread.isEmpty }
+
+    /// Whether nothing more will come: the response is whole, or it failed.
+    package var isOver: Bool { handle == nil }
+
     /// Bytes of the body to take, or its end; `nil` while one must wait. Bytes that came before a failure come before its error.
     ///
     /// - Throws: what became of the transfer, once its bytes have been taken; after a cancel at once.
@@ -113,7 +119,7 @@ package final class Transfer {
     ///
     /// A response that was held back because nobody took its bytes flows again.
     package func take<Result, Failure>(
-        _ body: (Span<UInt8>) throws(Failure) -> Result
+        _ body: ([UInt8]) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         var bytes: [UInt8] = []
         swap(&bytes, &unread)
@@ -121,7 +127,7 @@ package final class Transfer {
             session.spareBuffers.give(bytes)
             if isPaused { unpause() }
         }
-        return try body(bytes.span)
+        return try body(bytes)
     }
 
     private func hasPassed(_ deadline: Instant?) -> Bool {

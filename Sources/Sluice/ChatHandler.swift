@@ -54,8 +54,7 @@ struct ChatHandler {
         let correlation = Correlation(request, id)
         try await upstream.withAnswer(to: chat, correlation) { answer in
             if chat.isStreaming {
-                var relay = Relay(answer, settings, on: loop)
-                try await relay.run(&reply)
+                try await Relay(answer, settings, on: loop).run(&reply)
             } else {
                 try await forward(answer, &reply)
             }
@@ -74,7 +73,7 @@ struct ChatHandler {
 
     /// One JSON object, not streamed: it goes on when it is whole.
     private func forward(_ answer: UpstreamAnswer, _ reply: inout Reply) async throws {
-        let body = try await answer.collect(bytesMax: settings.limits.answerBytes)
+        guard let body = try await answer.collect(bytesMax: settings.limits.answerBytes) else { return }
         reply.upstream = answer.head
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: settings.limits.jsonDepth) {

@@ -29,8 +29,12 @@ final class DemoAnswer {
     func arrived() throws(CancellationError) -> UpstreamAnswer.Arrival? {
         if isCancelled { throw CancellationError() }
         if pieces.isEmpty { return .end }
-        return loop.now >= nextPiece ? .bytes : nil
+        return hasBytes ? .bytes : nil
     }
+
+    var hasBytes: Bool { !isOver && loop.now >= nextPiece }
+
+    var isOver: Bool { isCancelled || pieces.isEmpty }
 
     /// The next piece, which has arrived.
     func takeBytes() -> [UInt8] {

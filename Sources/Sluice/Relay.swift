@@ -5,12 +5,14 @@ import EventLoop
 import FastCGI
 
 /// One stream from its first event to its end.
-struct Relay {
+///
+/// Its task sees to all that is special: the head, the first event, errors, silence, a caller who reads slowly, the end. In
+/// between, while the task waits, plain events go on from the loop's callback, without resuming it (`forwardAtOnce`).
+final class Relay {
     private let answer: UpstreamAnswer
     private let settings: Settings
     private let loop: EventLoop
-    private var splitter: EventSplitter
-    private var reader: ChatFrameReader
+    private var scanner: EventScanner
     /// When the upstream last sent an event; comments do not count.
     private var lastEvent: Instant
     /// When the caller last got anything.
@@ -18,8 +20,8 @@ struct Relay {
     /// When to look whether one of them is too long ago. It stays while events come: to postpone it for each would cost more
     /// than to look once in vain.
     private var nextCheck: Instant
-    private var hasEvents = false
-    private var hasFinishReason = false
+    /// Events that have been looked at and are still to be sent.
+    private var stretch: EventScanner.Stretch?
 
     private static let keepAlive = [UInt8](": keep-alive\n\n".utf8)
     private static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
@@ -30,8 +32,7 @@ struct Relay {
         self.answer = answer
         self.settings = settings
         self.loop = loop
-        splitter = EventSplitter(eventBytesMax: settings.limits.eventBytes)
-        reader = ChatFrameReader(depthMax: settings.limits.jsonDepth)
+        scanner = EventScanner(settings.limits)
         lastEvent = loop.now
         lastWrite = loop.now
         nextCheck = loop.now
@@ -41,18 +42,29 @@ struct Relay {
     /// Runs until the upstream's `[DONE]` has been sent, or one in its place after a finish reason.
     ///
     /// - Throws: `ChatError` for whatever the upstream did wrong; `FastCGIError` when the caller left.
-    mutating func run(_ reply: inout Reply) async throws {
+    func run(_ reply: inout Reply) async throws {
         while true {
+            if stretch != nil {
+                if try await forward(&reply) { return await answer.settle(until: loop.now + Self.settlingTime) }
+                continue
+            }
             switch try answer.arrival {
             case nil where loop.now >= nextCheck: try await checkSilence(&reply)
-            case nil: await answer.wakeup.wait(until: nextCheck)
+            case nil: await wait(reply.writer)
             case .end: return try await end(&reply)
             case .bytes:
                 if reply.upstream == nil { try await begin(&reply) }
-                answer.take(into: &splitter)
-                if try await forwardEvents(&reply) { return await answer.settle(until: loop.now + Self.settlingTime) }
+                answer.take(into: &scanner)
+                stretch = nextStretch(from: 0)
             }
         }
+    }
+
+    /// Waits until there is something for the task to do.
+    private func wait(_ writer: ResponseWriter?) async {
+        if let writer { answer.wakeup.handler = { self.forwardAtOnce(writer) } }
+        await answer.wakeup.wait(until: nextCheck)
+        answer.wakeup.handler = nil
     }
 
     /// The upstream has begun to answer: is it a stream?
@@ -65,7 +77,7 @@ struct Relay {
 
     /// When the upstream must have said more: its first event, or the next.
     private var deadline: Instant {
-        lastEvent + (hasEvents ? settings.timeouts.idle : settings.timeouts.firstToken)
+        lastEvent + (scanner.hasEvents ? settings.timeouts.idle : settings.timeouts.firstToken)
     }
 
     /// When the caller is due a sign of life.
@@ -74,9 +86,9 @@ struct Relay {
     }
 
     /// Gives up on an upstream that was silent for too long, and shows a caller that its answer is still on the way.
-    private mutating func checkSilence(_ reply: inout Reply) async throws {
+    private func checkSilence(_ reply: inout Reply) async throws {
         guard loop.now < deadline else {
-            throw hasEvents
+            throw scanner.hasEvents
                 ? ChatError.upstreamTimedOut(.idle, after: settings.timeouts.idle)
                 : ChatError.upstreamTimedOut(.firstToken, after: settings.timeouts.firstToken)
         }
@@ -86,73 +98,52 @@ struct Relay {
 
     // MARK: Events
 
-    /// What ends a stretch of events that can be forwarded as they are.
-    private enum Stop {
-        /// More bytes are needed.
-        case none
-        /// `[DONE]`, which is part of the stretch.
-        case done
-        /// A frame that is left out.
-        case skip(Event)
-        case failure(ChatError)
+    /// Forwards what has come while the task waits, when that is plain events, and the caller's side has room for them.
+    /// Whether the task has nothing to do.
+    private func forwardAtOnce(_ writer: ResponseWriter) -> Bool {
+        guard answer.hasBytes else { return false }
+        answer.take(into: &scanner)
+        let stretch = nextStretch(from: 0)
+        guard case .none = stretch.stop, sendAtOnce(stretch.range, writer) else {
+            self.stretch = stretch
+            return false
+        }
+        scanner.discard()
+        return !answer.isOver
+    }
+
+    /// Sends a range of the buffer unless that has to wait. Whether it has; a failure shows again when the task tries.
+    private func sendAtOnce(_ range: Range<Int>, _ writer: ResponseWriter) -> Bool {
+        if range.isEmpty { return true }
+        lastWrite = loop.now
+        do { return try writer.sendAtOnce(scanner.buffer[range]) } catch { return false }
     }
 
     /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
-    private mutating func forwardEvents(_ reply: inout Reply) async throws -> Bool {
-        var start = 0
-        while true {
-            var end = start
-            let stop = scanEvents(&end)
+    private func forward(_ reply: inout Reply) async throws -> Bool {
+        while let stretch {
             // Comments alone do not open the gate: the 200 waits for an event.
-            if reply.hasStarted || hasEvents, start < end { try await send(splitter.buffer[start..<end], &reply) }
-            switch stop {
-            case .skip(let event): start = event.bytes.upperBound
+            if reply.hasStarted || scanner.hasEvents, !stretch.range.isEmpty {
+                try await send(scanner.buffer[stretch.range], &reply)
+            }
+            switch stretch.stop {
+            case .skip(let event): self.stretch = nextStretch(from: event.bytes.upperBound)
             case .failure(let error): throw error
-            case .none, .done:
-                splitter.discard()
-                if case .done = stop { return true }
-                return false
+            case .none: self.stretch = nil
+            case .done: return true
             }
         }
+        scanner.discard()
+        return false
     }
 
-    /// Moves `end` over the events that are to be forwarded.
-    private mutating func scanEvents(_ end: inout Int) -> Stop {
-        do throws(EventError) {
-            while let event = try splitter.next() {
-                if event.data != .none {
-                    lastEvent = loop.now
-                    if let stop = look(at: event) {
-                        if case .done = stop { end = splitter.takenCount }
-                        return stop
-                    }
-                    hasEvents = true
-                }
-                end = splitter.takenCount
-            }
-            end = splitter.takenCount
-            return .none
-        } catch {
-            return .failure(.upstreamEventTooLarge(bytesMax: settings.limits.eventBytes))
-        }
+    private func nextStretch(from start: Int) -> EventScanner.Stretch {
+        let stretch = scanner.next(from: start)
+        if stretch.hasEvent { lastEvent = loop.now }
+        return stretch
     }
 
-    private mutating func look(at event: Event) -> Stop? {
-        switch reader.read(splitter.data(of: event).span) {
-        case .chunk(let chunk):
-            if chunk.hasFinishReason { hasFinishReason = true }
-            return nil
-        case .done:
-            hasEvents = true
-            return .done
-        // A frame without choices breaks clients that expect them in every one.
-        case .other: return .skip(event)
-        case .error(let error): return .failure(.upstreamReported(error, isCallersKey: false))
-        case .garbage: return .failure(.upstreamFailed(.garbage))
-        }
-    }
-
-    private mutating func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
+    private func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
         if !reply.hasStarted { try await reply.startStream() }
         if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
         lastWrite = loop.now
@@ -161,17 +152,19 @@ struct Relay {
     // MARK: The end
 
     /// The upstream's response is over, without `[DONE]`.
-    private mutating func end(_ reply: inout Reply) async throws {
+    private func end(_ reply: inout Reply) async throws {
         if reply.upstream == nil { try await begin(&reply) }
-        guard hasFinishReason else {
-            throw hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
+        guard scanner.hasFinishReason else {
+            throw scanner.hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
         }
         try await send(Self.doneEvent[...], &reply)
     }
 
     /// An error status, or an answer that is no stream of events: its body says what it is.
     private func unexpectedAnswer() async throws -> ChatError {
-        let body = try await answer.collect(bytesMax: settings.limits.eventBytes)
+        guard let body = try await answer.collect(bytesMax: settings.limits.eventBytes, until: deadline) else {
+            return .upstreamTimedOut(.firstToken, after: settings.timeouts.firstToken)
+        }
         try answer.checkStatus(body)
         if case .error(let error) = ChatFrame(body.span, depthMax: settings.limits.jsonDepth) {
             return .upstreamReported(error, isCallersKey: false)

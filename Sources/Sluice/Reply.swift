@@ -19,6 +19,9 @@ struct Reply: ~Copyable {
     /// Whether the 200 of a stream has gone out.
     var hasStarted: Bool { response.hasStarted }
 
+    /// What callbacks write with while the task waits; `nil` before the stream has begun.
+    var writer: ResponseWriter? { hasStarted ? response.writer : nil }
+
     /// Begins a stream of server-sent events. The header leaves with the first event.
     mutating func startStream() async throws(FastCGIError) {
         try await response.start(

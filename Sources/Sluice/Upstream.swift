@@ -150,26 +150,45 @@ final class UpstreamAnswer {
         }
     }
 
-    /// Moves what has arrived into the splitter.
-    func take(into splitter: inout EventSplitter) {
+    /// Whether there are bytes to take. What else there may be, `arrival` tells.
+    var hasBytes: Bool {
         switch source {
-        case .http(let transfer): transfer.take { splitter.append($0) }
-        case .demo(let demo): splitter.append(demo.takeBytes())
+        case .http(let transfer): head != nil && transfer.hasBytes
+        case .demo(let demo): demo.hasBytes
+        }
+    }
+
+    /// Whether nothing more will come.
+    var isOver: Bool {
+        switch source {
+        case .http(let transfer): transfer.isOver
+        case .demo(let demo): demo.isOver
+        }
+    }
+
+    /// Moves what has arrived into the scanner.
+    func take(into scanner: inout EventScanner) {
+        switch source {
+        case .http(let transfer): transfer.take { scanner.append($0) }
+        case .demo(let demo): scanner.append(demo.takeBytes())
         }
     }
 
     /// The rest of the body as a whole.
     ///
+    /// - Returns: `nil` when it was not whole by the deadline.
     /// - Throws: as `arrival`, and `ChatError` when it is larger than `bytesMax`.
-    func collect(bytesMax: Int) async throws -> [UInt8] {
+    func collect(bytesMax: Int, until deadline: Instant? = nil) async throws -> [UInt8]? {
         var body: [UInt8] = []
         while true {
             switch try arrival {
             case .end: return body
-            case nil: await wakeup.wait()
+            case nil:
+                if let deadline, Instant.current >= deadline { return nil }
+                await wakeup.wait(until: deadline)
             case .bytes:
                 switch source {
-                case .http(let transfer): transfer.take { bytes in for index in bytes.indices { body.append(bytes[index]) } }
+                case .http(let transfer): transfer.take { body += $0 }
                 case .demo(let demo): body += demo.takeBytes()
                 }
                 guard body.count <= bytesMax else { throw ChatError.upstreamAnswerTooLarge(bytesMax: bytesMax) }

@@ -1,0 +1,82 @@
+// What an upstream's events say, and which of them the caller gets.
+
+import Chat
+
+/// Cuts a stream into stretches that can be forwarded as they are, and remembers what it has said about itself.
+struct EventScanner {
+    /// A range of the buffer, and why it ends.
+    struct Stretch {
+        enum Stop {
+            /// More bytes are needed.
+            case none
+            /// `[DONE]`, which is part of the stretch.
+            case done
+            /// A frame that is left out.
+            case skip(Event)
+            case failure(ChatError)
+        }
+        var range: Range<Int>
+        var stop: Stop
+        /// Whether there was an event in it, or at its end. Comments are none.
+        var hasEvent: Bool
+    }
+
+    /// Whether the stream has had an event.
+    private(set) var hasEvents = false
+    private(set) var hasFinishReason = false
+    private let limits: Settings.Limits
+    private var splitter: EventSplitter
+    private var reader: ChatFrameReader
+
+    init(_ limits: Settings.Limits) {
+        self.limits = limits
+        splitter = EventSplitter(eventBytesMax: limits.eventBytes)
+        reader = ChatFrameReader(depthMax: limits.jsonDepth)
+    }
+
+    /// What has come and was not discarded; stretches are ranges of it.
+    var buffer: [UInt8] { splitter.buffer }
+
+    mutating func append(_ bytes: [UInt8]) { splitter.append(bytes) }
+
+    /// Forgets the events of all stretches.
+    mutating func discard() { splitter.discard() }
+
+    /// The next stretch, which begins at `start`.
+    mutating func next(from start: Int) -> Stretch {
+        var stretch = Stretch(range: start..<start, stop: .none, hasEvent: false)
+        do throws(EventError) {
+            while let event = try splitter.next() {
+                if event.data != .none {
+                    stretch.hasEvent = true
+                    if let stop = look(at: event) {
+                        if case .done = stop { stretch.range = start..<splitter.takenCount }
+                        stretch.stop = stop
+                        return stretch
+                    }
+                    hasEvents = true
+                }
+                stretch.range = start..<splitter.takenCount
+            }
+            stretch.range = start..<splitter.takenCount
+        } catch {
+            stretch.stop = .failure(.upstreamEventTooLarge(bytesMax: limits.eventBytes))
+        }
+        return stretch
+    }
+
+    private mutating func look(at event: Event) -> Stretch.Stop? {
+        switch reader.read(splitter.data(of: event).span) {
+        case .chunk(let chunk):
+            if chunk.hasFinishReason { hasFinishReason = true }
+            return nil
+        case .done:
+            hasEvents = true
+            return .done
+        // A frame without choices breaks clients that expect them in every one.
+        case .other: return .skip(event)
+        case .error(let error): return .failure(.upstreamReported(error, isCallersKey: false))
+        case .garbage: return .failure(.upstreamFailed(.garbage))
+        }
+    }
+}
