@@ -59,8 +59,12 @@ package struct EventSplitter: Sendable {
     }
 
     /// Takes bytes as they arrived, cut anywhere.
-    package mutating func append(_ bytes: [UInt8]) {
-        buffer.append(contentsOf: bytes)
+    package mutating func append(_ bytes: consuming [UInt8]) {
+        if buffer.isEmpty {
+            buffer = bytes
+        } else {
+            buffer.append(contentsOf: bytes)
+        }
     }
 
     /// The next complete event; nil when more bytes are needed.
@@ -102,6 +106,16 @@ package struct EventSplitter: Sendable {
         scanned -= takenCount
         lineStart -= takenCount
         takenCount = 0
+    }
+
+    /// `discard`, and gives the buffer up for others to use when no part of an event is left in it; else an empty array.
+    package mutating func discardAndRelease() -> [UInt8] {
+        guard takenCount == buffer.count else {
+            discard()
+            return []
+        }
+        (scanned, lineStart, takenCount) = (scanned - takenCount, lineStart - takenCount, 0)
+        return exchange(&buffer, with: [])
     }
 
     /// The size in bytes of the part of an event that has arrived: not 0 at the end of the stream means that it broke off inside one.

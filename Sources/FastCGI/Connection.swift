@@ -33,6 +33,17 @@ import Glibc
         case closed
     }
 
+    // What each write of a stream touches stands together: with thousands open, every cache line is a miss.
+    /// libfcgi keeps pointers to the request that it works on, so that it must not move.
+    let handle: UnsafeMutablePointer<FCGX_Request>
+    /// Bytes that may be written before the kernel must be asked again whether a write would block.
+    var credit = 0
+    /// The number of the request that is or was answered last, so that an older one finds nothing of it.
+    private(set) var requestNumber = 0
+    private(set) var state = State.open
+    /// Between a request and the end of its answer.
+    private(set) var isAnswering = false
+
     /// Called on the loop when the caller leaves while its request is being answered; at once when it has left already.
     package var onCallerLeft: (() -> Void)? {
         didSet { if isAnswering && state == .abandoned { onCallerLeft?() } }
@@ -43,16 +54,7 @@ import Glibc
     let descriptor: Descriptor
     let loop: EventLoop
     let timeouts: Timeouts
-    /// libfcgi keeps pointers to the request that it works on, so that it must not move.
-    let handle: UnsafeMutablePointer<FCGX_Request>
     let wakeup: Wakeup
-    private(set) var state = State.open
-    /// Between a request and the end of its answer.
-    private(set) var isAnswering = false
-    /// The number of the request that is or was answered last, so that an older one finds nothing of it.
-    private(set) var requestNumber = 0
-    /// Bytes that may be written before the kernel must be asked again whether a write would block.
-    var credit = 0
     /// The credit that a writable socket gives.
     let creditBytes: Int
 

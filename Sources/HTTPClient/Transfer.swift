@@ -19,24 +19,25 @@ package final class Transfer {
 
     private enum State { case running(EasyHandle), ended, failed(HTTPError) }
 
+    // What each read of a stream touches stands together: with thousands open, every cache line is a miss.
+    private unowned let session: Session
+    /// Woken when there may be something new: by whoever reads without `head(until:)` and `next(until:)`.
+    package let wakeup: Wakeup
+    private var unread: [UInt8] = []
+    private var bytesReceived = 0
+    private var state: State
+    private var isPaused = false
+    /// Whether a callback has asked for its end; what still comes is not kept.
+    private var isDoomed = false
+    private var isHeadTaken = false
+    private var parser = HeadParser()
+    private let request: Outline
+    private let start: Instant
+    private var timer: Timer?
     /// Its index among the session's transfers.
     var place = 0
     /// The connection that it goes over, TLS included, once there is one.
     var connection: Connection?
-    private unowned let session: Session
-    private let request: Outline
-    private let start: Instant
-    /// Woken when there may be something new: by whoever reads without `head(until:)` and `next(until:)`.
-    package let wakeup: Wakeup
-    private var timer: Timer?
-    private var state: State
-    private var parser = HeadParser()
-    private var isHeadTaken = false
-    private var unread: [UInt8] = []
-    private var bytesReceived = 0
-    private var isPaused = false
-    /// Whether a callback has asked for its end; what still comes is not kept.
-    private var isDoomed = false
 
     /// What is left of a request once libcurl has it.
     struct Outline {
@@ -118,17 +119,14 @@ package final class Transfer {
     /// Hands over all bytes that have come, perhaps none, and forgets them.
     ///
     /// A response that was held back because nobody took its bytes flows again.
-    package func take<Result, Failure>(
-        _ body: ([UInt8]) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        var bytes: [UInt8] = []
-        swap(&bytes, &unread)
-        defer {
-            session.spareBuffers.give(bytes)
-            if isPaused { unpause() }
-        }
-        return try body(bytes)
+    package func takeBytes() -> [UInt8] {
+        let bytes = exchange(&unread, with: [])
+        if isPaused { unpause() }
+        return bytes
     }
+
+    /// Takes an array that is of no more use, for bytes to come: whichever transfer they come for, so that a silent one owns none.
+    package func recycle(_ buffer: consuming [UInt8]) { session.spareBuffers.give(buffer) }
 
     private func hasPassed(_ deadline: Instant?) -> Bool {
         guard let deadline else { return false }
@@ -150,9 +148,7 @@ package final class Transfer {
     package func cancel() {
         if case .running = state { fail(.cancelled) }
         state = .failed(.cancelled)
-        var bytes: [UInt8] = []
-        swap(&bytes, &unread)
-        session.spareBuffers.give(bytes)
+        session.spareBuffers.give(exchange(&unread, with: []))
     }
 
     func fail(_ error: HTTPError) { end(.failed(error)) }

@@ -37,10 +37,10 @@ struct EventScanner {
     /// What has come and was not discarded; stretches are ranges of it.
     var buffer: [UInt8] { splitter.buffer }
 
-    mutating func append(_ bytes: [UInt8]) { splitter.append(bytes) }
+    mutating func append(_ bytes: consuming [UInt8]) { splitter.append(bytes) }
 
-    /// Forgets the events of all stretches.
-    mutating func discard() { splitter.discard() }
+    /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
+    mutating func discard() -> [UInt8] { splitter.discardAndRelease() }
 
     /// The next stretch, which begins at `start`.
     mutating func next(from start: Int) -> Stretch {

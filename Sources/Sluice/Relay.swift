@@ -10,7 +10,6 @@ import FastCGI
 /// between, while the task waits, plain events go on from the loop's callback, without resuming it (`forwardAtOnce`).
 final class Relay {
     private let answer: UpstreamAnswer
-    private let settings: Settings
     private let loop: EventLoop
     private var scanner: EventScanner
     /// When the upstream last sent an event; comments do not count.
@@ -22,6 +21,9 @@ final class Relay {
     private var nextCheck: Instant
     /// Events that have been looked at and are still to be sent.
     private var stretch: EventScanner.Stretch?
+    private let heartbeatPeriod: Duration
+    private let timeouts: Settings.Timeouts
+    private let limits: Settings.Limits
 
     private static let keepAlive = [UInt8](": keep-alive\n\n".utf8)
     private static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
@@ -30,7 +32,9 @@ final class Relay {
 
     init(_ answer: UpstreamAnswer, _ settings: Settings, on loop: EventLoop) {
         self.answer = answer
-        self.settings = settings
+        heartbeatPeriod = settings.heartbeat
+        timeouts = settings.timeouts
+        limits = settings.limits
         self.loop = loop
         scanner = EventScanner(settings.limits)
         lastEvent = loop.now
@@ -77,20 +81,20 @@ final class Relay {
 
     /// When the upstream must have said more: its first event, or the next.
     private var deadline: Instant {
-        lastEvent + (scanner.hasEvents ? settings.timeouts.idle : settings.timeouts.firstToken)
+        lastEvent + (scanner.hasEvents ? timeouts.idle : timeouts.firstToken)
     }
 
     /// When the caller is due a sign of life.
     private var heartbeat: Instant {
-        settings.heartbeat > .zero ? lastWrite + settings.heartbeat : .distantFuture
+        heartbeatPeriod > .zero ? lastWrite + heartbeatPeriod : .distantFuture
     }
 
     /// Gives up on an upstream that was silent for too long, and shows a caller that its answer is still on the way.
     private func checkSilence(_ reply: inout Reply) async throws {
         guard loop.now < deadline else {
             throw scanner.hasEvents
-                ? ChatError.upstreamTimedOut(.idle, after: settings.timeouts.idle)
-                : ChatError.upstreamTimedOut(.firstToken, after: settings.timeouts.firstToken)
+                ? ChatError.upstreamTimedOut(.idle, after: timeouts.idle)
+                : ChatError.upstreamTimedOut(.firstToken, after: timeouts.firstToken)
         }
         if loop.now >= heartbeat { try await send(Self.keepAlive[...], &reply) }
         nextCheck = min(deadline, heartbeat)
@@ -108,7 +112,7 @@ final class Relay {
             self.stretch = stretch
             return false
         }
-        scanner.discard()
+        answer.recycle(scanner.discard())
         return !answer.isOver
     }
 
@@ -133,7 +137,7 @@ final class Relay {
             case .done: return true
             }
         }
-        scanner.discard()
+        answer.recycle(scanner.discard())
         return false
     }
 
@@ -162,11 +166,11 @@ final class Relay {
 
     /// An error status, or an answer that is no stream of events: its body says what it is.
     private func unexpectedAnswer() async throws -> ChatError {
-        guard let body = try await answer.collect(bytesMax: settings.limits.eventBytes, until: deadline) else {
-            return .upstreamTimedOut(.firstToken, after: settings.timeouts.firstToken)
+        guard let body = try await answer.collect(bytesMax: limits.eventBytes, until: deadline) else {
+            return .upstreamTimedOut(.firstToken, after: timeouts.firstToken)
         }
         try answer.checkStatus(body)
-        if case .error(let error) = ChatFrame(body.span, depthMax: settings.limits.jsonDepth) {
+        if case .error(let error) = ChatFrame(body.span, depthMax: limits.jsonDepth) {
             return .upstreamReported(error, isCallersKey: false)
         }
         return .upstreamFailed(.garbage)

@@ -169,9 +169,14 @@ final class UpstreamAnswer {
     /// Moves what has arrived into the scanner.
     func take(into scanner: inout EventScanner) {
         switch source {
-        case .http(let transfer): transfer.take { scanner.append($0) }
+        case .http(let transfer): scanner.append(transfer.takeBytes())
         case .demo(let demo): scanner.append(demo.takeBytes())
         }
+    }
+
+    /// Takes back a buffer that `take(into:)` handed over.
+    func recycle(_ buffer: consuming [UInt8]) {
+        if case .http(let transfer) = source { transfer.recycle(buffer) }
     }
 
     /// The rest of the body as a whole.
@@ -188,7 +193,7 @@ final class UpstreamAnswer {
                 await wakeup.wait(until: deadline)
             case .bytes:
                 switch source {
-                case .http(let transfer): transfer.take { body += $0 }
+                case .http(let transfer): body += transfer.takeBytes()
                 case .demo(let demo): body += demo.takeBytes()
                 }
                 guard body.count <= bytesMax else { throw ChatError.upstreamAnswerTooLarge(bytesMax: bytesMax) }
@@ -200,7 +205,7 @@ final class UpstreamAnswer {
     func settle(until deadline: Instant) async {
         guard case .http(let transfer) = source else { return }
         do {
-            while try await transfer.next(until: deadline) == .bytes { transfer.take { _ in } }
+            while try await transfer.next(until: deadline) == .bytes { transfer.recycle(transfer.takeBytes()) }
         } catch {
             // The caller has the whole answer; a connection that fails now is only not kept.
         }

@@ -27,7 +27,7 @@ import Testing
                 // What has left the server is in the kernel's buffers; of the 24 MiB this process holds very little.
                 let sent = Int(await server.report() ?? "") ?? 0
                 #expect(sent < Self.total)
-                let held = transfer.bytes()
+                let held = transfer.takeBytes()
                 #expect((64 << 10..<128 << 10).contains(held.count))
                 #expect(try await held + transfer.rest() == bytes)
             }
@@ -48,7 +48,7 @@ import Testing
                 var received: [UInt8] = []
                 while try await transfer.next() == .bytes {
                     for _ in 0..<turns { await Task.yield() }
-                    received += transfer.bytes()
+                    received += transfer.takeBytes()
                 }
                 #expect(received == bytes)
             }

@@ -22,15 +22,12 @@ extension HTTPRequest {
 }
 
 extension Transfer {
-    /// What has come.
-    func bytes() -> [UInt8] { take { unsafe $0.withUnsafeBufferPointer { unsafe Array($0) } } }
-
-    func text() -> String { String(decoding: bytes(), as: UTF8.self) }
+    func text() -> String { String(decoding: takeBytes(), as: UTF8.self) }
 
     /// The rest of the body.
     func rest() async throws(HTTPError) -> [UInt8] {
         var bytes: [UInt8] = []
-        while try await next() == .bytes { bytes += self.bytes() }
+        while try await next() == .bytes { bytes += self.takeBytes() }
         return bytes
     }
 }
@@ -50,7 +47,7 @@ extension Session {
         do {
             try await withTransfer(request) { transfer in
                 _ = try await transfer.head()
-                while try await transfer.next() == .bytes { count += transfer.take { $0.count } }
+                while try await transfer.next() == .bytes { count += transfer.takeBytes().count }
             }
             return (nil, count)
         } catch {
