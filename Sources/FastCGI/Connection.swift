@@ -61,6 +61,7 @@ import Glibc
     private let parser: RequestParser
     private var scanner: RecordScanner
     private var scanned: ScannedRequest?
+    private var body: [UInt8] = []
     private var isAborted = false
     private var keepsConnection = true
     private var isDraining = false
@@ -207,7 +208,8 @@ import Glibc
             keepsConnection = request.keepsConnection
             isAnswering = true
             requestNumber += 1
-            return Request(connection: self, number: requestNumber, body: body, isBodyTooLarge: request.isBodyTooLarge)
+            self.body = body
+            return Request(connection: self, number: requestNumber, isBodyTooLarge: request.isBodyTooLarge)
         } catch {
             refusal = .notParsed(error)
             close()
@@ -217,10 +219,22 @@ import Glibc
 
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
     func parameter(_ name: String, of number: Int) -> String? {
-        guard isAnswering, number == requestNumber, let value = unsafe FCGX_GetParam(name, handle.pointee.envp) else {
-            return nil
-        }
+        guard isAnswering, number == requestNumber, let list = unsafe handle.pointee.envp else { return nil }
+        guard let value = unsafe FCGX_GetParam(name, list) else { return nil }
         return unsafe String(cString: value)
+    }
+
+    func body(of number: Int) -> [UInt8] { isAnswering && number == requestNumber ? body : [] }
+
+    /// libfcgi frees parameters only together with all else of a request; a request that has nothing else will do.
+    func releaseRequest(_ number: Int) {
+        guard isAnswering, number == requestNumber else { return }
+        body = []
+        var rest = unsafe FCGX_Request()
+        unsafe rest.paramsPtr = handle.pointee.paramsPtr
+        unsafe handle.pointee.paramsPtr = nil
+        unsafe handle.pointee.envp = nil
+        unsafe FCGX_Free(&rest, 0)
     }
 
     /// Ends the answer; `true` when all of it has been written. One that is not complete is cut: the connection ends with
@@ -229,6 +243,7 @@ import Glibc
     func endAnswer(isComplete: Bool) -> Bool {
         guard isAnswering else { return false }
         isAnswering = false
+        body = []
         if isComplete && state == .open || isAborted && descriptor.isWritable {
             if unsafe FCGX_FClose(handle.pointee.out) != 0 { abandon() }
         }

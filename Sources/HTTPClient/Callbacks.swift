@@ -13,8 +13,8 @@ func bodyArrived(_ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: In
 func lineArrived(_ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ data: UnsafeMutableRawPointer?) -> Int {
     guard let data = unsafe data else { return 0 }
     let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
-    let line = unsafe String(decoding: buffer, as: UTF8.self)
-    unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().receive(line: line)
+    let transfer = unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue()
+    transfer.receive(line: unsafe buffer.assumingMemoryBound(to: UInt8.self).span)
     return size * count
 }
 

@@ -60,7 +60,7 @@ import EventLoop
         unsafe set(CURLOPT_ERRORBUFFER, to: errorText)
     }
 
-    /// libcurl keeps a copy: a copy of its own it frees when `dropBody()` says so, in the middle of the transfer.
+    /// libcurl keeps a copy: a copy of its own it frees when `dropRequest()` says so, in the middle of the transfer.
     func setBody(_ body: [UInt8]) {
         set(CURLOPT_POST, 1)
         set(CURLOPT_POSTFIELDSIZE, body.count)
@@ -71,9 +71,13 @@ import EventLoop
         }
     }
 
-    func dropBody() {
+    /// Frees body and headers, which have been sent.
+    func dropRequest() {
         set(CURLOPT_POSTFIELDSIZE, 0)
         unsafe set(CURLOPT_POSTFIELDS, to: nil)
+        unsafe set(CURLOPT_HTTPHEADER, to: nil)
+        unsafe curl_slist_free_all(headers)
+        unsafe headers = nil
     }
 
     // MARK: What happened

@@ -25,26 +25,36 @@ struct HeadParser {
     private var bytes = 0
 
     /// - Returns: false when the head has become larger than `bytesMax`.
-    mutating func add(_ line: String) -> Bool {
+    mutating func add(_ line: Span<UInt8>) -> Bool {
         if isComplete { return true }
-        bytes += line.utf8.count
+        bytes += line.count
         guard bytes <= Self.bytesMax else { return false }
-        let text = line.utf8.trimmed
+        let text = line.trimmed(0..<line.count)
         if text.isEmpty {
             endHead()
-        } else if line.utf8.starts(with: "HTTP/".utf8) {
-            startHead(text)
-        } else if let colon = text.firstIndex(of: UInt8(ascii: ":")) {
-            let (name, value) = (text[..<colon].trimmed, text[text.index(after: colon)...].trimmed)
-            head.headers.append((Substring(name).lowercased(), String(Substring(value))))
+        } else if line.starts(with: "HTTP/") {
+            startHead(line)
+        } else if let colon = text.first(where: { line[$0] == UInt8(ascii: ":") }) {
+            let name = line.trimmed(text.lowerBound..<colon)
+            let value = line.trimmed(colon + 1..<text.upperBound)
+            head.headers.append((line.text(name, lowercased: true), line.text(value)))
         }
         return true
     }
 
-    private mutating func startHead(_ line: Substring.UTF8View) {
-        let words = Substring(line).split(separator: " ", maxSplits: 2)
-        head = ResponseHead(status: words.count > 1 ? Int(words[1]) ?? 0 : 0)
-        isMultiplexed = words.first?.utf8.starts(with: "HTTP/2".utf8) ?? false
+    /// `HTTP/1.1 200 OK`: the status is what stands between the first two blanks.
+    private mutating func startHead(_ line: Span<UInt8>) {
+        var status = 0
+        var blanks = 0
+        for index in line.indices {
+            let byte = line[index]
+            if byte == UInt8(ascii: " ") { blanks += 1 }
+            guard blanks == 1, byte != UInt8(ascii: " ") else { continue }
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), status < 100 else { break }
+            status = 10 * status + Int(byte - UInt8(ascii: "0"))
+        }
+        head = ResponseHead(status: status)
+        isMultiplexed = line.starts(with: "HTTP/2")
     }
 
     private mutating func endHead() {
@@ -60,12 +70,32 @@ struct HeadParser {
     }
 }
 
-extension BidirectionalCollection<UInt8> {
-    /// Without blanks and line breaks at either end.
-    fileprivate var trimmed: SubSequence {
-        guard let first = firstIndex(where: { $0 > 0x20 }), let last = lastIndex(where: { $0 > 0x20 }) else {
-            return self[endIndex...]
+extension Span<UInt8> {
+    /// A range without the blanks and line breaks at either end.
+    fileprivate func trimmed(_ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, self[start] <= 0x20 { start += 1 }
+        while start < end, self[end - 1] <= 0x20 { end -= 1 }
+        return start..<end
+    }
+
+    fileprivate func starts(with text: String) -> Bool {
+        var index = 0
+        for byte in text.utf8 {
+            guard index < count, self[index] == byte else { return false }
+            index += 1
         }
-        return self[first...last]
+        return true
+    }
+
+    fileprivate func text(_ range: Range<Int>, lowercased: Bool = false) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(range.count)
+        for index in range {
+            let byte = self[index]
+            let isUpper = lowercased && byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+            bytes.append(isUpper ? byte | 0x20 : byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -71,7 +71,7 @@ package final class Transfer {
         }
         precondition(!isHeadTaken, "the head has been handed over")
         isHeadTaken = true
-        dropSentBody()
+        dropSentRequest()
         return parser.take()
     }
 
@@ -134,9 +134,9 @@ package final class Transfer {
     }
 
     /// A long chat's request would otherwise stay in memory for as long as its answer takes.
-    private func dropSentBody() {
+    private func dropSentRequest() {
         guard request.bodyBytes > 0, case .running(let handle) = state, handle.bytesSent >= request.bodyBytes else { return }
-        handle.dropBody()
+        handle.dropRequest()
     }
 
     // MARK: Ending
@@ -212,7 +212,7 @@ extension Transfer {
     }
 
     /// From the header callback, a whole line a call.
-    func receive(line: String) {
+    func receive(line: Span<UInt8>) {
         guard !isDoomed, !parser.isComplete else { return }
         guard parser.add(line) else { return doom(.headTooLarge(bytesMax: HeadParser.bytesMax)) }
         if parser.isComplete { wakeup.wake() }

@@ -52,8 +52,10 @@ struct ChatHandler {
         if request.isBodyTooLarge { throw ChatError.bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
         let correlation = Correlation(request, id)
+        request.release()
+        let isStreaming = chat.isStreaming
         try await upstream.withAnswer(to: chat, correlation) { answer in
-            if chat.isStreaming {
+            if isStreaming {
                 try await Relay(answer, settings, on: loop).run(&reply)
             } else {
                 try await forward(answer, &reply)

@@ -37,7 +37,7 @@ struct Upstream {
     ///
     /// - Throws: what `body` throws, and `ChatError` when nothing can be sent.
     func withAnswer(
-        to chat: ChatRequest, _ correlation: Correlation, _ body: (UpstreamAnswer) async throws -> Void
+        to chat: consuming ChatRequest, _ correlation: Correlation, _ body: (UpstreamAnswer) async throws -> Void
     ) async throws {
         let failed: (HTTPError) -> Void = { logger.upstreamFailed(correlation.id, $0) }
         switch kind {
