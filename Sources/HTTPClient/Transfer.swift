@@ -220,14 +220,13 @@ extension Transfer {
 
     /// From the write callback, also from inside `unpause()`. The number of bytes taken, or what makes libcurl pause.
     func receive(_ bytes: Span<UInt8>) -> Int {
-        let limit = session.configuration
         if isDoomed { return bytes.count }
         if parser.isMultiplexed {
-            if unread.count + bytes.count > limit.unreadMultiplexedBytesMax {
+            if unread.count + bytes.count > session.configuration.unreadMultiplexedBytesMax {
                 doom(.readerTooSlow(unreadBytes: unread.count))
                 return bytes.count
             }
-        } else if unread.count >= limit.unreadBytesMax {
+        } else if unread.count >= session.configuration.unreadBytesMax {
             isPaused = true
             return Int(CURL_WRITEFUNC_PAUSE)
         }
