@@ -38,12 +38,13 @@ struct ChatHandler {
             } catch is CancellationError {
                 // Either the caller left, and the attempt to tell it throws that, or the server's time to drain is over.
                 try await reply.fail(.shuttingDown)
+            } catch let error where !(error is FastCGIError) {
+                logger.requestBroken(id, error)
+                try await reply.fail(.internalDefect(requestID: id.description))
             }
             try await reply.finish()
-        } catch let error as FastCGIError {
-            logger.callerLeft(id, error, after: loop.now - start)
         } catch {
-            logger.requestBroken(id, error)
+            logger.callerLeft(id, error, after: loop.now - start)
         }
     }
 
@@ -75,7 +76,10 @@ struct ChatHandler {
 
     /// One JSON object, not streamed: it goes on when it is whole.
     private func forward(_ answer: UpstreamAnswer, _ reply: inout Reply) async throws {
-        guard let body = try await answer.collect(bytesMax: settings.limits.answerBytes) else { return }
+        let deadline = loop.now + settings.timeouts.total
+        guard let body = try await answer.collect(bytesMax: settings.limits.answerBytes, until: deadline) else {
+            throw ChatError.upstreamTimedOut(.total, after: settings.timeouts.total)
+        }
         reply.upstream = answer.head
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: settings.limits.jsonDepth) {
@@ -96,7 +100,14 @@ struct Correlation {
 
     init(_ request: Request, _ id: RequestID) {
         self.id = id
-        clientRequestID = request["HTTP_X_CLIENT_REQUEST_ID"].flatMap { $0.isEmpty ? nil : $0 } ?? id.description
-        traceparent = request["HTTP_TRACEPARENT"]
+        clientRequestID = Self.sane(request["HTTP_X_CLIENT_REQUEST_ID"]) ?? id.description
+        traceparent = Self.sane(request["HTTP_TRACEPARENT"])
+    }
+
+    /// A header that may go upstream as it is: 1 to 512 printable ASCII characters. Any other is the caller's mistake, and is left
+    /// out instead of spoiling the request.
+    static func sane(_ value: String?) -> String? {
+        guard let value, (1...512).contains(value.utf8.count) else { return nil }
+        return value.utf8.allSatisfy { (0x20..<0x7F).contains($0) } ? value : nil
     }
 }

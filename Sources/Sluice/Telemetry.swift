@@ -45,7 +45,7 @@ extension Logger {
         debug("answered", metadata: ["request": "\(id)", "seconds": "\(elapsed.inSeconds)"])
     }
 
-    func callerLeft(_ id: RequestID, _ error: FastCGIError, after elapsed: Duration) {
+    func callerLeft(_ id: RequestID, _ error: any Error, after elapsed: Duration) {
         debug("the caller left", metadata: ["request": "\(id)", "how": "\(error)", "seconds": "\(elapsed.inSeconds)"])
     }
 
@@ -73,7 +73,7 @@ extension Logger {
     }
 
     func requestBroken(_ id: RequestID, _ error: any Error) {
-        self.error("a request was cut by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
+        self.error("a request failed by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
     }
 }
 

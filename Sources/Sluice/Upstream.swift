@@ -183,13 +183,13 @@ final class UpstreamAnswer {
     ///
     /// - Returns: `nil` when it was not whole by the deadline.
     /// - Throws: as `arrival`, and `ChatError` when it is larger than `bytesMax`.
-    func collect(bytesMax: Int, until deadline: Instant? = nil) async throws -> [UInt8]? {
+    func collect(bytesMax: Int, until deadline: Instant) async throws -> [UInt8]? {
         var body: [UInt8] = []
         while true {
             switch try arrival {
             case .end: return body
             case nil:
-                if let deadline, Instant.current >= deadline { return nil }
+                if Instant.current >= deadline { return nil }
                 await wakeup.wait(until: deadline)
             case .bytes:
                 switch source {
