@@ -152,8 +152,9 @@ extension Session {
             }
         do {
             if let watch = watches[socket] { return try watch.update(interest) }
-            watches[socket] = try Watch(socket, for: interest, on: loop) { [unowned self] readiness in
-                act(on: socket, events: readiness.events)
+            // `close()` cancels the watches before the session ends.
+            watches[socket] = try Watch(socket, for: interest, on: loop) { [unowned(unsafe) self] readiness in
+                unsafe self.act(on: socket, events: readiness.events)
             }
         } catch {
             if let transfer { doom(transfer, .unavailable(reason: error.description)) }

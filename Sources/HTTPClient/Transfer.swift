@@ -20,7 +20,7 @@ package final class Transfer {
     private enum State { case running(EasyHandle), ended, failed(HTTPError) }
 
     // What each read of a stream touches stands together: with thousands open, every cache line is a miss.
-    private unowned let session: Session
+    private let session: Session
     /// Woken when there may be something new: by whoever reads without `head(until:)` and `next(until:)`.
     package let wakeup: Wakeup
     private var unread: [UInt8] = []

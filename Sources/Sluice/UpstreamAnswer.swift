@@ -1,0 +1,172 @@
+// An upstream's answer on its way: what it says first, and its bytes as they come.
+
+import Chat
+import EventLoop
+import HTTPClient
+
+/// One upstream's answer on its way.
+///
+///     while let arrival = … answer.arrival … { take it }        // and in between: await answer.wakeup.wait(until: …)
+final class UpstreamAnswer {
+    enum Source {
+        case http(Transfer)
+        case demo(DemoAnswer)
+    }
+    enum Arrival {
+        /// Bytes of the body to take.
+        case bytes
+        /// The end of the answer, whether it makes sense or not.
+        case end
+    }
+    /// Woken when there may be something new.
+    let wakeup: Wakeup
+    /// `nil` until the first arrival.
+    private(set) var head: UpstreamHead?
+
+    private let source: Source
+    private let jsonDepth: Int
+    /// Where failures of the connection are told, whose reasons are not for the caller.
+    private let failed: (HTTPError) -> Void
+
+    init(_ source: Source, jsonDepth: Int, failed: @escaping (HTTPError) -> Void) {
+        self.source = source
+        self.jsonDepth = jsonDepth
+        self.failed = failed
+        switch source {
+        case .http(let transfer): wakeup = transfer.wakeup
+        case .demo(let demo):
+            wakeup = demo.wakeup
+            head = .demo
+        }
+    }
+
+    /// What there is now; `nil` while one must wait.
+    ///
+    /// - Throws: `ChatError` for what went wrong at the upstream; `CancellationError` when the task is cancelled.
+    var arrival: Arrival? {
+        get throws {
+            switch source {
+            case .demo(let demo): return try demo.arrived()
+            case .http(let transfer):
+                do {
+                    return try arrival(of: transfer)
+                } catch {
+                    failed(error)
+                    throw try ChatError(error)
+                }
+            }
+        }
+    }
+
+    private func arrival(of transfer: Transfer) throws(HTTPError) -> Arrival? {
+        if head == nil {
+            guard let head = try transfer.takeHead() else { return nil }
+            self.head = UpstreamHead(head)
+        }
+        switch try transfer.arrived() {
+        case .bytes: return .bytes
+        case .end: return .end
+        case .deadline, nil: return nil
+        }
+    }
+
+    /// Whether there are bytes to take. What else there may be, `arrival` tells.
+    var hasBytes: Bool {
+        switch source {
+        case .http(let transfer): head != nil && transfer.hasBytes
+        case .demo(let demo): demo.hasBytes
+        }
+    }
+
+    /// Whether nothing more will come.
+    var isOver: Bool {
+        switch source {
+        case .http(let transfer): transfer.isOver
+        case .demo(let demo): demo.isOver
+        }
+    }
+
+    /// Moves what has arrived into the scanner.
+    func take(into scanner: inout EventScanner) {
+        switch source {
+        case .http(let transfer): scanner.append(transfer.takeBytes())
+        case .demo(let demo): scanner.append(demo.takeBytes())
+        }
+    }
+
+    /// Takes back a buffer that `take(into:)` handed over.
+    func recycle(_ buffer: consuming [UInt8]) {
+        if case .http(let transfer) = source { transfer.recycle(buffer) }
+    }
+
+    /// The rest of the body as a whole.
+    ///
+    /// - Returns: `nil` when it was not whole by the deadline.
+    /// - Throws: as `arrival`, and `ChatError` when it is larger than `bytesMax`.
+    func collect(bytesMax: Int, until deadline: Instant) async throws -> [UInt8]? {
+        var body: [UInt8] = []
+        while true {
+            switch try arrival {
+            case .end: return body
+            case nil:
+                if Instant.current >= deadline { return nil }
+                await wakeup.wait(until: deadline)
+            case .bytes:
+                switch source {
+                case .http(let transfer): body += transfer.takeBytes()
+                case .demo(let demo): body += demo.takeBytes()
+                }
+                guard body.count <= bytesMax else { throw ChatError.upstreamAnswerTooLarge(bytesMax: bytesMax) }
+            }
+        }
+    }
+
+    /// Waits for the response's end, so that its connection can serve the next request. What comes is dropped.
+    func settle(until deadline: Instant) async {
+        guard case .http(let transfer) = source else { return }
+        do {
+            while try await transfer.next(until: deadline) == .bytes { transfer.recycle(transfer.takeBytes()) }
+        } catch {
+            // The caller has the whole answer; a connection that fails now is only not kept.
+        }
+    }
+
+    /// - Parameter body: the whole body, which says why when the status is no success.
+    /// - Throws: `ChatError` for any status but 200.
+    func checkStatus(_ body: [UInt8]) throws(ChatError) {
+        guard let head else { throw .upstreamFailed(.noAnswer) }
+        guard head.status == 200 else {
+            throw .upstreamAnswered(status: head.status, body: body.span, isCallersKey: false, depthMax: jsonDepth)
+        }
+    }
+}
+
+/// What an upstream says ahead of its answer, as far as it matters here.
+struct UpstreamHead {
+    let status: Int
+    /// Whether the answer is a stream of events, as far as one can know: servers forget the type, but none calls events JSON.
+    let isEventStream: Bool
+    /// The headers that the caller gets too.
+    let passedHeaders: [(name: String, value: String)]
+
+    static let demo = UpstreamHead(status: 200, isEventStream: true, passedHeaders: [("X-Sluice-Upstream", "demo")])
+
+    private init(status: Int, isEventStream: Bool, passedHeaders: [(name: String, value: String)]) {
+        self.status = status
+        self.isEventStream = isEventStream
+        self.passedHeaders = passedHeaders
+    }
+
+    init(_ head: ResponseHead) {
+        status = head.status
+        let type = head["content-type"] ?? "text/event-stream"
+        isEventStream = head.status == 200 && !type.lowercased().hasPrefix("application/json")
+        passedHeaders = head.headers.compactMap { name, value in
+            switch name {
+            case "retry-after", "retry-after-ms": (name, value)
+            case "x-request-id": ("x-upstream-request-id", value)
+            default: name.hasPrefix("x-ratelimit-") ? (name, value) : nil
+            }
+        }
+    }
+}
