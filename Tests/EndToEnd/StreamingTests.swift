@@ -28,6 +28,17 @@ struct Route: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test(arguments: WebServer.selected)
+    func `of more than every buffer on the way holds arrives whole`(server: WebServer) async throws {
+        let frames = Chunks.stream((0..<20_000).map { "event \($0) \(String(repeating: "x", count: $0 % 500))" })
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(server, upstream: upstream) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.end == .complete)
+            #expect(response.body.elementsEqual(frames.joined().utf8))
+        }
+    }
+
     @Test(arguments: Route.all)
     func `has the head that keeps every proxy from holding it back`(route: Route) async throws {
         let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))

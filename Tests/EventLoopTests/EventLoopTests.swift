@@ -39,6 +39,43 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func `a handler works in the waiting task's place until it says that the task must`()
+        async throws
+    {
+        try await LoopActor.run { worker in
+            let wakeup = Wakeup(on: worker.loop)
+            var calls = 0
+            let waker = Timer(on: worker.loop) {
+                wakeup.wake()
+                wakeup.wake()
+            }
+            wakeup.handler = {
+                calls += 1
+                waker.set(at: worker.loop.now)
+                return calls < 3
+            }
+            waker.set(at: worker.loop.now)
+            await wakeup.wait()
+            waker.cancel()
+            // Two wakes of one turn are one call.
+            #expect(calls == 3)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a deadline ends a wait whatever its handler says`() async throws {
+        try await LoopActor.run { worker in
+            let wakeup = Wakeup(on: worker.loop)
+            wakeup.handler = { true }
+            wakeup.wake()
+            await wakeup.wait()  // there was a wake before
+            let deadline = worker.loop.now + .milliseconds(2)
+            let waker = Timer(on: worker.loop) { wakeup.wake() }
+            waker.set(at: worker.loop.now)
+            await wakeup.wait(until: deadline)
+            #expect(worker.loop.now >= deadline)
+        }
+    }
+
     @Test func `a readable descriptor calls its handler, and no more after cancel`() async throws {
         let reads = try await LoopActor.run { worker in
             let pipe = try Pipe()
