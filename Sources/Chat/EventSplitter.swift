@@ -52,13 +52,6 @@ package struct EventSplitter: Sendable {
     }
 
     /// Takes bytes as they arrived, cut anywhere.
-    package mutating func append(_ bytes: Span<UInt8>) {
-        buffer.append(addingCapacity: bytes.count) { output in
-            for index in bytes.indices { output.append(bytes[index]) }
-        }
-    }
-
-    /// Takes bytes as they arrived, cut anywhere.
     package mutating func append(_ bytes: consuming [UInt8]) {
         if buffer.isEmpty {
             buffer = bytes

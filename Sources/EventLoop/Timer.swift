@@ -16,8 +16,6 @@ package final class Timer {
         self.action = action
     }
 
-    package var isSet: Bool { index != nil }
-
     /// Sets or moves the timer. To postpone costs one store: the heap finds out when the old moment comes.
     package func set(at deadline: Instant) {
         self.deadline = deadline
