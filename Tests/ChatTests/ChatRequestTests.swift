@@ -1,4 +1,5 @@
 import Chat
+import TestSupport
 import Testing
 
 /// The request of contract §1.

@@ -1,4 +1,5 @@
 import FastCGI
+import TestSupport
 import Testing
 
 @Suite struct RandomRecordTests {

@@ -1,5 +1,7 @@
 // Requests as web servers send them, and as no web server should.
 
+import TestSupport
+
 @testable import FastCGI
 
 /// A request in bytes: any size of record, any padding.
@@ -80,19 +82,4 @@ func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     bytes.reserveCapacity(count)
     while bytes.count < count { bytes += block.prefix(count - bytes.count) }
     return bytes
-}
-
-/// SplitMix64: the same numbers for the same seed, so that a failure can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
 }

@@ -1,17 +1,6 @@
-/// SplitMix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
+import TestSupport
 
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SeededGenerator {
     /// Replaces, inserts or removes one byte, or doubles a part.
     mutating func mutate(_ bytes: inout [UInt8]) {
         let interesting = Array("{}[]\",:\\u09-+.eE tfn".utf8) + [0, 0x80, 0xC3, 0xE2, 0xED, 0xF4, 0xFF, 0x0A, 0x0D]
