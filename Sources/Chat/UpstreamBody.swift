@@ -1,10 +1,9 @@
 extension ChatRequest {
     /// The request for the upstream (contract §2), put together from the caller's bytes in one buffer: every value byte for byte,
     /// the members in the caller's order. Added are a missing `model` and, for a stream that the caller did not spell out, `stream`.
-    /// - Parameter defaultModel: the model for a request that names none; nil leaves it to the upstream.
-    package func upstreamBody(defaultModel: String?) -> [UInt8] {
+    package func upstreamBody(_ rules: UpstreamRules) -> [UInt8] {
         var object = ObjectWriter(capacity: body.count + 64)
-        if model == nil, let defaultModel { object.append("model", string: defaultModel) }
+        if model == nil, let defaultModel = rules.defaultModel { object.append("model", string: defaultModel) }
         if isStreaming, members.value(.stream) == nil { object.append("stream", bytes: [UInt8]("true".utf8)[...]) }
         for member in members where isForwarded(member) {
             object.append(member.name, bytes: body[member.value.range])

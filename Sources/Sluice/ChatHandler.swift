@@ -11,8 +11,7 @@ struct ChatHandler {
     private let loop: EventLoop
     private let logger: Logger
     private let upstream: Upstream
-
-    private static let endpoint = "/chat/completions"
+    private let models: [UInt8]
 
     /// - Throws: `HTTPError` when libcurl cannot be set up.
     init(_ settings: Settings, on loop: EventLoop, _ logger: Logger) throws {
@@ -20,6 +19,7 @@ struct ChatHandler {
         self.loop = loop
         self.logger = logger
         upstream = try Upstream(settings, on: loop, logger)
+        models = settings.modelList
     }
 
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
@@ -49,7 +49,14 @@ struct ChatHandler {
     }
 
     private func serve(_ request: Request, _ id: RequestID, _ reply: inout Reply) async throws {
-        try checkRoute(request)
+        switch try Route(request) {
+        case .chat: try await chat(request, id, &reply)
+        case .models: try await reply.sendJSON(models)
+        case .openAPI: try await reply.sendJSON(openAPIDocument)
+        }
+    }
+
+    private func chat(_ request: Request, _ id: RequestID, _ reply: inout Reply) async throws {
         if request.isBodyTooLarge { throw ChatError.bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
         let correlation = Correlation(request, id)
@@ -63,15 +70,6 @@ struct ChatHandler {
             }
         }
         if upstream.isDemo { logger.answeredByDemo(id) }
-    }
-
-    /// Any path that ends in `/chat/completions`: platforms append that to base URLs that often have it already.
-    private func checkRoute(_ request: Request) throws(ChatError) {
-        let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
-        var path = uri.utf8.prefix { $0 != UInt8(ascii: "?") }
-        if path.last == UInt8(ascii: "/") { path.removeLast() }
-        guard path.suffix(Self.endpoint.utf8.count).elementsEqual(Self.endpoint.utf8) else { throw .unknownPath }
-        guard request["REQUEST_METHOD"] == "POST" else { throw .methodNotAllowed(allowed: "POST") }
     }
 
     /// One JSON object, not streamed: it goes on when it is whole.

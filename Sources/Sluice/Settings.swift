@@ -1,5 +1,6 @@
-// Everything that can be set, its defaults, and where the values come from: the command line over the environment.
+// Everything that can be set, and its defaults. `SettingsSources` says where the values come from.
 
+import Chat
 import FastCGI
 import Logging
 
@@ -8,15 +9,34 @@ struct Settings: Equatable, Sendable {
     static let defaultBaseURL = "https://api.openai.com/v1"
 
     var listen: ListenAddress
+    /// Who may use the unix socket that Sluice makes.
+    var socket = Socket()
     var workers: Int
-    var upstream: UpstreamSettings
-    /// A comment line goes to the caller after this much silence, so that neither side takes the connection for dead.
+    /// A comment line goes to the caller after this much silence, so that neither side takes the connection for dead; zero: never.
     var heartbeat = Duration.seconds(10)
     var limits = Limits()
     var timeouts = Timeouts()
     var logLevel = Logger.Level.info
     /// A PEM file of the authorities that vouch for an upstream, instead of the system's: `SSL_CERT_FILE`, as curl and Python take it.
     var authoritiesFile: String?
+    /// The model for requests that name none.
+    var defaultModel: String?
+    var errors = ErrorForm.json
+    /// What a voice says in place of an error that comes before a stream's first event.
+    var spokenError: String?
+    var refusal = Refusal.pass
+    var onDisconnect = Disconnect.cancel
+    /// In the file's order; names are unique.
+    var upstreams: [UpstreamSettings]
+    /// The first that matches a request's model counts.
+    var models: [ModelSettings]
+
+    struct Socket: Equatable, Sendable {
+        var mode: UInt32 = 0o660
+        var group: String?
+        /// Whose processes may connect; empty: any that the mode lets in.
+        var allowedUsers: [String] = []
+    }
 
     struct Limits: Equatable, Sendable {
         /// Requests that are answered at once, over all workers; a further one gets 503.
@@ -45,78 +65,82 @@ struct Settings: Equatable, Sendable {
         /// After SIGTERM, for streams to finish.
         var drain = Duration.seconds(30)
     }
-}
 
-/// Where requests go.
-enum UpstreamSettings: Equatable, Sendable {
-    case demo
-    /// `baseURL` without a slash at its end; `key` is sent as a bearer token.
-    case openAI(baseURL: String, key: String?)
-}
+    /// How errors of a stream are told.
+    enum ErrorForm: String, CaseIterable, Sendable {
+        /// By status before the first event, and as OpenAI's error object inside the stream.
+        case json
+        /// As `data: {"error":"text"}` behind a status of 200.
+        case sse
+    }
 
-/// All that is wrong with the settings, so that one run tells all.
-struct SettingsError: Error, Equatable, CustomStringConvertible {
-    var problems: [String]
-    var description: String { problems.joined(separator: "\n") }
-}
+    /// What becomes of a delta's `refusal`.
+    enum Refusal: String, CaseIterable, Sendable {
+        case pass
+        /// Its text stands in `content` too.
+        case speak
+    }
 
-extension Settings {
-    /// - Parameters:
-    ///   - environment: looks a variable up; an empty one counts as absent.
-    ///   - inheritsSocket: whether descriptor 0 is a listening socket, as spawn-fcgi and lighttpd start a FastCGI program.
-    init(
-        listen: String?, upstream: String?, workers: Int?, logLevel: String,
-        environment: (String) -> String?, inheritsSocket: Bool
-    ) throws(SettingsError) {
-        var problems: [String] = []
-        func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
-
-        let address = listen ?? variable("SLUICE_LISTEN") ?? (inheritsSocket ? "fd:0" : Self.defaultListen)
-        var listenAddress = ListenAddress.inherited(0)
-        do { listenAddress = try ListenAddress(address) } catch { problems.append(error.description) }
-
-        var target = UpstreamSettings.demo
-        do {
-            target = try UpstreamSettings(
-                upstream, baseURL: variable("OPENAI_BASE_URL"), key: variable("OPENAI_API_KEY"))
-        } catch {
-            problems += error.problems
-        }
-
-        let count = workers ?? processorCount()
-        if !(1...256).contains(count) { problems.append("--workers takes a number from 1 to 256, not \(count)") }
-        let level = Logger.Level(rawValue: logLevel)
-        if level == nil {
-            let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-            problems.append("--log-level takes one of \(known), not '\(logLevel)'")
-        }
-        guard problems.isEmpty else { throw SettingsError(problems: problems) }
-        self.init(
-            listen: listenAddress, workers: count, upstream: target, logLevel: level ?? .info,
-            authoritiesFile: variable("SSL_CERT_FILE"))
+    /// What becomes of the upstream's answer when the caller leaves.
+    enum Disconnect: String, CaseIterable, Sendable {
+        case cancel
+        /// It is read to its end, so that its usage is known.
+        case drain
     }
 }
 
-extension UpstreamSettings {
-    /// - Parameter option: `--upstream`, which goes before the environment's URL; the key comes from the environment alone.
-    init(_ option: String?, baseURL: String?, key: String?) throws(SettingsError) {
-        if option == "demo" || (option == nil && baseURL == nil && key == nil) {
-            self = .demo
-            return
-        }
-        var url = option ?? baseURL ?? Settings.defaultBaseURL
-        while url.hasSuffix("/") { url.removeLast() }
-        let source = option == nil ? "OPENAI_BASE_URL" : "--upstream"
-        guard let scheme = ["https://", "http://"].first(where: url.hasPrefix), url.count > scheme.count else {
-            throw SettingsError(problems: ["\(source) takes a URL like \(Settings.defaultBaseURL), or 'demo'"])
-        }
-        guard !url.dropFirst(scheme.count).prefix(while: { $0 != "/" }).contains("@") else {
-            throw SettingsError(problems: ["\(source) must not hold a user name or password; put the key into OPENAI_API_KEY"])
-        }
-        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !url.contains(where: { "?#".contains($0) }) else {
-            throw SettingsError(problems: ["\(source) must be a plain URL without spaces, '?' and '#'"])
-        }
-        if url.hasSuffix("/chat/completions") { url.removeLast("/chat/completions".count) }
-        self = .openAI(baseURL: url, key: key)
+/// An API that answers requests.
+struct UpstreamSettings: Equatable, Sendable {
+    enum Kind: String, CaseIterable, Sendable {
+        case openai, azure, compatible
+        /// Answers in this process, without network.
+        case demo
     }
+
+    enum Key: Equatable, Sendable {
+        case none
+        case secret(String)
+        /// The caller's own.
+        case passthrough
+    }
+
+    struct Header: Equatable, Sendable {
+        var name: String
+        var value: String
+    }
+
+    static let defaultAPIVersion = "2024-10-21"
+
+    var name: String
+    var kind = Kind.openai
+    /// Without a slash at its end; empty for the demo.
+    var url = ""
+    var key = Key.none
+    /// Sent with each request.
+    var headers: [Header] = []
+    /// Azure's `api-version`.
+    var apiVersion = defaultAPIVersion
+    /// Parameters that it takes besides OpenAI's own.
+    var addedParameters: Set<String> = []
+    /// Whether it gets whatever the caller sends.
+    var passesAllParameters = false
+    /// Whether it is asked for a stream's usage.
+    var asksForUsage = true
+    /// `stream_options.include_obfuscation`; nil leaves it out.
+    var obfuscation: Bool?
+}
+
+/// Where requests for some models go, and how they are changed on the way.
+struct ModelSettings: Equatable, Sendable {
+    var match: ModelPattern
+    var targets: [TargetSettings]
+    var edits = ParameterEdits()
+}
+
+/// One upstream, as a place to send a model's requests to.
+struct TargetSettings: Equatable, Sendable {
+    /// The upstream's name.
+    var upstream: String
+    /// The model to ask it for, instead of the caller's.
+    var model: String?
 }

@@ -9,10 +9,12 @@ import Logging
 extension Logger {
     func serving(_ settings: Settings) {
         notice("serving", metadata: ["listen": "\(settings.listen)", "workers": "\(settings.workers)"])
-        switch settings.upstream {
-        case .demo: warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
-        case .openAI(let baseURL, let key):
-            notice("forwarding", metadata: ["upstream": "\(baseURL)", "key": key == nil ? "none" : "set"])
+        for upstream in settings.upstreams {
+            if upstream.kind == .demo {
+                warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
+            } else {
+                notice("forwarding", metadata: ["upstream": "\(upstream.url)", "key": upstream.key == .none ? "none" : "set"])
+            }
         }
     }
 

@@ -20,15 +20,17 @@ struct Upstream {
         self.loop = loop
         self.logger = logger
         jsonDepth = settings.limits.jsonDepth
-        switch settings.upstream {
-        case .demo: kind = .demo
-        case .openAI(let baseURL, let key):
-            var configuration = Session.Configuration()
-            configuration.userAgent = "sluice/\(sluiceVersion)"
-            configuration.caFile = settings.authoritiesFile
-            kind = .openAI(
-                try Session(on: loop, configuration), OpenAIEndpoint(baseURL: baseURL, key: key, timeouts: settings.timeouts))
+        let upstream = settings.upstreams[0]
+        guard upstream.kind != .demo else {
+            kind = .demo
+            return
         }
+        var configuration = Session.Configuration()
+        configuration.userAgent = "sluice/\(sluiceVersion)"
+        configuration.caFile = settings.authoritiesFile
+        let key: String? = if case .secret(let key) = upstream.key { key } else { nil }
+        kind = .openAI(
+            try Session(on: loop, configuration), OpenAIEndpoint(baseURL: upstream.url, key: key, timeouts: settings.timeouts))
     }
 
     var isDemo: Bool { if case .demo = kind { true } else { false } }
@@ -79,7 +81,7 @@ struct OpenAIEndpoint {
         headers.append(("X-Client-Request-Id", correlation.clientRequestID))
         if let traceparent = correlation.traceparent { headers.append(("traceparent", traceparent)) }
         return HTTPRequest(
-            .post, url, headers: headers, body: chat.upstreamBody(defaultModel: nil),
+            .post, url, headers: headers, body: chat.upstreamBody(UpstreamRules()),
             connectTimeout: timeouts.connect, totalTimeout: timeouts.total)
     }
 }

@@ -5,7 +5,9 @@ import Testing
     private let messages = #""messages":[{"role":"user","content":"Hi"}]"#
 
     private func upstream(_ text: String, defaultModel: String? = nil) throws -> String {
-        String(decoding: try parsed(text).upstreamBody(defaultModel: defaultModel), as: UTF8.self)
+        var rules = UpstreamRules()
+        rules.defaultModel = defaultModel
+        return String(decoding: try parsed(text).upstreamBody(rules), as: UTF8.self)
     }
 
     @Test func `the reference request goes out without what OpenAI refuses`() throws {

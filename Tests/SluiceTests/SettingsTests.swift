@@ -6,7 +6,7 @@ import Testing
 @Suite struct SettingsTests {
     @Test func `without a key and a URL the demo answers`() throws {
         let settings = try settings()
-        #expect(settings.upstream == .demo)
+        #expect(settings.upstreams.map(\.kind) == [.demo])
         #expect(settings.listen == .unix("/run/sluice/sluice.sock"))
     }
 
@@ -14,17 +14,17 @@ import Testing
         let settings = try settings(environment: [
             "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1/", "SLUICE_LISTEN": "tcp:127.0.0.1:9000",
         ])
-        #expect(settings.upstream == .openAI(baseURL: "http://127.0.0.1:8000/v1", key: "k"))
+        #expect(settings.upstreams == [UpstreamSettings(name: "openai", url: "http://127.0.0.1:8000/v1", key: .secret("k"))])
         #expect(settings.listen == .tcp(host: "127.0.0.1", port: 9000))
     }
 
     @Test func `a key alone means OpenAI, a URL alone an API without a key`() throws {
         #expect(
-            try settings(environment: ["OPENAI_API_KEY": "k"]).upstream
-                == .openAI(baseURL: "https://api.openai.com/v1", key: "k"))
+            try settings(environment: ["OPENAI_API_KEY": "k"]).upstreams
+                == [UpstreamSettings(name: "openai", url: "https://api.openai.com/v1", key: .secret("k"))])
         #expect(
-            try settings(environment: ["OPENAI_BASE_URL": "http://localhost:1"]).upstream
-                == .openAI(baseURL: "http://localhost:1", key: nil))
+            try settings(environment: ["OPENAI_BASE_URL": "http://localhost:1"]).upstreams
+                == [UpstreamSettings(name: "openai", url: "http://localhost:1")])
     }
 
     @Test func `the command line goes before the environment`() throws {
@@ -32,12 +32,12 @@ import Testing
             listen: "unix:/tmp/a.sock", upstream: "demo",
             environment: ["SLUICE_LISTEN": "unix:/tmp/b.sock", "OPENAI_API_KEY": "k"])
         #expect(settings.listen == .unix("/tmp/a.sock"))
-        #expect(settings.upstream == .demo)
+        #expect(settings.upstreams.map(\.kind) == [.demo])
     }
 
     @Test func `an empty variable counts as absent`() throws {
         let settings = try settings(environment: ["OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "SLUICE_LISTEN": ""])
-        #expect(settings.upstream == .demo)
+        #expect(settings.upstreams.map(\.kind) == [.demo])
     }
 
     @Test func `a socket on descriptor 0 is served unless another address is named`() throws {
@@ -49,7 +49,7 @@ import Testing
         "https://api.example.com/v1/chat/completions", "https://api.example.com/v1", "https://api.example.com/v1//",
     ])
     func `a base URL with the endpoint's path or slashes at its end is the same base URL`(_ url: String) throws {
-        #expect(try settings(upstream: url).upstream == .openAI(baseURL: "https://api.example.com/v1", key: nil))
+        #expect(try settings(upstream: url).upstreams.map(\.url) == ["https://api.example.com/v1"])
     }
 
     @Test(arguments: [

@@ -1,0 +1,26 @@
+// What a request is for, by its path and method.
+
+import Chat
+import FastCGI
+
+enum Route {
+    case chat, models, openAPI
+
+    /// By the path's end alone: platforms append theirs to base URLs of any kind (contract §1).
+    private static let endings: [(path: String, method: String, route: Route)] = [
+        ("/chat/completions", "POST", .chat), ("/models", "GET", .models), ("/openapi.json", "GET", .openAPI),
+    ]
+
+    /// - Throws: `ChatError.unknownPath` and `.methodNotAllowed`.
+    init(_ request: Request) throws(ChatError) {
+        let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
+        var path = uri.utf8.prefix { $0 != UInt8(ascii: "?") }
+        if path.last == UInt8(ascii: "/") { path.removeLast() }
+        for ending in Self.endings where path.suffix(ending.path.utf8.count).elementsEqual(ending.path.utf8) {
+            guard request["REQUEST_METHOD"] == ending.method else { throw .methodNotAllowed(allowed: ending.method) }
+            self = ending.route
+            return
+        }
+        throw .unknownPath
+    }
+}
