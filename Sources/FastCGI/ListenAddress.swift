@@ -8,12 +8,18 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     case tcp(host: String, port: UInt16)
     /// `fd:NUMBER`: a listening socket that the parent process passed on, as spawn-fcgi and lighttpd do with 0.
     case inherited(Int32)
+    /// `systemd`: the listening socket of the socket unit that started this process.
+    case systemd
 
     /// The longest path that a socket's address holds (`sun_path`, with its end).
     package static let pathBytesMax = 107
 
     /// - Throws: `ListenAddressError` that says what is wrong with `text`.
     package init(_ text: String) throws(ListenAddressError) {
+        if text == "systemd" {
+            self = .systemd
+            return
+        }
         guard let colon = text.firstIndex(of: ":") else { throw ListenAddressError(text, "has no scheme") }
         let rest = String(text[text.index(after: colon)...])
         switch text[..<colon] {
@@ -33,12 +39,12 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
                 throw ListenAddressError(text, "needs brackets around its IPv6 host")
             }
             guard !host.isEmpty else { throw ListenAddressError(text, "needs a host and a port") }
-            guard let port = Self.number(rest[rest.index(after: last)...], as: UInt16.self) else {
+            guard let port = UInt16(digits: rest[rest.index(after: last)...]) else {
                 throw ListenAddressError(text, "has no port from 0 to 65535")
             }
             self = .tcp(host: String(host), port: port)
         case "fd":
-            guard let number = Self.number(rest[...], as: Int32.self) else {
+            guard let number = Int32(digits: rest) else {
                 throw ListenAddressError(text, "has no descriptor number")
             }
             self = .inherited(number)
@@ -46,17 +52,21 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Digits alone: integers also take a sign.
-    private static func number<Number: FixedWidthInteger>(_ text: Substring, as type: Number.Type) -> Number? {
-        text.utf8.allSatisfy { 48...57 ~= $0 } ? Number(text) : nil
-    }
-
     package var description: String {
         switch self {
         case .unix(let path): "unix:\(path)"
         case .tcp(let host, let port): host.contains(":") ? "tcp:[\(host)]:\(port)" : "tcp:\(host):\(port)"
         case .inherited(let number): "fd:\(number)"
+        case .systemd: "systemd"
         }
+    }
+}
+
+extension FixedWidthInteger {
+    /// Digits alone: integers also take a sign.
+    init?(digits text: some StringProtocol) {
+        guard text.utf8.allSatisfy({ 48...57 ~= $0 }) else { return nil }
+        self.init(text, radix: 10)
     }
 }
 
@@ -71,6 +81,6 @@ package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
     }
 
     package var description: String {
-        "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT or fd:NUMBER"
+        "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd"
     }
 }

@@ -1,7 +1,7 @@
 // Binding and listening, in Swift: FCGX_OpenSocket ends the process when it fails.
 
 import CLinux
-package import EventLoop
+import EventLoop
 import Glibc
 
 /// A listening socket. Each worker watches it; a unix socket's path is removed when the last of them lets go.
@@ -12,25 +12,26 @@ package final class ListeningSocket: Sendable {
     let isTCP: Bool
     private let file: FileIdentity?
 
-    /// - Throws: `SystemError` when the address is in use, not ours to use, or does not exist.
-    package init(_ address: ListenAddress) throws(SystemError) {
+    /// - Parameter activation: where `systemd` finds its socket.
+    /// - Throws: `SystemError` when the address is in use, not ours to use, or does not exist; `ListenError` when `activation`
+    ///   has no socket.
+    package init(_ address: ListenAddress, activation: SocketActivation = SocketActivation()) throws {
         self.address = address
         switch address {
         case .unix(let path):
             descriptor = try Self.bindUnix(path)
-            isTCP = false
             file = FileIdentity(path)
         case .tcp(let host, let port):
             descriptor = try Self.bindTCP(host, port)
-            isTCP = true
             file = nil
         case .inherited(let number):
-            let isListening = try Self.option(number, SO_ACCEPTCONN)
-            guard isListening != 0 else { throw SystemError("fd:\(number) is not a listening socket", code: EINVAL) }
-            descriptor = Descriptor(owning: number)
-            isTCP = try Self.option(number, SO_DOMAIN) != AF_UNIX
+            descriptor = try Self.adopt(number)
+            file = nil
+        case .systemd:
+            descriptor = try Self.adopt(activation.descriptor())
             file = nil
         }
+        isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
     }
 
@@ -129,11 +130,39 @@ package final class ListeningSocket: Sendable {
         return socket
     }
 
+    // MARK: Inherited
+
+    /// Takes a listening socket over that another process made. One that does not listen stays open.
+    private static func adopt(_ number: Int32) throws(SystemError) -> Descriptor {
+        let isListening = try option(number, SO_ACCEPTCONN)
+        guard isListening != 0 else { throw SystemError("fd:\(number) is not a listening socket", code: EINVAL) }
+        return Descriptor(owning: number)
+    }
+
     private static func option(_ number: Int32, _ option: Int32) throws(SystemError) -> Int32 {
         var value: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         _ = try SystemError.check("fd:\(number)", unsafe getsockopt(number, SOL_SOCKET, option, &value, &size))
         return value
+    }
+}
+
+/// A listening socket that cannot be had as it is asked for, whatever the kernel says.
+package enum ListenError: Error, Equatable, CustomStringConvertible {
+    /// No socket unit started this process.
+    case notActivated
+    /// The sockets are for another process: what `LISTEN_PID` says.
+    case otherProcessActivated(String)
+    case severalSockets(Int)
+
+    package var description: String {
+        switch self {
+        case .notActivated: "systemd passed no socket on: start Sluice through a systemd socket unit"
+        case .otherProcessActivated(let process):
+            "systemd passed its socket to process \(process), which is not this one: let the service start Sluice itself"
+        case .severalSockets(let count):
+            "systemd passed \(count) sockets, and Sluice takes one: leave one ListenStream= for the service"
+        }
     }
 }
 

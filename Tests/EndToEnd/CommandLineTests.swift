@@ -28,6 +28,7 @@ import Testing
             Mistake(arguments: ["serve", "--listen", "nonsense"], named: "nonsense"),
             Mistake(arguments: ["serve", "--listen", "tcp:127.0.0.1:99999"], named: "99999"),
             Mistake(arguments: ["serve", "--listen", "unix:no/such/folder/x.sock"], named: "no/such/folder"),
+            Mistake(arguments: ["serve", "--listen", "systemd"], named: "socket unit"),
             Mistake(arguments: ["serve", "--listen", "unix:\(String(repeating: "x", count: 200))"], named: "xxx"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", "ftp://host/v1"], named: "--upstream"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", ""], named: "--upstream"),

@@ -13,6 +13,7 @@ import Testing
         ("tcp:[::1]:9000", .tcp(host: "::1", port: 9000)),
         ("fd:0", .inherited(0)),
         ("fd:17", .inherited(17)),
+        ("systemd", .systemd),
     ])
     func `an address is read and written back`(text: String, address: ListenAddress) throws {
         #expect(try ListenAddress(text) == address)
@@ -25,6 +26,8 @@ import Testing
         ("http://x", "has an unknown scheme"),
         ("Unix:/x", "has an unknown scheme"),
         (":x", "has an unknown scheme"),
+        ("Systemd", "has no scheme"),
+        ("systemd:", "has an unknown scheme"),
         ("unix:", "names no path"),
         ("unix:" + String(repeating: "x", count: 108), "has a path of more than 107 bytes"),
         ("unix:" + String(repeating: "ü", count: 54), "has a path of more than 107 bytes"),
@@ -48,6 +51,6 @@ import Testing
     func `an address that cannot be read says why`(text: String, reason: String) {
         let error = #expect(throws: ListenAddressError.self) { try ListenAddress(text) }
         #expect(error?.reason == reason)
-        #expect(error?.description == "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT or fd:NUMBER")
+        #expect(error?.description == "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd")
     }
 }
