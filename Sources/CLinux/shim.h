@@ -13,3 +13,10 @@
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 /// memfd_create(2)
 int memfd_create(const char *name, unsigned int flags);
+
+/// unix(7), SO_PEERCRED
+struct ucred {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};

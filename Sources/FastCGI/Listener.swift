@@ -8,17 +8,22 @@ import Glibc
 package final class Listener {
     private let socket: ListeningSocket
     private let loop: EventLoop
+    private let onRefusal: (Refusal) -> Void
     private let handler: (consuming Descriptor) -> Void
     private var watch: Watch?
     /// Set while the listener rests.
     private var resumption: Timer?
 
-    /// - Parameter handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
+    /// - Parameters:
+    ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
+    ///   - handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
     package init(
-        _ socket: ListeningSocket, on loop: EventLoop, handler: @escaping (consuming Descriptor) -> Void
+        _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (Refusal) -> Void = { _ in },
+        handler: @escaping (consuming Descriptor) -> Void
     ) throws(SystemError) {
         self.socket = socket
         self.loop = loop
+        self.onRefusal = onRefusal
         self.handler = handler
         try start()
     }
@@ -46,9 +51,19 @@ package final class Listener {
             let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
             guard number >= 0 else { return acceptFailed(errno) }
             let connection = Descriptor(owning: number)
+            if let refusal = refusal(of: connection) {
+                onRefusal(refusal)
+                continue
+            }
             prepare(connection)
             handler(connection)
         }
+    }
+
+    private func refusal(of connection: borrowing Descriptor) -> Refusal? {
+        guard !socket.allowedUsers.isEmpty else { return nil }
+        let user = connection.peerUserID
+        return socket.allowedUsers.contains(user) ? nil : .peerNotAllowed(userID: user)
     }
 
     /// Out of descriptors or memory the socket would stay readable and the loop would spin: it rests for a moment.

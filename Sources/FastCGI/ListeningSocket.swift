@@ -10,16 +10,23 @@ package final class ListeningSocket: Sendable {
     let descriptor: Descriptor
     /// Whether connections are TCP's, and need its options.
     let isTCP: Bool
+    /// The users that peers may be; empty for all.
+    let allowedUsers: [uid_t]
     private let file: FileIdentity?
 
-    /// - Parameter activation: where `systemd` finds its socket.
-    /// - Throws: `SystemError` when the address is in use, not ours to use, or does not exist; `ListenError` when `activation`
-    ///   has no socket.
-    package init(_ address: ListenAddress, activation: SocketActivation = SocketActivation()) throws {
+    /// - Parameters:
+    ///   - access: who may connect; see there what of it holds for which address.
+    ///   - activation: where `systemd` finds its socket.
+    /// - Throws: `SystemError` when the address is in use, not ours to use, or does not exist, or its path cannot be given to
+    ///   the group; `ListenError` when `access` or `activation` does not fit.
+    package init(
+        _ address: ListenAddress, access: SocketAccess = SocketAccess(), activation: SocketActivation = SocketActivation()
+    ) throws {
         self.address = address
+        allowedUsers = try access.allowedUserIDs()
         switch address {
         case .unix(let path):
-            descriptor = try Self.bindUnix(path)
+            descriptor = try Self.bindUnix(path, access)
             file = FileIdentity(path)
         case .tcp(let host, let port):
             descriptor = try Self.bindTCP(host, port)
@@ -32,6 +39,7 @@ package final class ListeningSocket: Sendable {
             file = nil
         }
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
+        guard allowedUsers.isEmpty || !isTCP else { throw ListenError.allowedUsersOverTCP }
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
     }
 
@@ -58,14 +66,23 @@ package final class ListeningSocket: Sendable {
 
     // MARK: Unix
 
-    private static func bindUnix(_ path: String) throws(SystemError) -> Descriptor {
+    private static func bindUnix(_ path: String, _ access: SocketAccess) throws -> Descriptor {
+        let group = try access.groupID()
         if try isAbandonedSocket(path) { _ = try SystemError.check("unlink \(path)", unsafe unlink(path)) }
         let socket = try makeSocket(AF_UNIX)
         let result = try unsafe withUnixAddress(path) { unsafe bind(socket.number, $0, $1) }
         _ = try SystemError.check("bind \(path)", result)
-        // The web server usually runs in the same group; others have no business here.
-        _ = try SystemError.check("chmod \(path)", unsafe chmod(path, 0o660))
-        return try listening(socket, path)
+        do {
+            // Nobody can connect before listen(2): the mode that the umask left is never one to connect by.
+            if let group {
+                _ = try SystemError.check("chown \(path) to group \(access.group ?? "")", unsafe lchown(path, .max, group))
+            }
+            _ = try SystemError.check("chmod \(path)", unsafe chmod(path, access.mode))
+            return try listening(socket, path)
+        } catch {
+            _ = unsafe unlink(path)
+            throw error
+        }
     }
 
     /// Whether a socket stands at the path that no process listens on any more. One whose queue is full is alive.
@@ -149,6 +166,10 @@ package final class ListeningSocket: Sendable {
 
 /// A listening socket that cannot be had as it is asked for, whatever the kernel says.
 package enum ListenError: Error, Equatable, CustomStringConvertible {
+    case unknownUser(String)
+    case unknownGroup(String)
+    /// The kernel does not know the user of a TCP peer.
+    case allowedUsersOverTCP
     /// No socket unit started this process.
     case notActivated
     /// The sockets are for another process: what `LISTEN_PID` says.
@@ -157,6 +178,9 @@ package enum ListenError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
+        case .unknownUser(let name): "allowed_users names '\(name)', and there is no such user"
+        case .unknownGroup(let name): "there is no group '\(name)' for the socket"
+        case .allowedUsersOverTCP: "allowed_users needs a unix socket"
         case .notActivated: "systemd passed no socket on: start Sluice through a systemd socket unit"
         case .otherProcessActivated(let process):
             "systemd passed its socket to process \(process), which is not this one: let the service start Sluice itself"

@@ -2,7 +2,7 @@
 
 package import EventLoop
 
-/// Why a connection is closed: the peer broke the protocol, or went over a limit.
+/// Why a connection is closed: the peer broke the protocol, went over a limit, or may not connect.
 package enum Refusal: Error, Equatable, Sendable {
     case unsupportedVersion(UInt8)
     case malformedBeginRequest
@@ -15,6 +15,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case requestTimedOut
     /// The peer does not take the answers to its management records.
     case answersNotRead
+    /// The peer is none of the users that may connect; nothing of it was read.
+    case peerNotAllowed(userID: UInt32)
     /// libfcgi could not parse what the scanner let through: a defect here, or no memory.
     case notParsed(SystemError)
 }

@@ -49,6 +49,14 @@ extension Descriptor {
         return unsafe poll(&query, 1, 0) == 1 && query.revents & Int16(POLLOUT) != 0
     }
 
+    /// The user of the process that connected this unix socket; the largest number, nobody's, when it is not known.
+    var peerUserID: uid_t {
+        var peer = ucred(pid: 0, uid: .max, gid: .max)
+        var length = socklen_t(MemoryLayout<ucred>.size)
+        _ = unsafe getsockopt(number, SOL_SOCKET, SO_PEERCRED, &peer, &length)
+        return peer.uid
+    }
+
     func shutDown() { _ = shutdown(number, Int32(SHUT_RDWR)) }
 
     func set(_ level: Int32, _ option: Int32, to value: Int32) throws(SystemError) {

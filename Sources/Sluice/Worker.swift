@@ -39,7 +39,9 @@ actor Worker {
 
     private func listen(_ socket: ListeningSocket) {
         do {
-            listener = try Listener(socket, on: loop) { [unowned self] descriptor in accept(descriptor) }
+            listener = try Listener(
+                socket, on: loop, onRefusal: { [unowned self] in refused($0) },
+                handler: { [unowned self] descriptor in accept(descriptor) })
         } catch {
             logger.workerFailed(error)
         }
@@ -66,12 +68,14 @@ actor Worker {
             await handler.answer(request, Response(on: connection), isOverloaded: count > settings.limits.requests)
             counters.requests.subtract(1, ordering: .relaxed)
         }
-        if let refusal = connection.refusal {
-            logger.connectionRefused(refusal, total: counters.refusals.add(1, ordering: .relaxed).newValue)
-        }
+        if let refusal = connection.refusal { refused(refusal) }
         connections[number] = nil
         tasks[number] = nil
         if connections.isEmpty { idle.wake() }
+    }
+
+    private func refused(_ reason: Refusal) {
+        logger.connectionRefused(reason, total: counters.refusals.add(1, ordering: .relaxed).newValue)
     }
 
     /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.

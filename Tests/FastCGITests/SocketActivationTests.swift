@@ -51,7 +51,7 @@ import Testing
         let number = try #require(try leaveSocket(at: path, backlog: 5).first)
         let before = mode(of: path)
         var socket: ListeningSocket? = try ListeningSocket(
-            .systemd, activation: activation(firstDescriptor: number))
+            .systemd, access: SocketAccess(mode: 0o606), activation: activation(firstDescriptor: number))
         #expect(socket?.isTCP == false)
         #expect(try connects(to: path))
         socket = nil
