@@ -17,3 +17,25 @@ func raiseDescriptorLimit() throws(SystemError) -> Int {
 
 /// The wall clock, as OpenAI's `created` has it.
 func secondsSince1970() -> Int { time(nil) }
+
+/// A file's bytes.
+///
+/// - Throws: `SystemError`, also for a file of more than `bytesMax` bytes.
+func readFile(_ path: String, bytesMax: Int = 16 << 20) throws(SystemError) -> [UInt8] {
+    let file = Descriptor(owning: try SystemError.check(path, unsafe open(path, O_RDONLY | O_CLOEXEC)))
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+        let count = unsafe read(file.number, &chunk, chunk.count)
+        if count < 0, errno == EINTR { continue }
+        guard try SystemError.check(path, Int32(clamping: count)) > 0 else { return bytes }
+        bytes += chunk[..<count]
+        guard bytes.count <= bytesMax else { throw SystemError(path, code: EFBIG) }
+    }
+}
+
+/// Writes a line to the standard error. There is nobody to tell when that fails.
+func writeError(_ line: String) {
+    let bytes = [UInt8]("\(line)\n".utf8)
+    _ = unsafe write(STDERR_FILENO, bytes, bytes.count)
+}

@@ -7,6 +7,7 @@ import Logging
 struct Settings: Equatable, Sendable {
     static let defaultListen = "unix:/run/sluice/sluice.sock"
     static let defaultBaseURL = "https://api.openai.com/v1"
+    static let workersRange = 1...256
 
     var listen: ListenAddress
     /// Who may use the unix socket that Sluice makes.

@@ -11,18 +11,16 @@ struct SluiceCommand: ParsableCommand {
         commandName: "sluice",
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
         version: sluiceVersion,
-        subcommands: [Serve.self])
+        subcommands: [Serve.self, Check.self])
 }
 
-struct Serve: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Answer chat completions on a FastCGI socket until SIGTERM or SIGINT.",
-        discussion: """
-            Without options the environment is enough: OPENAI_API_KEY is the upstream's key, OPENAI_BASE_URL its URL, and \
-            SLUICE_LISTEN the address to listen on. Without a key and a URL a demo answers, with no network.
-
-            The first SIGTERM or SIGINT lets open streams finish, a second one ends at once.
-            """)
+/// The options that go over the settings file and the environment.
+struct SettingsArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The settings file. Default: \(SettingsSources.defaultFile) if there is one, else the environment alone.",
+            valueName: "file"))
+    var config: String?
 
     @Option(
         help: ArgumentHelp(
@@ -33,18 +31,45 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The OpenAI-compatible API to forward to, as https://HOST/v1, or 'demo'. Default: \(Settings.defaultBaseURL).",
+            "The OpenAI-compatible API to forward to, as https://HOST/v1, or 'demo'; instead of all upstreams and models of the "
+                + "settings file. Its key is OPENAI_API_KEY. Default: \(Settings.defaultBaseURL).",
             valueName: "url|demo"))
     var upstream: String?
 
     @Option(help: ArgumentHelp("Threads that serve, each on its own. Default: one per core.", valueName: "number"))
     var workers: Int?
 
-    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
-    var logLevel = "info"
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))
+    var logLevel: String?
+
+    /// - Throws: `ExitCode` when something is wrong, after telling what.
+    func load() throws -> (settings: Settings, file: String?) {
+        let sources = SettingsSources(
+            options: SettingsOptions(
+                config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
+            environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
+            inheritsSocket: ListeningSocket.isListening(0), readFile: { try readFile($0) })
+        do { return try sources.load() } catch {
+            for problem in error.problems { writeError("sluice: \(problem)") }
+            throw ExitCode(EX_CONFIG)
+        }
+    }
+}
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer chat completions on a FastCGI socket until SIGTERM or SIGINT.",
+        discussion: """
+            Without options and settings file the environment is enough: OPENAI_API_KEY is the upstream's key, OPENAI_BASE_URL \
+            its URL, and SLUICE_LISTEN the address to listen on. Without a key and a URL a demo answers, with no network.
+
+            The first SIGTERM or SIGINT lets open streams finish, a second one ends at once. Wrong settings end it with status 78.
+            """)
+
+    @OptionGroup var arguments: SettingsArguments
 
     func run() throws {
-        let settings = try makeSettings()
+        let settings = try arguments.load().settings
         var logger = Logger(label: "sluice", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = settings.logLevel
         do {
@@ -53,16 +78,20 @@ struct Serve: ParsableCommand {
             throw Failure(error)
         }
     }
+}
 
-    private func makeSettings() throws -> Settings {
-        do {
-            return try Settings(
-                listen: listen, upstream: upstream, workers: workers, logLevel: logLevel,
-                environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
-                inheritsSocket: ListeningSocket.isListening(0))
-        } catch {
-            throw ValidationError(error.description)
-        }
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Test the settings: tell all that is wrong with them, or that they are good.",
+        discussion: """
+            Takes the same options as serve, opens no socket and calls no upstream. Wrong settings end it with status 78.
+            """)
+
+    @OptionGroup var arguments: SettingsArguments
+
+    func run() throws {
+        let (_, file) = try arguments.load()
+        print("sluice: \(file ?? "the environment, without a settings file,") is good")
     }
 }
 

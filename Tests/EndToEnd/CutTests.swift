@@ -64,30 +64,38 @@ import Testing
     }
 }
 
-/// An upstream that says nothing is given up after the shipped limits, while heartbeats keep the caller's connection alive.
+/// An upstream that says nothing is given up after the limits, while heartbeats keep the caller's connection alive.
 @Suite struct `A silent upstream` {
     @Test(arguments: WebServer.selected)
-    func `is given up for a timeout without DONE`(server: WebServer) async throws {
+    func `is given up for a timeout`(server: WebServer) async throws {
         let upstream = try StubUpstream(.silence)
-        try await Site.with(server, upstream: upstream) { site in
+        try await Site.with(server, upstream: upstream, settings: timeouts("first_token = '300ms'")) { site in
             let response = try await site.call(chat()).ended()
-            if response.status == 503 {
-                #expect(response.error?.type == "upstream_timeout")
-            } else {
-                // A heartbeat came first and has committed the 200.
-                #expect(response.status == 200)
-                #expect(response.text.hasPrefix(":"))
-                #expect(response.errorFrame?.type == "upstream_timeout")
-            }
+            #expect(response.status == 503)
+            #expect(response.error?.type == "upstream_timeout")
             #expect(!response.text.contains("[DONE]"))
             try await upstream.peerClosed()
         }
     }
 
-    @Test(.disabled("lasts the total limit of ten minutes, which no setting shortens yet"), arguments: WebServer.selected)
+    @Test(arguments: WebServer.selected)
+    func `is given up inside the stream once a heartbeat has begun it`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.silence)
+        let settings = timeouts("first_token = '900ms'", heartbeat: "200ms")
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.status == 200)
+            #expect(response.text.hasPrefix(": keep-alive\n\n"))
+            #expect(response.errorFrame?.type == "upstream_timeout")
+            #expect(!response.text.contains("[DONE]"))
+            try await upstream.peerClosed()
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
     func `is an unavailable service to a caller who does not stream`(server: WebServer) async throws {
         let upstream = try StubUpstream(.silence)
-        try await Site.with(server, upstream: upstream) { site in
+        try await Site.with(server, upstream: upstream, settings: timeouts("total = '500ms'")) { site in
             let response = try await site.call(chat(stream: false)).ended()
             #expect(response.status == 503)
             #expect(response.error?.type == "upstream_timeout")
@@ -98,7 +106,7 @@ import Testing
     @Test(arguments: WebServer.selected)
     func `is given up also when only its head comes`(server: WebServer) async throws {
         let upstream = try StubUpstream(Reply([.silence]))
-        try await Site.with(server, upstream: upstream) { site in
+        try await Site.with(server, upstream: upstream, settings: timeouts("first_token = '300ms'")) { site in
             let response = try await site.call(chat()).ended()
             #expect(!response.text.contains("[DONE]"))
             #expect(response.text.contains("upstream_timeout"))
@@ -107,12 +115,31 @@ import Testing
     }
 
     @Test(arguments: WebServer.selected)
+    func `is given up in the middle of its stream`(server: WebServer) async throws {
+        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .silence]))
+        try await Site.with(server, upstream: upstream, settings: timeouts("idle = '300ms'")) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.status == 200)
+            #expect(response.text.hasPrefix(Chunks.role()))
+            #expect(response.errorFrame?.type == "upstream_timeout")
+            #expect(!response.text.contains("[DONE]"))
+            try await upstream.peerClosed()
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
     func `has its silence filled with heartbeats`(server: WebServer) async throws {
         let upstream = try StubUpstream(Reply([.text(Chunks.role()), .silence]))
-        try await Site.with(server, upstream: upstream) { site in
+        try await Site.with(server, upstream: upstream, settings: "heartbeat = '200ms'\n\(upstreamTable)") { site in
             let stream = try site.call(chat())
-            try await stream.arrival(of: ": keep-alive\n\n")
+            try await stream.arrival(of: ": keep-alive\n\n: keep-alive\n\n")
             #expect(stream.received.value.end == nil)
         }
+    }
+
+    private let upstreamTable = "[upstreams.stub]\nurl = 'UPSTREAM'\n"
+
+    private func timeouts(_ limit: String, heartbeat: String = "10s") -> String {
+        "heartbeat = '\(heartbeat)'\ntimeouts = {\(limit)}\n\(upstreamTable)"
     }
 }

@@ -1,4 +1,6 @@
+import EventLoop
 import FastCGI
+import Glibc
 import Testing
 
 @testable import Sluice
@@ -21,7 +23,7 @@ import Testing
     @Test func `a key alone means OpenAI, a URL alone an API without a key`() throws {
         #expect(
             try settings(environment: ["OPENAI_API_KEY": "k"]).upstreams
-                == [UpstreamSettings(name: "openai", url: "https://api.openai.com/v1", key: .secret("k"))])
+                == [UpstreamSettings(name: "openai", url: "https://api.openai.com/v1", key: .secret("k"), obfuscation: false)])
         #expect(
             try settings(environment: ["OPENAI_BASE_URL": "http://localhost:1"]).upstreams
                 == [UpstreamSettings(name: "openai", url: "http://localhost:1")])
@@ -69,11 +71,13 @@ import Testing
     }
 
     private func settings(
-        listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String = "info",
+        listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
         environment: [String: String] = [:], inheritsSocket: Bool = false
     ) throws -> Settings {
-        try Settings(
-            listen: listen, upstream: upstream, workers: workers, logLevel: logLevel, environment: { environment[$0] },
-            inheritsSocket: inheritsSocket)
+        let options = SettingsOptions(listen: listen, upstream: upstream, workers: workers, logLevel: logLevel)
+        return try SettingsSources(
+            options: options, environment: { environment[$0] }, inheritsSocket: inheritsSocket,
+            readFile: { throw SystemError($0, code: ENOENT) }
+        ).load().settings
     }
 }

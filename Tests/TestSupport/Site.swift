@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// A caller's way in: each must see the same stream.
 package enum Client: String, CaseIterable, Sendable {
@@ -18,20 +18,23 @@ package struct Site: Sendable {
     ///
     /// - Parameters:
     ///   - upstreamURL: for `--upstream`, when it is not the stub itself.
+    ///   - settings: the text of a settings file, in which `UPSTREAM` stands for the stub's URL; then there is no `--upstream`.
     ///   - options: further options of `sluice serve`.
     ///   - changes: to the shipped configuration of the web server.
     /// - Throws: ``SluiceEnded`` when the test has not ended Sluice itself and it is gone: nothing may end it but a signal.
     package static func with(
-        _ server: WebServer, upstream: StubUpstream, upstreamURL: String? = nil, options: [String] = [],
-        environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"], changes: [Change] = [], endsSluice: Bool = false,
-        in directory: TemporaryDirectory? = nil, _ test: (Site) async throws -> Void
+        _ server: WebServer, upstream: StubUpstream, upstreamURL: String? = nil, settings: String? = nil,
+        options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"], changes: [Change] = [],
+        endsSluice: Bool = false, in directory: TemporaryDirectory? = nil, _ test: (Site) async throws -> Void
     ) async throws {
         await slots.take()
         let outcome: Result<Void, any Error>
         do {
             let directory = try directory ?? TemporaryDirectory()
+            let url = upstreamURL ?? upstream.url
+            let source = settings.map { SluiceProcess.Source.settings($0.replacingOccurrences(of: "UPSTREAM", with: url)) }
             let sluice = try await SluiceProcess(
-                upstream: upstreamURL ?? upstream.url, options: options, environment: environment, in: directory)
+                source ?? .upstream(url), options: options, environment: environment, in: directory)
             let running = try await RunningServer(server, socket: sluice.socket, changes: changes, in: directory)
             let site = Site(directory: directory, upstream: upstream, sluice: sluice, server: running)
             try await site.run(test, endsSluice: endsSluice)

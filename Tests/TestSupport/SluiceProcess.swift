@@ -10,20 +10,39 @@ package final class SluiceProcess: Sendable {
         ProcessInfo.processInfo.environment["SLUICE_BINARY"] ?? "\(repository)/.build/debug/sluice"
     }
 
+    /// Where its answers come from.
+    package enum Source: Sendable {
+        /// For `--upstream`.
+        case upstream(String)
+        /// The text of a settings file.
+        case settings(String)
+    }
+
     /// Starts `sluice serve` and waits until it accepts.
     ///
     /// - Parameters:
-    ///   - upstream: for `--upstream`.
     ///   - options: further ones.
     ///   - environment: the whole environment but for `PATH`, `HOME` and `LANG`.
-    package init(
+    package convenience init(
         upstream: String, options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"],
+        in directory: TemporaryDirectory
+    ) async throws {
+        try await self.init(.upstream(upstream), options: options, environment: environment, in: directory)
+    }
+
+    package init(
+        _ source: Source, options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"],
         in directory: TemporaryDirectory
     ) async throws {
         let socket = directory.path("sluice.sock")
         self.socket = socket
+        let sourceOptions =
+            switch source {
+            case .upstream(let url): ["--upstream", url]
+            case .settings(let text): ["--config", try directory.write(text, to: "sluice.toml")]
+            }
         process = try ChildProcess(
-            Self.binary, ["serve", "--listen", "unix:\(socket)", "--upstream", upstream, "--workers", "2"] + options,
+            Self.binary, ["serve", "--listen", "unix:\(socket)", "--workers", "2"] + sourceOptions + options,
             environment: environment, in: directory)
         try await process.accepts { try Socket.connected(path: socket) }
     }

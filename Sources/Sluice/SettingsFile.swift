@@ -1,0 +1,113 @@
+// What the keys of the settings file mean. `deploy/sluice.toml` describes them to its reader.
+
+import Chat
+import FastCGI
+import Logging
+
+/// The keys of each table.
+enum SettingsKeys {
+    static let file = [
+        "listen", "workers", "heartbeat", "log_level", "default_model", "errors", "spoken_error", "refusal", "on_disconnect",
+        "authorities_file", "socket", "limits", "timeouts", "upstreams", "models",
+    ]
+    static let socket = ["mode", "group", "allowed_users"]
+    static let limits = ["requests", "body", "parameters", "event", "answer", "json_depth"]
+    static let timeouts = ["request", "connect", "first_token", "idle", "total", "client_write", "drain"]
+    static let upstream = ["kind", "url", "key", "key_file", "headers", "api_version", "parameters", "usage", "obfuscation"]
+    static let parameters = ["add", "pass"]
+    static let model = ["match", "targets", "rename", "drop", "set", "default"]
+    static let target = ["upstream", "model"]
+
+    static let all = [file, socket, limits, timeouts, upstream, parameters, model, target]
+}
+
+extension ClosedRange<Duration> {
+    fileprivate static let positive = Duration.milliseconds(1)...Duration.seconds(24 * 3600)
+    fileprivate static let upToADay = Duration.zero...Duration.seconds(24 * 3600)
+}
+
+extension Settings {
+    /// Takes what the file says of the process as a whole; upstreams and models are others' business.
+    mutating func take(_ file: SettingsReader) {
+        file.take("listen", into: &listen, file.listenAddress)
+        file.take("workers", into: &workers, file.workers)
+        file.take("heartbeat", into: &heartbeat, file.duration(in: .upToADay))
+        file.take("log_level", into: &logLevel, file.choice)
+        file.take("default_model", into: &defaultModel, file.text)
+        file.take("errors", into: &errors, file.choice)
+        file.take("spoken_error", into: &spokenError, file.text)
+        file.take("refusal", into: &refusal, file.choice)
+        file.take("on_disconnect", into: &onDisconnect, file.choice)
+        file.take("authorities_file", into: &authoritiesFile, file.readableFile)
+        if let table = file.table("socket", keys: SettingsKeys.socket) { socket.take(table) }
+        if let table = file.table("limits", keys: SettingsKeys.limits) { limits.take(table) }
+        if let table = file.table("timeouts", keys: SettingsKeys.timeouts) { timeouts.take(table) }
+    }
+}
+
+extension Settings.Socket {
+    fileprivate mutating func take(_ table: SettingsReader) {
+        table.take("mode", into: &mode, table.fileMode)
+        table.take("group", into: &group, table.text)
+        table.take("allowed_users", into: &allowedUsers, table.texts)
+    }
+}
+
+extension Settings.Limits {
+    fileprivate mutating func take(_ table: SettingsReader) {
+        table.take("requests", into: &requests, table.integer(in: 1...1_000_000))
+        table.take("body", into: &bodyBytes, table.size(in: 1 << 10...1 << 30))
+        table.take("parameters", into: &parametersBytes, table.size(in: 1 << 10...16 << 20))
+        table.take("event", into: &eventBytes, table.size(in: 1 << 10...1 << 30))
+        table.take("answer", into: &answerBytes, table.size(in: 1 << 10...1 << 30))
+        // A message with parts of content is five deep.
+        table.take("json_depth", into: &jsonDepth, table.integer(in: 8...10_000))
+    }
+}
+
+extension Settings.Timeouts {
+    fileprivate mutating func take(_ table: SettingsReader) {
+        table.take("request", into: &request, table.duration(in: .positive))
+        table.take("connect", into: &connect, table.duration(in: .positive))
+        table.take("first_token", into: &firstToken, table.duration(in: .positive))
+        table.take("idle", into: &idle, table.duration(in: .positive))
+        table.take("total", into: &total, table.duration(in: .positive))
+        table.take("client_write", into: &clientWrite, table.duration(in: .positive))
+        table.take("drain", into: &drain, table.duration(in: .upToADay))
+    }
+}
+
+extension SettingsReader {
+    fileprivate func listenAddress(_ node: SettingsNode) throws(SettingsProblem) -> ListenAddress {
+        let text = try text(node)
+        do throws(ListenAddressError) { return try ListenAddress(text) } catch {
+            throw SettingsProblem(node, "\(error.reason); use unix:PATH, tcp:HOST:PORT or fd:NUMBER")
+        }
+    }
+
+    fileprivate func readableFile(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let file = try file(node)
+        _ = try contents(of: file, for: node)
+        return file
+    }
+
+    /// `"auto"`, or how many.
+    fileprivate func workers(_ node: SettingsNode) throws(SettingsProblem) -> Int {
+        if case .string("auto") = node.value { return processorCount() }
+        guard case .integer(let count) = node.value, Settings.workersRange.contains(count) else {
+            throw SettingsProblem(
+                node,
+                "must be \"auto\" or a number from \(Settings.workersRange.lowerBound) to \(Settings.workersRange.upperBound)")
+        }
+        return count
+    }
+
+    /// Octal digits, as chmod takes them.
+    fileprivate func fileMode(_ node: SettingsNode) throws(SettingsProblem) -> UInt32 {
+        guard case .string(let text) = node.value, (3...4).contains(text.utf8.count), !text.hasPrefix("+"),
+            let mode = UInt32(text, radix: 8), mode <= 0o777
+        else { throw SettingsProblem(node, "must be a string of octal digits up to \"0777\", as \"0660\"") }
+        guard mode & 0o600 == 0o600 else { throw SettingsProblem(node, "must let the owner read and write, as \"0660\"") }
+        return mode
+    }
+}

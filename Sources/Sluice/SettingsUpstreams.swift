@@ -1,0 +1,212 @@
+// The upstreams of the settings file: `[upstreams.NAME]`.
+
+import Chat
+
+extension SettingsReader {
+    /// The file's upstreams; nil when it has no such table.
+    func upstreams() -> [UpstreamSettings]? {
+        guard let table = table("upstreams", keys: nil) else { return nil }
+        if table.members.isEmpty { table.problem("names no upstream; write [upstreams.NAME]") }
+        return table.members.compactMap { member in
+            table.table(member.node, keys: SettingsKeys.upstream).map { $0.upstream(member.key) }
+        }
+    }
+
+    private func upstream(_ name: String) -> UpstreamSettings {
+        var upstream = UpstreamSettings(name: name)
+        take("kind", into: &upstream.kind, choice)
+        guard upstream.kind != .demo else {
+            for member in members where SettingsKeys.upstream.contains(member.key) && member.key != "kind" {
+                problems.add(SettingsProblem(member.node, "has no meaning for the demo, which needs no network"))
+            }
+            return upstream
+        }
+        upstream.url = url(for: upstream.kind) ?? ""
+        let isOpenAIs = upstream.isOpenAIs
+        upstream.asksForUsage = upstream.kind != .compatible
+        upstream.obfuscation = isOpenAIs ? false : nil
+        upstream.key = key() ?? .none
+        if upstream.key == .none, node("key") == nil, node("key_file") == nil, upstream.kind == .azure || isOpenAIs {
+            problem("needs key or key_file: this API answers nobody without one")
+        }
+        takeDetails(&upstream)
+        return upstream
+    }
+
+    private func takeDetails(_ upstream: inout UpstreamSettings) {
+        if let node = node("headers") { upstream.headers = headers(node, of: upstream.kind) }
+        take("usage", into: &upstream.asksForUsage, boolean)
+        take("obfuscation", into: &upstream.obfuscation, boolean)
+        if upstream.kind == .azure {
+            take("api_version", into: &upstream.apiVersion, apiVersion)
+        } else if let node = node("api_version") {
+            problems.add(SettingsProblem(node, "has a meaning for kind = \"azure\" alone"))
+        }
+        guard let table = table("parameters", keys: SettingsKeys.parameters) else { return }
+        if let names = table.value("add", table.texts) { upstream.addedParameters = Set(names) }
+        let pass: PassedParameters? = table.value("pass", table.choice)
+        upstream.passesAllParameters = pass == .all
+    }
+
+    private func apiVersion(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let version = try text(node)
+        guard version.utf8.allSatisfy(\.isInToken) else { throw SettingsProblem(node, "must be like \"2024-10-21\"") }
+        return version
+    }
+
+    private func url(for kind: UpstreamSettings.Kind) -> String? {
+        guard let node = node("url") else {
+            if kind == .openai { return Settings.defaultBaseURL }
+            problem("needs a url")
+            return nil
+        }
+        return checked(node, kind == .azure ? resourceURL : url)
+    }
+
+    private func url(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let text = try text(node)
+        do throws(UpstreamURLError) { return try UpstreamSettings.checkedURL(text) } catch {
+            throw SettingsProblem(node, error.description)
+        }
+    }
+
+    /// The URL of an Azure resource.
+    private func resourceURL(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let url = try url(node)
+        guard !url.split(separator: "/").contains("openai") else {
+            throw SettingsProblem(
+                node, "must be the resource's own URL, as https://NAME.openai.azure.com; Sluice adds /openai/deployments/…")
+        }
+        return url
+    }
+
+    // MARK: Keys
+
+    private func key() -> UpstreamSettings.Key? {
+        guard let node = node("key") else { return value("key_file", keyInFile) }
+        if self.node("key_file") != nil { problems.add(SettingsProblem(node, "and key_file cannot both be set")) }
+        return checked(node, key)
+    }
+
+    private func key(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
+        if case .string("passthrough") = node.value { return .passthrough }
+        return .secret(try checkedKey(try text(node), node))
+    }
+
+    /// The first line of a file.
+    private func keyInFile(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
+        let line = try contents(of: try file(node), for: node).prefix { $0 != UInt8(ascii: "\n") }
+        let text = String(decoding: line, as: UTF8.self).trimmed
+        guard !text.isEmpty else { throw SettingsProblem(node, "names a file whose first line is empty") }
+        return .secret(try checkedKey(text, node))
+    }
+
+    /// A key goes into a header: one that cannot stand there would fail with every request.
+    private func checkedKey(_ key: String, _ node: SettingsNode) throws(SettingsProblem) -> String {
+        guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw SettingsProblem(node, "gives a key with a space, a line break or a character that is not ASCII")
+        }
+        return key
+    }
+
+    // MARK: Headers
+
+    private func headers(_ node: SettingsNode, of kind: UpstreamSettings.Kind) -> [UpstreamSettings.Header] {
+        guard let table = table(node, keys: nil) else { return [] }
+        var names: Set<String> = []
+        return table.members.compactMap { member in
+            if !names.insert(member.key.lowercased()).inserted {
+                problems.add(SettingsProblem(member.node, "is set twice: header names do not tell upper from lower case"))
+            }
+            if let problem = headerNameProblem(member.key, kind) { problems.add(SettingsProblem(member.node, problem)) }
+            return checked(member.node, headerValue).map { UpstreamSettings.Header(name: member.key, value: $0) }
+        }
+    }
+
+    private func headerValue(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let value = try text(node)
+        guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }), value == value.trimmed else {
+            throw SettingsProblem(node, "must be printable ASCII without spaces at its ends")
+        }
+        return value
+    }
+
+    private func headerNameProblem(_ name: String, _ kind: UpstreamSettings.Kind) -> String? {
+        guard !name.isEmpty, name.utf8.allSatisfy(\.isInToken) else { return "is no header's name" }
+        switch name.lowercased() {
+        case "authorization": return "cannot be set; use key or key_file"
+        case "api-key" where kind == .azure: return "cannot be set; use key or key_file"
+        case "host": return "cannot be set; it comes from url"
+        case "content-type", "content-length", "accept", "accept-encoding", "expect", "x-client-request-id", "traceparent":
+            return "cannot be set; Sluice sends its own"
+        // Of the connection, not of the request (RFC 9110 §7.6.1).
+        case "connection", "keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "transfer-encoding",
+            "upgrade":
+            return "cannot be set; it is about the connection, which is Sluice's business"
+        default: return nil
+        }
+    }
+}
+
+/// Which of a caller's parameters an upstream gets.
+enum PassedParameters: String, CaseIterable {
+    case openai, all
+}
+
+extension UpstreamSettings {
+    /// Whether the API is OpenAI's own.
+    var isOpenAIs: Bool {
+        guard kind == .openai else { return false }
+        let authority = url.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
+        let host = authority.prefix { $0 != ":" }.lowercased()
+        return host == "openai.com" || host.hasSuffix(".openai.com")
+    }
+
+    /// A base URL without slashes or the endpoint's own path at its end.
+    ///
+    /// - Throws: `UpstreamURLError`, which does not quote it: a password may stand in it.
+    static func checkedURL(_ text: String) throws(UpstreamURLError) -> String {
+        var url = text
+        while url.hasSuffix("/") { url.removeLast() }
+        guard let scheme = ["https://", "http://"].first(where: url.hasPrefix), url.count > scheme.count else { throw .notHTTP }
+        guard !url.dropFirst(scheme.count).prefix(while: { $0 != "/" }).contains("@") else { throw .userinfo }
+        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !url.contains(where: { "?#".contains($0) }) else {
+            throw .notPlain
+        }
+        if url.hasSuffix("/chat/completions") { url.removeLast("/chat/completions".count) }
+        return url
+    }
+}
+
+/// Why a URL cannot be an API's.
+enum UpstreamURLError: Error, CustomStringConvertible {
+    case notHTTP, userinfo, notPlain
+
+    /// A phrase that follows the setting's name.
+    var description: String {
+        switch self {
+        case .notHTTP: "must be a URL like \(Settings.defaultBaseURL)"
+        case .userinfo: "must not hold a user name or password; a key has a setting of its own"
+        case .notPlain: "must be a plain URL without spaces, '?' and '#'"
+        }
+    }
+}
+
+extension String {
+    /// Without white space at its ends.
+    fileprivate var trimmed: String {
+        let start = drop(while: \.isWhitespace)
+        return String(start.prefix(start.count - start.reversed().prefix(while: \.isWhitespace).count))
+    }
+}
+
+extension UInt8 {
+    /// Whether it may stand in a token (RFC 9110 §5.6.2).
+    fileprivate var isInToken: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
+        }
+    }
+}

@@ -1,0 +1,221 @@
+// Where the keys of a TOML document stand, which TOMLKit does not tell.
+
+/// A value's place in the settings: `timeouts.idle`, `models[0].match`.
+struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
+    private(set) var description = ""
+
+    func appending(_ key: String) -> SettingsPath {
+        let isBare = !key.isEmpty && key.utf8.allSatisfy(\.isInBareKey)
+        let name = isBare ? key : "\"\(key)\""
+        return SettingsPath(description: description.isEmpty ? name : "\(description).\(name)")
+    }
+
+    func appending(_ index: Int) -> SettingsPath { SettingsPath(description: "\(description)[\(index)]") }
+}
+
+/// The lines of a document's keys and elements.
+///
+/// It is for a document that a parser has accepted, and checks none of it: where it meets what it does not understand it ends,
+/// and the positions of the rest are unknown.
+struct TOMLPositions {
+    struct Position {
+        let line: Int
+        /// How many were found before it.
+        let order: Int
+    }
+
+    private let document: [UInt8]
+    private var offset = 0
+    private var line = 1
+    private var positions: [SettingsPath: Position] = [:]
+    /// How many tables the arrays of tables have so far.
+    private var tableCounts: [SettingsPath: Int] = [:]
+    /// The line of an escaped NUL, where TOMLKit's strings would end.
+    private(set) var nulLine: Int?
+
+    init(_ document: [UInt8]) {
+        self.document = document
+        if document.starts(with: [0xEF, 0xBB, 0xBF]) { offset = 3 }
+        scan()
+    }
+
+    subscript(path: SettingsPath) -> Position? { positions[path] }
+
+    private mutating func scan() {
+        var table = SettingsPath()
+        skipBlank()
+        while let byte = next {
+            if byte == UInt8(ascii: "[") {
+                guard let header = readHeader() else { return }
+                table = header
+            } else {
+                guard readMember(of: table) else { return }
+            }
+            skipBlank()
+        }
+    }
+
+    // MARK: Keys
+
+    /// `[table]` or `[[array of tables]]`.
+    private mutating func readHeader() -> SettingsPath? {
+        _ = take("[")
+        let isArray = take("[")
+        guard let keys = readKeys(), take("]"), !isArray || take("]") else { return nil }
+        var path = SettingsPath()
+        for (index, key) in keys.enumerated() {
+            path = path.appending(key)
+            record(path)
+            if isArray, index == keys.count - 1 { tableCounts[path, default: 0] += 1 }
+            if let count = tableCounts[path] { path = path.appending(count - 1) }
+            record(path)
+        }
+        return path
+    }
+
+    /// `key = value`, or `dotted.key = value`.
+    private mutating func readMember(of table: SettingsPath) -> Bool {
+        guard let keys = readKeys(), take("=") else { return false }
+        var path = table
+        for key in keys {
+            path = path.appending(key)
+            record(path)
+        }
+        return readValue(at: path)
+    }
+
+    private mutating func readKeys() -> [String]? {
+        var keys: [String] = []
+        repeat {
+            skipSpaces()
+            let start = offset
+            if next == UInt8(ascii: "\"") || next == UInt8(ascii: "'") {
+                skipString()
+                guard offset >= start + 2 else { return nil }
+                keys.append(String(decoding: document[start + 1..<offset - 1], as: UTF8.self))
+            } else {
+                while let byte = next, byte.isInBareKey { offset += 1 }
+                guard offset > start else { return nil }
+                keys.append(String(decoding: document[start..<offset], as: UTF8.self))
+            }
+            skipSpaces()
+        } while take(".")
+        return keys
+    }
+
+    private mutating func record(_ path: SettingsPath) {
+        if positions[path] == nil { positions[path] = Position(line: line, order: positions.count) }
+    }
+
+    // MARK: Values
+
+    private mutating func readValue(at path: SettingsPath) -> Bool {
+        skipSpaces()
+        switch next {
+        case UInt8(ascii: "\""), UInt8(ascii: "'"): skipString()
+        case UInt8(ascii: "["): return readArray(at: path)
+        case UInt8(ascii: "{"): return readInlineTable(at: path)
+        default: while let byte = next, !",]}#\n".utf8.contains(byte) { offset += 1 }
+        }
+        return true
+    }
+
+    private mutating func readArray(at path: SettingsPath) -> Bool {
+        _ = take("[")
+        var index = 0
+        skipBlank()
+        while !take("]") {
+            let element = path.appending(index)
+            record(element)
+            guard readValue(at: element) else { return false }
+            index += 1
+            skipBlank()
+            if !take(","), next != UInt8(ascii: "]") { return false }
+            skipBlank()
+        }
+        return true
+    }
+
+    private mutating func readInlineTable(at path: SettingsPath) -> Bool {
+        _ = take("{")
+        skipBlank()
+        while !take("}") {
+            guard readMember(of: path) else { return false }
+            skipBlank()
+            if !take(","), next != UInt8(ascii: "}") { return false }
+            skipBlank()
+        }
+        return true
+    }
+
+    /// Steps over a string of any of the four forms.
+    private mutating func skipString() {
+        guard let quote = next else { return }
+        let isBasic = quote == UInt8(ascii: "\"")
+        let isLong = offset + 2 < document.count && document[offset + 1] == quote && document[offset + 2] == quote
+        offset += isLong ? 3 : 1
+        while let byte = next {
+            if byte == quote, !isLong || closesLong(quote) {
+                offset += isLong ? 3 : 1
+                // Up to two quotes may stand before the three that close (TOML 1.0, string).
+                while isLong, next == quote { offset += 1 }
+                return
+            }
+            if byte == UInt8(ascii: "\n") { line += 1 }
+            if byte == UInt8(ascii: "\\"), isBasic {
+                noticeNUL()
+                offset += 1
+                if next == UInt8(ascii: "\n") { line += 1 }
+            }
+            offset += 1
+        }
+    }
+
+    private func closesLong(_ quote: UInt8) -> Bool {
+        offset + 2 < document.count && document[offset + 1] == quote && document[offset + 2] == quote
+    }
+
+    private mutating func noticeNUL() {
+        let rest = document[(offset + 1)...]
+        if rest.starts(with: "u0000".utf8) || rest.starts(with: "U00000000".utf8) { nulLine = nulLine ?? line }
+    }
+
+    // MARK: Bytes
+
+    private var next: UInt8? { offset < document.count ? document[offset] : nil }
+
+    private mutating func take(_ character: Character) -> Bool {
+        guard next == character.asciiValue else { return false }
+        offset += 1
+        return true
+    }
+
+    private mutating func skipSpaces() {
+        while let byte = next, byte == 0x20 || byte == 0x09 { offset += 1 }
+    }
+
+    /// Steps over white space, line ends and comments.
+    private mutating func skipBlank() {
+        while let byte = next {
+            switch byte {
+            case 0x20, 0x09, 0x0D: offset += 1
+            case 0x0A:
+                offset += 1
+                line += 1
+            case UInt8(ascii: "#"): while let byte = next, byte != 0x0A { offset += 1 }
+            default: return
+            }
+        }
+    }
+}
+
+extension UInt8 {
+    fileprivate var isInBareKey: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+}
