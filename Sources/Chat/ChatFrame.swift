@@ -91,7 +91,7 @@ package struct ChatFrameReader: Sendable {
 package struct ChatChunk: Hashable, Sendable {
     /// How many choices there are. Azure's first chunk and the usage chunk have none.
     package fileprivate(set) var choicesCount = 0
-    /// A choice has a `finish_reason` that is not null.
+    /// A choice has a `finish_reason`, one that is neither null nor empty.
     package fileprivate(set) var hasFinishReason = false
     /// A delta (or message) has text in `content`.
     package fileprivate(set) var hasContent = false
@@ -171,7 +171,7 @@ private struct ChunkReader {
                 try readDelta(data)
             } else {
                 let value = try scanner.value(data)
-                if key == .finishReason, value.kind != .null { chunk.hasFinishReason = true }
+                if key == .finishReason, value.isFinishReason(in: data) { chunk.hasFinishReason = true }
             }
         }
     }
@@ -198,6 +198,13 @@ private struct ChunkReader {
         if try scanner.nextKind(data) == kind { return true }
         _ = try scanner.value(data)
         return false
+    }
+}
+
+extension JSONValue {
+    /// Whether it says that its choice is complete. Some servers send `""` with each chunk before the last.
+    func isFinishReason(in document: Span<UInt8>) -> Bool {
+        kind != .null && !isEmpty(in: document)
     }
 }
 

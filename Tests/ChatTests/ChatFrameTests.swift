@@ -83,6 +83,10 @@ import Testing
         #expect(chunk.choicesCount == 3)
     }
 
+    @Test(arguments: ["null", "\"\"", "{}", "[]"]) func `a finish reason that says nothing is none`(_ reason: String) throws {
+        #expect(try !chunk("{\"choices\":[{\"delta\":{},\"finish_reason\":\(reason)}]}").hasFinishReason)
+    }
+
     @Test func `a usage chunk has no choices and usage`() throws {
         let chunk = try chunk(#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#)
         #expect(chunk.choicesCount == 0)
