@@ -10,14 +10,7 @@ extension ChatError {
     }
 
     /// The same as an event, for a stream that has begun.
-    package var event: [UInt8] {
-        var event: [UInt8] = []
-        event.append("data: ")
-        // Line breaks in valid JSON stand between tokens only, where a space does as well.
-        event.append(contentsOf: body.map { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0 })
-        event.append("\n\n")
-        return event
-    }
+    package var event: [UInt8] { [UInt8](eventWithData: body) }
 
     private func appendObject(to body: inout [UInt8]) {
         if case .upstreamRefused(_, let error?) = self, let object = error.object {

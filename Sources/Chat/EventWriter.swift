@@ -1,0 +1,23 @@
+extension [UInt8] {
+    /// A server-sent event, `data: …` and a blank line (WHATWG HTML §9.2.6).
+    ///
+    /// Line breaks in valid JSON stand between tokens only, where a space does as well: the data is one line.
+    /// - Parameter json: validated JSON.
+    package init(eventWithData json: [UInt8]) {
+        self = []
+        reserveCapacity(json.count + 8)
+        appendEvent(json)
+    }
+
+    /// Appends the same event.
+    mutating func appendEvent(_ json: [UInt8]) {
+        append("data: ")
+        append(contentsOf: json.lazy.map { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0 })
+        append("\n\n")
+    }
+
+    /// Appends the event that ends a whole stream.
+    mutating func appendDoneEvent() {
+        append("data: [DONE]\n\n")
+    }
+}
