@@ -7,9 +7,45 @@ package struct ChunkEdits: Hashable, Sendable {
 
     package init() {}
 
-    /// A chunk or a completion with the changes made; everything else stays byte for byte.
+    /// Whether nothing is ever changed.
+    package var isEmpty: Bool { systemFingerprint == nil && !speaksRefusal }
+
+    /// Whether this chunk is to be edited. One that is not goes on untouched, as most do.
+    package func changes(_ chunk: ChatChunk) -> Bool {
+        systemFingerprint != nil || speaksRefusal && chunk.hasRefusal
+    }
+
+    /// A chunk or a completion with the changes made; everything else stays byte for byte. Editing twice changes nothing more.
     /// - Parameter json: a validated object, as in ``ChatFrame/chunk(_:)``.
     package func edited(_ json: Span<UInt8>) -> [UInt8] {
-        json.bytes(in: json.indices)
+        let root = JSONValue(validated: json)
+        var replacements = JSONReplacements()
+        if let systemFingerprint {
+            var value: [UInt8] = []
+            value.appendJSONString(systemFingerprint)
+            replacements.set("system_fingerprint", to: value, in: root, of: json)
+        }
+        if speaksRefusal {
+            for choice in root.member("choices", in: json)?.elements(in: json) ?? [] {
+                speakRefusal(of: choice.member("delta", in: json), in: json, &replacements)
+                speakRefusal(of: choice.member("message", in: json), in: json, &replacements)
+            }
+        }
+        return replacements.applied(to: json.indices, of: json)
+    }
+
+    private func speakRefusal(of message: JSONValue?, in json: Span<UInt8>, _ replacements: inout JSONReplacements) {
+        guard let message, let refusal = message.member("refusal", in: json), refusal.kind == .string,
+            !refusal.isEmpty(in: json), isSilent(message.member("content", in: json), in: json)
+        else { return }
+        replacements.set("content", to: json.bytes(in: refusal.range), in: message, of: json)
+    }
+
+    private func isSilent(_ content: JSONValue?, in json: Span<UInt8>) -> Bool {
+        switch content?.kind {
+        case nil, .null: true
+        case .string: content?.isEmpty(in: json) == true
+        default: false
+        }
     }
 }

@@ -12,6 +12,16 @@ package struct JSONValue: Hashable, Sendable {
         self.kind = kind
         self.range = range
     }
+
+    /// The value that a validated document is. Were it not valid, the value is null and the range empty.
+    init(validated document: Span<UInt8>) {
+        var scanner = JSONScanner(depthMax: .max)
+        do throws(JSONError) {
+            self = try scanner.value(document)
+        } catch {
+            self.init(kind: .null, range: 0..<0)
+        }
+    }
 }
 
 /// One name–value pair of an object, as byte ranges into the document.
