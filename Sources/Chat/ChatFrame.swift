@@ -101,6 +101,9 @@ package struct ChatChunk: Hashable, Sendable {
     package fileprivate(set) var hasRefusal = false
     /// `usage` is there and not null.
     package fileprivate(set) var hasUsage = false
+
+    /// Whether it is the chunk at a stream's end that tells the usage alone (`stream_options.include_usage`).
+    package var isUsageOnly: Bool { hasUsage && choicesCount == 0 }
 }
 
 private struct ChunkReader {

@@ -87,6 +87,14 @@ import Testing
         #expect(try !chunk("{\"choices\":[{\"delta\":{},\"finish_reason\":\(reason)}]}").hasFinishReason)
     }
 
+    @Test(arguments: [
+        (#"{"choices":[],"usage":{}}"#, true), (#"{"choices":[],"usage":null}"#, false), (#"{"choices":[]}"#, false),
+        (#"{"choices":[{"delta":{}}],"usage":{}}"#, false),
+    ])
+    func `a chunk with usage alone is known`(_ text: String, isUsageOnly: Bool) throws {
+        #expect(try chunk(text).isUsageOnly == isUsageOnly)
+    }
+
     @Test func `a usage chunk has no choices and usage`() throws {
         let chunk = try chunk(#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#)
         #expect(chunk.choicesCount == 0)

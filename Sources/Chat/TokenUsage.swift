@@ -1,0 +1,16 @@
+/// How many tokens a request took, as the upstream counts them.
+package struct TokenUsage: Hashable, Sendable {
+    package let promptTokens: Int
+    package let completionTokens: Int
+
+    /// Reads `usage`.
+    /// - Parameter json: a validated chunk or completion.
+    /// - Returns: nil when there is none, or one without both counts as integers from 0 up.
+    package init?(_ json: Span<UInt8>) {
+        guard let usage = JSONValue(validated: json).member("usage", in: json),
+            let promptTokens = usage.member("prompt_tokens", in: json)?.integer(in: json), promptTokens >= 0,
+            let completionTokens = usage.member("completion_tokens", in: json)?.integer(in: json), completionTokens >= 0
+        else { return nil }
+        (self.promptTokens, self.completionTokens) = (promptTokens, completionTokens)
+    }
+}
