@@ -1,0 +1,145 @@
+/// A whole completion as the events of a stream: for an upstream that answers a stream request with one JSON object, which
+/// clients of a stream do not see at all (contract §3).
+package enum CompletionEvents {
+    /// OpenAI's own limit of `n`. The events repeat the completion's `id` and `model` for each choice.
+    private static let choicesMax = 128
+
+    /// For each choice a chunk with its whole message as the delta, then for each one with its finish reason, then the usage, then
+    /// `[DONE]`. Values are the completion's bytes. Nothing is made up, but the numbers (`index`) by which clients put the choices
+    /// and tool calls of a stream together, where the completion leaves them to the order.
+    ///
+    /// - Parameters:
+    ///   - completion: validated, with `choices`, as in ``ChatFrame/chunk(_:)``.
+    ///   - edits: changes that all chunks get.
+    ///   - includesUsage: whether the caller asked for the usage of the stream.
+    /// - Returns: nil for what would not be a whole answer: there is no choice, or one without a finish reason or with a message
+    ///   that is no object. Also for more than 128 choices.
+    package static func events(of completion: [UInt8], edits: ChunkEdits, includesUsage: Bool) -> [UInt8]? {
+        let json = edits.isEmpty ? completion : edits.edited(completion.span)
+        let root = JSONValue(validated: json.span)
+        let elements = root.member("choices", in: json.span)?.elements(in: json.span) ?? []
+        guard (1...choicesMax).contains(elements.count) else { return nil }
+        var choices: [CompletionChoice] = []
+        for (position, element) in elements.enumerated() {
+            guard let choice = CompletionChoice(element, at: position, in: json.span) else { return nil }
+            choices.append(choice)
+        }
+
+        var stream = ChunkStream(root, in: json.span)
+        for choice in choices { stream.append(choices: choice.message) }
+        for choice in choices { stream.append(choices: choice.finish) }
+        if includesUsage, let usage = root.member("usage", in: json.span), usage.kind != .null {
+            stream.append(choices: [], usage: json.span.bytes(in: usage.range))
+        }
+        return stream.finish()
+    }
+}
+
+/// One choice of a completion as the choices of two chunks.
+private struct CompletionChoice {
+    /// With the whole message, and all else that stands beside it.
+    let message: [UInt8]
+    /// With an empty delta and the finish reason.
+    let finish: [UInt8]
+
+    /// - Returns: nil when the choice has no finish reason, or a message that is no object.
+    init?(_ choice: JSONValue, at position: Int, in json: Span<UInt8>) {
+        guard let finishReason = choice.member("finish_reason", in: json), finishReason.isFinishReason(in: json),
+            let delta = Self.delta(choice.member("message", in: json) ?? choice.member("delta", in: json), in: json)
+        else { return nil }
+
+        var opening: [UInt8] = []
+        opening.append(#"{"index":"#)
+        if let index = choice.member("index", in: json), index.kind != .null {
+            opening.append(contentsOf: json.bytes(in: index.range))
+        } else {
+            opening.append("\(position)")
+        }
+        opening.append(",")
+
+        var message = opening
+        choice.forEachMember(in: json) { member in
+            switch JSONText.decode(member.name, in: json) {
+            case "index", "message", "delta", "finish_reason": break
+            default: message.append(member, of: json)
+            }
+        }
+        message.append(#""delta":"#)
+        message.append(contentsOf: delta)
+        message.append(#","finish_reason":null}"#)
+        self.message = message
+
+        var finish = opening
+        finish.append(#""delta":{},"finish_reason":"#)
+        finish.append(contentsOf: json.bytes(in: finishReason.range))
+        finish.append("}")
+        self.finish = finish
+    }
+
+    /// The message with the tool calls numbered. Azure leaves out a message that its filter has taken away.
+    private static func delta(_ message: JSONValue?, in json: Span<UInt8>) -> [UInt8]? {
+        guard let message, message.kind != .null else { return [UInt8]("{}".utf8) }
+        guard message.kind == .object else { return nil }
+        var replacements = JSONReplacements()
+        let calls = message.member("tool_calls", in: json)?.elements(in: json) ?? []
+        for (position, call) in calls.enumerated() where call.kind == .object {
+            guard call.member("index", in: json)?.kind ?? .null == .null else { continue }
+            replacements.set("index", to: [UInt8]("\(position)".utf8), in: call, of: json)
+        }
+        return replacements.applied(to: message.range, of: json)
+    }
+}
+
+/// Writes chunks that share what a completion says about itself.
+private struct ChunkStream: ~Copyable {
+    private var events: [UInt8] = []
+    /// The beginning of each chunk: its brace, and members with a comma each.
+    private var head: [UInt8] = []
+    /// Members that a chunk need not have. They come once, with the first chunk.
+    private var others: [UInt8] = []
+
+    init(_ completion: JSONValue, in json: Span<UInt8>) {
+        head.append("{")
+        completion.forEachMember(in: json) { member in
+            switch JSONText.decode(member.name, in: json) {
+            case "object", "choices", "usage": break
+            case "id", "created", "model", "service_tier", "system_fingerprint": head.append(member, of: json)
+            default: others.append(member, of: json)
+            }
+        }
+        head.append(#""object":"chat.completion.chunk","#)
+    }
+
+    /// - Parameters:
+    ///   - choices: the elements of `choices`.
+    ///   - usage: the value of `usage`.
+    mutating func append(choices: [UInt8], usage: [UInt8]? = nil) {
+        var chunk = head
+        chunk.append(contentsOf: others)
+        others = []
+        chunk.append(#""choices":["#)
+        chunk.append(contentsOf: choices)
+        chunk.append("]")
+        if let usage {
+            chunk.append(#","usage":"#)
+            chunk.append(contentsOf: usage)
+        }
+        chunk.append("}")
+        events.appendEvent(chunk)
+    }
+
+    consuming func finish() -> [UInt8] {
+        events.appendDoneEvent()
+        return events
+    }
+}
+
+extension [UInt8] {
+    /// Appends a member as it stands, and a comma.
+    fileprivate mutating func append(_ member: JSONMember, of json: Span<UInt8>) {
+        append(contentsOf: json.bytes(in: member.name))
+        append(":")
+        append(contentsOf: json.bytes(in: member.value.range))
+        append(",")
+    }
+}
