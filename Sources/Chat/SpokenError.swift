@@ -1,0 +1,39 @@
+/// An error as an answer that a voice says: its caller hears a sentence instead of silence (contract §3.3, `spoken_error`).
+package enum SpokenError {
+    /// A whole stream with the sentence as the assistant's content: the role, the content, the finish reason `stop`, `[DONE]`.
+    ///
+    /// - Parameters:
+    ///   - model: the model that the caller named; nil leaves it out.
+    ///   - created: in seconds since 1970.
+    package static func events(text: String, id: String, model: String?, created: Int) -> [UInt8] {
+        var content: [UInt8] = []
+        content.append(#"{"index":0,"delta":{"content":"#)
+        content.appendJSONString(text)
+        content.append(#"},"finish_reason":null}"#)
+        let choices = [
+            [UInt8](#"{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}"#.utf8), content,
+            [UInt8](#"{"index":0,"delta":{},"finish_reason":"stop"}"#.utf8),
+        ]
+
+        let head = head(id: id, model: model, created: created)
+        var events: [UInt8] = []
+        for choice in choices { events.appendEvent(head + choice + [UInt8]("]}".utf8)) }
+        events.appendDoneEvent()
+        return events
+    }
+
+    /// The beginning of each chunk, up to its choice.
+    private static func head(id: String, model: String?, created: Int) -> [UInt8] {
+        var head: [UInt8] = []
+        head.append(#"{"id":"#)
+        head.appendJSONString(id)
+        head.append(#","object":"chat.completion.chunk","created":\#(created),"#)
+        if let model {
+            head.append(#""model":"#)
+            head.appendJSONString(model)
+            head.append(",")
+        }
+        head.append(#""choices":["#)
+        return head
+    }
+}
