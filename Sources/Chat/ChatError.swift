@@ -8,7 +8,11 @@ package enum ChatError: Error, Hashable, Sendable {
     /// A webhook event of a voice platform that was posted to this URL.
     case webhook
     case unauthenticated
+    /// The upstream is called with the caller's own key (`key = "passthrough"`), and there is none.
+    case missingCallersKey
     case forbidden
+    /// No model in the settings has the name that the caller asks for; `known` are those that have one, patterns included.
+    case modelNotFound(known: [String])
     case unknownPath
     /// `allowed` is the value of the `Allow` header, such as `POST`.
     case methodNotAllowed(allowed: String)
@@ -82,15 +86,25 @@ extension ChatError {
 
     /// The error for one that the upstream reported in its first event, behind a status of 200.
     package static func upstreamReported(_ error: UpstreamError, isCallersKey: Bool) -> ChatError {
-        switch (error.code, error.type) {
-        case ("401", _) where !isCallersKey, ("403", _) where !isCallersKey, (_, "authentication_error") where !isCallersKey,
-            ("invalid_api_key", _) where !isCallersKey:
-            .upstreamRefusedKey(status: error.code == "403" ? 403 : 401)
-        case ("400", _), ("401", _), ("403", _), ("404", _), ("413", _), ("422", _), ("429", _):
-            .upstreamRefused(status: error.code.flatMap { Int($0) } ?? 400, error)
-        case ("rate_limit_exceeded", _), ("insufficient_quota", _), (_, "rate_limit_error"): .upstreamRefused(status: 429, error)
-        case (_, "invalid_request_error"): .upstreamRefused(status: 400, error)
+        switch error.status {
+        case let status? where (status == 401 || status == 403) && !isCallersKey: .upstreamRefusedKey(status: status)
+        case let status? where [400, 401, 403, 404, 413, 422, 429].contains(status): .upstreamRefused(status: status, error)
         default: .upstreamFailed(.error(error))
+        }
+    }
+}
+
+extension UpstreamError {
+    /// The HTTP status that the error would have had, told by its code or else its type; nil for an error of the upstream's own.
+    fileprivate var status: Int? {
+        if let status = code.flatMap({ Int($0) }), (400...599).contains(status) { return status }
+        return switch (code, type) {
+        case ("invalid_api_key", _), (_, "authentication_error"): 401
+        case (_, "permission_error"): 403
+        case ("model_not_found", _): 404
+        case ("rate_limit_exceeded", _), ("insufficient_quota", _), (_, "rate_limit_error"): 429
+        case (_, "invalid_request_error"): 400
+        default: nil
         }
     }
 }

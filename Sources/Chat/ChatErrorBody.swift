@@ -12,6 +12,15 @@ extension ChatError {
     /// The same as an event, for a stream that has begun.
     package var event: [UInt8] { [UInt8](eventWithData: body) }
 
+    /// An event with nothing but the text, `{"error":"text"}`: for the setting `errors = "sse"`.
+    package var bareEvent: [UInt8] {
+        var json: [UInt8] = []
+        json.append("{\"error\":")
+        json.appendJSONString(message)
+        json.append("}")
+        return [UInt8](eventWithData: json)
+    }
+
     private func appendObject(to body: inout [UInt8]) {
         if case .upstreamRefused(_, let error?) = self, let object = error.object {
             body.append(contentsOf: object)

@@ -43,8 +43,15 @@ extension ChatError {
             Summary(
                 401, "authentication_error", "invalid_api_key",
                 "A valid key is needed: send it as 'Authorization: Bearer KEY'.")
+        case .missingCallersKey:
+            Summary(
+                401, "authentication_error", "missing_api_key",
+                "The model's server is called with your own key: send it as 'Authorization: Bearer KEY'. "
+                    + "The web server in front must pass this header on.")
         case .forbidden:
             Summary(403, "permission_error", "permission_denied", "This key may not do that. Ask whoever runs this server.")
+        case .modelNotFound(let known):
+            Summary(404, "invalid_request_error", "model_not_found", param: "model", modelNotFound(known: known))
         case .unknownPath:
             Summary(
                 404, "invalid_request_error", "unknown_url",
@@ -71,7 +78,7 @@ extension ChatError {
                 "Something went wrong inside this server. Report it with the request id \(requestID).")
         case .upstreamRefused(let status, let error):
             Summary(
-                status, error?.type ?? (status == 429 ? "rate_limit_error" : "invalid_request_error"), error?.code,
+                status, error?.type ?? refusalType(status: status), error?.code,
                 param: error?.param,
                 error?.message ?? "The model's server refused the request (HTTP \(status)) and gave no reason.")
         case .upstreamRefusedKey(let status):
@@ -107,6 +114,23 @@ extension ChatError {
         case .rateLimited(let delay), .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
         default: []
         }
+    }
+
+    /// The type of a refusal for which the upstream gave none.
+    private func refusalType(status: Int) -> String {
+        switch status {
+        case 401: "authentication_error"
+        case 403: "permission_error"
+        case 429: "rate_limit_error"
+        default: "invalid_request_error"
+        }
+    }
+
+    /// The caller's own text is not repeated. A list may be long; ten names show what is meant.
+    private func modelNotFound(known: [String]) -> String {
+        guard !known.isEmpty else { return "This server has no model of that name." }
+        let names = known.prefix(10).map { "'\($0)'" } + (known.count > 10 ? ["…"] : [])
+        return "This server has no model of that name. Ask for one of those that it has (\(names.joined(separator: ", ")))."
     }
 
     /// Whole seconds, at least one: `Retry-After` has no fractions (RFC 9110 §10.2.3).

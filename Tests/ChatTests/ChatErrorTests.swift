@@ -14,14 +14,21 @@ import Testing
         (.invalidParameter("model", .wrongType(expected: "a string")), 400, "invalid_request_error", "invalid_type", "model"),
         (.webhook, 400, "invalid_request_error", "missing_required_parameter", "messages"),
         (.unauthenticated, 401, "authentication_error", "invalid_api_key", nil),
+        (.missingCallersKey, 401, "authentication_error", "missing_api_key", nil),
         (.forbidden, 403, "permission_error", "permission_denied", nil),
+        (.modelNotFound(known: ["gpt-4o", "o*"]), 404, "invalid_request_error", "model_not_found", "model"),
+        (.modelNotFound(known: []), 404, "invalid_request_error", "model_not_found", "model"),
         (.unknownPath, 404, "invalid_request_error", "unknown_url", nil),
         (.methodNotAllowed(allowed: "POST"), 405, "invalid_request_error", "method_not_allowed", nil),
         (.bodyTooLarge(bytesMax: 8 << 20), 413, "invalid_request_error", "request_too_large", nil),
         (.rateLimited(retryAfter: .seconds(1)), 429, "rate_limit_error", "rate_limit_exceeded", nil),
         (.overloaded(retryAfter: .milliseconds(1500)), 503, "overloaded_error", "overloaded", nil),
+        (.shuttingDown, 503, "overloaded_error", "shutting_down", nil),
         (.internalDefect(requestID: "req_1"), 500, "server_error", "internal_error", nil),
         (.upstreamRefused(status: 422, refused), 422, "t", "c", "p"),
+        (.upstreamRefused(status: 400, nil), 400, "invalid_request_error", nil, nil),
+        (.upstreamRefused(status: 401, nil), 401, "authentication_error", nil, nil),
+        (.upstreamRefused(status: 403, nil), 403, "permission_error", nil, nil),
         (.upstreamRefused(status: 404, nil), 404, "invalid_request_error", nil, nil),
         (.upstreamRefused(status: 429, nil), 429, "rate_limit_error", nil, nil),
         (.upstreamRefusedKey(status: 401), 503, "upstream_error", "upstream_key_refused", nil),
@@ -31,11 +38,14 @@ import Testing
         (.upstreamFailed(.noAnswer), 503, "upstream_error", "upstream_no_answer", nil),
         (.upstreamFailed(.garbage), 503, "upstream_error", "upstream_garbage", nil),
         (.upstreamFailed(.status(500)), 503, "upstream_error", "upstream_status", nil),
+        (.upstreamFailed(.status(418)), 503, "upstream_error", "upstream_status", nil),
+        (.upstreamFailed(.error(refused!)), 503, "upstream_error", "upstream_reported_error", nil),
         (.upstreamTimedOut(.connect, after: .seconds(3)), 503, "upstream_timeout", "connect_timeout", nil),
         (.upstreamTimedOut(.firstToken, after: .milliseconds(1500)), 503, "upstream_timeout", "first_token_timeout", nil),
         (.upstreamTimedOut(.idle, after: .seconds(30)), 503, "upstream_timeout", "idle_timeout", nil),
         (.upstreamTimedOut(.total, after: .seconds(600)), 503, "upstream_timeout", "total_timeout", nil),
         (.upstreamCutOff, 503, "upstream_error", "upstream_cut_off", nil),
+        (.upstreamAnswerTooLarge(bytesMax: 1), 503, "upstream_error", "upstream_answer_too_large", nil),
         (.upstreamEventTooLarge(bytesMax: 1), 503, "upstream_error", "upstream_event_too_large", nil),
     ]
 
@@ -81,6 +91,50 @@ import Testing
         let reported = UpstreamError(body: bytes(#"{"error":{"message":"cannot reach http://u:secret@db"}}"#).span, depthMax: 64)
         let error = ChatError.upstreamReported(try #require(reported), isCallersKey: false)
         #expect(!String(decoding: error.body, as: UTF8.self).contains("secret"))
+    }
+
+    @Test(arguments: [
+        ([], "This server has no model of that name."),
+        (["a"], "This server has no model of that name. Ask for one of those that it has ('a')."),
+        (["a", "b*"], "This server has no model of that name. Ask for one of those that it has ('a', 'b*')."),
+        (
+            (1...11).map { "m\($0)" },
+            "This server has no model of that name. Ask for one of those that it has "
+                + "('m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7', 'm8', 'm9', 'm10', …)."
+        ),
+    ])
+    func `an unknown model is told with the known ones`(_ known: [String], text: String) {
+        #expect(ChatError.modelNotFound(known: known).message == text)
+    }
+
+    @Test func `ten known models are the whole list`() {
+        let message = ChatError.modelNotFound(known: (1...10).map { "m\($0)" }).message
+        #expect(message.hasSuffix("'m9', 'm10')."))
+    }
+
+    @Test func `a missing key of the caller is told with what to send and who must pass it on`() {
+        let message = ChatError.missingCallersKey.message
+        #expect(message.contains("'Authorization: Bearer KEY'") && message.contains("web server in front"))
+    }
+
+    @Test func `a bare event has the text alone`() {
+        #expect(
+            ChatError.notAnObject.bareEvent
+                == bytes("data: {\"error\":\"The request body must be a JSON object.\"}\n\n"))
+        let body = bytes("{\"error\":{\"message\":\"No\\n\\\"way\\\"\"}}")
+        let theirs = ChatError.upstreamAnswered(status: 400, body: body.span, isCallersKey: false, depthMax: 64)
+        #expect(theirs.bareEvent == bytes("data: {\"error\":\"No\\n\\\"way\\\"\"}\n\n"))
+    }
+
+    @Test(arguments: table.map(\.0)) func `each bare event is one data line with the message`(_ error: ChatError) throws {
+        var splitter = EventSplitter(eventBytesMax: 1 << 16)
+        splitter.append(error.bareEvent)
+        let event = try #require(try splitter.next())
+        let data = Array(splitter.data(of: event))
+        let root = try JSONScanner.validate(data.span, depthMax: 1)
+        #expect(root.members(in: data.span).count == 1)
+        #expect(root.member("error", in: data.span)?.string(in: data.span) == error.message)
+        #expect(splitter.partialCount == 0)
     }
 
     @Test func `a time limit is told with its unit`() {
@@ -140,17 +194,27 @@ import Testing
         #expect(error.event == bytes("data: {\"error\":{    \"message\": \"No\\nway\"  }}\n\n"))
     }
 
-    @Test(arguments: [
-        (#"{"error":{"message":"x","code":429}}"#, 429), (#"{"error":{"message":"x","type":"invalid_request_error"}}"#, 400),
-        (#"{"error":{"message":"x","code":"rate_limit_exceeded"}}"#, 429),
-        (#"{"error":{"message":"x","code":"invalid_api_key"}}"#, 503),
-        (#"{"error":{"message":"x","code":500}}"#, 503), (#"{"error":"x"}"#, 503),
-        (#"{"error":{"message":"x","code":401}}"#, 503),
-        (#"{"error":{"message":"x","type":"server_error"}}"#, 503), (#"{"error":{"message":"x","code":413}}"#, 413),
-    ])
-    func `an error in the first event gets the status that it means`(_ text: String, status: Int) throws {
+    @Test(
+        arguments: [
+            (#"{"error":{"message":"x","code":429}}"#, 429, 429), (#"{"error":{"message":"x","code":"413"}}"#, 413, 413),
+            (#"{"error":{"message":"x","type":"invalid_request_error"}}"#, 400, 400),
+            (#"{"error":{"message":"x","type":"invalid_request_error","code":1210}}"#, 400, 400),
+            (#"{"error":{"message":"x","type":"invalid_request_error","code":"model_not_found"}}"#, 404, 404),
+            (#"{"error":{"message":"x","code":"rate_limit_exceeded"}}"#, 429, 429),
+            (#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#, 429, 429),
+            (#"{"error":{"message":"x","type":"rate_limit_error"}}"#, 429, 429),
+            (#"{"error":{"message":"x","code":"invalid_api_key"}}"#, 503, 401),
+            (#"{"error":{"message":"x","type":"invalid_request_error","code":"invalid_api_key"}}"#, 503, 401),
+            (#"{"error":{"message":"x","type":"authentication_error"}}"#, 503, 401),
+            (#"{"error":{"message":"x","type":"permission_error"}}"#, 503, 403),
+            (#"{"error":{"message":"x","code":401}}"#, 503, 401), (#"{"error":{"message":"x","code":403}}"#, 503, 403),
+            (#"{"error":{"message":"x","code":500}}"#, 503, 503), (#"{"error":{"message":"x","code":408}}"#, 503, 503),
+            (#"{"error":{"message":"x","type":"server_error"}}"#, 503, 503), (#"{"error":"x"}"#, 503, 503),
+        ])
+    func `an error in the first event gets the status that it means`(_ text: String, ours: Int, callers: Int) throws {
         let reported = UpstreamError(body: bytes(text).span, depthMax: 64)
-        let error = ChatError.upstreamReported(try #require(reported), isCallersKey: false)
-        #expect(error.status == status)
+        let error = try #require(reported)
+        #expect(ChatError.upstreamReported(error, isCallersKey: false).status == ours)
+        #expect(ChatError.upstreamReported(error, isCallersKey: true).status == callers)
     }
 }
