@@ -46,6 +46,8 @@ package enum ParameterProblem: Hashable, Sendable {
     case empty
     /// `expected` completes "must be …".
     case wrongType(expected: String)
+    /// A text of more than `bytesMax` bytes in UTF-8.
+    case tooLong(bytesMax: Int)
 }
 
 /// Why there is no answer from the upstream.

@@ -145,6 +145,7 @@ extension ParameterProblem {
         case .missing: "missing_required_parameter"
         case .empty: "empty_array"
         case .wrongType: "invalid_type"
+        case .tooLong: "string_above_max_length"
         }
     }
 
@@ -153,6 +154,7 @@ extension ParameterProblem {
         case .missing: "Missing required parameter: '\(param)'."
         case .empty: "'\(param)' must not be empty: give at least one message."
         case .wrongType(let expected): "'\(param)' must be \(expected)."
+        case .tooLong(let bytesMax): "'\(param)' must be at most \(bytesMax) bytes long."
         }
     }
 }

@@ -3,6 +3,7 @@ extension [RequestMember] {
     func check(_ document: Span<UInt8>) throws(ChatError) {
         try checkMessages(document)
         try check(.model, [.string], "a string")
+        try checkModelLength(document)
         try check(.stream, [.true, .false], "true or false")
         try check(.max_tokens, [.number], "an integer")
         try check(.max_completion_tokens, [.number], "an integer")
@@ -21,6 +22,16 @@ extension [RequestMember] {
         }
         guard messages.kind == .array else { throw .invalidParameter("messages", .wrongType(expected: "an array of messages")) }
         guard !messages.isEmpty(in: document) else { throw .invalidParameter("messages", .empty) }
+    }
+
+    /// The model's name goes into logs and answers, so it may not be of any length.
+    private func checkModelLength(_ document: Span<UInt8>) throws(ChatError) {
+        let bytesMax = 256
+        // An escape takes more bytes than the character for which it stands.
+        guard let model = value(.model), model.range.count - 2 > bytesMax else { return }
+        guard model.string(in: document).map(\.utf8.count) ?? 0 <= bytesMax else {
+            throw .invalidParameter("model", .tooLong(bytesMax: bytesMax))
+        }
     }
 
     private func check(_ parameter: Parameter, _ kinds: [JSONValue.Kind], _ expected: String) throws(ChatError) {

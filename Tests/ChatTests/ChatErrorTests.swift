@@ -12,6 +12,7 @@ import Testing
         (.invalidParameter("messages", .missing), 400, "invalid_request_error", "missing_required_parameter", "messages"),
         (.invalidParameter("messages", .empty), 400, "invalid_request_error", "empty_array", "messages"),
         (.invalidParameter("model", .wrongType(expected: "a string")), 400, "invalid_request_error", "invalid_type", "model"),
+        (.invalidParameter("model", .tooLong(bytesMax: 256)), 400, "invalid_request_error", "string_above_max_length", "model"),
         (.webhook, 400, "invalid_request_error", "missing_required_parameter", "messages"),
         (.unauthenticated, 401, "authentication_error", "invalid_api_key", nil),
         (.missingCallersKey, 401, "authentication_error", "missing_api_key", nil),

@@ -115,6 +115,8 @@ func parsed(_ text: String) throws -> ChatRequest {
                 request(#""stream_options":{"include_usage":1}"#), "stream_options.include_usage",
                 .wrongType(expected: "true or false")
             ),
+            (request("\"model\":\"\(String(repeating: "m", count: 257))\""), "model", .tooLong(bytesMax: 256)),
+            (request("\"model\":\"\(String(repeating: "é", count: 129))\""), "model", .tooLong(bytesMax: 256)),
             (#"{"message":"text"}"#, "messages", .missing), (#"{"message":{"role":"user"}}"#, "messages", .missing),
         ] as [(String, String, ParameterProblem)])
     func `a wrong parameter is named`(_ body: String, param: String, problem: ParameterProblem) {
@@ -146,6 +148,11 @@ func parsed(_ text: String) throws -> ChatRequest {
         let request = try parsed(
             request(#""model":null,"stream":null,"max_tokens":null,"tools":null,"stream_options":null,"x":[[{}]],"":1"#))
         #expect(request.model == nil && !request.isStreaming)
+    }
+
+    @Test(arguments: ["m", "\\u006d"]) func `a model of 256 bytes is accepted, however it is written`(_ letter: String) throws {
+        let model = String(repeating: letter, count: 256)
+        #expect(try parsed(request("\"model\":\"\(model)\"")).model == String(repeating: "m", count: 256))
     }
 
     @Test func `a body of very many members is refused`() throws {
