@@ -46,6 +46,10 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     case web_search_options
     // What Vapi adds to a request.
     case call, phoneNumber, customer, assistant, assistantOverrides
+    // What ElevenLabs adds.
+    case user_id, elevenlabs_extra_body
+    // What other gateways take an upstream from. Here upstreams come from the settings alone, so they never go out.
+    case api_base, base_url, api_key
     // What its webhook events have.
     case message
 
@@ -74,5 +78,5 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     }
 
     /// Whether it goes to the upstream: an allow-list, since platforms add members of any name at the top level (contract §2).
-    var isOpenAIs: Bool { !isVapis && self != .message }
+    var isOpenAIs: Bool { rawValue <= Self.web_search_options.rawValue }
 }

@@ -1,0 +1,48 @@
+/// A voice platform's id of a call, fit for a log: 1 to 64 letters, digits and `-` `_` `.` `:`, and no phone number.
+package struct CallID: Hashable, Sendable {
+    package let text: String
+
+    /// Nil for a text of another form. A phone number is told by having no letter, also behind a scheme such as `tel:`.
+    package init?(_ text: String) {
+        let bytes = text.utf8
+        guard (1...64).contains(bytes.count), bytes.allSatisfy({ $0.isOfCallID }) else { return nil }
+        let number = bytes.suffix { $0 != UInt8(ascii: ":") }
+        guard number.contains(where: { $0.isLetter }) else { return nil }
+        self.text = text
+    }
+}
+
+extension ChatRequest {
+    /// The platform's id of the call: Vapi's `call.id`, or the conversation's id among what an ElevenLabs client adds, where its
+    /// name is the integrator's choice. Nil when there is none, or none fit for a log; see ``CallID``.
+    package var callID: String? {
+        if let id = callID(in: .call, "id") { return id }
+        return callID(in: .elevenlabs_extra_body, "conversation_id")
+            ?? callID(in: .elevenlabs_extra_body, "system__conversation_id")
+    }
+
+    private func callID(in parameter: Parameter, _ name: String) -> String? {
+        let text = members.value(parameter)?.member(name, in: body.span)?.string(in: body.span)
+        return text.flatMap { CallID($0)?.text }
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
+
+    fileprivate var isOfCallID: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"):
+            true
+        default: isLetter
+        }
+    }
+}
+
+extension String.UTF8View {
+    /// The longest end of which every byte satisfies `predicate`.
+    fileprivate func suffix(while predicate: (UInt8) -> Bool) -> Substring.UTF8View {
+        guard let last = lastIndex(where: { !predicate($0) }) else { return self[...] }
+        return self[index(after: last)...]
+    }
+}
