@@ -12,6 +12,8 @@ package struct ChatRequest: Sendable {
     package let isStreaming: Bool
     /// The `model` asked for; nil when missing, null or empty.
     package let model: String?
+    /// Where the messages stand that have members which OpenAI does not know, in their order.
+    let messagesWithOtherMembers: [Range<Int>]
     private let lastUserContent: JSONValue?
 
     /// Reads and checks a body.
@@ -28,6 +30,7 @@ package struct ChatRequest: Sendable {
         if let error = reader.messageError { throw error }
         self.body = body
         lastUserContent = reader.lastUserContent
+        messagesWithOtherMembers = reader.messagesWithOtherMembers
         isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.areVapis
         let model = members.value(.model)?.string(in: body.span)
         self.model = model == "" ? nil : model

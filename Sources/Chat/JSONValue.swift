@@ -29,6 +29,9 @@ package struct JSONMember: Hashable, Sendable {
     /// The name's bytes with its quotes.
     package let name: Range<Int>
     package let value: JSONValue
+
+    /// The bytes from the name to the value's end.
+    var range: Range<Int> { name.lowerBound..<value.range.upperBound }
 }
 
 extension JSONValue {

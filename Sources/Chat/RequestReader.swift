@@ -3,6 +3,8 @@ struct RequestReader {
     private(set) var members: [RequestMember] = []
     /// The content of the last message whose role is `user`.
     private(set) var lastUserContent: JSONValue?
+    /// Where the messages stand that have members which OpenAI does not know, in their order.
+    private(set) var messagesWithOtherMembers: [Range<Int>] = []
     /// The first thing wrong with a message. The JSON behind it is still validated: what is no JSON is told first.
     private(set) var messageError: ChatError?
     private var scanner: JSONScanner
@@ -47,7 +49,7 @@ struct RequestReader {
         guard try scanner.nextKind(document) == .array else { return try scanner.value(document) }
         let start = scanner.offset
         var index = 0
-        (lastUserContent, messageError) = (nil, nil)  // Of duplicates the last counts.
+        (lastUserContent, messageError, messagesWithOtherMembers) = (nil, nil, [])  // Of duplicates the last counts.
         try scanner.beginArray(document)
         while try scanner.nextElement(document) {
             if let error = try readMessage(document, at: index) { messageError = messageError ?? error }
@@ -62,16 +64,19 @@ struct RequestReader {
             _ = try scanner.value(document)
             return .invalidParameter("messages[\(index)]", .wrongType(expected: "an object"))
         }
+        let start = scanner.offset
         var (role, content): (JSONValue?, JSONValue?) = (nil, nil)
+        var hasOtherMembers = false
         try scanner.beginObject(document)
         while let name = try scanner.nextMember(document) {
             let value = try scanner.value(document)
             switch JSONKey(name, in: document) {
             case .role: role = value
             case .content: content = value
-            default: break
+            case let key: hasOtherMembers = hasOtherMembers || !key.isOfMessage
             }
         }
+        if hasOtherMembers { messagesWithOtherMembers.append(start..<scanner.offset) }
         guard let role else { return .invalidParameter("messages[\(index)].role", .missing) }
         guard role.kind == .string else {
             return .invalidParameter("messages[\(index)].role", .wrongType(expected: "a string"))

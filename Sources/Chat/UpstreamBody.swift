@@ -1,26 +1,55 @@
 extension ChatRequest {
     /// The request for the upstream (contract §2), put together from the caller's bytes in one buffer: every value byte for byte,
-    /// the members in the caller's order. Added are a missing `model` and, for a stream that the caller did not spell out, `stream`.
+    /// the members in the caller's order, each name once.
+    ///
+    /// At the front stand a `model` that is not the caller's own, and `stream` for a stream that the caller did not spell out. At
+    /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add.
     package func upstreamBody(_ rules: UpstreamRules) -> [UInt8] {
-        var object = ObjectWriter(capacity: body.count + 64)
-        if model == nil, let defaultModel = rules.defaultModel { object.append("model", string: defaultModel) }
-        if isStreaming, members.value(.stream) == nil { object.append("stream", bytes: [UInt8]("true".utf8)[...]) }
-        for member in members where isForwarded(member) {
-            object.append(member.name, bytes: body[member.value.range])
-        }
-        return object.finish()
+        var members = forwardedMembers(rules)
+        for edits in rules.edits { members.apply(edits) }
+        return written(members, rules)
     }
 
-    private func isForwarded(_ member: RequestMember) -> Bool {
+    /// What goes out, before the settings' edits.
+    private func forwardedMembers(_ rules: UpstreamRules) -> [UpstreamMember] {
+        var forwarded: [UpstreamMember] = []
+        forwarded.reserveCapacity(members.count + 4)
+        if let model = rules.model ?? (model == nil ? rules.defaultModel : nil) {
+            forwarded.append(UpstreamMember("model", .text(model)))
+        }
+        if isStreaming, members.value(.stream) == nil {
+            forwarded.append(UpstreamMember("stream", .settings([UInt8]("true".utf8))))
+        }
+        let user = userMember(rules)
+        for member in members where isForwarded(member, user, rules) {
+            let name = member.parameter == .user_id && user == .user_id ? "user" : member.name
+            forwarded.append(UpstreamMember(name, upstreamValue(of: member)))
+        }
+        if isStreaming, rules.askOfStreams, !members.contains(where: { $0.parameter == .stream_options }) {
+            forwarded.append(UpstreamMember("stream_options", .streamOptions(nil)))
+        }
+        return forwarded
+    }
+
+    /// Which member goes out as `user`: ElevenLabs says `user_id`. Settings that name `user_id` mean something else by it.
+    private func userMember(_ rules: UpstreamRules) -> Parameter {
+        guard members.value(.user) == nil, members.value(.user_id)?.kind == .string else { return .user }
+        return rules.mentions("user_id") ? .user : .user_id
+    }
+
+    private func isForwarded(_ member: RequestMember, _ user: Parameter, _ rules: UpstreamRules) -> Bool {
         switch member.parameter {
-        case .model: model != nil
+        case .model: model != nil && rules.model == nil
         case .stream: member.value.kind != .null
-        case .metadata: isMetadataForwarded(member.value)
+        case .metadata: rules.admits(member.name) || isMetadataForwarded(member.value)
         case .tools, .functions: !member.value.isEmpty(in: body.span)
         case .tool_choice, .parallel_tool_calls: !isEmptyArray(.tools)
         case .function_call: !isEmptyArray(.functions)
-        case let parameter?: parameter.isOpenAIs
-        case nil: false
+        case .user: user == .user
+        case .user_id: user == .user_id || rules.mentions(member.name)
+        case .api_base, .base_url, .api_key: false
+        case let parameter?: parameter.isOpenAIs || rules.admits(member.name)
+        case nil: rules.admits(member.name)
         }
     }
 
@@ -39,35 +68,36 @@ extension ChatRequest {
         }
         return count <= 16 && areStrings
     }
-}
 
-/// Writes the members of one JSON object into one buffer.
-private struct ObjectWriter: ~Copyable {
-    private var buffer: [UInt8] = []
-
-    init(capacity: Int) {
-        buffer.reserveCapacity(capacity)
-        buffer.append("{")
+    private func upstreamValue(of member: RequestMember) -> UpstreamMember.Value {
+        switch member.parameter {
+        case .messages: .messages(member.value)
+        case .stream_options where isStreaming: .streamOptions(member.value)
+        default: .callers(member.value)
+        }
     }
 
-    mutating func append(_ name: String, bytes: ArraySlice<UInt8>) {
-        appendName(name)
-        buffer.append(contentsOf: bytes)
-    }
-
-    mutating func append(_ name: String, string: String) {
-        appendName(name)
-        buffer.appendJSONString(string)
-    }
-
-    consuming func finish() -> [UInt8] {
+    private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> [UInt8] {
+        var buffer: [UInt8] = []
+        buffer.reserveCapacity(members.reduce(128) { $0 + $1.byteCount })
+        for member in members {
+            buffer.append(buffer.isEmpty ? "{" : ",")
+            buffer.appendJSONString(member.name)
+            buffer.append(":")
+            append(member.value, rules, to: &buffer)
+        }
         buffer.append("}")
         return buffer
     }
 
-    private mutating func appendName(_ name: String) {
-        if buffer.count > 1 { buffer.append(",") }
-        buffer.appendJSONString(name)
-        buffer.append(":")
+    private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, to buffer: inout [UInt8]) {
+        switch value {
+        case .callers(let value): buffer.append(contentsOf: body[value.range])
+        case .messages(let value):
+            buffer.appendMessages(value.range, trimmed: rules.passesAll ? [] : messagesWithOtherMembers, of: body)
+        case .streamOptions(let value): buffer.appendStreamOptions(value, rules, of: body)
+        case .settings(let json): buffer.append(contentsOf: json)
+        case .text(let text): buffer.appendJSONString(text)
+        }
     }
 }

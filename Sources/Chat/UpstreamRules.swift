@@ -4,9 +4,9 @@ package struct UpstreamRules: Hashable, Sendable {
     package var model: String?
     /// The model for a request that names none; nil leaves it to the upstream.
     package var defaultModel: String?
-    /// Top-level members that go through besides OpenAI's own parameters.
+    /// Top-level members that go through besides OpenAI's own parameters, as they are. Never `api_base`, `base_url`, `api_key`.
     package var addedParameters: Set<String> = []
-    /// Whether every top-level member goes through, and every member of a message.
+    /// Whether every top-level member goes through, but for those three, and every member of a message.
     package var passesAll = false
     /// Whether the upstream is asked for the usage of a stream (`stream_options.include_usage`) when the caller says nothing.
     package var asksForUsage = false
@@ -18,7 +18,20 @@ package struct UpstreamRules: Hashable, Sendable {
     package init() {}
 }
 
+extension UpstreamRules {
+    /// Whether the settings let a top-level member through that is not OpenAI's.
+    func admits(_ name: String) -> Bool { passesAll || mentions(name) }
+
+    /// Whether the settings name a top-level member as one that goes through, or as one that goes through under another name.
+    func mentions(_ name: String) -> Bool {
+        addedParameters.contains(name) || edits.contains { $0.renamed.contains { $0.name == name && $0.hasEffect } }
+    }
+}
+
 /// Changes of top-level parameters, in this order: renamed, dropped, given a default, set.
+///
+/// They work on what would go out without them, where ElevenLabs' `user_id` is already `user`. Edits of ``fixedNames``, and renames
+/// from or to one, have no effect.
 package struct ParameterEdits: Hashable, Sendable {
     package struct Rename: Hashable, Sendable {
         package var name: String
@@ -39,7 +52,8 @@ package struct ParameterEdits: Hashable, Sendable {
         }
     }
 
-    /// A parameter whose new name the caller uses as well is dropped.
+    /// A parameter to rename goes through under its new name alone, also when it is none of OpenAI's. It is dropped when there is
+    /// one of the new name already that is not null.
     package var renamed: [Rename] = []
     package var dropped: Set<String> = []
     /// Values for parameters that the caller left out or sent as null.
@@ -48,4 +62,17 @@ package struct ParameterEdits: Hashable, Sendable {
     package var set: [Value] = []
 
     package init() {}
+}
+
+extension ParameterEdits {
+    /// What no edit touches: what Sluice itself reads and writes, and what never goes out.
+    package static let fixedNames: Set<String> = [
+        "messages", "model", "stream", "stream_options", "api_base", "base_url", "api_key",
+    ]
+}
+
+extension ParameterEdits.Rename {
+    var hasEffect: Bool {
+        name != newName && !ParameterEdits.fixedNames.contains(name) && !ParameterEdits.fixedNames.contains(newName)
+    }
 }

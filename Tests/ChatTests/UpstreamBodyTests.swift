@@ -1,14 +1,15 @@
 import Chat
 import Testing
 
+/// What goes to the upstream for a request.
+func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }) throws -> String {
+    var rules = UpstreamRules()
+    change(&rules)
+    return String(decoding: try parsed(text).upstreamBody(rules), as: UTF8.self)
+}
+
 @Suite struct UpstreamBodyTests {
     private let messages = #""messages":[{"role":"user","content":"Hi"}]"#
-
-    private func upstream(_ text: String, defaultModel: String? = nil) throws -> String {
-        var rules = UpstreamRules()
-        rules.defaultModel = defaultModel
-        return String(decoding: try parsed(text).upstreamBody(rules), as: UTF8.self)
-    }
 
     @Test func `the reference request goes out without what OpenAI refuses`() throws {
         #expect(
@@ -19,7 +20,7 @@ import Testing
 
     @Test func `messages go through byte for byte`() throws {
         let messages =
-            "[ {\"content\":\"\\u0041\\/ é \\ud83d\\ude00\", \"role\" :\"user\",\"time\":{\"begin\":1.50e+3}},\n\t{\"role\":\"x\",\"role\":\"y\"} ]"
+            "[ {\"content\":\"\\u0041\\/ é \\ud83d\\ude00\", \"role\" :\"user\",\"audio\":{\"begin\":1.50e+3}},\n\t{\"role\":\"x\",\"role\":\"y\"} ]"
         #expect(
             try upstream("{\"x\":1, \"messages\" : \(messages) , \"seed\": -0.0 }") == "{\"messages\":\(messages),\"seed\":-0.0}")
     }
@@ -82,7 +83,55 @@ import Testing
             (#""model":"mine","#, "gpt", #"{"model":"mine","#), ("", nil, "{"), (#""model":null,"#, nil, "{"),
         ] as [(String, String?, String)])
     func `a missing model takes the default`(_ member: String, defaultModel: String?, start: String) throws {
-        #expect(try upstream("{\(member)\(messages)}", defaultModel: defaultModel) == "\(start)\(messages)}")
+        #expect(try upstream("{\(member)\(messages)}") { $0.defaultModel = defaultModel } == "\(start)\(messages)}")
+    }
+
+    @Test(arguments: [#""model":"mine","#, #""model":null,"#, #""model":"","#, "", #""model":"a","model":"b","#])
+    func `a model in the settings replaces the caller's`(_ member: String) throws {
+        let body = try upstream("{\(member)\(messages)}") { ($0.model, $0.defaultModel) = ("gpt", "other") }
+        #expect(body == "{\"model\":\"gpt\",\(messages)}")
+    }
+
+    @Test func `added parameters go through, those of the platforms too`() throws {
+        let added = #""top_k":5,"call":{"id":"1"},"metadata":{"n":1},"user_id":"u""#
+        let request = "{\"stream\":true,\(messages),\(added)"
+        let body = try upstream("\(request),\"min_p\":0.5}") { $0.addedParameters = ["top_k", "call", "metadata", "user_id"] }
+        #expect(body == "\(request)}")
+    }
+
+    @Test(arguments: ["api_base", "base_url", "api_key", "api\\u005fbase"])
+    func `a caller never chooses the upstream`(_ name: String) throws {
+        var edits = ParameterEdits()
+        edits.renamed = [
+            .init("api_base", to: "x"), .init("base_url", to: "x"), .init("api_key", to: "x"), .init("y", to: "api_key"),
+        ]
+        edits.defaults = [.init("api_key", json: bytes("1"))]
+        let body = try upstream(#"{"\#(name)":"http://evil",\#(messages),"y":"http://evil"}"#) {
+            $0.addedParameters = ["api_base", "base_url", "api_key"]
+            $0.passesAll = true
+            $0.edits = [edits]
+        }
+        #expect(body == #"{\#(messages),"y":"http://evil"}"#)
+    }
+
+    @Test func `pass all lets every member through, but no empty tools`() throws {
+        let request =
+            #"{"stream":true,"messages":[{"role":"user","time":{},"content":"Hi"}],"call":{"id":1},"metadata":{"n":1},"":null,"message":{}"#
+        let dropped = #""tools":[],"tool_choice":"auto","functions":[ ],"function_call":"auto","api_key":"k""#
+        #expect(try upstream("\(request),\(dropped)}") { $0.passesAll = true } == "\(request)}")
+    }
+
+    @Test(
+        arguments: [
+            (#""user_id":"u""#, #","user":"u""#), (#""user_id":"u\u0031","n":1"#, #","user":"u\u0031","n":1"#),
+            (#""user":"me","user_id":"u""#, #","user":"me""#), (#""user_id":"u","user":"me""#, #","user":"me""#),
+            (#""user":null,"user_id":"u""#, #","user":"u""#), (#""user_id":"u","user":null"#, #","user":"u""#),
+            (#""user_id":7"#, ""), (#""user_id":null"#, ""), (#""user_id":{}"#, ""),
+            (#""user":null,"user_id":7"#, #","user":null"#),
+            (#""user_id":"a","user_id":"b""#, #","user":"b""#),
+        ], [false, true])
+    func `ElevenLabs' user_id becomes user`(_ row: (String, String), passesAll: Bool) throws {
+        #expect(try upstream("{\(messages),\(row.0)}") { $0.passesAll = passesAll } == "{\(messages)\(row.1)}")
     }
 
     @Test func `a stream that Vapi did not spell out is asked for`() throws {

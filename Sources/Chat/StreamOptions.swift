@@ -1,0 +1,46 @@
+/// One of the `stream_options` that Sluice may ask for in the caller's stead (contract §2).
+private struct StreamOption {
+    let name: String
+    /// What to ask for when the caller says nothing; nil for nothing.
+    let wanted: Bool?
+    /// What the caller said, which may be null.
+    let callers: JSONValue?
+
+    var isAdded: Bool { wanted != nil && (callers?.kind ?? .null) == .null }
+}
+
+extension UpstreamRules {
+    /// Whether a stream may be asked for more than what its caller said.
+    var askOfStreams: Bool { asksForUsage || obfuscation != nil }
+}
+
+extension [UInt8] {
+    /// Appends the `stream_options` of a stream: the caller's members in their bytes, and behind them what `rules` ask for and
+    /// the caller left out or sent as null. With nothing to add it is the caller's value as it stands.
+    mutating func appendStreamOptions(_ caller: JSONValue?, _ rules: UpstreamRules, of body: [UInt8]) {
+        let options: [StreamOption] = [
+            ("include_usage", rules.asksForUsage ? true : nil), ("include_obfuscation", rules.obfuscation),
+        ].map { StreamOption(name: $0, wanted: $1, callers: caller?.member($0, in: body.span)) }
+        if let caller, !options.contains(where: \.isAdded) { return append(contentsOf: body[caller.range]) }
+        var isFirst = true
+        append("{")
+        caller?.forEachMember(in: body.span) { member in
+            let option = options.first { JSONText.isEqual(member.name, to: $0.name, in: body.span) }
+            // Of duplicates the last counts: one before it, or one of null, would stand beside what is added.
+            if let option, option.isAdded || option.callers != member.value { return }
+            appendSeparator(&isFirst)
+            append(contentsOf: body[member.range])
+        }
+        for option in options where option.isAdded {
+            appendSeparator(&isFirst)
+            appendJSONString(option.name)
+            append(option.wanted == true ? ":true" : ":false")
+        }
+        append("}")
+    }
+
+    private mutating func appendSeparator(_ isFirst: inout Bool) {
+        if !isFirst { append(",") }
+        isFirst = false
+    }
+}

@@ -1,0 +1,79 @@
+/// A member of the body for an upstream, before it is written.
+struct UpstreamMember {
+    enum Value {
+        /// The caller's bytes.
+        case callers(JSONValue)
+        case messages(JSONValue)
+        /// Those of a stream; nil when the caller sent none.
+        case streamOptions(JSONValue?)
+        /// JSON from the settings.
+        case settings([UInt8])
+        case text(String)
+    }
+
+    var name: String
+    var value: Value
+
+    init(_ name: String, _ value: Value) {
+        (self.name, self.value) = (name, value)
+    }
+
+    fileprivate var isNull: Bool {
+        switch value {
+        case .callers(let value): value.kind == .null
+        case .settings(let json): json == [UInt8]("null".utf8)
+        case .messages, .streamOptions, .text: false
+        }
+    }
+
+    /// About how many bytes it takes, with what separates it from others.
+    var byteCount: Int { name.utf8.count + 4 + value.byteCount }
+}
+
+extension UpstreamMember.Value {
+    fileprivate var byteCount: Int {
+        switch self {
+        case .callers(let value), .messages(let value): value.range.count
+        case .streamOptions(let value): (value?.range.count ?? 0) + 64
+        case .settings(let json): json.count
+        case .text(let text): text.utf8.count + 2
+        }
+    }
+}
+
+extension [UpstreamMember] {
+    /// Makes the changes. Each leaves every name there at most once.
+    mutating func apply(_ edits: ParameterEdits) {
+        for rename in edits.renamed where rename.hasEffect { apply(rename) }
+        for name in edits.dropped where !ParameterEdits.fixedNames.contains(name) { drop(name) }
+        for value in edits.defaults { put(value) { $0.isNull } }
+        for value in edits.set { put(value) { _ in true } }
+    }
+
+    private mutating func apply(_ rename: ParameterEdits.Rename) {
+        guard let index = index(of: rename.name) else { return }
+        let other = self.index(of: rename.newName)
+        if let other, !self[other].isNull {
+            remove(at: index)
+        } else {
+            self[index].name = rename.newName
+            if let other { remove(at: other) }
+        }
+    }
+
+    private mutating func drop(_ name: String) {
+        if let index = index(of: name) { remove(at: index) }
+    }
+
+    /// Puts the value where the old one stands, if that is to be replaced, and at the end when there is none.
+    private mutating func put(_ value: ParameterEdits.Value, over isReplaced: (UpstreamMember) -> Bool) {
+        guard !ParameterEdits.fixedNames.contains(value.name) else { return }
+        if let index = index(of: value.name) {
+            if isReplaced(self[index]) { self[index].value = .settings(value.json) }
+        } else {
+            append(UpstreamMember(value.name, .settings(value.json)))
+        }
+    }
+
+    private func index(of name: String) -> Int? { firstIndex { $0.name == name } }
+}

@@ -1,0 +1,57 @@
+import Chat
+import Testing
+
+@Suite struct MessageMembersTests {
+    @Test(arguments: [
+        // Hume.
+        (
+            #"[{"role":"user","content":"Hi","time":{"begin":0,"end":1.5e3},"models":{"prosody":{"scores":{"Joy":0.1}}}}]"#,
+            #"[{"role":"user","content":"Hi"}]"#
+        ),
+        (#"[{"time":1,"role":"user"}]"#, #"[{"role":"user"}]"#), (#"[{"role":"user","time":1}]"#, #"[{"role":"user"}]"#),
+        (#"[{"x":1,"role":"user","y":[{}],"content":null,"z":{}}]"#, #"[{"role":"user","content":null}]"#),
+        // The other messages, and what stands between them, keep their bytes.
+        (
+            "[ {\"role\" : \"system\"} ,\n{ \"time\" : 1 , \"role\" : \"\\u0075ser\" , \"content\":\"\\/\" }\t, {\"role\":\"user\" } ]",
+            "[ {\"role\" : \"system\"} ,\n{\"role\" : \"\\u0075ser\",\"content\":\"\\/\"}\t, {\"role\":\"user\" } ]"
+        ),
+        (#"[{"role":"a","t":1},{"role":"b","t":1},{"role":"c"}]"#, #"[{"role":"a"},{"role":"b"},{"role":"c"}]"#),
+        // Of duplicates the last, where the message is written anew.
+        (
+            #"[{"role":"a","role":"b"},{"role":"a","content":"x","t":1,"r\u006fle":"b"}]"#,
+            #"[{"role":"a","role":"b"},{"content":"x","r\u006fle":"b"}]"#
+        ),
+        // A name of more than 16 bytes, one that begins like another, another case, the empty one.
+        (#"[{"role":"a","content_and_much_more":1,"tool_calls2":1,"Role":1,"":1,"nam":1}]"#, #"[{"role":"a"}]"#),
+        (#"[{"role":"a","\u0074ime":1,"\u0063ontent":"x"}]"#, #"[{"role":"a","\u0063ontent":"x"}]"#),
+    ])
+    func `what OpenAI does not know of a message stays here`(_ messages: String, expected: String) throws {
+        #expect(try upstream("{\"n\":1,\"messages\":\(messages)}") == "{\"n\":1,\"messages\":\(expected)}")
+        #expect(try upstream("{\"messages\":\(messages)}") { $0.passesAll = true } == "{\"messages\":\(messages)}")
+    }
+
+    @Test(arguments: ["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"])
+    func `what OpenAI knows of a message goes through`(_ name: String) throws {
+        let message = "{\"role\":\"user\",\"\(name)\": \"x\" }"
+        #expect(try upstream("{\"messages\":[\(message)]}") == "{\"messages\":[\(message)]}")
+        let trimmed = "{\"role\":\"user\",\"\(name)\": \"x\"}"
+        let expected = name == "role" ? "{\"role\": \"x\"}" : trimmed
+        #expect(try upstream("{\"messages\":[{\"t\":1,\(trimmed.dropFirst())]}") == "{\"messages\":[\(expected)]}")
+    }
+
+    @Test func `of duplicate messages only the last are looked at`() throws {
+        let (old, new) = (#"[{"role":"a","time":1}]"#, #"[{"role":"user"}]"#)
+        #expect(try upstream("{\"messages\":\(old),\"messages\":\(new)}") == "{\"messages\":\(new)}")
+        #expect(try upstream("{\"messages\":\(new),\"messages\":\(old)}") == #"{"messages":[{"role":"a"}]}"#)
+    }
+
+    @Test func `a chat of two thousand messages goes through byte for byte, and so does what is kept of it`() throws {
+        let texts = (0..<2_000).map {
+            "{\"role\":\"\($0 % 2 == 0 ? "user" : "assistant")\",\"content\":\"message \($0) \\u00e9\""
+        }
+        let plain = "{\"messages\":[\(texts.map { "\($0)}" }.joined(separator: ", "))]}"
+        #expect(try upstream(plain) == plain)
+        #expect(
+            try upstream("{\"messages\":[\(texts.map { "\($0),\"time\":{\"begin\":1}}" }.joined(separator: ", "))]}") == plain)
+    }
+}
