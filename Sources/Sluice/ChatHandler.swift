@@ -10,7 +10,8 @@ struct ChatHandler {
     private let settings: Settings
     private let loop: EventLoop
     private let logger: Logger
-    private let upstream: Upstream
+    private let routes: Routes
+    private let upstreams: Upstreams
     private let models: [UInt8]
 
     /// - Throws: `HTTPError` when libcurl cannot be set up.
@@ -18,94 +19,93 @@ struct ChatHandler {
         self.settings = settings
         self.loop = loop
         self.logger = logger
-        upstream = try Upstream(settings, on: loop, logger)
+        routes = Routes(settings)
+        upstreams = try Upstreams(settings, on: loop, logger)
         models = settings.modelList
     }
 
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
     func answer(_ request: Request, _ response: consuming Response, isOverloaded: Bool) async {
         let id = RequestID(callers: request["HTTP_X_REQUEST_ID"])
-        let start = loop.now
+        var record = RequestRecord(id, at: loop.now)
         var reply = Reply(response, id)
         do {
             do {
                 if isOverloaded { throw ChatError.overloaded(retryAfter: .seconds(1)) }
-                try await serve(request, id, &reply)
-                logger.answered(id, after: loop.now - start)
+                try await serve(request, &record, &reply)
             } catch let error as ChatError {
-                logger.requestFailed(id, error, after: loop.now - start)
+                record.error = error
                 try await reply.fail(error)
             } catch is CancellationError {
                 // Either the caller left, and the attempt to tell it throws that, or the server's time to drain is over.
+                record.error = .shuttingDown
                 try await reply.fail(.shuttingDown)
             } catch let error where !(error is FastCGIError) {
                 logger.requestBroken(id, error)
+                record.error = .internalDefect(requestID: id.description)
                 try await reply.fail(.internalDefect(requestID: id.description))
             }
             try await reply.finish()
         } catch {
-            logger.callerLeft(id, error, after: loop.now - start)
+            record.callerLeft = true
         }
+        logger.answered(record, at: loop.now)
     }
 
-    private func serve(_ request: Request, _ id: RequestID, _ reply: inout Reply) async throws {
+    private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
         switch try Route(request) {
-        case .chat: try await chat(request, id, &reply)
+        case .chat: try await answerChat(request, &record, &reply)
         case .models: try await reply.sendJSON(models)
         case .openAPI: try await reply.sendJSON(openAPIDocument)
         }
     }
 
-    private func chat(_ request: Request, _ id: RequestID, _ reply: inout Reply) async throws {
+    private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
+        let caller = Caller(request, record.id)
+        record.client = caller.client
         if request.isBodyTooLarge { throw ChatError.bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
-        let correlation = Correlation(request, id)
         request.release()
+        record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
+        if chat.isStreaming { reply.streamErrors = StreamErrors(form: settings.errors, spoken: settings.spokenError) }
+        let target = try routes.target(for: chat.model)
+        record.target = target
+        let form = AnswerForm(for: chat, caller, settings)
         let isStreaming = chat.isStreaming
-        try await upstream.withAnswer(to: chat, correlation) { answer in
+        try await upstreams.withAnswer(to: chat, from: target, caller) { answer in
             if isStreaming {
-                try await Relay(answer, settings, on: loop).run(&reply)
+                try await relay(answer, as: form, &record, &reply)
             } else {
-                try await forward(answer, &reply)
+                try await forward(answer, as: form, &record, &reply)
             }
         }
-        if upstream.isDemo { logger.answeredByDemo(id) }
+    }
+
+    /// A stream of events: they go on as they come.
+    private func relay(
+        _ answer: UpstreamAnswer, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+    ) async throws {
+        let relay = Relay(answer, as: form, settings, on: loop)
+        defer {
+            (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
+            record.usage = relay.usage
+        }
+        try await relay.run(&reply)
     }
 
     /// One JSON object, not streamed: it goes on when it is whole.
-    private func forward(_ answer: UpstreamAnswer, _ reply: inout Reply) async throws {
+    private func forward(
+        _ answer: UpstreamAnswer, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+    ) async throws {
         let deadline = loop.now + settings.timeouts.total
         guard let body = try await answer.collect(bytesMax: settings.limits.answerBytes, until: deadline) else {
             throw ChatError.upstreamTimedOut(.total, after: settings.timeouts.total)
         }
         reply.upstream = answer.head
-        try answer.checkStatus(body)
-        switch ChatFrame(body.span, depthMax: settings.limits.jsonDepth) {
-        case .chunk: try await reply.sendJSON(body)
-        case .error(let error): throw ChatError.upstreamReported(error, isCallersKey: false)
-        case .done, .other, .garbage: throw ChatError.upstreamFailed(.garbage)
-        }
-    }
-}
-
-/// What ties a request to its log lines and to the upstream's.
-struct Correlation {
-    let id: RequestID
-    /// The caller's `X-Client-Request-Id`, or the request's id.
-    let clientRequestID: String
-    /// W3C Trace Context.
-    let traceparent: String?
-
-    init(_ request: Request, _ id: RequestID) {
-        self.id = id
-        clientRequestID = Self.sane(request["HTTP_X_CLIENT_REQUEST_ID"]) ?? id.description
-        traceparent = Self.sane(request["HTTP_TRACEPARENT"])
-    }
-
-    /// A header that may go upstream as it is: 1 to 512 printable ASCII characters. Any other is the caller's mistake, and is left
-    /// out instead of spoiling the request.
-    static func sane(_ value: String?) -> String? {
-        guard let value, (1...512).contains(value.utf8.count) else { return nil }
-        return value.utf8.allSatisfy { (0x20..<0x7F).contains($0) } ? value : nil
+        let completion = try Completion(body, of: answer, settings.limits)
+        (record.firstEvent, record.usage) = (loop.now, completion.usage)
+        let answer = completion.edited(form.edits)
+        record.bytesCount = answer.count
+        try await reply.sendJSON(answer)
     }
 }

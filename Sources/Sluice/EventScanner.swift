@@ -13,6 +13,8 @@ struct EventScanner {
             case done
             /// A frame that is left out.
             case skip(Event)
+            /// A frame that goes out in other bytes.
+            case replace(Event, [UInt8])
             case failure(ChatError)
         }
         var range: Range<Int>
@@ -24,11 +26,17 @@ struct EventScanner {
     /// Whether the stream has had an event.
     private(set) var hasEvents = false
     private(set) var hasFinishReason = false
+    /// What the answer cost, when the upstream has said it.
+    private(set) var usage: TokenUsage?
+    private let form: AnswerForm
+    private let isCallersKey: Bool
     private let limits: Settings.Limits
     private var splitter: EventSplitter
     private var reader: ChatFrameReader
 
-    init(_ limits: Settings.Limits) {
+    init(_ form: AnswerForm, isCallersKey: Bool, _ limits: Settings.Limits) {
+        self.form = form
+        self.isCallersKey = isCallersKey
         self.limits = limits
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
         reader = ChatFrameReader(depthMax: limits.jsonDepth)
@@ -41,6 +49,12 @@ struct EventScanner {
 
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] { splitter.discardAndRelease() }
+
+    /// The upstream sent one whole completion instead of events.
+    mutating func noteCompletion(usage: TokenUsage?) {
+        hasEvents = true
+        self.usage = usage
+    }
 
     /// The next stretch, which begins at `start`.
     mutating func next(from start: Int) -> Stretch {
@@ -66,17 +80,27 @@ struct EventScanner {
     }
 
     private mutating func look(at event: Event) -> Stretch.Stop? {
-        switch reader.read(splitter.data(of: event).span) {
-        case .chunk(let chunk):
-            if chunk.hasFinishReason { hasFinishReason = true }
-            return nil
+        let data = splitter.data(of: event)
+        switch reader.read(data.span) {
+        case .chunk(let chunk): return look(at: chunk, event, data)
         case .done:
             hasEvents = true
             return .done
         // A frame without choices breaks clients that expect them in every one.
         case .other: return .skip(event)
-        case .error(let error): return .failure(.upstreamReported(error, isCallersKey: false))
+        case .error(let error): return .failure(.upstreamReported(error, isCallersKey: isCallersKey))
         case .garbage: return .failure(.upstreamFailed(.garbage))
         }
+    }
+
+    private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
+        if chunk.hasFinishReason { hasFinishReason = true }
+        if chunk.hasUsage {
+            usage = TokenUsage(data.span) ?? usage
+            if chunk.isUsageOnly, !form.showsUsage { return .skip(event) }
+        }
+        guard form.edits.changes(chunk) else { return nil }
+        hasEvents = true
+        return .replace(event, [UInt8](eventWithData: form.edits.edited(data.span)))
     }
 }

@@ -12,6 +12,10 @@ final class Relay {
     private let answer: UpstreamAnswer
     private let loop: EventLoop
     private var scanner: EventScanner
+    /// When the upstream sent its first event.
+    private(set) var firstEvent: Instant?
+    /// How much of the answer has gone to the caller.
+    private(set) var bytesCount = 0
     /// When the upstream last sent an event; comments do not count.
     private var lastEvent: Instant
     /// When the caller last got anything.
@@ -21,6 +25,8 @@ final class Relay {
     private var nextCheck: Instant
     /// Events that have been looked at and are still to be sent.
     private var stretch: EventScanner.Stretch?
+    private let form: AnswerForm
+    private let readsOn: Bool
     private let heartbeatPeriod: Duration
     private let timeouts: Settings.Timeouts
     private let limits: Settings.Limits
@@ -30,23 +36,38 @@ final class Relay {
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
 
-    init(_ answer: UpstreamAnswer, _ settings: Settings, on loop: EventLoop) {
+    init(_ answer: UpstreamAnswer, as form: AnswerForm, _ settings: Settings, on loop: EventLoop) {
         self.answer = answer
+        self.form = form
+        readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
         timeouts = settings.timeouts
         limits = settings.limits
         self.loop = loop
-        scanner = EventScanner(settings.limits)
+        scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)
         lastEvent = loop.now
         lastWrite = loop.now
         nextCheck = loop.now
         nextCheck = min(deadline, heartbeat)
     }
 
+    /// What the answer cost, when the upstream has said it.
+    var usage: TokenUsage? { scanner.usage }
+
     /// Runs until the upstream's `[DONE]` has been sent, or one in its place after a finish reason.
     ///
     /// - Throws: `ChatError` for whatever the upstream did wrong; `FastCGIError` when the caller left.
     func run(_ reply: inout Reply) async throws {
+        defer { reply.hasEvents = scanner.hasEvents }
+        do {
+            try await forwardAll(&reply)
+        } catch let error as FastCGIError where readsOn {
+            await readToEnd()
+            throw error
+        }
+    }
+
+    private func forwardAll(_ reply: inout Reply) async throws {
         while true {
             if stretch != nil {
                 if try await forward(&reply) { return await answer.settle(until: loop.now + Self.settlingTime) }
@@ -57,7 +78,7 @@ final class Relay {
             case nil: await wait(reply.writer)
             case .end: return try await end(&reply)
             case .bytes:
-                if reply.upstream == nil { try await begin(&reply) }
+                guard try await begin(&reply) else { return }
                 answer.take(into: &scanner)
                 stretch = nextStretch(from: 0)
             }
@@ -71,10 +92,13 @@ final class Relay {
         answer.wakeup.handler = nil
     }
 
-    /// The upstream has begun to answer: is it a stream?
-    private func begin(_ reply: inout Reply) async throws {
+    /// The upstream has begun to answer. Whether with a stream of events; anything else is dealt with here.
+    private func begin(_ reply: inout Reply) async throws -> Bool {
+        if reply.upstream != nil { return true }
         reply.upstream = answer.head
-        guard reply.upstream?.isEventStream == true else { throw try await unexpectedAnswer() }
+        if reply.upstream?.isEventStream == true { return true }
+        try await send(eventsOfCompletion()[...], &reply)
+        return false
     }
 
     // MARK: Silence
@@ -120,7 +144,13 @@ final class Relay {
     private func sendAtOnce(_ range: Range<Int>, _ writer: ResponseWriter) -> Bool {
         if range.isEmpty { return true }
         lastWrite = loop.now
-        do { return try writer.sendAtOnce(scanner.buffer[range]) } catch { return false }
+        do {
+            guard try writer.sendAtOnce(scanner.buffer[range]) else { return false }
+        } catch {
+            return false
+        }
+        bytesCount += range.count
+        return true
     }
 
     /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
@@ -132,6 +162,9 @@ final class Relay {
             }
             switch stretch.stop {
             case .skip(let event): self.stretch = nextStretch(from: event.bytes.upperBound)
+            case .replace(let event, let bytes):
+                try await send(bytes[...], &reply)
+                self.stretch = nextStretch(from: event.bytes.upperBound)
             case .failure(let error): throw error
             case .none: self.stretch = nil
             case .done: return true
@@ -143,13 +176,17 @@ final class Relay {
 
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
         let stretch = scanner.next(from: start)
-        if stretch.hasEvent { lastEvent = loop.now }
+        if stretch.hasEvent {
+            lastEvent = loop.now
+            firstEvent = firstEvent ?? lastEvent
+        }
         return stretch
     }
 
     private func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
         if !reply.hasStarted { try await reply.startStream() }
         if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
+        bytesCount += bytes.count
         lastWrite = loop.now
     }
 
@@ -157,22 +194,51 @@ final class Relay {
 
     /// The upstream's response is over, without `[DONE]`.
     private func end(_ reply: inout Reply) async throws {
-        if reply.upstream == nil { try await begin(&reply) }
+        guard try await begin(&reply) else { return }
         guard scanner.hasFinishReason else {
             throw scanner.hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
         }
         try await send(Self.doneEvent[...], &reply)
     }
 
-    /// An error status, or an answer that is no stream of events: its body says what it is.
-    private func unexpectedAnswer() async throws -> ChatError {
-        guard let body = try await answer.collect(bytesMax: limits.eventBytes, until: deadline) else {
-            return .upstreamTimedOut(.firstToken, after: timeouts.firstToken)
+    /// What an upstream says that does not stream: one completion, which becomes events, or an error.
+    private func eventsOfCompletion() async throws -> [UInt8] {
+        guard let body = try await answer.collect(bytesMax: limits.answerBytes, until: deadline) else {
+            throw ChatError.upstreamTimedOut(.firstToken, after: timeouts.firstToken)
         }
-        try answer.checkStatus(body)
-        if case .error(let error) = ChatFrame(body.span, depthMax: limits.jsonDepth) {
-            return .upstreamReported(error, isCallersKey: false)
+        let completion = try Completion(body, of: answer, limits)
+        guard let events = CompletionEvents.events(of: body, edits: form.edits, includesUsage: form.showsUsage) else {
+            throw ChatError.upstreamFailed(.garbage)
         }
-        return .upstreamFailed(.garbage)
+        scanner.noteCompletion(usage: completion.usage)
+        firstEvent = loop.now
+        return events
+    }
+
+    /// Reads what the upstream still says to a caller who has left, to learn what it cost.
+    private func readToEnd() async {
+        do {
+            while true {
+                while let stretch {
+                    switch stretch.stop {
+                    case .none: self.stretch = nil
+                    case .skip(let event), .replace(let event, _): self.stretch = nextStretch(from: event.bytes.upperBound)
+                    case .done, .failure: return
+                    }
+                }
+                answer.recycle(scanner.discard())
+                switch try answer.arrival {
+                case .end: return
+                case .bytes:
+                    answer.take(into: &scanner)
+                    stretch = nextStretch(from: 0)
+                case nil:
+                    guard loop.now < deadline else { return }
+                    await answer.wakeup.wait(until: deadline)
+                }
+            }
+        } catch {
+            // Nobody waits for the answer any more; the log has the connection's failure.
+        }
     }
 }

@@ -7,6 +7,10 @@ import FastCGI
 struct Reply: ~Copyable {
     /// What the upstream said ahead of its answer; some of its headers go on to the caller.
     var upstream: UpstreamHead?
+    /// Whether an event of the answer has been sent, not a comment alone.
+    var hasEvents = false
+    /// How a streaming caller is told of errors; until that is known to be one, by status.
+    var streamErrors: StreamErrors?
 
     private var response: Response
     private let id: RequestID
@@ -47,13 +51,22 @@ struct Reply: ~Copyable {
         try await respond(200, body, [])
     }
 
-    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows.
+    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
     mutating func fail(_ error: ChatError) async throws(FastCGIError) {
-        if hasStarted {
+        if let spoken = streamErrors?.spoken, !hasEvents {
+            try await sendEvents(SpokenError.events(text: spoken, id: id.description, model: nil, created: secondsSince1970()))
+        } else if streamErrors?.form == .sse {
+            try await sendEvents(error.bareEvent)
+        } else if hasStarted {
             try await response.send(error.event[...])
         } else {
             try await respond(error.status, error.body, error.headers)
         }
+    }
+
+    private mutating func sendEvents(_ events: [UInt8]) async throws(FastCGIError) {
+        if !hasStarted { try await startStream() }
+        try await response.send(events[...])
     }
 
     consuming func finish() async throws(FastCGIError) { try await response.finish() }
@@ -68,4 +81,11 @@ struct Reply: ~Copyable {
             ] + headers + (upstream?.passedHeaders ?? []))
         try await response.send(body[...])
     }
+}
+
+/// How errors are told to callers who stream (contract §3.3).
+struct StreamErrors {
+    let form: Settings.ErrorForm
+    /// What is said, as if the model said it, in place of an error before the first event.
+    let spoken: String?
 }

@@ -10,7 +10,7 @@ import Synchronization
 final class Counters: Sendable {
     /// Requests that are being answered.
     let requests = Atomic<Int>(0)
-    /// Connections that were closed because the peer broke the protocol.
+    /// Connections that were closed because the peer broke the protocol or may not connect.
     let refusals = Atomic<Int>(0)
 }
 
@@ -36,7 +36,7 @@ final class Server: Sendable {
     private init(_ settings: Settings, _ logger: Logger) throws {
         self.settings = settings
         self.logger = logger
-        socket = Mutex(try ListeningSocket(settings.listen))
+        socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters()
         workers = try (0..<settings.workers).map { _ in try Worker(settings, logger, counters) }

@@ -11,7 +11,7 @@ struct Settings: Equatable, Sendable {
 
     var listen: ListenAddress
     /// Who may use the unix socket that Sluice makes.
-    var socket = Socket()
+    var socket = SocketAccess()
     var workers: Int
     /// A comment line goes to the caller after this much silence, so that neither side takes the connection for dead; zero: never.
     var heartbeat = Duration.seconds(10)
@@ -31,13 +31,6 @@ struct Settings: Equatable, Sendable {
     var upstreams: [UpstreamSettings]
     /// The first that matches a request's model counts.
     var models: [ModelSettings]
-
-    struct Socket: Equatable, Sendable {
-        var mode: UInt32 = 0o660
-        var group: String?
-        /// Whose processes may connect; empty: any that the mode lets in.
-        var allowedUsers: [String] = []
-    }
 
     struct Limits: Equatable, Sendable {
         /// Requests that are answered at once, over all workers; a further one gets 503.

@@ -45,7 +45,7 @@ extension Settings {
     }
 }
 
-extension Settings.Socket {
+extension SocketAccess {
     fileprivate mutating func take(_ table: SettingsReader) {
         table.take("mode", into: &mode, table.fileMode)
         table.take("group", into: &group, table.text)

@@ -70,7 +70,7 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let settings = try arguments.load().settings
-        var logger = Logger(label: "sluice", factory: { StreamLogHandler.standardError(label: $0) })
+        var logger = Logger(label: "sluice", factory: { _ in JSONLog() })
         logger.logLevel = settings.logLevel
         do {
             try Server.run(settings, logger)

@@ -39,39 +39,43 @@ extension Logger {
         debug("a FastCGI connection was refused", metadata: ["reason": "\(reason)", "total": "\(total)"])
     }
 
-    func answeredByDemo(_ id: RequestID) {
-        info("answered by the demo upstream", metadata: ["request": "\(id)"])
-    }
-
-    func answered(_ id: RequestID, after elapsed: Duration) {
-        debug("answered", metadata: ["request": "\(id)", "seconds": "\(elapsed.inSeconds)"])
-    }
-
-    func callerLeft(_ id: RequestID, _ error: any Error, after elapsed: Duration) {
-        debug("the caller left", metadata: ["request": "\(id)", "how": "\(error)", "seconds": "\(elapsed.inSeconds)"])
-    }
-
     /// The reason in libcurl's words, which the caller does not get.
     func upstreamFailed(_ id: RequestID, _ error: HTTPError) {
         if error != .cancelled { warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"]) }
     }
 
-    /// A mistake of the caller is its own business; a key that is refused is the operator's.
-    func requestFailed(_ id: RequestID, _ error: ChatError, after elapsed: Duration) {
+    /// The one line of each request, on every way out. A mistake of the caller is its own business; a key that is refused is the
+    /// operator's.
+    func answered(_ record: RequestRecord, at end: Instant) {
         let level: Level =
-            switch error {
+            switch record.error {
             case .upstreamRefusedKey, .internalDefect: .error
             case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge,
                 .overloaded:
                 .warning
-            default: .debug
+            default: .info
             }
-        log(
-            level: level, "answered with an error",
-            metadata: [
-                "request": "\(id)", "status": "\(error.status)", "type": "\(error.type)", "code": "\(error.code ?? "none")",
-                "seconds": "\(elapsed.inSeconds)",
-            ])
+        guard level >= logLevel else { return }
+        var metadata: Metadata = [
+            "request": "\(record.id)", "ending": "\(record.ending)",
+            "status": .stringConvertible(record.error?.status ?? 200),
+            "seconds": .stringConvertible((end - record.start).inSeconds),
+            "bytes": .stringConvertible(record.bytesCount),
+        ]
+        if let client = record.client { metadata["client"] = .string(client) }
+        if let call = record.call { metadata["call"] = .string(call) }
+        if let target = record.target {
+            metadata["route"] = .string(target.match.description)
+            metadata["upstream"] = .string(target.upstreamName)
+        }
+        if let firstEvent = record.firstEvent {
+            metadata["first_event"] = .stringConvertible((firstEvent - record.start).inSeconds)
+        }
+        if let usage = record.usage {
+            metadata["prompt_tokens"] = .stringConvertible(usage.promptTokens)
+            metadata["completion_tokens"] = .stringConvertible(usage.completionTokens)
+        }
+        log(level: level, "answered", metadata: metadata)
     }
 
     func requestBroken(_ id: RequestID, _ error: any Error) {

@@ -23,13 +23,16 @@ final class UpstreamAnswer {
     /// `nil` until the first arrival.
     private(set) var head: UpstreamHead?
 
+    /// Whether the caller's own key went out, so that a refusal of the key is the caller's affair.
+    let isCallersKey: Bool
     private let source: Source
     private let jsonDepth: Int
     /// Where failures of the connection are told, whose reasons are not for the caller.
     private let failed: (HTTPError) -> Void
 
-    init(_ source: Source, jsonDepth: Int, failed: @escaping (HTTPError) -> Void) {
+    init(_ source: Source, jsonDepth: Int, isCallersKey: Bool = false, failed: @escaping (HTTPError) -> Void) {
         self.source = source
+        self.isCallersKey = isCallersKey
         self.jsonDepth = jsonDepth
         self.failed = failed
         switch source {
@@ -136,7 +139,7 @@ final class UpstreamAnswer {
     func checkStatus(_ body: [UInt8]) throws(ChatError) {
         guard let head else { throw .upstreamFailed(.noAnswer) }
         guard head.status == 200 else {
-            throw .upstreamAnswered(status: head.status, body: body.span, isCallersKey: false, depthMax: jsonDepth)
+            throw .upstreamAnswered(status: head.status, body: body.span, isCallersKey: isCallersKey, depthMax: jsonDepth)
         }
     }
 }

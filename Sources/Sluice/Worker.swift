@@ -52,7 +52,9 @@ actor Worker {
         do {
             let connection = try Connection(
                 descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts)
-            connection.onCallerLeft = { [unowned self] in tasks[number]?.cancel() }
+            if settings.onDisconnect == .cancel {
+                connection.onCallerLeft = { [unowned self] in tasks[number]?.cancel() }
+            }
             connections[number] = connection
             tasks[number] = Task(executorPreference: loop) { await self.serve(number) }
         } catch {

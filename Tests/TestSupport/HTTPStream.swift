@@ -17,7 +17,9 @@ package struct Received: Sendable {
     package var text: String { String(decoding: body, as: UTF8.self) }
 
     /// The blocks of the stream so far, each with its blank line; the last may be incomplete.
-    package var events: [String] {
+    package var events: [String] { Self.events(of: text) }
+
+    package static func events(of text: String) -> [String] {
         text.split(separator: "\n\n", omittingEmptySubsequences: true).map { "\($0)\n\n" }
     }
 

@@ -17,14 +17,14 @@ package struct Reply: Sendable {
         package static func text(_ text: String) -> Step { .bytes(Array(text.utf8)) }
     }
 
-    struct Head: Sendable {
-        let status: Int
+    package struct Head: Sendable {
+        package let status: Int
         let fields: [(name: String, value: String)]
         let framing: Framing
     }
 
     /// Without a head the steps are all that is sent.
-    let head: Head?
+    package let head: Head?
     let steps: [Step]
 
     /// Steps under a status line and fields of the test's choice.
@@ -60,6 +60,14 @@ package struct Reply: Sendable {
 
     /// Accepts the request and never answers it.
     package static let silence = Reply(raw: [.silence])
+
+    /// The bytes of the body, whatever their pace.
+    package var text: String {
+        let bytes = steps.flatMap { step -> [UInt8] in if case .bytes(let bytes) = step { bytes } else { [] } }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    package var contentType: String { head?.fields.first { $0.name == "Content-Type" }?.value ?? "" }
 
     var headText: String? {
         guard let head else { return nil }

@@ -1,0 +1,36 @@
+// What a caller gets of what an upstream answers.
+
+import Chat
+
+/// How one caller's answer differs from the upstream's.
+struct AnswerForm {
+    var edits = ChunkEdits()
+    /// Whether the caller gets the chunk with the stream's usage, for which the upstream is asked in any case.
+    var showsUsage: Bool
+
+    init(for chat: ChatRequest, _ caller: Caller, _ settings: Settings) {
+        showsUsage = chat.includeUsage == true
+        edits.systemFingerprint = caller.sessionID
+        edits.speaksRefusal = settings.refusal == .speak
+    }
+}
+
+/// An upstream's answer that does not stream.
+struct Completion {
+    let body: [UInt8]
+    private let chunk: ChatChunk
+
+    /// - Throws: `ChatError` for what is no completion.
+    init(_ body: [UInt8], of answer: UpstreamAnswer, _ limits: Settings.Limits) throws(ChatError) {
+        try answer.checkStatus(body)
+        switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
+        case .chunk(let chunk): (self.body, self.chunk) = (body, chunk)
+        case .error(let error): throw .upstreamReported(error, isCallersKey: answer.isCallersKey)
+        case .done, .other, .garbage: throw .upstreamFailed(.garbage)
+        }
+    }
+
+    var usage: TokenUsage? { chunk.hasUsage ? TokenUsage(body.span) : nil }
+
+    func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
+}

@@ -1,0 +1,76 @@
+// Where an API's chat completions are, and what a request to it looks like.
+
+import Chat
+import HTTPClient
+
+/// An API's URL, key and habits.
+struct Endpoint: Sendable {
+    /// Whether the caller's own key goes to it, so that a refusal of the key is the caller's affair.
+    let takesCallersKey: Bool
+    private let kind: UpstreamSettings.Kind
+    private let baseURL: String
+    private let apiVersion: String
+    private let headers: [(name: String, value: String)]
+    private let timeouts: Settings.Timeouts
+
+    init(_ upstream: UpstreamSettings, _ timeouts: Settings.Timeouts) {
+        takesCallersKey = upstream.key == .passthrough
+        kind = upstream.kind
+        baseURL = upstream.url
+        apiVersion = upstream.apiVersion
+        self.timeouts = timeouts
+        var headers = [("Content-Type", "application/json")]
+        if case .secret(let key) = upstream.key { headers.append(Self.keyHeader(kind, key)) }
+        self.headers = headers + upstream.headers.map { ($0.name, $0.value) }
+    }
+
+    /// - Throws: `ChatError` when the caller's key or a usable model is missing.
+    func request(for chat: ChatRequest, to target: Target, _ caller: Caller) throws(ChatError) -> HTTPRequest {
+        var headers = headers
+        if takesCallersKey { headers.append(try callersKeyHeader(caller)) }
+        headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
+        headers.append(("X-Client-Request-Id", caller.clientRequestID))
+        if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
+        return HTTPRequest(
+            .post, try url(for: target.model(for: chat.model)), headers: headers,
+            body: chat.upstreamBody(target.rules(for: chat.model)),
+            connectTimeout: timeouts.connect, totalTimeout: timeouts.total)
+    }
+
+    /// Azure puts the model, as its deployment, into the path (Azure OpenAI data plane reference, "Chat completions").
+    private func url(for model: String?) throws(ChatError) -> String {
+        guard kind == .azure else { return "\(baseURL)/chat/completions" }
+        guard let model else { throw .invalidParameter("model", .missing) }
+        // Dots alone would lead to another path (RFC 3986 §5.2.4), also when they are escaped.
+        guard model != ".", model != ".." else { throw .modelNotFound(known: []) }
+        return "\(baseURL)/openai/deployments/\(model.percentEncoded)/chat/completions?api-version=\(apiVersion.percentEncoded)"
+    }
+
+    private func callersKeyHeader(_ caller: Caller) throws(ChatError) -> (name: String, value: String) {
+        guard let authorization = caller.authorization else { throw .missingCallersKey }
+        guard kind == .azure else { return ("Authorization", authorization) }
+        guard authorization.lowercased().hasPrefix("bearer ") else { throw .missingCallersKey }
+        return Self.keyHeader(kind, String(authorization.dropFirst("bearer ".count)))
+    }
+
+    private static func keyHeader(_ kind: UpstreamSettings.Kind, _ key: String) -> (String, String) {
+        kind == .azure ? ("api-key", key) : ("Authorization", "Bearer \(key)")
+    }
+}
+
+extension String {
+    /// For one segment of a path, or a query's value: all but the unreserved characters escaped (RFC 3986 §2.3).
+    fileprivate var percentEncoded: String {
+        var encoded = ""
+        for byte in utf8 {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default: encoded += "%" + (byte < 0x10 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+        return encoded
+    }
+}

@@ -1,0 +1,92 @@
+// Which upstream answers a request, by its model, and how the request is changed on the way.
+
+import Chat
+
+/// The models of the settings, in their order.
+struct Routes: Sendable {
+    private let targets: [Target]
+    private let defaultModel: String?
+    private let known: [String]
+
+    /// - Parameter settings: checked, so that each target's upstream is there.
+    init(_ settings: Settings) {
+        defaultModel = settings.defaultModel
+        known = settings.modelNames
+        targets = settings.models.flatMap { model in
+            model.targets.compactMap { target in
+                settings.upstreams.firstIndex { $0.name == target.upstream }.map { index in
+                    Target(model, target, settings.upstreams[index], at: index, defaultModel: settings.defaultModel)
+                }
+            }
+        }
+    }
+
+    /// - Parameter model: what the caller asked for; nil takes the settings' default, or the route for anything.
+    /// - Throws: `ChatError.modelNotFound`, or `.invalidParameter` when only some models have a route and none was named.
+    func target(for model: String?) throws(ChatError) -> Target {
+        let name = model ?? defaultModel
+        if let target = targets.first(where: { $0.match.matches(name ?? "") }) { return target }
+        throw name == nil ? .invalidParameter("model", .missing) : .modelNotFound(known: known)
+    }
+}
+
+/// One upstream, as the place where requests for some models go.
+struct Target: Sendable {
+    let match: ModelPattern
+    /// The upstream's index in the settings.
+    let upstream: Int
+    let upstreamName: String
+    private let takesShippedEdits: Bool
+    private let rules: UpstreamRules
+
+    init(
+        _ model: ModelSettings, _ target: TargetSettings, _ upstream: UpstreamSettings, at index: Int, defaultModel: String?
+    ) {
+        match = model.match
+        self.upstream = index
+        upstreamName = upstream.name
+        takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
+        var rules = UpstreamRules()
+        rules.model = target.model
+        rules.defaultModel = defaultModel
+        rules.addedParameters = upstream.addedParameters
+        rules.passesAll = upstream.passesAllParameters
+        rules.asksForUsage = upstream.asksForUsage
+        rules.obfuscation = upstream.obfuscation
+        rules.edits = model.edits == ParameterEdits() ? [] : [model.edits]
+        self.rules = rules
+    }
+
+    /// The model that the upstream is asked for.
+    func model(for callersModel: String?) -> String? { rules.model ?? callersModel ?? rules.defaultModel }
+
+    /// The rules for a request: those of the settings after the shipped ones for the model.
+    func rules(for callersModel: String?) -> UpstreamRules {
+        guard takesShippedEdits, let model = model(for: callersModel), let shipped = ParameterEdits.shipped(for: model) else {
+            return rules
+        }
+        var rules = rules
+        rules.edits.insert(shipped, at: 0)
+        return rules
+    }
+}
+
+extension ParameterEdits {
+    /// What OpenAI's reasoning models refuse (400) of what voice platforms always send: `max_tokens`, which they want under its new
+    /// name, and any `temperature` but 1 with its kin. The first pattern that matches counts.
+    private static let shipped: [(match: ModelPattern, edits: ParameterEdits)] = {
+        var renaming = ParameterEdits()
+        renaming.renamed = [Rename("max_tokens", to: "max_completion_tokens")]
+        var reasoning = renaming
+        reasoning.dropped = [
+            "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias",
+        ]
+        return [
+            (ModelPattern("gpt-5-chat*"), renaming), (ModelPattern("gpt-5*"), reasoning), (ModelPattern("o[1-9]*"), reasoning),
+        ]
+    }()
+
+    static func shipped(for model: String) -> ParameterEdits? {
+        shipped.first { $0.match.matches(model) }?.edits
+    }
+}

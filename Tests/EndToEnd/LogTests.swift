@@ -1,0 +1,162 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct `The log` {
+    /// The lines that tell of a request.
+    private func requests(in site: Site, count: Int) async throws -> [[String: any Sendable]] {
+        let output = try await site.sluice.process.errors.wait(for: "\(count) requests in the log") { output in
+            output.lines.count { $0.contains(#""message":"answered""#) } >= count ? output : nil
+        }
+        let lines = output.lines.filter { $0.contains(#""message":"answered""#) }
+        return try lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: any Sendable] ?? [:] }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `has one line for each request, with whose it was and how it ended`(server: WebServer) async throws {
+        let vapi = #","call":{"id":"4f2c7a1e-vapi-call"}"#
+        let calls: [(call: ChatCall, expected: [String: String])] = [
+            (
+                chat("whole", members: vapi),
+                ["ending": "done", "call": "4f2c7a1e-vapi-call", "client": "first", "upstream": "stub", "route": "*"]
+            ),
+            (chat("whole", stream: false, members: vapi), ["ending": "done", "status": "200", "completion_tokens": "2"]),
+            (
+                ChatCall(
+                    #"{"messages":[{"role":"user","content":"whole"}],"stream":true}"#,
+                    path: "/chat/completions?custom_session_id=hume-1"),
+                ["ending": "done", "call": "hume-1"]
+            ),
+            (chat("whole", members: #","call":{"id":"+15551234567"}"#), ["ending": "done", "call": "nil"]),
+            (chat("cut"), ["ending": "cut", "level": "warning"]),
+            (chat("refused"), ["ending": "refused.400", "status": "400", "level": "info"]),
+            (chat("key"), ["ending": "upstream_key_refused", "status": "503", "level": "error"]),
+            (chat("silent"), ["ending": "timeout.first_token", "status": "503"]),
+            (ChatCall("{"), ["ending": "invalid_json", "status": "400", "level": "info"]),
+            (ChatCall("", path: "/v1/models", method: "GET"), ["ending": "done"]),
+        ]
+        let upstream = try StubUpstream { request in
+            if request.text.contains("cut") { return .stream([Chunks.role()]) }
+            if request.text.contains("refused") { return .json(Chunks.error("no"), status: 400) }
+            if request.text.contains("key") { return .json(Chunks.error("no"), status: 401) }
+            if request.text.contains("silent") { return .silence }
+            return request.text.contains(#""stream":true"#) ? .stream(Chunks.stream(["Hi"])) : .json(Chunks.completion("Hi"))
+        }
+        let settings = "timeouts = { first_token = \"300ms\" }\n" + plainSettings
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            for (number, (call, _)) in calls.enumerated() {
+                var call = call
+                call.fields.append(("X-Request-Id", "request-\(number)"))
+                _ = try await site.call(call).ended()
+            }
+            let lines = try await requests(in: site, count: calls.count)
+            #expect(lines.count == calls.count)
+            for (number, (_, expected)) in calls.enumerated() {
+                let line = lines.first { $0["request"] as? String == "request-\(number)" }
+                for (name, value) in expected {
+                    #expect("\(line?[name] ?? "nil")" == value, "request \(number), \(name): \(line ?? [:])")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `has the callers who left, once each`(server: WebServer) async throws {
+        let upstream = try StubUpstream(
+            Reply(Array(repeating: [.text(Chunks.role()), .pause(.milliseconds(20))], count: 10_000).flatMap { $0 }))
+        try await Site.with(server, upstream: upstream) { site in
+            for _ in 0..<5 {
+                let stream = try site.call(chat())
+                try await stream.arrival(of: "assistant")
+                stream.close()
+            }
+            let lines = try await requests(in: site, count: 5)
+            #expect(lines.map { $0["ending"] as? String } == Array(repeating: "caller_left", count: 5))
+        }
+    }
+
+    // MARK: Secrets
+
+    /// A secret for each place where one can stand.
+    private static func secret(_ place: String) -> String { "sEcReT-\(place)" }
+
+    private static let body = """
+        {"\(secret("unknown"))":1,"model":"\(secret("model"))","messages":[{"role":"user","name":"\(secret("name"))","content":"\(secret("content"))"},\
+        {"role":"user","content":[{"type":"text","text":"\(secret("part"))"},{"type":"image_url","image_url":{"url":"\(secret("image"))"}}]},\
+        {"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"\(secret("arguments"))"}}]},\
+        {"role":"tool","tool_call_id":"c","content":"\(secret("result"))"}],"user":"\(secret("user"))",\
+        "tools":[{"type":"function","function":{"name":"f","description":"\(secret("tool"))"}}],"metadata":{"a":"\(secret("metadata"))"},\
+        "call":{"id":"c-1","type":"\(secret("variable"))"},"customer":{"number":"+1555\(secret("customer"))"},\
+        "phoneNumber":{"number":"\(secret("phone"))","twilioAuthToken":"\(secret("twilio"))"},"assistant":{"serverUrlSecret":"\(secret("server"))"}
+        """
+
+    private static let endings = [
+        #","stream":true}"#, #","stream":false}"#, "", #","stream":"yes"}"#, #","stream":true,"tools":5}"#, #","n":"#, "}\u{1}",
+    ]
+
+    private func reply(_ kind: Int) -> Reply {
+        let secret = Self.secret
+        let fields = [("X-Secret", secret("upstreamheader"))]
+        let error = Chunks.error(secret("error"), code: secret("code"))
+        return switch kind {
+        case 0: Reply(fields: fields, Chunks.stream([secret("answer")]).map(Reply.Step.text))
+        case 1: .json(error, status: 400, fields: fields)
+        case 2: .json(error, status: 401, fields: fields)
+        case 3: .json(error, status: 500, fields: fields)
+        case 4: .stream([Chunks.content(secret("answer")), "data: \(secret("answer"))\n\n"])
+        case 5: .stream([Chunks.content(secret("answer")), "data: \(error)\n\n"])
+        case 6: .json(Chunks.completion(secret("answer")), fields: fields)
+        default: .raw(.text("HTTP/1.1 200 \(secret("answer"))\r\n\(secret("upstreamheader")): x\r\n"), .close)
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `holds no secret at any level`(server: WebServer) async throws {
+        let kind = Observed(0)
+        let upstream = try StubUpstream { _ in reply(kind.value) }
+        let settings = """
+            log_level = "trace"
+            [upstreams.stub]
+            url = "UPSTREAM"
+            key = "\(Self.secret("key"))"
+            headers = { X-Extra = "\(Self.secret("header"))" }
+            """
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            for number in 0...7 {
+                kind.update { $0 = number }
+                for ending in Self.endings {
+                    for path in [
+                        "/v/\(RunningServer.token)/chat/completions", "/v/\(Self.secret("token"))/chat/completions",
+                        "/v1/chat/completions",
+                    ] {
+                        var call = ChatCall(
+                            Self.body + ending,
+                            path: "\(path)?custom_session_id=%2B\(Self.secret("session"))&a=\(Self.secret("query"))")
+                        call.fields = [
+                            ("Cookie", Self.secret("cookie")), ("OpenAI-Organization", Self.secret("organization")),
+                            ("X-Forwarded-For", Self.secret("forwarded")), ("X-Request-Id", "\u{2B}\(Self.secret("id"))"),
+                        ]
+                        _ = try await site.call(call).ended()
+                    }
+                }
+            }
+            #expect(try await upstream.request().head["X-Extra"] == Self.secret("header"))
+            try expectNoSecret(
+                in: site.sluice.process.errors.value.text + site.sluice.process.output.value.text, "what Sluice wrote")
+            try expectNoSecret(in: site.server.process.errors.value.text, "what the web server wrote")
+            let own = ["settings.toml"]
+            for name in try FileManager.default.subpathsOfDirectory(atPath: site.directory.path) where !own.contains(name) {
+                guard FileManager.default.isReadableFile(atPath: site.directory.path(name)), name.hasSuffix(".log") else {
+                    continue
+                }
+                try expectNoSecret(in: try site.directory.read(name), name)
+            }
+        }
+    }
+
+    private func expectNoSecret(in text: String, _ place: String) throws {
+        #expect(!text.contains("sEcReT"), "\(place): \(text.split(separator: "\n").first { $0.contains("sEcReT") } ?? "")")
+        // With their configuration's exception both servers keep tokens to themselves.
+        #expect(!text.contains(RunningServer.token), "\(place) holds the token")
+    }
+}

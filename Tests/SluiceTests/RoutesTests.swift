@@ -1,0 +1,52 @@
+import Chat
+import FastCGI
+import Testing
+
+@testable import Sluice
+
+@Suite struct RoutesTests {
+    private func routes(_ models: [(match: String, upstream: String)], defaultModel: String? = nil) -> Routes {
+        var settings = Settings(
+            listen: .inherited(0), workers: 1,
+            upstreams: [UpstreamSettings(name: "a", url: "http://a"), UpstreamSettings(name: "b", url: "http://b")],
+            models: models.map { model in
+                ModelSettings(match: ModelPattern(model.match), targets: [TargetSettings(upstream: model.upstream)])
+            })
+        settings.defaultModel = defaultModel
+        return Routes(settings)
+    }
+
+    @Test(arguments: [
+        ("gpt-4o-mini", "a"), ("gpt-4o", "b"), ("gpt-4o-mini-2024", "b"), ("o3", "a"), ("o0", "b"), ("", "b"), (nil, "b"),
+        ("a/b", "b"),
+    ])
+    func `the first pattern that matches decides`(_ model: String?, upstream: String) throws {
+        let routes = routes([("gpt-4o-mini", "a"), ("o[1-9]*", "a"), ("*", "b")])
+        #expect(try routes.target(for: model).upstreamName == upstream)
+    }
+
+    @Test func `a request without a model takes the default's route`() throws {
+        let routes = routes([("gpt-4o-mini", "a"), ("*", "b")], defaultModel: "gpt-4o-mini")
+        #expect(try routes.target(for: nil).upstreamName == "a")
+    }
+
+    @Test func `a model without a route is not found, and the known ones are named`() {
+        let routes = routes([("gpt-4o-mini", "a"), ("llama*", "b")])
+        #expect(throws: ChatError.modelNotFound(known: ["gpt-4o-mini"])) { try routes.target(for: "gpt-4o") }
+        #expect(throws: ChatError.invalidParameter("model", .missing)) { try routes.target(for: nil) }
+    }
+
+    @Test(arguments: [
+        ("gpt-5", true), ("gpt-5-mini", true), ("gpt-5.1", true), ("gpt-5-chat-latest", false), ("o1", true), ("o3-mini", true),
+        ("o4-mini-2025-04-16", true), ("o0", nil), ("omni-moderation", nil), ("gpt-4o", nil), ("my-gpt-5", nil),
+    ])
+    func `the shipped edits are for reasoning models`(_ model: String, dropsTemperature: Bool?) {
+        #expect(ParameterEdits.shipped(for: model)?.dropped.contains("temperature") == dropsTemperature)
+        #expect(ParameterEdits.shipped(for: model)?.renamed.isEmpty == dropsTemperature.map { _ in false })
+    }
+
+    @Test func `many stars in a pattern cost nothing worth speaking of`() {
+        let pattern = ModelPattern(String(repeating: "*a", count: 20) + "b")
+        #expect(!pattern.matches(String(repeating: "a", count: 256)))
+    }
+}
