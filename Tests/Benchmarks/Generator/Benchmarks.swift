@@ -21,6 +21,7 @@ struct Benchmarks {
           --leaves 1000       how often a caller leaves    --spread INTERVAL  milliseconds over which callers start
           --after 1           1: leaves after the first event, 0: before      --first-number 1   number of the first stream
           --pause 0           milliseconds from that event, or from the request, until it leaves
+          --body usual        short, usual, long, russian: what each request says
           --limit 120         seconds after which what is unfinished counts as lost
 
         Prints key=value pairs on one line. Status 0: all streams complete and right. 1: not so. 2: it could not be measured.

@@ -21,6 +21,8 @@ final class Bench {
     let callers: Int
     let shape: StreamShape
     let spread: Duration
+    /// Of the body of every request, up to its order.
+    private let opening: String
     var tally = Tally()
     private var nextNumber: Int
     private(set) var open = 0
@@ -33,12 +35,13 @@ final class Bench {
             events: try options.number("events", default: 50), interval: try options.number("interval", default: 20),
             delay: try options.number("delay", default: 0))
         spread = .milliseconds(try options.number("spread", default: shape.interval))
+        opening = try RequestBody(options.text("body", default: "usual")).opening
         nextNumber = try options.number("first-number", default: 1)
     }
 
     func nextRequest() -> StreamRequest {
         defer { nextNumber += 1 }
-        return StreamRequest(number: nextNumber, shape: shape)
+        return StreamRequest(number: nextNumber, shape: shape, opening: opening)
     }
 
     func opened() {

@@ -26,6 +26,10 @@ struct Options {
         return value
     }
 
+    mutating func text(_ name: String, default fallback: String) -> String {
+        values.removeValue(forKey: name) ?? fallback
+    }
+
     /// A whole number, not negative.
     mutating func number(_ name: String, default fallback: Int) throws(UsageError) -> Int {
         guard let text = values.removeValue(forKey: name) else { return fallback }

@@ -4,16 +4,15 @@
 struct StreamRequest {
     let number: Int
     let shape: StreamShape
+    /// The body up to the order; see ``RequestBody/opening``.
+    let opening: String
 
-    private static let system = String(repeating: "You are a helpful voice assistant. ", count: 12)
+    /// The request's body.
+    var body: String { opening + "benchmark \(number) \(shape.events) \(shape.interval) \(shape.delay)\"}" }
 
     /// The whole HTTP request.
     var bytes: [UInt8] {
-        let order = "benchmark \(number) \(shape.events) \(shape.interval) \(shape.delay)"
-        let body = """
-            {"model":"benchmark","messages":[{"role":"system","content":"\(Self.system)"},\
-            {"role":"user","content":"Tell me a joke"}],"temperature":0.7,"stream":true,"user":"\(order)"}
-            """
+        let body = body
         let head = """
             POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
             Accept: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n

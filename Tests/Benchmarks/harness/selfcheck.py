@@ -1,5 +1,7 @@
-"""Whether the generator would notice: answers with known faults, and what it must count for each."""
+"""Whether the generator would notice: answers with known faults, and what it must count for each. And whether it asks for what
+the figures say."""
 
+import json
 import socket
 import threading
 import time
@@ -49,25 +51,58 @@ def answers():
     ]
 
 
-def answer_once(listener, answer):
+# The generator's bodies: how many messages, and how many bytes, within a hundred.
+BODIES = {"short": (2, 200), "usual": (2, 600), "long": (60, 10_000), "russian": (60, 10_000)}
+
+
+def answer_once(listener, answer, asked):
     connection = listener.accept()[0]
     with connection:
-        connection.recv(65536)
+        asked.append(request_body(connection))
         connection.sendall(answer.encode())
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1)
 
 
+def request_body(connection):
+    with connection.makefile("rb") as request:
+        length = 0
+        while (line := request.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return request.read(length)
+
+
+def ask_once(generator, listener, answer, **options):
+    """What the generator counts when it is answered so, and the body with which it asked."""
+    asked = []
+    thread = threading.Thread(target=answer_once, args=(listener, answer, asked), daemon=True)
+    thread.start()
+    values = generator.try_once(f"127.0.0.1:{listener.getsockname()[1]}", events=2, limit=5, **options)
+    thread.join(5)
+    return values, b"".join(asked)
+
+
 def check(generator):
-    """Raises when a fault would go unnoticed."""
+    """Raises when a fault would go unnoticed, or when a body is not what the figures say."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        for name, answer, expected in answers():
-            thread = threading.Thread(target=answer_once, args=(listener, answer), daemon=True)
-            thread.start()
-            values = generator.try_once(address, events=2, limit=5)
-            thread.join(5)
-            counted = {kind: values[kind] for kind in ("complete", "cut", "wrong", "bad_status")}
-            if counted != {**dict.fromkeys(counted, 0), expected: 1}:
-                raise RuntimeError(f"the generator counts '{name}' as {counted}, and not as {expected}")
+        check_answers(generator, listener)
+        check_bodies(generator, listener)
     print("the load generator notices what is lost or wrong", flush=True)
+
+
+def check_answers(generator, listener):
+    for name, answer, expected in answers():
+        values, _ = ask_once(generator, listener, answer)
+        counted = {kind: values[kind] for kind in ("complete", "cut", "wrong", "bad_status")}
+        if counted != {**dict.fromkeys(counted, 0), expected: 1}:
+            raise RuntimeError(f"the generator counts '{name}' as {counted}, and not as {expected}")
+
+
+def check_bodies(generator, listener):
+    for name, (messages, size) in BODIES.items():
+        _, body = ask_once(generator, listener, CHUNKED + chunks(good() + DONE), body=name)
+        count = len(json.loads(body)["messages"])
+        if count != messages or abs(len(body) - size) > 100:
+            raise RuntimeError(f"the generator's body '{name}' has {count} messages in {len(body)} bytes")
