@@ -13,6 +13,7 @@ struct Benchmarks {
           requests  the same until the time is over                     --callers --seconds
           open      holds silent streams until standard input ends      --callers
           leave     callers that leave in mid-stream, with the moments  --callers --leaves --after --pause
+          scan      reads a body and makes the upstream's, alone        --body --batches, and no --to
 
         ADDRESS is unix:PATH or IPV4:PORT. Options, with what they are without saying:
           --callers 100       connections at once          --events 50        events of each stream
@@ -21,7 +22,8 @@ struct Benchmarks {
           --leaves 1000       how often a caller leaves    --spread INTERVAL  milliseconds over which callers start
           --after 1           1: leaves after the first event, 0: before      --first-number 1   number of the first stream
           --pause 0           milliseconds from that event, or from the request, until it leaves
-          --body usual        short, usual, long, russian: what each request says
+          --body usual        short, usual, long, russian: what each request says (`scan`: long)
+          --batches 500       batches of 100 requests each that `scan` times
           --limit 120         seconds after which what is unfinished counts as lost
 
         Prints key=value pairs on one line. Status 0: all streams complete and right. 1: not so. 2: it could not be measured.
@@ -39,12 +41,20 @@ struct Benchmarks {
     /// Returns whether nothing was lost or wrong.
     private static func run(_ arguments: [String]) throws -> Bool {
         var options = Options(arguments.dropFirst())
+        if arguments.first == "scan" { return try scan(&options) }
         let loop = try EventLoop()
         let bench = try Bench(&options, loop: loop)
         let load = try load(arguments.first ?? "", &options, bench)
         let limit = Duration.seconds(try options.number("limit", default: 120))
         try options.finish()
         return run(load, on: bench, limit: limit)
+    }
+
+    private static func scan(_ options: inout Options) throws -> Bool {
+        let scan = try Scan(&options)
+        try options.finish()
+        print(try scan.run())
+        return true
     }
 
     private static func load(_ mode: String, _ options: inout Options, _ bench: Bench) throws -> any Load {

@@ -16,6 +16,7 @@ class Effort:
         self.streams_each = 2 if quick else 4
         self.tokens_each = 10 if quick else 25
         self.seconds = 2 if quick else 4
+        self.batches = 500 if quick else 2000
         self.many_rounds = 1 if quick else 3
         self.many_events = 8 if quick else 12
 
@@ -26,12 +27,18 @@ def progress(text):
 
 def interleaved(generator, stage, rounds, mode, **options):
     """Runs the peers in turn, several times: what disturbs the machine for a while disturbs all of them."""
-    runs = {peer.name: [] for peer in stage.peers}
+    return interleaved_variants(generator, stage, rounds, mode, {mode: options})[mode]
+
+
+def interleaved_variants(generator, stage, rounds, mode, variants):
+    """The same for several sets of options, by their titles."""
+    runs = {title: {peer.name: [] for peer in stage.peers} for title in variants}
     for number in range(rounds):
         for peer in stage.peers:
-            run, _ = generator.run(mode, peer, **options)
-            runs[peer.name].append(run)
-            progress(f"{mode}, round {number + 1} of {rounds}, {peer.name}: {cost(run):.1f} µs per event")
+            for title, options in variants.items():
+                run, _ = generator.run(mode, peer, **options)
+                runs[title][peer.name].append(run)
+                progress(f"{title}, round {number + 1} of {rounds}, {peer.name}: {cost(run):.1f} µs per event")
     return runs
 
 
@@ -40,13 +47,14 @@ def cost(run):
     return run.cpu / 1000 / max(1, run["events"])
 
 
-def cost_row(name, runs, goal):
+def cost_row(name, runs, goal=None):
     """Medians side by side, the least in brackets. Compared is the median of each round's ratio: a round's runs are neighbours."""
     costs = {peer: [cost(run) for run in of_peer] for peer, of_peer in runs.items()}
     ratio = statistics.median(ours / theirs for theirs, ours in zip(costs["proxy_pass"], costs["sluice"]))
     least = min(costs["sluice"]) / min(costs["proxy_pass"])
     cells = [f"{statistics.median(of_peer):.1f} µs ({min(of_peer):.1f})" for of_peer in costs.values()]
-    return Row(name, *cells, f"{ratio:.2f} × ({least:.2f})", f"≤ {goal} ×", ratio <= goal)
+    verdict = (f"≤ {goal} ×", ratio <= goal) if goal else ()
+    return Row(name, *cells, f"{ratio:.2f} × ({least:.2f})", *verdict)
 
 
 def beside_row(name, runs):
@@ -72,6 +80,49 @@ def requests(generator, stage, effort):
     return [
         cost_row("CPU per request, median (least)", runs, 2.6),
         beside_row("  the nginx in front of Sluice, besides", runs),
+    ]
+
+
+def long_requests(generator, stage, effort):
+    """What a long chat adds to a request: the same load with two bodies."""
+    load = {"callers": 16, "events": 1, "interval": 0, "seconds": effort.seconds}
+    variants = {f"{body} requests": load | {"body": body} for body in ("short", "long")}
+    short, long = interleaved_variants(generator, stage, effort.rounds, "requests", variants).values()
+    return [
+        cost_row("CPU per request of 200 bytes, median (least)", short),
+        cost_row("CPU per request of 10 KB, 60 messages", long),
+        growth_row("  10 KB compared with 200 bytes", short, long, 1.3),
+    ]
+
+
+def growth_row(name, before, after, goal):
+    """A peer's cost beside its own, earlier one: the median of each round's ratio, that of the least in brackets."""
+
+    def growth(peer):
+        costs = [(cost(first), cost(second)) for first, second in zip(before[peer], after[peer])]
+        least = [min(of_body) for of_body in zip(*costs)]
+        return statistics.median(second / first for first, second in costs), least[1] / least[0]
+
+    growths = {peer: growth(peer) for peer in before}
+    cells = [f"{ratio:.2f} × ({least:.2f})" for ratio, least in growths.values()]
+    return Row(name, *cells, "", f"≤ {goal} ×", growths["sluice"][0] <= goal)
+
+
+def scanning(generator, stage, effort):
+    """Sluice's JSON path alone, on one core: no peer has part in it."""
+    return scan_rows(generator, effort, "long", "ASCII") + scan_rows(generator, effort, "russian", "Russian")
+
+
+def scan_rows(generator, effort, body, text):
+    times = generator.scan(body=body, batches=effort.batches)
+    size = times["body_bytes"]
+    median, best = (size * 1000 / times[f"read_{which}_ns"] for which in ("median", "best"))
+    assembling = [times[f"assemble_{which}_ns"] / 1000 for which in ("median", "best")]
+    progress(f"scan, {text}: {size:,} bytes in {times['read_median_ns'] / 1000:.1f} µs, {median:.0f} MB/s")
+    speed = f"{median:.0f} MB/s ({best:.0f})"
+    return [
+        Row(f"reading 10 KB of {text}, median (best)", "–", speed, "", "≥ 500 MB/s", median >= 500),
+        Row("  assembling the upstream's body, besides", "–", f"{assembling[0]:.1f} µs ({assembling[1]:.1f})"),
     ]
 
 
