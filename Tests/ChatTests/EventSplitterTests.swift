@@ -8,35 +8,9 @@ struct Dispatched: Equatable {
     var data: String
 }
 
-/// WHATWG HTML §9.2.6 in a few lines, for a whole stream at once: what the splitter is compared with.
+/// What the splitter is compared with.
 func reference(_ stream: [UInt8]) -> [Dispatched] {
-    var text = String(decoding: stream, as: UTF8.self).unicodeScalars[...]
-    if text.first == "\u{FEFF}" { text = text.dropFirst() }
-    var lines: [String] = [""]
-    var previous: Unicode.Scalar = " "
-    for scalar in text {
-        if scalar == "\n" && previous == "\r" {
-        } else if scalar == "\n" || scalar == "\r" {
-            lines.append("")
-        } else {
-            lines[lines.count - 1].unicodeScalars.append(scalar)
-        }
-        previous = scalar
-    }
-    var (events, name, data): ([Dispatched], String, [String]) = ([], "", [])
-    for line in lines.dropLast() {
-        let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let value = parts.count < 2 ? "" : parts[1].hasPrefix(" ") ? String(parts[1].unicodeScalars.dropFirst()) : parts[1]
-        if line.isEmpty {
-            if !data.isEmpty { events.append(Dispatched(name: name, data: data.joined(separator: "\n"))) }
-            (name, data) = ("", [])
-        } else if parts[0] == "data" {
-            data.append(value)
-        } else if parts[0] == "event" {
-            name = value
-        }
-    }
-    return events
+    DispatchedEvent.all(in: stream).map { Dispatched(name: $0.type, data: $0.data) }
 }
 
 /// Feeds the parts one after another in the relay's way.
