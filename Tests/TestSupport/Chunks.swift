@@ -8,6 +8,13 @@ package enum Chunks {
 
     package static func content(_ text: String) -> String { chunk(#"{"content":\#(quoted(text))}"#) }
 
+    /// A part of a call of a tool, with its name when it is the first.
+    package static func toolCall(name: String? = nil, arguments: String) -> String {
+        let start = name == nil ? "" : #""id":"call_stub","type":"function","#
+        let function = (name.map { #""name":\#(quoted($0)),"# } ?? "") + #""arguments":\#(quoted(arguments))"#
+        return chunk(#"{"tool_calls":[{"index":0,\#(start)"function":{\#(function)}}]}"#)
+    }
+
     package static func finish(_ reason: String = "stop") -> String { chunk("{}", finishReason: quoted(reason)) }
 
     package static func usage(prompt: Int, completion: Int) -> String {

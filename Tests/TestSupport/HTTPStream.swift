@@ -126,6 +126,15 @@ package struct ChatCall: Sendable {
     var allFields: [(name: String, value: String)] {
         [("Content-Type", "application/json")] + (token.map { [("Authorization", "Bearer \($0)")] } ?? []) + fields
     }
+
+    /// What goes over an HTTP/1.1 connection, which is closed after the last.
+    func message(isLast: Bool) -> [UInt8] {
+        var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n"
+        if isLast { head += "Connection: close\r\n" }
+        for (name, value) in allFields { head += "\(name): \(value)\r\n" }
+        head += "Content-Length: \(body.count)\r\n\r\n"
+        return Array(head.utf8) + body
+    }
 }
 
 extension HTTPStream {
@@ -133,10 +142,7 @@ extension HTTPStream {
     package static func plain(_ call: ChatCall, port: UInt16) throws -> HTTPStream {
         let socket = try Socket.connected(port: port)
         let received = Observed(Received())
-        var head = "\(call.method) \(call.path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        for (name, value) in call.allFields { head += "\(name): \(value)\r\n" }
-        head += "Content-Length: \(call.body.count)\r\n\r\n"
-        let request = Array(head.utf8) + call.body
+        let request = call.message(isLast: true)
         startThread("plain client") {
             // A server may answer and close before it has read the whole body; the answer is what counts.
             try? socket.write(request)

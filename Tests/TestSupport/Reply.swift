@@ -6,6 +6,8 @@ package struct Reply: Sendable {
         case bytes([UInt8])
         /// The upstream's own pace.
         case pause(Duration)
+        /// Goes on when the peer has read what was sent so far: what follows comes with another read of it.
+        case read
         /// Goes on when the test opens the gate.
         case wait(Gate)
         /// Says nothing more until the peer closes.
@@ -57,6 +59,8 @@ package struct Reply: Sendable {
 
     /// Bytes as they stand: garbage, or a head that comes slowly.
     package static func raw(_ steps: Step...) -> Reply { Reply(raw: steps) }
+
+    package static func raw(_ steps: [Step]) -> Reply { Reply(raw: steps) }
 
     /// Accepts the request and never answers it.
     package static let silence = Reply(raw: [.silence])

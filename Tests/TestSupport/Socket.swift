@@ -58,6 +58,12 @@ package final class Socket: Sendable {
         return bytes
     }
 
+    /// Makes a read fail for which nothing has come for so long.
+    func limitReads(seconds: Int) {
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
+        unsafe setsockopt(fileDescriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     package func write(_ bytes: [UInt8]) throws {
         try unsafe bytes.withUnsafeBytes { buffer in
             var sent = 0

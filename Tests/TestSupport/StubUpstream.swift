@@ -181,6 +181,7 @@ private struct Exchange {
         switch step {
         case .bytes(let bytes): try connection.write(framed(bytes))
         case .pause(let duration): closedByPeer = try connection.wait(milliseconds: duration.milliseconds) == .closedByPeer
+        case .read: closedByPeer = try !waitForRead()
         case .wait(let gate): closedByPeer = try !pass(gate)
         case .silence: closedByPeer = try connection.wait() == .closedByPeer
         case .close: return false
@@ -189,6 +190,16 @@ private struct Exchange {
             return false
         }
         return true
+    }
+
+    private func waitForRead() throws -> Bool {
+        // No event tells that a peer has read. The last wait lets it look at what it has.
+        var isRead = false
+        while true {
+            if try connection.wait(milliseconds: 1) == .closedByPeer { return false }
+            if isRead { return true }
+            isRead = try connection.peerHasReadAll()
+        }
     }
 
     private func pass(_ gate: Gate) throws -> Bool {
