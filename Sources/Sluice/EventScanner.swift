@@ -79,6 +79,15 @@ struct EventScanner {
         return stretch
     }
 
+    /// Whether a stream that ends here breaks off inside an event. One that lacks but the line ends of its `[DONE]` does not.
+    var isInsideEvent: Bool {
+        guard splitter.partialCount > 0 else { return false }
+        var completed = self
+        completed.append(Array("\n\n".utf8))
+        if case .done = completed.next(from: splitter.takenCount).stop { return false }
+        return true
+    }
+
     private mutating func look(at event: Event) -> Stretch.Stop? {
         let data = splitter.data(of: event)
         switch reader.read(data.span) {

@@ -195,7 +195,8 @@ final class Relay {
     /// The upstream's response is over, without `[DONE]`.
     private func end(_ reply: inout Reply) async throws {
         guard try await begin(&reply) else { return }
-        guard scanner.hasFinishReason else {
+        // A body that ends with its connection may have been cut there; half an event says so.
+        guard scanner.hasFinishReason, !scanner.isInsideEvent else {
             throw scanner.hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
         }
         try await send(Self.doneEvent[...], &reply)
