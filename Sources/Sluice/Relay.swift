@@ -23,6 +23,8 @@ final class Relay {
     /// When to look whether one of them is too long ago. It stays while events come: to postpone it for each would cost more
     /// than to look once in vain.
     private var nextCheck: Instant
+    /// What came ahead of the first event, for which the 200 waits too: an id there counts for the events that follow.
+    private var preface: [UInt8] = []
     /// Events that have been looked at and are still to be sent.
     private var stretch: EventScanner.Stretch?
     private let form: AnswerForm
@@ -156,9 +158,10 @@ final class Relay {
     /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
     private func forward(_ reply: inout Reply) async throws -> Bool {
         while let stretch {
-            // Comments alone do not open the gate: the 200 waits for an event.
-            if reply.hasStarted || scanner.hasEvents, !stretch.range.isEmpty {
-                try await send(scanner.buffer[stretch.range], &reply)
+            if reply.hasStarted || scanner.hasEvents {
+                if !stretch.range.isEmpty { try await send(scanner.buffer[stretch.range], &reply) }
+            } else {
+                keepForLater(scanner.buffer[stretch.range])
             }
             switch stretch.stop {
             case .skip(let event): self.stretch = nextStretch(from: event.bytes.upperBound)
@@ -174,6 +177,11 @@ final class Relay {
         return false
     }
 
+    /// Comments and ids alone do not open the gate: the 200 waits for an event. More of them than an event may be are not kept.
+    private func keepForLater(_ bytes: ArraySlice<UInt8>) {
+        if preface.count + bytes.count <= limits.eventBytes { preface += bytes }
+    }
+
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
         let stretch = scanner.next(from: start)
         if stretch.hasEvent {
@@ -184,7 +192,10 @@ final class Relay {
     }
 
     private func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
-        if !reply.hasStarted { try await reply.startStream() }
+        if !reply.hasStarted {
+            try await reply.startStream()
+            if !preface.isEmpty { try await reply.send(exchange(&preface, with: [])[...]) }
+        }
         if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
         bytesCount += bytes.count
         lastWrite = loop.now
