@@ -41,7 +41,8 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
         .testTarget(name: "SluiceTests", dependencies: ["Sluice"]),
-        .testTarget(name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["sdk.py"]),
+        .testTarget(
+            name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["event_rules.py", "sdk.py"]),
     ]
 )
 
