@@ -91,8 +91,8 @@ package struct ChatFrameReader: Sendable {
 package struct ChatChunk: Hashable, Sendable {
     /// How many choices there are. Azure's first chunk and the usage chunk have none.
     package fileprivate(set) var choicesCount = 0
-    /// A choice has a `finish_reason`, one that is neither null nor empty.
-    package fileprivate(set) var hasFinishReason = false
+    /// How many of them have a `finish_reason` that is not null.
+    package fileprivate(set) var finishedCount = 0
     /// A delta (or message) has text in `content`.
     package fileprivate(set) var hasContent = false
     /// A delta (or message) has `tool_calls` or `function_call`.
@@ -104,6 +104,10 @@ package struct ChatChunk: Hashable, Sendable {
 
     /// Whether it is the chunk at a stream's end that tells the usage alone (`stream_options.include_usage`).
     package var isUsageOnly: Bool { hasUsage && choicesCount == 0 }
+}
+
+extension ChatChunk {
+    package var hasFinishReason: Bool { finishedCount > 0 }
 }
 
 private struct ChunkReader {
@@ -174,7 +178,7 @@ private struct ChunkReader {
                 try readDelta(data)
             } else {
                 let value = try scanner.value(data)
-                if key == .finishReason, value.isFinishReason(in: data) { chunk.hasFinishReason = true }
+                if key == .finishReason, value.isFinishReason(in: data) { chunk.finishedCount += 1 }
             }
         }
     }

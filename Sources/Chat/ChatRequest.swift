@@ -70,6 +70,9 @@ extension ChatRequest {
         }
     }
 
+    /// How many answers the caller wants (`n`).
+    package var choicesCount: Int { max(1, members.value(.n)?.integer(in: body.span) ?? 1) }
+
     /// The names of the functions that the model may call, from `tools` and from the older `functions`.
     package var toolNames: [String] {
         let tools = members.value(.tools)?.elements(in: body.span) ?? []

@@ -7,9 +7,12 @@ struct AnswerForm {
     var edits = ChunkEdits()
     /// Whether the caller gets the chunk with the stream's usage, for which the upstream is asked in any case.
     var showsUsage: Bool
+    /// How many answers the caller asked for (`n`).
+    var choicesCount: Int
 
     init(for chat: ChatRequest, _ caller: Caller, _ settings: Settings) {
         showsUsage = chat.includeUsage == true
+        choicesCount = chat.choicesCount
         edits.systemFingerprint = caller.sessionID
         edits.speaksRefusal = settings.refusal == .speak
     }

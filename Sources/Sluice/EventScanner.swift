@@ -25,7 +25,8 @@ struct EventScanner {
 
     /// Whether the stream has had an event.
     private(set) var hasEvents = false
-    private(set) var hasFinishReason = false
+    /// Finish reasons so far: each choice has one at its end.
+    private var finishedCount = 0
     /// What the answer cost, when the upstream has said it.
     private(set) var usage: TokenUsage?
     private let form: AnswerForm
@@ -79,6 +80,9 @@ struct EventScanner {
         return stretch
     }
 
+    /// Whether all choices that were asked for have come to their end.
+    var isFinished: Bool { finishedCount >= form.choicesCount }
+
     /// Whether a stream that ends here breaks off inside an event. One that lacks but the line ends of its `[DONE]` does not.
     var isInsideEvent: Bool {
         guard splitter.partialCount > 0 else { return false }
@@ -103,7 +107,7 @@ struct EventScanner {
     }
 
     private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
-        if chunk.hasFinishReason { hasFinishReason = true }
+        finishedCount += chunk.finishedCount
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage
             if chunk.isUsageOnly, !form.showsUsage { return .skip(event) }

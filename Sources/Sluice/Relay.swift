@@ -207,7 +207,7 @@ final class Relay {
     private func end(_ reply: inout Reply) async throws {
         guard try await begin(&reply) else { return }
         // A body that ends with its connection may have been cut there; half an event says so.
-        guard scanner.hasFinishReason, !scanner.isInsideEvent else {
+        guard scanner.isFinished, !scanner.isInsideEvent else {
             throw scanner.hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
         }
         try await send(Self.doneEvent[...], &reply)

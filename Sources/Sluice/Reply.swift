@@ -14,6 +14,9 @@ struct Reply: ~Copyable {
 
     private var response: Response
     private let id: RequestID
+    /// A JSON body, which leaves together with the response's end: web servers that have as much as was announced do not wait for
+    /// that, and close a connection which they could have kept.
+    private var body: [UInt8] = []
 
     init(_ response: consuming Response, _ id: RequestID) {
         self.response = response
@@ -69,7 +72,14 @@ struct Reply: ~Copyable {
         try await response.send(events[...])
     }
 
-    consuming func finish() async throws(FastCGIError) { try await response.finish() }
+    consuming func finish() async throws(FastCGIError) {
+        do {
+            try await response.finish(sending: body[...])
+        } catch {
+            // Clients hang up as soon as they have `[DONE]`; a stream that has been sent is whole all the same.
+            if !body.isEmpty { throw error }
+        }
+    }
 
     private mutating func respond(
         _ status: Int, _ body: [UInt8], _ headers: [(name: String, value: String)]
@@ -79,7 +89,7 @@ struct Reply: ~Copyable {
             headers: [
                 ("Content-Type", "application/json"), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
             ] + headers + (upstream?.passedHeaders ?? []))
-        try await response.send(body[...])
+        self.body = body
     }
 }
 

@@ -31,7 +31,7 @@ struct Scan {
 
     private func read() throws(ChatError) -> ChatRequest { try ChatRequest(body: body, depthMax: Self.depthMax) }
 
-    private func upstreamBody(of chat: ChatRequest) -> [UInt8] { chat.upstreamBody(defaultModel: nil) }
+    private func upstreamBody(of chat: ChatRequest) -> [UInt8] { chat.upstreamBody(UpstreamRules()) }
 
     /// Times `work`, whose result must be true: it cannot be left out, and it did what it should.
     private func fields(_ name: String, _ work: () throws -> Bool) throws -> [String] {

@@ -47,7 +47,9 @@ let streamRules: [Rule] = [
     streams(
         "comments between events", [": processing\n\n", Chunks.role(), ":\n\n", first, Chunks.finish(), Chunks.done],
         gives: [": processing\n\n", Chunks.role(), ":\n\n", first, Chunks.finish(), Chunks.done]),
-    streams("a byte order mark", ["\u{FEFF}" + Chunks.role(), Chunks.finish(), Chunks.done]),
+    streams(
+        "a byte order mark goes", ["\u{FEFF}" + Chunks.role(), Chunks.finish(), Chunks.done],
+        gives: [Chunks.role(), Chunks.finish(), Chunks.done]),
     streams(
         "DONE left out after a finish reason", [Chunks.role(), Chunks.finish()],
         gives: [Chunks.role(), Chunks.finish(), Chunks.done]),
@@ -117,6 +119,14 @@ let streamRules: [Rule] = [
         Reply(start.map(Reply.Step.text) + [.text("data: {\"choices\":[{\"delta\":{\"content\":\"to"), .close]),
         code: "upstream_cut_off"),
     breaks("ended without a finish reason", .stream(start), code: "upstream_cut_off"),
+    Rule(
+        "ended with one of two choices unfinished", sends: streaming(#","n":2"#), upstreamGets: asked(#","n":2"#),
+        answer: .stream([Chunks.role(), Chunks.finish()]),
+        callerGets: .brokenStream(Chunks.role() + Chunks.finish(), type: "upstream_error", code: "upstream_cut_off")),
+    streams(
+        "ended with both choices finished", [Chunks.role(), Chunks.finish(), Chunks.finish()],
+        gives: [Chunks.role(), Chunks.finish(), Chunks.finish(), Chunks.done], sends: streaming(#","n":2"#),
+        asked: asked(#","n":2"#)),
     breaks(
         "an error event", .stream(start + [event(#""error":{"message":"overloaded","type":"server_error"}"#)]),
         code: "upstream_reported_error"),
@@ -194,15 +204,17 @@ let errorRules: [Rule] =
             .stream([event(#""error":{"message":"m","type":"tokens","code":"rate_limit_exceeded"}"#)]), 429, "tokens",
             "rate_limit_exceeded"),
         fails("a status without a word", Reply(status: 400, contentType: "text/plain", []), 400, "invalid_request_error", nil),
-        fails(
-            "vLLM's form of an error",
-            .json(#"{"object":"error","message":"too long","type":"BadRequestError","param":null,"code":400}"#, status: 400), 400,
-            "BadRequestError", nil),
+        Rule(
+            "vLLM's form of an error", upstreamGets: asked(),
+            answer: .json(#"{"object":"error","message":"too long","type":"BadRequestError","code":400}"#, status: 400),
+            callerGets: .json(
+                400, #"{"error":{"object":"error","message":"too long","type":"BadRequestError","code":400}}"#)),
         fails(
             "FastAPI's form of an error", .json(#"{"detail":"no such thing"}"#, status: 422), 422, "invalid_request_error", nil),
         fails("an error that is bare text", .json(#"{"error":"slow down"}"#, status: 429), 429, "rate_limit_error", nil),
         fails(
-            "an HTML page", Reply(status: 502, contentType: "text/html", [.text("<h1>Bad gateway</h1>")]), 503, "upstream_error",
+            "an HTML page", Reply(status: 502, contentType: "text/html", framing: .untilClose, [.text("<h1>Bad gateway</h1>")]),
+            503, "upstream_error",
             "upstream_status"),
         fails("closed without a word", .raw(.close), 503, "upstream_error", "upstream_no_answer"),
         fails("reset without a word", .raw(.reset), 503, "upstream_error", "upstream_no_answer"),
@@ -211,7 +223,7 @@ let errorRules: [Rule] =
         fails("comments alone", .stream([": hello\n\n"]), 503, "upstream_error", "upstream_no_answer"),
         fails("no JSON in the first event", .stream(["data: oops\n\n"]), 503, "upstream_error", "upstream_garbage"),
         fails(
-            "cut in the first event", Reply([.text("data: {\"choices\""), .close]), 503, "upstream_error", "upstream_no_answer"),
+            "cut in the first event", Reply([.text("data: {\"choices\""), .close]), 503, "upstream_error", "upstream_cut_off"),
         Rule(
             "retry-after comes through", upstreamGets: asked(),
             answer: .json(
@@ -242,7 +254,6 @@ let eventErrorRules: [Rule] = [
 let spokenSettings = """
     spoken_error = "Sorry, say \\"that\\" again?"
     refusal = "speak"
-    heartbeat = "20ms"
     timeouts = { first_token = "200ms", idle = "200ms" }
 
     """ + plainSettings

@@ -88,7 +88,7 @@ let requestRules: [Rule] =
             callerGets: .error(400, type: "invalid_request_error", code: "invalid_type", param: "model")),
         Rule(
             "a model of 257 bytes", sends: #"{"model":"\#(String(repeating: "m", count: 257))","messages":[\#(hi)]}"#,
-            callerGets: .error(400, type: "invalid_request_error", code: "string_too_long", param: "model")),
+            callerGets: .error(400, type: "invalid_request_error", code: "string_above_max_length", param: "model")),
         Rule(
             "max_tokens as text", sends: whole(#","max_tokens":"250""#),
             callerGets: .error(400, type: "invalid_request_error", code: "invalid_type", param: "max_tokens")),
