@@ -174,6 +174,13 @@ private func fails(_ name: String, _ reply: Reply, _ status: Int, _ type: String
     Rule(name, upstreamGets: asked(), answer: reply, callerGets: .error(status, type: type, code: code, param: param))
 }
 
+/// The same for an upstream that ends the connection without a byte.
+private func endsWithoutAWord(_ name: String, _ reply: Reply) -> Rule {
+    var rule = fails(name, reply, 503, "upstream_error", "upstream_no_answer")
+    rule.mayComeTwice = true
+    return rule
+}
+
 private let refusal = #"{"error":{"message":"no","type":"t","param":"p","code":"c"}}"#
 
 let errorRules: [Rule] =
@@ -213,11 +220,11 @@ let errorRules: [Rule] =
             "FastAPI's form of an error", .json(#"{"detail":"no such thing"}"#, status: 422), 422, "invalid_request_error", nil),
         fails("an error that is bare text", .json(#"{"error":"slow down"}"#, status: 429), 429, "rate_limit_error", nil),
         fails(
-            "an HTML page", Reply(status: 502, contentType: "text/html", framing: .untilClose, [.text("<h1>Bad gateway</h1>")]),
+            "an HTML page", Reply(status: 502, contentType: "text/html", [.text("<h1>Bad gateway</h1>")]),
             503, "upstream_error",
             "upstream_status"),
-        fails("closed without a word", .raw(.close), 503, "upstream_error", "upstream_no_answer"),
-        fails("reset without a word", .raw(.reset), 503, "upstream_error", "upstream_no_answer"),
+        endsWithoutAWord("closed without a word", .raw(.close)),
+        endsWithoutAWord("reset without a word", .raw(.reset)),
         fails("no HTTP", .raw(.text("SSH-2.0-OpenSSH_9.2\r\n"), .close), 503, "upstream_error", "upstream_garbage"),
         fails("an empty stream", Reply([]), 503, "upstream_error", "upstream_no_answer"),
         fails("comments alone", .stream([": hello\n\n"]), 503, "upstream_error", "upstream_no_answer"),

@@ -22,6 +22,8 @@ struct Rule: Sendable {
     let call: ChatCall
     /// The body that the upstream must receive; nil when no request may reach it.
     let upstreamGets: String?
+    /// Whether the upstream may get it twice: on a connection that it has kept and closes without a word, and on a fresh one.
+    var mayComeTwice = false
     var upstreamPath = "/v1/chat/completions"
     /// Headers that the upstream must receive, or with nil must not.
     var upstreamFields: [String: String?] = [:]
