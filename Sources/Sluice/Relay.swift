@@ -89,7 +89,8 @@ final class Relay {
 
     /// Waits until there is something for the task to do.
     private func wait(_ writer: ResponseWriter?) async {
-        if let writer { answer.wakeup.handler = { self.forwardAtOnce(writer) } }
+        // The first event is the task's: it changes what the task waits for.
+        if let writer, scanner.hasEvents { answer.wakeup.handler = { self.forwardAtOnce(writer) } }
         await answer.wakeup.wait(until: nextCheck)
         answer.wakeup.handler = nil
     }
@@ -186,7 +187,11 @@ final class Relay {
         let stretch = scanner.next(from: start)
         if stretch.hasEvent {
             lastEvent = loop.now
-            firstEvent = firstEvent ?? lastEvent
+            if firstEvent == nil {
+                firstEvent = lastEvent
+                // From now on another limit counts, and it may be a shorter one.
+                nextCheck = min(nextCheck, deadline)
+            }
         }
         return stretch
     }

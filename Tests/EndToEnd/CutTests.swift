@@ -117,7 +117,8 @@ import Testing
     @Test(arguments: WebServer.selected)
     func `is given up in the middle of its stream`(server: WebServer) async throws {
         let upstream = try StubUpstream(Reply([.text(Chunks.role()), .silence]))
-        try await Site.with(server, upstream: upstream, settings: timeouts("idle = '300ms'")) { site in
+        let settings = timeouts("first_token = '1h', idle = '300ms'", heartbeat: "0s")
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
             let response = try await site.call(chat()).ended()
             #expect(response.status == 200)
             #expect(response.text.hasPrefix(Chunks.role()))
