@@ -25,6 +25,8 @@ final class Server: Sendable {
     ///
     /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
     static func run(_ settings: Settings, _ logger: Logger) throws {
+        // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
+        SignalWatch.block([SIGTERM, SIGINT])
         let descriptors = try raiseDescriptorLimit()
         if descriptors < 2 * settings.limits.requests + 64 {
             logger.fewDescriptors(descriptors, requests: settings.limits.requests)
@@ -43,7 +45,6 @@ final class Server: Sendable {
     }
 
     private func run() throws {
-        SignalWatch.block([SIGTERM, SIGINT])
         _ = signal(SIGPIPE, SIG_IGN)
         let first = workers[0]
         let signals = try SignalWatch([SIGTERM, SIGINT], on: first.loop) { [unowned self] in signalled($0) }

@@ -57,4 +57,12 @@ import Testing
             #expect(!(try await stream.ended().text.contains("[DONE]")))
         }
     }
+
+    @Test func `ends it in order also when it has just begun to listen`() async throws {
+        for _ in 0..<10 {
+            let sluice = try await SluiceProcess(upstream: "demo", in: TemporaryDirectory())
+            sluice.process.signal(SIGTERM)
+            #expect(try await sluice.process.exited() == .code(0))
+        }
+    }
 }
