@@ -104,9 +104,10 @@ extension SettingsReader {
 
     /// Octal digits, as chmod takes them.
     fileprivate func fileMode(_ node: SettingsNode) throws(SettingsProblem) -> UInt32 {
-        guard case .string(let text) = node.value, (3...4).contains(text.utf8.count), !text.hasPrefix("+"),
-            let mode = UInt32(text, radix: 8), mode <= 0o777
-        else { throw SettingsProblem(node, "must be a string of octal digits up to \"0777\", as \"0660\"") }
+        let text = try text(node)
+        guard (3...4).contains(text.utf8.count), !text.hasPrefix("+"), let mode = UInt32(text, radix: 8), mode <= 0o777 else {
+            throw SettingsProblem(node, "must be octal digits up to \"0777\", as \"0660\"")
+        }
         guard mode & 0o600 == 0o600 else { throw SettingsProblem(node, "must let the owner read and write, as \"0660\"") }
         return mode
     }

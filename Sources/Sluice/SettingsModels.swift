@@ -93,7 +93,7 @@ extension SettingsReader {
             guard let newName = checked(member.node, text) else { return nil }
             checkParameter(newName, member.node)
             if !newNames.insert(newName).inserted {
-                problems.add(SettingsProblem(member.node, "gives the same new name as another line"))
+                problems.add(SettingsProblem(member.node, "gives the same new name as another one"))
             }
             return ParameterEdits.Rename(member.key, to: newName)
         }

@@ -2,19 +2,29 @@
 
 /// All that was found wrong.
 final class SettingsProblems {
-    private var found: [SettingsProblem] = []
+    private var inFile: [SettingsProblem] = []
+    private var elsewhere: [String] = []
     private let file: String
 
     init(file: String) { self.file = file }
 
-    func add(_ problem: SettingsProblem) { found.append(problem) }
+    /// Adds a problem of the file.
+    func add(_ problem: SettingsProblem) { inFile.append(problem) }
 
-    /// In the file's order, those without a line last.
+    /// Adds a problem of the command line or the environment, as a sentence.
+    func add(_ problem: String) { elsewhere.append(problem) }
+
+    /// The file's in its order, those without a line behind them, then the others.
     var sentences: [String] {
-        found.enumerated().sorted { ($0.element.line ?? .max, $0.offset) < ($1.element.line ?? .max, $1.offset) }.map {
-            let line = $0.element.line.map { "\($0):" } ?? ""
-            return "\(file):\(line) \($0.element.text)"
+        let ordered = inFile.enumerated().sorted {
+            ($0.element.line ?? .max, $0.offset) < ($1.element.line ?? .max, $1.offset)
         }
+        return ordered.map { sentence($0.element) } + elsewhere
+    }
+
+    private func sentence(_ problem: SettingsProblem) -> String {
+        let place = problem.line.map { "\(file):\($0)" } ?? file
+        return "\(place): \(problem.text)"
     }
 }
 

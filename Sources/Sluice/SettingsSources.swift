@@ -33,45 +33,35 @@ struct SettingsSources {
 
     /// The settings in force, and the file that they come from; nil when there is none.
     func load() throws(SettingsError) -> (settings: Settings, file: String?) {
-        var problems: [String] = []
-        let (file, document) = readSettingsFile(&problems)
-        var settings = settings(from: file, document, &problems)
-        takeOptions(&settings, &problems)
-        guard problems.isEmpty else { throw SettingsError(problems: problems) }
-        return (settings, file)
+        let file = options.config ?? Self.defaultFile
+        let problems = SettingsProblems(file: file)
+        let document = settingsFile(file, problems)
+        let reader = document.flatMap { self.reader(file, $0, problems) }
+        var settings = Settings(listen: .inherited(0), workers: processorCount(), upstreams: [], models: [])
+        settings.authoritiesFile = variable("SSL_CERT_FILE")
+        if let reader { settings.take(reader) }
+        takeListenAddress(&settings, reader, problems)
+        takeUpstreams(&settings, reader, problems)
+        takeOptions(&settings, problems)
+        guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
+        return (settings, document == nil ? nil : file)
     }
 
     private func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
 
     // MARK: The file
 
-    /// The file that is named, or the default one if it is there.
-    private func readSettingsFile(_ problems: inout [String]) -> (file: String?, document: [UInt8]) {
-        let file = options.config ?? Self.defaultFile
-        do { return (file, try readFile(file)) } catch {
+    /// The bytes of the settings file; nil when none is named, and the default one is not there.
+    private func settingsFile(_ file: String, _ problems: SettingsProblems) -> [UInt8]? {
+        do { return try readFile(file) } catch {
             let isAbsent = (error as? SystemError)?.code == ENOENT
-            if options.config != nil || !isAbsent { problems.append("\(file): cannot be read: \(error)") }
-            return (nil, [])
+            if options.config != nil || !isAbsent { problems.add("the settings file cannot be read: \(error)") }
+            return nil
         }
-    }
-
-    /// What the file says over the environment's settings.
-    private func settings(from file: String?, _ document: [UInt8], _ problems: inout [String]) -> Settings {
-        let found = SettingsProblems(file: file ?? "")
-        defer { problems += found.sentences }
-        let reader = file.flatMap { self.reader($0, document, found) }
-        var settings = Settings(listen: .inherited(0), workers: processorCount(), upstreams: [], models: [])
-        settings.authoritiesFile = variable("SSL_CERT_FILE")
-        if let reader { settings.take(reader) }
-        if options.listen != nil || reader?.node("listen") == nil {
-            settings.listen = listenAddress(&problems) ?? settings.listen
-        }
-        takeUpstreams(&settings, reader, &problems)
-        return settings
     }
 
     private func reader(_ file: String, _ document: [UInt8], _ problems: SettingsProblems) -> SettingsReader? {
-        let directory = file.contains("/") ? String(file.prefix(upTo: file.lastIndex(of: "/") ?? file.endIndex)) : "."
+        let directory = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
         let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, directory: directory)
         do {
             return SettingsReader(try SettingsNode(document: document), keys: SettingsKeys.file, surroundings, problems)
@@ -81,52 +71,52 @@ struct SettingsSources {
         }
     }
 
-    private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: inout [String]) {
-        if options.upstream == nil, let upstreams = reader?.upstreams() {
-            settings.upstreams = upstreams
-        } else {
-            do {
-                settings.upstreams = [
-                    try UpstreamSettings(
-                        options.upstream, baseURL: variable("OPENAI_BASE_URL"), key: variable("OPENAI_API_KEY"))
-                ]
-            } catch {
-                problems += error.problems
-                return
-            }
-        }
-        let names = settings.upstreams.map(\.name)
-        if options.upstream == nil, let models = reader?.models(names) {
-            settings.models = models
-        } else if let first = names.first {
-            settings.models = [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: first)])]
-            if names.count > 1, reader?.node("models") == nil {
-                reader?.problems.add(
-                    SettingsProblem("there are several upstreams: add [[models]] to say which models go to which", line: nil))
-            }
-        }
+    // MARK: All over each other
+
+    private func takeListenAddress(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        guard options.listen != nil || reader?.node("listen") == nil else { return }
+        let address = options.listen ?? variable("SLUICE_LISTEN") ?? (inheritsSocket ? "fd:0" : Settings.defaultListen)
+        do { settings.listen = try ListenAddress(address) } catch { problems.add(error.description) }
     }
 
-    // MARK: The command line and the environment
+    private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        // What the command line names goes before all upstreams and models of the file.
+        let reader = options.upstream == nil ? reader : nil
+        guard let upstreams = reader?.upstreams() ?? upstreamOfTheEnvironment(problems) else { return }
+        settings.upstreams = upstreams
+        settings.models = reader?.models(upstreams.map(\.name)) ?? onlyModels(upstreams, reader)
+    }
 
-    private func listenAddress(_ problems: inout [String]) -> ListenAddress? {
-        let address =
-            options.listen ?? variable("SLUICE_LISTEN") ?? (inheritsSocket ? "fd:0" : Settings.defaultListen)
-        do { return try ListenAddress(address) } catch {
-            problems.append(error.description)
+    private func upstreamOfTheEnvironment(_ problems: SettingsProblems) -> [UpstreamSettings]? {
+        do {
+            return [
+                try UpstreamSettings(options.upstream, baseURL: variable("OPENAI_BASE_URL"), key: variable("OPENAI_API_KEY"))
+            ]
+        } catch {
+            for problem in error.problems { problems.add(problem) }
             return nil
         }
     }
 
-    private func takeOptions(_ settings: inout Settings, _ problems: inout [String]) {
+    /// Where all goes when the file says nothing about models.
+    private func onlyModels(_ upstreams: [UpstreamSettings], _ reader: SettingsReader?) -> [ModelSettings] {
+        if upstreams.count > 1, let reader, reader.node("models") == nil, let node = reader.node("upstreams") {
+            reader.problems.add(SettingsProblem(node, "names several: add [[models]] to say which requests go to which"))
+        }
+        return upstreams.prefix(1).map {
+            ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: $0.name)])
+        }
+    }
+
+    private func takeOptions(_ settings: inout Settings, _ problems: SettingsProblems) {
         if let count = options.workers {
             settings.workers = count
-            if !Settings.workersRange.contains(count) { problems.append("--workers takes a number from 1 to 256, not \(count)") }
+            if !Settings.workersRange.contains(count) { problems.add("--workers takes a number from 1 to 256, not \(count)") }
         }
         if let name = options.logLevel {
             guard let level = Logger.Level(rawValue: name) else {
                 let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-                problems.append("--log-level takes one of \(known), not '\(name)'")
+                problems.add("--log-level takes one of \(known), not '\(name)'")
                 return
             }
             settings.logLevel = level

@@ -14,6 +14,9 @@ extension SettingsReader {
 
     private func upstream(_ name: String) -> UpstreamSettings {
         var upstream = UpstreamSettings(name: name)
+        if name.isEmpty || !name.utf8.allSatisfy(\.isInBareKey) {
+            problem("must have a name of letters, digits, '-' and '_'")
+        }
         take("kind", into: &upstream.kind, choice)
         guard upstream.kind != .demo else {
             for member in members where SettingsKeys.upstream.contains(member.key) && member.key != "kind" {

@@ -89,9 +89,13 @@ struct Check: ParsableCommand {
 
     @OptionGroup var arguments: SettingsArguments
 
+    @Flag(help: "Print the settings in force, defaults included, as a settings file. Secrets are masked.")
+    var show = false
+
     func run() throws {
-        let (_, file) = try arguments.load()
-        print("sluice: \(file ?? "the environment, without a settings file,") is good")
+        let (settings, file) = try arguments.load()
+        let verdict = "sluice: \(file ?? "the environment, without a settings file,") is good"
+        print(show ? "# \(verdict); secrets are masked\n\n\(settings.text)" : verdict, terminator: show ? "" : "\n")
     }
 }
 

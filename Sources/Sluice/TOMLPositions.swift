@@ -210,7 +210,8 @@ struct TOMLPositions {
 }
 
 extension UInt8 {
-    fileprivate var isInBareKey: Bool {
+    /// Whether it may stand in a key without quotes.
+    var isInBareKey: Bool {
         switch self {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
             UInt8(ascii: "_"), UInt8(ascii: "-"):

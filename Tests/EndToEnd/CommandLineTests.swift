@@ -8,13 +8,14 @@ import Testing
         #expect(output.contains(/[0-9]+\.[0-9]+/))
     }
 
-    @Test(arguments: [["--help"], ["serve", "--help"]])
-    func `explains itself`(arguments: [String]) async throws {
+    @Test(arguments: [
+        ["--help"]: ["serve", "check"],
+        ["serve", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level"],
+        ["check", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level", "--show"],
+    ])
+    func `explains itself`(arguments: [String], named: [String]) async throws {
         let output = try await ChildProcess.run(SluiceProcess.binary, arguments, in: TemporaryDirectory())
-        #expect(output.contains("serve"))
-        if arguments.count == 2 {
-            for option in ["--listen", "--upstream", "--workers"] { #expect(output.contains(option)) }
-        }
+        for name in named { #expect(output.contains(name)) }
     }
 
     struct Mistake: Sendable, CustomTestStringConvertible {

@@ -1,0 +1,120 @@
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct `The settings file` {
+    private let good = """
+        listen = "unix:sluice.sock"
+        workers = 1
+        [upstreams.one]
+        url = "http://127.0.0.1:1/v1"
+        key = "${PLANTED}"
+        headers = {X-Planted = "plain-secret-in-header"}
+        [upstreams.two]
+        url = "http://127.0.0.1:1/v1"
+        key_file = "two.key"
+        [[models]]
+        match = "*"
+        targets = ["one"]
+        """
+    private let environment = ["PLANTED": "plain-secret-in-environment"]
+
+    private let bad = """
+        workers = 0
+        [upstreams.one]
+        url = "https://name:plain-secret-in-url@host/v1"
+        key = "plain secret in key"
+        headers = {Authorization = "Bearer plain-secret-in-header"}
+        usagee = true
+        """
+
+    private func directory(_ text: String) throws -> TemporaryDirectory {
+        let directory = try TemporaryDirectory()
+        try directory.write(text, to: "my.toml")
+        try directory.write("plain-secret-in-file\n", to: "two.key")
+        return directory
+    }
+
+    /// Runs `sluice` to its end.
+    private func run(_ arguments: [String], in directory: TemporaryDirectory) async throws -> (
+        exit: ChildProcess.Exit, output: String, errors: String
+    ) {
+        let child = try ChildProcess(SluiceProcess.binary, arguments, environment: environment, in: directory)
+        let exit = try await child.exited()
+        try await child.output.wait(for: "the end of its output") { $0.ended }
+        try await child.errors.wait(for: "the end of its errors") { $0.ended }
+        return (exit, child.output.value.text, child.errors.value.text)
+    }
+
+    @Test func `is found good`() async throws {
+        let result = try await run(["check", "--config", "my.toml"], in: directory(good))
+        #expect(result.exit == .code(0))
+        #expect(result.output == "sluice: my.toml is good\n")
+        #expect(result.errors.isEmpty)
+    }
+
+    @Test(arguments: ["check", "serve"])
+    func `ends with status 78 and all that is wrong with it`(command: String) async throws {
+        let result = try await run([command, "--config", "my.toml"], in: directory(bad))
+        #expect(result.exit == .code(78))
+        #expect(result.output.isEmpty)
+        #expect(
+            result.errors == """
+                sluice: my.toml:1: workers must be "auto" or a number from 1 to 256
+                sluice: my.toml:3: upstreams.one.url must not hold a user name or password; a key has a setting of its own
+                sluice: my.toml:4: upstreams.one.key gives a key with a space, a line break or a character that is not ASCII
+                sluice: my.toml:5: upstreams.one.headers.Authorization cannot be set; use key or key_file
+                sluice: my.toml:6: unknown key 'upstreams.one.usagee'; did you mean 'usage'?
+
+                """)
+    }
+
+    @Test func `is shown without its secrets, as a file that works`() async throws {
+        let directory = try directory(good)
+        let shown = try await run(["check", "--config", "my.toml", "--show"], in: directory)
+        #expect(shown.exit == .code(0))
+        #expect(!(shown.output + shown.errors).contains("plain-secret"))
+        #expect(shown.output.contains("\n[upstreams.two]\n"))
+        try directory.write(shown.output, to: "shown.toml")
+        let again = try await run(["check", "--config", "shown.toml", "--show"], in: directory)
+        #expect(again.output.split(separator: "\n").dropFirst() == shown.output.split(separator: "\n").dropFirst())
+    }
+
+    @Test func `is served without a secret in the log`() async throws {
+        let directory = try directory(good)
+        let child = try ChildProcess(
+            SluiceProcess.binary, ["serve", "--config", "my.toml", "--log-level", "trace"], environment: environment,
+            in: directory)
+        _ = try await ChildProcess.line(containing: "serving", in: child.errors)
+        child.signal(SIGTERM)
+        #expect(try await child.exited() == .code(0))
+        try await child.errors.wait(for: "the end of its errors") { $0.ended }
+        #expect(!child.errors.value.text.contains("plain-secret"))
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `makes callers' requests reach its upstream`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
+        let settings = """
+            [upstreams.stub]
+            url = "UPSTREAM"
+            key = "${PLANTED}"
+            """
+        try await Site.with(server, upstream: upstream, settings: settings, environment: environment) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.text == Chunks.stream(["Hello"]).joined())
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `sets the limit of a body`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
+        let settings = "limits.body = '1KiB'\nupstreams.stub.url = 'UPSTREAM'"
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            let short = try await site.call(chat("short")).ended()
+            #expect(short.status == 200)
+            let long = try await site.call(chat(String(repeating: "long", count: 300))).ended()
+            #expect(long.status == 413)
+        }
+    }
+}

@@ -1,0 +1,229 @@
+import Testing
+
+@testable import Sluice
+
+/// What the operator reads. The file is always `dir/sluice.toml`.
+@Suite struct SettingsErrorTests {
+    struct Mistake: Sendable, CustomTestStringConvertible {
+        let text: String
+        /// Without the file's name.
+        let problems: [String]
+        var testDescription: String { text.split(separator: "\n").joined(separator: " | ") }
+
+        init(_ text: String, _ problems: String...) { (self.text, self.problems) = (text, problems) }
+    }
+
+    private static let duration = #"as in "800ms", "5s", "10m" or "1h""#
+    private static let size = #"as in "512B", "64KiB", "8MiB" or "1GiB""#
+
+    private static let values = [
+        Mistake("listen = 'nowhere'", "1: listen has no scheme; use unix:PATH, tcp:HOST:PORT or fd:NUMBER"),
+        Mistake("listen = 7", "1: listen must be a string"),
+        Mistake("listen = ''", "1: listen must not be empty"),
+        Mistake("\n# two\nworkers = 0", "3: workers must be \"auto\" or a number from 1 to 256"),
+        Mistake("workers = 257", "1: workers must be \"auto\" or a number from 1 to 256"),
+        Mistake("workers = '4'", "1: workers must be \"auto\" or a number from 1 to 256"),
+        Mistake("heartbeat = 10", "1: heartbeat needs a unit, \(duration)"),
+        Mistake("heartbeat = 0.5", "1: heartbeat needs a unit, \(duration)"),
+        Mistake("heartbeat = '10'", "1: heartbeat must be a whole number with a unit, \(duration)"),
+        Mistake("heartbeat = '1.5s'", "1: heartbeat must be a whole number with a unit, \(duration)"),
+        Mistake("heartbeat = '-1s'", "1: heartbeat must be a whole number with a unit, \(duration)"),
+        Mistake("heartbeat = '5 s'", "1: heartbeat must be a whole number with a unit, \(duration)"),
+        Mistake("heartbeat = '25h'", "1: heartbeat must be from 0s to 24h"),
+        Mistake("heartbeat = '9999999999999999h'", "1: heartbeat must be a whole number with a unit, \(duration)"),
+        Mistake("heartbeat = true", "1: heartbeat must be a string"),
+        Mistake("heartbeat = 07:32:00", "1: heartbeat must be a string"),
+        Mistake(
+            "log_level = 'loud'",
+            #"1: log_level must be "trace", "debug", "info", "notice", "warning", "error" or "critical""#),
+        Mistake("errors = 'text'", #"1: errors must be "json" or "sse""#),
+        Mistake("refusal = 'sing'", #"1: refusal must be "pass" or "speak""#),
+        Mistake("on_disconnect = 'wait'", #"1: on_disconnect must be "cancel" or "drain""#),
+        Mistake(
+            "authorities_file = 'no.pem'",
+            "1: authorities_file names a file that cannot be read: dir/no.pem: No such file or directory"),
+        Mistake("socket = 'x'", "1: socket must be a table"),
+        Mistake("socket.mode = 0o660", "1: socket.mode must be a string"),
+        Mistake("socket.mode = '0880'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
+        Mistake("socket.mode = '1777'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
+        Mistake("socket.mode = '0060'", "1: socket.mode must let the owner read and write, as \"0660\""),
+        Mistake("socket.allowed_users = 'me'", "1: socket.allowed_users must be an array of strings"),
+        Mistake("socket.allowed_users = ['me',\n  '']", "2: socket.allowed_users[1] must not be empty"),
+        Mistake("limits.requests = 1_000_001", "1: limits.requests must be a whole number from 1 to 1000000"),
+        Mistake("limits.body = 8388608", "1: limits.body needs a unit, \(size)"),
+        Mistake("limits.body = '8MB'", "1: limits.body must be a whole number with a unit, \(size)"),
+        Mistake("limits.body = '0B'", "1: limits.body must be from 1KiB to 1GiB"),
+        Mistake("limits.parameters = '1GiB'", "1: limits.parameters must be from 1KiB to 16MiB"),
+        Mistake("limits.json_depth = 7", "1: limits.json_depth must be a whole number from 8 to 10000"),
+        Mistake("[timeouts]\n\nidle = '0s'", "3: timeouts.idle must be from 1ms to 24h"),
+    ]
+
+    private static let keys = [
+        Mistake("lisen = 'x'", "1: unknown key 'lisen'; did you mean 'listen'?"),
+        Mistake("timeouts = {first_tokn = '1s'}", "1: unknown key 'timeouts.first_tokn'; did you mean 'first_token'?"),
+        Mistake("[timeout]\nidle = '1s'", "1: unknown key 'timeout'; did you mean 'timeouts'?"),
+        Mistake("[[model]]\nmatch = '*'", "1: unknown key 'model'; did you mean 'models'?"),
+        Mistake("colour = 1", "1: unknown key 'colour'"),
+        Mistake("'my key' = 1", "1: unknown key '\"my key\"'"),
+        Mistake("[upstreams.a]\nkind = 'demo'\nkeyfile = 'x'", "3: unknown key 'upstreams.a.keyfile'; did you mean 'key_file'?"),
+    ]
+
+    private static let strings = [
+        Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set"),
+        Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set"),
+        Mistake("spoken_error = '${OPEN'", "1: spoken_error has a '${' without a '}'"),
+        Mistake(
+            "spoken_error = '${1 2}'",
+            "1: spoken_error has a '${' that is not followed by a variable's name; a '${' itself is written '$${'"),
+        Mistake(#"spoken_error = "a\u0000b""#, "1: a NUL has no place in a setting"),
+    ]
+
+    private static let upstreams = [
+        Mistake("upstreams = {}", "1: upstreams names no upstream; write [upstreams.NAME]"),
+        Mistake("upstreams = 'demo'", "1: upstreams must be a table"),
+        Mistake("upstreams.a = 'demo'", "1: upstreams.a must be a table"),
+        Mistake(
+            "[upstreams.\"a b\"]\nkind = 'demo'", "1: upstreams.\"a b\" must have a name of letters, digits, '-' and '_'"),
+        Mistake(
+            "[upstreams.a]\nkind = 'opnai'\nkey = 'k'",
+            #"2: upstreams.a.kind must be "openai", "azure", "compatible" or "demo""#),
+        Mistake("[upstreams.a]\nkind = 'compatible'", "1: upstreams.a needs a url"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nurl = 'http://x'",
+            "3: upstreams.a.url has no meaning for the demo, which needs no network"),
+        Mistake("[upstreams.a]\nurl = 'ftp://x'", "2: upstreams.a.url must be a URL like https://api.openai.com/v1"),
+        Mistake(
+            "[upstreams.a]\nurl = 'http://u:secret@x'",
+            "2: upstreams.a.url must not hold a user name or password; a key has a setting of its own"),
+        Mistake("[upstreams.a]\nurl = 'http://x?k=secret'", "2: upstreams.a.url must be a plain URL without spaces, '?' and '#'"),
+        Mistake(
+            "[upstreams.a]\nkind = 'azure'\nkey = 'k'\nurl = 'https://x.openai.azure.com/openai/deployments/y'",
+            "4: upstreams.a.url must be the resource's own URL, as https://NAME.openai.azure.com; "
+                + "Sluice adds /openai/deployments/…"),
+        Mistake(
+            "[upstreams.a]\nkind = 'azure'\nurl = 'https://x'",
+            "1: upstreams.a needs key or key_file: this API answers nobody without one"),
+        Mistake("[upstreams.a]", "1: upstreams.a needs key or key_file: this API answers nobody without one"),
+        Mistake("[upstreams.a]\nkey = 'secret'\nkey_file = 'good'", "2: upstreams.a.key and key_file cannot both be set"),
+        Mistake("[upstreams.a]\nkey = ''", "2: upstreams.a.key must not be empty"),
+        Mistake(
+            "[upstreams.a]\nkey = 'sec ret'",
+            "2: upstreams.a.key gives a key with a space, a line break or a character that is not ASCII"),
+        Mistake(
+            "[upstreams.a]\nkey_file = 'no'",
+            "2: upstreams.a.key_file names a file that cannot be read: dir/no: No such file or directory"),
+        Mistake("[upstreams.a]\nkey_file = 'empty'", "2: upstreams.a.key_file names a file whose first line is empty"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\napi_version = '1'", "3: upstreams.a.api_version has a meaning for kind = \"azure\" alone"),
+        Mistake("[upstreams.a]\nkey = 'k'\nusage = 'yes'", "3: upstreams.a.usage must be true or false"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nparameters = {pass = 'none', add = [1]}",
+            "3: upstreams.a.parameters.add[0] must be a string", #"3: upstreams.a.parameters.pass must be "openai" or "all""#),
+    ]
+
+    private static let headers = [
+        ("Authorization = 'Bearer secret'", "Authorization cannot be set; use key or key_file"),
+        ("host = 'x'", "host cannot be set; it comes from url"),
+        ("Content-Length = '3'", "Content-Length cannot be set; Sluice sends its own"),
+        ("Transfer-Encoding = 'x'", "Transfer-Encoding cannot be set; it is about the connection, which is Sluice's business"),
+        ("'X Team' = 'x'", "\"X Team\" is no header's name"),
+        ("X-Team = \"secret\\nX-Other: x\"", "X-Team must be printable ASCII without spaces at its ends"),
+        ("X-Team = ''", "X-Team must not be empty"),
+        ("X-Team = 1", "X-Team must be a string"),
+    ].map { Mistake("[upstreams.a]\nkey = 'k'\nheaders.\($0)", "3: upstreams.a.headers.\($1)") }
+
+    private static let models = [
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\n[upstreams.b]\nkind = 'demo'",
+            "1: upstreams names several: add [[models]] to say which requests go to which"),
+        Mistake("models = []", "1: models must be tables: [[models]]"),
+        Mistake("[models]\nmatch = '*'", "1: models must be tables: [[models]]"),
+        Mistake(
+            "[[models]]\ntargets = ['demo']", "1: models[0] needs match: a model's name, or a pattern such as \"gpt-4*\" or \"*\""
+        ),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\n[upstreams.b]\nkind = 'demo'\n[[models]]\nmatch = '*'",
+            "5: models[0] needs targets: there are several upstreams, a, b"),
+        Mistake("[[models]]\nmatch = '*'\ntargets = ['dmo']", "3: models[0].targets[0] names no upstream; did you mean 'demo'?"),
+        Mistake("[[models]]\nmatch = '*'\ntargets = ['xyz']", "3: models[0].targets[0] names no upstream; there are: demo"),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = []",
+            "3: models[0].targets must be an array of an upstream's name, or of {upstream = …, model = …}"),
+        Mistake("[[models]]\nmatch = '*'\ntargets = ['demo', 'demo']", "3: models[0].targets can have one target so far, not 2"),
+        Mistake("[[models]]\nmatch = '*'\ntargets = [{model = 'x'}]", "3: models[0].targets[0] needs upstream"),
+        Mistake(
+            "[[models]]\nmatch = '*'\n[[models]]\nmatch = 'x'",
+            "3: models[1] is never reached: models[0] matches the same models first"),
+        Mistake(
+            "[[models]]\nmatch = 'x'\nset = {model = 'y'}",
+            "3: models[0].set.model cannot change 'model': use targets = [{upstream = …, model = …}]"),
+        Mistake(
+            "[[models]]\nmatch = 'x'\ndefault = {stream = true}",
+            "3: models[0].default.stream cannot change 'stream': the caller decides whether to stream"),
+        Mistake(
+            "[[models]]\nmatch = 'x'\ndrop = ['stream_options']",
+            "3: models[0].drop cannot change 'stream_options': use usage and obfuscation of the upstream"),
+        Mistake(
+            "[[models]]\nmatch = 'x'\nrename = {prompt = 'messages'}",
+            "3: models[0].rename.prompt cannot change 'messages': they go through as they are"),
+        Mistake(
+            "[[models]]\nmatch = 'x'\nrename = {a = 'c', b = 'c'}", "3: models[0].rename.b gives the same new name as another one"
+        ),
+        Mistake("[[models]]\nmatch = 'x'\nset = {a = nan}", "3: models[0].set.a must be a finite number"),
+        Mistake("[[models]]\nmatch = 'x'\nset = {a = [1979-05-27]}", "3: models[0].set.a[0] must be a string: JSON has no dates"),
+    ]
+
+    private static let syntax = [
+        Mistake("listen = \nworkers = 2", "1: this is not TOML at column 10: error while parsing key-value pair: expected value"),
+        Mistake(
+            "listen = 'a'\nlisten = 'b'",
+            "2: this is not TOML at column 10: error while parsing key-value pair: cannot redefine existing string"),
+        Mistake(
+            "[upstreams.a]\nkey = sk-secret",
+            "2: this is not TOML at column 7: error while parsing value: could not determine value type"),
+        Mistake(
+            "[upstreams.a]\nkey = true-secret",
+            "2: this is not TOML at column 11: error while parsing boolean: expected value-terminator"),
+        Mistake(
+            "[upstreams.a]\nkey = 'secret\n",
+            "2: this is not TOML at column 14: error while parsing literal string: "
+                + "control characters other than TAB (U+0009) are explicitly prohibited"),
+    ]
+
+    @Test(arguments: values + keys + strings + upstreams + headers + models + syntax)
+    func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {
+        let settings = SettingsCase(
+            text: mistake.text, environment: ["EMPTY": ""], files: ["dir/good": "secret", "dir/empty": "\nsecret"])
+        #expect(settings.problems == mistake.problems.map { "dir/sluice.toml:\($0)" })
+        #expect(!settings.problems.joined().contains("secret"))
+    }
+
+    @Test func `all mistakes are told at once, in the file's order`() {
+        let settings = SettingsCase(
+            text: """
+                timeouts = {idle = 1}
+                workers = 0
+                [[models]]
+                targets = ["nobody"]
+                [upstreams.a]
+                key = "${MISSING}"
+                """, options: SettingsOptions(listen: "nowhere", logLevel: "loud"))
+        #expect(
+            settings.problems.map { String($0.prefix { $0 != " " }) }
+                == [1, 2, 3, 4, 6].map { "dir/sluice.toml:\($0):" } + ["listen", "--log-level"])
+    }
+
+    @Test func `a file that is named must be there`() {
+        let sources = SettingsSources(
+            options: SettingsOptions(config: "no.toml"), environment: { _ in nil }, readFile: { throw absent($0) })
+        let error = #expect(throws: SettingsError.self) { try sources.load() }
+        #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
+    }
+
+    @Test func `bytes that are not text are no settings`() {
+        let sources = SettingsSources(
+            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] })
+        let error = #expect(throws: SettingsError.self) { try sources.load() }
+        #expect(error?.problems == ["x.toml: the file is not UTF-8 text"])
+    }
+}

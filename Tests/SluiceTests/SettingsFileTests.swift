@@ -1,0 +1,232 @@
+import Chat
+import FastCGI
+import Logging
+import Testing
+
+@testable import Sluice
+
+@Suite struct SettingsFileTests {
+    @Test func `every key of the process does what it says`() throws {
+        let settings = try settings(
+            """
+            listen = "tcp:127.0.0.1:9000"
+            workers = 3
+            heartbeat = "0s"
+            log_level = "debug"
+            default_model = "gpt-4o-mini"
+            errors = "sse"
+            spoken_error = "Sorry."
+            refusal = "speak"
+            on_disconnect = "drain"
+            authorities_file = "ca.pem"
+            socket = {mode = "0600", group = "www-data", allowed_users = ["www-data", "root"]}
+            limits = {requests = 1, body = "1KiB", parameters = "2KiB", event = "3MiB", answer = "1GiB", json_depth = 8}
+            [timeouts]
+            request = "1ms"
+            connect = "2s"
+            first_token = "3m"
+            idle = "4h"
+            total = "24h"
+            client_write = "6s"
+            drain = "0s"
+            """, files: ["dir/ca.pem": ""])
+        var expected = Settings(
+            listen: .tcp(host: "127.0.0.1", port: 9000), workers: 3, heartbeat: .zero, logLevel: .debug,
+            authoritiesFile: "dir/ca.pem", defaultModel: "gpt-4o-mini", errors: .sse, spokenError: "Sorry.", refusal: .speak,
+            onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
+        expected.socket = Settings.Socket(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
+        expected.limits = Settings.Limits(
+            requests: 1, bodyBytes: 1024, parametersBytes: 2048, eventBytes: 3 << 20, answerBytes: 1 << 30, jsonDepth: 8)
+        expected.timeouts = Settings.Timeouts(
+            request: .milliseconds(1), connect: .seconds(2), firstToken: .seconds(180), idle: .seconds(4 * 3600),
+            total: .seconds(24 * 3600), clientWrite: .seconds(6), drain: .zero)
+        #expect(settings == expected)
+    }
+
+    @Test func `an empty file changes nothing`() throws {
+        let environment = ["OPENAI_API_KEY": "k", "SLUICE_LISTEN": "unix:a.sock", "SSL_CERT_FILE": "/ca.pem"]
+        let without = try SettingsSources(environment: { environment[$0] }, readFile: { throw absent($0) }).load()
+        #expect(without.file == nil)
+        #expect(try settings("", environment: environment) == without.settings)
+    }
+
+    @Test func `the default file is used when it is there`() throws {
+        let sources = SettingsSources(
+            environment: { _ in nil },
+            readFile: { path in
+                guard path == "/etc/sluice/sluice.toml" else { throw absent(path) }
+                return [UInt8]("workers = 7".utf8)
+            })
+        let (settings, file) = try sources.load()
+        #expect(settings.workers == 7)
+        #expect(file == "/etc/sluice/sluice.toml")
+    }
+
+    @Test func `the file goes before the environment, and the command line before both`() throws {
+        let environment = [
+            "SLUICE_LISTEN": "unix:environment.sock", "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://environment",
+        ]
+        let text = """
+            listen = "unix:file.sock"
+            workers = 2
+            log_level = "error"
+            [upstreams.file]
+            url = "http://file"
+            """
+        let fromFile = try settings(text, environment: environment)
+        #expect(fromFile.listen == .unix("file.sock"))
+        #expect(fromFile.upstreams.map(\.url) == ["http://file"])
+        let options = SettingsOptions(listen: "unix:option.sock", upstream: "http://option", workers: 5, logLevel: "trace")
+        let fromOptions = try SettingsCase(text: text, environment: environment, options: options).load()
+        #expect(fromOptions.listen == .unix("option.sock"))
+        #expect(fromOptions.upstreams == [UpstreamSettings(name: "openai", url: "http://option", key: .secret("k"))])
+        #expect(fromOptions.workers == 5)
+        #expect(fromOptions.logLevel == .trace)
+    }
+
+    // MARK: Upstreams
+
+    @Test func `each kind of upstream has its own defaults`() throws {
+        let settings = try settings(
+            """
+            [upstreams.openai]
+            key = "k"
+            [upstreams.proxy]
+            url = "http://127.0.0.1:1/v1/chat/completions"
+            [upstreams.azure]
+            kind = "azure"
+            url = "https://example.openai.azure.com/"
+            key = "k"
+            [upstreams.local]
+            kind = "compatible"
+            url = "http://127.0.0.1:2/v1"
+            [upstreams.demo]
+            kind = "demo"
+            [[models]]
+            match = "*"
+            targets = ["openai"]
+            """)
+        #expect(
+            settings.upstreams == [
+                UpstreamSettings(name: "openai", url: "https://api.openai.com/v1", key: .secret("k"), obfuscation: false),
+                UpstreamSettings(name: "proxy", url: "http://127.0.0.1:1/v1"),
+                UpstreamSettings(name: "azure", kind: .azure, url: "https://example.openai.azure.com", key: .secret("k")),
+                UpstreamSettings(name: "local", kind: .compatible, url: "http://127.0.0.1:2/v1", asksForUsage: false),
+                UpstreamSettings(name: "demo", kind: .demo),
+            ])
+    }
+
+    @Test func `every key of an upstream does what it says`() throws {
+        let upstreams = try settings(
+            """
+            [upstreams.a]
+            kind = "azure"
+            url = "https://host"
+            key = "passthrough"
+            headers = {X-Team = "voice", X-Other = "${OTHER}"}
+            api_version = "2025-01-01-preview"
+            parameters = {add = ["top_k", "min_p"], pass = "all"}
+            usage = false
+            obfuscation = true
+            """, environment: ["OTHER": "o"]
+        ).upstreams
+        #expect(
+            upstreams == [
+                UpstreamSettings(
+                    name: "a", kind: .azure, url: "https://host", key: .passthrough,
+                    headers: [.init(name: "X-Team", value: "voice"), .init(name: "X-Other", value: "o")],
+                    apiVersion: "2025-01-01-preview", addedParameters: ["top_k", "min_p"], passesAllParameters: true,
+                    asksForUsage: false, obfuscation: true)
+            ])
+    }
+
+    @Test(arguments: [
+        ("https://api.openai.com/v1", Bool?.some(false)), ("https://openai.com", false),
+        ("https://EU.api.OpenAI.com:443/v1", false),
+        ("https://notopenai.com/v1", nil), ("https://openai.com.example.org/v1", nil), ("http://127.0.0.1:8000/openai.com", nil),
+    ])
+    func `padding is turned off at OpenAI alone`(url: String, obfuscation: Bool?) throws {
+        #expect(try settings("upstreams.a = {url = '\(url)', key = 'k'}").upstreams.map(\.obfuscation) == [obfuscation])
+        let fromEnvironment = try settings("", environment: ["OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"])
+        #expect(fromEnvironment.upstreams.map(\.obfuscation) == [obfuscation])
+    }
+
+    @Test(arguments: [
+        ("key = '${KEY}'", "from-environment"), ("key = 'a-${KEY}-b'", "a-from-environment-b"), ("key = '$${KEY}$'", "${KEY}$"),
+        ("key_file = 'key'", "from-file"), ("key_file = '/absolute'", "absolute"),
+        ("key_file = '${CREDENTIALS}/key'", "credential"),
+    ])
+    func `a key comes from the environment or a file`(setting: String, key: String) throws {
+        let settings = try settings(
+            "[upstreams.a]\nurl = 'http://host'\n\(setting)",
+            environment: ["KEY": "from-environment", "CREDENTIALS": "/run/credentials"],
+            files: ["dir/key": " from-file \r\nmore", "/absolute": "absolute", "/run/credentials/key": "credential\n"])
+        #expect(settings.upstreams.map(\.key) == [.secret(key)])
+    }
+
+    // MARK: Models
+
+    @Test func `everything goes to a single upstream`() throws {
+        let models = try settings("[upstreams.a]\nkind = 'demo'").models
+        #expect(models == [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
+    }
+
+    @Test func `models keep their order and go to their targets`() throws {
+        let models = try settings(
+            """
+            [upstreams.z]
+            kind = "demo"
+            [upstreams.a]
+            kind = "demo"
+            [[models]]
+            match = "z-*"
+            targets = ["z"]
+            [[models]]
+            match = "*"
+            targets = [{upstream = "a", model = "llama"}]
+            """
+        ).models
+        #expect(
+            models == [
+                ModelSettings(match: ModelPattern("z-*"), targets: [TargetSettings(upstream: "z")]),
+                ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a", model: "llama")]),
+            ])
+    }
+
+    @Test func `models without an upstream of the file go to the environment's`() throws {
+        let settings = try settings("[[models]]\nmatch = 'gpt-*'", environment: ["OPENAI_API_KEY": "k"])
+        #expect(settings.models == [ModelSettings(match: ModelPattern("gpt-*"), targets: [TargetSettings(upstream: "openai")])])
+    }
+
+    @Test func `edits keep the file's order, and their values become JSON`() throws {
+        let edits = try settings(
+            #"""
+            [[models]]
+            match = "*"
+            drop = ["logit_bias"]
+            rename = {max_tokens = "max_completion_tokens", b = "a"}
+            [models.set]
+            z = 1
+            a = [1.5, true, "q\"${X}", {y = 1, x = []}]
+            "with space" = {deep.er = -2}
+            big = 9223372036854775807
+            [models.default]
+            temperature = 0.7
+            """#, environment: ["X": "\n"]
+        ).models.first?.edits
+        #expect(edits?.renamed == [.init("max_tokens", to: "max_completion_tokens"), .init("b", to: "a")])
+        #expect(edits?.dropped == ["logit_bias"])
+        #expect(
+            edits?.set.map { "\($0.name) \(String(decoding: $0.json, as: UTF8.self))" } == [
+                "z 1", #"a [1.5,true,"q\"\n",{"y":1,"x":[]}]"#, #"with space {"deep":{"er":-2}}"#, "big 9223372036854775807",
+            ])
+        #expect(edits?.defaults == [.init("temperature", json: [UInt8]("0.7".utf8))])
+    }
+
+    @Test func `--upstream goes before all upstreams and models of the file`() throws {
+        let text = "[upstreams.a]\nkey = '${MISSING}'\n[upstreams.b]\nkind = 'demo'\n[[models]]\nmatch = 'x'\ntargets = ['a']"
+        let settings = try settings(text, upstream: "demo")
+        #expect(settings.upstreams == [UpstreamSettings(name: "demo", kind: .demo)])
+        #expect(settings.models == [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "demo")])])
+    }
+}

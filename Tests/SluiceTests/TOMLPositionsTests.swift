@@ -1,0 +1,67 @@
+import Testing
+
+@testable import Sluice
+
+@Suite struct TOMLPositionsTests {
+    private let document = [UInt8](
+        #"""
+        # comment [not.a.table]
+        a = 1
+        b.c = "# no comment"   # comment
+        "d e" = 'x = 1'
+
+        f = [
+          1, # one = 1
+          [2, "]"],
+          {g = 3, h = {i = 4}},
+        ]
+        j = """
+        k = 5
+        \"""
+        """""
+        l = '''
+        ''''
+        [m.n]
+        o = 1979-05-27 07:32:00
+        [[p]]
+        q = 6
+        [p.r]
+        s = 7
+        [[p]]
+        q = 8
+        [[p.t]]
+        [[p.t]]
+        u = 9
+        """#.utf8)
+
+    @Test(
+        arguments: [
+            ("a", 2), ("b", 3), ("b.c", 3), ("\"d e\"", 4), ("f", 6), ("f[0]", 7), ("f[1]", 8), ("f[1][1]", 8), ("f[2]", 9),
+            ("f[2].g", 9), ("f[2].h.i", 9), ("j", 11), ("k", nil), ("l", 15), ("m", 17), ("m.n", 17), ("m.n.o", 18), ("p", 19),
+            ("p[0]", 19), ("p[0].q", 20), ("p[0].r", 21), ("p[0].r.s", 22), ("p[1]", 23), ("p[1].q", 24), ("p[1].t[0]", 25),
+            ("p[1].t[1]", 26), ("p[1].t[1].u", 27), ("not", nil), ("one", nil),
+        ] as [(String, Int?)])
+    func `a key's line is found`(path: String, line: Int?) {
+        #expect(TOMLPositions(document)[SettingsPath(description: path)]?.line == line)
+    }
+
+    @Test func `line ends of either kind are counted, and a byte order mark is not`() {
+        let positions = TOMLPositions([0xEF, 0xBB, 0xBF] + [UInt8]("a = 1\r\n\r\nb = 2\n".utf8))
+        #expect(positions[SettingsPath().appending("a")]?.line == 1)
+        #expect(positions[SettingsPath().appending("b")]?.line == 3)
+    }
+
+    @Test func `the tree of values has the document's order and lines`() throws {
+        let node = try SettingsNode(document: document)
+        guard case .table(let members) = node.value else {
+            Issue.record("the document is a table")
+            return
+        }
+        #expect(members.map(\.key) == ["a", "b", "d e", "f", "j", "l", "m", "p"])
+        #expect(members.map(\.node.line) == [2, 3, 4, 6, 11, 15, 17, 19])
+    }
+
+    @Test func `a document cut off anywhere does no harm`() {
+        for count in document.indices { _ = TOMLPositions(Array(document[..<count])) }
+    }
+}
