@@ -31,7 +31,10 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         self.code = code
     }
 
-    package var description: String { "\(operation): \(unsafe String(cString: strerror(code)))" }
+    package var description: String { "\(operation): \(reason)" }
+
+    /// The kernel's words alone.
+    package var reason: String { unsafe String(cString: strerror(code)) }
 
     /// Returns `result`, or throws `errno` when it is negative.
     package static func check(_ operation: String, _ result: Int32) throws(SystemError) -> Int32 {

@@ -96,7 +96,7 @@ struct SettingsProblem: Error, Equatable {
     fileprivate init(_ error: TOMLParseError) {
         // Up to the first quote: what stands in it is the file's.
         var text = String(error.description.prefix { $0 != "'" })
-        for end in [" ", "saw", " ", ","] where text.hasSuffix(end) { text.removeLast(end.count) }
+        for end in [" ", "saw", " ", ",", ":"] where text.hasSuffix(end) { text.removeLast(end.count) }
         if text.hasPrefix("Error") { text = "error" + text.dropFirst(5) }
         self.init("this is not TOML at column \(error.source.begin.column): \(text)", line: error.source.begin.line)
     }

@@ -28,8 +28,7 @@ struct SettingsSources {
     var environment: (String) -> String?
     /// Whether descriptor 0 is a listening socket, as spawn-fcgi and lighttpd start a FastCGI program.
     var inheritsSocket = false
-    /// - Throws: `SystemError`.
-    var readFile: (String) throws -> [UInt8]
+    var readFile: (String) throws(SystemError) -> [UInt8]
 
     /// The settings in force, and the file that they come from; nil when there is none.
     func load() throws(SettingsError) -> (settings: Settings, file: String?) {
@@ -53,9 +52,8 @@ struct SettingsSources {
 
     /// The bytes of the settings file; nil when none is named, and the default one is not there.
     private func settingsFile(_ file: String, _ problems: SettingsProblems) -> [UInt8]? {
-        do { return try readFile(file) } catch {
-            let isAbsent = (error as? SystemError)?.code == ENOENT
-            if options.config != nil || !isAbsent { problems.add("the settings file cannot be read: \(error)") }
+        do throws(SystemError) { return try readFile(file) } catch {
+            if options.config != nil || error.code != ENOENT { problems.add("the settings file cannot be read: \(error)") }
             return nil
         }
     }
@@ -135,6 +133,9 @@ extension UpstreamSettings {
         do { url = try Self.checkedURL(option ?? baseURL ?? Settings.defaultBaseURL) } catch {
             let hint = error == .notHTTP && option != nil ? ", or 'demo'" : ""
             throw SettingsError(problems: ["\(option == nil ? "OPENAI_BASE_URL" : "--upstream") \(error)\(hint)"])
+        }
+        guard key?.utf8.allSatisfy(\.isInKey) ?? true else {
+            throw SettingsError(problems: ["OPENAI_API_KEY has a space, a line break or a character that is not ASCII"])
         }
         self.init(name: "openai", url: url, key: key.map(Key.secret) ?? .none)
         if isOpenAIs { obfuscation = false }

@@ -17,19 +17,20 @@ extension SettingsReader {
         if name.isEmpty || !name.utf8.allSatisfy(\.isInBareKey) {
             problem("must have a name of letters, digits, '-' and '_'")
         }
-        take("kind", into: &upstream.kind, choice)
-        guard upstream.kind != .demo else {
+        guard let kind = node("kind") == nil ? upstream.kind : value("kind", choice) else { return upstream }
+        upstream.kind = kind
+        guard kind != .demo else {
             for member in members where SettingsKeys.upstream.contains(member.key) && member.key != "kind" {
                 problems.add(SettingsProblem(member.node, "has no meaning for the demo, which needs no network"))
             }
             return upstream
         }
-        upstream.url = url(for: upstream.kind) ?? ""
+        upstream.url = url(for: kind) ?? ""
         let isOpenAIs = upstream.isOpenAIs
-        upstream.asksForUsage = upstream.kind != .compatible
+        upstream.asksForUsage = kind != .compatible
         upstream.obfuscation = isOpenAIs ? false : nil
         upstream.key = key() ?? .none
-        if upstream.key == .none, node("key") == nil, node("key_file") == nil, upstream.kind == .azure || isOpenAIs {
+        if upstream.key == .none, node("key") == nil, node("key_file") == nil, kind == .azure || isOpenAIs {
             problem("needs key or key_file: this API answers nobody without one")
         }
         takeDetails(&upstream)
@@ -104,9 +105,8 @@ extension SettingsReader {
         return .secret(try checkedKey(text, node))
     }
 
-    /// A key goes into a header: one that cannot stand there would fail with every request.
     private func checkedKey(_ key: String, _ node: SettingsNode) throws(SettingsProblem) -> String {
-        guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+        guard key.utf8.allSatisfy(\.isInKey) else {
             throw SettingsProblem(node, "gives a key with a space, a line break or a character that is not ASCII")
         }
         return key
@@ -204,6 +204,9 @@ extension String {
 }
 
 extension UInt8 {
+    /// Whether it may stand in a key, which goes into a header.
+    var isInKey: Bool { self > 0x20 && self < 0x7F }
+
     /// Whether it may stand in a token (RFC 9110 §5.6.2).
     fileprivate var isInToken: Bool {
         switch self {

@@ -1,6 +1,7 @@
 // The command line.
 
 import ArgumentParser
+import EventLoop
 import FastCGI
 import Glibc
 import Logging
@@ -48,7 +49,7 @@ struct SettingsArguments: ParsableArguments {
             options: SettingsOptions(
                 config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
-            inheritsSocket: ListeningSocket.isListening(0), readFile: { try readFile($0) })
+            inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) })
         do { return try sources.load() } catch {
             for problem in error.problems { writeError("sluice: \(problem)") }
             throw ExitCode(EX_CONFIG)

@@ -1,3 +1,4 @@
+import EventLoop
 import Testing
 
 @testable import Sluice
@@ -41,7 +42,7 @@ import Testing
         Mistake("on_disconnect = 'wait'", #"1: on_disconnect must be "cancel" or "drain""#),
         Mistake(
             "authorities_file = 'no.pem'",
-            "1: authorities_file names a file that cannot be read: dir/no.pem: No such file or directory"),
+            "1: authorities_file names a file that cannot be read: No such file or directory"),
         Mistake("socket = 'x'", "1: socket must be a table"),
         Mistake("socket.mode = 0o660", "1: socket.mode must be a string"),
         Mistake("socket.mode = '0880'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
@@ -85,7 +86,7 @@ import Testing
         Mistake(
             "[upstreams.\"a b\"]\nkind = 'demo'", "1: upstreams.\"a b\" must have a name of letters, digits, '-' and '_'"),
         Mistake(
-            "[upstreams.a]\nkind = 'opnai'\nkey = 'k'",
+            "[upstreams.a]\nkind = 'azur'\nkey = 'k'\napi_version = '1'",
             #"2: upstreams.a.kind must be "openai", "azure", "compatible" or "demo""#),
         Mistake("[upstreams.a]\nkind = 'compatible'", "1: upstreams.a needs a url"),
         Mistake(
@@ -110,8 +111,8 @@ import Testing
             "[upstreams.a]\nkey = 'sec ret'",
             "2: upstreams.a.key gives a key with a space, a line break or a character that is not ASCII"),
         Mistake(
-            "[upstreams.a]\nkey_file = 'no'",
-            "2: upstreams.a.key_file names a file that cannot be read: dir/no: No such file or directory"),
+            "[upstreams.a]\nkey_file = 'secret'",
+            "2: upstreams.a.key_file names a file that cannot be read: No such file or directory"),
         Mistake("[upstreams.a]\nkey_file = 'empty'", "2: upstreams.a.key_file names a file whose first line is empty"),
         Mistake(
             "[upstreams.a]\nkey = 'k'\napi_version = '1'", "3: upstreams.a.api_version has a meaning for kind = \"azure\" alone"),
@@ -179,6 +180,9 @@ import Testing
             "listen = 'a'\nlisten = 'b'",
             "2: this is not TOML at column 10: error while parsing key-value pair: cannot redefine existing string"),
         Mistake(
+            "workers = 99999999999999999999",
+            "1: this is not TOML at column 31: error while parsing decimal integer"),
+        Mistake(
             "[upstreams.a]\nkey = sk-secret",
             "2: this is not TOML at column 7: error while parsing value: could not determine value type"),
         Mistake(
@@ -215,7 +219,8 @@ import Testing
 
     @Test func `a file that is named must be there`() {
         let sources = SettingsSources(
-            options: SettingsOptions(config: "no.toml"), environment: { _ in nil }, readFile: { throw absent($0) })
+            options: SettingsOptions(config: "no.toml"), environment: { _ in nil },
+            readFile: { path throws(SystemError) in throw absent(path) })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
     }

@@ -1,3 +1,4 @@
+import EventLoop
 import Chat
 import FastCGI
 import Logging
@@ -45,7 +46,9 @@ import Testing
 
     @Test func `an empty file changes nothing`() throws {
         let environment = ["OPENAI_API_KEY": "k", "SLUICE_LISTEN": "unix:a.sock", "SSL_CERT_FILE": "/ca.pem"]
-        let without = try SettingsSources(environment: { environment[$0] }, readFile: { throw absent($0) }).load()
+        let without = try SettingsSources(
+            environment: { environment[$0] }, readFile: { path throws(SystemError) in throw absent(path) }
+        ).load()
         #expect(without.file == nil)
         #expect(try settings("", environment: environment) == without.settings)
     }
@@ -53,7 +56,7 @@ import Testing
     @Test func `the default file is used when it is there`() throws {
         let sources = SettingsSources(
             environment: { _ in nil },
-            readFile: { path in
+            readFile: { path throws(SystemError) in
                 guard path == "/etc/sluice/sluice.toml" else { throw absent(path) }
                 return [UInt8]("workers = 7".utf8)
             })

@@ -20,7 +20,7 @@ struct SettingsCase {
         files["dir/sluice.toml"] = text
         return try SettingsSources(
             options: options, environment: { environment[$0] },
-            readFile: { path in
+            readFile: { path throws(SystemError) in
                 guard let text = files[path] else { throw SystemError(path, code: ENOENT) }
                 return [UInt8](text.utf8)
             }

@@ -1,6 +1,5 @@
 import EventLoop
 import FastCGI
-import Glibc
 import Testing
 
 @testable import Sluice
@@ -63,6 +62,11 @@ import Testing
         #expect(error?.description.contains("secret") == false)
     }
 
+    @Test func `a key that cannot stand in a header is refused, without quoting it`() throws {
+        let error = #expect(throws: SettingsError.self) { try settings(environment: ["OPENAI_API_KEY": "secret\n"]) }
+        #expect(error?.problems == ["OPENAI_API_KEY has a space, a line break or a character that is not ASCII"])
+    }
+
     @Test func `all that is wrong is told at once`() {
         let error = #expect(throws: SettingsError.self) {
             try settings(listen: "nowhere", upstream: "ftp://x", workers: 0, logLevel: "loud")
@@ -77,7 +81,7 @@ import Testing
         let options = SettingsOptions(listen: listen, upstream: upstream, workers: workers, logLevel: logLevel)
         return try SettingsSources(
             options: options, environment: { environment[$0] }, inheritsSocket: inheritsSocket,
-            readFile: { throw SystemError($0, code: ENOENT) }
+            readFile: { path throws(SystemError) in throw absent(path) }
         ).load().settings
     }
 }
