@@ -41,8 +41,7 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
         .testTarget(name: "SluiceTests", dependencies: ["Sluice"]),
-        .testTarget(
-            name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["event_rules.py", "sdk.py"]),
+        .testTarget(name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["clients"]),
     ]
 )
 

@@ -1,28 +1,15 @@
 """Calls with the official openai package and tells what it sees, one JSON line each."""
 
 import asyncio
-import json
 import signal
 import sys
 
 import openai
+from tell import tell, tell_error
 
 
 def question(content="Tell me a joke"):
     return {"model": "stub-1", "messages": [{"role": "user", "content": content}]}
-
-
-def tell(**seen):
-    print(json.dumps(seen, ensure_ascii=False), flush=True)
-
-
-def tell_error(error):
-    tell(
-        error=type(error).__name__,
-        status=getattr(error, "status_code", None),
-        message=error.message,
-        type=getattr(error, "type", None),
-    )
 
 
 def tell_chunk(chunk):
