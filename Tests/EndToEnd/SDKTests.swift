@@ -5,10 +5,7 @@ import Testing
 /// The official Python package, as most callers use it.
 @Suite struct `The openai package` {
     private func seen(_ arguments: [String], in site: Site) async throws -> [[String: any Sendable]] {
-        let child = try Python.start("sdk.py", arguments, site: site)
-        #expect(try await child.exited(within: .seconds(60)) == .code(0), "\(child.errors.value.text)")
-        try await child.output.wait(for: "the end of its output") { $0.ended }
-        return try child.output.value.lines.map(parsed)
+        try await site.lines(of: "sdk.py", arguments).map(parsed)
     }
 
     private func parsed(_ line: String) throws -> [String: any Sendable] {
@@ -48,26 +45,52 @@ import Testing
         }
     }
 
+    /// What a status of the upstream becomes: the same with the upstream's words, or 503 when it speaks of our key or of itself.
+    private static let statuses: [(upstream: Int, seen: Int, name: String)] = [
+        (400, 400, "BadRequestError"), (401, 503, "InternalServerError"), (403, 503, "InternalServerError"),
+        (404, 404, "NotFoundError"), (413, 413, "APIStatusError"), (422, 422, "UnprocessableEntityError"),
+        (429, 429, "RateLimitError"), (500, 503, "InternalServerError"), (503, 503, "InternalServerError"),
+    ]
+
     @Test(arguments: WebServer.selected)
-    func `raises the error that belongs to the status`(server: WebServer) async throws {
-        let expected: [(status: Int, name: String)] = [
-            (400, "BadRequestError"), (404, "NotFoundError"), (422, "UnprocessableEntityError"),
-            (429, "RateLimitError"), (503, "InternalServerError"),
-        ]
+    func `raises the error that belongs to the upstream's status`(server: WebServer) async throws {
         let upstream = try StubUpstream { request in
-            let status = expected.map(\.status).first { request.text.contains("status \($0)") }!
+            let status = Self.statuses.map(\.upstream).first { request.text.contains("status \($0)") }!
             return .json(Chunks.error("upstream says no", type: "type_\(status)"), status: status)
         }
         try await Site.with(server, upstream: upstream) { site in
-            let seen = try await seen(["errors"] + expected.map { "status \($0.status)" }, in: site)
+            let seen = try await seen(["errors"] + Self.statuses.map { "status \($0.upstream)" }, in: site)
             // Each is asked for with and without a stream, synchronously and not.
-            try #require(seen.count == expected.count * 4)
+            try #require(seen.count == Self.statuses.count * 4)
             for (index, error) in seen.enumerated() {
-                let (status, name) = expected[index / 4]
+                let (status, seen, name) = Self.statuses[index / 4]
+                let isPassedOn = status == seen && status < 500
+                #expect(error["error"] as? String == name, "status \(status)")
+                #expect(error["status"] as? Int == seen, "status \(status)")
+                #expect(error["type"] as? String == (isPassedOn ? "type_\(status)" : "upstream_error"))
+                #expect((error["message"] as? String)?.contains("upstream says no") == isPassedOn, "status \(status)")
+            }
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `raises the error that belongs to a refusal of Sluice's own`(server: WebServer) async throws {
+        let expected: [(status: Int, name: String, param: String?)] = [
+            (400, "BadRequestError", nil), (400, "BadRequestError", "messages"), (400, "BadRequestError", "messages[0].role"),
+            (404, "NotFoundError", nil), (405, "APIStatusError", nil), (413, "APIStatusError", nil),
+        ]
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(server, upstream: upstream) { site in
+            let seen = try await seen(["refusals"], in: site)
+            try #require(seen.count == expected.count)
+            for (error, (status, name, param)) in zip(seen, expected) {
                 #expect(error["error"] as? String == name)
                 #expect(error["status"] as? Int == status)
-                #expect(error["type"] as? String == (status < 500 ? "type_\(status)" : "upstream_error"))
+                #expect(error["type"] as? String == "invalid_request_error")
+                #expect(error["param"] as? String == param)
+                #expect((error["message"] as? String)?.isEmpty == false)
             }
+            #expect(upstream.requests.value.isEmpty)
         }
     }
 

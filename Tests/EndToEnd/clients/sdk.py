@@ -55,6 +55,22 @@ def errors(*contents):
             run(kind, content)
 
 
+def refusals():
+    """Asks for what Sluice itself refuses, each as the package's users would come to it."""
+    client = openai.OpenAI(max_retries=0)
+    # A base URL for platforms without headers: all below it goes to Sluice.
+    inside = client.with_options(base_url=str(client.base_url).replace("/v1/", f"/v/{client.api_key}/"))
+    for mistake in (
+        lambda: client.post("/chat/completions", cast_to=object, content=b'{"messages": ['),
+        lambda: client.chat.completions.create(model="stub-1", messages=[]),
+        lambda: client.chat.completions.create(model="stub-1", messages=[{"content": "no role"}], stream=True),
+        lambda: inside.completions.create(model="stub-1", prompt="Tell me a joke"),
+        lambda: client.chat.completions.list(),
+        lambda: client.chat.completions.create(**question("a" * (9 << 20))),
+    ):
+        run(mistake)
+
+
 def leave():
     """Takes one piece of content, hangs up, and stays alive until it is told to go."""
     chunks = openai.OpenAI(max_retries=0).chat.completions.create(**question(), stream=True)
