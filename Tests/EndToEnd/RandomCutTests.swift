@@ -79,8 +79,8 @@ private struct Events {
         }
         let callsTools = Int.random(in: 0..<4, using: &random) == 0
         if callsTools {
-            add(Chunks.toolCall(name: "weather", arguments: ""))
-            for part in ["{\"where\":", "\"Zürich\"}"] { add(Chunks.toolCall(arguments: part)) }
+            add(Chunks.toolCall(0, id: "call_stub", name: "weather", arguments: ""))
+            for part in ["{\"where\":", "\"Zürich\"}"] { add(Chunks.toolCall(0, arguments: part)) }
         }
         add(Chunks.finish(callsTools ? "tool_calls" : "stop"))
         addEnd()

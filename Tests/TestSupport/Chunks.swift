@@ -8,11 +8,12 @@ package enum Chunks {
 
     package static func content(_ text: String) -> String { chunk(#"{"content":\#(quoted(text))}"#) }
 
-    /// A part of a call of a tool, with its name when it is the first.
-    package static func toolCall(name: String? = nil, arguments: String) -> String {
-        let start = name == nil ? "" : #""id":"call_stub","type":"function","#
-        let function = (name.map { #""name":\#(quoted($0)),"# } ?? "") + #""arguments":\#(quoted(arguments))"#
-        return chunk(#"{"tool_calls":[{"index":0,\#(start)"function":{\#(function)}}]}"#)
+    /// A piece of a tool call: its start with identifier and name, or more of its arguments.
+    package static func toolCall(_ index: Int, id: String? = nil, name: String? = nil, arguments: String) -> String {
+        let start = id.map { #""id":\#(quoted($0)),"type":"function","# } ?? ""
+        let function = name.map { #""name":\#(quoted($0)),"# } ?? ""
+        let arguments = #""arguments":\#(quoted(arguments))"#
+        return chunk(#"{"tool_calls":[{"index":\#(index),\#(start)"function":{\#(function)\#(arguments)}}]}"#)
     }
 
     package static func finish(_ reason: String = "stop") -> String { chunk("{}", finishReason: quoted(reason)) }
