@@ -27,7 +27,7 @@ extension Settings {
     }
 }
 
-extension Settings.Socket {
+extension SocketAccess {
     fileprivate var text: String {
         var text = TOMLText(header: "[socket]")
         text.append("mode", "0\(String(mode, radix: 8))")

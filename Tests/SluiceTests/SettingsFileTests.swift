@@ -35,7 +35,7 @@ import Testing
             listen: .tcp(host: "127.0.0.1", port: 9000), workers: 3, heartbeat: .zero, logLevel: .debug,
             authoritiesFile: "dir/ca.pem", defaultModel: "gpt-4o-mini", errors: .sse, spokenError: "Sorry.", refusal: .speak,
             onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
-        expected.socket = Settings.Socket(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
+        expected.socket = SocketAccess(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
         expected.limits = Settings.Limits(
             requests: 1, bodyBytes: 1024, parametersBytes: 2048, eventBytes: 3 << 20, answerBytes: 1 << 30, jsonDepth: 8)
         expected.timeouts = Settings.Timeouts(
