@@ -25,7 +25,7 @@ struct SettingsArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where the web server connects: unix:PATH, tcp:HOST:PORT or fd:NUMBER. "
+            "Where the web server connects: unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd. "
                 + "Default: a listening socket on descriptor 0 if there is one, else \(Settings.defaultListen).",
             valueName: "address"))
     var listen: String?

@@ -16,7 +16,7 @@ import Testing
 
     @Test(
         arguments: WebServer.selected,
-        [[Reply.Step.close], [.reset], [.text("data: {\"choices\":[{\"del"), .close], [.text(": comment\n\n"), .close]])
+        [[Reply.Step.close], [.read, .reset], [.text("data: {\"choices\":[{\"del"), .close], [.text(": comment\n\n"), .close]])
     func `ends with an error frame and without DONE`(server: WebServer, steps: [Reply.Step]) async throws {
         for framing in [Reply.Framing.chunked, .untilClose] {
             let upstream = try StubUpstream(Reply(framing: framing, start.map(Reply.Step.text) + steps))
@@ -51,7 +51,7 @@ import Testing
         let whole = Chunks.stream(["Hello"])
         let upstream = try StubUpstream { request in
             request.text.contains("cut")
-                ? Reply(start.map(Reply.Step.text) + [.reset])
+                ? Reply(start.map(Reply.Step.text) + [.read, .reset])
                 : Reply([.text(whole[0]), .wait(gate)] + whole.dropFirst().map(Reply.Step.text))
         }
         try await Site.with(server, upstream: upstream) { site in

@@ -96,7 +96,7 @@ import Testing
 
     @Test(arguments: WebServer.selected, ["stream", "async_stream"])
     func `raises when a stream breaks off, with the reason`(server: WebServer, script: String) async throws {
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .text(Chunks.content("Hello")), .reset]))
+        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .text(Chunks.content("Hello")), .read, .reset]))
         try await Site.with(server, upstream: upstream) { site in
             let seen = try await seen([script], in: site)
             #expect(seen.first?["content"] as? String == "Hello")

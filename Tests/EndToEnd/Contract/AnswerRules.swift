@@ -113,7 +113,7 @@ let streamRules: [Rule] = [
         ]),
 
     breaks("closed in mid-stream", Reply(start.map(Reply.Step.text) + [.close]), code: "upstream_cut_off"),
-    breaks("reset in mid-stream", Reply(start.map(Reply.Step.text) + [.reset]), code: "upstream_cut_off"),
+    breaks("reset in mid-stream", Reply(start.map(Reply.Step.text) + [.read, .reset]), code: "upstream_cut_off"),
     breaks(
         "closed inside an event",
         Reply(start.map(Reply.Step.text) + [.text("data: {\"choices\":[{\"delta\":{\"content\":\"to"), .close]),
