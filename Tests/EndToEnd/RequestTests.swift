@@ -143,4 +143,16 @@ import Testing
             #expect(path.error?.type == "invalid_request_error")
         }
     }
+
+    /// nginx refuses `TRACE` itself, before it has looked for the location.
+    @Test(arguments: WebServer.selected, [("/v1/chat/completions", "POST"), ("/v1/models", "GET"), ("/v1/openapi.json", "GET")])
+    func `of the method TRACE is told the right one`(server: WebServer, endpoint: (path: String, method: String)) async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(server, upstream: upstream) { site in
+            let response = try await site.call(ChatCall("", path: endpoint.path, method: "TRACE"), over: .curl).ended()
+            #expect(response.status == 405)
+            #expect(response.head?["Allow"] == endpoint.method)
+            #expect(response.error?.code == "method_not_allowed")
+        }
+    }
 }
