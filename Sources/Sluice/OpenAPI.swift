@@ -204,7 +204,7 @@ let openAPIDocument = [UInt8](
           "MethodNotAllowed": {
             "description": "The path has another method.",
             "headers": {
-              "Allow": { "required": true, "schema": { "enum": ["GET", "POST"] } },
+              "Allow": { "required": true, "schema": { "enum": ["GET, HEAD", "POST"] } },
               "X-Request-Id": { "$ref": "#/components/headers/RequestIDOfError" }
             },
             "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } }
@@ -254,7 +254,7 @@ let openAPIDocument = [UInt8](
                 "description": "The chat so far, oldest first. It goes to the upstream byte for byte.",
                 "items": { "$ref": "#/components/schemas/Message" }
               },
-              "model": { "type": ["string", "null"], "description": "Without it the settings' default is asked." },
+              "model": { "type": ["string", "null"], "description": "At most 256 bytes of UTF-8. Without it the settings' default is asked." },
               "stream": {
                 "type": ["boolean", "null"],
                 "description": "Whether to answer with server-sent events. Without it only a request with Vapi's fields is streamed."

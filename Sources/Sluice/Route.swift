@@ -7,8 +7,9 @@ enum Route {
     case chat, models, openAPI
 
     /// By the path's end alone: platforms append theirs to base URLs of any kind (contract §1).
-    private static let endings: [(path: String, method: String, route: Route)] = [
-        ("/chat/completions", "POST", .chat), ("/models", "GET", .models), ("/openapi.json", "GET", .openAPI),
+    private static let endings: [(path: String, methods: [String], route: Route)] = [
+        ("/chat/completions", ["POST"], .chat), ("/models", ["GET", "HEAD"], .models),
+        ("/openapi.json", ["GET", "HEAD"], .openAPI),
     ]
 
     /// - Throws: `ChatError.unknownPath` and `.methodNotAllowed`.
@@ -17,7 +18,10 @@ enum Route {
         var path = uri.utf8.prefix { $0 != UInt8(ascii: "?") }
         if path.last == UInt8(ascii: "/") { path.removeLast() }
         for ending in Self.endings where path.suffix(ending.path.utf8.count).elementsEqual(ending.path.utf8) {
-            guard request["REQUEST_METHOD"] == ending.method else { throw .methodNotAllowed(allowed: ending.method) }
+            // For HEAD the web server leaves the body out.
+            guard let method = request["REQUEST_METHOD"], ending.methods.contains(method) else {
+                throw .methodNotAllowed(allowed: ending.methods.joined(separator: ", "))
+            }
             self = ending.route
             return
         }

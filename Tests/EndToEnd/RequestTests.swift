@@ -145,6 +145,17 @@ import Testing
     }
 
     /// nginx refuses `TRACE` itself, before it has looked for the location.
+
+    @Test(arguments: WebServer.selected, ["/v1/models", "/openapi.json"])
+    func `for the head alone gets it`(server: WebServer, path: String) async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(server, upstream: upstream) { site in
+            let head = try await site.call(ChatCall("", path: path, method: "HEAD")).head()
+            #expect(head.status == 200)
+            #expect(head.contentType == "application/json")
+        }
+    }
+
     @Test(arguments: WebServer.selected, [("/v1/chat/completions", "POST"), ("/v1/models", "GET"), ("/v1/openapi.json", "GET")])
     func `of the method TRACE is told the right one`(server: WebServer, endpoint: (path: String, method: String)) async throws {
         let upstream = try StubUpstream(.silence)

@@ -24,7 +24,8 @@ let pathRules: [Rule] =
             callerGets: .error(405, type: "invalid_request_error", code: "method_not_allowed"), callerFields: ["Allow": "POST"]),
         Rule(
             "POST models", path: "/v1/models",
-            callerGets: .error(405, type: "invalid_request_error", code: "method_not_allowed"), callerFields: ["Allow": "GET"]),
+            callerGets: .error(405, type: "invalid_request_error", code: "method_not_allowed"),
+            callerFields: ["Allow": "GET, HEAD"]),
         Rule(
             "GET models without a name in the settings", sends: "", path: "/v1/models", method: "GET",
             callerGets: .json(200, #"{"object":"list","data":[]}"#)),

@@ -67,7 +67,7 @@ def body(mode, kind, phone):
     assistant = Assistant(**record, id="private", model=model, credentials=[key], server=server, metadata=metadata)
     customer = CreateCustomerDto(number="+15550199 private", name="private name", email="private@example.com")
     about = {
-        "call": Call(**record, id="private-call", type=kind, status="in-progress", assistant_id="private", customer=customer),
+        "call": Call(**record, id="4f2c7a1e-call", type=kind, status="in-progress", assistant_id="private", customer=customer),
         "customer": customer,
         "assistant": assistant,
         "assistantOverrides": AssistantOverrides(variable_values={"name": "private name"}, metadata=metadata),
