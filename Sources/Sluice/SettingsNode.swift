@@ -35,10 +35,9 @@ extension SettingsNode {
         guard let text = String(validating: document, as: UTF8.self) else {
             throw SettingsProblem("the file is not UTF-8 text", line: nil)
         }
+        if let line = Self.line(of: 0, in: document) { throw SettingsProblem("a NUL has no place in a setting", line: line) }
         let positions = TOMLPositions(document)
-        if let line = positions.nulLine ?? Self.line(of: 0, in: document) {
-            throw SettingsProblem("a NUL has no place in a setting", line: line)
-        }
+        if let defect = positions.defect { throw SettingsProblem(defect.text, line: defect.line) }
         do {
             self.init(table: try TOMLTable(string: text), path: SettingsPath(), positions: positions)
         } catch let error as TOMLParseError {

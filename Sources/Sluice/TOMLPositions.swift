@@ -24,14 +24,20 @@ struct TOMLPositions {
         let order: Int
     }
 
+    /// What the parser does not take for an error: it would end the process, or a string too early.
+    struct Defect {
+        let line: Int
+        let text: String
+    }
+
     private let document: [UInt8]
     private var offset = 0
     private var line = 1
     private var positions: [SettingsPath: Position] = [:]
     /// How many tables the arrays of tables have so far.
     private var tableCounts: [SettingsPath: Int] = [:]
-    /// The line of an escaped NUL, where TOMLKit's strings would end.
-    private(set) var nulLine: Int?
+    /// The first place that TOMLKit must not see.
+    private(set) var defect: Defect?
 
     init(_ document: [UInt8]) {
         self.document = document
@@ -61,6 +67,11 @@ struct TOMLPositions {
     private mutating func readHeader() -> SettingsPath? {
         _ = take("[")
         let isArray = take("[")
+        skipSpaces()
+        if let byte = next, !byte.isInBareKey, !"\"']".utf8.contains(byte) {
+            notice("this is not TOML: a table's name must follow '['")
+            return nil
+        }
         guard let keys = readKeys(), take("]"), !isArray || take("]") else { return nil }
         var path = SettingsPath()
         for (index, key) in keys.enumerated() {
@@ -127,6 +138,10 @@ struct TOMLPositions {
         while !take("]") {
             let element = path.appending(index)
             record(element)
+            if next == UInt8(ascii: "}") {
+                notice("this is not TOML: '}' stands where the array has a value or ']'")
+                return false
+            }
             guard readValue(at: element) else { return false }
             index += 1
             skipBlank()
@@ -175,9 +190,14 @@ struct TOMLPositions {
         offset + 2 < document.count && document[offset + 1] == quote && document[offset + 2] == quote
     }
 
+    /// A string would end at an escaped NUL.
     private mutating func noticeNUL() {
         let rest = document[(offset + 1)...]
-        if rest.starts(with: "u0000".utf8) || rest.starts(with: "U00000000".utf8) { nulLine = nulLine ?? line }
+        if rest.starts(with: "u0000".utf8) || rest.starts(with: "U00000000".utf8) { notice("a NUL has no place in a setting") }
+    }
+
+    private mutating func notice(_ text: String) {
+        if defect == nil { defect = Defect(line: line, text: text) }
     }
 
     // MARK: Bytes

@@ -175,6 +175,8 @@ import Testing
     ]
 
     private static let syntax = [
+        Mistake("[{]", "1: this is not TOML: a table's name must follow '['"),
+        Mistake("a = [1,\n }", "2: this is not TOML: '}' stands where the array has a value or ']'"),
         Mistake("listen = \nworkers = 2", "1: this is not TOML at column 10: error while parsing key-value pair: expected value"),
         Mistake(
             "listen = 'a'\nlisten = 'b'",

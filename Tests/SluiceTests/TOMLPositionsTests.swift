@@ -64,4 +64,20 @@ import Testing
     @Test func `a document cut off anywhere does no harm`() {
         for count in document.indices { _ = TOMLPositions(Array(document[..<count])) }
     }
+
+    private static let tokens = [
+        "a", "=", " ", "\n", "[", "]", "{", "}", ",", "#", "\"", "'", "1", ".", "true", "-", "\r", "\t", "\u{1}", "é", "_", "0x",
+        "\"\"\"", "\\", "1979-05-27", "T",
+    ]
+
+    @Test(arguments: ["", "[", "[[", "a = ", "a = [", "a = [1,", "a = [[", "a = {", "a = {b = ", "a = \"", "[a]\n[[a.b]]\n"])
+    func `whatever follows is good or told, and never the end of the process`(start: String) {
+        for first in Self.tokens {
+            for second in Self.tokens {
+                do { _ = try SettingsNode(document: [UInt8]((start + first + second).utf8)) } catch {
+                    #expect(error.line != nil, "\(start + first + second)")
+                }
+            }
+        }
+    }
 }
