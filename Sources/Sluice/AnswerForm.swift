@@ -4,6 +4,7 @@ import Chat
 
 /// How one caller's answer differs from the upstream's.
 struct AnswerForm {
+    let isStreaming: Bool
     var edits = ChunkEdits()
     /// Whether the caller gets the chunk with the stream's usage, for which the upstream is asked in any case.
     var showsUsage: Bool
@@ -11,6 +12,7 @@ struct AnswerForm {
     var choicesCount: Int
 
     init(for chat: ChatRequest, _ caller: Caller, _ settings: Settings) {
+        isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true
         choicesCount = chat.choicesCount
         edits.systemFingerprint = caller.sessionID

@@ -5,8 +5,8 @@ import EventLoop
 import FastCGI
 import Logging
 
-/// Answers the requests of one worker.
-struct ChatHandler {
+/// Answers the requests of one worker. A class, like all that every open stream refers to: a stream holds no copy of it.
+final class ChatHandler {
     private let settings: Settings
     private let loop: EventLoop
     private let logger: Logger
@@ -61,24 +61,32 @@ struct ChatHandler {
     }
 
     private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
+        let (call, form) = try prepare(request, &record, &reply)
+        try await upstreams.withAnswer(to: call, record.id) { answer in
+            if form.isStreaming {
+                try await relay(answer, as: form, &record, &reply)
+            } else {
+                try await forward(answer, as: form, &record, &reply)
+            }
+        }
+    }
+
+    /// Checks the request and writes the one for the upstream. Apart from `answerChat`, which lives as long as the stream: nothing
+    /// of what is only needed here takes its memory.
+    @inline(never)
+    private func prepare(
+        _ request: Request, _ record: inout RequestRecord, _ reply: inout Reply
+    ) throws(ChatError) -> (UpstreamCall, AnswerForm) {
         let caller = Caller(request, record.id)
         record.client = caller.client
-        if request.isBodyTooLarge { throw ChatError.bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
+        if request.isBodyTooLarge { throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         if chat.isStreaming { reply.streamErrors = StreamErrors(form: settings.errors, spoken: settings.spokenError) }
         let target = try routes.target(for: chat.model)
         record.target = target
-        let form = AnswerForm(for: chat, caller, settings)
-        let isStreaming = chat.isStreaming
-        try await upstreams.withAnswer(to: chat, from: target, caller) { answer in
-            if isStreaming {
-                try await relay(answer, as: form, &record, &reply)
-            } else {
-                try await forward(answer, as: form, &record, &reply)
-            }
-        }
+        return (try upstreams.call(target, for: chat, caller), AnswerForm(for: chat, caller, settings))
     }
 
     /// A stream of events: they go on as they come.

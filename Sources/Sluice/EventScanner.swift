@@ -29,7 +29,7 @@ struct EventScanner {
     private var finishedCount = 0
     /// What the answer cost, when the upstream has said it.
     private(set) var usage: TokenUsage?
-    private let form: AnswerForm
+    let form: AnswerForm
     private let isCallersKey: Bool
     private let limits: Settings.Limits
     private var splitter: EventSplitter

@@ -27,7 +27,6 @@ final class Relay {
     private var preface: [UInt8] = []
     /// Events that have been looked at and are still to be sent.
     private var stretch: EventScanner.Stretch?
-    private let form: AnswerForm
     private let readsOn: Bool
     private let heartbeatPeriod: Duration
     private let timeouts: Settings.Timeouts
@@ -40,7 +39,6 @@ final class Relay {
 
     init(_ answer: UpstreamAnswer, as form: AnswerForm, _ settings: Settings, on loop: EventLoop) {
         self.answer = answer
-        self.form = form
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
         timeouts = settings.timeouts
@@ -224,7 +222,7 @@ final class Relay {
             throw ChatError.upstreamTimedOut(.firstToken, after: timeouts.firstToken)
         }
         let completion = try Completion(body, of: answer, limits)
-        guard let events = CompletionEvents.events(of: body, edits: form.edits, includesUsage: form.showsUsage) else {
+        guard let events = CompletionEvents.events(of: body, edits: scanner.form.edits, includesUsage: scanner.form.showsUsage) else {
             throw ChatError.upstreamFailed(.garbage)
         }
         scanner.noteCompletion(usage: completion.usage)

@@ -31,7 +31,7 @@ struct Routes: Sendable {
 }
 
 /// One upstream, as the place where requests for some models go.
-struct Target: Sendable {
+final class Target: Sendable {
     let match: ModelPattern
     /// The upstream's index in the settings.
     let upstream: Int

@@ -6,7 +6,7 @@ import HTTPClient
 import Logging
 
 /// The upstreams of the settings, as one worker calls them.
-struct Upstreams {
+final class Upstreams {
     /// One for each upstream, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
     private let session: Session
@@ -26,33 +26,46 @@ struct Upstreams {
         session = try Session(on: loop, configuration)
     }
 
+    /// What to ask a target.
+    ///
+    /// - Throws: `ChatError` when the request lacks what this upstream needs.
+    func call(_ target: Target, for chat: ChatRequest, _ caller: Caller) throws(ChatError) -> UpstreamCall {
+        guard let endpoint = endpoints[target.upstream] else { return .demo(DemoAnswer(chat, caller.id, on: loop)) }
+        return .http(try endpoint.request(for: chat, to: target, caller), isCallersKey: endpoint.takesCallersKey)
+    }
+
     /// Asks, and hands the answer to `body` while it is on its way. When `body` returns, or the task is cancelled, it is over.
     ///
     /// - Throws: what `body` throws, and `ChatError` when nothing can be sent.
     func withAnswer(
-        to chat: consuming ChatRequest, from target: Target, _ caller: Caller, _ body: (UpstreamAnswer) async throws -> Void
+        to call: consuming UpstreamCall, _ id: RequestID, _ body: (UpstreamAnswer) async throws -> Void
     ) async throws {
-        let id = caller.id
-        let failed: (HTTPError) -> Void = { logger.upstreamFailed(id, $0) }
-        guard let endpoint = endpoints[target.upstream] else {
-            let demo = DemoAnswer(chat, id, on: loop)
-            return try await loop.withCancellation {
+        let failed: (HTTPError) -> Void = { [logger] in logger.upstreamFailed(id, $0) }
+        switch consume call {
+        case .demo(let demo):
+            try await loop.withCancellation {
                 try await body(UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, failed: failed))
             } onCancel: {
                 demo.cancel()
             }
-        }
-        do {
-            try await session.withTransfer(endpoint.request(for: chat, to: target, caller)) { transfer in
-                let answer = UpstreamAnswer(
-                    .http(transfer), jsonDepth: jsonDepth, isCallersKey: endpoint.takesCallersKey, failed: failed)
-                try await body(answer)
+        case .http(let request, let isCallersKey):
+            do {
+                try await session.withTransfer(request) { transfer in
+                    try await body(
+                        UpstreamAnswer(.http(transfer), jsonDepth: jsonDepth, isCallersKey: isCallersKey, failed: failed))
+                }
+            } catch let error as HTTPError {
+                failed(error)
+                throw try ChatError(error)
             }
-        } catch let error as HTTPError {
-            failed(error)
-            throw try ChatError(error)
         }
     }
+}
+
+/// A question to one upstream, ready to be asked.
+enum UpstreamCall {
+    case http(HTTPRequest, isCallersKey: Bool)
+    case demo(DemoAnswer)
 }
 
 extension ChatError {
