@@ -10,6 +10,7 @@ final class ChatHandler {
     private let settings: Settings
     private let loop: EventLoop
     private let logger: Logger
+    private let log: RequestLog
     private let routes: Routes
     private let upstreams: Upstreams
     private let models: [UInt8]
@@ -19,6 +20,7 @@ final class ChatHandler {
         self.settings = settings
         self.loop = loop
         self.logger = logger
+        log = RequestLog(level: logger.logLevel)
         routes = Routes(settings)
         upstreams = try Upstreams(settings, on: loop, logger)
         models = settings.modelList
@@ -49,7 +51,7 @@ final class ChatHandler {
         } catch {
             record.callerLeft = true
         }
-        logger.answered(record, at: loop.now)
+        log.write(record, at: loop.now)
     }
 
     private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {

@@ -17,51 +17,73 @@ struct JSONLog: LogHandler {
 
     func log(event: LogEvent) {
         var line: [UInt8] = []
-        line.reserveCapacity(512)
-        line.append(#"{"time":""#)
-        line.appendTime()
-        line.append(#"","level":""#)
-        line.append(event.level.rawValue)
-        line.append(#"","message":"#)
+        var clock = LogClock()
+        clock.appendStart(of: event.level, to: &line)
         line.appendJSONString(event.message.description)
         for (name, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) {
             line.append(",")
             line.appendJSONString(name)
             line.append(":")
-            line.append(value)
+            line.appendJSONString(value.description)
         }
         line.append("}\n")
-        // A log that nobody can take must not stop the service.
-        _ = unsafe write(STDERR_FILENO, line, line.count)
+        writeLine(line)
+    }
+}
+
+/// A log that nobody can take must not stop the service: what cannot be written is lost.
+func writeLine(_ line: [UInt8]) { _ = unsafe write(STDERR_FILENO, line, line.count) }
+
+/// The time as the log has it: RFC 3339, in UTC, to the millisecond.
+struct LogClock {
+    /// The text of the last second that was asked for.
+    private var text: [UInt8] = []
+    private var second = time_t.min
+
+    /// Appends a line's time and level, and the name of its message.
+    mutating func appendStart(of level: Logger.Level, to line: inout [UInt8]) {
+        var now = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
+        if now.tv_sec != second {
+            second = now.tv_sec
+            text = Self.text(of: second)
+        }
+        line.append(#"{"time":""#)
+        line.append(contentsOf: text)
+        line.append(decimal: now.tv_nsec / 1_000_000, digits: 3)
+        line.append(#"Z","level":""#)
+        line.append(level.rawValue)
+        line.append(#"","message":"#)
+    }
+
+    private static func text(of second: time_t) -> [UInt8] {
+        var second = second
+        var parts = unsafe tm()
+        _ = unsafe gmtime_r(&second, &parts)
+        let (year, month, day) = unsafe (parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday)
+        let (hour, minute, seconds) = unsafe (parts.tm_hour, parts.tm_min, parts.tm_sec)
+        var text: [UInt8] = []
+        for (number, digits, end) in [
+            (year, 4, "-"), (month, 2, "-"), (day, 2, "T"), (hour, 2, ":"), (minute, 2, ":"), (seconds, 2, "."),
+        ] {
+            text.append(decimal: Int(number), digits: digits)
+            text.append(end)
+        }
+        return text
     }
 }
 
 extension [UInt8] {
-    /// Numbers stay numbers; everything else is a string.
-    fileprivate mutating func append(_ value: Logger.Metadata.Value) {
-        switch value {
-        case .stringConvertible(let number as Int): append(String(number))
-        case .stringConvertible(let number as Double): append(String(number))
-        default: appendJSONString(value.description)
+    /// Appends a number that is not negative, with zeros before it up to a number of digits.
+    mutating func append(decimal number: Int, digits: Int = 1) {
+        var (divisor, count) = (1, 1)
+        while count < digits || number / divisor >= 10 {
+            divisor *= 10
+            count += 1
         }
-    }
-
-    /// RFC 3339, in UTC, to the millisecond.
-    fileprivate mutating func appendTime() {
-        var now = timespec()
-        _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
-        var parts = unsafe tm()
-        _ = unsafe gmtime_r(&now.tv_sec, &parts)
-        let (year, month, day) = unsafe (parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday)
-        let (hour, minute, second) = unsafe (parts.tm_hour, parts.tm_min, parts.tm_sec)
-        for (number, digits, end) in [
-            (year, 4, "-"), (month, 2, "-"), (day, 2, "T"), (hour, 2, ":"), (minute, 2, ":"), (second, 2, "."),
-            (Int32(now.tv_nsec / 1_000_000), 3, "Z"),
-        ] {
-            let text = String(number)
-            append(contentsOf: repeatElement(UInt8(ascii: "0"), count: Swift.max(0, digits - text.utf8.count)))
-            append(text)
-            append(end)
+        while divisor > 0 {
+            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / divisor % 10))
+            divisor /= 10
         }
     }
 }

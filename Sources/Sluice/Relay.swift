@@ -222,7 +222,8 @@ final class Relay {
             throw ChatError.upstreamTimedOut(.firstToken, after: timeouts.firstToken)
         }
         let completion = try Completion(body, of: answer, limits)
-        guard let events = CompletionEvents.events(of: body, edits: scanner.form.edits, includesUsage: scanner.form.showsUsage) else {
+        guard let events = CompletionEvents.events(of: body, edits: scanner.form.edits, includesUsage: scanner.form.showsUsage)
+        else {
             throw ChatError.upstreamFailed(.garbage)
         }
         scanner.noteCompletion(usage: completion.usage)

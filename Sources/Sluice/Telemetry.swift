@@ -44,46 +44,7 @@ extension Logger {
         if error != .cancelled { warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"]) }
     }
 
-    /// The one line of each request, on every way out. A mistake of the caller is its own business; a key that is refused is the
-    /// operator's.
-    func answered(_ record: RequestRecord, at end: Instant) {
-        let level: Level =
-            switch record.error {
-            case .upstreamRefusedKey, .internalDefect: .error
-            case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge,
-                .overloaded:
-                .warning
-            default: .info
-            }
-        guard level >= logLevel else { return }
-        var metadata: Metadata = [
-            "request": "\(record.id)", "ending": "\(record.ending)",
-            "status": .stringConvertible(record.error?.status ?? 200),
-            "seconds": .stringConvertible((end - record.start).inSeconds),
-            "bytes": .stringConvertible(record.bytesCount),
-        ]
-        if let client = record.client { metadata["client"] = .string(client) }
-        if let call = record.call { metadata["call"] = .string(call) }
-        if let target = record.target {
-            metadata["route"] = .string(target.match.description)
-            metadata["upstream"] = .string(target.upstreamName)
-        }
-        if let firstEvent = record.firstEvent {
-            metadata["first_event"] = .stringConvertible((firstEvent - record.start).inSeconds)
-        }
-        if let usage = record.usage {
-            metadata["prompt_tokens"] = .stringConvertible(usage.promptTokens)
-            metadata["completion_tokens"] = .stringConvertible(usage.completionTokens)
-        }
-        log(level: level, "answered", metadata: metadata)
-    }
-
     func requestBroken(_ id: RequestID, _ error: any Error) {
         self.error("a request failed by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
     }
-}
-
-extension Duration {
-    /// For people: milliseconds are enough.
-    var inSeconds: Double { Double(nanoseconds / 1_000_000) / 1000 }
 }

@@ -1,0 +1,78 @@
+// The one line that each request leaves in the log. Written by hand: it is the only one whose cost counts.
+
+import Chat
+import EventLoop
+import Glibc
+import Logging
+
+/// One worker's writer of request lines.
+final class RequestLog {
+    private let level: Logger.Level
+    private var line: [UInt8] = []
+    private var clock = LogClock()
+
+    /// - Parameter level: of the least important lines that are written.
+    init(level: Logger.Level) { self.level = level }
+
+    /// Writes the line of a request that ended just now. No message, key, token or phone number has a place in it.
+    func write(_ record: RequestRecord, at end: Instant) {
+        guard record.level >= level else { return }
+        line.removeAll(keepingCapacity: true)
+        clock.appendStart(of: record.level, to: &line)
+        line.append(#""answered","request":"#)
+        line.appendJSONString(record.id.description)
+        append("client", record.client)
+        append("call", record.call)
+        append("route", record.target?.match.description)
+        append("upstream", record.target?.upstreamName)
+        append("status", record.error?.status ?? 200)
+        append("ending", record.ending)
+        if let firstEvent = record.firstEvent { append("first_event", firstEvent - record.start) }
+        append("seconds", end - record.start)
+        append("bytes", record.bytesCount)
+        if let usage = record.usage {
+            append("prompt_tokens", usage.promptTokens)
+            append("completion_tokens", usage.completionTokens)
+        }
+        line.append("}\n")
+        writeLine(line)
+    }
+
+    private func append(_ name: String, _ value: String?) {
+        guard let value else { return }
+        appendName(name)
+        line.appendJSONString(value)
+    }
+
+    private func append(_ name: String, _ value: Int) {
+        appendName(name)
+        line.append(decimal: value)
+    }
+
+    /// In seconds, to the millisecond.
+    private func append(_ name: String, _ value: Duration) {
+        appendName(name)
+        let milliseconds = Int(max(0, value.nanoseconds) / 1_000_000)
+        line.append(decimal: milliseconds / 1000)
+        line.append(UInt8(ascii: "."))
+        line.append(decimal: milliseconds % 1000, digits: 3)
+    }
+
+    private func appendName(_ name: String) {
+        line.append(contentsOf: [UInt8(ascii: ","), UInt8(ascii: "\"")])
+        line.append(name)
+        line.append(contentsOf: [UInt8(ascii: "\""), UInt8(ascii: ":")])
+    }
+}
+
+extension RequestRecord {
+    /// A mistake of the caller is its own business; a key that is refused is the operator's.
+    fileprivate var level: Logger.Level {
+        switch error {
+        case .upstreamRefusedKey, .internalDefect: .error
+        case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded:
+            .warning
+        default: .info
+        }
+    }
+}
