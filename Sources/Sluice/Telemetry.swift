@@ -34,9 +34,13 @@ extension Logger {
         error("a connection cannot be served", metadata: ["reason": "\(failure)"])
     }
 
-    /// Once a connection, at debug: on a socket that only the web server reaches it is a defect of that server or a probe.
+    /// Once a connection, at debug: on a socket that only the web server reaches it is a defect of that server or a probe. The first
+    /// peer that may not connect is a warning, since it may be the web server itself.
     func connectionRefused(_ reason: Refusal, total: Int) {
-        debug("a FastCGI connection was refused", metadata: ["reason": "\(reason)", "total": "\(total)"])
+        let isWarning = if case .peerNotAllowed = reason { total == 1 } else { false }
+        log(
+            level: isWarning ? .warning : .debug, "a FastCGI connection was refused",
+            metadata: ["reason": "\(reason)", "total": "\(total)"])
     }
 
     /// The reason in libcurl's words, which the caller does not get.

@@ -75,6 +75,25 @@ import Testing
         }
     }
 
+    @Test(arguments: WebServer.selected)
+    func `has what an answer cost whose caller left, where the settings say to drain it`(server: WebServer) async throws {
+        let gate = try Gate()
+        let rest = [Chunks.content("more"), Chunks.finish(), Chunks.usage(prompt: 30, completion: 20), Chunks.done]
+        let more = (0..<200).flatMap { [Reply.Step.text(Chunks.content("\($0)")), .pause(.milliseconds(1))] }
+        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .wait(gate)] + more + rest.map(Reply.Step.text)))
+        try await Site.with(server, upstream: upstream, settings: "on_disconnect = \"drain\"\n" + plainSettings) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: "assistant")
+            stream.close()
+            gate.open()
+            try await upstream.request().finished()
+            let line = try await requests(in: site, count: 1).first
+            #expect(line?["ending"] as? String == "caller_left")
+            #expect(line?["prompt_tokens"] as? Int == 30)
+            #expect(line?["completion_tokens"] as? Int == 20)
+        }
+    }
+
     // MARK: Secrets
 
     /// A secret for each place where one can stand.

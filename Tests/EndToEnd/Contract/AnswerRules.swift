@@ -261,7 +261,7 @@ let eventErrorRules: [Rule] = [
 let spokenSettings = """
     spoken_error = "Sorry, say \\"that\\" again?"
     refusal = "speak"
-    timeouts = { first_token = "200ms", idle = "200ms" }
+    timeouts = { first_token = "2s", idle = "2s" }
 
     """ + plainSettings
 
@@ -286,4 +286,21 @@ let spokenRules: [Rule] = [
             event(#""choices":[{"index":0,"delta":{"role":"assistant","content":"I \u0063annot.","refusal":"I \u0063annot."}}]"#),
             Chunks.finish(), Chunks.done,
         ]),
+]
+
+/// Comments that have committed the 200 come before all of these.
+let heartbeatRules: [Rule] = [
+    Rule(
+        "an answer that is slow to begin", upstreamGets: asked(),
+        answer: Reply([.pause(.milliseconds(150))] + Chunks.stream(["Hel", "lo"]).map(Reply.Step.text)),
+        callerGets: .says("Hello")),
+    Rule(
+        "an answer with a pause inside", upstreamGets: asked(),
+        answer: Reply(
+            [.text(Chunks.role()), .pause(.milliseconds(150))] + Chunks.stream(["Hello"]).dropFirst().map(Reply.Step.text)),
+        callerGets: .says("Hello")),
+    Rule(
+        "an upstream that fails slowly", upstreamGets: asked(),
+        answer: .raw(.pause(.milliseconds(150)), .text("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")), callerGets: spoken),
+    Rule("an upstream that is silent", upstreamGets: asked(), answer: .silence, callerGets: spoken),
 ]

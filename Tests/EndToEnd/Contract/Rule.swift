@@ -79,6 +79,7 @@ struct Chapter: Sendable, CustomTestStringConvertible {
         Chapter(title: "Errors", settings: plainSettings, rules: errorRules),
         Chapter(title: "Errors as events", settings: "errors = \"sse\"\n" + plainSettings, rules: eventErrorRules),
         Chapter(title: "Spoken errors", settings: spokenSettings, rules: spokenRules),
+        Chapter(title: "Heartbeats", settings: "heartbeat = \"20ms\"\n" + spokenSettings, rules: heartbeatRules),
     ]
 }
 
