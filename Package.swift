@@ -40,7 +40,7 @@ let package = Package(
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "TestSupport"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
-        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat"]),
+        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "TestSupport"]),
         .testTarget(name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["clients"]),
     ]
 )

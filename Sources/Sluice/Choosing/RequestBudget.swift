@@ -1,0 +1,71 @@
+// How many extra attempts the recent requests pay for.
+
+import EventLoop
+
+/// A share of the requests of a sliding window, for what goes beyond one attempt per request: retries, or hedges.
+///
+///     budget.noteRequest(at: now)                  // once for each request
+///     if budget.take(at: now) { … }                // once for each extra attempt
+///
+/// Both cost a few nanoseconds and do not depend on the number of requests. The window moves in tenths of its length. Times may
+/// come a little out of order, as they do from several workers.
+struct RequestBudget: Sendable {
+    /// Of the window's requests, in percent.
+    private let percent: Int
+    /// Extra attempts in a window that are granted in any case, so that a server with few requests has some.
+    private let minimum: Int
+    private let slotNanoseconds: Int64
+
+    private var requests = Counts(repeating: 0)
+    private var extras = Counts(repeating: 0)
+    private var requestsSum = 0
+    private var extrasSum = 0
+    /// The slot of the last time that was told, counted from the clock's start.
+    private var current: Int64 = 0
+
+    private typealias Counts = [10 of Int]
+
+    init(percent: Int, minimum: Int, window: Duration) {
+        self.percent = percent
+        self.minimum = minimum
+        slotNanoseconds = max(window.nanoseconds / 10, 1)
+    }
+
+    static func retries(percent: Int = 20) -> RequestBudget {
+        RequestBudget(percent: percent, minimum: percent > 0 ? 3 : 0, window: .seconds(10))
+    }
+
+    /// Over a longer window, as a share of a few requests is no whole hedge.
+    static func hedges(percent: Int = 10) -> RequestBudget {
+        RequestBudget(percent: percent, minimum: percent > 0 ? 1 : 0, window: .seconds(60))
+    }
+
+    mutating func noteRequest(at now: Instant) {
+        advance(to: now)
+        requests[slot] += 1
+        requestsSum += 1
+    }
+
+    /// Whether one more attempt may be made; then it is counted.
+    mutating func take(at now: Instant) -> Bool {
+        advance(to: now)
+        guard extrasSum < max(minimum, requestsSum * percent / 100) else { return false }
+        extras[slot] += 1
+        extrasSum += 1
+        return true
+    }
+
+    private var slot: Int { Int(current % 10) }
+
+    /// Forgets what the window has left behind.
+    private mutating func advance(to now: Instant) {
+        let target = now.nanoseconds / slotNanoseconds
+        guard target > current else { return }
+        current = max(current, target - 10)
+        while current < target {
+            current += 1
+            requestsSum -= exchange(&requests[slot], with: 0)
+            extrasSum -= exchange(&extras[slot], with: 0)
+        }
+    }
+}
