@@ -1,0 +1,125 @@
+// Whether a target is worth asking: one that fails repeatedly rests, and one request finds out whether it is well again.
+
+import EventLoop
+
+/// When a target rests, and for how long.
+struct RestPlan: Sendable {
+    /// Failures in a row (`rest_after`).
+    var failuresMax = 5
+    /// Failures among the last 20 outcomes, in percent.
+    var failedPercentMax = 50
+    /// The first rest; each probe that fails doubles it.
+    var restFor = Duration.seconds(10)
+    var restMax = Duration.seconds(300)
+}
+
+/// What is known of one target's health. All workers share it, so whoever holds it locks it.
+///
+///     switch health.enter(at: now, isLastResort: attempt.isLastResort) {
+///     case nil: selection.refused(attempt.id, .resting)
+///     case let admission?: …; health.succeeded(admission)       // or failed, or abandoned: exactly one of them
+///     }
+///
+/// What attempts from before a rest have to say does not count after it began.
+struct TargetHealth: Sendable {
+    /// An attempt's leave to ask the target, to be handed back with its outcome.
+    struct Admission: Equatable, Sendable {
+        fileprivate let period: UInt32
+        let isProbe: Bool
+    }
+
+    private enum State {
+        case working
+        case resting(until: Instant, for: Duration)
+        /// A probe is on its way, since `start`. When it comes before its time, as a last resort, its failure prolongs nothing.
+        case probing(start: Instant, until: Instant, for: Duration)
+    }
+
+    private let plan: RestPlan
+    private var state = State.working
+    /// Counts rests, recoveries and probes, to tell outcomes that are out of date.
+    private var period: UInt32 = 0
+    private var failuresInRow = 0
+    /// The last outcomes, the newest in the lowest bit; 1 is a failure.
+    private var outcomes: UInt32 = 0
+    private var outcomesCount = 0
+
+    private static let outcomesMax = 20
+
+    init(_ plan: RestPlan = RestPlan()) { self.plan = plan }
+
+    /// Whether requests that have another target leave this one alone. False when its probe is due.
+    func isResting(at now: Instant) -> Bool {
+        switch state {
+        case .working: false
+        case .resting(let end, _): now < end
+        // A probe that hangs does not keep all others away for ever.
+        case .probing(let start, _, _): now < start + plan.restFor
+        }
+    }
+
+    /// Asks for leave before an attempt.
+    /// - Parameter isLastResort: there is no other target, so it is tried though it rests, and is the probe if there is none.
+    /// - Returns: nil when the target is to be left alone.
+    mutating func enter(at now: Instant, isLastResort: Bool = false) -> Admission? {
+        let isResting = isResting(at: now)
+        if isResting && !isLastResort { return nil }
+        switch state {
+        case .working: return Admission(period: period, isProbe: false)
+        // Another one is the probe, so this one's outcome says nothing.
+        case .probing where isResting: return Admission(period: period &- 1, isProbe: false)
+        case .resting(let end, let rest), .probing(_, let end, let rest):
+            period &+= 1
+            state = .probing(start: now, until: end, for: rest)
+            return Admission(period: period, isProbe: true)
+        }
+    }
+
+    /// The attempt got its first token, or a verdict on its request: the target works.
+    mutating func succeeded(_ admission: Admission) {
+        guard admission.period == period else { return }
+        if admission.isProbe { begin(.working) }
+        failuresInRow = 0
+        note(failed: false)
+    }
+
+    /// The attempt failed by the target's fault (`AttemptFailure.isTargets`), or was cut off by a timeout.
+    mutating func failed(_ admission: Admission, at now: Instant) {
+        guard admission.period == period else { return }
+        switch state {
+        case .resting: return
+        case .probing(let start, let end, let rest):
+            // Last resorts come as fast as requests: doubling the rest for each would end in the longest at once.
+            if start < end { return begin(.resting(until: end, for: rest)) }
+            let longer = min(rest + rest, plan.restMax)
+            begin(.resting(until: now + longer, for: longer))
+        case .working:
+            failuresInRow += 1
+            note(failed: true)
+            if failuresInRow >= plan.failuresMax || isMostlyFailing {
+                begin(.resting(until: now + plan.restFor, for: plan.restFor))
+            }
+        }
+    }
+
+    /// The attempt ended without telling anything: cancelled, because another won or the caller left, or never started.
+    mutating func abandoned(_ admission: Admission) {
+        guard admission.period == period, case .probing(_, let end, let rest) = state else { return }
+        begin(.resting(until: end, for: rest))
+    }
+
+    private mutating func begin(_ state: State) {
+        self.state = state
+        period &+= 1
+        (failuresInRow, outcomes, outcomesCount) = (0, 0, 0)
+    }
+
+    private mutating func note(failed: Bool) {
+        outcomes = (outcomes << 1 | (failed ? 1 : 0)) & (1 << Self.outcomesMax - 1)
+        outcomesCount = min(outcomesCount + 1, Self.outcomesMax)
+    }
+
+    private var isMostlyFailing: Bool {
+        outcomesCount == Self.outcomesMax && outcomes.nonzeroBitCount * 100 >= plan.failedPercentMax * Self.outcomesMax
+    }
+}
