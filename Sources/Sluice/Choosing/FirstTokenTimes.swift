@@ -1,0 +1,49 @@
+// How long a target takes to its first token, as a percentile of its recent answers.
+
+import EventLoop
+
+/// The last 128 first-token times of one target, in 1 KiB. Noting one costs a short copy, asking nothing.
+///
+/// An attempt that was cancelled before its first token, because its hedge won, is to be noted with the time that it had waited:
+/// were only the quick ones known, the percentile would sink, and hedges come ever sooner.
+struct FirstTokenTimes: Sendable {
+    /// In the order of their coming, a ring; microseconds.
+    private var recent: [UInt32] = []
+    private var sorted: [UInt32] = []
+    private var oldest = 0
+
+    private static let countMax = 128
+    /// Fewer say nothing about the rare slow ones.
+    private static let countMin = 20
+
+    mutating func note(_ time: Duration) {
+        let microseconds = UInt32(clamping: time.nanoseconds / 1000)
+        if recent.count < Self.countMax {
+            recent.append(microseconds)
+        } else {
+            sorted.remove(at: place(of: recent[oldest]))
+            recent[oldest] = microseconds
+            oldest = (oldest + 1) % Self.countMax
+        }
+        sorted.insert(microseconds, at: place(of: microseconds))
+    }
+
+    /// The shortest time within which that share of the recent answers began, by nearest rank.
+    /// - Parameter percent: in 1...100, such as 95.
+    /// - Returns: nil while fewer than 20 are known.
+    func percentile(_ percent: Int) -> Duration? {
+        guard sorted.count >= Self.countMin else { return nil }
+        let rank = (sorted.count * min(max(percent, 1), 100) + 99) / 100
+        return .microseconds(Int64(sorted[rank - 1]))
+    }
+
+    /// The first place whose time is not below.
+    private func place(of time: UInt32) -> Int {
+        var range = 0..<sorted.count
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            range = sorted[middle] < time ? middle + 1..<range.upperBound : range.lowerBound..<middle
+        }
+        return range.lowerBound
+    }
+}
