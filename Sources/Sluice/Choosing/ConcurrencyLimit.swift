@@ -1,0 +1,67 @@
+// How many attempts run on one upstream at a time, and whose turn it is when one ends.
+
+/// The places of one upstream (`concurrent = N`) and the queue for them. The waiting itself is its owner's, who locks it too.
+///
+///     switch limit.enter() {
+///     case .entered: …; next = limit.leave()                     // wake the one that is next: it has its place already
+///     case .queued(let ticket): …; limit.withdraw(ticket)         // when it waited too long
+///     case .full: …
+///     }
+struct ConcurrencyLimit: Sendable {
+    struct Ticket: Hashable, Sendable { fileprivate let number: UInt64 }
+
+    enum Entry: Equatable, Sendable {
+        case entered
+        case queued(Ticket)
+        case full
+    }
+
+    /// Nil for no limit; the count is kept all the same.
+    private let runningMax: Int?
+    private let queueMax: Int
+    /// How many hold a place: the load by which targets are spread.
+    private(set) var runningCount = 0
+    /// In the order of their coming.
+    private var queue: [Ticket] = []
+    private var nextNumber: UInt64 = 0
+
+    init(_ runningMax: Int? = nil, queueMax: Int = 100) {
+        self.runningMax = runningMax
+        self.queueMax = queueMax
+    }
+
+    /// Whether one more would get a place at once.
+    var hasRoom: Bool { runningMax.map { runningCount < $0 } ?? true }
+
+    /// - Parameter mayWait: false for one that gives up when it would have to, as a hedge does.
+    mutating func enter(mayWait: Bool = true) -> Entry {
+        if hasRoom {
+            runningCount += 1
+            return .entered
+        }
+        guard mayWait, queue.count < queueMax else { return .full }
+        let ticket = Ticket(number: nextNumber)
+        nextNumber += 1
+        queue.append(ticket)
+        return .queued(ticket)
+    }
+
+    /// Gives a place back.
+    /// - Returns: who has it now, the first of the queue; nil when nobody waits.
+    mutating func leave() -> Ticket? {
+        precondition(runningCount > 0, "a place is given back once")
+        if queue.isEmpty {
+            runningCount -= 1
+            return nil
+        }
+        return queue.removeFirst()
+    }
+
+    /// Takes one out of the queue.
+    /// - Returns: false when it is not in the queue any more: it has been given a place, and has to `leave()` like any other.
+    mutating func withdraw(_ ticket: Ticket) -> Bool {
+        guard let index = queue.firstIndex(of: ticket) else { return false }
+        queue.remove(at: index)
+        return true
+    }
+}
