@@ -1,0 +1,51 @@
+// What an attempt's failure means for the request.
+
+import Chat
+
+/// Why an attempt failed before it won.
+struct AttemptFailure: Equatable, Sendable {
+    let error: ChatError
+    /// What the upstream asked for with its status, by `RetryAfter`.
+    var retryAfter: Duration?
+
+    init(_ error: ChatError, retryAfter: Duration? = nil) {
+        self.error = error
+        self.retryAfter = retryAfter
+    }
+
+    enum Consequence {
+        /// The same target may do better in a moment.
+        case retry
+        /// It took its time already: another target comes first.
+        case elsewhere
+        /// No target is asked again, unless `fallback_on` lists the status.
+        case end
+    }
+
+    var consequence: Consequence {
+        switch error {
+        case .upstreamRefused(status: 429, _): .retry
+        case .upstreamFailed(.status(let status)): status == 408 || status == 409 || status >= 500 ? .retry : .end
+        case .upstreamFailed, .upstreamCutOff: .retry
+        case .upstreamTimedOut: .elsewhere
+        default: .end
+        }
+    }
+
+    /// The response's status, where that was the failure.
+    var status: Int? {
+        switch error {
+        case .upstreamRefused(let status, _), .upstreamRefusedKey(let status), .upstreamFailed(.status(let status)): status
+        default: nil
+        }
+    }
+
+    /// Whether it says something about the request, and so tells the caller more than any trouble of an upstream.
+    var isVerdict: Bool {
+        if case .upstreamRefused(let status, _) = error { return status != 429 }
+        return false
+    }
+
+    /// Whether it counts against the target (`TargetHealth`). One that refuses a request, or Sluice's key, works.
+    var isTargets: Bool { consequence != .end }
+}

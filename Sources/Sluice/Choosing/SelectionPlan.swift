@@ -1,0 +1,46 @@
+// What a selection goes by: the settings of a route, and its targets as they stand when a request begins.
+
+import EventLoop
+
+/// How far one request may be tried again, and elsewhere.
+struct SelectionPlan: Sendable {
+    /// Further attempts on the same target, beyond the first.
+    var retriesMax = 2
+    var backoff = Backoff()
+    /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
+    var retryAfterMax = Duration.seconds(2)
+    /// Statuses that are a verdict on the request, or refuse Sluice's key, and go to the next target all the same.
+    var fallbackOn: [Int] = []
+}
+
+/// Exponential back-off with full jitter: a random time up to a bound that doubles with each attempt.
+struct Backoff: Sendable {
+    var base = Duration.milliseconds(100)
+    var max = Duration.seconds(2)
+
+    /// - Parameter tries: attempts that the target has had, at least 1.
+    func delay(after tries: Int, using generator: inout some RandomNumberGenerator) -> Duration {
+        let (doubled, overflow) = base.nanoseconds.multipliedReportingOverflow(by: 1 << Swift.min(tries - 1, 32))
+        let bound = overflow ? max.nanoseconds : Swift.min(doubled, max.nanoseconds)
+        return .nanoseconds(Int64.random(in: 0...Swift.max(bound, 0), using: &generator))
+    }
+}
+
+/// A target of the matched route, as it stands when the request begins.
+struct SelectionTarget: Sendable {
+    /// From an attempt's start to its first event with content, a tool call or a refusal. For an answer that is not streamed,
+    /// whose first sign is its last, it should be `total`.
+    var firstToken = Duration.seconds(15)
+    /// From the request's start, whatever earlier attempts took of it.
+    var total = Duration.seconds(600)
+    /// From an attempt's start to the start of another beside it; nil for never. A percentile is looked up before.
+    var hedgeAfter: Duration?
+    /// Whether it is to be left alone while there is another. False for one whose probe is due, so that this request can be it.
+    var isResting = false
+    /// At least 1; neighbours that have one share the load in proportion. Nil stands in the order alone.
+    var weight: Int?
+    /// Attempts that run on it now, of all workers.
+    var outstandingCount = 0
+    /// Whether one more may start without a wait.
+    var hasRoom = true
+}

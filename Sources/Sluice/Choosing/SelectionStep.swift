@@ -1,0 +1,51 @@
+// What a selection says, and what may be said against it.
+
+import Chat
+import EventLoop
+
+extension Selection {
+    enum Step: Equatable, Sendable {
+        case start(Attempt)
+        case cancel(Int, Cancellation)
+        /// May be `distantFuture`.
+        case wait(until: Instant)
+        case win(Int)
+        /// With the attempt that the error is from, if it is from one: its `retry-after` and the like are the caller's to see.
+        case giveUp(ChatError, of: Int?)
+    }
+
+    struct Attempt: Equatable, Sendable {
+        enum Reason: Sendable {
+            case first
+            /// Again on the same target: if the retry budget has room (`Refusal.overBudget`).
+            case retry
+            /// On the next target, in place of one that failed or sent no first token in time.
+            case fallback
+            /// Beside another: if the hedge budget and the target have room at once. A hedge never waits in a queue.
+            case hedge
+        }
+        /// Counts from 0 within the request.
+        let id: Int
+        /// The target's place in the route.
+        let target: Int
+        let reason: Reason
+        /// Its target rests, and is tried for want of any other; `TargetHealth` has no say.
+        let isLastResort: Bool
+    }
+
+    /// Why a start is forbidden.
+    enum Refusal: Sendable {
+        case overBudget
+        /// The target's queue is full, or the attempt waited in it for too long.
+        case full(retryAfter: Duration)
+        /// The target has gone to rest, or another request is its probe, since the request began.
+        case resting
+    }
+
+    enum Cancellation: Equatable, Sendable {
+        /// Another won, or a verdict on the request came: nothing against its target.
+        case lost
+        /// `firstToken` or `total`: its target's failure, if it had started.
+        case timedOut(UpstreamTimeout)
+    }
+}
