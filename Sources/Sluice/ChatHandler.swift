@@ -55,7 +55,7 @@ final class ChatHandler {
     }
 
     private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        switch try Route(request) {
+        switch try RequestKind(request) {
         case .chat: try await answerChat(request, &record, &reply)
         case .models: try await reply.sendJSON(models)
         case .openAPI: try await reply.sendJSON(openAPIDocument)
@@ -86,7 +86,7 @@ final class ChatHandler {
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         if chat.isStreaming { reply.streamErrors = StreamErrors(form: settings.errors, spoken: settings.spokenError) }
-        let target = try routes.target(for: chat.model)
+        let target = try routes.route(for: chat.model).targets[0]
         record.target = target
         return (try upstreams.call(target, for: chat, caller), AnswerForm(for: chat, caller, settings))
     }

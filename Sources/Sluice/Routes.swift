@@ -1,10 +1,10 @@
-// Which upstream answers a request, by its model, and how the request is changed on the way.
+// Which upstreams may answer a request, by its model, and how the request is changed on the way.
 
 import Chat
 
 /// The models of the settings, in their order.
 struct Routes: Sendable {
-    private let targets: [Target]
+    private let routes: [Route]
     private let defaultModel: String?
     private let known: [String]
 
@@ -12,26 +12,41 @@ struct Routes: Sendable {
     init(_ settings: Settings) {
         defaultModel = settings.defaultModel
         known = settings.modelNames
-        targets = settings.models.flatMap { model in
-            model.targets.compactMap { target in
-                settings.upstreams.firstIndex { $0.name == target.upstream }.map { index in
-                    Target(model, target, settings.upstreams[index], at: index, defaultModel: settings.defaultModel)
-                }
-            }
-        }
+        routes = settings.models.indices.map { Route(settings, model: $0) }
     }
 
     /// - Parameter model: what the caller asked for; nil takes the settings' default, or the route for anything.
     /// - Throws: `ChatError.modelNotFound`, or `.invalidParameter` when only some models have a route and none was named.
-    func target(for model: String?) throws(ChatError) -> Target {
+    func route(for model: String?) throws(ChatError) -> Route {
         let name = model ?? defaultModel
-        if let target = targets.first(where: { $0.match.matches(name ?? "") }) { return target }
+        if let route = routes.first(where: { $0.match.matches(name ?? "") }) { return route }
         throw name == nil ? .invalidParameter("model", .missing) : .modelNotFound(known: known)
     }
 }
 
-/// One upstream, as the place where requests for some models go.
+/// Where requests for some models go.
+final class Route: Sendable {
+    let match: ModelPattern
+    /// The model's index in the settings.
+    let index: Int
+    /// At least one, in the settings' order.
+    let targets: [Target]
+
+    fileprivate init(_ settings: Settings, model index: Int) {
+        let model = settings.models[index]
+        match = model.match
+        self.index = index
+        targets = model.targets.compactMap { target in
+            settings.upstreams.firstIndex { $0.name == target.upstream }.map { index in
+                Target(model, target, settings.upstreams[index], at: index, defaultModel: settings.defaultModel)
+            }
+        }
+    }
+}
+
+/// One upstream, as a place where a route's requests go.
 final class Target: Sendable {
+    /// Its route's.
     let match: ModelPattern
     /// The upstream's index in the settings.
     let upstream: Int

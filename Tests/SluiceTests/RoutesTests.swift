@@ -22,18 +22,18 @@ import Testing
     ])
     func `the first pattern that matches decides`(_ model: String?, upstream: String) throws {
         let routes = routes([("gpt-4o-mini", "a"), ("o[1-9]*", "a"), ("*", "b")])
-        #expect(try routes.target(for: model).upstreamName == upstream)
+        #expect(try routes.route(for: model).targets.map(\.upstreamName) == [upstream])
     }
 
     @Test func `a request without a model takes the default's route`() throws {
         let routes = routes([("gpt-4o-mini", "a"), ("*", "b")], defaultModel: "gpt-4o-mini")
-        #expect(try routes.target(for: nil).upstreamName == "a")
+        #expect(try routes.route(for: nil).targets.map(\.upstreamName) == ["a"])
     }
 
     @Test func `a model without a route is not found, and the known ones are named`() {
         let routes = routes([("gpt-4o-mini", "a"), ("llama*", "b")])
-        #expect(throws: ChatError.modelNotFound(known: ["gpt-4o-mini"])) { try routes.target(for: "gpt-4o") }
-        #expect(throws: ChatError.invalidParameter("model", .missing)) { try routes.target(for: nil) }
+        #expect(throws: ChatError.modelNotFound(known: ["gpt-4o-mini"])) { try routes.route(for: "gpt-4o") }
+        #expect(throws: ChatError.invalidParameter("model", .missing)) { try routes.route(for: nil) }
     }
 
     @Test(arguments: [

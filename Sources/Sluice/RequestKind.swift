@@ -3,11 +3,11 @@
 import Chat
 import FastCGI
 
-enum Route {
+enum RequestKind {
     case chat, models, openAPI
 
     /// By the path's end alone: platforms append theirs to base URLs of any kind (contract §1).
-    private static let endings: [(path: String, methods: [String], route: Route)] = [
+    private static let endings: [(path: String, methods: [String], kind: RequestKind)] = [
         ("/chat/completions", ["POST"], .chat), ("/models", ["GET", "HEAD"], .models),
         ("/openapi.json", ["GET", "HEAD"], .openAPI),
     ]
@@ -22,7 +22,7 @@ enum Route {
             guard let method = request["REQUEST_METHOD"], ending.methods.contains(method) else {
                 throw .methodNotAllowed(allowed: ending.methods.joined(separator: ", "))
             }
-            self = ending.route
+            self = ending.kind
             return
         }
         throw .unknownPath
