@@ -17,6 +17,10 @@ struct Settings: Equatable, Sendable {
     var heartbeat = Duration.seconds(10)
     var limits = Limits()
     var timeouts = Timeouts()
+    /// Of each model that says nothing else.
+    var attempts = AttemptSettings()
+    /// Of each upstream that says nothing else.
+    var rest = RestPlan()
     var logLevel = Logger.Level.info
     /// A PEM file of the authorities that vouch for an upstream, instead of the system's: `SSL_CERT_FILE`, as curl and Python take it.
     var authoritiesFile: String?
@@ -58,6 +62,14 @@ struct Settings: Equatable, Sendable {
         var clientWrite = Duration.seconds(30)
         /// After SIGTERM, for streams to finish.
         var drain = Duration.seconds(30)
+
+        /// Those of a model or a target, which go before wider ones.
+        struct Own: Equatable, Sendable {
+            var connect: Duration?
+            var firstToken: Duration?
+            var idle: Duration?
+            var total: Duration?
+        }
     }
 
     /// How errors of a stream are told.
@@ -122,13 +134,41 @@ struct UpstreamSettings: Equatable, Sendable {
     var asksForUsage = true
     /// `stream_options.include_obfuscation`; nil leaves it out.
     var obfuscation: Bool?
+    /// Connections that each worker keeps open, though there is no request for them.
+    var warmCount = 0
+    /// Requests that it is asked at a time, by all workers; nil for no limit.
+    var concurrentMax: Int?
+    /// Requests that wait for one of those to end.
+    var queueMax = 100
+    var queueWait = Duration.seconds(1)
+    /// When it is left alone after failures.
+    var rest = RestPlan()
+}
+
+/// How often a request is tried again, or twice at once.
+struct AttemptSettings: Equatable, Sendable {
+    /// Further attempts on the same target, beyond the first.
+    var retriesMax = 2
+    /// Further attempts on any target, of recent requests.
+    var retryPercentMax = 20
+    /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
+    var retryAfterMax = Duration.seconds(2)
+    /// Requests that are hedged, of recent ones.
+    var hedgePercentMax = 10
 }
 
 /// Where requests for some models go, and how they are changed on the way.
 struct ModelSettings: Equatable, Sendable {
     var match: ModelPattern
+    /// At least one. The next is asked when those before it fail.
     var targets: [TargetSettings]
     var edits = ParameterEdits()
+    var attempts = AttemptSettings()
+    /// When another target is asked beside one that is slow; nil for never.
+    var hedgeAfter: HedgeDelay?
+    /// Statuses that go to the next target, though they are the request's fault, or the key's.
+    var fallbackOn: [Int] = []
+    var timeouts = Settings.Timeouts.Own()
 }
 
 /// One upstream, as a place to send a model's requests to.
@@ -137,4 +177,9 @@ struct TargetSettings: Equatable, Sendable {
     var upstream: String
     /// The model to ask it for, instead of the caller's.
     var model: String?
+    /// Neighbours that have one share the requests in proportion; one without stands in the order alone.
+    var weight: Int?
+    /// Parameters that go out whatever the caller sent, and whatever the model's edits say.
+    var set: [ParameterEdits.Value] = []
+    var timeouts = Settings.Timeouts.Own()
 }

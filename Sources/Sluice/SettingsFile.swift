@@ -8,22 +8,30 @@ import Logging
 enum SettingsKeys {
     static let file = [
         "listen", "workers", "heartbeat", "log_level", "default_model", "errors", "spoken_error", "refusal", "on_disconnect",
-        "authorities_file", "socket", "limits", "timeouts", "upstreams", "models",
+        "authorities_file", "retries", "retry_after_max", "retry_budget", "hedge_max", "rest_after", "rest_share", "rest_for",
+        "rest_max", "socket", "limits", "timeouts", "upstreams", "models",
     ]
     static let socket = ["mode", "group", "allowed_users"]
     static let limits = ["requests", "body", "parameters", "event", "answer", "json_depth"]
     static let timeouts = ["request", "connect", "first_token", "idle", "total", "client_write", "drain"]
-    static let upstream = ["kind", "url", "key", "key_file", "headers", "api_version", "parameters", "usage", "obfuscation"]
+    static let upstream = [
+        "kind", "url", "key", "key_file", "headers", "api_version", "parameters", "usage", "obfuscation", "warm", "concurrent",
+        "queue", "queue_wait", "rest_after", "rest_share", "rest_for", "rest_max",
+    ]
     static let parameters = ["add", "pass"]
-    static let model = ["match", "targets", "rename", "drop", "set", "default"]
-    static let target = ["upstream", "model"]
+    static let model = [
+        "match", "targets", "rename", "drop", "set", "default", "retries", "retry_after_max", "retry_budget", "hedge_after",
+        "hedge_max", "fallback_on", "timeouts",
+    ]
+    static let modelTimeouts = ["connect", "first_token", "idle", "total"]
+    static let target = ["upstream", "model", "weight", "set", "connect", "first_token", "idle", "total"]
 
-    static let all = [file, socket, limits, timeouts, upstream, parameters, model, target]
+    static let all = [file, socket, limits, timeouts, upstream, parameters, model, modelTimeouts, target]
 }
 
 extension ClosedRange<Duration> {
-    fileprivate static let positive = Duration.milliseconds(1)...Duration.seconds(24 * 3600)
-    fileprivate static let upToADay = Duration.zero...Duration.seconds(24 * 3600)
+    static let positive = Duration.milliseconds(1)...Duration.seconds(24 * 3600)
+    static let upToADay = Duration.zero...Duration.seconds(24 * 3600)
 }
 
 extension Settings {
@@ -39,6 +47,8 @@ extension Settings {
         file.take("refusal", into: &refusal, file.choice)
         file.take("on_disconnect", into: &onDisconnect, file.choice)
         file.take("authorities_file", into: &authoritiesFile, file.readableFile)
+        attempts.take(file)
+        rest.take(file)
         if let table = file.table("socket", keys: SettingsKeys.socket) { socket.take(table) }
         if let table = file.table("limits", keys: SettingsKeys.limits) { limits.take(table) }
         if let table = file.table("timeouts", keys: SettingsKeys.timeouts) { timeouts.take(table) }
@@ -74,6 +84,41 @@ extension Settings.Timeouts {
         table.take("total", into: &total, table.duration(in: .positive))
         table.take("client_write", into: &clientWrite, table.duration(in: .positive))
         table.take("drain", into: &drain, table.duration(in: .upToADay))
+    }
+}
+
+extension Settings.Timeouts.Own {
+    mutating func take(_ table: SettingsReader) {
+        table.take("connect", into: &connect, table.duration(in: .positive))
+        table.take("first_token", into: &firstToken, table.duration(in: .positive))
+        table.take("idle", into: &idle, table.duration(in: .positive))
+        table.take("total", into: &total, table.duration(in: .positive))
+    }
+}
+
+extension AttemptSettings {
+    /// Takes what stands at the file's top, or in a model.
+    mutating func take(_ table: SettingsReader) {
+        table.take("retries", into: &retriesMax, table.integer(in: 0...10))
+        table.take("retry_after_max", into: &retryAfterMax, table.duration(in: .upToADay))
+        table.take("retry_budget", into: &retryPercentMax, table.percentage(in: 0...100))
+        table.take("hedge_max", into: &hedgePercentMax, table.percentage(in: 0...100))
+    }
+}
+
+extension RestPlan {
+    /// Takes what stands at the file's top, or in an upstream.
+    mutating func take(_ table: SettingsReader) {
+        table.take("rest_after", into: &failuresMax, table.integer(in: 1...1000))
+        table.take("rest_share", into: &failedPercentMax, table.percentage(in: 1...100))
+        table.take("rest_for", into: &restFor, table.duration(in: .upToADay))
+        table.take("rest_max", into: &restMax, table.duration(in: .upToADay))
+        guard restFor > restMax else { return }
+        if let node = table.node("rest_for") {
+            table.problems.add(SettingsProblem(node, "must not be longer than rest_max, which is \(restMax.setting)"))
+        } else if let node = table.node("rest_max") {
+            table.problems.add(SettingsProblem(node, "must not be shorter than rest_for, which is \(restFor.setting)"))
+        }
     }
 }
 

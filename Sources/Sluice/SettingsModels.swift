@@ -5,8 +5,10 @@ import Chat
 extension SettingsReader {
     /// The file's models; nil when it has none.
     ///
-    /// - Parameter upstreams: the names that targets may have.
-    func models(_ upstreams: [String]) -> [ModelSettings]? {
+    /// - Parameters:
+    ///   - upstreams: the names that targets may have.
+    ///   - attempts: for models that say nothing else.
+    func models(_ upstreams: [String], _ attempts: AttemptSettings) -> [ModelSettings]? {
         guard let node = node("models") else { return nil }
         guard case .array(let elements) = node.value, !elements.isEmpty else {
             problems.add(SettingsProblem(node, "must be tables: [[models]]"))
@@ -14,7 +16,7 @@ extension SettingsReader {
         }
         let tables = elements.compactMap { table($0, keys: SettingsKeys.model) }
         reportUnreachable(tables)
-        return tables.compactMap { $0.model(upstreams) }
+        return tables.map { $0.model(upstreams, attempts) }
     }
 
     /// The first match counts, so one behind `*`, or behind itself, never does.
@@ -30,49 +32,43 @@ extension SettingsReader {
         }
     }
 
-    private func model(_ upstreams: [String]) -> ModelSettings? {
+    private func model(_ upstreams: [String], _ attempts: AttemptSettings) -> ModelSettings {
         if node("match") == nil { problem("needs match: a model's name, or a pattern such as \"gpt-4*\" or \"*\"") }
-        let match = value("match", text).map(ModelPattern.init)
-        let targets = targets(upstreams)
-        let edits = edits()
-        guard let match, let targets else { return nil }
-        return ModelSettings(match: match, targets: targets, edits: edits)
+        var model = ModelSettings(
+            match: ModelPattern(value("match", text) ?? "*"), targets: targets(upstreams), edits: edits(), attempts: attempts)
+        model.attempts.take(self)
+        take("hedge_after", into: &model.hedgeAfter, hedgeDelay)
+        take("fallback_on", into: &model.fallbackOn, statuses)
+        if let table = table("timeouts", keys: SettingsKeys.modelTimeouts) { model.timeouts.take(table) }
+        if model.targets.count == 1 { reportSettingsOfSeveralTargets() }
+        return model
     }
 
-    // MARK: Targets
-
-    private func targets(_ upstreams: [String]) -> [TargetSettings]? {
-        guard let node = node("targets") else {
-            if upstreams.count == 1 { return [TargetSettings(upstream: upstreams[0])] }
-            problem("needs targets: there are several upstreams, \(upstreams.joined(separator: ", "))")
-            return nil
+    /// With one target there is nowhere else to go.
+    private func reportSettingsOfSeveralTargets() {
+        for member in members where ["hedge_after", "fallback_on"].contains(member.key) {
+            problems.add(SettingsProblem(member.node, "has no meaning with one target: there is no other to ask"))
         }
-        guard case .array(let elements) = node.value, let first = elements.first else {
-            problems.add(SettingsProblem(node, "must be an array of an upstream's name, or of {upstream = …, model = …}"))
-            return nil
-        }
-        if elements.count > 1 { problems.add(SettingsProblem(node, "can have one target so far, not \(elements.count)")) }
-        return target(first, upstreams).map { [$0] }
     }
 
-    private func target(_ node: SettingsNode, _ upstreams: [String]) -> TargetSettings? {
-        if case .string = node.value { return upstream(node, upstreams).map { TargetSettings(upstream: $0) } }
-        guard let table = table(node, keys: SettingsKeys.target) else { return nil }
-        guard let name = table.node("upstream") else {
-            table.problem("needs upstream")
-            return nil
+    /// A time, or a percentile of times.
+    private func hedgeDelay(_ node: SettingsNode) throws(SettingsProblem) -> HedgeDelay {
+        var text = ""
+        if case .string = node.value { text = try self.text(node) }
+        guard text.hasPrefix("p") else { return .after(try duration(in: .positive)(node)) }
+        guard let percent = Int(text.dropFirst()), (1...99).contains(percent), text == "p\(percent)" else {
+            throw SettingsProblem(node, "must be a percentile from \"p1\" to \"p99\", or a duration")
         }
-        let model = table.value("model", table.text)
-        return upstream(name, upstreams).map { TargetSettings(upstream: $0, model: model) }
+        return .percentile(percent)
     }
 
-    private func upstream(_ node: SettingsNode, _ upstreams: [String]) -> String? {
-        guard let name = checked(node, text) else { return nil }
-        if upstreams.contains(name) { return name }
-        let hint = nearest(to: name, among: upstreams).map { "did you mean '\($0)'?" }
-        problems.add(
-            SettingsProblem(node, "names no upstream; \(hint ?? "there are: \(upstreams.joined(separator: ", "))")"))
-        return nil
+    private func statuses(_ node: SettingsNode) throws(SettingsProblem) -> [Int] {
+        guard case .array(let elements) = node.value else {
+            throw SettingsProblem(node, "must be an array of statuses, as in [404, 422]")
+        }
+        var statuses: [Int] = []
+        for element in elements { statuses.append(try integer(in: 400...599)(element)) }
+        return statuses
     }
 
     // MARK: Edits
@@ -105,7 +101,7 @@ extension SettingsReader {
         return Set(names)
     }
 
-    private func parameterValues() -> [ParameterEdits.Value] {
+    func parameterValues() -> [ParameterEdits.Value] {
         members.compactMap { member in
             checkParameter(member.key, member.node)
             return checked(member.node, json).map { ParameterEdits.Value(member.key, json: $0) }

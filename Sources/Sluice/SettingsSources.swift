@@ -80,16 +80,20 @@ struct SettingsSources {
     private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
         // What the command line names goes before all upstreams and models of the file.
         let reader = options.upstream == nil ? reader : nil
-        guard let upstreams = reader?.upstreams() ?? upstreamOfTheEnvironment(problems) else { return }
+        guard let upstreams = reader?.upstreams(settings.rest) ?? upstreamOfTheEnvironment(settings.rest, problems) else {
+            return
+        }
         settings.upstreams = upstreams
-        settings.models = reader?.models(upstreams.map(\.name)) ?? onlyModels(upstreams, reader)
+        settings.models =
+            reader?.models(upstreams.map(\.name), settings.attempts) ?? onlyModels(upstreams, settings.attempts, reader)
     }
 
-    private func upstreamOfTheEnvironment(_ problems: SettingsProblems) -> [UpstreamSettings]? {
+    private func upstreamOfTheEnvironment(_ rest: RestPlan, _ problems: SettingsProblems) -> [UpstreamSettings]? {
         do {
-            return [
-                try UpstreamSettings(options.upstream, baseURL: variable("OPENAI_BASE_URL"), key: variable("OPENAI_API_KEY"))
-            ]
+            var upstream = try UpstreamSettings(
+                options.upstream, baseURL: variable("OPENAI_BASE_URL"), key: variable("OPENAI_API_KEY"))
+            upstream.rest = rest
+            return [upstream]
         } catch {
             for problem in error.problems { problems.add(problem) }
             return nil
@@ -97,12 +101,14 @@ struct SettingsSources {
     }
 
     /// Where all goes when the file says nothing about models.
-    private func onlyModels(_ upstreams: [UpstreamSettings], _ reader: SettingsReader?) -> [ModelSettings] {
+    private func onlyModels(
+        _ upstreams: [UpstreamSettings], _ attempts: AttemptSettings, _ reader: SettingsReader?
+    ) -> [ModelSettings] {
         if upstreams.count > 1, let reader, reader.node("models") == nil, let node = reader.node("upstreams") {
             reader.problems.add(SettingsProblem(node, "names several: add [[models]] to say which requests go to which"))
         }
         return upstreams.prefix(1).map {
-            ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: $0.name)])
+            ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: $0.name)], attempts: attempts)
         }
     }
 

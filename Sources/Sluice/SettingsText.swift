@@ -23,6 +23,8 @@ extension Settings {
         text.append("refusal", refusal.rawValue)
         text.append("on_disconnect", onDisconnect.rawValue)
         if let authoritiesFile { text.append("authorities_file", authoritiesFile) }
+        text.append(attempts)
+        text.append(rest)
         return text.lines + "\n" + socket.text
     }
 }
@@ -84,6 +86,13 @@ extension UpstreamSettings {
         text.append("parameters.add", addedParameters.sorted())
         text.append("parameters.pass", (passesAllParameters ? PassedParameters.all : .openai).rawValue)
         text.append("headers", headers.map { ($0.name, TOMLText.string(Self.mask)) })
+        text.append("warm", raw: "\(warmCount)")
+        if let concurrentMax {
+            text.append("concurrent", raw: "\(concurrentMax)")
+            text.append("queue", raw: "\(queueMax)")
+            text.append("queue_wait", queueWait.setting)
+        }
+        text.append(rest)
         return text.lines
     }
 }
@@ -97,14 +106,40 @@ extension ModelSettings {
         text.append("drop", edits.dropped.sorted())
         text.append("set", edits.set.map { ($0.name, TOMLText.value(json: $0.json)) })
         text.append("default", edits.defaults.map { ($0.name, TOMLText.value(json: $0.json)) })
+        text.append(attempts)
+        if let hedgeAfter { text.append("hedge_after", hedgeAfter.setting) }
+        if !fallbackOn.isEmpty { text.append("fallback_on", raw: "\(fallbackOn)") }
+        text.append("timeouts", timeouts.members)
         return text.lines
     }
 }
 
 extension TargetSettings {
     fileprivate var text: String {
-        guard let model else { return TOMLText.string(upstream) }
-        return "{upstream = \(TOMLText.string(upstream)), model = \(TOMLText.string(model))}"
+        var members = [("upstream", TOMLText.string(upstream))]
+        if let model { members.append(("model", TOMLText.string(model))) }
+        if let weight { members.append(("weight", "\(weight)")) }
+        if !set.isEmpty { members.append(("set", TOMLText.table(set.map { ($0.name, TOMLText.value(json: $0.json)) }))) }
+        members += timeouts.members
+        return members.count == 1 ? TOMLText.string(upstream) : TOMLText.table(members)
+    }
+}
+
+extension Settings.Timeouts.Own {
+    /// As an inline table's.
+    fileprivate var members: [(name: String, value: String)] {
+        [("connect", connect), ("first_token", firstToken), ("idle", idle), ("total", total)].compactMap { name, duration in
+            duration.map { (name, TOMLText.string($0.setting)) }
+        }
+    }
+}
+
+extension HedgeDelay {
+    fileprivate var setting: String {
+        switch self {
+        case .after(let duration): duration.setting
+        case .percentile(let percent): "p\(percent)"
+        }
     }
 }
 
@@ -127,7 +162,21 @@ private struct TOMLText {
         append(key, raw: Self.table(members))
     }
 
-    private static func table(_ members: [(name: String, value: String)]) -> String {
+    mutating func append(_ attempts: AttemptSettings) {
+        append("retries", raw: "\(attempts.retriesMax)")
+        append("retry_after_max", attempts.retryAfterMax.setting)
+        append("retry_budget", Percentage.setting(attempts.retryPercentMax))
+        append("hedge_max", Percentage.setting(attempts.hedgePercentMax))
+    }
+
+    mutating func append(_ rest: RestPlan) {
+        append("rest_after", raw: "\(rest.failuresMax)")
+        append("rest_share", Percentage.setting(rest.failedPercentMax))
+        append("rest_for", rest.restFor.setting)
+        append("rest_max", rest.restMax.setting)
+    }
+
+    static func table(_ members: [(name: String, value: String)]) -> String {
         "{\(members.map { "\(key($0.name)) = \($0.value)" }.joined(separator: ", "))}"
     }
 

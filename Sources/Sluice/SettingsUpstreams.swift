@@ -4,16 +4,18 @@ import Chat
 
 extension SettingsReader {
     /// The file's upstreams; nil when it has no such table.
-    func upstreams() -> [UpstreamSettings]? {
+    ///
+    /// - Parameter rest: for those that say nothing else.
+    func upstreams(_ rest: RestPlan) -> [UpstreamSettings]? {
         guard let table = table("upstreams", keys: nil) else { return nil }
         if table.members.isEmpty { table.problem("names no upstream; write [upstreams.NAME]") }
         return table.members.compactMap { member in
-            table.table(member.node, keys: SettingsKeys.upstream).map { $0.upstream(member.key) }
+            table.table(member.node, keys: SettingsKeys.upstream).map { $0.upstream(member.key, rest) }
         }
     }
 
-    private func upstream(_ name: String) -> UpstreamSettings {
-        var upstream = UpstreamSettings(name: name)
+    private func upstream(_ name: String, _ rest: RestPlan) -> UpstreamSettings {
+        var upstream = UpstreamSettings(name: name, rest: rest)
         if name.isEmpty || !name.utf8.allSatisfy(\.isInBareKey) {
             problem("must have a name of letters, digits, '-' and '_'")
         }
@@ -34,7 +36,20 @@ extension SettingsReader {
             problem("needs key or key_file: this API answers nobody without one")
         }
         takeDetails(&upstream)
+        takeLimits(&upstream)
+        upstream.rest.take(self)
         return upstream
+    }
+
+    private func takeLimits(_ upstream: inout UpstreamSettings) {
+        take("warm", into: &upstream.warmCount, integer(in: 0...100))
+        take("concurrent", into: &upstream.concurrentMax, integer(in: 1...1_000_000))
+        take("queue", into: &upstream.queueMax, integer(in: 0...1_000_000))
+        take("queue_wait", into: &upstream.queueWait, duration(in: .upToADay))
+        guard node("concurrent") == nil else { return }
+        for member in members where ["queue", "queue_wait"].contains(member.key) {
+            problems.add(SettingsProblem(member.node, "has no meaning without concurrent: nothing waits"))
+        }
     }
 
     private func takeDetails(_ upstream: inout UpstreamSettings) {

@@ -85,6 +85,19 @@ extension SettingsReader {
         }
     }
 
+    /// Reads a share in percent.
+    func percentage(in range: ClosedRange<Int>) -> (SettingsNode) throws(SettingsProblem) -> Int {
+        { node throws(SettingsProblem) in
+            let value = try quantity(node, Percentage.percent, #"as in "20%""#)
+            guard range.contains(value) else {
+                throw SettingsProblem(
+                    node,
+                    "must be from \(Percentage.setting(range.lowerBound)) to \(Percentage.setting(range.upperBound))")
+            }
+            return value
+        }
+    }
+
     private func quantity<Quantity>(
         _ node: SettingsNode, _ parse: (String) -> Quantity?, _ examples: String
     ) throws(SettingsProblem) -> Quantity {

@@ -1,4 +1,4 @@
-// Durations and sizes as settings write them.
+// Durations, sizes and shares as settings write them.
 
 extension Duration {
     private static let units: [(name: String, milliseconds: Int64)] = [
@@ -43,6 +43,16 @@ enum Size {
         guard bytes > 0, let unit = units.first(where: { bytes.isMultiple(of: $0.bytes) }) else { return "0B" }
         return "\(bytes / unit.bytes)\(unit.name)"
     }
+}
+
+/// A share as settings write it.
+enum Percentage {
+    /// The number of `20%`.
+    static func percent(_ text: String) -> Int? {
+        splitQuantity(text).flatMap { $0.unit == "%" ? $0.number : nil }
+    }
+
+    static func setting(_ percent: Int) -> String { "\(percent)%" }
 }
 
 /// The digits at the start of a text, and the rest.

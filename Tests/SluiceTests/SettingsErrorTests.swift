@@ -15,6 +15,7 @@ import Testing
     }
 
     private static let duration = #"as in "800ms", "5s", "10m" or "1h""#
+    private static let share = #"as in "20%""#
     private static let size = #"as in "512B", "64KiB", "8MiB" or "1GiB""#
 
     private static let values = [
@@ -57,6 +58,23 @@ import Testing
         Mistake("limits.parameters = '1GiB'", "1: limits.parameters must be from 1KiB to 16MiB"),
         Mistake("limits.json_depth = 7", "1: limits.json_depth must be a whole number from 8 to 10000"),
         Mistake("[timeouts]\n\nidle = '0s'", "3: timeouts.idle must be from 1ms to 24h"),
+    ]
+
+    private static let attempts = [
+        Mistake("retries = 11", "1: retries must be a whole number from 0 to 10"),
+        Mistake("retries = -1", "1: retries must be a whole number from 0 to 10"),
+        Mistake("retry_after_max = 2", "1: retry_after_max needs a unit, \(duration)"),
+        Mistake("retry_budget = 20", "1: retry_budget needs a unit, \(share)"),
+        Mistake("retry_budget = 0.2", "1: retry_budget needs a unit, \(share)"),
+        Mistake("retry_budget = '20'", "1: retry_budget must be a whole number with a unit, \(share)"),
+        Mistake("retry_budget = '2.5%'", "1: retry_budget must be a whole number with a unit, \(share)"),
+        Mistake("hedge_max = '101%'", "1: hedge_max must be from 0% to 100%"),
+        Mistake("rest_after = 0", "1: rest_after must be a whole number from 1 to 1000"),
+        Mistake("rest_after = '50%'", "1: rest_after must be a whole number from 1 to 1000"),
+        Mistake("rest_share = '0%'", "1: rest_share must be from 1% to 100%"),
+        Mistake("rest_for = '10m'", "1: rest_for must not be longer than rest_max, which is 5m"),
+        Mistake("rest_max = '9s'", "1: rest_max must not be shorter than rest_for, which is 10s"),
+        Mistake("rest_max = '9s'\nrest_for = '10s'", "2: rest_for must not be longer than rest_max, which is 9s"),
     ]
 
     private static let keys = [
@@ -120,6 +138,22 @@ import Testing
         Mistake(
             "[upstreams.a]\nkey = 'k'\nparameters = {pass = 'none', add = [1]}",
             "3: upstreams.a.parameters.add[0] must be a string", #"3: upstreams.a.parameters.pass must be "openai" or "all""#),
+        Mistake("[upstreams.a]\nkey = 'k'\nwarm = 101", "3: upstreams.a.warm must be a whole number from 0 to 100"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nconcurrent = 0", "3: upstreams.a.concurrent must be a whole number from 1 to 1000000"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nconcurrent = 1\nqueue = -1\nqueue_wait = 1",
+            "4: upstreams.a.queue must be a whole number from 0 to 1000000", "5: upstreams.a.queue_wait needs a unit, \(duration)"
+        ),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nqueue_wait = '1s'\nqueue = 1",
+            "3: upstreams.a.queue_wait has no meaning without concurrent: nothing waits",
+            "4: upstreams.a.queue has no meaning without concurrent: nothing waits"),
+        Mistake(
+            "rest_max = '1m'\n[upstreams.a]\nkey = 'k'\nrest_for = '61s'",
+            "4: upstreams.a.rest_for must not be longer than rest_max, which is 1m"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nwarm = 1", "3: upstreams.a.warm has no meaning for the demo, which needs no network"),
     ]
 
     private static let headers = [
@@ -149,8 +183,7 @@ import Testing
         Mistake("[[models]]\nmatch = '*'\ntargets = ['xyz']", "3: models[0].targets[0] names no upstream; there are: demo"),
         Mistake(
             "[[models]]\nmatch = '*'\ntargets = []",
-            "3: models[0].targets must be an array of an upstream's name, or of {upstream = …, model = …}"),
-        Mistake("[[models]]\nmatch = '*'\ntargets = ['demo', 'demo']", "3: models[0].targets can have one target so far, not 2"),
+            "3: models[0].targets must be an array of upstreams' names, or of {upstream = …, model = …}"),
         Mistake("[[models]]\nmatch = '*'\ntargets = [{model = 'x'}]", "3: models[0].targets[0] needs upstream"),
         Mistake(
             "[[models]]\nmatch = '*'\n[[models]]\nmatch = 'x'",
@@ -170,9 +203,42 @@ import Testing
         Mistake(
             "[[models]]\nmatch = 'x'\nrename = {a = 'c', b = 'c'}", "3: models[0].rename.b gives the same new name as another one"
         ),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = [\n'dmo',\n{upstream = 'demo', weight = 0},\n{weigth = 1},\n7]",
+            "4: models[0].targets[0] names no upstream; did you mean 'demo'?",
+            "5: models[0].targets[1].weight must be a whole number from 1 to 1000",
+            "6: unknown key 'models[0].targets[2].weigth'; did you mean 'weight'?", "6: models[0].targets[2] needs upstream",
+            "7: models[0].targets[3] must be an upstream's name, or {upstream = …, model = …}"),
+        Mistake(
+            "[[models]]\nmatch = '*'\n[[models.targets]]\nupstream = 'demo'\nfirst_token = '0s'\nset.model = 'x'",
+            "5: models[0].targets[0].first_token must be from 1ms to 24h",
+            "6: models[0].targets[0].set.model cannot change 'model': use targets = [{upstream = …, model = …}]"),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntimeouts = {request = '1s', idle = 1}",
+            "3: unknown key 'models[0].timeouts.request'", "3: models[0].timeouts.idle needs a unit, \(duration)"),
+        Mistake(
+            "[[models]]\nmatch = '*'\nhedge_after = '1s'\nfallback_on = [404]",
+            "3: models[0].hedge_after has no meaning with one target: there is no other to ask",
+            "4: models[0].fallback_on has no meaning with one target: there is no other to ask"),
+        Mistake("[[models]]\nmatch = '*'\nretry_budget = '200%'", "3: models[0].retry_budget must be from 0% to 100%"),
         Mistake("[[models]]\nmatch = 'x'\nset = {a = nan}", "3: models[0].set.a must be a finite number"),
         Mistake("[[models]]\nmatch = 'x'\nset = {a = [1979-05-27]}", "3: models[0].set.a[0] must be a string: JSON has no dates"),
     ]
+
+    private static let hedges = [
+        ("hedge_after = 800", "hedge_after needs a unit, \(duration)"),
+        ("hedge_after = '0s'", "hedge_after must be from 1ms to 24h"),
+        ("hedge_after = '95%'", "hedge_after must be a whole number with a unit, \(duration)"),
+        ("hedge_after = 'p0'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
+        ("hedge_after = 'p100'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
+        ("hedge_after = 'p095'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
+        ("hedge_after = 'p99.9'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
+        ("hedge_after = ''", "hedge_after must not be empty"),
+        ("fallback_on = 404", "fallback_on must be an array of statuses, as in [404, 422]"),
+        ("fallback_on = [399]", "fallback_on[0] must be a whole number from 400 to 599"),
+        ("fallback_on = [404, 600]", "fallback_on[1] must be a whole number from 400 to 599"),
+        ("fallback_on = ['404']", "fallback_on[0] must be a whole number from 400 to 599"),
+    ].map { Mistake("[[models]]\nmatch = '*'\ntargets = ['demo', 'demo']\n\($0)", "4: models[0].\($1)") }
 
     private static let syntax = [
         Mistake("[{]", "1: this is not TOML: a table's name must follow '['"),
@@ -196,7 +262,7 @@ import Testing
                 + "control characters other than TAB (U+0009) are explicitly prohibited"),
     ]
 
-    @Test(arguments: values + keys + strings + upstreams + headers + models + syntax)
+    @Test(arguments: values + attempts + keys + strings + upstreams + headers + models + hedges + syntax)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {
         let settings = SettingsCase(
             text: mistake.text, environment: ["EMPTY": ""], files: ["dir/good": "secret", "dir/empty": "\nsecret"])

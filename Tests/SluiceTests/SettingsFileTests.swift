@@ -20,6 +20,14 @@ import Testing
             refusal = "speak"
             on_disconnect = "drain"
             authorities_file = "ca.pem"
+            retries = 0
+            retry_after_max = "3s"
+            retry_budget = "30%"
+            hedge_max = "3%"
+            rest_after = 3
+            rest_share = "33%"
+            rest_for = "13s"
+            rest_max = "3m"
             socket = {mode = "0600", group = "www-data", allowed_users = ["www-data", "root"]}
             limits = {requests = 1, body = "1KiB", parameters = "2KiB", event = "3MiB", answer = "1GiB", json_depth = 8}
             [timeouts]
@@ -38,6 +46,9 @@ import Testing
         expected.socket = SocketAccess(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
         expected.limits = Settings.Limits(
             requests: 1, bodyBytes: 1024, parametersBytes: 2048, eventBytes: 3 << 20, answerBytes: 1 << 30, jsonDepth: 8)
+        expected.attempts = AttemptSettings(
+            retriesMax: 0, retryPercentMax: 30, retryAfterMax: .seconds(3), hedgePercentMax: 3)
+        expected.rest = RestPlan(failuresMax: 3, failedPercentMax: 33, restFor: .seconds(13), restMax: .seconds(180))
         expected.timeouts = Settings.Timeouts(
             request: .milliseconds(1), connect: .seconds(2), firstToken: .seconds(180), idle: .seconds(4 * 3600),
             total: .seconds(24 * 3600), clientWrite: .seconds(6), drain: .zero)
@@ -131,6 +142,14 @@ import Testing
             parameters = {add = ["top_k", "min_p"], pass = "all"}
             usage = false
             obfuscation = true
+            warm = 2
+            concurrent = 3
+            queue = 4
+            queue_wait = "5s"
+            rest_after = 6
+            rest_share = "7%"
+            rest_for = "8s"
+            rest_max = "9s"
             """, environment: ["OTHER": "o"]
         ).upstreams
         #expect(
@@ -139,7 +158,9 @@ import Testing
                     name: "a", kind: .azure, url: "https://host", key: .passthrough,
                     headers: [.init(name: "X-Team", value: "voice"), .init(name: "X-Other", value: "o")],
                     apiVersion: "2025-01-01-preview", addedParameters: ["top_k", "min_p"], passesAllParameters: true,
-                    asksForUsage: false, obfuscation: true)
+                    asksForUsage: false, obfuscation: true, warmCount: 2, concurrentMax: 3, queueMax: 4,
+                    queueWait: .seconds(5),
+                    rest: RestPlan(failuresMax: 6, failedPercentMax: 7, restFor: .seconds(8), restMax: .seconds(9)))
             ])
     }
 
@@ -194,6 +215,82 @@ import Testing
                 ModelSettings(match: ModelPattern("z-*"), targets: [TargetSettings(upstream: "z")]),
                 ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a", model: "llama")]),
             ])
+    }
+
+    @Test func `every key of a model and its targets does what it says`() throws {
+        let models = try settings(
+            """
+            [upstreams.a]
+            kind = "demo"
+            [upstreams.b]
+            kind = "demo"
+            [[models]]
+            match = "*"
+            targets = [
+                {upstream = "a", model = "m", weight = 2, set = {top_k = 3}, connect = "1s", first_token = "2s"},
+                {upstream = "a", idle = "3s", total = "4s"},
+                "b",
+            ]
+            retries = 10
+            retry_after_max = "11s"
+            retry_budget = "12%"
+            hedge_after = "13ms"
+            hedge_max = "14%"
+            fallback_on = [404, 422]
+            timeouts = {connect = "15s", first_token = "16s", idle = "17s", total = "18s"}
+            """
+        ).models
+        let targets = [
+            TargetSettings(
+                upstream: "a", model: "m", weight: 2, set: [.init("top_k", json: [UInt8]("3".utf8))],
+                timeouts: .init(connect: .seconds(1), firstToken: .seconds(2))),
+            TargetSettings(upstream: "a", timeouts: .init(idle: .seconds(3), total: .seconds(4))),
+            TargetSettings(upstream: "b"),
+        ]
+        let attempts = AttemptSettings(
+            retriesMax: 10, retryPercentMax: 12, retryAfterMax: .seconds(11), hedgePercentMax: 14)
+        #expect(
+            models == [
+                ModelSettings(
+                    match: ModelPattern("*"), targets: targets, attempts: attempts, hedgeAfter: .after(.milliseconds(13)),
+                    fallbackOn: [404, 422],
+                    timeouts: .init(connect: .seconds(15), firstToken: .seconds(16), idle: .seconds(17), total: .seconds(18)))
+            ])
+    }
+
+    @Test(arguments: [
+        ("p1", HedgeDelay.percentile(1)), ("p95", .percentile(95)), ("p99", .percentile(99)), ("${P}", .percentile(50)),
+        ("1ms", .after(.milliseconds(1))), ("24h", .after(.seconds(86400))),
+    ])
+    func `a hedge comes after a time or a percentile of times`(text: String, delay: HedgeDelay) throws {
+        let settings = try settings(
+            "[[models]]\nmatch = '*'\ntargets = ['demo', 'demo']\nhedge_after = '\(text)'", environment: ["P": "p50"])
+        #expect(settings.models.map(\.hedgeAfter) == [delay])
+    }
+
+    @Test(arguments: ["", "[upstreams.a]\nkey = 'k'", "[[models]]\nmatch = 'x'"])
+    func `models and upstreams have what stands at the top`(tables: String) throws {
+        let settings = try settings("retries = 3\nhedge_max = '4%'\nrest_after = 6\nrest_for = '7s'\n\(tables)")
+        #expect(settings.models.map(\.attempts) == [AttemptSettings(retriesMax: 3, hedgePercentMax: 4)])
+        #expect(settings.upstreams.map(\.rest) == [RestPlan(failuresMax: 6, restFor: .seconds(7))])
+    }
+
+    @Test func `a model and an upstream may say part of it themselves`() throws {
+        let settings = try settings(
+            """
+            retries = 3
+            retry_budget = "30%"
+            rest_after = 6
+            rest_share = "60%"
+            [upstreams.a]
+            key = "k"
+            rest_share = "70%"
+            [[models]]
+            match = "*"
+            retry_budget = "40%"
+            """)
+        #expect(settings.models.map(\.attempts) == [AttemptSettings(retriesMax: 3, retryPercentMax: 40)])
+        #expect(settings.upstreams.map(\.rest) == [RestPlan(failuresMax: 6, failedPercentMax: 70)])
     }
 
     @Test func `models without an upstream of the file go to the environment's`() throws {

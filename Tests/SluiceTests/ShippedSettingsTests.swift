@@ -38,7 +38,8 @@ import Testing
         var found: Set<String> = []
         try collect(SettingsNode(document: [UInt8](uncommented.utf8)), into: &found)
         let prefixes = [
-            "", "socket.", "limits.", "timeouts.", "upstreams.*.", "upstreams.*.parameters.", "models.", "models.targets.",
+            "", "socket.", "limits.", "timeouts.", "upstreams.*.", "upstreams.*.parameters.", "models.",
+            "models.timeouts.", "models.targets.",
         ]
         for (keys, prefix) in zip(SettingsKeys.all, prefixes) {
             #expect(Set(keys.map { prefix + $0 }).subtracting(found).isEmpty)

@@ -28,6 +28,17 @@ import Testing
         #expect(Size.setting(bytes) == text)
     }
 
+    @Test(arguments: [("0%", 0), ("7%", 7), ("100%", 100)])
+    func `a share has a percent sign`(text: String, percent: Int) {
+        #expect(Percentage.percent(text) == percent)
+        #expect(Percentage.setting(percent) == text)
+    }
+
+    @Test(arguments: ["", "5", "%", "5 %", "-5%", "0.5%", "5%%", "99999999999999999999%"])
+    func `nothing else is a share`(text: String) {
+        #expect(Percentage.percent(text) == nil)
+    }
+
     @Test(arguments: ["", "5", "KiB", "5KB", "5kib", "5 MiB", "-1B", "1.5MiB", "9223372036854775807GiB"])
     func `nothing else is a size`(text: String) {
         #expect(Size.bytes(text) == nil)

@@ -3,7 +3,7 @@
 import EventLoop
 
 /// When a target rests, and for how long.
-struct RestPlan: Sendable {
+struct RestPlan: Equatable, Sendable {
     /// Failures in a row (`rest_after`).
     var failuresMax = 5
     /// Failures among the last 20 outcomes, in percent.
