@@ -31,16 +31,21 @@ final class Route: Sendable {
     let index: Int
     /// At least one, in the settings' order.
     let targets: [Target]
+    let hedgeAfter: HedgeDelay?
+    /// What a selection goes by, whatever the moment.
+    let plan: SelectionPlan
+    let streamedTargets: [SelectionTarget]
+    let wholeTargets: [SelectionTarget]
 
     fileprivate init(_ settings: Settings, model index: Int) {
         let model = settings.models[index]
         match = model.match
         self.index = index
-        targets = model.targets.compactMap { target in
-            settings.upstreams.firstIndex { $0.name == target.upstream }.map { index in
-                Target(model, target, settings.upstreams[index], at: index, defaultModel: settings.defaultModel)
-            }
-        }
+        targets = model.targets.compactMap { Target(settings, model, $0) }
+        hedgeAfter = model.hedgeAfter
+        plan = SelectionPlan(model)
+        streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
+        wholeTargets = targets.map { SelectionTarget(whole: $0) }
     }
 }
 
@@ -51,24 +56,31 @@ final class Target: Sendable {
     /// The upstream's index in the settings.
     let upstream: Int
     let upstreamName: String
+    /// The settings', unless the model or the target has its own.
+    let timeouts: Settings.Timeouts
+    let weight: Int?
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
-    init(
-        _ model: ModelSettings, _ target: TargetSettings, _ upstream: UpstreamSettings, at index: Int, defaultModel: String?
-    ) {
+    fileprivate init?(_ settings: Settings, _ model: ModelSettings, _ target: TargetSettings) {
+        guard let index = settings.upstreams.firstIndex(where: { $0.name == target.upstream }) else { return nil }
+        let upstream = settings.upstreams[index]
         match = model.match
         self.upstream = index
         upstreamName = upstream.name
+        timeouts = settings.timeouts.overridden(by: model.timeouts).overridden(by: target.timeouts)
+        weight = target.weight
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
         rules.model = target.model
-        rules.defaultModel = defaultModel
+        rules.defaultModel = settings.defaultModel
         rules.addedParameters = upstream.addedParameters
         rules.passesAll = upstream.passesAllParameters
         rules.asksForUsage = upstream.asksForUsage
         rules.obfuscation = upstream.obfuscation
-        rules.edits = model.edits == ParameterEdits() ? [] : [model.edits]
+        var edits = ParameterEdits()
+        edits.set = target.set
+        rules.edits = [model.edits, edits].filter { $0 != ParameterEdits() }
         self.rules = rules
     }
 

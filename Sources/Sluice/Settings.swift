@@ -70,6 +70,15 @@ struct Settings: Equatable, Sendable {
             var idle: Duration?
             var total: Duration?
         }
+
+        func overridden(by own: Own) -> Timeouts {
+            var timeouts = self
+            timeouts.connect = own.connect ?? connect
+            timeouts.firstToken = own.firstToken ?? firstToken
+            timeouts.idle = own.idle ?? idle
+            timeouts.total = own.total ?? total
+            return timeouts
+        }
     }
 
     /// How errors of a stream are told.

@@ -36,6 +36,48 @@ import Testing
         #expect(throws: ChatError.invalidParameter("model", .missing)) { try routes.route(for: nil) }
     }
 
+    @Test func `a route has its targets in the settings' order, each with its own model`() throws {
+        let route = try routes(
+            [TargetSettings(upstream: "b", model: "x"), TargetSettings(upstream: "a"), TargetSettings(upstream: "b")]
+        ).route(for: "m")
+        #expect(route.targets.map(\.upstream) == [1, 0, 1])
+        #expect(route.targets.map(\.upstreamName) == ["b", "a", "b"])
+        #expect(route.targets.map { $0.model(for: "m") } == ["x", "m", "m"])
+    }
+
+    @Test func `a target's own values go over its model's`() throws {
+        var edits = ParameterEdits()
+        edits.set = [.init("seed", json: [UInt8]("1".utf8)), .init("top_p", json: [UInt8]("0.5".utf8))]
+        let set = [ParameterEdits.Value("seed", json: [UInt8]("2".utf8))]
+        let route = try routes([TargetSettings(upstream: "a", set: set), TargetSettings(upstream: "b")], edits).route(for: "m")
+        let body = #"{"model":"m","messages":[{"role":"user","content":"x"}],"seed":3}"#
+        let request = try ChatRequest(body: [UInt8](body.utf8), depthMax: 64)
+        let bodies = route.targets.map { String(decoding: request.upstreamBody($0.rules(for: "m")), as: UTF8.self) }
+        #expect(bodies.map { $0.contains(#""seed":2"#) } == [true, false])
+        #expect(bodies.map { $0.contains(#""seed":1"#) } == [false, true])
+        #expect(bodies.allSatisfy { $0.contains(#""top_p":0.5"#) && !$0.contains(#""seed":3"#) })
+    }
+
+    @Test func `a target's timeouts go before its model's, and those before all others`() throws {
+        let own = Settings.Timeouts.Own(firstToken: .seconds(2), idle: .seconds(4))
+        let route = try routes(
+            [TargetSettings(upstream: "a", timeouts: .init(connect: .seconds(1), firstToken: .seconds(3)))], timeouts: own
+        ).route(for: "m")
+        var expected = Settings.Timeouts()
+        (expected.connect, expected.firstToken, expected.idle) = (.seconds(1), .seconds(3), .seconds(4))
+        #expect(route.targets.map(\.timeouts) == [expected])
+    }
+
+    private func routes(
+        _ targets: [TargetSettings], _ edits: ParameterEdits = ParameterEdits(), timeouts: Settings.Timeouts.Own = .init()
+    ) -> Routes {
+        Routes(
+            Settings(
+                listen: .inherited(0), workers: 1,
+                upstreams: [UpstreamSettings(name: "a", url: "http://a"), UpstreamSettings(name: "b", url: "http://b")],
+                models: [ModelSettings(match: ModelPattern("*"), targets: targets, edits: edits, timeouts: timeouts)]))
+    }
+
     @Test(arguments: [
         ("gpt-5", true), ("gpt-5-mini", true), ("gpt-5.1", true), ("gpt-5-chat-latest", false), ("o1", true), ("o3-mini", true),
         ("o4-mini-2025-04-16", true), ("o0", nil), ("omni-moderation", nil), ("gpt-4o", nil), ("my-gpt-5", nil),
