@@ -63,12 +63,12 @@ final class ChatHandler {
     }
 
     private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        let (call, form) = try prepare(request, &record, &reply)
+        let (target, call, form) = try prepare(request, &record, &reply)
         try await upstreams.withAnswer(to: call, record.id) { answer in
             if form.isStreaming {
-                try await relay(answer, as: form, &record, &reply)
+                try await relay(answer, of: target, as: form, &record, &reply)
             } else {
-                try await forward(answer, as: form, &record, &reply)
+                try await forward(answer, of: target, as: form, &record, &reply)
             }
         }
     }
@@ -78,7 +78,7 @@ final class ChatHandler {
     @inline(never)
     private func prepare(
         _ request: Request, _ record: inout RequestRecord, _ reply: inout Reply
-    ) throws(ChatError) -> (UpstreamCall, AnswerForm) {
+    ) throws(ChatError) -> (Target, UpstreamCall, AnswerForm) {
         let caller = Caller(request, record.id)
         record.client = caller.client
         if request.isBodyTooLarge { throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
@@ -88,14 +88,14 @@ final class ChatHandler {
         if chat.isStreaming { reply.streamErrors = StreamErrors(form: settings.errors, spoken: settings.spokenError) }
         let target = try routes.route(for: chat.model).targets[0]
         record.target = target
-        return (try upstreams.call(target, for: chat, caller), AnswerForm(for: chat, caller, settings))
+        return (target, try upstreams.call(target, for: chat, caller), AnswerForm(for: chat, caller, settings))
     }
 
     /// A stream of events: they go on as they come.
     private func relay(
-        _ answer: UpstreamAnswer, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+        _ answer: UpstreamAnswer, of target: Target, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
     ) async throws {
-        let relay = Relay(answer, as: form, settings, on: loop)
+        let relay = Relay(answer, as: form, target.timeouts, settings, on: loop)
         defer {
             (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
             record.usage = relay.usage
@@ -105,11 +105,11 @@ final class ChatHandler {
 
     /// One JSON object, not streamed: it goes on when it is whole.
     private func forward(
-        _ answer: UpstreamAnswer, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+        _ answer: UpstreamAnswer, of target: Target, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
     ) async throws {
-        let deadline = loop.now + settings.timeouts.total
+        let deadline = loop.now + target.timeouts.total
         guard let body = try await answer.collect(bytesMax: settings.limits.answerBytes, until: deadline) else {
-            throw ChatError.upstreamTimedOut(.total, after: settings.timeouts.total)
+            throw ChatError.upstreamTimedOut(.total, after: target.timeouts.total)
         }
         reply.upstream = answer.head
         let completion = try Completion(body, of: answer, settings.limits)

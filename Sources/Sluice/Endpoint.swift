@@ -11,14 +11,12 @@ struct Endpoint: Sendable {
     private let baseURL: String
     private let apiVersion: String
     private let headers: [(name: String, value: String)]
-    private let timeouts: Settings.Timeouts
 
-    init(_ upstream: UpstreamSettings, _ timeouts: Settings.Timeouts) {
+    init(_ upstream: UpstreamSettings) {
         takesCallersKey = upstream.key == .passthrough
         kind = upstream.kind
         baseURL = upstream.url
         apiVersion = upstream.apiVersion
-        self.timeouts = timeouts
         var headers = [("Content-Type", "application/json")]
         if case .secret(let key) = upstream.key { headers.append(Self.keyHeader(kind, key)) }
         self.headers = headers + upstream.headers.map { ($0.name, $0.value) }
@@ -34,7 +32,7 @@ struct Endpoint: Sendable {
         return HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), headers: headers,
             body: chat.upstreamBody(target.rules(for: chat.model)),
-            connectTimeout: timeouts.connect, totalTimeout: timeouts.total)
+            connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total)
     }
 
     /// Azure puts the model, as its deployment, into the path (Azure OpenAI data plane reference, "Chat completions").

@@ -37,11 +37,14 @@ final class Relay {
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
 
-    init(_ answer: UpstreamAnswer, as form: AnswerForm, _ settings: Settings, on loop: EventLoop) {
+    /// - Parameter timeouts: those of the target that answers.
+    init(
+        _ answer: UpstreamAnswer, as form: AnswerForm, _ timeouts: Settings.Timeouts, _ settings: Settings, on loop: EventLoop
+    ) {
         self.answer = answer
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
-        timeouts = settings.timeouts
+        self.timeouts = timeouts
         limits = settings.limits
         self.loop = loop
         scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)

@@ -19,7 +19,7 @@ final class Upstreams {
         self.loop = loop
         self.logger = logger
         jsonDepth = settings.limits.jsonDepth
-        endpoints = settings.upstreams.map { $0.kind == .demo ? nil : Endpoint($0, settings.timeouts) }
+        endpoints = settings.upstreams.map { $0.kind == .demo ? nil : Endpoint($0) }
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice/\(sluiceVersion)"
         configuration.caFile = settings.authoritiesFile

@@ -138,6 +138,29 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("targets = [{upstream = 'stub', first_token = '300ms'}]\ntimeouts = {first_token = '1h'}", true, ""),
+        ("timeouts = {first_token = '300ms'}", true, ""),
+        ("targets = [{upstream = 'stub', idle = '300ms'}]", true, Chunks.role()),
+        ("timeouts = {idle = '300ms'}", true, Chunks.role()),
+        ("targets = [{upstream = 'stub', total = '300ms'}]", false, ""),
+        ("timeouts = {total = '300ms'}", true, Chunks.role()),
+    ])
+    func `is given up for its own timeouts before all others`(model: String, isStreaming: Bool, start: String) async throws {
+        let upstream = try StubUpstream(Reply([.text(start), .silence]))
+        let settings = """
+            \(timeouts("first_token = '1h', idle = '1h', total = '2h'"))
+            [[models]]
+            match = "*"
+            \(model)
+            """
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            let response = try await site.call(chat(stream: isStreaming)).ended()
+            #expect(response.text.contains("upstream_timeout"))
+            try await upstream.peerClosed()
+        }
+    }
+
     private let upstreamTable = "[upstreams.stub]\nurl = 'UPSTREAM'\n"
 
     private func timeouts(_ limit: String, heartbeat: String = "10s") -> String {
