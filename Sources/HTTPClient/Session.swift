@@ -61,7 +61,7 @@ package final class Session {
     package func withTransfer<Result>(
         _ request: consuming HTTPRequest, _ body: (Transfer) async throws -> Result
     ) async throws -> Result {
-        let transfer = try start(consume request)
+        let transfer = try start(consume request, waking: Wakeup(on: loop))
         defer { transfer.cancel() }
         return try await loop.withCancellation {
             try await body(transfer)
@@ -86,13 +86,18 @@ package final class Session {
 // MARK: - Transfers
 
 extension Session {
-    private func start(_ request: consuming HTTPRequest) throws(HTTPError) -> Transfer {
+    /// Starts the request. The caller sees to it that its transfer is cancelled when nobody reads it any more; `withTransfer` does
+    /// that by itself.
+    ///
+    /// - Parameter wakeup: woken when there may be something new; several transfers that one task waits for can share it.
+    /// - Throws: `HTTPError.invalidRequest` or `.unavailable`.
+    package func start(_ request: consuming HTTPRequest, waking wakeup: Wakeup) throws(HTTPError) -> Transfer {
         guard let multi else { throw .unavailable(reason: "the session is closed") }
         try request.validate()
         let handle = if let spare = spareHandles.popLast() { spare } else { try EasyHandle() }
         try handle.prepare(for: request, configuration)
         multi.shareSessions(with: handle)
-        let transfer = Transfer(request.outline, handle, in: self)
+        let transfer = Transfer(request.outline, handle, waking: wakeup, in: self)
         let code = callLibcurl { multi.add(handle) }
         guard code == CURLM_OK else { throw .unavailable(reason: "curl_multi_add_handle: \(code.rawValue)") }
         transfer.place = transfers.count

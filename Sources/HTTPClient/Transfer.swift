@@ -48,11 +48,11 @@ package final class Transfer {
         let bodyBytes: Int
     }
 
-    init(_ request: Outline, _ handle: EasyHandle, in session: Session) {
+    init(_ request: Outline, _ handle: EasyHandle, waking wakeup: Wakeup, in session: Session) {
         self.session = session
         self.request = request
         start = .current
-        wakeup = Wakeup(on: session.loop)
+        self.wakeup = wakeup
         state = .running(handle)
         handle.call(self)
     }

@@ -12,16 +12,18 @@ final class ChatHandler {
     private let logger: Logger
     private let log: RequestLog
     private let routes: Routes
+    private let board: Board
     private let upstreams: Upstreams
     private let models: [UInt8]
 
     /// - Throws: `HTTPError` when libcurl cannot be set up.
-    init(_ settings: Settings, on loop: EventLoop, _ logger: Logger) throws {
+    init(_ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger) throws {
         self.settings = settings
+        self.routes = routes
+        self.board = board
         self.loop = loop
         self.logger = logger
         log = RequestLog(level: logger.logLevel)
-        routes = Routes(settings)
         upstreams = try Upstreams(settings, on: loop, logger)
         models = settings.modelList
     }
@@ -63,22 +65,30 @@ final class ChatHandler {
     }
 
     private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        let (target, call, form) = try prepare(request, &record, &reply)
-        try await upstreams.withAnswer(to: call, record.id) { answer in
-            if form.isStreaming {
-                try await relay(answer, of: target, as: form, &record, &reply)
-            } else {
-                try await forward(answer, of: target, as: form, &record, &reply)
+        let race = try prepare(request, &record, &reply)
+        try await loop.withCancellation {
+            defer {
+                race.end()
+                record.tried = race.tried
             }
+            let (attempt, opening) = try await race.run(&reply)
+            record.target = attempt.target
+            reply.upstream = attempt.answer.head
+            switch opening {
+            case .whole(let completion) where !race.form.isStreaming:
+                try await forward(completion, as: race.form, &record, &reply)
+            case .whole, .stream:
+                try await relay(attempt, opening, as: race.form, &record, &reply)
+            }
+        } onCancel: {
+            race.cancel()
         }
     }
 
-    /// Checks the request and writes the one for the upstream. Apart from `answerChat`, which lives as long as the stream: nothing
-    /// of what is only needed here takes its memory.
+    /// Checks the request. Apart from `answerChat`, which lives as long as the stream: nothing of what is only needed here takes its
+    /// memory.
     @inline(never)
-    private func prepare(
-        _ request: Request, _ record: inout RequestRecord, _ reply: inout Reply
-    ) throws(ChatError) -> (Target, UpstreamCall, AnswerForm) {
+    private func prepare(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) throws(ChatError) -> Race {
         let caller = Caller(request, record.id)
         record.client = caller.client
         if request.isBodyTooLarge { throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
@@ -86,16 +96,17 @@ final class ChatHandler {
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         if chat.isStreaming { reply.streamErrors = StreamErrors(form: settings.errors, spoken: settings.spokenError) }
-        let target = try routes.route(for: chat.model).targets[0]
-        record.target = target
-        return (target, try upstreams.call(target, for: chat, caller), AnswerForm(for: chat, caller, settings))
+        let route = try routes.route(for: chat.model)
+        record.target = route.targets[0]
+        let form = AnswerForm(for: chat, caller, settings)
+        return Race(chat, caller, route, as: form, upstreams, board, settings, on: loop)
     }
 
     /// A stream of events: they go on as they come.
     private func relay(
-        _ answer: UpstreamAnswer, of target: Target, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+        _ attempt: Attempt, _ opening: Attempt.Opening, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
     ) async throws {
-        let relay = Relay(answer, as: form, target.timeouts, settings, on: loop)
+        let relay = Relay(attempt, opening, as: form, settings, on: loop)
         defer {
             (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
             record.usage = relay.usage
@@ -103,16 +114,10 @@ final class ChatHandler {
         try await relay.run(&reply)
     }
 
-    /// One JSON object, not streamed: it goes on when it is whole.
+    /// One JSON object, not streamed.
     private func forward(
-        _ answer: UpstreamAnswer, of target: Target, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+        _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
     ) async throws {
-        let deadline = loop.now + target.timeouts.total
-        guard let body = try await answer.collect(bytesMax: settings.limits.answerBytes, until: deadline) else {
-            throw ChatError.upstreamTimedOut(.total, after: target.timeouts.total)
-        }
-        reply.upstream = answer.head
-        let completion = try Completion(body, of: answer, settings.limits)
         (record.firstEvent, record.usage) = (loop.now, completion.usage)
         let answer = completion.edited(form.edits)
         record.bytesCount = answer.count

@@ -14,9 +14,9 @@ final class DemoAnswer {
     private var isCancelled = false
     private lazy var timer = Timer(on: loop) { [unowned self] in wakeup.wake() }
 
-    init(_ chat: ChatRequest, _ id: RequestID, on loop: EventLoop) {
+    init(_ chat: ChatRequest, _ id: RequestID, waking wakeup: Wakeup, on loop: EventLoop) {
         self.loop = loop
-        wakeup = Wakeup(on: loop)
+        self.wakeup = wakeup
         let completion = DemoCompletion(chat, id)
         pieces = chat.isStreaming ? completion.events[...] : [completion.object]
         nextPiece = loop.now + Self.pause

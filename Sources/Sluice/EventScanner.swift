@@ -27,6 +27,8 @@ struct EventScanner {
     private(set) var hasEvents = false
     /// Finish reasons so far: each choice has one at its end.
     private var finishedCount = 0
+    /// Whether the stream has had content, a tool call or a refusal.
+    private(set) var hasToken = false
     /// What the answer cost, when the upstream has said it.
     private(set) var usage: TokenUsage?
     let form: AnswerForm
@@ -108,6 +110,7 @@ struct EventScanner {
 
     private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
         finishedCount += chunk.finishedCount
+        if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage
             if chunk.isUsageOnly, !form.showsUsage { return .skip(event) }

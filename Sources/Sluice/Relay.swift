@@ -29,7 +29,9 @@ final class Relay {
     private var stretch: EventScanner.Stretch?
     private let readsOn: Bool
     private let heartbeatPeriod: Duration
-    private let timeouts: Settings.Timeouts
+    private let idle: Duration
+    /// For an upstream that did not stream.
+    private var completion: Completion?
     private let limits: Settings.Limits
 
     private static let keepAlive = [UInt8](": keep-alive\n\n".utf8)
@@ -37,14 +39,12 @@ final class Relay {
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
 
-    /// - Parameter timeouts: those of the target that answers.
-    init(
-        _ answer: UpstreamAnswer, as form: AnswerForm, _ timeouts: Settings.Timeouts, _ settings: Settings, on loop: EventLoop
-    ) {
-        self.answer = answer
+    /// - Parameter opening: what has been read of the attempt's answer.
+    init(_ attempt: Attempt, _ opening: Attempt.Opening, as form: AnswerForm, _ settings: Settings, on loop: EventLoop) {
+        answer = attempt.answer
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
-        self.timeouts = timeouts
+        idle = attempt.target.timeouts.idle
         limits = settings.limits
         self.loop = loop
         scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)
@@ -52,6 +52,12 @@ final class Relay {
         lastWrite = loop.now
         nextCheck = loop.now
         nextCheck = min(deadline, heartbeat)
+        switch opening {
+        case .stream(let bytes):
+            scanner.append(bytes)
+            stretch = nextStretch(from: 0)
+        case .whole(let completion): self.completion = completion
+        }
     }
 
     /// What the answer cost, when the upstream has said it.
@@ -71,6 +77,10 @@ final class Relay {
     }
 
     private func forwardAll(_ reply: inout Reply) async throws {
+        if let completion {
+            firstEvent = loop.now
+            return try await send(events(of: completion)[...], &reply)
+        }
         while true {
             if stretch != nil {
                 if try await forward(&reply) { return await answer.settle(until: loop.now + Self.settlingTime) }
@@ -81,7 +91,6 @@ final class Relay {
             case nil: await wait(reply.writer)
             case .end: return try await end(&reply)
             case .bytes:
-                guard try await begin(&reply) else { return }
                 answer.take(into: &scanner)
                 stretch = nextStretch(from: 0)
             }
@@ -96,21 +105,10 @@ final class Relay {
         answer.wakeup.handler = nil
     }
 
-    /// The upstream has begun to answer. Whether with a stream of events; anything else is dealt with here.
-    private func begin(_ reply: inout Reply) async throws -> Bool {
-        if reply.upstream != nil { return true }
-        reply.upstream = answer.head
-        if reply.upstream?.isEventStream == true { return true }
-        try await send(eventsOfCompletion()[...], &reply)
-        return false
-    }
-
     // MARK: Silence
 
-    /// When the upstream must have said more: its first event, or the next.
-    private var deadline: Instant {
-        lastEvent + (scanner.hasEvents ? timeouts.idle : timeouts.firstToken)
-    }
+    /// When the upstream must have said more.
+    private var deadline: Instant { lastEvent + idle }
 
     /// When the caller is due a sign of life.
     private var heartbeat: Instant {
@@ -119,11 +117,7 @@ final class Relay {
 
     /// Gives up on an upstream that was silent for too long, and shows a caller that its answer is still on the way.
     private func checkSilence(_ reply: inout Reply) async throws {
-        guard loop.now < deadline else {
-            throw scanner.hasEvents
-                ? ChatError.upstreamTimedOut(.idle, after: timeouts.idle)
-                : ChatError.upstreamTimedOut(.firstToken, after: timeouts.firstToken)
-        }
+        guard loop.now < deadline else { throw ChatError.upstreamTimedOut(.idle, after: idle) }
         if loop.now >= heartbeat { try await send(Self.keepAlive[...], &reply) }
         nextCheck = min(deadline, heartbeat)
     }
@@ -188,11 +182,7 @@ final class Relay {
         let stretch = scanner.next(from: start)
         if stretch.hasEvent {
             lastEvent = loop.now
-            if firstEvent == nil {
-                firstEvent = lastEvent
-                // From now on another limit counts, and it may be a shorter one.
-                nextCheck = min(nextCheck, deadline)
-            }
+            firstEvent = firstEvent ?? lastEvent
         }
         return stretch
     }
@@ -211,7 +201,6 @@ final class Relay {
 
     /// The upstream's response is over, without `[DONE]`.
     private func end(_ reply: inout Reply) async throws {
-        guard try await begin(&reply) else { return }
         // A body that ends with its connection may have been cut there; half an event says so.
         guard scanner.isFinished, !scanner.isInsideEvent else {
             throw scanner.hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
@@ -219,18 +208,14 @@ final class Relay {
         try await send(Self.doneEvent[...], &reply)
     }
 
-    /// What an upstream says that does not stream: one completion, which becomes events, or an error.
-    private func eventsOfCompletion() async throws -> [UInt8] {
-        guard let body = try await answer.collect(bytesMax: limits.answerBytes, until: deadline) else {
-            throw ChatError.upstreamTimedOut(.firstToken, after: timeouts.firstToken)
-        }
-        let completion = try Completion(body, of: answer, limits)
-        guard let events = CompletionEvents.events(of: body, edits: scanner.form.edits, includesUsage: scanner.form.showsUsage)
-        else {
-            throw ChatError.upstreamFailed(.garbage)
-        }
+    /// The events of one completion, for an upstream that did not stream.
+    private func events(of completion: Completion) throws(ChatError) -> [UInt8] {
+        let form = scanner.form
+        guard
+            let events = CompletionEvents.events(
+                of: completion.body, edits: form.edits, includesUsage: form.showsUsage)
+        else { throw .upstreamFailed(.garbage) }
         scanner.noteCompletion(usage: completion.usage)
-        firstEvent = loop.now
         return events
     }
 

@@ -50,6 +50,14 @@ struct Reply: ~Copyable {
         try response.sendAtOnce(bytes)
     }
 
+    /// A comment, which shows the caller that its answer is still on the way.
+    mutating func keepAlive() async throws(FastCGIError) {
+        if !hasStarted { try await startStream() }
+        try await response.send(Self.keepAliveComment[...])
+    }
+
+    private static let keepAliveComment = [UInt8](": keep-alive\n\n".utf8)
+
     mutating func sendJSON(_ body: [UInt8]) async throws(FastCGIError) {
         try await respond(200, body, [])
     }

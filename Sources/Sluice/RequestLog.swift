@@ -34,8 +34,22 @@ final class RequestLog {
             append("prompt_tokens", usage.promptTokens)
             append("completion_tokens", usage.completionTokens)
         }
+        if record.tried.count > 1 { append(record.tried) }
         line.append("}\n")
         writeLine(line)
+    }
+
+    private func append(_ tried: [RequestRecord.Try]) {
+        appendName("tried")
+        line.append("[")
+        for (index, attempt) in tried.enumerated() {
+            line.append(index == 0 ? #"{"upstream":"# : #",{"upstream":"#)
+            line.appendJSONString(attempt.upstream)
+            append("outcome", attempt.outcome)
+            append("seconds", attempt.duration)
+            line.append("}")
+        }
+        line.append("]")
     }
 
     private func append(_ name: String, _ value: String?) {

@@ -18,6 +18,20 @@ struct RequestRecord {
     var error: ChatError?
     var callerLeft = false
 
+    /// The attempts, in the order of their ends.
+    var tried: [Try] = []
+
+    struct Try {
+        let upstream: String
+        /// `won`, `lost`, or why it failed.
+        let outcome: String
+        let duration: Duration
+
+        init(_ target: Target, _ outcome: String, _ duration: Duration) {
+            (upstream, self.outcome, self.duration) = (target.upstreamName, outcome, duration)
+        }
+    }
+
     init(_ id: RequestID, at start: Instant) {
         self.id = id
         self.start = start
@@ -26,13 +40,17 @@ struct RequestRecord {
     /// How it ended, in one word.
     var ending: String {
         if callerLeft { return "caller_left" }
+        return error.map(Self.outcome) ?? "done"
+    }
+
+    /// What went wrong, in one word.
+    static func outcome(of error: ChatError) -> String {
         switch error {
-        case nil: return "done"
         case .upstreamCutOff: return "cut"
         case .upstreamTimedOut(let timeout, _): return "timeout.\(timeout.rawValue)"
         // The upstream's own words may quote the request.
         case .upstreamRefused(let status, _): return "refused.\(status)"
-        case let error?: return error.code ?? error.type
+        default: return error.code ?? error.type
         }
     }
 }

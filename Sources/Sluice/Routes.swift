@@ -10,10 +10,14 @@ struct Routes: Sendable {
 
     /// - Parameter settings: checked, so that each target's upstream is there.
     init(_ settings: Settings) {
+        var targetsCount = 0
         defaultModel = settings.defaultModel
         known = settings.modelNames
-        routes = settings.models.indices.map { Route(settings, model: $0) }
+        routes = settings.models.indices.map { Route(settings, model: $0, &targetsCount) }
     }
+
+    /// All targets, by their numbers.
+    var targets: [Target] { routes.flatMap(\.targets) }
 
     /// - Parameter model: what the caller asked for; nil takes the settings' default, or the route for anything.
     /// - Throws: `ChatError.modelNotFound`, or `.invalidParameter` when only some models have a route and none was named.
@@ -37,11 +41,14 @@ final class Route: Sendable {
     let streamedTargets: [SelectionTarget]
     let wholeTargets: [SelectionTarget]
 
-    fileprivate init(_ settings: Settings, model index: Int) {
+    fileprivate init(_ settings: Settings, model index: Int, _ targetsCount: inout Int) {
         let model = settings.models[index]
         match = model.match
         self.index = index
-        targets = model.targets.compactMap { Target(settings, model, $0) }
+        targets = model.targets.compactMap { target in
+            defer { targetsCount += 1 }
+            return Target(settings, model, target, number: targetsCount)
+        }
         hedgeAfter = model.hedgeAfter
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
@@ -53,6 +60,8 @@ final class Route: Sendable {
 final class Target: Sendable {
     /// Its route's.
     let match: ModelPattern
+    /// Its place among all targets.
+    let number: Int
     /// The upstream's index in the settings.
     let upstream: Int
     let upstreamName: String
@@ -62,10 +71,11 @@ final class Target: Sendable {
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
-    fileprivate init?(_ settings: Settings, _ model: ModelSettings, _ target: TargetSettings) {
+    fileprivate init?(_ settings: Settings, _ model: ModelSettings, _ target: TargetSettings, number: Int) {
         guard let index = settings.upstreams.firstIndex(where: { $0.name == target.upstream }) else { return nil }
         let upstream = settings.upstreams[index]
         match = model.match
+        self.number = number
         self.upstream = index
         upstreamName = upstream.name
         timeouts = settings.timeouts.overridden(by: model.timeouts).overridden(by: target.timeouts)

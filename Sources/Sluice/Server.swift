@@ -41,7 +41,9 @@ final class Server: Sendable {
         socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters()
-        workers = try (0..<settings.workers).map { _ in try Worker(settings, logger, counters) }
+        let routes = Routes(settings)
+        let board = Board(settings, routes)
+        workers = try (0..<settings.workers).map { _ in try Worker(settings, routes, board, logger, counters) }
     }
 
     private func run() throws {

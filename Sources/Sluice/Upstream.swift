@@ -26,46 +26,29 @@ final class Upstreams {
         session = try Session(on: loop, configuration)
     }
 
-    /// What to ask a target.
+    /// Asks a target. Whoever asks sees to it that the answer is cancelled in the end.
     ///
-    /// - Throws: `ChatError` when the request lacks what this upstream needs.
-    func call(_ target: Target, for chat: ChatRequest, _ caller: Caller) throws(ChatError) -> UpstreamCall {
-        guard let endpoint = endpoints[target.upstream] else { return .demo(DemoAnswer(chat, caller.id, on: loop)) }
-        return .http(try endpoint.request(for: chat, to: target, caller), isCallersKey: endpoint.takesCallersKey)
-    }
-
-    /// Asks, and hands the answer to `body` while it is on its way. When `body` returns, or the task is cancelled, it is over.
-    ///
-    /// - Throws: what `body` throws, and `ChatError` when nothing can be sent.
-    func withAnswer(
-        to call: consuming UpstreamCall, _ id: RequestID, _ body: (UpstreamAnswer) async throws -> Void
-    ) async throws {
+    /// - Parameter wakeup: woken when there may be something new.
+    /// - Throws: `ChatError` when the request lacks what this upstream needs, or cannot be sent.
+    func ask(
+        _ target: Target, _ chat: ChatRequest, _ caller: Caller, waking wakeup: Wakeup
+    ) throws(ChatError) -> UpstreamAnswer {
+        let id = caller.id
         let failed: (HTTPError) -> Void = { [logger] in logger.upstreamFailed(id, $0) }
-        switch consume call {
-        case .demo(let demo):
-            try await loop.withCancellation {
-                try await body(UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, failed: failed))
-            } onCancel: {
-                demo.cancel()
-            }
-        case .http(let request, let isCallersKey):
-            do {
-                try await session.withTransfer(request) { transfer in
-                    try await body(
-                        UpstreamAnswer(.http(transfer), jsonDepth: jsonDepth, isCallersKey: isCallersKey, failed: failed))
-                }
-            } catch let error as HTTPError {
-                failed(error)
-                throw try ChatError(error)
-            }
+        guard let endpoint = endpoints[target.upstream] else {
+            let demo = DemoAnswer(chat, id, waking: wakeup, on: loop)
+            return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, failed: failed)
+        }
+        let request = try endpoint.request(for: chat, to: target, caller)
+        do throws(HTTPError) {
+            let transfer = try session.start(request, waking: wakeup)
+            return UpstreamAnswer(
+                .http(transfer), jsonDepth: jsonDepth, isCallersKey: endpoint.takesCallersKey, failed: failed)
+        } catch {
+            failed(error)
+            throw .upstreamFailed(.unreachable)
         }
     }
-}
-
-/// A question to one upstream, ready to be asked.
-enum UpstreamCall {
-    case http(HTTPRequest, isCallersKey: Bool)
-    case demo(DemoAnswer)
 }
 
 extension ChatError {

@@ -91,37 +91,28 @@ final class UpstreamAnswer {
 
     /// Moves what has arrived into the scanner.
     func take(into scanner: inout EventScanner) {
+        scanner.append(takeBytes())
+    }
+
+    /// What has arrived.
+    func takeBytes() -> [UInt8] {
         switch source {
-        case .http(let transfer): scanner.append(transfer.takeBytes())
-        case .demo(let demo): scanner.append(demo.takeBytes())
+        case .http(let transfer): transfer.takeBytes()
+        case .demo(let demo): demo.takeBytes()
+        }
+    }
+
+    /// Ends it, whether it is whole or not.
+    func cancel() {
+        switch source {
+        case .http(let transfer): transfer.cancel()
+        case .demo(let demo): demo.cancel()
         }
     }
 
     /// Takes back a buffer that `take(into:)` handed over.
     func recycle(_ buffer: consuming [UInt8]) {
         if case .http(let transfer) = source { transfer.recycle(buffer) }
-    }
-
-    /// The rest of the body as a whole.
-    ///
-    /// - Returns: `nil` when it was not whole by the deadline.
-    /// - Throws: as `arrival`, and `ChatError` when it is larger than `bytesMax`.
-    func collect(bytesMax: Int, until deadline: Instant) async throws -> [UInt8]? {
-        var body: [UInt8] = []
-        while true {
-            switch try arrival {
-            case .end: return body
-            case nil:
-                if Instant.current >= deadline { return nil }
-                await wakeup.wait(until: deadline)
-            case .bytes:
-                switch source {
-                case .http(let transfer): body += transfer.takeBytes()
-                case .demo(let demo): body += demo.takeBytes()
-                }
-                guard body.count <= bytesMax else { throw ChatError.upstreamAnswerTooLarge(bytesMax: bytesMax) }
-            }
-        }
     }
 
     /// Waits for the response's end, so that its connection can serve the next request. What comes is dropped.
@@ -149,6 +140,8 @@ struct UpstreamHead {
     let status: Int
     /// Whether the answer is a stream of events, as far as one can know: servers forget the type, but none calls events JSON.
     let isEventStream: Bool
+    /// How long the upstream wants not to be asked again.
+    let retryAfter: Duration?
     /// The headers that the caller gets too.
     let passedHeaders: [(name: String, value: String)]
 
@@ -158,12 +151,18 @@ struct UpstreamHead {
         self.status = status
         self.isEventStream = isEventStream
         self.passedHeaders = passedHeaders
+        retryAfter = nil
     }
 
     init(_ head: ResponseHead) {
         status = head.status
         let type = head["content-type"] ?? "text/event-stream"
         isEventStream = head.status == 200 && !type.lowercased().hasPrefix("application/json")
+        retryAfter =
+            status == 200
+            ? nil
+            : RetryAfter.duration(
+                head["retry-after"], milliseconds: head["retry-after-ms"], unixTime: .seconds(secondsSince1970()))
         passedHeaders = head.headers.compactMap { name, value in
             switch name {
             case "retry-after", "retry-after-ms": (name, value)

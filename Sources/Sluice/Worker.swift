@@ -22,14 +22,14 @@ actor Worker {
     private var tasks: [Int32: Task<Void, Never>] = [:]
 
     /// - Throws: `SystemError` or `HTTPError` when the process is out of descriptors or memory.
-    init(_ settings: Settings, _ logger: Logger, _ counters: Counters) throws {
+    init(_ settings: Settings, _ routes: Routes, _ board: Board, _ logger: Logger, _ counters: Counters) throws {
         self.settings = settings
         self.logger = logger
         self.counters = counters
         loop = try EventLoop()
         idle = Wakeup(on: loop)
         parser = try RequestParser()
-        handler = try ChatHandler(settings, on: loop, logger)
+        handler = try ChatHandler(settings, routes, board, on: loop, logger)
     }
 
     /// Begins to accept as soon as the loop runs.

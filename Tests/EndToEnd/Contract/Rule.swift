@@ -83,7 +83,9 @@ struct Chapter: Sendable, CustomTestStringConvertible {
     ]
 }
 
+/// One attempt each: what further ones do, other tests tell.
 let plainSettings = """
+    retries = 0
     [upstreams.stub]
     url = "UPSTREAM"
     key = "sk-stub"

@@ -1,0 +1,185 @@
+// The attempts of one request, from the first to the one whose answer the caller gets.
+
+import Chat
+import EventLoop
+import FastCGI
+
+/// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats and nothing else.
+final class Race {
+    let form: AnswerForm
+    private let route: Route
+    private let caller: Caller
+    private let upstreams: Upstreams
+    private let board: Board
+    private let settings: Settings
+    private let loop: EventLoop
+    private let wakeup: Wakeup
+    private let start: Instant
+    private var selection: Selection
+    /// What is asked; given up with the race, so that a stream holds none of it.
+    private var chat: ChatRequest?
+    private var running: [Attempt] = []
+    /// Those that have ended, whose error the caller may get.
+    private var ended: [Attempt] = []
+    private(set) var tried: [RequestRecord.Try] = []
+    private var isCancelled = false
+    private var generator = SystemRandomNumberGenerator()
+
+    init(
+        _ chat: ChatRequest, _ caller: Caller, _ route: Route, as form: AnswerForm, _ upstreams: Upstreams, _ board: Board,
+        _ settings: Settings, on loop: EventLoop
+    ) {
+        self.chat = chat
+        self.caller = caller
+        self.route = route
+        self.form = form
+        self.upstreams = upstreams
+        self.board = board
+        self.settings = settings
+        self.loop = loop
+        start = loop.now
+        wakeup = Wakeup(on: loop)
+        selection = board.selection(route, isStreaming: form.isStreaming, at: start)
+    }
+
+    /// Returns when a target answers.
+    ///
+    /// - Throws: `ChatError` when none does; `CancellationError` when the caller left or the server is ending; `FastCGIError` when a
+    ///   heartbeat finds the caller gone.
+    func run(_ reply: inout Reply) async throws -> (Attempt, Attempt.Opening) {
+        var nextHeartbeat = start + settings.heartbeat
+        while true {
+            if isCancelled { throw CancellationError() }
+            if let won = try takeFacts() { return won }
+            switch selection.next(at: loop.now, using: &generator) {
+            case .start(let attempt): try begin(attempt)
+            case .cancel(let id, let reason): cancel(id, reason)
+            case .win: preconditionFailure("a win is taken where it is told")
+            case .giveUp(let error, let id):
+                if let id { reply.upstream = ended.first { $0.id == id }?.answer.head }
+                throw error
+            case .wait(var until):
+                if let deadline = onlyTokenDeadline { until = min(until, deadline) }
+                if form.isStreaming, settings.heartbeat > .zero {
+                    if loop.now >= nextHeartbeat {
+                        try await reply.keepAlive()
+                        nextHeartbeat = loop.now + settings.heartbeat
+                    }
+                    until = min(until, nextHeartbeat)
+                }
+                await wakeup.wait(until: until)
+                try checkOnlyToken()
+            }
+        }
+    }
+
+    /// Ends every attempt at once, whatever is done with the rest of the request.
+    func cancel() {
+        isCancelled = true
+        for attempt in running { attempt.answer.cancel() }
+        wakeup.wake()
+    }
+
+    /// Gives back what the attempts hold.
+    func end() {
+        for attempt in running {
+            attempt.answer.cancel()
+            board.leave(attempt.target)
+            if !isWon { _ = board.note(.abandoned, of: attempt.admission, on: attempt.target, at: loop.now) }
+        }
+        running = []
+    }
+
+    private var isWon: Bool { chat == nil }
+
+    // MARK: Facts
+
+    private func takeFacts() throws -> (Attempt, Attempt.Opening)? {
+        for attempt in running {
+            switch try attempt.progress() {
+            case .none: continue
+            case .failed(let failure): fail(attempt, failure)
+            case .won(let opening):
+                win(attempt)
+                return (attempt, opening)
+            }
+        }
+        return nil
+    }
+
+    private func fail(_ attempt: Attempt, _ failure: AttemptFailure) {
+        let rests = remove(attempt, failure.isTargets ? .failed : .works, RequestRecord.outcome(of: failure.error))
+        selection.failed(attempt.id, failure, targetRests: rests, at: loop.now, using: &generator)
+    }
+
+    private func win(_ attempt: Attempt) {
+        selection.won(attempt.id)
+        while case .cancel(let id, let reason) = selection.next(at: loop.now, using: &generator) { cancel(id, reason) }
+        _ = board.note(.token(after: loop.now - attempt.start), of: attempt.admission, on: attempt.target, at: loop.now)
+        tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
+        chat = nil
+        ended = []
+    }
+
+    // MARK: Steps
+
+    private func begin(_ attempt: Selection.Attempt) throws {
+        guard let chat else { return }
+        let target = route.targets[attempt.target]
+        switch board.enter(attempt, on: target, of: route, at: loop.now) {
+        case .failure(let refused):
+            selection.refused(attempt.id, refused.reason)
+            if attempt.reason != .retry, attempt.reason != .hedge {
+                tried.append(RequestRecord.Try(target, "refused", .zero))
+            }
+        case .success(let admission):
+            do throws(ChatError) {
+                let answer = try upstreams.ask(target, chat, caller, waking: wakeup)
+                running.append(
+                    Attempt(
+                        attempt, on: target, answer, admission, as: form, awaitsToken: route.targets.count > 1, settings.limits,
+                        at: loop.now))
+                selection.started(attempt.id, at: loop.now)
+            } catch {
+                board.leave(target)
+                _ = board.note(.abandoned, of: admission, on: target, at: loop.now)
+                throw error
+            }
+        }
+    }
+
+    private func cancel(_ id: Int, _ reason: Selection.Cancellation) {
+        guard let attempt = running.first(where: { $0.id == id }) else { return }
+        attempt.answer.cancel()
+        switch reason {
+        case .lost: _ = remove(attempt, .lost(after: loop.now - attempt.start), "lost")
+        case .timedOut(let timeout): _ = remove(attempt, .failed, "timeout.\(timeout.rawValue)")
+        }
+    }
+
+    /// - Returns: whether its target rests now.
+    private func remove(_ attempt: Attempt, _ outcome: Board.Outcome, _ word: String) -> Bool {
+        running.removeAll { $0 === attempt }
+        ended.append(attempt)
+        tried.append(RequestRecord.Try(attempt.target, word, loop.now - attempt.start))
+        attempt.answer.cancel()
+        board.leave(attempt.target)
+        return board.note(outcome, of: attempt.admission, on: attempt.target, at: loop.now)
+    }
+
+    // MARK: The only target
+
+    /// A selection never cuts the last target off for its first token, as there is none that could be quicker. Where there is but
+    /// one, the operator's limit says how long the caller is kept waiting.
+    private var onlyTokenDeadline: Instant? {
+        guard form.isStreaming, route.targets.count == 1, let attempt = running.first else { return nil }
+        return attempt.start + attempt.target.timeouts.firstToken
+    }
+
+    private func checkOnlyToken() throws {
+        guard let deadline = onlyTokenDeadline, loop.now >= deadline, let attempt = running.first else { return }
+        guard case .none = try attempt.progress() else { return }
+        cancel(attempt.id, .timedOut(.firstToken))
+        throw ChatError.upstreamTimedOut(.firstToken, after: attempt.target.timeouts.firstToken)
+    }
+}
