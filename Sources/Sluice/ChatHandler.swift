@@ -65,30 +65,30 @@ final class ChatHandler {
     }
 
     private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        let race = try prepare(request, &record, &reply)
+        let (answering, form) = try prepare(request, &record, &reply)
         try await loop.withCancellation {
             defer {
-                race.end()
-                record.tried = race.tried
+                answering.end()
+                record.tried = answering.tried
             }
-            let (attempt, opening) = try await race.run(&reply)
-            record.target = attempt.target
-            reply.upstream = attempt.answer.head
-            switch opening {
-            case .whole(let completion) where !race.form.isStreaming:
-                try await forward(completion, as: race.form, &record, &reply)
-            case .whole, .stream:
-                try await relay(attempt, opening, as: race.form, &record, &reply)
+            let won = try await answering.begin(&reply)
+            record.target = won.target
+            reply.upstream = won.answer.head
+            switch won.opening {
+            case .whole(let completion) where !form.isStreaming: try await forward(completion, as: form, &record, &reply)
+            case .whole, .stream: try await relay(won, as: form, &record, &reply)
             }
         } onCancel: {
-            race.cancel()
+            answering.cancel()
         }
     }
 
     /// Checks the request. Apart from `answerChat`, which lives as long as the stream: nothing of what is only needed here takes its
     /// memory.
     @inline(never)
-    private func prepare(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) throws(ChatError) -> Race {
+    private func prepare(
+        _ request: Request, _ record: inout RequestRecord, _ reply: inout Reply
+    ) throws(ChatError) -> (Answering, AnswerForm) {
         let caller = Caller(request, record.id)
         record.client = caller.client
         if request.isBodyTooLarge { throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
@@ -99,14 +99,14 @@ final class ChatHandler {
         let route = try routes.route(for: chat.model)
         record.target = route.targets[0]
         let form = AnswerForm(for: chat, caller, settings)
-        return Race(chat, caller, route, as: form, upstreams, board, settings, on: loop)
+        return (Answering(Race(chat, caller, route, as: form, upstreams, board, settings, on: loop), board), form)
     }
 
     /// A stream of events: they go on as they come.
     private func relay(
-        _ attempt: Attempt, _ opening: Attempt.Opening, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+        _ won: Winner, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
     ) async throws {
-        let relay = Relay(attempt, opening, as: form, settings, on: loop)
+        let relay = Relay(won, as: form, settings, on: loop)
         defer {
             (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
             record.usage = relay.usage

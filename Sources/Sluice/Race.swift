@@ -4,9 +4,56 @@ import Chat
 import EventLoop
 import FastCGI
 
+/// The target that answers, until its answer is over.
+struct Winner {
+    let target: Target
+    let answer: UpstreamAnswer
+    let opening: Attempt.Opening
+}
+
+/// What a request is doing: asking, then being answered. The race is given up once it is won, so that a stream holds nothing of it.
+final class Answering {
+    private let board: Board
+    private var race: Race?
+    private var winner: (target: Target, answer: UpstreamAnswer)?
+    private(set) var tried: [RequestRecord.Try] = []
+
+    init(_ race: Race, _ board: Board) {
+        self.race = race
+        self.board = board
+    }
+
+    /// Returns when a target answers; throws as `Race.run`.
+    func begin(_ reply: inout Reply) async throws -> Winner {
+        guard let race else { throw CancellationError() }
+        defer {
+            race.end()
+            tried = race.tried
+            self.race = nil
+        }
+        let won = try await race.run(&reply)
+        winner = (won.target, won.answer)
+        return won
+    }
+
+    /// Ends all attempts, or the answer, at once.
+    func cancel() {
+        race?.cancel()
+        winner?.answer.cancel()
+    }
+
+    /// The answer is over.
+    func end() {
+        guard let winner else { return }
+        winner.answer.cancel()
+        board.leave(winner.target)
+        self.winner = nil
+    }
+}
+
 /// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats and nothing else.
 final class Race {
-    let form: AnswerForm
+    private let form: AnswerForm
     private let route: Route
     private let caller: Caller
     private let upstreams: Upstreams
@@ -16,8 +63,7 @@ final class Race {
     private let wakeup: Wakeup
     private let start: Instant
     private var selection: Selection
-    /// What is asked; given up with the race, so that a stream holds none of it.
-    private var chat: ChatRequest?
+    private let chat: ChatRequest
     private var running: [Attempt] = []
     /// Those that have ended, whose error the caller may get.
     private var ended: [Attempt] = []
@@ -46,7 +92,7 @@ final class Race {
     ///
     /// - Throws: `ChatError` when none does; `CancellationError` when the caller left or the server is ending; `FastCGIError` when a
     ///   heartbeat finds the caller gone.
-    func run(_ reply: inout Reply) async throws -> (Attempt, Attempt.Opening) {
+    func run(_ reply: inout Reply) async throws -> Winner {
         var nextHeartbeat = start + settings.heartbeat
         while true {
             if isCancelled { throw CancellationError() }
@@ -80,28 +126,26 @@ final class Race {
         wakeup.wake()
     }
 
-    /// Gives back what the attempts hold.
+    /// Gives back what the attempts hold that have neither won nor failed.
     func end() {
         for attempt in running {
             attempt.answer.cancel()
             board.leave(attempt.target)
-            if !isWon { _ = board.note(.abandoned, of: attempt.admission, on: attempt.target, at: loop.now) }
+            _ = board.note(.abandoned, of: attempt.admission, on: attempt.target, at: loop.now)
         }
         running = []
     }
 
-    private var isWon: Bool { chat == nil }
-
     // MARK: Facts
 
-    private func takeFacts() throws -> (Attempt, Attempt.Opening)? {
+    private func takeFacts() throws -> Winner? {
         for attempt in running {
             switch try attempt.progress() {
             case .none: continue
             case .failed(let failure): fail(attempt, failure)
             case .won(let opening):
                 win(attempt)
-                return (attempt, opening)
+                return Winner(target: attempt.target, answer: attempt.answer, opening: opening)
             }
         }
         return nil
@@ -117,14 +161,12 @@ final class Race {
         while case .cancel(let id, let reason) = selection.next(at: loop.now, using: &generator) { cancel(id, reason) }
         _ = board.note(.token(after: loop.now - attempt.start), of: attempt.admission, on: attempt.target, at: loop.now)
         tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
-        chat = nil
-        ended = []
+        running = []
     }
 
     // MARK: Steps
 
     private func begin(_ attempt: Selection.Attempt) throws {
-        guard let chat else { return }
         let target = route.targets[attempt.target]
         switch board.enter(attempt, on: target, of: route, at: loop.now) {
         case .failure(let refused):

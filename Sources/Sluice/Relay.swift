@@ -39,12 +39,11 @@ final class Relay {
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
 
-    /// - Parameter opening: what has been read of the attempt's answer.
-    init(_ attempt: Attempt, _ opening: Attempt.Opening, as form: AnswerForm, _ settings: Settings, on loop: EventLoop) {
-        answer = attempt.answer
+    init(_ won: Winner, as form: AnswerForm, _ settings: Settings, on loop: EventLoop) {
+        answer = won.answer
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
-        idle = attempt.target.timeouts.idle
+        idle = won.target.timeouts.idle
         limits = settings.limits
         self.loop = loop
         scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)
@@ -52,7 +51,7 @@ final class Relay {
         lastWrite = loop.now
         nextCheck = loop.now
         nextCheck = min(deadline, heartbeat)
-        switch opening {
+        switch won.opening {
         case .stream(let bytes):
             scanner.append(bytes)
             stretch = nextStretch(from: 0)
