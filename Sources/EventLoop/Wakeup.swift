@@ -73,6 +73,18 @@
     }
 }
 
+extension Wakeup {
+    /// For other threads.
+    package var remote: Remote { Remote(wakeup: self) }
+
+    /// Wakes from whatever thread.
+    package struct Remote: @unchecked Sendable {
+        fileprivate let wakeup: Wakeup
+
+        package func wake() { Task(executorPreference: wakeup.loop) { wakeup.wake() } }
+    }
+}
+
 extension EventLoop {
     /// Suspends the calling task for `duration`; returns early when the task is cancelled.
     package func sleep(for duration: Duration) async {

@@ -12,6 +12,10 @@ final class Board: Sendable {
         var firstTokens: [FirstTokenTimes]
         /// By the upstreams' places in the settings.
         var limits: [ConcurrencyLimit]
+        /// Who waits for a place, by upstream.
+        var waiters: [[ConcurrencyLimit.Ticket: Wakeup.Remote]]
+        /// Places that were given to those who waited, and not taken yet.
+        var given: [Set<ConcurrencyLimit.Ticket>]
         /// By the routes' places in the settings.
         var retries: [RequestBudget]
         var hedges: [RequestBudget]
@@ -25,6 +29,7 @@ final class Board: Sendable {
                 health: targets.map { TargetHealth(settings.upstreams[$0.upstream].rest) },
                 firstTokens: targets.map { _ in FirstTokenTimes() },
                 limits: settings.upstreams.map { ConcurrencyLimit($0) },
+                waiters: settings.upstreams.map { _ in [:] }, given: settings.upstreams.map { _ in [] },
                 retries: settings.models.map(RequestBudget.retries), hedges: settings.models.map(RequestBudget.hedges)))
     }
 
@@ -45,30 +50,64 @@ final class Board: Sendable {
         }
     }
 
-    /// Leave to start an attempt, or why there is none. With leave the attempt has a place, to be given back by `leave`.
+    enum Entry {
+        /// With a place, to be given back by `leave`.
+        case admitted(TargetHealth.Admission)
+        case refused(Selection.Refusal)
+        /// In the upstream's queue; `place` tells when its turn has come.
+        case queued(ConcurrencyLimit.Ticket)
+    }
+
+    /// Asks for leave to start an attempt.
+    /// - Parameter wakeup: woken when a queued attempt has its place.
     func enter(
-        _ attempt: Selection.Attempt, on target: Target, of route: Route, at now: Instant
-    ) -> Result<TargetHealth.Admission, Refused> {
+        _ attempt: Selection.Attempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
+    ) -> Entry {
         state.withLock { state in
             switch attempt.reason {
-            case .retry where !state.retries[route.index].take(at: now): return .failure(Refused(.overBudget))
-            case .hedge where !state.hedges[route.index].take(at: now): return .failure(Refused(.overBudget))
+            case .retry where !state.retries[route.index].take(at: now): return .refused(.overBudget)
+            case .hedge where !state.hedges[route.index].take(at: now): return .refused(.overBudget)
             default: break
             }
-            guard case .entered = state.limits[target.upstream].enter(mayWait: false) else {
-                return .failure(Refused(.full(retryAfter: .seconds(1))))
+            switch state.limits[target.upstream].enter(mayWait: attempt.reason != .hedge) {
+            case .full: return .refused(.full(retryAfter: .seconds(1)))
+            case .queued(let ticket):
+                state.waiters[target.upstream][ticket] = wakeup
+                return .queued(ticket)
+            case .entered: return Self.admit(attempt, to: target, at: now, &state)
             }
-            guard let admission = state.health[target.number].enter(at: now, isLastResort: attempt.isLastResort) else {
-                _ = state.limits[target.upstream].leave()
-                return .failure(Refused(.resting))
-            }
-            return .success(admission)
         }
     }
 
-    struct Refused: Error {
-        let reason: Selection.Refusal
-        init(_ reason: Selection.Refusal) { self.reason = reason }
+    /// What has become of a queued attempt; nil while it waits.
+    /// - Parameter isLate: it has waited for as long as it may.
+    func place(
+        of ticket: ConcurrencyLimit.Ticket, _ attempt: Selection.Attempt, on target: Target, at now: Instant, isLate: Bool
+    ) -> Entry? {
+        state.withLock { state in
+            if state.given[target.upstream].remove(ticket) != nil { return Self.admit(attempt, to: target, at: now, &state) }
+            guard isLate else { return nil }
+            state.waiters[target.upstream][ticket] = nil
+            _ = state.limits[target.upstream].withdraw(ticket)
+            return .refused(.full(retryAfter: .seconds(1)))
+        }
+    }
+
+    private static func admit(
+        _ attempt: Selection.Attempt, to target: Target, at now: Instant, _ state: inout State
+    ) -> Entry {
+        if let admission = state.health[target.number].enter(at: now, isLastResort: attempt.isLastResort) {
+            return .admitted(admission)
+        }
+        passOn(target.upstream, &state)
+        return .refused(.resting)
+    }
+
+    /// Gives a place to whoever waits for it longest.
+    private static func passOn(_ upstream: Int, _ state: inout State) {
+        guard let next = state.limits[upstream].leave() else { return }
+        state.given[upstream].insert(next)
+        state.waiters[upstream].removeValue(forKey: next)?.wake()
     }
 
     /// What an attempt says about its target.
@@ -104,6 +143,18 @@ final class Board: Sendable {
 
     /// Gives an attempt's place back.
     func leave(_ target: Target) {
-        state.withLock { state in _ = state.limits[target.upstream].leave() }
+        state.withLock { state in Self.passOn(target.upstream, &state) }
+    }
+
+    /// Takes an attempt out of the queue that nobody waits for any more.
+    func withdraw(_ ticket: ConcurrencyLimit.Ticket, from target: Target) {
+        state.withLock { state in
+            state.waiters[target.upstream][ticket] = nil
+            if state.given[target.upstream].remove(ticket) != nil {
+                Self.passOn(target.upstream, &state)
+            } else {
+                _ = state.limits[target.upstream].withdraw(ticket)
+            }
+        }
     }
 }

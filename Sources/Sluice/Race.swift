@@ -65,6 +65,7 @@ final class Race {
     private var selection: Selection
     private let chat: ChatRequest
     private var running: [Attempt] = []
+    private var queued: Queued?
     /// Those that have ended, whose error the caller may get.
     private var ended: [Attempt] = []
     private(set) var tried: [RequestRecord.Try] = []
@@ -97,6 +98,7 @@ final class Race {
         while true {
             if isCancelled { throw CancellationError() }
             if let won = try takeFacts() { return won }
+            try takePlace()
             switch selection.next(at: loop.now, using: &generator) {
             case .start(let attempt): try begin(attempt)
             case .cancel(let id, let reason): cancel(id, reason)
@@ -106,6 +108,7 @@ final class Race {
                 throw error
             case .wait(var until):
                 if let deadline = onlyTokenDeadline { until = min(until, deadline) }
+                if let queued { until = min(until, queued.until) }
                 if form.isStreaming, settings.heartbeat > .zero {
                     if loop.now >= nextHeartbeat {
                         try await reply.keepAlive()
@@ -128,6 +131,7 @@ final class Race {
 
     /// Gives back what the attempts hold that have neither won nor failed.
     func end() {
+        leaveQueue()
         for attempt in running {
             attempt.answer.cancel()
             board.leave(attempt.target)
@@ -168,13 +172,16 @@ final class Race {
 
     private func begin(_ attempt: Selection.Attempt) throws {
         let target = route.targets[attempt.target]
-        switch board.enter(attempt, on: target, of: route, at: loop.now) {
-        case .failure(let refused):
-            selection.refused(attempt.id, refused.reason)
-            if attempt.reason != .retry, attempt.reason != .hedge {
-                tried.append(RequestRecord.Try(target, "refused", .zero))
-            }
-        case .success(let admission):
+        try follow(board.enter(attempt, on: target, of: route, at: loop.now, waking: wakeup.remote), attempt, target)
+    }
+
+    private func follow(_ entry: Board.Entry, _ attempt: Selection.Attempt, _ target: Target) throws {
+        switch entry {
+        case .queued(let ticket): queued = Queued(attempt, target, ticket, until: loop.now + target.queueWait)
+        case .refused(let refusal):
+            selection.refused(attempt.id, refusal)
+            if case .full = refusal { tried.append(RequestRecord.Try(target, "full", loop.now - start)) }
+        case .admitted(let admission):
             do throws(ChatError) {
                 let answer = try upstreams.ask(target, chat, caller, waking: wakeup)
                 running.append(
@@ -190,7 +197,35 @@ final class Race {
         }
     }
 
+    /// An attempt in its upstream's queue; a selection starts one at a time.
+    private struct Queued {
+        let attempt: Selection.Attempt
+        let target: Target
+        let ticket: ConcurrencyLimit.Ticket
+        let until: Instant
+
+        init(_ attempt: Selection.Attempt, _ target: Target, _ ticket: ConcurrencyLimit.Ticket, until: Instant) {
+            (self.attempt, self.target, self.ticket, self.until) = (attempt, target, ticket, until)
+        }
+    }
+
+    private func takePlace() throws {
+        guard let waiting = queued else { return }
+        let entry = board.place(
+            of: waiting.ticket, waiting.attempt, on: waiting.target, at: loop.now, isLate: loop.now >= waiting.until)
+        guard let entry else { return }
+        queued = nil
+        try follow(entry, waiting.attempt, waiting.target)
+    }
+
+    private func leaveQueue() {
+        guard let waiting = queued else { return }
+        board.withdraw(waiting.ticket, from: waiting.target)
+        queued = nil
+    }
+
     private func cancel(_ id: Int, _ reason: Selection.Cancellation) {
+        if queued?.attempt.id == id { leaveQueue() }
         guard let attempt = running.first(where: { $0.id == id }) else { return }
         attempt.answer.cancel()
         switch reason {

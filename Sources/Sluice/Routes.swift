@@ -68,6 +68,8 @@ final class Target: Sendable {
     /// The settings', unless the model or the target has its own.
     let timeouts: Settings.Timeouts
     let weight: Int?
+    /// For how long an attempt waits in the upstream's queue.
+    let queueWait: Duration
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
@@ -80,6 +82,7 @@ final class Target: Sendable {
         upstreamName = upstream.name
         timeouts = settings.timeouts.overridden(by: model.timeouts).overridden(by: target.timeouts)
         weight = target.weight
+        queueWait = upstream.queueWait
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
         rules.model = target.model
