@@ -53,6 +53,12 @@ import EventLoop
         unsafe headers = unsafe list
     }
 
+    /// libcurl would use no connection that has been idle for two minutes, nor, since 8.17, one that is a day old.
+    func useConnectionsOfAnyAge() {
+        set(CURLOPT_MAXAGE_CONN, Int(Int32.max))
+        set(CURLOPT_MAXLIFETIME_CONN, 0)
+    }
+
     func useHeaders() { unsafe set(CURLOPT_HTTPHEADER, to: headers) }
 
     func useErrorText() {
@@ -96,6 +102,13 @@ import EventLoop
         return Int32(truncatingIfNeeded: code)
     }
 
+    /// The socket of the connection that the transfer used, while libcurl has it open; asked before the handle is removed.
+    var socket: curl_socket_t? {
+        var socket: curl_socket_t = CURL_SOCKET_BAD
+        let code = unsafe curl_easy_getinfo_socket(pointer, CURLINFO_ACTIVESOCKET, &socket)
+        return code == CURLE_OK && socket != CURL_SOCKET_BAD ? socket : nil
+    }
+
     /// libcurl's own words about the failure; empty when it has none.
     var reason: String { unsafe String(cString: errorText) }
 
@@ -129,4 +142,18 @@ func host(of url: String) -> String {
     guard unsafe curl_url_get(parser, CURLUPART_HOST, &host, 0) == CURLUE_OK, let host = unsafe host else { return "?" }
     defer { unsafe curl_free(host) }
     return unsafe String(cString: host)
+}
+
+/// A URL's scheme, host and port with the path `/`: nothing of it is secret. `nil` when libcurl cannot parse it.
+func origin(of url: String) -> String? {
+    guard let parser = unsafe curl_url() else { return nil }
+    defer { unsafe curl_url_cleanup(parser) }
+    guard unsafe curl_url_set(parser, CURLUPART_URL, url, 0) == CURLUE_OK else { return nil }
+    for part in [CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_PATH, CURLUPART_QUERY, CURLUPART_FRAGMENT] {
+        _ = unsafe curl_url_set(parser, part, nil, 0)
+    }
+    var origin: UnsafeMutablePointer<CChar>?
+    guard unsafe curl_url_get(parser, CURLUPART_URL, &origin, 0) == CURLUE_OK, let origin = unsafe origin else { return nil }
+    defer { unsafe curl_free(origin) }
+    return unsafe String(cString: origin)
 }

@@ -2,7 +2,7 @@
 
 /// One request to an upstream.
 package struct HTTPRequest: Sendable {
-    package enum Method: Sendable { case get, post }
+    package enum Method: Sendable { case head, get, post }
 
     package var method: Method
     /// Absolute, `http` or `https`, already percent-encoded. User information in it becomes basic authorization.
@@ -15,6 +15,8 @@ package struct HTTPRequest: Sendable {
     package var connectTimeout: Duration
     /// From the start to the last byte, the time that a slow reader takes included.
     package var totalTimeout: Duration
+    /// Whether it makes a connection of its own, which others may use after it.
+    var isFirstOfConnection = false
 
     package init(
         _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],

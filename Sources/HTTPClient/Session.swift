@@ -38,6 +38,8 @@ package final class Session {
     /// Transfers that a callback wants to end, until libcurl has returned and they can be removed.
     private var doomed: [(Transfer, HTTPError)] = []
     private var isInsideLibcurl = false
+    /// Whether connections are kept for calls that may come in an hour.
+    private var hasWarmConnections = false
 
     /// - Throws: `HTTPError.unavailable` when memory or descriptors are out.
     package init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
@@ -70,6 +72,27 @@ package final class Session {
         }
     }
 
+    /// Opens connections to a URL's scheme, host and port, and opens them anew whenever some are gone, until what it returns
+    /// is let go or the session is closed. The URL's path, query and user information are not sent.
+    ///
+    /// - Parameters:
+    ///   - count: how many stand ready beside those that calls use, at least 1. Over HTTP/2 it is one whatever the count:
+    ///     all calls share it.
+    ///   - connectTimeout: for name, connection and TLS together.
+    ///   - report: called on the loop's thread, for the log.
+    /// - Throws: `HTTPError.invalidRequest` when the URL is not one to connect to.
+    package func keepWarm(
+        _ url: String, count: Int, connectTimeout: Duration, times: WarmConnections.Times = WarmConnections.Times(),
+        report: @escaping (WarmConnections.Report) -> Void
+    ) throws(HTTPError) -> WarmConnections {
+        guard let origin = origin(of: url) else { throw .invalidRequest(reason: "the URL cannot be parsed") }
+        let request = HTTPRequest(
+            .head, origin, connectTimeout: connectTimeout, totalTimeout: connectTimeout + times.answer)
+        try request.validate()
+        hasWarmConnections = true
+        return WarmConnections(request, count: count, times, in: self, report: report)
+    }
+
     /// Cancels every transfer and closes every connection. A second call does nothing.
     package func close() {
         while let transfer = transfers.last { transfer.cancel() }
@@ -86,6 +109,8 @@ package final class Session {
 // MARK: - Transfers
 
 extension Session {
+    var isClosed: Bool { multi == nil }
+
     /// Starts the request. The caller sees to it that its transfer is cancelled when nobody reads it any more; `withTransfer` does
     /// that by itself.
     ///
@@ -96,6 +121,7 @@ extension Session {
         try request.validate()
         let handle = if let spare = spareHandles.popLast() { spare } else { try EasyHandle() }
         try handle.prepare(for: request, configuration)
+        if hasWarmConnections { handle.useConnectionsOfAnyAge() }
         multi.shareSessions(with: handle)
         let transfer = Transfer(request.outline, handle, waking: wakeup, in: self)
         let code = callLibcurl { multi.add(handle) }
@@ -115,8 +141,8 @@ extension Session {
             last.place = transfer.place
         }
         let mustFlush = resetsLinger && !transfer.isWhole
-        // It closes the connection if no other transfer uses it.
-        if mustFlush { handle.set(CURLOPT_FORBID_REUSE, 1) }
+        // It closes the connection if no other transfer uses it. One that did not even answer a trial is of no use.
+        if mustFlush || (transfer.isTrial && !transfer.isWhole) { handle.set(CURLOPT_FORBID_REUSE, 1) }
         callLibcurl { multi?.remove(handle) }
         if mustFlush, let connection = transfer.sharedConnection { flush(connection) }
         handle.reset()
@@ -168,6 +194,9 @@ extension Session {
 
     /// From a callback of libcurl, before it closes the socket or keeps it for later.
     func unwatch(_ socket: curl_socket_t) { watches.removeValue(forKey: socket)?.cancel() }
+
+    /// Whether libcurl waits for something on the socket: a transfer uses it.
+    func isWatched(_ socket: curl_socket_t) -> Bool { watches[socket] != nil }
 
     /// From a callback of libcurl: when to call it again at the latest.
     func setTimer(_ milliseconds: Int) {

@@ -38,6 +38,8 @@ package final class Transfer {
     var place = 0
     /// The connection that it goes over, TLS included, once there is one.
     var connection: Connection?
+    /// Told of its end where nobody reads it: how it failed, or the socket that libcurl keeps open, if it does.
+    var onEnd: ((Transfer, Result<Int32?, HTTPError>) -> Void)?
 
     /// What is left of a request once libcurl has it.
     struct Outline {
@@ -169,8 +171,10 @@ package final class Transfer {
         state = end
         isPaused = false
         timer?.cancel()
+        let socket = isTrial ? handle.socket : nil
         session.remove(self, handle)
         wakeup.wake()
+        if case .failed(let error) = end { onEnd?(self, .failure(error)) } else { onEnd?(self, .success(socket)) }
     }
 
     // MARK: Deadlines
@@ -199,6 +203,11 @@ package final class Transfer {
 extension Transfer {
     /// Its handle, while libcurl works on it.
     var handle: EasyHandle? { if case .running(let handle) = state { handle } else { nil } }
+
+    /// Whether it is there for its connection only, and not for a response.
+    var isTrial: Bool { onEnd != nil }
+
+    var isMultiplexed: Bool { parser.isMultiplexed }
 
     /// Whether its response is whole.
     var isWhole: Bool { if case .ended = state { true } else { false } }

@@ -48,6 +48,18 @@ extension Logger {
         if error != .cancelled { warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"]) }
     }
 
+    func warmConnections(_ upstream: String, _ report: WarmConnections.Report) {
+        switch report {
+        case .ready(let count): debug("connections stand ready", metadata: ["upstream": "\(upstream)", "count": "\(count)"])
+        case .failed(let error, let pause):
+            warning(
+                "no connection can be kept ready",
+                metadata: ["upstream": "\(upstream)", "reason": "\(error)", "again_in": "\(pause)"])
+        case .notKept(let pause):
+            debug("the upstream keeps no connection", metadata: ["upstream": "\(upstream)", "again_in": "\(pause)"])
+        }
+    }
+
     func requestBroken(_ id: RequestID, _ error: any Error) {
         self.error("a request failed by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
     }

@@ -10,6 +10,8 @@ final class Upstreams {
     /// One for each upstream, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
     private let session: Session
+    /// Connections that stand ready while there is no request for them.
+    private let warm: [WarmConnections]
     private let loop: EventLoop
     private let logger: Logger
     private let jsonDepth: Int
@@ -23,7 +25,13 @@ final class Upstreams {
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice/\(sluiceVersion)"
         configuration.caFile = settings.authoritiesFile
-        session = try Session(on: loop, configuration)
+        let session = try Session(on: loop, configuration)
+        self.session = session
+        warm = try settings.upstreams.filter { $0.warmCount > 0 }.map { upstream in
+            try session.keepWarm(upstream.url, count: upstream.warmCount, connectTimeout: settings.timeouts.connect) {
+                logger.warmConnections(upstream.name, $0)
+            }
+        }
     }
 
     /// Asks a target. Whoever asks sees to it that the answer is cancelled in the end.

@@ -16,8 +16,8 @@ final class ScriptServer: Sendable {
     var url: String { "http://127.0.0.1:\(port)/chat/completions" }
     var connections: Int { accepted.withLock { $0 } }
 
-    init(_ script: @escaping @Sendable (Peer) -> Void) throws {
-        (listener, port) = try HTTPClientTests.listen(backlog: 128)
+    init(port: UInt16 = 0, _ script: @escaping @Sendable (Peer) -> Void) throws {
+        (listener, self.port) = try HTTPClientTests.listen(port: port, backlog: 128)
         (reports, continuation) = AsyncStream.makeStream()
         Thread.detachNewThread { [self] in
             while case let descriptor = accept(listener, nil, nil), descriptor >= 0 {
@@ -139,10 +139,10 @@ final class Peer {
     }
 }
 
-/// A listening socket on a free port of 127.0.0.1.
-func listen(backlog: Int32) throws -> (descriptor: Int32, port: UInt16) {
+/// A listening socket on 127.0.0.1, on a free port unless told which.
+func listen(port: UInt16 = 0, backlog: Int32) throws -> (descriptor: Int32, port: UInt16) {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    var address = loopback(port: 0)
+    var address = loopback(port: port)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
         unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in

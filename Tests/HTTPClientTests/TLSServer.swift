@@ -12,15 +12,17 @@ final class TLSServer {
     var url: String { "https://localhost:\(port)/" }
     private let nginx = Process()
 
-    /// - Parameter backend: the port of 127.0.0.1 that nginx passes requests on to.
-    init(backend: UInt16, protocols: String = "http2") throws {
+    /// - Parameters:
+    ///   - backend: the port of 127.0.0.1 that nginx passes requests on to.
+    ///   - rules: more lines for the configuration of the server.
+    init(backend: UInt16, protocols: String = "http2", rules: String = "") throws {
         let (descriptor, port) = try listen(backlog: 1)
         close(descriptor)
         self.port = port
         directory = FileManager.default.temporaryDirectory.appending(path: "sluice-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try makeCertificate()
-        try start(backend, protocols)
+        try start(backend, protocols, rules)
     }
 
     deinit {
@@ -48,7 +50,7 @@ final class TLSServer {
     }
 
     /// Returns when nginx accepts connections: it listens before it forks, and its pid file comes after that.
-    private func start(_ backend: UInt16, _ protocols: String) throws {
+    private func start(_ backend: UInt16, _ protocols: String, _ rules: String) throws {
         let path = directory.path
         let configuration = """
             daemon off; master_process off; pid \(path)/pid; error_log \(path)/error.log;
@@ -60,6 +62,7 @@ final class TLSServer {
                 server {
                     listen 127.0.0.1:\(port) ssl \(protocols); server_name localhost;
                     ssl_certificate \(certificateFile); ssl_certificate_key \(path)/key.pem;
+                    \(rules)
                     location / {
                         proxy_pass http://127.0.0.1:\(backend); proxy_buffering off; proxy_http_version 1.1;
                         proxy_set_header X-Connection $connection; proxy_set_header X-Protocol $server_protocol;

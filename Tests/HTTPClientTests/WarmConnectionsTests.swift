@@ -1,0 +1,329 @@
+import EventLoop
+import Foundation
+import TestSupport
+import Testing
+
+@testable import HTTPClient
+
+private let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+/// Answers everything, and reports each request's head.
+private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
+    try ScriptServer { peer in
+        while let request = peer.request() {
+            peer.report(request)
+            peer.send(answer)
+        }
+    }
+}
+
+@Suite struct WarmConnectionsTests {
+    @Test func `a call finds a connection of HTTP/2 that a request without a secret has opened`() async throws {
+        let backend = try answeringServer()
+        let server = try TLSServer(backend: backend.port)
+        let url = "https://user:password@localhost:\(server.port)/v1/secret?key=secret#secret"
+        let (port, file) = (server.port, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            let observed = try Warmth(session, url, count: 3, .onlyOnce)
+            #expect(await observed.next() == .ready(connections: 1))
+            let trial = try #require(await backend.report())
+            #expect(trial.hasPrefix("HEAD / HTTP/1.1\r\n"))
+            for secret in ["secret", "password", "uthorization"] {
+                #expect(!trial.split(separator: "\r\n").dropFirst().joined().contains(secret))
+            }
+            #expect(try await session.fetch(.post(url, "{}")).head?.status == 404)
+            #expect(connection(of: await backend.report()) == connection(of: trial))
+            #expect(descriptorsConnected(to: port) == 1)
+        }
+    }
+
+    @Test func `calls at one moment find as many connections of HTTP/1 over TLS`() async throws {
+        let gate = Gate()
+        let backend = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report(request)
+                if request.hasPrefix("POST") { gate.wait() }
+                peer.send(answer)
+            }
+        }
+        let server = try TLSServer(backend: backend.port, protocols: "")
+        let (url, port, file) = (server.url, server.port, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            let observed = try Warmth(session, url, count: 3, .onlyOnce)
+            #expect(await observed.next() == .ready(connections: 3))
+            #expect(descriptorsConnected(to: port) == 3)
+            let warm = [await backend.report(), await backend.report(), await backend.report()].map(connection(of:))
+            try await session.withTransfer(.post(url, "1")) { one in
+                try await session.withTransfer(.post(url, "2")) { two in
+                    try await session.withTransfer(.post(url, "3")) { three in
+                        let used = [await backend.report(), await backend.report(), await backend.report()]
+                        #expect(Set(used.map(connection(of:))) == Set(warm))
+                        #expect(descriptorsConnected(to: port) == 3)
+                        for _ in 0..<3 { gate.open() }
+                        for transfer in [one, two, three] { _ = try await transfer.rest() }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [200, 301, 401, 404, 429, 500])
+    func `any answer will do, and as many connections are opened as asked for`(status: Int) async throws {
+        let server = try answeringServer("HTTP/1.1 \(status) Whatever\r\nContent-Length: 0\r\n\r\n")
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, server.url, count: 3, .onlyOnce)
+            #expect(await observed.next() == .ready(connections: 3))
+            #expect(server.connections == 3)
+            _ = try await session.fetch(.post(server.url, "{}"))
+            #expect(server.connections == 3)
+        }
+    }
+
+    @Test func `idle connections that the server closes come back without a call`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report("\(request.prefix(4)) on \(peer.number)")
+                peer.send(answer)
+                if peer.number <= 3 { return gate.wait() }
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, server.url, count: 3, .often)
+            #expect(await observed.next() == .ready(connections: 3))
+            for _ in 0..<3 { gate.open() }
+            var requests: [String?] = []
+            while requests.count < 6 { requests.append(await server.report()) }
+            #expect(Set(requests) == Set((1...6).map { "HEAD on \($0)" }))
+            #expect(await observed.next() == .ready(connections: 3))
+            _ = try await session.fetch(.post(server.url, "{}"))
+            let call = await server.report()
+            #expect(["POST on 4", "POST on 5", "POST on 6"].contains(call))
+        }
+    }
+
+    @Test func `a connection of HTTP/2 that the server closes comes back without a call`() async throws {
+        let backend = try answeringServer()
+        let server = try TLSServer(backend: backend.port, rules: "keepalive_timeout 20ms;")
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            let observed = try Warmth(session, url, count: 1, .often)
+            var connections: Set<Substring?> = []
+            while connections.count < 4 { connections.insert(connection(of: await backend.report())) }
+            #expect(await observed.next() == .ready(connections: 1))
+            #expect(await observed.next() == .ready(connections: 1))
+        }
+    }
+
+    @Test func `an idle connection of HTTP/2 is asked something from time to time`() async throws {
+        let backend = try answeringServer()
+        let server = try TLSServer(backend: backend.port)
+        let (url, file) = (server.url, server.certificateFile)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .trusting(file))
+            var times = WarmConnections.Times.often
+            times.refresh = .milliseconds(1)
+            let observed = try Warmth(session, url, count: 1, times)
+            var connections: Set<Substring?> = []
+            for _ in 0..<10 { connections.insert(connection(of: await backend.report())) }
+            #expect(connections.count == 1)
+            #expect(await observed.next() == .ready(connections: 1))
+        }
+    }
+
+    @Test func `a connection that a call uses is left to it, and another one stands ready`() async throws {
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                guard request.hasPrefix("POST") else { peer.send(answer); continue }
+                peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for _ in 0..<1000 { peer.chunk("more") }
+                peer.report("sent")
+                _ = peer.send("0\r\n\r\n")
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, server.url, count: 1, .often)
+            #expect(await observed.next() == .ready(connections: 1))
+            try await session.withTransfer(.post(server.url, "{}")) { stream in
+                #expect(await server.report() == "sent")
+                #expect(await observed.next() == .ready(connections: 2))
+                #expect(server.connections == 2)
+                let body = try await stream.rest()
+                #expect(body.count == 4000)
+            }
+            await observed.untilQuiet(session)
+            #expect(descriptorsConnected(to: server.port) == 2)
+        }
+    }
+
+    @Test func `an origin that refuses is tried ever more rarely, and found when it comes up`() async throws {
+        let (descriptor, port) = try HTTPClientTests.listen(backlog: 1)
+        close(descriptor)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, "http://127.0.0.1:\(port)/", count: 2, .often)
+            for longest in pausesMax {
+                let again = try #require(await observed.next().pauseAfterRefusal)
+                #expect(again <= longest && again >= longest * 0.75)
+            }
+            let server = try ScriptServer(port: port) { peer in while peer.request() != nil { peer.send(answer) } }
+            while await observed.next() != .ready(connections: 2) {}
+            #expect(server.connections == 2)
+        }
+    }
+
+    @Test func `a server that keeps no connection is asked ever more rarely`() async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, server.url, count: 3, .often)
+            for longest in pausesMax {
+                let again = try #require(await observed.next().pauseAfterClose)
+                #expect(again <= longest && again >= longest * 0.75)
+            }
+        }
+    }
+
+    @Test func `a server that does not answer in time is a failure, and its connection is closed`() async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.waitForEnd()
+            peer.report("left")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            var times = WarmConnections.Times.often
+            times.answer = .milliseconds(1)
+            let observed = try Warmth(session, server.url, count: 1, connectTimeout: .milliseconds(100), times)
+            #expect(await observed.next().isLate)
+            #expect(await server.report() == "left")
+        }
+    }
+
+    @Test func `closing the session closes the connections, and no more are opened`() async throws {
+        let server = try answeringServer()
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, server.url, count: 3, .often)
+            #expect(await observed.next() == .ready(connections: 3))
+            session.close()
+            #expect(descriptorsConnected(to: server.port) == 0)
+            await worker.loop.sleep(for: .milliseconds(20))
+            #expect(server.connections == 3)
+        }
+    }
+
+    @Test func `a session can be closed while connections are opened`() async throws {
+        let server = try ScriptServer { peer in
+            peer.waitForHead()
+            peer.report("asked")
+            peer.waitForEnd()
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, server.url, count: 3, .often)
+            #expect(await server.report() == "asked")
+            session.close()
+            #expect(await server.report() == "closed")
+            #expect(observed.reports == 0)
+        }
+    }
+
+    @Test func `who lets go of them cancels what is on the way`() async throws {
+        let server = try ScriptServer { peer in
+            peer.waitForHead()
+            peer.report("asked")
+            peer.waitForEnd()
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            var observed: Warmth? = try Warmth(session, server.url, count: 1, .often)
+            #expect(observed?.reports == 0)
+            #expect(await server.report() == "asked")
+            observed = nil
+            #expect(await server.report() == "closed")
+            #expect(descriptorsConnected(to: server.port) == 0)
+        }
+    }
+
+    @Test(arguments: ["", "localhost", "ftp://localhost/", "http://", "unix:/run/socket"])
+    func `a URL that nobody can connect to is refused at once`(url: String) async throws {
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            #expect(throws: HTTPError.self) { _ = try Warmth(session, url, count: 1, .often) }
+        }
+    }
+}
+
+/// The pauses of `.often`, without the random part.
+private let pausesMax = [1, 2, 4, 8, 16, 32, 50, 50].map(Duration.milliseconds)
+
+/// Warm connections and what they report.
+private final class Warmth {
+    private var connections: WarmConnections?
+    private let wakeup: Wakeup
+    private var unread: [WarmConnections.Report] = []
+    private(set) var reports = 0
+
+    init(
+        _ session: Session, _ url: String, count: Int, connectTimeout: Duration = .seconds(10), _ times: WarmConnections.Times
+    ) throws {
+        wakeup = Wakeup(on: session.loop)
+        connections = try session.keepWarm(url, count: count, connectTimeout: connectTimeout, times: times) { [unowned self] in
+            unread.append($0)
+            reports += 1
+            wakeup.wake()
+        }
+    }
+
+    func next() async -> WarmConnections.Report {
+        while unread.isEmpty { await wakeup.wait() }
+        return unread.removeFirst()
+    }
+
+    /// Lets a few more looks happen.
+    func untilQuiet(_ session: Session) async {
+        for _ in 0..<10 { await session.loop.sleep(for: WarmConnections.Times.often.look) }
+    }
+}
+
+extension WarmConnections.Times {
+    /// The first look is the only one of a test.
+    fileprivate static var onlyOnce: WarmConnections.Times {
+        var times = WarmConnections.Times()
+        times.look = .seconds(3600)
+        return times
+    }
+
+    fileprivate static var often: WarmConnections.Times {
+        var times = WarmConnections.Times()
+        times.look = .milliseconds(1)
+        times.refresh = .seconds(3600)
+        times.pauseMax = .milliseconds(50)
+        return times
+    }
+}
+
+extension WarmConnections.Report {
+    fileprivate var pauseAfterRefusal: Duration? { if case .failed(.refused, let again) = self { again } else { nil } }
+
+    fileprivate var pauseAfterClose: Duration? { if case .notKept(let again) = self { again } else { nil } }
+
+    fileprivate var isLate: Bool { if case .failed(.timedOut(.total, _), _) = self { true } else { false } }
+}
+
+/// The number of the connection that nginx got the request on.
+private func connection(of request: String?) -> Substring? {
+    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
+}
