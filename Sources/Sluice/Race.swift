@@ -97,8 +97,12 @@ final class Race {
         var nextHeartbeat = start + settings.heartbeat
         while true {
             if isCancelled { throw CancellationError() }
-            if let won = try takeFacts() { return won }
-            try takePlace()
+            var hasFailure = false
+            switch try fact() {
+            case .won(let winner): return winner
+            case .failed: hasFailure = true
+            case nil: try takePlace()
+            }
             switch selection.next(at: loop.now, using: &generator) {
             case .start(let attempt): try begin(attempt)
             case .cancel(let id, let reason): cancel(id, reason)
@@ -106,6 +110,8 @@ final class Race {
             case .giveUp(let error, let id):
                 if let id { reply.upstream = ended.first { $0.id == id }?.answer.head }
                 throw error
+            // What else has happened comes after what the failure leads to.
+            case .wait where hasFailure: continue
             case .wait(var until):
                 if let deadline = onlyTokenDeadline { until = min(until, deadline) }
                 if let queued { until = min(until, queued.until) }
@@ -142,14 +148,22 @@ final class Race {
 
     // MARK: Facts
 
-    private func takeFacts() throws -> Winner? {
+    private enum Fact {
+        case won(Winner)
+        case failed
+    }
+
+    /// The next thing that an attempt has come to, which the selection is told.
+    private func fact() throws -> Fact? {
         for attempt in running {
             switch try attempt.progress() {
             case .none: continue
-            case .failed(let failure): fail(attempt, failure)
+            case .failed(let failure):
+                fail(attempt, failure)
+                return .failed
             case .won(let opening):
                 win(attempt)
-                return Winner(target: attempt.target, answer: attempt.answer, opening: opening)
+                return .won(Winner(target: attempt.target, answer: attempt.answer, opening: opening))
             }
         }
         return nil

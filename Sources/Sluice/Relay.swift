@@ -23,8 +23,6 @@ final class Relay {
     /// When to look whether one of them is too long ago. It stays while events come: to postpone it for each would cost more
     /// than to look once in vain.
     private var nextCheck: Instant
-    /// What came ahead of the first event, for which the 200 waits too: an id there counts for the events that follow.
-    private var preface: [UInt8] = []
     /// Events that have been looked at and are still to be sent.
     private var stretch: EventScanner.Stretch?
     private let readsOn: Bool
@@ -32,9 +30,7 @@ final class Relay {
     private let idle: Duration
     /// For an upstream that did not stream.
     private var completion: Completion?
-    private let limits: Settings.Limits
 
-    private static let keepAlive = [UInt8](": keep-alive\n\n".utf8)
     private static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
@@ -44,7 +40,6 @@ final class Relay {
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
         idle = won.target.timeouts.idle
-        limits = settings.limits
         self.loop = loop
         scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)
         lastEvent = loop.now
@@ -98,8 +93,7 @@ final class Relay {
 
     /// Waits until there is something for the task to do.
     private func wait(_ writer: ResponseWriter?) async {
-        // The first event is the task's: it changes what the task waits for.
-        if let writer, scanner.hasEvents { answer.wakeup.handler = { self.forwardAtOnce(writer) } }
+        if let writer { answer.wakeup.handler = { self.forwardAtOnce(writer) } }
         await answer.wakeup.wait(until: nextCheck)
         answer.wakeup.handler = nil
     }
@@ -117,7 +111,10 @@ final class Relay {
     /// Gives up on an upstream that was silent for too long, and shows a caller that its answer is still on the way.
     private func checkSilence(_ reply: inout Reply) async throws {
         guard loop.now < deadline else { throw ChatError.upstreamTimedOut(.idle, after: idle) }
-        if loop.now >= heartbeat { try await send(Self.keepAlive[...], &reply) }
+        if loop.now >= heartbeat {
+            try await reply.keepAlive()
+            lastWrite = loop.now
+        }
         nextCheck = min(deadline, heartbeat)
     }
 
@@ -153,11 +150,7 @@ final class Relay {
     /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
     private func forward(_ reply: inout Reply) async throws -> Bool {
         while let stretch {
-            if reply.hasStarted || scanner.hasEvents {
-                if !stretch.range.isEmpty { try await send(scanner.buffer[stretch.range], &reply) }
-            } else {
-                keepForLater(scanner.buffer[stretch.range])
-            }
+            if !stretch.range.isEmpty { try await send(scanner.buffer[stretch.range], &reply) }
             switch stretch.stop {
             case .skip(let event): self.stretch = nextStretch(from: event.bytes.upperBound)
             case .replace(let event, let bytes):
@@ -172,11 +165,6 @@ final class Relay {
         return false
     }
 
-    /// Comments and ids alone do not open the gate: the 200 waits for an event. More of them than an event may be are not kept.
-    private func keepForLater(_ bytes: ArraySlice<UInt8>) {
-        if preface.count + bytes.count <= limits.eventBytes { preface += bytes }
-    }
-
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
         let stretch = scanner.next(from: start)
         if stretch.hasEvent {
@@ -187,10 +175,7 @@ final class Relay {
     }
 
     private func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
-        if !reply.hasStarted {
-            try await reply.startStream()
-            if !preface.isEmpty { try await reply.send(exchange(&preface, with: [])[...]) }
-        }
+        if !reply.hasStarted { try await reply.startStream() }
         if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
         bytesCount += bytes.count
         lastWrite = loop.now
@@ -201,9 +186,7 @@ final class Relay {
     /// The upstream's response is over, without `[DONE]`.
     private func end(_ reply: inout Reply) async throws {
         // A body that ends with its connection may have been cut there; half an event says so.
-        guard scanner.isFinished, !scanner.isInsideEvent else {
-            throw scanner.hasEvents ? ChatError.upstreamCutOff : ChatError.upstreamFailed(.noAnswer)
-        }
+        guard scanner.isFinished, !scanner.isInsideEvent else { throw ChatError.upstreamCutOff }
         try await send(Self.doneEvent[...], &reply)
     }
 
