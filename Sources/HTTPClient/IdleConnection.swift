@@ -4,7 +4,7 @@ import Glibc
 
 /// A socket that libcurl keeps open, and closes without a word.
 ///
-/// Its number may serve something else by then. The port tells, and nothing but questions is ever done to it.
+/// Its number may serve something else by then: the port tells.
 struct IdleConnection {
     let socket: Int32
     let localPort: Int32
@@ -24,5 +24,13 @@ struct IdleConnection {
     var hasUnreadBytes: Bool {
         var polled = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
         return unsafe poll(&polled, 1, 0) > 0
+    }
+
+    /// Lets libcurl find it closed, and so close it, before it next looks for a connection. With a TLS alert unread
+    /// libcurl (7.88) takes a connection that its server has closed for a good one, and would give it to a call.
+    func end() {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while unsafe recv(socket, &bytes, bytes.count, Int32(MSG_DONTWAIT)) > 0 {}
+        _ = shutdown(socket, Int32(SHUT_RDWR))
     }
 }

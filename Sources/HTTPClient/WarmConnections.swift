@@ -80,10 +80,12 @@ package final class WarmConnections {
 
     private func look() {
         guard !session.isClosed else { return }
-        idle.removeAll { !isIntact($0) }
+        let hasLost = forgetLost()
         let missing = missing
         if missing > 0 {
             isReady = false
+            // Calls have taken them: no reason to hold back.
+            if !hasLost, trouble == nil { pause.reset() }
             begin(missing)
         } else if mustRefresh {
             begin(1)
@@ -91,6 +93,15 @@ package final class WarmConnections {
             pause.reset()
             timer?.set(at: .current + times.look)
         }
+    }
+
+    /// HTTP/2 may have a use for a connection with unread bytes, HTTP/1 has none.
+    private func forgetLost() -> Bool {
+        let lost = idle.filter { !isIntact($0) }
+        guard !lost.isEmpty else { return false }
+        idle.removeAll { !isIntact($0) }
+        if isMultiplexed == false { for connection in lost where connection.isOpen { connection.end() } }
+        return true
     }
 
     /// A connection that a call uses shows by the call what becomes of it.
@@ -141,6 +152,8 @@ package final class WarmConnections {
         case .success(let socket?):
             add(socket, trial.connection)
             isMultiplexed = trial.isMultiplexed
+        // A call uses the same connection, and libcurl does not tell its socket.
+        case .success(nil) where trial.isMultiplexed: isMultiplexed = true
         case .success(nil): trouble = .notKept
         case .failure(.cancelled): return
         case .failure(let error): trouble = .failed(error)
