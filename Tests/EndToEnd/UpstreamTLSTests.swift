@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct `An upstream with TLS and HTTP2` {
     private func with(
-        _ server: WebServer, _ upstream: StubUpstream, trusted: Bool = true, workers: String = "2",
+        _ server: WebServer, _ upstream: StubUpstream, trusted: Bool = true, settings: String? = nil, workers: String = "2",
         _ test: (Site) async throws -> Void
     ) async throws {
         let directory = try TemporaryDirectory()
@@ -11,7 +11,8 @@ import Testing
         var environment = ["OPENAI_API_KEY": "sk-stub"]
         if trusted { environment["SSL_CERT_FILE"] = front.certificate.file }
         try await Site.with(
-            server, upstream: upstream, upstreamURL: front.url, options: ["--workers", workers], environment: environment,
+            server, upstream: upstream, upstreamURL: front.url, settings: settings, options: ["--workers", workers],
+            environment: environment,
             in: TemporaryDirectory(), test)
         try await front.process.end()
     }
@@ -70,6 +71,28 @@ import Testing
             try await upstream.request(containing: "I leave").closedByPeer()
             gate.open()
             #expect(try await staying.ended().text == frames.joined())
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `that is kept warm has its connection before the first call`(server: WebServer) async throws {
+        let upstream = try StubUpstream { request in
+            request.method == "HEAD" ? Reply(framing: .untilClose, []) : .stream(Chunks.stream(["Hello"]))
+        }
+        let settings = """
+            [upstreams.stub]
+            url = "UPSTREAM"
+            key = "sk-stub"
+            warm = 1
+            """
+        try await with(server, upstream, settings: settings, workers: "1") { site in
+            let opening = try await upstream.request()
+            #expect(opening.method == "HEAD")
+            #expect(opening.head["Authorization"] == nil)
+            try await opening.finished()
+            _ = try await site.call(chat()).ended()
+            // The second request on a connection that no call has made.
+            #expect(try await upstream.request(1).head["X-Connection-Requests"] == "2")
         }
     }
 

@@ -71,6 +71,7 @@ package final class TLSFront: Sendable {
                     proxy_http_version 1.1;
                     proxy_set_header Connection "";
                     proxy_set_header X-Front-Protocol $server_protocol;
+                    proxy_set_header X-Connection-Requests $connection_requests;
                     proxy_buffering off;
                     proxy_read_timeout 10m;
                 }
