@@ -135,13 +135,14 @@ final class Race {
         wakeup.wake()
     }
 
-    /// Gives back what the attempts hold that have neither won nor failed.
+    /// Gives back what the attempts hold that have neither won nor failed. They count as tried.
     func end() {
         leaveQueue()
         for attempt in running {
             attempt.answer.cancel()
             board.leave(attempt.target)
             _ = board.note(.abandoned, of: attempt.admission, on: attempt.target, at: loop.now)
+            tried.append(RequestRecord.Try(attempt.target, "cancelled", loop.now - attempt.start))
         }
         running = []
     }

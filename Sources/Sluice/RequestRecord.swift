@@ -23,7 +23,7 @@ struct RequestRecord {
 
     struct Try {
         let upstream: String
-        /// `won`, `lost`, or why it failed.
+        /// `won`, `lost`, `cancelled` when the caller left, `full` when it had no place, or why it failed.
         let outcome: String
         let duration: Duration
 
