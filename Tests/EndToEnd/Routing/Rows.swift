@@ -1,0 +1,401 @@
+import TestSupport
+
+private let never: [Reply] = []
+
+/// Opened by the test. A stub takes one opening, so no row needs more than its own.
+private func newGate() -> Gate {
+    // A pipe that cannot be made is no result of a test.
+    try! Gate()
+}
+
+// MARK: One answer
+
+let plainRows: [Row] = [
+    Row("the first answers", does: [[.says("a")], never, never], calls: [1], gets: said("a")),
+    Row(
+        "a target has another model", targets: #"{upstream = "one", model = "other-1"}"#, does: [[.says("a")]], calls: [1],
+        upstreamGets: [(1, #""model":"other-1""#)], gets: said("a")),
+    Row(
+        "the next target has another model", targets: #""one", {upstream = "two", model = "other-2"}"#,
+        does: [[.status(500)], [.says("b")]], calls: [1, 2],
+        upstreamGets: [(1, #""model":"row-"#), (2, #""model":"other-2""#)], gets: said("b"),
+        tried: ["one upstream_status", "two won"]),
+    Row(
+        "a target sets a parameter", targets: #"{upstream = "one", set = {temperature = 0.1}}, "two""#,
+        does: [[.says("a")], never], calls: [1], upstreamGets: [(1, #""temperature":0.1"#)], gets: said("a")),
+    Row(
+        "the next target sets a parameter", targets: #""one", {upstream = "two", set = {seed = 7}}"#,
+        does: [[.status(500)], [.says("b")]], calls: [1, 2], upstreamGets: [(2, #""seed":7"#)], gets: said("b"),
+        tried: ["one upstream_status", "two won"]),
+    Row(
+        "an unknown model is told the known names", does: [never, never, never], asksModel: "nobody's", calls: [],
+        gets: .json(404, "row-0"), ending: "model_not_found"),
+    Row(
+        "an answer that is not streamed", does: [[.json(Chunks.completion("a"))], never], isStreaming: false, calls: [1],
+        gets: .json(200, #""content":"a""#)),
+    Row(
+        "not streamed, of the next target", does: [[.status(500)], [.json(Chunks.completion("b"))]], isStreaming: false,
+        calls: [1, 2], gets: .json(200, #""content":"b""#), tried: ["one upstream_status", "two won"]),
+    Row(
+        "not streamed, cut in the middle",
+        does: [
+            [Reply(contentType: "application/json", [.text(#"{"id":"#), .read, .close])], [.json(Chunks.completion("b"))],
+        ], isStreaming: false, calls: [1, 2], gets: .json(200, #""content":"b""#), tried: ["one cut", "two won"]),
+    Row(
+        "not streamed is not hedged", "retries = 0\nhedge_after = \"1ms\"",
+        does: [[Reply(contentType: "application/json", [.pause(.milliseconds(100)), .text(Chunks.completion("a"))])], never],
+        isStreaming: false, calls: [1], gets: .json(200, #""content":"a""#)),
+    Row(
+        "not streamed has no first-token timeout", "retries = 0\ntimeouts = {first_token = \"1ms\"}",
+        does: [[Reply(contentType: "application/json", [.pause(.milliseconds(100)), .text(Chunks.completion("a"))])], never],
+        isStreaming: false, calls: [1], gets: .json(200, #""content":"a""#)),
+]
+
+// MARK: Statuses
+
+private func goesOn(_ status: Int) -> Row {
+    Row(
+        "\(status), then the next target", does: [[.status(status)], [.says("b")], never], calls: [1, 2], gets: said("b"),
+        tried: ["one upstream_status", "two won"])
+}
+
+private func ends(_ status: Int, _ seen: Int, _ type: String, _ code: String?, ending: String) -> Row {
+    Row(
+        "\(status) is not tried elsewhere", "retries = 2", does: [[.status(status)], never, never], calls: [1],
+        gets: .error(seen, type: type, code: code), ending: ending)
+}
+
+private func listed(_ status: Int, outcome: String) -> Row {
+    Row(
+        "\(status) that fallback_on lists", "fallback_on = [\(status)]", does: [[.status(status)], [.says("b")], never],
+        calls: [1, 2], gets: said("b"), tried: ["one \(outcome)", "two won"])
+}
+
+let statusRows: [Row] =
+    [408, 409, 500, 502, 503, 504, 529].map(goesOn) + [
+        Row(
+            "503 three times, then good", "retries = 3", does: [[.status(503), .status(503), .status(503), .says("a")], never],
+            calls: [1, 1, 1, 1], gets: said("a"),
+            tried: ["one upstream_status", "one upstream_status", "one upstream_status", "one won"]),
+        Row(
+            "503 more often than there are retries", "retries = 2", does: [[.status(503)], [.says("b")]], calls: [1, 1, 1, 2],
+            gets: said("b"), tried: ["one upstream_status", "one upstream_status", "one upstream_status", "two won"]),
+        Row(
+            "no retries in the budget", "retries = 2\nretry_budget = \"0%\"", does: [[.status(503)], [.says("b")]],
+            calls: [1, 2],
+            gets: said("b"), tried: ["one upstream_status", "two won"]),
+        Row(
+            "all fail", does: [[.status(500)], [.status(502)], [.status(503)]], calls: [1, 2, 3],
+            gets: .error(503, type: "upstream_error", code: "upstream_status"),
+            tried: ["one upstream_status", "two upstream_status", "three upstream_status"], ending: "upstream_status"),
+        Row(
+            "a refusal after a failure", does: [[.status(500)], [.status(400)], never], calls: [1, 2],
+            gets: .error(400, type: "stub_error", code: nil), tried: ["one upstream_status", "two refused.400"],
+            ending: "refused.400"),
+        ends(400, 400, "stub_error", nil, ending: "refused.400"),
+        ends(401, 503, "upstream_error", "upstream_key_refused", ending: "upstream_key_refused"),
+        ends(403, 503, "upstream_error", "upstream_key_refused", ending: "upstream_key_refused"),
+        ends(404, 404, "stub_error", nil, ending: "refused.404"), ends(413, 413, "stub_error", nil, ending: "refused.413"),
+        ends(422, 422, "stub_error", nil, ending: "refused.422"), listed(400, outcome: "refused.400"),
+        listed(401, outcome: "upstream_key_refused"), listed(403, outcome: "upstream_key_refused"),
+        listed(404, outcome: "refused.404"), listed(413, outcome: "refused.413"), listed(422, outcome: "refused.422"),
+    ]
+
+// MARK: Retry-After
+
+private func elsewhere(_ name: String, _ model: String, _ retryAfter: String?) -> Row {
+    Row(
+        name, model, does: [[.status(429, retryAfter: retryAfter)], [.says("b")], never], calls: [1, 2], gets: said("b"),
+        tried: ["one refused.429", "two won"])
+}
+
+private func waited(_ name: String, _ model: String, _ retryAfter: String?) -> Row {
+    Row(
+        name, model, does: [[.status(429, retryAfter: retryAfter), .says("a")], never, never], calls: [1, 1], gets: said("a"),
+        tried: ["one refused.429", "one won"])
+}
+
+let retryAfterRows: [Row] = [
+    waited("429 without it", "retries = 1", nil), waited("0", "retries = 1", "0"),
+    waited("2, and so much is waited for", "retries = 1\nretry_after_max = \"2s\"", "2"),
+    elsewhere("2, and that is too much", "retries = 1\nretry_after_max = \"1s\"", "2"),
+    elsewhere("10^9", "retries = 1", "1000000000"), elsewhere("a date to come", "retries = 1", "Wed, 21 Oct 2099 07:28:00 GMT"),
+    waited("a date that is over", "retries = 1", "Wed, 21 Oct 2015 07:28:00 GMT"),
+    waited("nonsense", "retries = 1", "soon"), elsewhere("0, without retries", "retries = 0", "0"),
+    Row(
+        "503 with too much of it", "retries = 1", does: [[.status(503, retryAfter: "3600")], [.says("b")]], calls: [1, 2],
+        gets: said("b"), tried: ["one upstream_status", "two won"]),
+    Row(
+        "10^9 of the only target goes to the caller", targets: #""one""#, "retries = 1",
+        does: [[.status(429, retryAfter: "1000000000")]], calls: [1], gets: .error(429, type: "stub_error", code: nil),
+        fields: ["Retry-After": "1000000000"], ending: "refused.429"),
+    Row(
+        "429 of all goes to the caller", targets: #""one", "two""#,
+        does: [[.status(429, retryAfter: "7")], [.status(429, retryAfter: "9")]],
+        calls: [1, 2], gets: .error(429, type: "stub_error", code: nil), fields: ["Retry-After": "9"],
+        tried: ["one refused.429", "two refused.429"], ending: "refused.429"),
+]
+
+// MARK: Connections and cuts
+
+let cutRows: [Row] = [
+    Row(
+        "a connection is refused", targets: #""refusing", "two""#, does: [never, [.says("b")]], calls: [2], gets: said("b"),
+        tried: ["refusing upstream_connection_refused", "two won"]),
+    Row(
+        "nobody hears the connection", targets: #"{upstream = "deaf", connect = "100ms"}, "two""#, does: [never, [.says("b")]],
+        calls: [2], gets: said("b"), tried: ["deaf timeout.connect", "two won"]),
+    Row(
+        "a certificate is not trusted", targets: #""insecure", "two""#, does: [never, [.says("b")]], calls: [2], gets: said("b"),
+        tried: ["insecure upstream_tls_failed", "two won"]),
+    Row(
+        "the only target refuses the connection", targets: #""refusing""#, does: [], calls: [],
+        gets: .error(503, type: "upstream_error", code: "upstream_connection_refused"),
+        ending: "upstream_connection_refused"),
+    Row(
+        "cut before the first event", does: [[.closes], [.says("b")], never], calls: [1, 2], gets: said("b"),
+        tried: ["one upstream_no_answer", "two won"]),
+    Row(
+        "cut after the role", does: [[.closesAfterRole], [.says("b")], never], calls: [1, 2], gets: said("b"),
+        tried: ["one cut", "two won"]),
+    Row(
+        "cut after the first token", does: [[.closesAfterToken], never, never], calls: [1],
+        gets: .brokenStream(Chunks.role() + Chunks.content("Hel"), type: "upstream_error", code: "upstream_cut_off"),
+        ending: "cut"),
+    Row(
+        "a cut is tried again", "retries = 1", does: [[.closesAfterRole, .says("a")], never], calls: [1, 1], gets: said("a"),
+        tried: ["one cut", "one won"]),
+    Row(
+        "an error is the first event", does: [[.reports], [.says("b")], never], calls: [1, 2], cancels: [0], gets: said("b"),
+        tried: ["one upstream_reported_error", "two won"]),
+    Row(
+        "an error behind the role",
+        does: [
+            [Reply([.text(Chunks.role()), .text("data: \(Chunks.error("no", type: "server_error"))\n\n"), .silence])],
+            [.says("b")], never,
+        ], calls: [1, 2], cancels: [0], gets: said("b"), tried: ["one upstream_reported_error", "two won"]),
+    Row(
+        "an error behind the first token",
+        does: [
+            [
+                Reply([
+                    .text(Chunks.content("Hel")), .read, .text("data: \(Chunks.error("no", type: "server_error"))\n\n"), .silence,
+                ])
+            ],
+            never, never,
+        ], calls: [1], cancels: [0],
+        gets: .brokenStream(Chunks.content("Hel"), type: "upstream_error", code: "upstream_reported_error"),
+        ending: "upstream_reported_error"),
+    Row(
+        "garbage is the first event", does: [[Reply([.text("data: {\n\n"), .silence])], [.says("b")], never], calls: [1, 2],
+        cancels: [0], gets: said("b"), tried: ["one upstream_garbage", "two won"]),
+    Row(
+        "no HTTP at all", does: [[.raw(.text("hello\r\n\r\n"), .close)], [.says("b")], never], calls: [1, 2], gets: said("b"),
+        tried: ["one upstream_garbage", "two won"]),
+    Row(
+        "a stream without an event", does: [[.stream([])], [.says("b")], never], calls: [1, 2], gets: said("b"),
+        tried: ["one upstream_no_answer", "two won"]),
+]
+
+// MARK: Time
+
+private let slowGate = newGate()
+private let lastGate = newGate()
+
+let timeRows: [Row] = [
+    Row(
+        "a slow first token without a hedge", does: [[.waits(for: slowGate, says: "a")], never, never],
+        act: (.called(1), .open(slowGate)), calls: [1], gets: said("a")),
+    Row(
+        "no first token in time", targets: #""one", "two""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}",
+        does: [[.silence], [.says("b")]], calls: [1, 2], cancels: [0], gets: said("b"),
+        tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "a role is no first token", targets: #""one", "two""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}",
+        does: [[Reply([.text(Chunks.role()), .silence])], [.says("b")]], calls: [1, 2], cancels: [0], gets: said("b"),
+        tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "comments are no first token", targets: #""one", "two""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}",
+        does: [
+            [Reply(Array(repeating: [.text(": wait\n\n"), .pause(.milliseconds(10))], count: 5_000).flatMap { $0 })],
+            [.says("b")],
+        ], calls: [1, 2], cancels: [0], gets: said("b"), tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "a target's own first-token timeout", targets: #"{upstream = "one", first_token = "100ms"}, "two""#,
+        does: [[.silence], [.waits(for: lastGate, says: "b")]], act: (.closed(0), .open(lastGate)), calls: [1, 2], cancels: [0],
+        gets: said("b"), tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "the last is not cut off for its first token", targets: #""one", "two""#,
+        "retries = 0\ntimeouts = {first_token = \"100ms\"}",
+        does: [[.silence], [Reply([.pause(.milliseconds(400))] + Chunks.stream(["b"]).map(Reply.Step.text))]], calls: [1, 2],
+        cancels: [0], gets: said("b"), tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "two are slow, the third is not", "retries = 0\ntimeouts = {first_token = \"100ms\"}",
+        does: [[.silence], [.silence], [.says("c")]], calls: [1, 2, 3], cancels: [0, 1], gets: said("c"),
+        tried: ["one timeout.first_token", "two timeout.first_token", "three won"]),
+    Row(
+        "one is slow, the next fails", targets: #""one", {upstream = "two", first_token = "15s"}, "three""#,
+        "retries = 0\ntimeouts = {first_token = \"100ms\"}", does: [[.silence], [.status(500)], [.says("c")]],
+        calls: [1, 2, 3], cancels: [0], gets: said("c"), tried: ["one timeout.first_token", "two upstream_status", "three won"]),
+    Row(
+        "the only target is slow", targets: #""one""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}", does: [[.silence]],
+        calls: [1], cancels: [0], gets: .error(503, type: "upstream_timeout", code: "first_token_timeout"),
+        ending: "timeout.first_token"),
+    Row(
+        "the time for all is over", targets: #""one", "two""#, "retries = 0\ntimeouts = {total = \"200ms\"}",
+        does: [[.silence], never], calls: [1], cancels: [0], gets: .error(503, type: "upstream_timeout", code: "total_timeout"),
+        ending: "timeout.total"),
+    Row(
+        "the time for all is over in the last attempt", targets: #""one", "two""#,
+        "retries = 0\ntimeouts = {first_token = \"100ms\", total = \"2s\"}", does: [[.silence], [.silence]], calls: [1, 2],
+        cancels: [0, 1], gets: .error(503, type: "upstream_timeout", code: "total_timeout"),
+        tried: ["one timeout.first_token", "two timeout.total"], ending: "timeout.total"),
+    Row(
+        "idle in mid-stream", "retries = 2\ntimeouts = {idle = \"100ms\"}", does: [[.stalls], never, never], calls: [1],
+        cancels: [0],
+        gets: .brokenStream(Chunks.role() + Chunks.content("Hel"), type: "upstream_timeout", code: "idle_timeout"),
+        ending: "timeout.idle"),
+    Row(
+        "idle of the target in mid-stream", targets: #"{upstream = "one", idle = "100ms"}, "two""#, does: [[.stalls], never],
+        calls: [1], cancels: [0],
+        gets: .brokenStream(Chunks.role() + Chunks.content("Hel"), type: "upstream_timeout", code: "idle_timeout"),
+        ending: "timeout.idle"),
+    Row(
+        "the caller leaves", does: [[.silence], never, never], act: (.called(1), .leave), calls: [1], cancels: [0],
+        gets: .nothing, ending: "caller_left"),
+]
+
+// MARK: Hedges
+
+private let hedged = "retries = 0\nhedge_after = \"100ms\""
+private let hedgeGates = (0..<4).map { _ in newGate() }
+
+let hedgeRows: [Row] = [
+    Row(
+        "one that answers at once is not hedged", "hedge_after = \"10s\"", does: [[.says("a")], never], calls: [1],
+        gets: said("a")),
+    Row(
+        "the hedge wins", hedged, does: [[.silence], [.says("b")], never], calls: [1, 2], cancels: [0], gets: said("b"),
+        tried: ["one lost", "two won"]),
+    Row(
+        "the first wins after the hedge started", hedged, does: [[.waits(for: hedgeGates[0], says: "a")], [.silence], never],
+        act: (.called(2), .open(hedgeGates[0])), calls: [1, 2], cancels: [1], gets: said("a"), tried: ["two lost", "one won"]),
+    Row(
+        "both are slow", hedged, does: [[.silence], [.waits(for: hedgeGates[1], says: "b")], never],
+        act: (.called(2), .open(hedgeGates[1])), calls: [1, 2], cancels: [0], gets: said("b"), tried: ["one lost", "two won"]),
+    Row(
+        "both are slower than a first token may be",
+        "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"1500ms\"}",
+        does: [[.silence], [.silence], [.says("c")]], calls: [1, 2, 3], cancels: [0, 1], gets: said("c"),
+        tried: ["one timeout.first_token", "two lost", "three won"]),
+    Row(
+        "the hedge fails", hedged, does: [[.waits(for: hedgeGates[2], says: "a")], [.reports], never],
+        act: (.closed(1), .open(hedgeGates[2])), calls: [1, 2], cancels: [1], gets: said("a"),
+        tried: ["two upstream_reported_error", "one won"]),
+    Row(
+        "the hedge fails, and the first is too slow",
+        "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"2s\"}",
+        does: [[.silence], [.status(500)], [.says("c")]], calls: [1, 2, 3], cancels: [0], gets: said("c"),
+        tried: ["two upstream_status", "one timeout.first_token", "three won"]),
+    Row(
+        "the first fails while the hedge runs", targets: #""one", "two""#, hedged,
+        does: [
+            [Reply([.wait(hedgeGates[3]), .text("data: \(Chunks.error("no", type: "server_error"))\n\n"), .silence])],
+            [Reply([.pause(.milliseconds(400))] + Chunks.stream(["b"]).map(Reply.Step.text))],
+        ], act: (.called(2), .open(hedgeGates[3])), calls: [1, 2], cancels: [0], gets: said("b"),
+        tried: ["one upstream_reported_error", "two won"]),
+    Row(
+        "no hedge in the budget", targets: #""one", {upstream = "two", first_token = "15s"}"#,
+        "retries = 0\nhedge_after = \"100ms\"\nhedge_max = \"0%\"\ntimeouts = {first_token = \"300ms\"}",
+        does: [[.silence], [.says("b")]], calls: [1, 2], cancels: [0], gets: said("b"),
+        tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "no hedge on an upstream without a place", targets: #""narrow-one", {upstream = "narrow-one", model = "other"}, "three""#,
+        "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"300ms\"}", does: [[.silence], never, [.says("c")]],
+        calls: [1, 3], cancels: [0], gets: said("c"),
+        tried: ["narrow-one refused", "narrow-one timeout.first_token", "three won"]),
+    Row(
+        "the caller leaves while two run", hedged, does: [[.silence], [.silence], never], act: (.called(2), .leave),
+        calls: [1, 2], cancels: [0, 1], gets: .nothing, tried: ["one cancelled", "two cancelled"], ending: "caller_left"),
+]
+
+// MARK: Rests
+
+let restRows: [Row] = [
+    Row(
+        "one that failed too often is left alone", targets: #""restful-one", "two""#, does: [[.status(500)], [.says("b")]],
+        before: 2, calls: [1, 2, 1, 2, 2], gets: said("b")),
+    Row(
+        "one that failed less often is not", targets: #""restful-one", "two""#,
+        does: [[.status(500), .says("a")], [.says("b")]], before: 1, calls: [1, 2, 1], gets: said("a")),
+    Row(
+        "an answer between two failures counts", targets: #""restful-one", "two""#,
+        does: [[.status(500), .says("a"), .status(500), .says("a")], [.says("b")]], before: 3, calls: [1, 2, 1, 1, 2, 1],
+        gets: said("a")),
+    Row(
+        "a refusal is no failure", targets: #""restful-one", "two""#, does: [[.status(400)], never], before: 2,
+        calls: [1, 1, 1], gets: .error(400, type: "stub_error", code: nil), ending: "refused.400"),
+    Row(
+        "all rest: the first is tried all the same", targets: #""restful-one", "restful-two""#,
+        does: [[.status(500), .status(500), .says("a")], [.status(500)]], before: 2, calls: [1, 2, 1, 2, 1], gets: said("a")),
+    Row(
+        "all rest and still fail: each is tried", targets: #""restful-one", "restful-two""#,
+        does: [[.status(500)], [.status(502)]], before: 2, calls: [1, 2, 1, 2, 1, 2],
+        gets: .error(503, type: "upstream_error", code: "upstream_status"),
+        tried: ["restful-one upstream_status", "restful-two upstream_status"],
+        ending: "upstream_status"),
+    Row(
+        "the only target rests, and is tried", targets: #""restful-one""#, does: [[.status(500), .status(500), .says("a")]],
+        before: 2, calls: [1, 1, 1], gets: said("a")),
+]
+
+// MARK: Places
+
+let placeRows: [Row] = [
+    Row(
+        "an upstream is full: the next target", targets: #""narrow-one", "two""#, does: [[.stalls], [.says("b")]], beside: 1,
+        calls: [1, 2], cancels: [0], gets: said("b"), tried: ["narrow-one refused", "two won"]),
+    Row(
+        "the only upstream is full", targets: #""narrow-one""#, does: [[.stalls]], beside: 1, calls: [1], cancels: [0],
+        gets: .error(503, type: "overloaded_error", code: "overloaded"), fields: ["Retry-After": "1"], ending: "overloaded"),
+    Row(
+        "all upstreams are full", targets: #""narrow-one", "narrow-two""#, does: [[.stalls], [.stalls]], beside: 2,
+        calls: [1, 2], cancels: [0, 1], gets: .error(503, type: "overloaded_error", code: "overloaded"),
+        fields: ["Retry-After": "1"], tried: ["narrow-one refused", "narrow-two refused"], ending: "overloaded"),
+    Row(
+        "a place is free again", targets: #""narrow-one""#, does: [[.says("a")]], before: 3, calls: [1, 1, 1, 1],
+        gets: said("a")),
+]
+
+// MARK: Heartbeats
+
+private let fallsBack = "retries = 0\ntimeouts = {first_token = \"300ms\"}"
+
+let heartbeatRows: [Row] = [
+    Row(
+        "while another target's turn comes", targets: #""one", "two""#, fallsBack, does: [[.silence], [.says("b")]],
+        calls: [1, 2], cancels: [0], gets: .lateStream(Chunks.stream(["b"]).joined()),
+        tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "do not end the fallback", fallsBack, does: [[.silence], [Reply([.pause(.milliseconds(100)), .close])], [.says("c")]],
+        calls: [1, 2, 3], cancels: [0], gets: .lateStream(Chunks.stream(["c"]).joined()),
+        tried: ["one timeout.first_token", "two upstream_no_answer", "three won"]),
+    Row(
+        "and an error of all after them", targets: #""one", "two""#, fallsBack, does: [[.silence], [.status(500)]],
+        calls: [1, 2],
+        cancels: [0], gets: .lateError(type: "upstream_error", code: "upstream_status"),
+        tried: ["one timeout.first_token", "two upstream_status"], ending: "upstream_status"),
+]
+
+// MARK: Spoken errors
+
+private let sorry = Row.Outcome.json(200, "Sorry.")
+
+let spokenRows: [Row] = [
+    Row(
+        "after all have failed", targets: #""one", "two""#, does: [[.status(500)], [.status(502)]], calls: [1, 2], gets: sorry,
+        tried: ["one upstream_status", "two upstream_status"], ending: "upstream_status"),
+    Row(
+        "not while another target answers", targets: #""one", "two""#, does: [[.status(500)], [.says("b")]], calls: [1, 2],
+        gets: said("b"), tried: ["one upstream_status", "two won"]),
+]
