@@ -57,9 +57,11 @@ package final class StubUpstream: Sendable {
     package let requests = Observed<[UpstreamRequest]>([])
 
     /// Listens from now on.
-    package init(_ script: @escaping Script) throws {
-        listener = try Socket.listening()
-        port = listener.port
+    ///
+    /// - Parameter port: 0 for any that is free.
+    package init(port: UInt16 = 0, _ script: @escaping Script) throws {
+        listener = try Socket.listening(port: port)
+        self.port = listener.port
         self.script = script
         threads.update { $0 += 1 }
         startThread("stub upstream") { self.acceptAll() }
