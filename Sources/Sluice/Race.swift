@@ -195,7 +195,9 @@ final class Race {
         case .queued(let ticket): queued = Queued(attempt, target, ticket, until: loop.now + target.queueWait)
         case .refused(let refusal):
             selection.refused(attempt.id, refusal)
-            if case .full = refusal { tried.append(RequestRecord.Try(target, "full", loop.now - start)) }
+            if case .full = refusal, attempt.reason != .hedge {
+                tried.append(RequestRecord.Try(target, "full", loop.now - start))
+            }
         case .admitted(let admission):
             do throws(ChatError) {
                 let answer = try upstreams.ask(target, chat, caller, waking: wakeup)

@@ -313,7 +313,7 @@ let hedgeRows: [Row] = [
         "no hedge on an upstream without a place", targets: #""narrow-one", {upstream = "narrow-one", model = "other"}, "three""#,
         "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"300ms\"}", does: [[.silence], never, [.says("c")]],
         calls: [1, 3], cancels: [0], gets: said("c"),
-        tried: ["narrow-one refused", "narrow-one timeout.first_token", "three won"]),
+        tried: ["narrow-one full", "narrow-one timeout.first_token", "three won"]),
     Row(
         "the caller leaves while two run", hedged, does: [[.silence], [.silence], never], act: (.called(2), .leave),
         calls: [1, 2], cancels: [0, 1], gets: .nothing, tried: ["one cancelled", "two cancelled"], ending: "caller_left"),
@@ -354,14 +354,14 @@ let restRows: [Row] = [
 let placeRows: [Row] = [
     Row(
         "an upstream is full: the next target", targets: #""narrow-one", "two""#, does: [[.stalls], [.says("b")]], beside: 1,
-        calls: [1, 2], cancels: [0], gets: said("b"), tried: ["narrow-one refused", "two won"]),
+        calls: [1, 2], cancels: [0], gets: said("b"), tried: ["narrow-one full", "two won"]),
     Row(
         "the only upstream is full", targets: #""narrow-one""#, does: [[.stalls]], beside: 1, calls: [1], cancels: [0],
         gets: .error(503, type: "overloaded_error", code: "overloaded"), fields: ["Retry-After": "1"], ending: "overloaded"),
     Row(
         "all upstreams are full", targets: #""narrow-one", "narrow-two""#, does: [[.stalls], [.stalls]], beside: 2,
         calls: [1, 2], cancels: [0, 1], gets: .error(503, type: "overloaded_error", code: "overloaded"),
-        fields: ["Retry-After": "1"], tried: ["narrow-one refused", "narrow-two refused"], ending: "overloaded"),
+        fields: ["Retry-After": "1"], tried: ["narrow-one full", "narrow-two full"], ending: "overloaded"),
     Row(
         "a place is free again", targets: #""narrow-one""#, does: [[.says("a")]], before: 3, calls: [1, 1, 1, 1],
         gets: said("a")),
