@@ -157,6 +157,9 @@ extension Reply {
     /// An error behind the status 200, and nothing more until the peer closes.
     static let reports = Reply([.text("data: \(Chunks.error("out of order", type: "server_error"))\n\n"), .silence])
 
+    /// A verdict on the request in the same way.
+    static let refuses = Reply([.text("data: \(Chunks.error("no such thing"))\n\n"), .silence])
+
     /// Begins an answer, and says nothing more.
     static let stalls = Reply([.text(Chunks.role()), .text(Chunks.content("Hel")), .silence])
 

@@ -263,12 +263,15 @@ let timeRows: [Row] = [
     Row(
         "the caller leaves", does: [[.silence], never, never], act: (.called(1), .leave), calls: [1], cancels: [0],
         gets: .nothing, ending: "caller_left"),
+    Row(
+        "the caller leaves during a back-off", "retries = 1", does: [[.status(429, retryAfter: "2")], never, never],
+        act: (.called(1), .leave), calls: [1], gets: .nothing, ending: "caller_left"),
 ]
 
 // MARK: Hedges
 
 private let hedged = "retries = 0\nhedge_after = \"100ms\""
-private let hedgeGates = (0..<4).map { _ in newGate() }
+private let hedgeGates = (0..<6).map { _ in newGate() }
 
 let hedgeRows: [Row] = [
     Row(
@@ -304,6 +307,20 @@ let hedgeRows: [Row] = [
             [Reply([.pause(.milliseconds(400))] + Chunks.stream(["b"]).map(Reply.Step.text))],
         ], act: (.called(2), .open(hedgeGates[3])), calls: [1, 2], cancels: [0], gets: said("b"),
         tried: ["one upstream_reported_error", "two won"]),
+    Row(
+        "the hedge is refused, and the first goes on", hedged,
+        does: [[.waits(for: hedgeGates[4], says: "a")], [.refuses], never], act: (.closed(1), .open(hedgeGates[4])),
+        calls: [1, 2], cancels: [1], gets: said("a"), tried: ["two refused.400", "one won"]),
+    Row(
+        "the first is refused while the hedge runs", hedged,
+        does: [[Reply([.wait(hedgeGates[5]), .text(Reply.refuses.text), .silence])], [.silence], never],
+        act: (.called(2), .open(hedgeGates[5])), calls: [1, 2], cancels: [0, 1],
+        gets: .error(400, type: "invalid_request_error", code: nil), tried: ["one refused.400", "two lost"],
+        ending: "refused.400"),
+    Row(
+        "as late as half of the recent answers", "retries = 0\nhedge_after = \"p50\"",
+        does: [Array(repeating: .says("a"), count: 20) + [.silence], [.says("b")], never], before: 20,
+        calls: Array(repeating: 1, count: 21) + [2], cancels: [20], gets: said("b"), tried: ["one lost", "two won"]),
     Row(
         "no hedge in the budget", targets: #""one", {upstream = "two", first_token = "15s"}"#,
         "retries = 0\nhedge_after = \"100ms\"\nhedge_max = \"0%\"\ntimeouts = {first_token = \"300ms\"}",
