@@ -3,7 +3,11 @@ import TestSupport
 import Testing
 
 /// llmock breaks answers on demand, and judges from its side how its client took it.
-@Suite(.serialized) struct `The judge llmock` {
+@Suite(
+    .serialized,
+    .enabled(
+        if: ProcessInfo.processInfo.environment["SLUICE_TEST_LLMOCK"] != nil, "takes minutes: set SLUICE_TEST_LLMOCK to run it"))
+struct `The judge llmock` {
     private static let callsCount = 100
     private static let grave = ["retry_after_ignored", "retried_non_retryable", "retry_storm", "no_backoff"]
 
