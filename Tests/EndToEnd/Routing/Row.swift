@@ -145,6 +145,13 @@ extension Reply {
             fields: retryAfter.map { [("Retry-After", $0)] } ?? [])
     }
 
+    /// A refusal after which the client closes the connection: it has read all of it.
+    static func isLastOfConnection(_ status: Int, retryAfter: String) -> Reply {
+        Reply(
+            status: status, contentType: "application/json", fields: [("Retry-After", retryAfter), ("Connection", "close")],
+            framing: .contentLength, [.text(Chunks.error("upstream says \(status)", type: "stub_error")), .silence])
+    }
+
     /// Takes the request, sends a head, and closes the connection. Without the head a client may take the connection for one that
     /// died while it was kept, and ask again by itself.
     static let closes = Reply([.close])

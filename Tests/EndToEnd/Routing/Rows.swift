@@ -264,8 +264,8 @@ let timeRows: [Row] = [
         "the caller leaves", does: [[.silence], never, never], act: (.called(1), .leave), calls: [1], cancels: [0],
         gets: .nothing, ending: "caller_left"),
     Row(
-        "the caller leaves during a back-off", "retries = 1", does: [[.status(429, retryAfter: "2")], never, never],
-        act: (.called(1), .leave), calls: [1], gets: .nothing, ending: "caller_left"),
+        "the caller leaves during a back-off", "retries = 1", does: [[.isLastOfConnection(429, retryAfter: "2")], never, never],
+        act: (.closed(0), .leave), calls: [1], cancels: [0], gets: .nothing, ending: "caller_left"),
 ]
 
 // MARK: Hedges
