@@ -113,7 +113,6 @@ final class Race {
             // What else has happened comes after what the failure leads to.
             case .wait where hasFailure: continue
             case .wait(var until):
-                if let deadline = onlyTokenDeadline { until = min(until, deadline) }
                 if let queued { until = min(until, queued.until) }
                 if form.isStreaming, settings.heartbeat > .zero {
                     if loop.now >= nextHeartbeat {
@@ -123,7 +122,6 @@ final class Race {
                     until = min(until, nextHeartbeat)
                 }
                 await wakeup.wait(until: until)
-                try checkOnlyToken()
             }
         }
     }
@@ -259,21 +257,5 @@ final class Race {
         attempt.answer.cancel()
         board.leave(attempt.target)
         return board.note(outcome, of: attempt.admission, on: attempt.target, at: loop.now)
-    }
-
-    // MARK: The only target
-
-    /// A selection never cuts the last target off for its first token, as there is none that could be quicker. Where there is but
-    /// one, the operator's limit says how long the caller is kept waiting.
-    private var onlyTokenDeadline: Instant? {
-        guard form.isStreaming, route.targets.count == 1, let attempt = running.first else { return nil }
-        return attempt.start + attempt.target.timeouts.firstToken
-    }
-
-    private func checkOnlyToken() throws {
-        guard let deadline = onlyTokenDeadline, loop.now >= deadline, let attempt = running.first else { return }
-        guard case .none = try attempt.progress() else { return }
-        cancel(attempt.id, .timedOut(.firstToken))
-        throw ChatError.upstreamTimedOut(.firstToken, after: attempt.target.timeouts.firstToken)
     }
 }

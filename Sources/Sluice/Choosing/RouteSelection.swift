@@ -21,6 +21,7 @@ extension SelectionPlan {
         retriesMax = model.attempts.retriesMax
         retryAfterMax = model.attempts.retryAfterMax
         fallbackOn = model.fallbackOn
+        endsAtFirstToken = model.targets.count == 1
     }
 }
 

@@ -135,6 +135,14 @@ struct Selection: Sendable {
         for id in attempts.indices where attempts[id].isActive && now >= deadline(of: attempts[id].attempt.target) {
             timeOut(id, .total)
         }
+        if plan.endsAtFirstToken {
+            for id in attempts.indices where attempts[id].state == .running && now >= firstTokenDeadline(of: id) {
+                timeOut(id, .firstToken)
+                // It said nothing, so there is nothing of it to show.
+                shown?.of = nil
+                isDecided = true
+            }
+        }
         for id in attempts.indices {
             guard case .cancelling(let reason) = attempts[id].state else { continue }
             attempts[id].state = .ended
@@ -186,7 +194,8 @@ struct Selection: Sendable {
         var time = Instant.distantFuture
         for id in attempts.indices where attempts[id].isActive {
             time = min(time, deadline(of: attempts[id].attempt.target))
-            if !isDecided, isReplaceable(id, at: now) { time = min(time, firstTokenDeadline(of: id)) }
+            let endsAtFirstToken = plan.endsAtFirstToken && attempts[id].state == .running
+            if !isDecided, endsAtFirstToken || isReplaceable(id, at: now) { time = min(time, firstTokenDeadline(of: id)) }
         }
         if !isDecided, activeCount == 1, let hedge = hedgeTime(at: now) { time = min(time, hedge) }
         return time

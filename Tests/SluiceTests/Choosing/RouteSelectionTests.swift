@@ -34,6 +34,18 @@ import Testing
         #expect(nextTimer(route.selection(isStreaming: true, at: start) { _, _ in }) == .seconds(2))
     }
 
+    @Test mutating func `a route's only target is given up when its first token is late`() throws {
+        let route = try route(model(TargetSettings(upstream: "a", timeouts: .init(firstToken: .seconds(2)))))
+        var selection = route.selection(isStreaming: true, at: start) { _, _ in }
+        #expect(nextTimer(selection) == .seconds(2))
+        guard case .start(let attempt) = selection.next(at: start, using: &generator) else { return #expect(Bool(false)) }
+        selection.started(attempt.id, at: start)
+        let late = start + .seconds(2)
+        #expect(selection.next(at: late, using: &generator) == .cancel(attempt.id, .timedOut(.firstToken)))
+        let error = ChatError.upstreamTimedOut(.firstToken, after: .seconds(2))
+        #expect(selection.next(at: late, using: &generator) == .giveUp(error, of: nil))
+    }
+
     @Test mutating func `an answer that is not streamed is given its whole time`() throws {
         var model = model(TargetSettings(upstream: "a", timeouts: .init(total: .seconds(40))), TargetSettings(upstream: "b"))
         model.hedgeAfter = .after(.seconds(1))
