@@ -15,9 +15,22 @@ final class Attempt {
 
     /// How an answer begins.
     enum Opening {
-        /// With these bytes of a stream.
-        case stream([UInt8])
+        case stream(OpenedStream)
         case whole(Completion)
+    }
+
+    /// What has come of a stream, and what was seen in it. A class, since the frames on the way to the relay live as long as the
+    /// stream: they would each hold its parts.
+    final class OpenedStream {
+        private var parts: (scanner: EventScanner, stretches: [EventScanner.Stretch])?
+
+        fileprivate init(_ scanner: EventScanner, _ stretches: [EventScanner.Stretch]) { parts = (scanner, stretches) }
+
+        /// Hands its parts over, once.
+        func take() -> (scanner: EventScanner, stretches: [EventScanner.Stretch]) {
+            guard let parts = exchange(&parts, with: nil) else { preconditionFailure("a stream is relayed once") }
+            return parts
+        }
     }
 
     let id: Int
@@ -25,12 +38,13 @@ final class Attempt {
     let answer: UpstreamAnswer
     let admission: TargetHealth.Admission
     let start: Instant
-    private let form: AnswerForm
     private let limits: Settings.Limits
     /// Whether a role or the like is no answer yet, since another target might be quicker.
     private let awaitsToken: Bool
-    private var received: [UInt8] = []
     private var scanner: EventScanner
+    private var stretches: [EventScanner.Stretch] = []
+    /// Of an answer that does not stream.
+    private var body: [UInt8] = []
 
     init(
         _ attempt: Selection.Attempt, on target: Target, _ answer: UpstreamAnswer, _ admission: TargetHealth.Admission,
@@ -40,7 +54,6 @@ final class Attempt {
         self.target = target
         self.answer = answer
         self.admission = admission
-        self.form = form
         self.awaitsToken = awaitsToken
         self.limits = limits
         self.start = start
@@ -53,15 +66,16 @@ final class Attempt {
     func progress() throws(CancellationError) -> Progress {
         do {
             while let arrival = try answer.arrival {
-                let isStream = form.isStreaming && answer.head?.isEventStream == true
+                let isStream = scanner.form.isStreaming && answer.head?.isEventStream == true
                 switch arrival {
-                case .bytes:
-                    try take(isStream: isStream)
-                    if isStream, isOpen { return .won(.stream(received)) }
+                case .bytes where isStream:
+                    try scan(answer.takeBytes())
+                    if isOpen { return .won(.stream(OpenedStream(scanner, stretches))) }
+                case .bytes: try collect(answer.takeBytes())
                 case .end where isStream:
-                    if scanner.isFinished, scanner.hasEvents { return .won(.stream(received)) }
+                    if scanner.isFinished, scanner.hasEvents { return .won(.stream(OpenedStream(scanner, stretches))) }
                     throw scanner.hasEvents ? ChatError.upstreamCutOff : .upstreamFailed(.noAnswer)
-                case .end: return .won(.whole(try Completion(received, of: answer, limits)))
+                case .end: return .won(.whole(try Completion(body, of: answer, limits)))
                 }
             }
             return .none
@@ -72,28 +86,30 @@ final class Attempt {
         }
     }
 
-    private func take(isStream: Bool) throws(ChatError) {
-        let bytes = answer.takeBytes()
-        received += bytes
-        guard isStream else {
-            let bytesMax = answer.head?.status == 200 ? limits.answerBytes : limits.eventBytes
-            guard received.count <= bytesMax else { throw .upstreamAnswerTooLarge(bytesMax: bytesMax) }
-            return
-        }
+    private func collect(_ bytes: [UInt8]) throws(ChatError) {
+        body += bytes
+        let bytesMax = answer.head?.status == 200 ? limits.answerBytes : limits.eventBytes
+        guard body.count <= bytesMax else { throw .upstreamAnswerTooLarge(bytesMax: bytesMax) }
+    }
+
+    private func scan(_ bytes: [UInt8]) throws(ChatError) {
         scanner.append(bytes)
-        var start = 0
+        var start = stretches.last?.range.upperBound ?? 0
+        // What ended for want of bytes goes on.
+        if case .none? = stretches.last?.stop { start = stretches.removeLast().range.lowerBound }
         scan: while true {
-            switch scanner.next(from: start).stop {
+            let stretch = scanner.next(from: start)
+            stretches.append(stretch)
+            switch stretch.stop {
             case .none, .done: break scan
             case .skip(let event), .replace(let event, _): start = event.bytes.upperBound
             case .failure(let error):
                 // Behind the first event it is the relay's to tell.
-                if scanner.hasEvents, !awaitsToken || scanner.hasToken { break scan }
-                throw error
+                guard awaitsToken ? scanner.hasToken : scanner.hasEvents else { throw error }
+                break scan
             }
         }
-        _ = scanner.discard()
-        guard received.count <= 2 * limits.eventBytes else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
+        guard scanner.buffer.count <= 2 * limits.eventBytes else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
     }
 
     /// Whether what has come opens the gate.

@@ -25,7 +25,11 @@ final class Relay {
     private var nextCheck: Instant
     /// Events that have been looked at and are still to be sent.
     private var stretch: EventScanner.Stretch?
+    /// Those behind it that have been looked at too, at the beginning.
+    private var opening: ArraySlice<EventScanner.Stretch> = []
     private let readsOn: Bool
+    /// The caller left: nothing is sent any more, and the rest is read for what it says of its cost.
+    private var departure: FastCGIError?
     private let heartbeatPeriod: Duration
     private let idle: Duration
     /// For an upstream that did not stream.
@@ -41,17 +45,19 @@ final class Relay {
         heartbeatPeriod = settings.heartbeat
         idle = won.target.timeouts.idle
         self.loop = loop
-        scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)
+        switch won.opening {
+        case .stream(let stream):
+            let (scanner, stretches) = stream.take()
+            (self.scanner, opening) = (scanner, stretches[...])
+        case .whole(let completion):
+            self.completion = completion
+            scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)
+        }
         lastEvent = loop.now
         lastWrite = loop.now
         nextCheck = loop.now
         nextCheck = min(deadline, heartbeat)
-        switch won.opening {
-        case .stream(let bytes):
-            scanner.append(bytes)
-            stretch = nextStretch(from: 0)
-        case .whole(let completion): self.completion = completion
-        }
+        if completion == nil { stretch = nextStretch(from: 0) }
     }
 
     /// What the answer cost, when the upstream has said it.
@@ -62,12 +68,18 @@ final class Relay {
     /// - Throws: `ChatError` for whatever the upstream did wrong; `FastCGIError` when the caller left.
     func run(_ reply: inout Reply) async throws {
         defer { reply.hasEvents = scanner.hasEvents }
-        do {
-            try await forwardAll(&reply)
-        } catch let error as FastCGIError where readsOn {
-            await readToEnd()
-            throw error
+        while true {
+            do {
+                try await forwardAll(&reply)
+                break
+            } catch let error as FastCGIError where readsOn && departure == nil {
+                departure = error
+            } catch  where departure != nil {
+                // Nobody waits for the answer any more; the log has the connection's failure.
+                break
+            }
         }
+        if let departure { throw departure }
     }
 
     private func forwardAll(_ reply: inout Reply) async throws {
@@ -82,10 +94,10 @@ final class Relay {
             }
             switch try answer.arrival {
             case nil where loop.now >= nextCheck: try await checkSilence(&reply)
-            case nil: await wait(reply.writer)
+            case nil: await wait(departure == nil ? reply.writer : nil)
             case .end: return try await end(&reply)
             case .bytes:
-                answer.take(into: &scanner)
+                scanner.append(answer.takeBytes())
                 stretch = nextStretch(from: 0)
             }
         }
@@ -105,7 +117,7 @@ final class Relay {
 
     /// When the caller is due a sign of life.
     private var heartbeat: Instant {
-        heartbeatPeriod > .zero ? lastWrite + heartbeatPeriod : .distantFuture
+        heartbeatPeriod > .zero && departure == nil ? lastWrite + heartbeatPeriod : .distantFuture
     }
 
     /// Gives up on an upstream that was silent for too long, and shows a caller that its answer is still on the way.
@@ -124,7 +136,7 @@ final class Relay {
     /// Whether the task has nothing to do.
     private func forwardAtOnce(_ writer: ResponseWriter) -> Bool {
         guard answer.hasBytes else { return false }
-        answer.take(into: &scanner)
+        scanner.append(answer.takeBytes())
         let stretch = nextStretch(from: 0)
         guard case .none = stretch.stop, sendAtOnce(stretch.range, writer) else {
             self.stretch = stretch
@@ -166,7 +178,9 @@ final class Relay {
     }
 
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
-        let stretch = scanner.next(from: start)
+        let stretch = opening.popFirst() ?? scanner.next(from: start)
+        // An empty slice would still hold all that was in it.
+        if opening.isEmpty { opening = [] }
         if stretch.hasEvent {
             lastEvent = loop.now
             firstEvent = firstEvent ?? lastEvent
@@ -175,6 +189,7 @@ final class Relay {
     }
 
     private func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
+        if departure != nil { return }
         if !reply.hasStarted { try await reply.startStream() }
         if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
         bytesCount += bytes.count
@@ -199,32 +214,5 @@ final class Relay {
         else { throw .upstreamFailed(.garbage) }
         scanner.noteCompletion(usage: completion.usage)
         return events
-    }
-
-    /// Reads what the upstream still says to a caller who has left, to learn what it cost.
-    private func readToEnd() async {
-        do {
-            while true {
-                while let stretch {
-                    switch stretch.stop {
-                    case .none: self.stretch = nil
-                    case .skip(let event), .replace(let event, _): self.stretch = nextStretch(from: event.bytes.upperBound)
-                    case .done, .failure: return
-                    }
-                }
-                answer.recycle(scanner.discard())
-                switch try answer.arrival {
-                case .end: return
-                case .bytes:
-                    answer.take(into: &scanner)
-                    stretch = nextStretch(from: 0)
-                case nil:
-                    guard loop.now < deadline else { return }
-                    await answer.wakeup.wait(until: deadline)
-                }
-            }
-        } catch {
-            // Nobody waits for the answer any more; the log has the connection's failure.
-        }
     }
 }

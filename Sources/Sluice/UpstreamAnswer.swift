@@ -89,11 +89,6 @@ final class UpstreamAnswer {
         }
     }
 
-    /// Moves what has arrived into the scanner.
-    func take(into scanner: inout EventScanner) {
-        scanner.append(takeBytes())
-    }
-
     /// What has arrived.
     func takeBytes() -> [UInt8] {
         switch source {
@@ -110,7 +105,7 @@ final class UpstreamAnswer {
         }
     }
 
-    /// Takes back a buffer that `take(into:)` handed over.
+    /// Takes back a buffer that `takeBytes` handed over.
     func recycle(_ buffer: consuming [UInt8]) {
         if case .http(let transfer) = source { transfer.recycle(buffer) }
     }
