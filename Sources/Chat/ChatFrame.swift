@@ -106,10 +106,6 @@ package struct ChatChunk: Hashable, Sendable {
     package var isUsageOnly: Bool { hasUsage && choicesCount == 0 }
 }
 
-extension ChatChunk {
-    package var hasFinishReason: Bool { finishedCount > 0 }
-}
-
 private struct ChunkReader {
     private(set) var chunk = ChatChunk()
     /// The object has a `choices` array.

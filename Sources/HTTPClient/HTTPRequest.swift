@@ -62,8 +62,8 @@ extension HTTPRequest {
 }
 
 extension UInt8 {
-    /// RFC 9110 §5.6.2, `tchar`.
-    fileprivate var isTokenByte: Bool {
+    /// Whether it may stand in a token, such as a header's name (RFC 9110 §5.6.2, `tchar`).
+    package var isTokenByte: Bool {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
         case UInt8(ascii: "a")...UInt8(ascii: "z"): true

@@ -26,7 +26,7 @@ package final class Session {
         package init() {}
     }
 
-    let loop: EventLoop
+    package let loop: EventLoop
     let configuration: Configuration
     /// Buffers between two bursts of bytes, so that a silent transfer owns none.
     var spareBuffers = SpareBuffers()
@@ -53,24 +53,6 @@ package final class Session {
     }
 
     deinit { close() }
-
-    /// Starts the request and hands its transfer to `body`. When `body` returns the transfer has ended or is cancelled.
-    ///
-    /// Cancelling the calling task cancels the transfer at once. The transfer is of no use after `body`. The request is let go
-    /// as soon as libcurl has it: a caller that keeps no copy holds no body while the answer comes.
-    ///
-    /// - Throws: what `body` throws, and before it `HTTPError.invalidRequest` or `.unavailable`.
-    package func withTransfer<Result>(
-        _ request: consuming HTTPRequest, _ body: (Transfer) async throws -> Result
-    ) async throws -> Result {
-        let transfer = try start(consume request, waking: Wakeup(on: loop))
-        defer { transfer.cancel() }
-        return try await loop.withCancellation {
-            try await body(transfer)
-        } onCancel: {
-            transfer.cancel()
-        }
-    }
 
     /// Opens connections to a URL's scheme, host and port, and opens them anew whenever some are gone, until what it returns
     /// is let go or the session is closed. The URL's path, query and user information are not sent.
@@ -111,8 +93,8 @@ package final class Session {
 extension Session {
     var isClosed: Bool { multi == nil }
 
-    /// Starts the request. The caller sees to it that its transfer is cancelled when nobody reads it any more; `withTransfer` does
-    /// that by itself.
+    /// Starts the request. The caller sees to it that its transfer is cancelled when nobody reads it any more. The request is let go
+    /// as soon as libcurl has it: a caller that keeps no copy holds no body while the answer comes.
     ///
     /// - Parameter wakeup: woken when there may be something new; several transfers that one task waits for can share it.
     /// - Throws: `HTTPError.invalidRequest` or `.unavailable`.

@@ -1,6 +1,7 @@
 // The upstreams of the settings file: `[upstreams.NAME]`.
 
 import Chat
+import HTTPClient
 
 extension SettingsReader {
     /// The file's upstreams; nil when it has no such table.
@@ -69,7 +70,7 @@ extension SettingsReader {
 
     private func apiVersion(_ node: SettingsNode) throws(SettingsProblem) -> String {
         let version = try text(node)
-        guard version.utf8.allSatisfy(\.isInToken) else { throw SettingsProblem(node, "must be like \"2024-10-21\"") }
+        guard version.utf8.allSatisfy(\.isTokenByte) else { throw SettingsProblem(node, "must be like \"2024-10-21\"") }
         return version
     }
 
@@ -150,7 +151,7 @@ extension SettingsReader {
     }
 
     private func headerNameProblem(_ name: String, _ kind: UpstreamSettings.Kind) -> String? {
-        guard !name.isEmpty, name.utf8.allSatisfy(\.isInToken) else { return "is no header's name" }
+        guard !name.isEmpty, name.utf8.allSatisfy(\.isTokenByte) else { return "is no header's name" }
         switch name.lowercased() {
         case "authorization": return "cannot be set; use key or key_file"
         case "api-key" where kind == .azure: return "cannot be set; use key or key_file"
@@ -221,13 +222,4 @@ extension String {
 extension UInt8 {
     /// Whether it may stand in a key, which goes into a header.
     var isInKey: Bool { self > 0x20 && self < 0x7F }
-
-    /// Whether it may stand in a token (RFC 9110 §5.6.2).
-    fileprivate var isInToken: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
-        }
-    }
 }

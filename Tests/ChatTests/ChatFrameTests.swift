@@ -187,3 +187,7 @@ import Testing
         }
     }
 }
+
+extension ChatChunk {
+    var hasFinishReason: Bool { finishedCount > 0 }
+}

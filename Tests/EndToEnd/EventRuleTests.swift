@@ -219,8 +219,3 @@ extension UpstreamRequest {
         Int(text.split(separator: word)[1].prefix { $0.isNumber })!
     }
 }
-
-extension WebServer {
-    /// What keeps a client of thousands of calls a second from being refused.
-    var withoutLimits: [Change] { limitsRequests ? [Change("rate=100r/s", to: "rate=100000r/s")] : [] }
-}

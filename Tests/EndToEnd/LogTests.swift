@@ -5,10 +5,7 @@ import Testing
 @Suite struct `The log` {
     /// The lines that tell of a request.
     private func requests(in site: Site, count: Int) async throws -> [[String: any Sendable]] {
-        let output = try await site.sluice.process.errors.wait(for: "\(count) requests in the log") { output in
-            output.lines.count { $0.contains(#""message":"answered""#) } >= count ? output : nil
-        }
-        let lines = output.lines.filter { $0.contains(#""message":"answered""#) }
+        let lines = try await site.requestLines(count)
         return try lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: any Sendable] ?? [:] }
     }
 

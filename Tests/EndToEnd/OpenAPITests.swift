@@ -10,8 +10,7 @@ import Testing
             request.head["Accept"] == "text/event-stream"
                 ? .stream(Chunks.stream(["Hello"])) : .json(Chunks.completion("Hello"))
         }
-        let changes = server.limitsRequests ? [Change("rate=100r/s", to: "rate=10000r/s")] : []
-        try await Site.with(server, upstream: upstream, changes: changes, test)
+        try await Site.with(server, upstream: upstream, changes: server.withoutLimits, test)
     }
 
     /// lighttpd has a form of its own for a `GET` with a body, which schemathesis tries too.

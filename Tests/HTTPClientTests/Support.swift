@@ -33,6 +33,21 @@ extension Transfer {
 }
 
 extension Session {
+    /// Starts the request and hands its transfer to `body`. When `body` returns the transfer has ended or is cancelled.
+    ///
+    /// Cancelling the calling task cancels the transfer at once. The transfer is of no use after `body`.
+    func withTransfer<Result>(
+        _ request: consuming HTTPRequest, _ body: (Transfer) async throws -> Result
+    ) async throws -> Result {
+        let transfer = try start(consume request, waking: Wakeup(on: loop))
+        defer { transfer.cancel() }
+        return try await loop.withCancellation {
+            try await body(transfer)
+        } onCancel: {
+            transfer.cancel()
+        }
+    }
+
     /// The whole response.
     func fetch(_ request: HTTPRequest) async throws -> (head: ResponseHead?, body: String) {
         try await withTransfer(request) { transfer in

@@ -256,13 +256,18 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         }
     }
 
-    @Test func `a session can be closed while connections are opened`() async throws {
-        let server = try ScriptServer { peer in
+    /// Reports when it is asked, and when its peer closes; it never answers.
+    private static func silentServer() throws -> ScriptServer {
+        try ScriptServer { peer in
             peer.waitForHead()
             peer.report("asked")
             peer.waitForEnd()
             peer.report("closed")
         }
+    }
+
+    @Test func `a session can be closed while connections are opened`() async throws {
+        let server = try Self.silentServer()
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 3, .often)
@@ -274,12 +279,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
     }
 
     @Test func `who lets go of them cancels what is on the way`() async throws {
-        let server = try ScriptServer { peer in
-            peer.waitForHead()
-            peer.report("asked")
-            peer.waitForEnd()
-            peer.report("closed")
-        }
+        let server = try Self.silentServer()
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop)
             var observed: Warmth? = try Warmth(session, server.url, count: 1, .often)

@@ -64,6 +64,14 @@ package struct Site: Sendable {
         package let exit: ChildProcess.Exit
     }
 
+    /// The log's lines that tell of requests, once there are so many.
+    package func requestLines(_ count: Int) async throws -> [String] {
+        try await sluice.process.errors.wait(for: "\(count) requests in the log") { output in
+            let lines = output.lines.filter { $0.contains(#""message":"answered""#) }
+            return lines.count >= count ? lines : nil
+        }
+    }
+
     /// Calls the site; the token is the first client's unless the call has one.
     package func call(_ call: ChatCall, over client: Client = .plain) throws -> HTTPStream {
         switch client {

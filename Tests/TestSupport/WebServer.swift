@@ -18,6 +18,9 @@ package enum WebServer: String, CaseIterable, Sendable {
     /// Whether the shipped configuration limits the requests of a client.
     package var limitsRequests: Bool { self == .nginx }
 
+    /// What keeps a client of thousands of calls a second from being refused.
+    package var withoutLimits: [Change] { limitsRequests ? [Change("rate=100r/s", to: "rate=100000r/s")] : [] }
+
     func configuration(_ settings: ServerSettings) throws -> ServerConfiguration {
         switch self {
         case .nginx: try nginxConfiguration(settings)

@@ -31,8 +31,7 @@ import Testing
             match = "*"
             targets = [{upstream = "steady", weight = 1}, {upstream = "flaky", weight = 1}]
             """
-        let changes = server.limitsRequests ? [Change("rate=100r/s", to: "rate=10000r/s")] : []
-        try await Site.with(server, upstream: steady, settings: settings, changes: changes) { site in
+        try await Site.with(server, upstream: steady, settings: settings, changes: server.withoutLimits) { site in
             let coming = Task { try await comeAndGo(flaky, port) }
             let answers = try await site.answers(to: (0..<streamsCount).map { chat("number \($0)") }, connections: 50)
             coming.cancel()

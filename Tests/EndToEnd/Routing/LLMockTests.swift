@@ -124,8 +124,9 @@ struct `The judge llmock` {
             \(isTwice ? "retries = 0" : fault.model)
             """
         let server = WebServer.selected[0]
-        let changes = server.limitsRequests ? [Change("rate=100r/s", to: "rate=10000r/s")] : []
-        try await Site.with(server, upstream: upstream, settings: settings, changes: changes) { try await test($0, judge) }
+        try await Site.with(server, upstream: upstream, settings: settings, changes: server.withoutLimits) {
+            try await test($0, judge)
+        }
         try await judge.process.end()
     }
 }

@@ -12,8 +12,7 @@ import Testing
         let front = try await TLSFront(for: stubs[0], in: directory)
         let deaf = try DeafPort()
         let settings = group.file(stubs, refusing: try freePort(), insecure: front.url, deaf: deaf.port)
-        let changes = server.limitsRequests ? [Change("rate=100r/s", to: "rate=10000r/s")] : []
-        try await Site.with(server, upstream: stubs[0], settings: settings, changes: changes) { site in
+        try await Site.with(server, upstream: stubs[0], settings: settings, changes: server.withoutLimits) { site in
             for (number, row) in group.rows.enumerated() { try await check(row, number, desk, site) }
         }
         for stub in stubs.dropFirst() { try await stub.stop() }

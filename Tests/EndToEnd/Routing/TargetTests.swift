@@ -46,8 +46,7 @@ import Testing
                 match = "other"
                 targets = ["two"]
                 """
-            let changes = server.limitsRequests ? [Change("rate=100r/s", to: "rate=10000r/s")] : []
-            try await Site.with(server, upstream: first, settings: settings, changes: changes, test)
+            try await Site.with(server, upstream: first, settings: settings, changes: server.withoutLimits, test)
             try await second.stop()
         }
 
