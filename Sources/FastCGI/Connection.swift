@@ -203,12 +203,12 @@ import Glibc
 
     private func begin(_ request: ScannedRequest) -> Request? {
         do {
-            let body = try unsafe parser.parse(request, into: handle)
+            try unsafe parser.parse(request, into: handle)
             unsafe handle.pointee.ipcFd = descriptor.number
             keepsConnection = request.keepsConnection
             isAnswering = true
             requestNumber += 1
-            self.body = body
+            body = request.body
             return Request(connection: self, number: requestNumber, isBodyTooLarge: request.isBodyTooLarge)
         } catch {
             refusal = .notParsed(error)

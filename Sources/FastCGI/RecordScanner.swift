@@ -21,7 +21,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case notParsed(SystemError)
 }
 
-/// A request that the scanner has checked in full. Its bytes are what libfcgi then parses.
+/// A request that the scanner has checked in full. Its parameters are what libfcgi then parses.
 package struct ScannedRequest: Equatable, Sendable {
     package var id: UInt16
     /// `FCGI_KEEP_CONN`: the connection stays open after the answer.

@@ -1,4 +1,4 @@
-// libfcgi parses a checked request from a memory file: no read can block, and nothing of it is left over.
+// libfcgi parses a checked request's parameters from a memory file: no read can block, and nothing of it is left over.
 
 import CFastCGI
 import CLinux
@@ -22,12 +22,12 @@ package final class RequestParser {
         file = try Self.makeFile()
     }
 
-    /// Fills `handle` with the request's parameters and its answer's stream, and returns its body as libfcgi read it.
+    /// Fills `handle` with the request's parameters and its answer's stream. The body stays where it is: the scanner has it whole.
     ///
     /// The handle keeps no reader and no error stream, which a silent stream of events does not need.
     ///
     /// - Throws: `SystemError` when the memory file cannot be written, or when libfcgi and the scanner disagree.
-    func parse(_ request: ScannedRequest, into handle: UnsafeMutablePointer<FCGX_Request>) throws(SystemError) -> [UInt8] {
+    func parse(_ request: ScannedRequest, into handle: UnsafeMutablePointer<FCGX_Request>) throws(SystemError) {
         try stage(request)
         unsafe handle.pointee.ipcFd = file.number
         unsafe handle.pointee.keepConnection = 1  // else FCGX_Accept_r begins with closing the descriptor
@@ -35,31 +35,17 @@ package final class RequestParser {
             try replaceFile()
             throw SystemError("FCGX_Accept_r", code: EPROTO)
         }
-        let body = unsafe readBody(handle, bytesMax: request.body.count + 1)
         unsafe FCGX_FreeStream(&handle.pointee.in)
         unsafe FCGX_FClose(handle.pointee.err)
         unsafe FCGX_FreeStream(&handle.pointee.err)
         unsafe handle.pointee.ipcFd = -1
-        guard body.count == request.body.count else {
-            unsafe FCGX_Free(handle, 0)
-            throw SystemError("FCGX_GetStr", code: EPROTO)
-        }
-        return body
     }
 
-    private func readBody(_ handle: UnsafeMutablePointer<FCGX_Request>, bytesMax: Int) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: bytesMax) { buffer, count in
-            let start = unsafe UnsafeMutableRawPointer(buffer.baseAddress)?.assumingMemoryBound(to: CChar.self)
-            count = unsafe Int(FCGX_GetStr(start, Int32(clamping: bytesMax), handle.pointee.in))
-        }
-    }
-
-    /// Writes the request in its plainest form: whole records, no padding, nothing foreign.
+    /// Writes the request up to its body in its plainest form: whole records, no padding, nothing foreign.
     private func stage(_ request: ScannedRequest) throws(SystemError) {
         staging.removeAll(keepingCapacity: true)
         staging.appendBeginRequest(request.id, role: 1, keepsConnection: true)
         staging.appendStream(.parameters, requestID: request.id, content: request.parameters)
-        staging.appendStream(.standardInput, requestID: request.id, content: request.body)
         let written = unsafe staging.withUnsafeBytes { unsafe pwrite(file.number, $0.baseAddress, $0.count, 0) }
         guard written == staging.count, lseek(file.number, 0, Int32(SEEK_SET)) == 0 else { throw SystemError("pwrite") }
         if fileSize > staging.count { _ = try SystemError.check("ftruncate", ftruncate(file.number, staging.count)) }
