@@ -46,9 +46,11 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         now = .current
         while !isStopped.load(ordering: .acquiring) {
             runJobs()
+            // What a job wants done at once, as libcurl's first step of a transfer, needs no turn of its own.
+            if fireTimers(at: .current) { runJobs() }
             let count = unsafe epoll_wait(epoll.number, &events, Int32(events.count), millisecondsToWait())
             now = .current
-            fireTimers()
+            fireTimers(at: now)
             for index in 0..<Int(max(count, 0)) {
                 dispatch(events: unsafe events[index].events, token: unsafe events[index].data.u64)
             }
@@ -69,8 +71,15 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         return Int32(clamping: max(0, milliseconds))
     }
 
-    private func fireTimers() {
-        while let timer = timers.popDue(now) { timer.action() }
+    /// Whether there were any.
+    @discardableResult
+    private func fireTimers(at moment: Instant) -> Bool {
+        var hasFired = false
+        while let timer = timers.popDue(moment) {
+            (now, hasFired) = (moment, true)
+            timer.action()
+        }
+        return hasFired
     }
 
     private func dispatch(events: UInt32, token: UInt64) {
