@@ -22,13 +22,6 @@ import EventLoop
         unsafe errorText.deallocate()
     }
 
-    /// Forgets the request: its header values, its body, its callbacks.
-    func reset() {
-        unsafe curl_easy_reset(pointer)
-        unsafe curl_slist_free_all(headers)
-        unsafe headers = nil
-    }
-
     // MARK: Options
 
     func set(_ option: CURLoption, _ value: Int) { _ = unsafe curl_easy_setopt_long(pointer, option, value) }
@@ -48,8 +41,12 @@ import EventLoop
         _ = unsafe curl_easy_setopt_prereq(pointer, function)
     }
 
-    func addHeader(_ line: String) throws(HTTPError) {
-        guard let list = unsafe curl_slist_append(headers, line) else { throw .unavailable(reason: "out of memory") }
+    /// - Parameter line: UTF-8, and a 0 at its end. libcurl keeps a copy.
+    func addHeader(_ line: [UInt8]) throws(HTTPError) {
+        let list = unsafe line.withUnsafeBufferPointer { buffer in
+            unsafe buffer.withMemoryRebound(to: CChar.self) { unsafe curl_slist_append(headers, $0.baseAddress) }
+        }
+        guard let list = unsafe list else { throw .unavailable(reason: "out of memory") }
         unsafe headers = unsafe list
     }
 
@@ -61,10 +58,9 @@ import EventLoop
 
     func useHeaders() { unsafe set(CURLOPT_HTTPHEADER, to: headers) }
 
-    func useErrorText() {
-        unsafe errorText[0] = 0
-        unsafe set(CURLOPT_ERRORBUFFER, to: errorText)
-    }
+    func useErrorText() { unsafe set(CURLOPT_ERRORBUFFER, to: errorText) }
+
+    func clearErrorText() { unsafe errorText[0] = 0 }
 
     /// libcurl keeps a copy: a copy of its own it frees when `dropRequest()` says so, in the middle of the transfer.
     func setBody(_ body: [UInt8]) {

@@ -47,17 +47,25 @@ extension HTTPRequest {
         guard isSecure || url.utf8.starts(with: "http://".utf8) else {
             throw .invalidRequest(reason: "the URL is neither http nor https")
         }
-        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+        guard url.allBytes({ $0 > 0x20 && $0 < 0x7F }) else {
             throw .invalidRequest(reason: "the URL holds a byte that must be percent-encoded")
         }
         for header in headers {
-            guard !header.name.isEmpty, header.name.utf8.allSatisfy(\.isTokenByte) else {
+            guard !header.name.isEmpty, header.name.allBytes(\.isTokenByte) else {
                 throw .invalidRequest(reason: "a header's name is no token")
             }
-            guard header.value.utf8.allSatisfy(\.isFieldByte) else {
+            guard header.value.allBytes(\.isFieldByte) else {
                 throw .invalidRequest(reason: "the value of header \(header.name) holds a control character")
             }
         }
+    }
+}
+
+extension String {
+    fileprivate func allBytes(_ isAllowed: (UInt8) -> Bool) -> Bool {
+        let bytes = utf8Span.span
+        for index in bytes.indices where !isAllowed(bytes[index]) { return false }
+        return true
     }
 }
 

@@ -4,11 +4,22 @@ import CCurl
 import EventLoop
 
 extension EasyHandle {
-    /// Sets every option anew; the handle is fresh or has been reset.
+    /// Sets what is the same for all requests of a session. The handle is fresh.
+    func configure(_ configuration: Session.Configuration) {
+        useErrorText()
+        setRules()
+        setConnection()
+        setTrust(configuration.caFile)
+        set(CURLOPT_USERAGENT, configuration.userAgent)
+        set(CURLOPT_BUFFERSIZE, configuration.receiveBufferBytes)
+        setCallbacks()
+    }
+
+    /// Sets what is a request's own. The handle is fresh or has forgotten the last one.
     ///
     /// - Throws: `HTTPError.unavailable` when memory is out.
-    func prepare(for request: HTTPRequest, _ configuration: Session.Configuration) throws(HTTPError) {
-        useErrorText()
+    func prepare(for request: HTTPRequest) throws(HTTPError) {
+        clearErrorText()
         set(CURLOPT_URL, request.url)
         try setHeaders(request.headers)
         switch request.method {
@@ -16,32 +27,47 @@ extension EasyHandle {
         case .get: set(CURLOPT_HTTPGET, 1)
         case .post: setBody(request.body)
         }
-        setRules()
         setConnection(for: request)
-        setTrust(configuration.caFile)
-        set(CURLOPT_USERAGENT, configuration.userAgent)
-        set(CURLOPT_BUFFERSIZE, configuration.receiveBufferBytes)
     }
 
     /// Whom the callbacks tell about the transfer. Not retained.
-    func call(_ transfer: Transfer) {
-        let data = unsafe Unmanaged.passUnretained(transfer).toOpaque()
-        for option in [CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_PREREQDATA] {
-            unsafe set(option, to: data)
-        }
+    func call(_ transfer: Transfer) { unsafe setCallbackData(Unmanaged.passUnretained(transfer).toOpaque()) }
+
+    /// Forgets a request: its header values, its body, its transfer.
+    func forget() {
+        set(CURLOPT_URL, nil)
+        dropRequest()
+        unsafe setCallbackData(nil)
+        set(CURLOPT_FORBID_REUSE, 0)
+    }
+
+    private func setCallbackData(_ data: UnsafeMutableRawPointer?) {
+        unsafe set(CURLOPT_PRIVATE, to: data)
+        unsafe set(CURLOPT_WRITEDATA, to: data)
+        unsafe set(CURLOPT_HEADERDATA, to: data)
+        unsafe set(CURLOPT_PREREQDATA, to: data)
+    }
+
+    private func setCallbacks() {
         unsafe set(CURLOPT_WRITEFUNCTION, calling: bodyArrived)
         unsafe set(CURLOPT_HEADERFUNCTION, calling: lineArrived)
         unsafe setBeforeRequest(calling: connectionMade)
     }
 
     private func setHeaders(_ headers: [(name: String, value: String)]) throws(HTTPError) {
+        var line: [UInt8] = []
         for header in headers {
+            line.removeAll(keepingCapacity: true)
+            line.append(contentsOf: header.name.utf8)
             // A name with a colon and nothing after it would take libcurl's own header of that name away instead.
             let isBlank = header.value.utf8.allSatisfy { $0 <= 0x20 }
-            try addHeader(isBlank ? "\(header.name);" : "\(header.name): \(header.value)")
+            line.append(contentsOf: isBlank ? ";".utf8 : ": ".utf8)
+            if !isBlank { line.append(contentsOf: header.value.utf8) }
+            line.append(0)
+            try addHeader(line)
         }
         // Without this a large body waits for a 100 that most upstreams never send.
-        try addHeader("Expect:")
+        try addHeader([UInt8]("Expect:\0".utf8))
         useHeaders()
     }
 
@@ -58,6 +84,13 @@ extension EasyHandle {
         set(CURLOPT_UPLOAD_BUFFERSIZE, 16 << 10)
     }
 
+    private func setConnection() {
+        set(CURLOPT_TCP_NODELAY, 1)
+        set(CURLOPT_TCP_KEEPALIVE, 1)
+        set(CURLOPT_TCP_KEEPIDLE, 30)
+        set(CURLOPT_TCP_KEEPINTVL, 10)
+    }
+
     private func setConnection(for request: HTTPRequest) {
         // On plain text PIPEWAIT would hold every transfer back until the first response shows that it is not HTTP/2.
         set(CURLOPT_HTTP_VERSION, Int(request.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
@@ -65,10 +98,6 @@ extension EasyHandle {
         set(CURLOPT_FRESH_CONNECT, request.isFirstOfConnection ? 1 : 0)
         // The session's own timer holds the deadline; libcurl divides the time among the addresses of a host.
         set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.millisecondsUp)
-        set(CURLOPT_TCP_NODELAY, 1)
-        set(CURLOPT_TCP_KEEPALIVE, 1)
-        set(CURLOPT_TCP_KEEPIDLE, 30)
-        set(CURLOPT_TCP_KEEPINTVL, 10)
     }
 
     private func setTrust(_ caFile: String?) {

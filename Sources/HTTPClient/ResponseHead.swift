@@ -37,7 +37,7 @@ struct HeadParser {
         } else if let colon = text.first(where: { line[$0] == UInt8(ascii: ":") }) {
             let name = line.trimmed(text.lowerBound..<colon)
             let value = line.trimmed(colon + 1..<text.upperBound)
-            head.headers.append((line.text(name, lowercased: true), line.text(value)))
+            head.headers.append((line.lowercasedText(name), line.text(value)))
         }
         return true
     }
@@ -88,14 +88,19 @@ extension Span<UInt8> {
         return true
     }
 
-    fileprivate func text(_ range: Range<Int>, lowercased: Bool = false) -> String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(range.count)
-        for index in range {
-            let byte = self[index]
-            let isUpper = lowercased && byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
-            bytes.append(isUpper ? byte | 0x20 : byte)
+    fileprivate func text(_ range: Range<Int>) -> String {
+        unsafe withUnsafeBufferPointer { unsafe String(decoding: $0[range], as: UTF8.self) }
+    }
+
+    /// A header's name, which is ASCII: any other byte would make it another name than all that are asked for.
+    fileprivate func lowercasedText(_ range: Range<Int>) -> String {
+        unsafe String(unsafeUninitializedCapacity: range.count) { buffer in
+            for (place, index) in range.enumerated() {
+                let byte = self[index]
+                let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+                unsafe buffer[place] = isUpper ? byte | 0x20 : byte
+            }
+            return range.count
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

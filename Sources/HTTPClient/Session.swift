@@ -101,10 +101,9 @@ extension Session {
     package func start(_ request: consuming HTTPRequest, waking wakeup: Wakeup) throws(HTTPError) -> Transfer {
         guard let multi else { throw .unavailable(reason: "the session is closed") }
         try request.validate()
-        let handle = if let spare = spareHandles.popLast() { spare } else { try EasyHandle() }
-        try handle.prepare(for: request, configuration)
+        let handle = if let spare = spareHandles.popLast() { spare } else { try makeHandle(multi) }
+        try handle.prepare(for: request)
         if hasWarmConnections { handle.useConnectionsOfAnyAge() }
-        multi.shareSessions(with: handle)
         let transfer = Transfer(request.outline, handle, waking: wakeup, in: self)
         let code = callLibcurl { multi.add(handle) }
         guard code == CURLM_OK else { throw .unavailable(reason: "curl_multi_add_handle: \(code.rawValue)") }
@@ -112,6 +111,13 @@ extension Session {
         transfers.append(transfer)
         transfer.setDeadlines()
         return transfer
+    }
+
+    private func makeHandle(_ multi: MultiHandle) throws(HTTPError) -> EasyHandle {
+        let handle = try EasyHandle()
+        handle.configure(configuration)
+        multi.shareSessions(with: handle)
+        return handle
     }
 
     /// Takes a transfer's handle out of libcurl, which closes its connection (HTTP/1) or resets its stream (HTTP/2)
@@ -127,7 +133,7 @@ extension Session {
         if mustFlush || (transfer.isTrial && !transfer.isWhole) { handle.set(CURLOPT_FORBID_REUSE, 1) }
         callLibcurl { multi?.remove(handle) }
         if mustFlush, let connection = transfer.sharedConnection { flush(connection) }
-        handle.reset()
+        handle.forget()
         if spareHandles.count < configuration.spareHandlesMax { spareHandles.append(handle) }
     }
 

@@ -67,12 +67,17 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop)
             _ = try await session.fetch(.post(server.url, "secret", headers: [(name: "Authorization", value: "Bearer key")]))
+            _ = try await session.fetch(.get(server.url.replacing("http://", with: "http://user:password@")))
             _ = try await session.fetch(.get(server.url))
         }
         _ = await server.report()
         let second = try #require(await server.report())
         #expect(second.hasPrefix("GET "))
-        #expect(!second.contains("Authorization") && !second.contains("secret") && !second.contains("Content-"))
+        #expect(second.contains("Authorization: Basic"))
+        #expect(!second.contains("Bearer") && !second.contains("secret") && !second.contains("Content-"))
+        let third = try #require(await server.report())
+        #expect(third.hasPrefix("GET "))
+        #expect(!third.contains("Authorization"))
         #expect(server.connections == 1)
     }
 
