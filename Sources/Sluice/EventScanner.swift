@@ -21,6 +21,9 @@ struct EventScanner {
         var stop: Stop
         /// Whether there was an event in it, or at its end. Comments are none.
         var hasEvent: Bool
+
+        /// Whether the stream ends with it.
+        var isEnd: Bool { if case .done = stop { true } else { false } }
     }
 
     /// Whether the stream has had an event.

@@ -85,7 +85,7 @@ final class Relay {
     private func forwardAll(_ reply: inout Reply) async throws {
         if let completion {
             firstEvent = loop.now
-            return try await send(events(of: completion)[...], &reply)
+            return try await send(events(of: completion)[...], isLast: true, &reply)
         }
         while true {
             if stretch != nil {
@@ -162,7 +162,9 @@ final class Relay {
     /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
     private func forward(_ reply: inout Reply) async throws -> Bool {
         while let stretch {
-            if !stretch.range.isEmpty { try await send(scanner.buffer[stretch.range], &reply) }
+            if !stretch.range.isEmpty {
+                try await send(scanner.buffer[stretch.range], isLast: stretch.isEnd && answer.isOver, &reply)
+            }
             switch stretch.stop {
             case .skip(let event): self.stretch = nextStretch(from: event.bytes.upperBound)
             case .replace(let event, let bytes):
@@ -188,10 +190,15 @@ final class Relay {
         return stretch
     }
 
-    private func send(_ bytes: ArraySlice<UInt8>, _ reply: inout Reply) async throws(FastCGIError) {
+    /// - Parameter isLast: whether nothing follows, and nothing is waited for.
+    private func send(_ bytes: ArraySlice<UInt8>, isLast: Bool = false, _ reply: inout Reply) async throws(FastCGIError) {
         if departure != nil { return }
-        if !reply.hasStarted { try await reply.startStream() }
-        if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
+        if isLast {
+            try await reply.end(with: bytes)
+        } else {
+            if !reply.hasStarted { try await reply.startStream() }
+            if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
+        }
         bytesCount += bytes.count
         lastWrite = loop.now
     }
@@ -202,7 +209,7 @@ final class Relay {
     private func end(_ reply: inout Reply) async throws {
         // A body that ends with its connection may have been cut there; half an event says so.
         guard scanner.isFinished, !scanner.isInsideEvent else { throw ChatError.upstreamCutOff }
-        try await send(Self.doneEvent[...], &reply)
+        try await send(Self.doneEvent[...], isLast: true, &reply)
     }
 
     /// The events of one completion, for an upstream that did not stream.

@@ -14,9 +14,9 @@ struct Reply: ~Copyable {
 
     private var response: Response
     private let id: RequestID
-    /// A JSON body, which leaves together with the response's end: web servers that have as much as was announced do not wait for
-    /// that, and close a connection which they could have kept.
-    private var body: [UInt8] = []
+    /// What leaves together with the response's end: a JSON body, since web servers that have as much as was announced do not wait
+    /// for that, and close a connection which they could have kept; or a stream's last events, to save a write.
+    private var ending: [UInt8] = []
 
     init(_ response: consuming Response, _ id: RequestID) {
         self.response = response
@@ -48,6 +48,12 @@ struct Reply: ~Copyable {
     /// The same, unless it would have to wait. Whether it has.
     mutating func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
         try response.sendAtOnce(bytes)
+    }
+
+    /// Ends a stream with complete events. They leave when the reply is finished, which must be at once.
+    mutating func end(with bytes: ArraySlice<UInt8>) async throws(FastCGIError) {
+        if !hasStarted { try await startStream() }
+        ending += bytes
     }
 
     /// A comment, which shows the caller that its answer is still on the way.
@@ -82,10 +88,10 @@ struct Reply: ~Copyable {
 
     consuming func finish() async throws(FastCGIError) {
         do {
-            try await response.finish(sending: body[...])
+            try await response.finish(sending: ending[...])
         } catch {
             // Clients hang up as soon as they have `[DONE]`; a stream that has been sent is whole all the same.
-            if !body.isEmpty { throw error }
+            if !ending.isEmpty { throw error }
         }
     }
 
@@ -97,7 +103,7 @@ struct Reply: ~Copyable {
             headers: [
                 ("Content-Type", "application/json"), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
             ] + headers + (upstream?.passedHeaders ?? []))
-        self.body = body
+        ending = body
     }
 }
 
