@@ -76,14 +76,12 @@ struct LogClock {
 extension [UInt8] {
     /// Appends a number that is not negative, with zeros before it up to a number of digits.
     mutating func append(decimal number: Int, digits: Int = 1) {
-        var (divisor, count) = (1, 1)
-        while count < digits || number / divisor >= 10 {
-            divisor *= 10
-            count += 1
-        }
-        while divisor > 0 {
-            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / divisor % 10))
-            divisor /= 10
-        }
+        let start = count
+        var rest = number.magnitude
+        repeat {
+            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+        } while rest > 0 || count - start < digits
+        self[start...].reverse()
     }
 }

@@ -5,15 +5,21 @@ import Glibc
 /// A model's name, or a pattern of names: `*` stands for anything, `?` for one character, `[1-9]` for one of these.
 struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     let description: String
-
-    init(_ text: String) { description = text }
-
     /// Whether this is one model's own name.
-    var isExact: Bool {
-        !description.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
+    let isExact: Bool
+    /// What stands ahead of the first character that is special.
+    private let prefix: String
+
+    init(_ text: String) {
+        description = text
+        let special = text.utf8.firstIndex { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
+        isExact = special == nil
+        prefix = String(text[..<(special ?? text.endIndex)])
     }
 
     func matches(_ model: String) -> Bool {
-        isExact ? model == description : unsafe fnmatch(description, model, FNM_NOESCAPE) == 0
+        if isExact { return model == description }
+        guard model.utf8.starts(with: prefix.utf8) else { return false }
+        return unsafe fnmatch(description, model, FNM_NOESCAPE) == 0
     }
 }

@@ -73,9 +73,9 @@ final class RequestLog {
     }
 
     private func appendName(_ name: String) {
-        line.append(contentsOf: [UInt8(ascii: ","), UInt8(ascii: "\"")])
+        line.append(",\"")
         line.append(name)
-        line.append(contentsOf: [UInt8(ascii: "\""), UInt8(ascii: ":")])
+        line.append("\":")
     }
 }
 
