@@ -43,13 +43,15 @@ struct RequestRecord {
         return error.map(Self.outcome) ?? "done"
     }
 
-    /// What went wrong, in one word.
+    /// What went wrong, in one word; with the status where the upstream answered with one.
     static func outcome(of error: ChatError) -> String {
         switch error {
         case .upstreamCutOff: return "cut"
         case .upstreamTimedOut(let timeout, _): return "timeout.\(timeout.rawValue)"
         // The upstream's own words may quote the request.
         case .upstreamRefused(let status, _): return "refused.\(status)"
+        case .upstreamRefusedKey(let status): return "key_refused.\(status)"
+        case .upstreamFailed(.status(let status)): return "failed.\(status)"
         default: return error.code ?? error.type
         }
     }

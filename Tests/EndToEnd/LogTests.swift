@@ -27,7 +27,7 @@ import Testing
             (chat("whole", members: #","call":{"id":"+15551234567"}"#), ["ending": "done", "call": "nil"]),
             (chat("cut"), ["ending": "cut", "level": "warning"]),
             (chat("refused"), ["ending": "refused.400", "status": "400", "level": "info"]),
-            (chat("key"), ["ending": "upstream_key_refused", "status": "503", "level": "error"]),
+            (chat("key"), ["ending": "key_refused.401", "status": "503", "level": "error"]),
             (chat("silent"), ["ending": "timeout.first_token", "status": "503"]),
             (ChatCall("{"), ["ending": "invalid_json", "status": "400", "level": "info"]),
             (ChatCall("", path: "/v1/models", method: "GET"), ["ending": "done"]),

@@ -19,14 +19,14 @@ let plainRows: [Row] = [
         "the next target has another model", targets: #""one", {upstream = "two", model = "other-2"}"#,
         does: [[.status(500)], [.says("b")]], calls: [1, 2],
         upstreamGets: [(1, #""model":"row-"#), (2, #""model":"other-2""#)], gets: said("b"),
-        tried: ["one upstream_status", "two won"]),
+        tried: ["one failed.500", "two won"]),
     Row(
         "a target sets a parameter", targets: #"{upstream = "one", set = {temperature = 0.1}}, "two""#,
         does: [[.says("a")], never], calls: [1], upstreamGets: [(1, #""temperature":0.1"#)], gets: said("a")),
     Row(
         "the next target sets a parameter", targets: #""one", {upstream = "two", set = {seed = 7}}"#,
         does: [[.status(500)], [.says("b")]], calls: [1, 2], upstreamGets: [(2, #""seed":7"#)], gets: said("b"),
-        tried: ["one upstream_status", "two won"]),
+        tried: ["one failed.500", "two won"]),
     Row(
         "an unknown model is told the known names", does: [never, never, never], asksModel: "nobody's", calls: [],
         gets: .json(404, "row-0"), ending: "model_not_found"),
@@ -35,7 +35,7 @@ let plainRows: [Row] = [
         gets: .json(200, #""content":"a""#)),
     Row(
         "not streamed, of the next target", does: [[.status(500)], [.json(Chunks.completion("b"))]], isStreaming: false,
-        calls: [1, 2], gets: .json(200, #""content":"b""#), tried: ["one upstream_status", "two won"]),
+        calls: [1, 2], gets: .json(200, #""content":"b""#), tried: ["one failed.500", "two won"]),
     Row(
         "not streamed, cut in the middle",
         does: [
@@ -56,7 +56,7 @@ let plainRows: [Row] = [
 private func goesOn(_ status: Int) -> Row {
     Row(
         "\(status), then the next target", does: [[.status(status)], [.says("b")], never], calls: [1, 2], gets: said("b"),
-        tried: ["one upstream_status", "two won"])
+        tried: ["one failed.\(status)", "two won"])
 }
 
 private func ends(_ status: Int, _ seen: Int, _ type: String, _ code: String?, ending: String) -> Row {
@@ -76,28 +76,28 @@ let statusRows: [Row] =
         Row(
             "503 three times, then good", "retries = 3", does: [[.status(503), .status(503), .status(503), .says("a")], never],
             calls: [1, 1, 1, 1], gets: said("a"),
-            tried: ["one upstream_status", "one upstream_status", "one upstream_status", "one won"]),
+            tried: ["one failed.503", "one failed.503", "one failed.503", "one won"]),
         Row(
             "503 more often than there are retries", "retries = 2", does: [[.status(503)], [.says("b")]], calls: [1, 1, 1, 2],
-            gets: said("b"), tried: ["one upstream_status", "one upstream_status", "one upstream_status", "two won"]),
+            gets: said("b"), tried: ["one failed.503", "one failed.503", "one failed.503", "two won"]),
         Row(
             "no retries in the budget", "retries = 2\nretry_budget = \"0%\"", does: [[.status(503)], [.says("b")]],
             calls: [1, 2],
-            gets: said("b"), tried: ["one upstream_status", "two won"]),
+            gets: said("b"), tried: ["one failed.503", "two won"]),
         Row(
             "all fail", does: [[.status(500)], [.status(502)], [.status(503)]], calls: [1, 2, 3],
             gets: .error(503, type: "upstream_error", code: "upstream_status"),
-            tried: ["one upstream_status", "two upstream_status", "three upstream_status"], ending: "upstream_status"),
+            tried: ["one failed.500", "two failed.502", "three failed.503"], ending: "failed.503"),
         Row(
             "a refusal after a failure", does: [[.status(500)], [.status(400)], never], calls: [1, 2],
-            gets: .error(400, type: "stub_error", code: nil), tried: ["one upstream_status", "two refused.400"],
+            gets: .error(400, type: "stub_error", code: nil), tried: ["one failed.500", "two refused.400"],
             ending: "refused.400"),
         ends(400, 400, "stub_error", nil, ending: "refused.400"),
-        ends(401, 503, "upstream_error", "upstream_key_refused", ending: "upstream_key_refused"),
-        ends(403, 503, "upstream_error", "upstream_key_refused", ending: "upstream_key_refused"),
+        ends(401, 503, "upstream_error", "upstream_key_refused", ending: "key_refused.401"),
+        ends(403, 503, "upstream_error", "upstream_key_refused", ending: "key_refused.403"),
         ends(404, 404, "stub_error", nil, ending: "refused.404"), ends(413, 413, "stub_error", nil, ending: "refused.413"),
         ends(422, 422, "stub_error", nil, ending: "refused.422"), listed(400, outcome: "refused.400"),
-        listed(401, outcome: "upstream_key_refused"), listed(403, outcome: "upstream_key_refused"),
+        listed(401, outcome: "key_refused.401"), listed(403, outcome: "key_refused.403"),
         listed(404, outcome: "refused.404"), listed(413, outcome: "refused.413"), listed(422, outcome: "refused.422"),
     ]
 
@@ -124,7 +124,7 @@ let retryAfterRows: [Row] = [
     waited("nonsense", "retries = 1", "soon"), elsewhere("0, without retries", "retries = 0", "0"),
     Row(
         "503 with too much of it", "retries = 1", does: [[.status(503, retryAfter: "3600")], [.says("b")]], calls: [1, 2],
-        gets: said("b"), tried: ["one upstream_status", "two won"]),
+        gets: said("b"), tried: ["one failed.503", "two won"]),
     Row(
         "10^9 of the only target goes to the caller", targets: #""one""#, "retries = 1",
         does: [[.status(429, retryAfter: "1000000000")]], calls: [1], gets: .error(429, type: "stub_error", code: nil),
@@ -236,7 +236,7 @@ let timeRows: [Row] = [
     Row(
         "one is slow, the next fails", targets: #""one", {upstream = "two", first_token = "15s"}, "three""#,
         "retries = 0\ntimeouts = {first_token = \"100ms\"}", does: [[.silence], [.status(500)], [.says("c")]],
-        calls: [1, 2, 3], cancels: [0], gets: said("c"), tried: ["one timeout.first_token", "two upstream_status", "three won"]),
+        calls: [1, 2, 3], cancels: [0], gets: said("c"), tried: ["one timeout.first_token", "two failed.500", "three won"]),
     Row(
         "the only target is slow", targets: #""one""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}", does: [[.silence]],
         calls: [1], cancels: [0], gets: .error(503, type: "upstream_timeout", code: "first_token_timeout"),
@@ -299,7 +299,7 @@ let hedgeRows: [Row] = [
         "the hedge fails, and the first is too slow",
         "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"2s\"}",
         does: [[.silence], [.status(500)], [.says("c")]], calls: [1, 2, 3], cancels: [0], gets: said("c"),
-        tried: ["two upstream_status", "one timeout.first_token", "three won"]),
+        tried: ["two failed.500", "one timeout.first_token", "three won"]),
     Row(
         "the first fails while the hedge runs", targets: #""one", "two""#, hedged,
         does: [
@@ -359,8 +359,8 @@ let restRows: [Row] = [
         "all rest and still fail: each is tried", targets: #""restful-one", "restful-two""#,
         does: [[.status(500)], [.status(502)]], before: 2, calls: [1, 2, 1, 2, 1, 2],
         gets: .error(503, type: "upstream_error", code: "upstream_status"),
-        tried: ["restful-one upstream_status", "restful-two upstream_status"],
-        ending: "upstream_status"),
+        tried: ["restful-one failed.500", "restful-two failed.502"],
+        ending: "failed.502"),
     Row(
         "the only target rests, and is tried", targets: #""restful-one""#, does: [[.status(500), .status(500), .says("a")]],
         before: 2, calls: [1, 1, 1], gets: said("a")),
@@ -401,7 +401,7 @@ let heartbeatRows: [Row] = [
         "and an error of all after them", targets: #""one", "two""#, fallsBack, does: [[.silence], [.status(500)]],
         calls: [1, 2],
         cancels: [0], gets: .lateError(type: "upstream_error", code: "upstream_status"),
-        tried: ["one timeout.first_token", "two upstream_status"], ending: "upstream_status"),
+        tried: ["one timeout.first_token", "two failed.500"], ending: "failed.500"),
 ]
 
 // MARK: Spoken errors
@@ -411,8 +411,8 @@ private let sorry = Row.Outcome.json(200, "Sorry.")
 let spokenRows: [Row] = [
     Row(
         "after all have failed", targets: #""one", "two""#, does: [[.status(500)], [.status(502)]], calls: [1, 2], gets: sorry,
-        tried: ["one upstream_status", "two upstream_status"], ending: "upstream_status"),
+        tried: ["one failed.500", "two failed.502"], ending: "failed.502"),
     Row(
         "not while another target answers", targets: #""one", "two""#, does: [[.status(500)], [.says("b")]], calls: [1, 2],
-        gets: said("b"), tried: ["one upstream_status", "two won"]),
+        gets: said("b"), tried: ["one failed.500", "two won"]),
 ]
