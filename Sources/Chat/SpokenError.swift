@@ -4,8 +4,11 @@ package enum SpokenError {
     ///
     /// - Parameters:
     ///   - model: the model that the caller named; nil leaves it out.
+    ///   - systemFingerprint: Hume's session, as in ``ChunkEdits/systemFingerprint``; nil leaves it out.
     ///   - created: in seconds since 1970.
-    package static func events(text: String, id: String, model: String?, created: Int) -> [UInt8] {
+    package static func events(
+        text: String, id: String, model: String?, systemFingerprint: String?, created: Int
+    ) -> [UInt8] {
         var content: [UInt8] = []
         content.append(#"{"index":0,"delta":{"content":"#)
         content.appendJSONString(text)
@@ -15,7 +18,7 @@ package enum SpokenError {
             [UInt8](#"{"index":0,"delta":{},"finish_reason":"stop"}"#.utf8),
         ]
 
-        let head = head(id: id, model: model, created: created)
+        let head = head(id: id, model: model, systemFingerprint: systemFingerprint, created: created)
         var events: [UInt8] = []
         for choice in choices { events.appendEvent(head + choice + [UInt8]("]}".utf8)) }
         events.appendDoneEvent()
@@ -23,14 +26,14 @@ package enum SpokenError {
     }
 
     /// The beginning of each chunk, up to its choice.
-    private static func head(id: String, model: String?, created: Int) -> [UInt8] {
+    private static func head(id: String, model: String?, systemFingerprint: String?, created: Int) -> [UInt8] {
         var head: [UInt8] = []
         head.append(#"{"id":"#)
         head.appendJSONString(id)
         head.append(#","object":"chat.completion.chunk","created":\#(created),"#)
-        if let model {
-            head.append(#""model":"#)
-            head.appendJSONString(model)
+        for case (let name, let value?) in [("model", model), ("system_fingerprint", systemFingerprint)] {
+            head.append("\"\(name)\":")
+            head.appendJSONString(value)
             head.append(",")
         }
         head.append(#""choices":["#)

@@ -71,7 +71,10 @@ struct Reply: ~Copyable {
     /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
     mutating func fail(_ error: ChatError) async throws(FastCGIError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
-            try await sendEvents(SpokenError.events(text: spoken, id: id.description, model: nil, created: secondsSince1970()))
+            try await sendEvents(
+                SpokenError.events(
+                    text: spoken, id: id.description, model: streamErrors?.model,
+                    systemFingerprint: streamErrors?.systemFingerprint, created: secondsSince1970()))
         } else if streamErrors?.form == .sse {
             try await sendEvents(error.bareEvent)
         } else if hasStarted {
@@ -112,4 +115,7 @@ struct StreamErrors {
     let form: Settings.ErrorForm
     /// What is said, as if the model said it, in place of an error before the first event.
     let spoken: String?
+    /// What the chunks of that say besides: the model that the caller named, and Hume's session.
+    var model: String?
+    var systemFingerprint: String?
 }
