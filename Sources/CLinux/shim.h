@@ -8,11 +8,14 @@
 #include <sys/un.h>
 #include <linux/memfd.h>
 #include <poll.h>
+#include <sched.h>
 
 /// accept4(2)
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 /// memfd_create(2)
 int memfd_create(const char *name, unsigned int flags);
+/// sched_getaffinity(2)
+int sched_getaffinity(pid_t process, size_t size, cpu_set_t *set);
 
 /// unix(7), SO_PEERCRED
 struct ucred {

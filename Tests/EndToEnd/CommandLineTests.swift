@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import TestSupport
 import Testing
@@ -16,6 +17,18 @@ import Testing
     func `explains itself`(arguments: [String], named: [String]) async throws {
         let output = try await ChildProcess.run(SluiceProcess.binary, arguments, in: TemporaryDirectory())
         for name in named { #expect(output.contains(name)) }
+    }
+
+    /// A service manager or a container may give it fewer cores than the machine has.
+    @Test func `takes one worker for each core that it may run on`() async throws {
+        let allowed = try #require(
+            String(contentsOfFile: "/proc/self/status", encoding: .utf8).split(separator: "\n").first {
+                $0.hasPrefix("Cpus_allowed_list:")
+            })
+        let first = try #require(allowed.split { !$0.isNumber }.first)
+        let output = try await ChildProcess.run(
+            "taskset", ["--cpu-list", String(first), SluiceProcess.binary, "check", "--show"], in: TemporaryDirectory())
+        #expect(output.contains("\nworkers = 1\n"))
     }
 
     struct Mistake: Sendable, CustomTestStringConvertible {
