@@ -4,9 +4,9 @@ package struct UpstreamRules: Hashable, Sendable {
     package var model: String?
     /// The model for a request that names none; nil leaves it to the upstream.
     package var defaultModel: String?
-    /// Top-level members that go through besides OpenAI's own parameters, as they are. Never `api_base`, `base_url`, `api_key`.
+    /// Top-level members that go through besides OpenAI's own parameters, as they are. Never ``withheldNames``.
     package var addedParameters: Set<String> = []
-    /// Whether every top-level member goes through, but for those three, and every member of a message.
+    /// Whether every top-level member goes through, but for those, and every member of a message.
     package var passesAll = false
     /// Whether the upstream is asked for the usage of a stream (`stream_options.include_usage`) when the caller says nothing.
     package var asksForUsage = false
@@ -19,6 +19,9 @@ package struct UpstreamRules: Hashable, Sendable {
 }
 
 extension UpstreamRules {
+    /// What never goes out, whatever the settings say: other gateways take an upstream from these.
+    package static let withheldNames: Set<String> = ["api_base", "base_url", "api_key"]
+
     /// Whether the settings let a top-level member through that is not OpenAI's.
     func admits(_ name: String) -> Bool { passesAll || mentions(name) }
 
@@ -66,9 +69,7 @@ package struct ParameterEdits: Hashable, Sendable {
 
 extension ParameterEdits {
     /// What no edit touches: what Sluice itself reads and writes, and what never goes out.
-    package static let fixedNames: Set<String> = [
-        "messages", "model", "stream", "stream_options", "api_base", "base_url", "api_key",
-    ]
+    package static let fixedNames = UpstreamRules.withheldNames.union(["messages", "model", "stream", "stream_options"])
 }
 
 extension ParameterEdits.Rename {

@@ -116,7 +116,7 @@ extension SettingsReader {
             case "messages": "they go through as they are"
             case "stream": "the caller decides whether to stream"
             case "stream_options": "use usage and obfuscation of the upstream"
-            default: nil
+            default: UpstreamRules.withheldNames.contains(name) ? "it never goes out" : nil
             }
         if let hint { problems.add(SettingsProblem(node, "cannot change '\(name)': \(hint)")) }
     }

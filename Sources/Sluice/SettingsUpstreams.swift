@@ -63,9 +63,17 @@ extension SettingsReader {
             problems.add(SettingsProblem(node, "has a meaning for kind = \"azure\" alone"))
         }
         guard let table = table("parameters", keys: SettingsKeys.parameters) else { return }
-        if let names = table.value("add", table.texts) { upstream.addedParameters = Set(names) }
+        table.take("add", into: &upstream.addedParameters, table.addedParameters)
         let pass: PassedParameters? = table.value("pass", table.choice)
         upstream.passesAllParameters = pass == .all
+    }
+
+    private func addedParameters(_ node: SettingsNode) throws(SettingsProblem) -> Set<String> {
+        let names = Set(try texts(node))
+        if let name = names.intersection(UpstreamRules.withheldNames).min() {
+            throw SettingsProblem(node, "cannot hold '\(name)': it never goes out")
+        }
+        return names
     }
 
     private func apiVersion(_ node: SettingsNode) throws(SettingsProblem) -> String {

@@ -138,6 +138,9 @@ import Testing
         Mistake(
             "[upstreams.a]\nkey = 'k'\nparameters = {pass = 'none', add = [1]}",
             "3: upstreams.a.parameters.add[0] must be a string", #"3: upstreams.a.parameters.pass must be "openai" or "all""#),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nparameters.add = ['top_k', 'api_base']",
+            "3: upstreams.a.parameters.add cannot hold 'api_base': it never goes out"),
         Mistake("[upstreams.a]\nkey = 'k'\nwarm = 101", "3: upstreams.a.warm must be a whole number from 0 to 100"),
         Mistake(
             "[upstreams.a]\nkey = 'k'\nconcurrent = 0", "3: upstreams.a.concurrent must be a whole number from 1 to 1000000"),
@@ -197,6 +200,9 @@ import Testing
         Mistake(
             "[[models]]\nmatch = 'x'\ndrop = ['stream_options']",
             "3: models[0].drop cannot change 'stream_options': use usage and obfuscation of the upstream"),
+        Mistake(
+            "[[models]]\nmatch = 'x'\nset = {base_url = 'http://x'}",
+            "3: models[0].set.base_url cannot change 'base_url': it never goes out"),
         Mistake(
             "[[models]]\nmatch = 'x'\nrename = {prompt = 'messages'}",
             "3: models[0].rename.prompt cannot change 'messages': they go through as they are"),
