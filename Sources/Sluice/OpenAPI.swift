@@ -23,6 +23,12 @@ let openAPIDocument = [UInt8](
             "parameters": [
               { "$ref": "#/components/parameters/RequestID" },
               {
+                "name": "custom_session_id",
+                "in": "query",
+                "description": "Hume's session. It comes back as the `system_fingerprint` of the answer, and of each chunk of a stream.",
+                "schema": { "type": "string" }
+              },
+              {
                 "name": "X-Client-Request-Id",
                 "in": "header",
                 "description": "Goes to the upstream when it is 1 to 512 printable ASCII characters; else the request's id does.",
@@ -302,7 +308,9 @@ let openAPIDocument = [UInt8](
               "phoneNumber": { "description": "Vapi's. Never forwarded." },
               "customer": { "description": "Vapi's. Never forwarded." },
               "assistant": { "description": "Vapi's. Never forwarded." },
-              "assistantOverrides": { "description": "Vapi's. Never forwarded." }
+              "assistantOverrides": { "description": "Vapi's. Never forwarded." },
+              "user_id": { "description": "ElevenLabs'. Text goes to the upstream as `user`, where there is none." },
+              "elevenlabs_extra_body": { "description": "ElevenLabs'. Never forwarded; the call's id in the log is taken from its `conversation_id`." }
             }
           },
           "Message": {
@@ -320,7 +328,10 @@ let openAPIDocument = [UInt8](
             "type": "object",
             "description": "As the upstream sent it.",
             "required": ["choices"],
-            "properties": { "choices": { "type": "array" } }
+            "properties": {
+              "choices": { "type": "array" },
+              "system_fingerprint": { "description": "The upstream's, or Hume's session." }
+            }
           },
           "ServerSentEvent": {
             "type": "object",
@@ -349,7 +360,10 @@ let openAPIDocument = [UInt8](
             "type": "object",
             "description": "As the upstream sent it.",
             "required": ["choices"],
-            "properties": { "choices": { "type": "array", "description": "Empty in the chunk that tells the usage." } }
+            "properties": {
+              "choices": { "type": "array", "description": "Empty in the chunk that tells the usage." },
+              "system_fingerprint": { "description": "The upstream's, or Hume's session." }
+            }
           },
           "ModelList": {
             "type": "object",

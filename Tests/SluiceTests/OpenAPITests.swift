@@ -23,10 +23,21 @@ import Testing
         #expect(value.kind == .object)
     }
 
-    @Test func `it lists every parameter that Sluice knows, and no other`() {
-        let known = Parameter.allCases.filter { $0.isOpenAIs || $0.isVapis }
+    @Test func `it lists every parameter that Sluice takes from a body, and no other`() {
+        let known = Parameter.allCases.filter {
+            $0.isOpenAIs || $0.isVapis || [.user_id, .elevenlabs_extra_body].contains($0)
+        }
         let listed = object("components", "schemas", "ChatRequest", "properties")
         #expect(Set(listed.keys) == Set(known.map(\.name)))
+    }
+
+    @Test func `it tells where Hume's session is taken from and where it comes back`() {
+        let post = object("paths", "/chat/completions", "post")
+        let parameters = post["parameters"] as? [[String: any Sendable]] ?? []
+        #expect(parameters.contains { $0["name"] as? String == "custom_session_id" && $0["in"] as? String == "query" })
+        for schema in ["ChatCompletionChunk", "ChatCompletion"] {
+            #expect(!object("components", "schemas", schema, "properties", "system_fingerprint").isEmpty)
+        }
     }
 
     @Test func `it tells the limits that a request has unless they are set`() throws {
