@@ -24,7 +24,7 @@ extension [RequestMember] {
         guard !messages.isEmpty(in: document) else { throw .invalidParameter("messages", .empty) }
     }
 
-    /// The model's name goes into logs and answers, so it may not be of any length.
+    /// The model's name goes into URLs and answers, so it may not be of any length.
     private func checkModelLength(_ document: Span<UInt8>) throws(ChatError) {
         let bytesMax = 256
         // An escape takes more bytes than the character for which it stands.
