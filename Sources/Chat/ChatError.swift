@@ -7,11 +7,9 @@ package enum ChatError: Error, Hashable, Sendable {
     case invalidParameter(_ param: String, ParameterProblem)
     /// A webhook event of a voice platform that was posted to this URL.
     case webhook
-    case unauthenticated
     /// The upstream is called with the caller's own key (`key = "passthrough"`), and there is none.
     case missingCallersKey
-    case forbidden
-    /// No model in the settings has the name that the caller asks for; `known` are those that have one, patterns included.
+    /// No model in the settings has the name that the caller asks for; `known` are those that have one, patterns left out.
     case modelNotFound(known: [String])
     case unknownPath
     /// `allowed` is the value of the `Allow` header, such as `POST`.
@@ -19,7 +17,6 @@ package enum ChatError: Error, Hashable, Sendable {
     case bodyTooLarge(bytesMax: Int)
 
     // This server.
-    case rateLimited(retryAfter: Duration)
     case overloaded(retryAfter: Duration)
     /// It is being stopped, and the time for open streams to finish is over.
     case shuttingDown

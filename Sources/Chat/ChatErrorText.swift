@@ -39,17 +39,11 @@ extension ChatError {
                 "This looks like a webhook event of a voice platform ('message' and no 'messages'), but this URL serves chat "
                     + "completions only. Set the platform's server URL to your webhook receiver, and only the custom model's URL to this one."
             )
-        case .unauthenticated:
-            Summary(
-                401, "authentication_error", "invalid_api_key",
-                "A valid key is needed: send it as 'Authorization: Bearer KEY'.")
         case .missingCallersKey:
             Summary(
                 401, "authentication_error", "missing_api_key",
                 "The model's server is called with your own key: send it as 'Authorization: Bearer KEY'. "
                     + "The web server in front must pass this header on.")
-        case .forbidden:
-            Summary(403, "permission_error", "permission_denied", "This key may not do that. Ask whoever runs this server.")
         case .modelNotFound(let known):
             Summary(404, "invalid_request_error", "model_not_found", param: "model", modelNotFound(known: known))
         case .unknownPath:
@@ -62,10 +56,6 @@ extension ChatError {
             Summary(
                 413, "invalid_request_error", "request_too_large",
                 "The request body is larger than the limit of \(bytesMax) bytes. Shorten the chat or raise the limit.")
-        case .rateLimited(let delay):
-            Summary(
-                429, "rate_limit_error", "rate_limit_exceeded",
-                "Too many requests with this key. Try again in \(seconds(delay)) s.")
         case .overloaded(let delay):
             Summary(
                 503, "overloaded_error", "overloaded",
@@ -111,7 +101,7 @@ extension ChatError {
         switch self {
         case .methodNotAllowed(let allowed): [("Allow", allowed)]
         case .shuttingDown: [("Retry-After", "1")]
-        case .rateLimited(let delay), .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
+        case .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
         default: []
         }
     }

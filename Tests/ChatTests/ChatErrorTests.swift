@@ -14,15 +14,12 @@ import Testing
         (.invalidParameter("model", .wrongType(expected: "a string")), 400, "invalid_request_error", "invalid_type", "model"),
         (.invalidParameter("model", .tooLong(bytesMax: 256)), 400, "invalid_request_error", "string_above_max_length", "model"),
         (.webhook, 400, "invalid_request_error", "missing_required_parameter", "messages"),
-        (.unauthenticated, 401, "authentication_error", "invalid_api_key", nil),
         (.missingCallersKey, 401, "authentication_error", "missing_api_key", nil),
-        (.forbidden, 403, "permission_error", "permission_denied", nil),
         (.modelNotFound(known: ["gpt-4o", "o*"]), 404, "invalid_request_error", "model_not_found", "model"),
         (.modelNotFound(known: []), 404, "invalid_request_error", "model_not_found", "model"),
         (.unknownPath, 404, "invalid_request_error", "unknown_url", nil),
         (.methodNotAllowed(allowed: "POST"), 405, "invalid_request_error", "method_not_allowed", nil),
         (.bodyTooLarge(bytesMax: 8 << 20), 413, "invalid_request_error", "request_too_large", nil),
-        (.rateLimited(retryAfter: .seconds(1)), 429, "rate_limit_error", "rate_limit_exceeded", nil),
         (.overloaded(retryAfter: .milliseconds(1500)), 503, "overloaded_error", "overloaded", nil),
         (.shuttingDown, 503, "overloaded_error", "shutting_down", nil),
         (.internalDefect(requestID: "req_1"), 500, "server_error", "internal_error", nil),
@@ -146,7 +143,7 @@ import Testing
     @Test func `headers say what is allowed and when to come again`() {
         #expect(ChatError.methodNotAllowed(allowed: "POST").headers.map { "\($0): \($1)" } == ["Allow: POST"])
         #expect(ChatError.overloaded(retryAfter: .milliseconds(1500)).headers.map { "\($0): \($1)" } == ["Retry-After: 2"])
-        #expect(ChatError.rateLimited(retryAfter: .zero).headers.map { "\($0): \($1)" } == ["Retry-After: 1"])
+        #expect(ChatError.overloaded(retryAfter: .zero).headers.map { "\($0): \($1)" } == ["Retry-After: 1"])
         #expect(ChatError.upstreamCutOff.headers.isEmpty)
     }
 

@@ -51,8 +51,8 @@ import Testing
     /// One error for each status of `ChatError`, and those that an upstream's verdict can have.
     private static let errors: [ChatError] =
         [
-            .notAnObject, .unauthenticated, .forbidden, .unknownPath, .methodNotAllowed(allowed: "POST"),
-            .bodyTooLarge(bytesMax: 1), .rateLimited(retryAfter: .seconds(1)), .overloaded(retryAfter: .seconds(1)),
+            .notAnObject, .unknownPath, .methodNotAllowed(allowed: "POST"),
+            .bodyTooLarge(bytesMax: 1), .overloaded(retryAfter: .seconds(1)),
             .shuttingDown, .internalDefect(requestID: "req_1"), .upstreamFailed(.status(500)), .upstreamCutOff,
             .upstreamTimedOut(.idle, after: .seconds(1)), .upstreamRefusedKey(status: 401),
             .upstreamAnswerTooLarge(bytesMax: 1), .upstreamEventTooLarge(bytesMax: 1),
