@@ -4,9 +4,8 @@ package struct Event: Sendable {
     package let bytes: Range<Int>
     /// What the block's `data` fields hold.
     package let data: Data
-    /// The value of the last `event` field; nil without one.
-    package let name: Range<Int>?
 
+    /// The values of an event's `data` fields.
     package enum Data: Sendable, Equatable {
         /// No `data` field: a client dispatches nothing. A lone comment, or a stray blank line.
         case none

@@ -29,19 +29,8 @@ package struct EventSplitter: Sendable {
     private var isFirstLine = true
     /// The last byte scanned was a CR: an LF that follows belongs to it.
     private var isAfterCarriageReturn = false
-    private var fields = Fields()
-
-    /// The fields of the event that is being read. Offsets count from the event's start, so that `discard` leaves them right.
-    private struct Fields {
-        var data: Data = .none
-        var name: Range<Int>?
-
-        enum Data {
-            case none
-            case line(Range<Int>)
-            case joined([UInt8])
-        }
-    }
+    /// Of the event that is being read. Offsets count from the event's start, so that `discard` leaves them right.
+    private var partialData = Event.Data.none
 
     /// The buffer's capacity, in bytes, that a silent stream may keep.
     private static let idleBytesMax = 1024
@@ -170,25 +159,9 @@ extension EventSplitter {
         return true
     }
 
+    /// Reads one line that is not blank: a comment, `name: value`, `name:value` or `name`. All but `data` is for the client.
     private mutating func readField(_ line: Range<Int>) {
-        switch Self.field(in: line, of: buffer.span) {
-        case .data(let value): addData(value)
-        case .event(let value): fields.name = value.lowerBound - takenCount..<value.upperBound - takenCount
-        case .other: break
-        }
-    }
-
-    private enum Field {
-        case data(Range<Int>)
-        case event(Range<Int>)
-        case other
-    }
-
-    /// Reads one line that is not blank: a comment, `name: value`, `name:value` or `name`.
-    private static func field(in line: Range<Int>, of span: Span<UInt8>) -> Field {
-        if let value = Self.value(of: "data", in: line, span) { return .data(value) }
-        if let value = Self.value(of: "event", in: line, span) { return .event(value) }
-        return .other
+        if let value = Self.value(of: "data", in: line, buffer.span) { addData(value) }
     }
 
     /// The line's value when its field has this name: what follows the colon and one space after it.
@@ -207,17 +180,17 @@ extension EventSplitter {
     }
 
     private mutating func addData(_ value: Range<Int>) {
-        switch fields.data {
+        switch partialData {
         case .none:
-            fields.data = .line(value.lowerBound - takenCount..<value.upperBound - takenCount)
+            partialData = .line(value.lowerBound - takenCount..<value.upperBound - takenCount)
         case .line(let first):
             let start = first.lowerBound + takenCount
-            fields.data = .joined(buffer[start..<start + first.count] + [lineFeed] + buffer[value])
+            partialData = .joined(buffer[start..<start + first.count] + [lineFeed] + buffer[value])
         case .joined(var bytes):
-            fields.data = .none
+            partialData = .none
             bytes.append(lineFeed)
             bytes.append(contentsOf: buffer[value])
-            fields.data = .joined(bytes)
+            partialData = .joined(bytes)
         }
     }
 
@@ -225,15 +198,9 @@ extension EventSplitter {
     private mutating func takeEvent() throws(EventError) -> Event {
         let start = takenCount
         guard lineStart - start <= eventBytesMax else { throw .eventTooLarge(bytesMax: eventBytesMax) }
-        let name = fields.name.map { $0.lowerBound + start..<$0.upperBound + start }
-        let data: Event.Data =
-            switch fields.data {
-            case .none: .none
-            case .line(let range): .line(range.lowerBound + start..<range.upperBound + start)
-            case .joined(let bytes): .joined(bytes)
-            }
+        var data = exchange(&partialData, with: .none)
+        if case .line(let range) = data { data = .line(range.lowerBound + start..<range.upperBound + start) }
         takenCount = lineStart
-        fields = Fields()
-        return Event(bytes: start..<lineStart, data: data, name: name)
+        return Event(bytes: start..<lineStart, data: data)
     }
 }

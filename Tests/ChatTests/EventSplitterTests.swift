@@ -2,29 +2,20 @@ import Chat
 import TestSupport
 import Testing
 
-/// What a client would dispatch.
-struct Dispatched: Equatable {
-    var name = ""
-    var data: String
-}
-
-/// What the splitter is compared with.
-func reference(_ stream: [UInt8]) -> [Dispatched] {
-    DispatchedEvent.all(in: stream).map { Dispatched(name: $0.type, data: $0.data) }
-}
+/// The data that a client would dispatch: what the splitter is compared with.
+func reference(_ stream: [UInt8]) -> [String] { DispatchedEvent.all(in: stream).map(\.data) }
 
 /// Feeds the parts one after another in the relay's way.
 struct Relay {
     var splitter = EventSplitter(eventBytesMax: 1 << 20)
     var forwarded: [UInt8] = []
-    var dispatched: [Dispatched] = []
+    var dispatched: [String] = []
 
     mutating func feed(_ part: some Sequence<UInt8>) throws {
         splitter.append(Array(part))
         while let event = try splitter.next() {
             guard event.data != .none else { continue }
-            let name = event.name.map { String(decoding: splitter.buffer[$0], as: UTF8.self) } ?? ""
-            dispatched.append(Dispatched(name: name, data: String(decoding: splitter.data(of: event), as: UTF8.self)))
+            dispatched.append(String(decoding: splitter.data(of: event), as: UTF8.self))
         }
         forwarded += splitter.buffer[..<splitter.takenCount]
         splitter.discard()
@@ -150,7 +141,7 @@ enum EventVectors {
     @Test func `an event that a CR completes does not wait for an LF`() throws {
         var relay = Relay()
         try relay.feed(bytes("data: a\r\n\r"))
-        #expect(relay.dispatched == [Dispatched(data: "a")])
+        #expect(relay.dispatched == ["a"])
         #expect(relay.forwarded == bytes("data: a\r\n\r"))
         try relay.feed(bytes("\n"))
         #expect(relay.forwarded == bytes("data: a\r\n\r\n"))
