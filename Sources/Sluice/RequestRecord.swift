@@ -12,7 +12,7 @@ struct RequestRecord {
     var call: String?
     var target: Target?
     var firstEvent: Instant?
-    /// Of the answer's body, heartbeats included.
+    /// Of the answer's events, or of its one object. Heartbeats and errors do not count.
     var bytesCount = 0
     var usage: TokenUsage?
     var error: ChatError?
