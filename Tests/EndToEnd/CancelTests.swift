@@ -58,6 +58,32 @@ import Testing
         }
     }
 
+    /// Vapi posts on each partial transcript of a turn, and hangs up when the next one comes.
+    @Test(arguments: WebServer.selected)
+    func `five times in one turn has the sixth request answered all the same`(server: WebServer) async throws {
+        let gate = try Gate()
+        let upstream = try StubUpstream { request in
+            request.text.contains("the whole sentence")
+                ? Reply([.wait(gate)] + Chunks.stream(["Hello"]).map(Reply.Step.text))
+                : Reply([.text(Chunks.role())] + steps(server))
+        }
+        try await Site.with(server, upstream: upstream) { site in
+            let call = #","call":{"id":"4f2c7a1e-vapi-call"}"#
+            var partial: [(stream: HTTPStream, request: UpstreamRequest)] = []
+            for number in 0..<5 {
+                let stream = try site.call(chat("part \(number)", members: call))
+                partial.append((stream, try await upstream.request(containing: "part \(number)")))
+                try await stream.arrival(of: "assistant")
+            }
+            let last = try site.call(chat("the whole sentence", members: call))
+            _ = try await upstream.request(containing: "the whole sentence")
+            for (stream, _) in partial { stream.close() }
+            for (_, request) in partial { try await request.closedByPeer() }
+            gate.open()
+            #expect(try await last.ended().text == Chunks.stream(["Hello"]).joined())
+        }
+    }
+
     @Test(arguments: WebServer.selected)
     func `in the middle of an event closes the upstream`(server: WebServer) async throws {
         let half = String(Chunks.content("never whole").prefix(40))

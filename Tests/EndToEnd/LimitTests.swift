@@ -32,6 +32,30 @@ import Testing
         }
     }
 
+    /// Sluice's own limit, over all callers.
+    @Test(arguments: WebServer.selected)
+    func `of Sluice's requests is told when to come again, and served then`(server: WebServer) async throws {
+        let gate = try Gate()
+        let upstream = try StubUpstream { request in
+            request.text.contains("open")
+                ? Reply([.text(Chunks.role()), .wait(gate), .text(Chunks.finish()), .text(Chunks.done)])
+                : .stream(Chunks.stream(["Hello"]))
+        }
+        try await Site.with(server, upstream: upstream, settings: "limits.requests = 1\n" + plainSettings) { site in
+            let open = try site.call(chat("open"))
+            try await open.arrival(of: "assistant")
+            for stream in [true, false] {
+                let response = try await site.call(chat(stream: stream)).ended()
+                #expect(response.status == 503)
+                #expect(response.head?["Retry-After"] == "1")
+                #expect(response.error?.type == "overloaded_error")
+            }
+            gate.open()
+            #expect(try await open.ended().end == .complete)
+            #expect(try await site.call(chat()).ended().status == 200)
+        }
+    }
+
     @Test(arguments: limiting)
     func `of requests is told so in JSON, and others are served`(server: WebServer) async throws {
         let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))

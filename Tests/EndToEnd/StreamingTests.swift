@@ -28,6 +28,26 @@ struct Route: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// The head forbids it, whatever the configuration says. On a kept connection nginx would hold nothing back in any case.
+    @Test(arguments: WebServer.selected.filter { $0 == .nginx })
+    func `arrives event by event also from a server that would buffer it`(server: WebServer) async throws {
+        let frames = Chunks.stream(["Why", " did"])
+        let gate = try Gate()
+        let upstream = try StubUpstream(.stream(frames, each: gate))
+        let changes = [
+            Change("fastcgi_buffering off;", to: "fastcgi_buffering on;"),
+            Change("fastcgi_keep_conn on;", to: "fastcgi_keep_conn off;"),
+        ]
+        try await Site.with(server, upstream: upstream, changes: changes) { site in
+            let stream = try site.call(chat())
+            for index in frames.indices {
+                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
+                gate.open()
+            }
+            #expect(try await stream.ended().end == .complete)
+        }
+    }
+
     @Test(arguments: WebServer.selected)
     func `of more than every buffer on the way holds arrives whole`(server: WebServer) async throws {
         let frames = Chunks.stream((0..<20_000).map { "event \($0) \(String(repeating: "x", count: $0 % 500))" })

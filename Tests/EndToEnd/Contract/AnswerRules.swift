@@ -35,6 +35,11 @@ private let completionFrames = [
 
 private let completionUsage = completionHead + #"],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"# + "\n\n"
 
+/// A chunk of a completion in Hume's session `s`.
+private func inSession(_ frame: String) -> String {
+    frame.replacing(#""model":"stub-1","#, with: #""model":"stub-1","system_fingerprint":"s","#)
+}
+
 let streamRules: [Rule] = [
     Rule(
         "the head", upstreamGets: asked(),
@@ -98,6 +103,15 @@ let streamRules: [Rule] = [
     Rule(
         "one completion becomes chunks", upstreamGets: asked(), answer: .json(Chunks.completion("Hello")),
         callerGets: .stream(completionFrames.joined() + Chunks.done)),
+    Rule(
+        "one completion with usage becomes chunks of Hume's session", sends: streaming(usageShown),
+        path: "/chat/completions?custom_session_id=s", upstreamGets: streaming(usageShown),
+        answer: .json(Chunks.completion("Hello")),
+        callerGets: .stream((completionFrames + [completionUsage]).map(inSession).joined() + Chunks.done)),
+    Rule(
+        "usage in Hume's session", sends: streaming(usageShown), path: "/chat/completions?custom_session_id=s",
+        upstreamGets: streaming(usageShown), answer: .stream(Chunks.stream(["Hi"]).dropLast() + [usage, Chunks.done]),
+        callerGets: .stream((Chunks.stream(["Hi"]).dropLast() + [usage]).map { fingerprinted($0, "s") }.joined() + Chunks.done)),
     Rule(
         "one completion with usage asked for", sends: streaming(usageShown), upstreamGets: streaming(usageShown),
         answer: .json(Chunks.completion("Hello")), callerGets: .stream(completionFrames.joined() + completionUsage + Chunks.done)),
