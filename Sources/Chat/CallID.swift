@@ -1,5 +1,6 @@
 /// A voice platform's id of a call, fit for a log: 1 to 64 letters, digits and `-` `_` `.` `:`, and no phone number.
 package struct CallID: Hashable, Sendable {
+    /// As it came.
     package let text: String
 
     /// Nil for a text of another form. A phone number is told by having no letter, also behind a scheme such as `tel:`.

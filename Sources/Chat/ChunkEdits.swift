@@ -5,6 +5,7 @@ package struct ChunkEdits: Hashable, Sendable {
     /// Whether the text of `refusal` is put into `content` as well, so that a voice says it.
     package var speaksRefusal = false
 
+    /// No changes.
     package init() {}
 
     /// Whether nothing is ever changed.

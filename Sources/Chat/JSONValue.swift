@@ -1,9 +1,11 @@
 /// Where one JSON value stands in a document, and of which kind it is. It owns no bytes.
 package struct JSONValue: Hashable, Sendable {
+    /// The kinds of RFC 8259 §3, the three literals apart.
     package enum Kind: Hashable, Sendable {
         case object, array, string, number, `true`, `false`, null
     }
 
+    /// Told by the value's first byte.
     package let kind: Kind
     /// The value's bytes without white space around it; a string's quotes, an object's braces belong to it.
     package let range: Range<Int>

@@ -1,6 +1,8 @@
 /// How many tokens a request took, as the upstream counts them.
 package struct TokenUsage: Hashable, Sendable {
+    /// Of the request: the chat so far, tools and all.
     package let promptTokens: Int
+    /// Of the answer.
     package let completionTokens: Int
 
     /// Reads `usage`.

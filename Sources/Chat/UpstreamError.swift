@@ -5,10 +5,13 @@
 package struct UpstreamError: Hashable, Sendable {
     /// The upstream's own error object, byte for byte; nil when it sent none with a `message` of text.
     package let object: [UInt8]?
+    /// What happened, in the upstream's words, which may quote the request; nil when it gave none, or an empty one.
     package let message: String?
+    /// The class of error, such as `invalid_request_error`.
     package let type: String?
     /// The code as text, also when it was sent as a number.
     package let code: String?
+    /// The path of the parameter at fault.
     package let param: String?
 
     /// Reads an error from a validated JSON document.

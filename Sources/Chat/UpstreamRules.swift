@@ -15,6 +15,7 @@ package struct UpstreamRules: Hashable, Sendable {
     /// Applied one after another.
     package var edits: [ParameterEdits] = []
 
+    /// OpenAI's own parameters go through, and nothing is changed.
     package init() {}
 }
 
@@ -36,6 +37,7 @@ extension UpstreamRules {
 /// They work on what would go out without them, where ElevenLabs' `user_id` is already `user`. Edits of ``fixedNames``, and renames
 /// from or to one, have no effect.
 package struct ParameterEdits: Hashable, Sendable {
+    /// A parameter that goes out under another name.
     package struct Rename: Hashable, Sendable {
         package var name: String
         package var newName: String
@@ -45,6 +47,7 @@ package struct ParameterEdits: Hashable, Sendable {
         }
     }
 
+    /// A parameter and what it is to be.
     package struct Value: Hashable, Sendable {
         package var name: String
         /// JSON, validated.
@@ -58,12 +61,14 @@ package struct ParameterEdits: Hashable, Sendable {
     /// A parameter to rename goes through under its new name alone, also when it is none of OpenAI's. It is dropped when there is
     /// one of the new name already that is not null.
     package var renamed: [Rename] = []
+    /// Parameters that do not go out.
     package var dropped: Set<String> = []
     /// Values for parameters that the caller left out or sent as null.
     package var defaults: [Value] = []
     /// Values that go out whatever the caller sent.
     package var set: [Value] = []
 
+    /// No changes.
     package init() {}
 }
 

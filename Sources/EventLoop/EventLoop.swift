@@ -92,6 +92,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     // MARK: Jobs
 
+    /// From any thread. Jobs of other threads cost a write to wake the loop, its own none.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if isCurrent { return localJobs.append(job) }
@@ -102,10 +103,12 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         if mustWake { wake() }
     }
 
+    /// Ends the process when the caller runs on another thread.
     package func checkIsolated() {
         precondition(isCurrent, "called from outside the event loop's thread")
     }
 
+    /// The same as `isCurrent`; never `nil`, which would mean that it is not known.
     package func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
     /// Runs what is ready, and what that makes ready, but leaves what a job enqueues for itself to the next turn's readiness.

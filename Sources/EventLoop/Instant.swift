@@ -4,10 +4,12 @@ import Glibc
 
 /// A moment of the monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds since the machine's start.
 package struct Instant: Comparable, Hashable, Sendable {
+    /// Since the machine's start.
     package let nanoseconds: Int64
 
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
+    /// Never: no timer that is set to it fires.
     package static let distantFuture = Instant(nanoseconds: .max)
 
     /// Asks the clock. Where a turn's precision is enough, `EventLoop.now` is cheaper.
@@ -23,6 +25,7 @@ package struct Instant: Comparable, Hashable, Sendable {
         return overflow ? .distantFuture : Instant(nanoseconds: sum)
     }
 
+    /// Negative when `later` is the earlier of the two.
     package static func - (later: Instant, earlier: Instant) -> Duration {
         .nanoseconds(later.nanoseconds - earlier.nanoseconds)
     }

@@ -29,6 +29,7 @@ package final class SignalWatch {
         }
     }
 
+    /// No handler call begins after this. The signals stay blocked.
     package func cancel() { watch?.cancel() }
 
     private static func signalSet(_ signals: [Int32]) -> sigset_t {

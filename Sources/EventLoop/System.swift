@@ -6,6 +6,7 @@ import Glibc
 package struct Descriptor: ~Copyable, Sendable {
     package let number: Int32
 
+    /// - Parameter number: an open descriptor that nobody else closes.
     package init(owning number: Int32) {
         precondition(number >= 0)
         self.number = number
@@ -23,9 +24,12 @@ package struct Descriptor: ~Copyable, Sendable {
 
 /// A system call that failed, with the reason that the kernel gave.
 package struct SystemError: Error, Equatable, CustomStringConvertible {
+    /// The system call, or what it was for, with the name of the file or address at fault.
     package let operation: String
+    /// The `errno` that the kernel left.
     package let code: Int32
 
+    /// - Parameter code: the present `errno` unless given: no other call may come between.
     package init(_ operation: String, code: Int32 = errno) {
         self.operation = operation
         self.code = code

@@ -11,6 +11,7 @@ package final class Timer {
     fileprivate(set) var index: Int?
     private let loop: EventLoop
 
+    /// - Parameter action: called on the loop's thread, once each time that the timer is set. It may set the timer again.
     package init(on loop: EventLoop, action: @escaping () -> Void) {
         self.loop = loop
         self.action = action
@@ -22,6 +23,7 @@ package final class Timer {
         loop.timers.place(self)
     }
 
+    /// The action is not called until the timer is set again. A second call does nothing.
     package func cancel() { loop.timers.remove(self) }
 }
 

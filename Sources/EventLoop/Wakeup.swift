@@ -23,6 +23,7 @@
 
     deinit { timer?.cancel() }
 
+    /// On the loop's thread. The task goes on in its turn, not inside this call.
     package func wake() {
         guard unsafe waiter != nil else { return isAwake = true }
         guard handler != nil else { return resume() }

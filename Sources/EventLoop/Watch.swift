@@ -23,6 +23,7 @@ package struct Readiness: OptionSet, Sendable {
 ///
 /// The loop keeps it until `cancel()`. The descriptor stays its owner's: cancel first, close then.
 package final class Watch {
+    /// Its number. Not owned.
     package let descriptor: Int32
     let handler: (Readiness) -> Void
     private(set) var token: UInt64 = 0
