@@ -95,7 +95,10 @@ final class ChatHandler {
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
-        if chat.isStreaming { reply.streamErrors = StreamErrors(form: settings.errors, spoken: settings.spokenError) }
+        if chat.isStreaming {
+            reply.streamErrors = StreamErrors(
+                form: settings.errors, spoken: settings.spokenError, model: chat.model, systemFingerprint: caller.sessionID)
+        }
         let route = try routes.route(for: chat.model)
         record.target = route.targets[0]
         let form = AnswerForm(for: chat, caller, settings)

@@ -281,10 +281,24 @@ let spokenSettings = """
 
 private let spoken = Rule.Outcome.says("Sorry, say \"that\" again?")
 
+/// The spoken error of the request `req-1` in Hume's session `session-1`.
+private let spokenChunks = [
+    #"{"role":"assistant","content":""},"finish_reason":null"#,
+    #"{"content":"Sorry, say \"that\" again?"},"finish_reason":null"#,
+    #"{},"finish_reason":"stop""#,
+].map {
+    #"data: {"id":"req-1","object":"chat.completion.chunk","created":NUMBER,"model":"m","system_fingerprint":"session-1","#
+        + #""choices":[{"index":0,"delta":\#($0)}]}"# + "\n\n"
+}
+
 let spokenRules: [Rule] = [
     Rule("an answer is as ever", upstreamGets: asked()),
     Rule("an upstream that fails", upstreamGets: asked(), answer: .json(refusal, status: 500), callerGets: spoken),
     Rule("an upstream that refuses", upstreamGets: asked(), answer: .json(refusal, status: 429), callerGets: spoken),
+    Rule(
+        "Hume's session in every chunk", path: "/chat/completions?custom_session_id=session-1",
+        fields: [("X-Request-Id", "req-1")], upstreamGets: asked(), answer: .json(refusal, status: 500),
+        callerGets: .stream((spokenChunks + [Chunks.done]).joined())),
     Rule(
         "without a stream", sends: whole(), upstreamGets: whole(), answer: .json(refusal, status: 500),
         callerGets: .error(503, type: "upstream_error", code: "upstream_status")),

@@ -6,9 +6,9 @@ struct Rule: Sendable {
     enum Outcome: Sendable {
         /// The upstream's own bytes, with their status.
         case same
-        /// A stream of these bytes.
+        /// A stream of these bytes; `NUMBER` stands for the time of `created`.
         case stream(String)
-        /// A JSON body, byte for byte; `NUMBER` stands for the time of `created`.
+        /// A JSON body, byte for byte, with `NUMBER` in the same way.
         case json(Int, String)
         /// An error object in a JSON body.
         case error(Int, type: String, code: String?, param: String? = nil)
