@@ -72,7 +72,9 @@ extension FixedWidthInteger {
 
 /// A listen address that cannot be used.
 package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
+    /// The address as it was given.
     package let text: String
+    /// What is wrong with it, to follow it.
     package let reason: String
 
     init(_ text: String, _ reason: String) {
@@ -80,7 +82,8 @@ package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
         self.reason = reason
     }
 
-    package var description: String {
-        "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd"
-    }
+    package var description: String { "listen address '\(text)' \(advice)" }
+
+    /// What is wrong and what to write instead, without the text itself: to follow the name of a setting.
+    package var advice: String { "\(reason); use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd" }
 }

@@ -126,7 +126,7 @@ extension SettingsReader {
     fileprivate func listenAddress(_ node: SettingsNode) throws(SettingsProblem) -> ListenAddress {
         let text = try text(node)
         do throws(ListenAddressError) { return try ListenAddress(text) } catch {
-            throw SettingsProblem(node, "\(error.reason); use unix:PATH, tcp:HOST:PORT or fd:NUMBER")
+            throw SettingsProblem(node, error.advice)
         }
     }
 

@@ -19,7 +19,7 @@ import Testing
     private static let size = #"as in "512B", "64KiB", "8MiB" or "1GiB""#
 
     private static let values = [
-        Mistake("listen = 'nowhere'", "1: listen has no scheme; use unix:PATH, tcp:HOST:PORT or fd:NUMBER"),
+        Mistake("listen = 'nowhere'", "1: listen has no scheme; use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd"),
         Mistake("listen = 7", "1: listen must be a string"),
         Mistake("listen = ''", "1: listen must not be empty"),
         Mistake("\n# two\nworkers = 0", "3: workers must be \"auto\" or a number from 1 to 256"),
