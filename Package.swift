@@ -18,10 +18,11 @@ let package = Package(
         .target(name: "FastCGI", dependencies: ["EventLoop", "CFastCGI", "CLinux"]),
         .target(name: "HTTPClient", dependencies: ["EventLoop", "CCurl"]),
         .target(name: "Chat"),
+        .target(name: "Choosing", dependencies: ["Chat", "EventLoop"]),
         .executableTarget(
             name: "Sluice",
             dependencies: [
-                "EventLoop", "FastCGI", "HTTPClient", "Chat",
+                "EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -40,7 +41,8 @@ let package = Package(
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "TestSupport"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
-        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "TestSupport"]),
+        .testTarget(name: "ChoosingTests", dependencies: ["Choosing", "Chat", "TestSupport"]),
+        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "Choosing", "TestSupport"]),
         .testTarget(name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["clients"]),
     ]
 )

@@ -1,6 +1,7 @@
 // One attempt on one target, until it has won or failed.
 
 import Chat
+import Choosing
 import EventLoop
 
 /// An answer on its way, looked at as far as it takes to know whether it is one. What was read for that goes on to the caller.

@@ -1,6 +1,7 @@
 // What all workers know together of the upstreams: how well each target does, and how much it is asked.
 
 import Chat
+import Choosing
 import EventLoop
 import Synchronization
 

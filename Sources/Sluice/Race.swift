@@ -1,6 +1,7 @@
 // The attempts of one request, from the first to the one whose answer the caller gets.
 
 import Chat
+import Choosing
 import EventLoop
 import FastCGI
 

@@ -1,6 +1,7 @@
 // Which upstreams may answer a request, by its model, and how the request is changed on the way.
 
 import Chat
+import Choosing
 
 /// The models of the settings, in their order.
 struct Routes: Sendable {

@@ -1,6 +1,7 @@
 // Everything that can be set, and its defaults. `SettingsSources` says where the values come from.
 
 import Chat
+import Choosing
 import FastCGI
 import Logging
 

@@ -1,6 +1,7 @@
 // What the keys of the settings file mean. `deploy/sluice.toml` describes them to its reader.
 
 import Chat
+import Choosing
 import FastCGI
 import Logging
 

@@ -1,6 +1,7 @@
 // The models of the settings file: `[[models]]`.
 
 import Chat
+import Choosing
 
 extension SettingsReader {
     /// The file's models; nil when it has none.

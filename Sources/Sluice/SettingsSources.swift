@@ -1,5 +1,6 @@
 // Where settings come from: the command line over the settings file over the environment.
 
+import Choosing
 import EventLoop
 import FastCGI
 import Glibc

@@ -1,6 +1,7 @@
 // The settings in force as a settings file: `sluice check --show`.
 
 import Chat
+import Choosing
 import FastCGI
 import Logging
 

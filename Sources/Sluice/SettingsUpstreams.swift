@@ -1,6 +1,7 @@
 // The upstreams of the settings file: `[upstreams.NAME]`.
 
 import Chat
+import Choosing
 import HTTPClient
 
 extension SettingsReader {

@@ -1,6 +1,7 @@
 // An upstream's answer on its way: what it says first, and its bytes as they come.
 
 import Chat
+import Choosing
 import EventLoop
 import HTTPClient
 

@@ -1,3 +1,4 @@
+import Choosing
 import EventLoop
 import Chat
 import FastCGI

@@ -1,16 +1,25 @@
 // Whether a target is worth asking: one that fails repeatedly rests, and one request finds out whether it is well again.
 
-import EventLoop
+package import EventLoop
 
 /// When a target rests, and for how long.
-struct RestPlan: Equatable, Sendable {
+package struct RestPlan: Equatable, Sendable {
     /// Failures in a row (`rest_after`).
-    var failuresMax = 5
+    package var failuresMax: Int
     /// Failures among the last 20 outcomes, in percent.
-    var failedPercentMax = 50
+    package var failedPercentMax: Int
     /// The first rest; each probe that fails doubles it.
-    var restFor = Duration.seconds(10)
-    var restMax = Duration.seconds(300)
+    package var restFor: Duration
+    package var restMax: Duration
+
+    package init(
+        failuresMax: Int = 5, failedPercentMax: Int = 50, restFor: Duration = .seconds(10), restMax: Duration = .seconds(300)
+    ) {
+        self.failuresMax = failuresMax
+        self.failedPercentMax = failedPercentMax
+        self.restFor = restFor
+        self.restMax = restMax
+    }
 }
 
 /// What is known of one target's health. All workers share it, so whoever holds it locks it.
@@ -21,11 +30,11 @@ struct RestPlan: Equatable, Sendable {
 ///     }
 ///
 /// What attempts from before a rest have to say does not count after it began.
-struct TargetHealth: Sendable {
+package struct TargetHealth: Sendable {
     /// An attempt's leave to ask the target, to be handed back with its outcome.
-    struct Admission: Equatable, Sendable {
+    package struct Admission: Equatable, Sendable {
         fileprivate let period: UInt32
-        let isProbe: Bool
+        package let isProbe: Bool
     }
 
     private enum State {
@@ -46,10 +55,10 @@ struct TargetHealth: Sendable {
 
     private static let outcomesMax = 20
 
-    init(_ plan: RestPlan = RestPlan()) { self.plan = plan }
+    package init(_ plan: RestPlan = RestPlan()) { self.plan = plan }
 
     /// Whether requests that have another target leave this one alone. False when its probe is due.
-    func isResting(at now: Instant) -> Bool {
+    package func isResting(at now: Instant) -> Bool {
         switch state {
         case .working: false
         case .resting(let end, _): now < end
@@ -61,7 +70,7 @@ struct TargetHealth: Sendable {
     /// Asks for leave before an attempt.
     /// - Parameter isLastResort: there is no other target, so it is tried though it rests, and is the probe if there is none.
     /// - Returns: nil when the target is to be left alone.
-    mutating func enter(at now: Instant, isLastResort: Bool = false) -> Admission? {
+    package mutating func enter(at now: Instant, isLastResort: Bool = false) -> Admission? {
         let isResting = isResting(at: now)
         if isResting && !isLastResort { return nil }
         switch state {
@@ -76,7 +85,7 @@ struct TargetHealth: Sendable {
     }
 
     /// The attempt got its first token, or a verdict on its request: the target works.
-    mutating func succeeded(_ admission: Admission) {
+    package mutating func succeeded(_ admission: Admission) {
         guard admission.period == period else { return }
         if admission.isProbe { begin(.working) }
         failuresInRow = 0
@@ -84,7 +93,7 @@ struct TargetHealth: Sendable {
     }
 
     /// The attempt failed by the target's fault (`AttemptFailure.isTargets`), or was cut off by a timeout.
-    mutating func failed(_ admission: Admission, at now: Instant) {
+    package mutating func failed(_ admission: Admission, at now: Instant) {
         guard admission.period == period else { return }
         switch state {
         case .resting: return
@@ -103,7 +112,7 @@ struct TargetHealth: Sendable {
     }
 
     /// The attempt ended without telling anything: cancelled, because another won or the caller left, or never started.
-    mutating func abandoned(_ admission: Admission) {
+    package mutating func abandoned(_ admission: Admission) {
         guard admission.period == period, case .probing(_, let end, let rest) = state else { return }
         begin(.resting(until: end, for: rest))
     }

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 @Suite struct ConcurrencyLimitTests {
     /// - Returns: the ticket of one that has to wait.

@@ -3,7 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 private typealias Row = SelectionScript
 private typealias Target = ScriptedTarget

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 @Suite struct LeastOutstandingTests {
     private func shares(_ loads: [(outstanding: Int, weight: Int?, hasRoom: Bool)], rounds: Int = 20_000) -> [Double] {

@@ -1,7 +1,7 @@
 // How long an attempt may go on alone.
 
 /// When another target is asked beside one that has sent no first token (`hedge_after`).
-enum HedgeDelay: Equatable, Sendable {
+package enum HedgeDelay: Equatable, Sendable {
     /// From the attempt's start.
     case after(Duration)
     /// Of the target's recent first-token times, in 1...99.
@@ -9,7 +9,7 @@ enum HedgeDelay: Equatable, Sendable {
 
     /// - Parameter times: the target's; looked at for a percentile alone.
     /// - Returns: nil while they are too few for a percentile: nothing is hedged yet.
-    func duration(by times: FirstTokenTimes) -> Duration? {
+    package func duration(by times: FirstTokenTimes) -> Duration? {
         switch self {
         case .after(let duration): duration
         case .percentile(let percent): times.percentile(percent)

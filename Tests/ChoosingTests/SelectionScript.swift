@@ -4,7 +4,7 @@ import Chat
 import EventLoop
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 /// What a target does with one attempt. Times are milliseconds from the attempt's start.
 struct Reaction {

@@ -1,4 +1,5 @@
 import Chat
+import Choosing
 import EventLoop
 import FastCGI
 import Testing

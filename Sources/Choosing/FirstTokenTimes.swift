@@ -6,17 +6,19 @@ import EventLoop
 ///
 /// An attempt that was cancelled before its first token, because its hedge won, is to be noted with the time that it had waited:
 /// were only the quick ones known, the percentile would sink, and hedges come ever sooner.
-struct FirstTokenTimes: Sendable {
+package struct FirstTokenTimes: Sendable {
     /// In the order of their coming, a ring; microseconds.
     private var recent: [UInt32] = []
     private var sorted: [UInt32] = []
     private var oldest = 0
 
+    package init() {}
+
     private static let countMax = 128
     /// Fewer say nothing about the rare slow ones.
     private static let countMin = 20
 
-    mutating func note(_ time: Duration) {
+    package mutating func note(_ time: Duration) {
         let microseconds = UInt32(clamping: time.nanoseconds / 1000)
         if recent.count < Self.countMax {
             recent.append(microseconds)
@@ -31,7 +33,7 @@ struct FirstTokenTimes: Sendable {
     /// The shortest time within which that share of the recent answers began, by nearest rank.
     /// - Parameter percent: in 1...100, such as 95.
     /// - Returns: nil while fewer than 20 are known.
-    func percentile(_ percent: Int) -> Duration? {
+    package func percentile(_ percent: Int) -> Duration? {
         guard sorted.count >= Self.countMin else { return nil }
         let rank = (sorted.count * min(max(percent, 1), 100) + 99) / 100
         return .microseconds(Int64(sorted[rank - 1]))

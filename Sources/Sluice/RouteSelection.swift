@@ -1,5 +1,6 @@
 // What the settings say, as choosing takes it.
 
+import Choosing
 import EventLoop
 
 extension Route {
@@ -18,6 +19,7 @@ extension Route {
 
 extension SelectionPlan {
     init(_ model: ModelSettings) {
+        self.init()
         retriesMax = model.attempts.retriesMax
         retryAfterMax = model.attempts.retryAfterMax
         fallbackOn = model.fallbackOn
@@ -27,6 +29,7 @@ extension SelectionPlan {
 
 extension SelectionTarget {
     init(_ target: Target, hedgeAfter: HedgeDelay?) {
+        self.init()
         firstToken = target.timeouts.firstToken
         total = target.timeouts.total
         weight = target.weight

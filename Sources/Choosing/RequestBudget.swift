@@ -1,6 +1,6 @@
 // How many extra attempts the recent requests pay for.
 
-import EventLoop
+package import EventLoop
 
 /// A share of the requests of a sliding window, for what goes beyond one attempt per request: retries, or hedges.
 ///
@@ -9,7 +9,7 @@ import EventLoop
 ///
 /// Both cost a few nanoseconds and do not depend on the number of requests. The window moves in tenths of its length. Times may
 /// come a little out of order, as they do from several workers.
-struct RequestBudget: Sendable {
+package struct RequestBudget: Sendable {
     /// Of the window's requests, in percent.
     private let percent: Int
     /// Extra attempts in a window that are granted in any case, so that a server with few requests has some.
@@ -31,23 +31,23 @@ struct RequestBudget: Sendable {
         slotNanoseconds = max(window.nanoseconds / 10, 1)
     }
 
-    static func retries(percent: Int = 20) -> RequestBudget {
+    package static func retries(percent: Int = 20) -> RequestBudget {
         RequestBudget(percent: percent, minimum: percent > 0 ? 3 : 0, window: .seconds(10))
     }
 
     /// Over a longer window, as a share of a few requests is no whole hedge.
-    static func hedges(percent: Int = 10) -> RequestBudget {
+    package static func hedges(percent: Int = 10) -> RequestBudget {
         RequestBudget(percent: percent, minimum: percent > 0 ? 1 : 0, window: .seconds(60))
     }
 
-    mutating func noteRequest(at now: Instant) {
+    package mutating func noteRequest(at now: Instant) {
         advance(to: now)
         requests[slot] += 1
         requestsSum += 1
     }
 
     /// Whether one more attempt may be made; then it is counted.
-    mutating func take(at now: Instant) -> Bool {
+    package mutating func take(at now: Instant) -> Bool {
         advance(to: now)
         guard extrasSum < max(minimum, requestsSum * percent / 100) else { return false }
         extras[slot] += 1

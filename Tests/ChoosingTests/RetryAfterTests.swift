@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 @Suite struct RetryAfterTests {
     /// Sunday, 6 November 1994, 08:49:07 GMT: half a minute before the dates of RFC 9110.

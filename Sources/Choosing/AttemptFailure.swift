@@ -1,14 +1,14 @@
 // What an attempt's failure means for the request.
 
-import Chat
+package import Chat
 
 /// Why an attempt failed before it won.
-struct AttemptFailure: Equatable, Sendable {
-    let error: ChatError
+package struct AttemptFailure: Equatable, Sendable {
+    package let error: ChatError
     /// What the upstream asked for with its status, by `RetryAfter`.
-    var retryAfter: Duration?
+    package var retryAfter: Duration?
 
-    init(_ error: ChatError, retryAfter: Duration? = nil) {
+    package init(_ error: ChatError, retryAfter: Duration? = nil) {
         self.error = error
         self.retryAfter = retryAfter
     }
@@ -47,5 +47,5 @@ struct AttemptFailure: Equatable, Sendable {
     }
 
     /// Whether it counts against the target (`TargetHealth`). One that refuses a request, or Sluice's key, works.
-    var isTargets: Bool { consequence != .end }
+    package var isTargets: Bool { consequence != .end }
 }

@@ -1,7 +1,7 @@
 import EventLoop
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 @Suite struct TargetHealthTests {
     private func at(_ seconds: Int) -> Instant { Instant(nanoseconds: 1_000_000_000_000) + .seconds(seconds) }

@@ -3,13 +3,13 @@
 import EventLoop
 
 /// Reads `retry-after` and `retry-after-ms`.
-enum RetryAfter {
+package enum RetryAfter {
     /// - Parameters:
     ///   - header: `retry-after`: seconds, or a date (RFC 9110 §10.2.3).
     ///   - milliseconds: `retry-after-ms`, OpenAI's own, which is more precise and comes first.
     ///   - unixTime: the time since 1970 by the wall clock, for a date.
     /// - Returns: nil when neither makes sense. A date in the past is zero; what no clock here can count is 292 years.
-    static func duration(_ header: String?, milliseconds: String? = nil, unixTime: Duration) -> Duration? {
+    package static func duration(_ header: String?, milliseconds: String? = nil, unixTime: Duration) -> Duration? {
         if let duration = milliseconds.flatMap({ decimal($0, unit: 1_000_000) }) { return duration }
         guard let header else { return nil }
         return decimal(header, unit: 1_000_000_000)

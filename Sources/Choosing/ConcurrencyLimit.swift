@@ -7,10 +7,10 @@
 ///     case .queued(let ticket): …; limit.withdraw(ticket)         // when it waited too long
 ///     case .full: …
 ///     }
-struct ConcurrencyLimit: Sendable {
-    struct Ticket: Hashable, Sendable { fileprivate let number: UInt64 }
+package struct ConcurrencyLimit: Sendable {
+    package struct Ticket: Hashable, Sendable { fileprivate let number: UInt64 }
 
-    enum Entry: Equatable, Sendable {
+    package enum Entry: Equatable, Sendable {
         case entered
         case queued(Ticket)
         case full
@@ -20,21 +20,21 @@ struct ConcurrencyLimit: Sendable {
     private let runningMax: Int?
     private let queueMax: Int
     /// How many hold a place: the load by which targets are spread.
-    private(set) var runningCount = 0
+    package private(set) var runningCount = 0
     /// In the order of their coming.
     private var queue: [Ticket] = []
     private var nextNumber: UInt64 = 0
 
-    init(_ runningMax: Int? = nil, queueMax: Int = 100) {
+    package init(_ runningMax: Int? = nil, queueMax: Int = 100) {
         self.runningMax = runningMax
         self.queueMax = queueMax
     }
 
     /// Whether one more would get a place at once.
-    var hasRoom: Bool { runningMax.map { runningCount < $0 } ?? true }
+    package var hasRoom: Bool { runningMax.map { runningCount < $0 } ?? true }
 
     /// - Parameter mayWait: false for one that gives up when it would have to, as a hedge does.
-    mutating func enter(mayWait: Bool = true) -> Entry {
+    package mutating func enter(mayWait: Bool = true) -> Entry {
         if hasRoom {
             runningCount += 1
             return .entered
@@ -48,7 +48,7 @@ struct ConcurrencyLimit: Sendable {
 
     /// Gives a place back.
     /// - Returns: who has it now, the first of the queue; nil when nobody waits.
-    mutating func leave() -> Ticket? {
+    package mutating func leave() -> Ticket? {
         precondition(runningCount > 0, "a place is given back once")
         if queue.isEmpty {
             runningCount -= 1
@@ -59,7 +59,7 @@ struct ConcurrencyLimit: Sendable {
 
     /// Takes one out of the queue.
     /// - Returns: false when it is not in the queue any more: it has been given a place, and has to `leave()` like any other.
-    mutating func withdraw(_ ticket: Ticket) -> Bool {
+    package mutating func withdraw(_ ticket: Ticket) -> Bool {
         guard let index = queue.firstIndex(of: ticket) else { return false }
         queue.remove(at: index)
         return true

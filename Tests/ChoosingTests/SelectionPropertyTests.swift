@@ -3,7 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 /// Random routes and random facts, also such as nobody should tell, against what must hold in any case.
 @Suite struct SelectionPropertyTests {

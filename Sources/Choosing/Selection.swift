@@ -1,7 +1,7 @@
 // Which target is asked, when, and which attempt's answer the caller gets: a value without effects.
 
 import Chat
-import EventLoop
+package import EventLoop
 
 /// The attempts of one request, over the targets of its route.
 ///
@@ -17,7 +17,7 @@ import EventLoop
 /// Between `start` and `started` an attempt may wait for its place in the upstream's queue; only the total timeout runs then.
 /// The connect timeout is the client's, the idle timeout the relay's. Facts about an attempt that has ended are ignored, so
 /// they may cross with a cancel.
-struct Selection: Sendable {
+package struct Selection: Sendable {
     private let plan: SelectionPlan
     private let start: Instant
     private var targets: [Candidate]
@@ -56,7 +56,7 @@ struct Selection: Sendable {
     }
 
     /// - Parameter targets: at least one, in the route's order.
-    init(_ targets: [SelectionTarget], _ plan: SelectionPlan, at start: Instant) {
+    package init(_ targets: [SelectionTarget], _ plan: SelectionPlan, at start: Instant) {
         precondition(!targets.isEmpty, "a route has targets")
         self.plan = plan
         self.start = start
@@ -67,7 +67,7 @@ struct Selection: Sendable {
     // MARK: Facts
 
     /// The attempt has been handed to the client, after its wait in the queue if any: its timers run from here.
-    mutating func started(_ id: Int, at now: Instant) {
+    package mutating func started(_ id: Int, at now: Instant) {
         guard attempts[id].state == .starting else { return }
         attempts[id].state = .running
         attempts[id].start = now
@@ -75,7 +75,7 @@ struct Selection: Sendable {
     }
 
     /// The attempt was not started.
-    mutating func refused(_ id: Int, _ refusal: Refusal) {
+    package mutating func refused(_ id: Int, _ refusal: Refusal) {
         guard attempts[id].state == .starting else { return }
         attempts[id].state = .ended
         let attempt = attempts[id].attempt
@@ -94,7 +94,7 @@ struct Selection: Sendable {
 
     /// The attempt failed before it won.
     /// - Parameter targetRests: whether its target rests now, with this failure counted.
-    mutating func failed(
+    package mutating func failed(
         _ id: Int, _ failure: AttemptFailure, targetRests: Bool, at now: Instant,
         using generator: inout some RandomNumberGenerator
     ) {
@@ -121,7 +121,7 @@ struct Selection: Sendable {
 
     /// The attempt's first event with content, a tool call or a refusal has come, or something else of it but heartbeats has
     /// reached the caller.
-    mutating func won(_ id: Int) {
+    package mutating func won(_ id: Int) {
         guard attempts[id].isActive else { return }
         attempts[id].state = .ended
         outcome = .win(id)
@@ -131,7 +131,7 @@ struct Selection: Sendable {
     // MARK: Steps
 
     /// What to do now.
-    mutating func next(at now: Instant, using generator: inout some RandomNumberGenerator) -> Step {
+    package mutating func next(at now: Instant, using generator: inout some RandomNumberGenerator) -> Step {
         for id in attempts.indices where attempts[id].isActive && now >= deadline(of: attempts[id].attempt.target) {
             timeOut(id, .total)
         }

@@ -2,7 +2,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 @Suite struct FirstTokenTimesTests {
     @Test func `fewer than twenty answers say nothing`() {

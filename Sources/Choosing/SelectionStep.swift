@@ -1,10 +1,10 @@
 // What a selection says, and what may be said against it.
 
-import Chat
-import EventLoop
+package import Chat
+package import EventLoop
 
 extension Selection {
-    enum Step: Equatable, Sendable {
+    package enum Step: Equatable, Sendable {
         case start(Attempt)
         case cancel(Int, Cancellation)
         /// May be `distantFuture`.
@@ -14,8 +14,8 @@ extension Selection {
         case giveUp(ChatError, of: Int?)
     }
 
-    struct Attempt: Equatable, Sendable {
-        enum Reason: Sendable {
+    package struct Attempt: Equatable, Sendable {
+        package enum Reason: Sendable {
             case first
             /// Again on the same target: if the retry budget has room (`Refusal.overBudget`).
             case retry
@@ -25,16 +25,16 @@ extension Selection {
             case hedge
         }
         /// Counts from 0 within the request.
-        let id: Int
+        package let id: Int
         /// The target's place in the route.
-        let target: Int
-        let reason: Reason
+        package let target: Int
+        package let reason: Reason
         /// Its target rests, and is tried for want of any other; `TargetHealth` has no say.
-        let isLastResort: Bool
+        package let isLastResort: Bool
     }
 
     /// Why a start is forbidden.
-    enum Refusal: Sendable {
+    package enum Refusal: Sendable {
         case overBudget
         /// The target's queue is full, or the attempt waited in it for too long.
         case full(retryAfter: Duration)
@@ -42,7 +42,7 @@ extension Selection {
         case resting
     }
 
-    enum Cancellation: Equatable, Sendable {
+    package enum Cancellation: Equatable, Sendable {
         /// Another won, or a verdict on the request came: nothing against its target.
         case lost
         /// `firstToken` or `total`: its target's failure, if it had started.

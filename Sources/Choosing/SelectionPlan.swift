@@ -3,17 +3,19 @@
 import EventLoop
 
 /// How far one request may be tried again, and elsewhere.
-struct SelectionPlan: Sendable {
+package struct SelectionPlan: Sendable {
     /// Further attempts on the same target, beyond the first.
-    var retriesMax = 2
+    package var retriesMax = 2
     var backoff = Backoff()
     /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
-    var retryAfterMax = Duration.seconds(2)
+    package var retryAfterMax = Duration.seconds(2)
     /// Whether a first token that is late ends the request. For a route with one target: there is none that could be quicker, and
     /// the operator's limit says how long the caller is kept waiting.
-    var endsAtFirstToken = false
+    package var endsAtFirstToken = false
     /// Statuses that are a verdict on the request, or refuse Sluice's key, and go to the next target all the same.
-    var fallbackOn: [Int] = []
+    package var fallbackOn: [Int] = []
+
+    package init() {}
 }
 
 /// Exponential back-off with full jitter: a random time up to a bound that doubles with each attempt.
@@ -30,20 +32,22 @@ struct Backoff: Sendable {
 }
 
 /// A target of the matched route, as it stands when the request begins.
-struct SelectionTarget: Sendable {
+package struct SelectionTarget: Sendable {
     /// From an attempt's start to its first event with content, a tool call or a refusal. For an answer that is not streamed,
     /// whose first sign is its last, it should be `total`.
-    var firstToken = Duration.seconds(15)
+    package var firstToken = Duration.seconds(15)
     /// From the request's start, whatever earlier attempts took of it.
-    var total = Duration.seconds(600)
+    package var total = Duration.seconds(600)
     /// From an attempt's start to the start of another beside it; nil for never. A percentile is looked up before.
-    var hedgeAfter: Duration?
+    package var hedgeAfter: Duration?
     /// Whether it is to be left alone while there is another. False for one whose probe is due, so that this request can be it.
-    var isResting = false
+    package var isResting = false
     /// At least 1; neighbours that have one share the load in proportion. Nil stands in the order alone.
-    var weight: Int?
+    package var weight: Int?
     /// Attempts that run on it now, of all workers.
-    var outstandingCount = 0
+    package var outstandingCount = 0
     /// Whether one more may start without a wait.
-    var hasRoom = true
+    package var hasRoom = true
+
+    package init() {}
 }

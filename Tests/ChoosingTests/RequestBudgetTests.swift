@@ -2,7 +2,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@testable import Sluice
+@testable import Choosing
 
 @Suite struct RequestBudgetTests {
     private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 5_000_000_000_000 + Int64(milliseconds) * 1_000_000) }
