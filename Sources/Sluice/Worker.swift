@@ -18,8 +18,9 @@ actor Worker {
     private let handler: ChatHandler
     private let idle: Wakeup
     private var listener: Listener?
-    private var connections: [Int32: Connection] = [:]
-    private var tasks: [Int32: Task<Void, Never>] = [:]
+    // With room for some from the start, so that the first caller does not wait for that.
+    private var connections = [Int32: Connection](minimumCapacity: 64)
+    private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
 
     /// - Throws: `SystemError` or `HTTPError` when the process is out of descriptors or memory.
     init(_ settings: Settings, _ routes: Routes, _ board: Board, _ logger: Logger, _ counters: Counters) throws {
