@@ -36,7 +36,8 @@ let package = Package(
 
         .target(name: "TestSupport", dependencies: ["EventLoop"], path: "Tests/TestSupport"),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["EventLoop", "Chat"], path: "Tests/Benchmarks", exclude: ["harness", "run"]),
+            name: "Benchmarks", dependencies: ["EventLoop", "Chat", "Choosing"], path: "Tests/Benchmarks",
+            exclude: ["harness", "run"]),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "TestSupport"]),
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"]),

@@ -13,7 +13,9 @@ struct Benchmarks {
           requests  the same until the time is over                     --callers --seconds
           open      holds silent streams until standard input ends      --callers
           leave     callers that leave in mid-stream, with the moments  --callers --leaves --after --pause
+          turns     callers one after the other, with their first tokens  --callers --pause
           scan      reads a body and makes the upstream's, alone        --body --batches, and no --to
+          choose    chooses targets, alone                              --batches, and no --to
 
         ADDRESS is unix:PATH or IPV4:PORT. Options, with what they are without saying:
           --callers 100       connections at once          --events 50        events of each stream
@@ -21,9 +23,9 @@ struct Benchmarks {
           --seconds 5         duration of `requests`       --delay 0          milliseconds before the first event
           --leaves 1000       how often a caller leaves    --spread INTERVAL  milliseconds over which callers start
           --after 1           1: leaves after the first event, 0: before      --first-number 1   number of the first stream
-          --pause 0           milliseconds from that event, or from the request, until it leaves
+          --pause 0           milliseconds from that event, or from the request, until it leaves; or before each turn
           --body usual        short, usual, long, russian: what each request says (`scan`: long)
-          --batches 500       batches of 100 requests each that `scan` times
+          --batches 500       batches that are timed: of 100 requests each (`scan`), or of 1000 (`choose`)
           --limit 120         seconds after which what is unfinished counts as lost
 
         Prints key=value pairs on one line. Status 0: all streams complete and right. 1: not so. 2: it could not be measured.
@@ -42,6 +44,7 @@ struct Benchmarks {
     private static func run(_ arguments: [String]) throws -> Bool {
         var options = Options(arguments.dropFirst())
         if arguments.first == "scan" { return try scan(&options) }
+        if arguments.first == "choose" { return try choose(&options) }
         let loop = try EventLoop()
         let bench = try Bench(&options, loop: loop)
         let load = try load(arguments.first ?? "", &options, bench)
@@ -57,12 +60,20 @@ struct Benchmarks {
         return true
     }
 
+    private static func choose(_ options: inout Options) throws -> Bool {
+        let times = try ChoosingTimes(&options)
+        try options.finish()
+        print(times.run())
+        return true
+    }
+
     private static func load(_ mode: String, _ options: inout Options, _ bench: Bench) throws -> any Load {
         switch mode {
         case "stream": try StreamLoad(streamsEach: &options, bench: bench)
         case "requests": try StreamLoad(seconds: &options, bench: bench)
         case "open": try OpenLoad(&options, bench: bench)
         case "leave": try LeaveLoad(&options, bench: bench)
+        case "turns": try TurnLoad(&options, bench: bench)
         default: throw UsageError("unknown mode '\(mode)'")
         }
     }

@@ -8,11 +8,12 @@ final class Caller {
     private var connection: Connection?
     private var parser = ResponseParser()
     private var checker: StreamChecker?
-    private var hasFirstEvent = false
     private var askedAt = Instant.distantFuture
     /// The number of its stream, the last or the present one.
     private(set) var number = 0
     private(set) var calls = 0
+    /// From the last request's sending to its first event, if that has come.
+    private(set) var firstToken: Duration?
 
     /// Whether a stream is open, or asked for.
     var isBusy: Bool { checker != nil }
@@ -30,7 +31,7 @@ final class Caller {
         calls += 1
         parser = ResponseParser()
         checker = StreamChecker(request)
-        hasFirstEvent = false
+        firstToken = nil
         do {
             let connection = try connection ?? connect()
             self.connection = connection
@@ -45,7 +46,7 @@ final class Caller {
         let moment = Instant.current
         hangUp()
         checker = nil
-        if hasFirstEvent { bench.closed() }
+        if firstToken != nil { bench.closed() }
         bench.tally.left += 1
         return moment
     }
@@ -89,7 +90,7 @@ final class Caller {
         if event > 0 { return bench.tally.laterEvents.add(now - sentAt) }
         bench.tally.firstEvent.add(now - sentAt)
         bench.tally.firstToken.add(now - askedAt)
-        hasFirstEvent = true
+        firstToken = now - askedAt
         bench.opened()
         load.receivedFirstEvent(self)
     }
@@ -104,7 +105,7 @@ final class Caller {
         bench.tally.heartbeats += checker?.heartbeats ?? 0
         bench.tally.count(outcome)
         checker = nil
-        if hasFirstEvent { bench.closed() }
+        if firstToken != nil { bench.closed() }
         if parser.closes || !outcome.isComplete { hangUp() }
         if outcome.isComplete { load.ended(self) } else { endLater() }
     }

@@ -18,6 +18,8 @@ class Effort:
         self.seconds = 2 if quick else 4
         self.batches = 500 if quick else 2000
         self.many_rounds = 1 if quick else 3
+        self.hedged_rounds = 1 if quick else 3
+        self.restarts = 5 if quick else 20
         self.many_events = 8 if quick else 12
 
 
@@ -114,7 +116,7 @@ def scanning(generator, stage, effort):
 
 
 def scan_rows(generator, effort, body, text):
-    times = generator.scan(body=body, batches=effort.batches)
+    times = generator.alone("scan", body=body, batches=effort.batches)
     size = times["body_bytes"]
     median, best = (size * 1000 / times[f"read_{which}_ns"] for which in ("median", "best"))
     assembling = [times[f"assemble_{which}_ns"] / 1000 for which in ("median", "best")]

@@ -52,10 +52,10 @@ class Generator:
         self._check(run, mode, peer)
         return run, lines
 
-    def scan(self, **options):
-        """Nanoseconds for each request of the path that Sluice's JSON takes, and the sizes of both bodies."""
+    def alone(self, mode, **options):
+        """A mode without any server: what it printed, such as nanoseconds for each request."""
         arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        done = subprocess.run([self.binary, "scan", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run([self.binary, mode, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if done.returncode:
             raise RuntimeError(f"the generator ended with {done.returncode}: {done.stdout[-500:]}")
         return {name: int(value) for name, value in (pair.split("=") for pair in done.stdout.split())}

@@ -1,5 +1,6 @@
 """The stage: one upstream, and the peers that callers reach it through."""
 
+import collections
 import contextlib
 import pathlib
 import tempfile
@@ -30,6 +31,20 @@ class Peer:
         return processes.memory_bytes(self.counted)
 
 
+class Gateway(Peer):
+    """A Sluice behind an nginx of its own."""
+
+    def __init__(self, name, front, process):
+        super().__init__(name, front.url_address, [process.pid], beside=front.workers)
+        self.process = process
+
+    def restart(self):
+        """Starts it anew, while its nginx goes on."""
+        self.process.stop()
+        self.process.start()
+        self.counted = [self.process.pid]
+
+
 class Stage(contextlib.ExitStack):
     """Starts everything in a temporary directory, ends everything with the `with` block."""
 
@@ -43,7 +58,8 @@ class Stage(contextlib.ExitStack):
         try:
             self.directory = self.enter_context(tempfile.TemporaryDirectory(prefix="sluice-benchmarks-"))
             self.upstream_port = self._start_upstream()
-            self.peers = [self._proxy_pass(), self._sluice()]
+            url = f"http://127.0.0.1:{self.upstream_port}/v1"
+            self.peers = [self.proxy_pass("proxy", self.upstream_port), self._gateway("sluice", "--upstream", url)]
         except BaseException:
             self.close()
             raise
@@ -54,10 +70,13 @@ class Stage(contextlib.ExitStack):
         return process
 
     def _start_upstream(self):
-        port = processes.free_port()
+        """One nginx with a port for each kind of upstream."""
+        port, self.steady_port, self.stalling_port, self.tls_port = (processes.free_port() for _ in range(4))
+        self.certificate = processes.certificate(self.directory, "upstream")
         modules = processes.nginx_modules(["ndk_http_module", "ngx_http_lua_module"])
         text = configuration(
-            "upstream.conf", modules=modules, user=processes.nginx_user(), directory=self.directory, harness=HARNESS, port=port
+            "upstream.conf", modules=modules, user=processes.nginx_user(), directory=self.directory, harness=HARNESS, port=port,
+            steady_port=self.steady_port, stalling_port=self.stalling_port, tls_port=self.tls_port,
         )
         self._keep(processes.Nginx("upstream", text, self.directory, port))
         return port
@@ -70,25 +89,36 @@ class Stage(contextlib.ExitStack):
         )
         return self._keep(processes.Nginx(name, text, self.directory, port, self.workers))
 
-    def _proxy_pass(self):
-        front = self._front("proxy", f"127.0.0.1:{self.upstream_port}", "proxy_pass.conf")
-        return Peer("proxy_pass", f"127.0.0.1:{front.address[1]}", front.workers)
+    def proxy_pass(self, name, port):
+        """An nginx in front of the upstream's port, for as long as the stage lasts."""
+        front = self._front(name, f"127.0.0.1:{port}", "proxy_pass.conf")
+        return Peer("proxy_pass", front.url_address, front.workers)
 
-    def _sluice(self):
-        path = f"{self.directory}/sluice.sock"
-        command = [self.sluice, "serve", "--listen", f"unix:{path}", "--workers", str(self.workers)]
-        command += ["--upstream", f"http://127.0.0.1:{self.upstream_port}/v1"]
-        gateway = self._keep(processes.Process(command, path, f"{self.directory}/sluice.log"))
-        front = self._front("front", f"unix:{path}", "fastcgi_pass.conf")
-        return Peer("sluice", f"127.0.0.1:{front.address[1]}", [gateway.pid], beside=front.workers)
+    def _gateway(self, name, *options):
+        path = f"{self.directory}/{name}.sock"
+        command = [self.sluice, "serve", "--listen", f"unix:{path}", "--workers", str(self.workers), *options]
+        process = self._keep(processes.Process(command, path, f"{self.directory}/{name}.log"))
+        return Gateway(name, self._front(f"{name}-front", f"unix:{path}", "fastcgi_pass.conf"), process)
+
+    def gateway(self, name, settings):
+        """A Sluice with these settings, for as long as the stage lasts."""
+        path = pathlib.Path(self.directory, f"{name}.toml")
+        path.write_text(settings)
+        return self._gateway(name, "--config", str(path))
 
     def show_logs(self):
         for log in sorted(pathlib.Path(self.directory).glob("*.log")):
             if text := log.read_text()[-2000:]:
                 print(f"--- the end of {log.name}\n{text}")
 
+    def _report(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.upstream_port}/{name}") as response:
+            return map(str.split, response.read().decode().splitlines())
+
     def closed(self):
         """Streams that reached the upstream since the last call, by number: when their connection closed too early, or 0."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.upstream_port}/closed") as response:
-            lines = response.read().decode().splitlines()
-        return {int(number): int(moment) for number, moment in map(str.split, lines)}
+        return {int(number): int(moment) for number, moment in self._report("closed")}
+
+    def counts(self):
+        """What the upstreams have counted since their start: `requests`, `stalls` among them, and `trials` of connections."""
+        return collections.Counter({name: int(count) for name, count in self._report("counts")})

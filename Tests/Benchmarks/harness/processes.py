@@ -47,10 +47,14 @@ class Process:
     """A child process that is ready when its address accepts connections."""
 
     def __init__(self, command, address, log):
+        self.command = command
         self.address = address
         self.log = pathlib.Path(log)
-        with open(log, "ab") as output:
-            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        self.start()
+
+    def start(self):
+        with open(self.log, "ab") as output:
+            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -98,6 +102,20 @@ class Nginx(Process):
         children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         self.workers = [int(pid) for pid in children.split()]
         return len(self.workers) == self._expected and super()._accepts()
+
+    @property
+    def url_address(self):
+        return f"127.0.0.1:{self.address[1]}"
+
+
+def certificate(directory, name):
+    """Makes a self-signed certificate for 127.0.0.1, with its key beside it, and returns its path."""
+    path = f"{directory}/{name}.crt"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-out", path]
+    command += ["-keyout", f"{directory}/{name}.key"]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
 
 
 def nginx_modules(names):

@@ -36,10 +36,14 @@ end
 -- By stream: when its connection was closed before its end, or OPEN.
 local closed = ngx.shared.closed
 local OPEN = "0"
+-- Since the start.
+local counts = ngx.shared.counts
 local upstream = {}
 
--- POST /v1/chat/completions
-function upstream.complete()
+function upstream.count(name) counts:incr(name, 1, 0) end
+
+-- POST /v1/chat/completions. `thinking` gives, by a stream's number, how many milliseconds longer than ordered it takes.
+local function complete(thinking)
     local number
     ngx.on_abort(function()
         if number then closed:set(number, now()) end
@@ -51,7 +55,34 @@ function upstream.complete()
     number, events, interval, delay = (ngx.req.get_body_data() or ""):match(order)
     if not number then return ngx.exit(400) end
     closed:set(number, OPEN)
-    stream(tonumber(number), tonumber(events), tonumber(interval), tonumber(delay))
+    upstream.count("requests")
+    stream(tonumber(number), tonumber(events), tonumber(interval), delay + thinking(tonumber(number)))
+end
+
+function upstream.complete()
+    complete(function() return 0 end)
+end
+
+local STALL = 5000
+
+-- One of 20 streams that follow one another, which one is as good as random.
+local function is_stalled(number)
+    return number % 20 == ngx.crc32_short(math.floor(number / 20)) % 20
+end
+
+-- The same after 20 to 50 ms, another time for each upstream; one that stalls takes five seconds more for 5 % of the streams.
+function upstream.think(stalls)
+    complete(function(number)
+        local thinking = 20 + ngx.crc32_short(ngx.var.server_port .. " " .. number) % 31
+        if not (stalls and is_stalled(number)) then return thinking end
+        upstream.count("stalls")
+        return thinking + STALL
+    end)
+end
+
+-- GET /counts: a line `NAME COUNT` for each of `requests`, `stalls` and `trials` that there was.
+function upstream.report_counts()
+    for _, name in ipairs(counts:get_keys(0)) do ngx.say(name, " ", counts:get(name)) end
 end
 
 -- GET /closed: a line `NUMBER TIME` for each stream that arrived, or was cut off, since the last report.
