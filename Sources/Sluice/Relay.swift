@@ -180,13 +180,18 @@ final class Relay {
     }
 
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
-        let stretch = opening.popFirst() ?? scanner.next(from: start)
-        // An empty slice would still hold all that was in it.
-        if opening.isEmpty { opening = [] }
+        let stretch = opening.isEmpty ? scanner.next(from: start) : nextOpening()
         if stretch.hasEvent {
             lastEvent = loop.now
             firstEvent = firstEvent ?? lastEvent
         }
+        return stretch
+    }
+
+    private func nextOpening() -> EventScanner.Stretch {
+        let stretch = opening.removeFirst()
+        // An empty slice would still hold all that was in it.
+        if opening.isEmpty { opening = [] }
         return stretch
     }
 
