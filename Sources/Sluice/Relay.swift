@@ -179,8 +179,10 @@ final class Relay {
         return false
     }
 
+    /// Never inlined: the task's frame, which lives as long as the stream, would have room for all that is needed here.
+    @inline(never)
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
-        let stretch = opening.isEmpty ? scanner.next(from: start) : nextOpening()
+        let stretch = (opening.isEmpty ? nil : nextOpening()) ?? scanner.next(from: start)
         if stretch.hasEvent {
             lastEvent = loop.now
             firstEvent = firstEvent ?? lastEvent
@@ -188,11 +190,10 @@ final class Relay {
         return stretch
     }
 
-    private func nextOpening() -> EventScanner.Stretch {
-        let stretch = opening.removeFirst()
+    private func nextOpening() -> EventScanner.Stretch? {
         // An empty slice would still hold all that was in it.
-        if opening.isEmpty { opening = [] }
-        return stretch
+        defer { if opening.isEmpty { opening = [] } }
+        return opening.popFirst()
     }
 
     /// - Parameter isLast: whether nothing follows, and nothing is waited for.
