@@ -32,6 +32,7 @@ package struct Selection: Sendable {
 
     private struct Candidate {
         var target: SelectionTarget
+        var backoff: Backoff
         var triesCount = 0
         /// From when on it may be tried again.
         var retryAt: Instant?
@@ -60,7 +61,7 @@ package struct Selection: Sendable {
         precondition(!targets.isEmpty, "a route has targets")
         self.plan = plan
         self.start = start
-        self.targets = targets.map { Candidate(target: $0) }
+        self.targets = targets.map { Candidate(target: $0, backoff: plan.backoff) }
         attempts.reserveCapacity(2)
     }
 
@@ -277,10 +278,9 @@ package struct Selection: Sendable {
     private mutating func allowRetry(
         of index: Int, _ failure: AttemptFailure, at now: Instant, using generator: inout some RandomNumberGenerator
     ) {
-        let triesCount = targets[index].triesCount
         let retryAfter = failure.retryAfter ?? .zero
-        guard triesCount <= plan.retriesMax, retryAfter <= plan.retryAfterMax else { return }
-        let time = now + max(retryAfter, plan.backoff.delay(after: triesCount, using: &generator))
+        guard targets[index].triesCount <= plan.retriesMax, retryAfter <= plan.retryAfterMax else { return }
+        let time = now + max(retryAfter, targets[index].backoff.next(using: &generator))
         if time < deadline(of: index) { targets[index].retryAt = time }
     }
 

@@ -6,6 +6,7 @@ import EventLoop
 package struct SelectionPlan: Sendable {
     /// Further attempts on the same target, beyond the first.
     package var retriesMax = 2
+    /// For each target anew.
     var backoff = Backoff()
     /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
     package var retryAfterMax = Duration.seconds(2)
@@ -18,16 +19,30 @@ package struct SelectionPlan: Sendable {
     package init() {}
 }
 
-/// Exponential back-off with full jitter: a random time up to a bound that doubles with each attempt.
+/// Exponential back-off with jitter: each wait is random between a floor and a limit that doubles.
+///
+/// The first has full jitter: it is anything from nothing to its limit. A later one is longer than the one before it by at least as
+/// much as its limit is, so that waits grow whatever the draw, and a target that is in trouble is never asked faster and faster:
+///
+///     limit     100 ms      200 ms        400 ms        800 ms    … 2 s
+///     wait      0 … 100     100 … 200     300 … 400     700 … 800
 struct Backoff: Sendable {
-    var base = Duration.milliseconds(100)
-    var max = Duration.seconds(2)
+    private let max: Duration
+    private var floor = Duration.zero
+    private var limit: Duration
 
-    /// - Parameter tries: attempts that the target has had, at least 1.
-    func delay(after tries: Int, using generator: inout some RandomNumberGenerator) -> Duration {
-        let (doubled, overflow) = base.nanoseconds.multipliedReportingOverflow(by: 1 << Swift.min(tries - 1, 32))
-        let bound = overflow ? max.nanoseconds : Swift.min(doubled, max.nanoseconds)
-        return .nanoseconds(Int64.random(in: 0...Swift.max(bound, 0), using: &generator))
+    /// - Parameter base: the limit of the first wait, unless `max`, the limit of all, is less. Neither is negative.
+    init(base: Duration = .milliseconds(100), max: Duration = .seconds(2)) {
+        self.max = max
+        limit = min(base, max)
+    }
+
+    /// The next wait, of at least 0 s.
+    mutating func next(using generator: inout some RandomNumberGenerator) -> Duration {
+        let wait = Duration.nanoseconds(Int64.random(in: floor.nanoseconds...limit.nanoseconds, using: &generator))
+        let nextLimit = min(limit * 2, max)
+        (floor, limit) = (wait + (nextLimit - limit), nextLimit)
+        return wait
     }
 }
 

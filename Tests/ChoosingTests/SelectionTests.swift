@@ -311,14 +311,4 @@ private typealias Target = ScriptedTarget
         #expect(selection.next(at: start, using: &generator) == .win(0))
         #expect(selection.next(at: start + .seconds(3600), using: &generator) == .win(0))
     }
-
-    @Test func `back-off is jittered over its whole range, which doubles up to a limit`() {
-        var generator = SeededGenerator(seed: 7)
-        let backoff = Backoff(base: .milliseconds(100), max: .milliseconds(350))
-        for (tries, bound) in [(1, 100), (2, 200), (3, 350), (64, 350)] {
-            let delays = (0..<1000).map { _ in backoff.delay(after: tries, using: &generator) }
-            #expect(delays.allSatisfy { Duration.zero <= $0 && $0 <= .milliseconds(bound) })
-            #expect(delays.contains { $0 < .milliseconds(bound / 10) } && delays.contains { $0 > .milliseconds(bound * 9 / 10) })
-        }
-    }
 }
