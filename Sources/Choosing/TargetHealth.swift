@@ -8,7 +8,7 @@ package struct RestPlan: Equatable, Sendable {
     package var failuresMax: Int
     /// Failures among the last 20 outcomes, in percent.
     package var failedPercentMax: Int
-    /// The first rest; each probe that fails doubles it.
+    /// The first rest; each probe that fails doubles it. Without any, no target rests.
     package var restFor: Duration
     package var restMax: Duration
 
@@ -105,7 +105,7 @@ package struct TargetHealth: Sendable {
         case .working:
             failuresInRow += 1
             note(failed: true)
-            if failuresInRow >= plan.failuresMax || isMostlyFailing {
+            if plan.restFor > .zero, failuresInRow >= plan.failuresMax || isMostlyFailing {
                 begin(.resting(until: now + plan.restFor, for: plan.restFor))
             }
         }

@@ -31,6 +31,13 @@ import Testing
         #expect(health.enter(at: at(9)) == nil)
     }
 
+    @Test func `without a time for it none rests, also for a worker whose clock is a turn behind`() throws {
+        var health = TargetHealth(RestPlan(restFor: .zero))
+        try fail(&health, times: 30, at: 1)
+        #expect(!health.isResting(at: at(0)))
+        #expect(try !enter(&health, at: 2).isProbe)
+    }
+
     @Test func `a success between them starts the count again`() throws {
         var health = TargetHealth()
         for _ in 0..<4 {
