@@ -1,4 +1,4 @@
-// Where libcurl calls in. Each function finds its object and hands over; none calls back into libcurl.
+// Where libcurl calls in. Each function finds its object and hands over; none makes libcurl act.
 
 import CCurl
 
@@ -25,7 +25,7 @@ func connectionMade(
 ) -> Int32 {
     guard let data = unsafe data, let peer = unsafe peer else { return CURL_PREREQFUNC_OK }
     let connection = Connection(localPort: localPort, peerPort: peerPort, peer: unsafe String(cString: peer))
-    unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().connection = connection
+    unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().connected(over: connection)
     return CURL_PREREQFUNC_OK
 }
 

@@ -56,6 +56,9 @@ import EventLoop
         set(CURLOPT_MAXLIFETIME_CONN, 0)
     }
 
+    /// Has an effect when libcurl next looks for a connection.
+    func useFreshConnection() { set(CURLOPT_FRESH_CONNECT, 1) }
+
     func useHeaders() { unsafe set(CURLOPT_HTTPHEADER, to: headers) }
 
     func useErrorText() { unsafe set(CURLOPT_ERRORBUFFER, to: errorText) }

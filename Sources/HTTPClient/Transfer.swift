@@ -37,7 +37,7 @@ package final class Transfer {
     /// Its index among the session's transfers.
     var place = 0
     /// The connection that it goes over, TLS included, once there is one.
-    var connection: Connection?
+    private(set) var connection: Connection?
     /// Told of its end where nobody reads it: how it failed, or the socket that libcurl keeps open, if it does.
     var onEnd: ((Transfer, Result<Int32?, HTTPError>) -> Void)?
 
@@ -218,6 +218,14 @@ extension Transfer {
     /// The connection that other transfers may share with it.
     var sharedConnection: Connection? {
         request.isSecure && (parser.isMultiplexed || !parser.isComplete) ? connection : nil
+    }
+
+    /// From the callback before the request is sent. A second time means that the connection before was a kept one, and dead. An
+    /// upstream that has closed one has often closed all; libcurl would try five more and give up, so the third time is on a
+    /// fresh one, which it does not take for dead whatever becomes of it.
+    func connected(over connection: Connection) {
+        if self.connection != nil { handle?.useFreshConnection() }
+        self.connection = connection
     }
 
     /// From the header callback, a whole line a call.

@@ -64,6 +64,32 @@ import Testing
     }
 }
 
+/// The upstream may end it whenever no request is on it, and does not know that one is on its way (RFC 9112 §9.5).
+@Suite struct `A kept connection` {
+    @Test(arguments: WebServer.selected, [Reply.Step.close, .reset])
+    func `that ends at the next request is no problem of the caller's`(server: WebServer, end: Reply.Step) async throws {
+        let whole = Chunks.stream(["Hello"])
+        let requestsCount = Observed(0)
+        let upstream = try StubUpstream { _ in
+            let number = requestsCount.update { count in
+                count += 1
+                return count
+            }
+            return number == 2 ? .raw(end) : .stream(whole)
+        }
+        let settings = "retries = 0\n[upstreams.stub]\nurl = 'UPSTREAM'\n"
+        try await Site.with(server, upstream: upstream, settings: settings, options: ["--workers", "1"]) { site in
+            for text in ["first", "second"] {
+                let answer = try await site.call(chat(text)).ended()
+                #expect(answer.text == whole.joined())
+            }
+            let requests = upstream.requests.value.map(\.text)
+            #expect(requests.count == 3)
+            #expect(requests[1] == requests[2])
+        }
+    }
+}
+
 /// An upstream that says nothing is given up after the limits, while heartbeats keep the caller's connection alive.
 @Suite struct `A silent upstream` {
     @Test(arguments: WebServer.selected)

@@ -14,7 +14,7 @@ import Testing
             server, upstream: upstream, upstreamURL: front.url, settings: settings, options: ["--workers", workers],
             environment: environment,
             in: TemporaryDirectory(), test)
-        try await front.process.end()
+        try await front.end()
     }
 
     @Test(arguments: WebServer.selected)
@@ -94,6 +94,35 @@ import Testing
             // The second request on a connection that no call has made.
             #expect(try await upstream.request(1).head["X-Connection-Requests"] == "2")
         }
+    }
+
+    /// A kept connection that its server has closed in good order holds an alert that nobody has read: libcurl takes it for open.
+    @Test(arguments: [false, true], [1, 1_000_000])
+    func `that has started anew answers the next call, whatever was kept`(http2: Bool, bytes: Int) async throws {
+        let server = WebServer.selected[0]
+        let frames = Chunks.stream(["one", "two"])
+        let gate = try Gate()
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let front = try await TLSFront(for: upstream, http2: http2, in: TemporaryDirectory())
+        let settings = """
+            retries = 0
+            authorities_file = "\(front.certificate.file)"
+            [upstreams.stub]
+            url = "UPSTREAM"
+            """
+        try await Site.with(
+            server, upstream: upstream, upstreamURL: front.url, settings: settings, options: ["--workers", "1"]
+        ) { site in
+            let streams = try (0..<20).map { try site.call(chat("number \($0)")) }
+            for stream in streams { try await stream.arrival(of: "assistant") }
+            gate.open(streams.count + 1)
+            for stream in streams { #expect(try await stream.ended().text == frames.joined()) }
+            try await front.restart()
+            let next = try site.call(chat(String(repeating: "x", count: bytes)))
+            #expect(try await next.ended().text == frames.joined())
+            #expect(upstream.requests.value.count == streams.count + 1)
+        }
+        try await front.end()
     }
 
     @Test(arguments: WebServer.selected)

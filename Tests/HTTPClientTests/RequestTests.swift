@@ -103,6 +103,32 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         #expect(server.connections == 2)
     }
 
+    @Test func `when all kept connections turn out dead, the third attempt is made on a fresh one`() async throws {
+        let (gate, keptCount) = (Gate(), 8)
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report("\(request.suffix(5)) on \(peer.number)")
+                if request.hasSuffix("first") { gate.wait() } else if peer.number <= keptCount { return }
+                peer.send(ok)
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let first = (0..<keptCount).map { _ in
+                Task {
+                    _ = worker
+                    return try await session.fetch(.post(server.url, "first"))
+                }
+            }
+            for _ in first { _ = await server.report() }
+            for _ in first { gate.open() }
+            for task in first { _ = try await task.value }
+            #expect(try await session.fetch(.post(server.url, "again")).body == "ok")
+            for _ in 0..<2 { #expect(await server.report() != "again on \(keptCount + 1)") }
+            #expect(await server.report() == "again on \(keptCount + 1)")
+        }
+    }
+
     @Test(arguments: [
         ("a: b\r\nx", "1"), ("", "1"), ("a b", "1"), ("a:", "1"), ("ä", "1"), ("a\0", "1"),
         ("a", "1\r\nb: 2"), ("a", "1\nb: 2"), ("a", "1\r"), ("a", "1\0"), ("a", "\u{7F}"),

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// nginx with the files of `nginx/`, beside a plain listener with the same locations.
 func nginxConfiguration(_ settings: ServerSettings) throws -> ServerConfiguration {
@@ -23,7 +24,9 @@ func nginxConfiguration(_ settings: ServerSettings) throws -> ServerConfiguratio
 }
 
 /// nginx with a top level of the tests' own, which keeps every file that it writes in the test's directory.
-private func nginx(_ content: String, as name: String = "nginx", in directory: TemporaryDirectory) throws -> ServerConfiguration {
+private func nginx(
+    _ content: String, as name: String = "nginx", in directory: TemporaryDirectory
+) throws -> ServerConfiguration {
     let user = getuid() == 0 ? "user root;" : ""
     let file = try directory.write(
         """
@@ -48,39 +51,68 @@ private func nginx(_ content: String, as name: String = "nginx", in directory: T
     return ServerConfiguration(program: "nginx", arguments: ["-e", "stderr", "-p", directory.path, "-c", file])
 }
 
-/// An nginx that gives a stub upstream TLS with HTTP/2.
+/// An nginx that gives a stub upstream TLS, with HTTP/2 unless told otherwise.
 package final class TLSFront: Sendable {
-    package let process: ChildProcess
     package let certificate: Certificate
     package let port: UInt16
+    private let configuration: ServerConfiguration
+    private let directory: TemporaryDirectory
+    private let process: Mutex<ChildProcess>
 
-    package init(for upstream: StubUpstream, in directory: TemporaryDirectory) async throws {
-        let certificate = try await Certificate(in: directory)
+    package init(for upstream: StubUpstream, http2: Bool = true, in directory: TemporaryDirectory) async throws {
         let port = try freePort()
-        self.certificate = certificate
+        certificate = try await Certificate(in: directory)
         self.port = port
-        let configuration = try nginx(
+        self.directory = directory
+        configuration = try nginx(
             """
             server {
-                listen 127.0.0.1:\(port) ssl http2;
+                listen 127.0.0.1:\(port) ssl \(http2 ? "http2" : "");
                 ssl_certificate \(certificate.file);
                 ssl_certificate_key \(certificate.key);
-                client_max_body_size 0;
-                location / {
-                    proxy_pass http://127.0.0.1:\(upstream.port);
-                    proxy_http_version 1.1;
-                    proxy_set_header Connection "";
-                    proxy_set_header X-Front-Protocol $server_protocol;
-                    proxy_set_header X-Connection-Requests $connection_requests;
-                    proxy_buffering off;
-                    proxy_read_timeout 10m;
-                }
+                \(location(of: upstream))
             }
             """, as: "tls", in: directory)
-        process = try ChildProcess(configuration.program, configuration.arguments, in: directory, lastSignal: SIGTERM)
-        try await process.accepts { try Socket.connected(port: port) }
+        process = Mutex(try await configuration.start(at: port, lastSignal: SIGTERM, in: directory))
     }
 
     /// For `--upstream`.
     package var url: String { "https://localhost:\(port)/v1" }
+
+    /// Ends it in good order, which closes the connections that are idle, and starts it anew at its port.
+    package func restart() async throws {
+        let old = process.withLock { $0 }
+        old.signal(SIGQUIT)
+        _ = try await old.exited()
+        let new = try await configuration.start(at: port, lastSignal: SIGTERM, in: directory)
+        process.withLock { $0 = new }
+    }
+
+    package func end() async throws { try await process.withLock { $0 }.end() }
+}
+
+/// Without `lingering_close off` an end in good order waits seconds for clients to close their side.
+private func location(of upstream: StubUpstream) -> String {
+    """
+    client_max_body_size 0;
+    lingering_close off;
+    location / {
+        proxy_pass http://127.0.0.1:\(upstream.port);
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header X-Front-Protocol $server_protocol;
+        proxy_set_header X-Connection-Requests $connection_requests;
+        proxy_buffering off;
+        proxy_read_timeout 10m;
+    }
+    """
+}
+
+extension ServerConfiguration {
+    /// Starts the server and waits until it accepts.
+    fileprivate func start(at port: UInt16, lastSignal: Int32, in directory: TemporaryDirectory) async throws -> ChildProcess {
+        let process = try ChildProcess(program, arguments, in: directory, lastSignal: lastSignal)
+        try await process.accepts { try Socket.connected(port: port) }
+        return process
+    }
 }

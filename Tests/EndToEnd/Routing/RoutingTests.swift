@@ -16,7 +16,7 @@ import Testing
             for (number, row) in group.rows.enumerated() { try await check(row, number, desk, site) }
         }
         for stub in stubs.dropFirst() { try await stub.stop() }
-        try await front.process.end()
+        try await front.end()
     }
 
     @Test func `has a row for everything`() {
