@@ -25,7 +25,7 @@ func nginxConfiguration(_ settings: ServerSettings) throws -> ServerConfiguratio
 
 /// nginx with a top level of the tests' own, which keeps every file that it writes in the test's directory.
 private func nginx(
-    _ content: String, as name: String = "nginx", in directory: TemporaryDirectory
+    _ content: String, as name: String = "nginx", processes: String = "worker_processes 2;", in directory: TemporaryDirectory
 ) throws -> ServerConfiguration {
     let user = getuid() == 0 ? "user root;" : ""
     let file = try directory.write(
@@ -34,7 +34,7 @@ private func nginx(
         \(user)
         pid \(name).pid;
         error_log stderr notice;
-        worker_processes 2;
+        \(processes)
         events { worker_connections 8192; }
         http {
             access_log off;
@@ -89,6 +89,15 @@ package final class TLSFront: Sendable {
     }
 
     package func end() async throws { try await process.withLock { $0 }.end() }
+}
+
+/// Starts an nginx of a single process in front of a stub upstream: killed, it takes its connections with it and leaves the port
+/// free for the next one, while the stub knows what it was asked.
+package func startRelay(to upstream: StubUpstream, at port: UInt16, in directory: TemporaryDirectory) async throws -> ChildProcess
+{
+    let server = "server { listen 127.0.0.1:\(port); \(location(of: upstream)) }"
+    let configuration = try nginx(server, as: "relay", processes: "master_process off;", in: directory)
+    return try await configuration.start(at: port, lastSignal: SIGKILL, in: directory)
 }
 
 /// Without `lingering_close off` an end in good order waits seconds for clients to close their side.

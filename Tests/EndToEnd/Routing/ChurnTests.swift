@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -7,82 +8,98 @@ import Testing
     private let period = Duration.seconds(2)
 
     private static let frames = Chunks.stream((0..<20).map { "event \($0)" })
-    private static let reply = Reply(frames.flatMap { [Reply.Step.text($0), .pause(.milliseconds(20))] })
+    /// The first event takes its time, so that each end of the upstream finds requests that have none yet.
+    private static func reply(_ request: UpstreamRequest) -> Reply {
+        Reply(
+            [.pause(.milliseconds(Int.random(in: 0...200)))]
+                + frames.flatMap { [Reply.Step.text($0), .pause(.milliseconds(15))] })
+    }
 
-    /// What an upstream that comes and goes has been through.
-    private struct Lives: Sendable {
-        var endedCount = 0
-        var requestsCount = 0
-        var cutsCount = 0
+    /// What the log tells of a request.
+    private struct Line: Decodable {
+        struct Try: Decodable { let upstream, outcome: String }
+        let upstream, ending: String
+        let tried: [Try]?
+
+        var hasMoved: Bool { upstream == "steady" && tried?.contains { $0.upstream == "fragile" } == true }
     }
 
     @Test(arguments: WebServer.selected.prefix(1))
-    func `lose nothing before the first event while an upstream comes and goes`(server: WebServer) async throws {
+    func `lose nothing before the first event while an upstream is killed and comes back`(server: WebServer) async throws {
         let steady = try StubUpstream(Self.reply)
+        let fragile = try StubUpstream(Self.reply)
         let port = try freePort()
-        let flaky = try StubUpstream(port: port) { _ in Self.reply }
         let settings = """
-            rest_for = "1s"
+            rest_for = "500ms"
+            rest_max = "500ms"
             [upstreams.steady]
             url = "UPSTREAM"
-            [upstreams.flaky]
-            url = "\(flaky.url)"
+            [upstreams.fragile]
+            url = "http://127.0.0.1:\(port)/v1"
             [[models]]
             match = "*"
-            targets = [{upstream = "steady", weight = 1}, {upstream = "flaky", weight = 1}]
+            targets = [{upstream = "steady", weight = 1}, {upstream = "fragile", weight = 1}]
             """
+        let directory = try TemporaryDirectory()
+        let relay = try await startRelay(to: fragile, at: port, in: directory)
         try await Site.with(server, upstream: steady, settings: settings, changes: server.withoutLimits) { site in
-            let coming = Task { try await comeAndGo(flaky, port) }
+            let areAnswered = Observed(false)
+            defer { areAnswered.update { $0 = true } }
+            let killing = Task {
+                try await kill(relay, until: areAnswered) { try await startRelay(to: fragile, at: port, in: directory) }
+            }
             let answers = try await site.answers(to: (0..<streamsCount).map { chat("number \($0)") }, connections: 50)
-            coming.cancel()
-            let lives = try await coming.value
-            let cutCount = try answers.count { try !expectWhole($0) }
-            print("\(lives.endedCount) ends of the upstream, \(lives.requestsCount) requests there, \(cutCount) streams cut")
-            #expect(lives.endedCount >= 2)
-            // Each stream that it did not live to end, and no other, was cut at its caller.
-            #expect(cutCount <= lives.cutsCount)
+            areAnswered.update { $0 = true }
+            let killsCount = try await killing.value
+            let lines = try await site.requestLines(streamsCount).map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+            let (cutCount, movedCount) = (answers.count { !isWhole($0) }, lines.count { $0.hasMoved })
+            print("\(killsCount) kills, \(cutCount) streams cut, \(movedCount) requests moved")
+            #expect(killsCount >= 2 && cutCount > 0 && movedCount > 0)
+            #expect(lines.map(\.ending).sorted() == ending("cut", cutCount) + ending("done", streamsCount - cutCount))
         }
+        try await fragile.stop()
     }
 
-    /// Ends the upstream with all that it is about, and starts it anew, until the task is cancelled.
-    private func comeAndGo(_ first: StubUpstream, _ port: UInt16) async throws -> Lives {
-        var lives = Lives()
-        var upstream = first
-        while await wait() {
-            try await end(upstream, &lives)
-            let goesOn = await wait()
-            upstream = try StubUpstream(port: port) { _ in Self.reply }
-            if !goesOn { break }
-        }
-        try await end(upstream, &lives)
-        return lives
-    }
+    private func ending(_ word: String, _ count: Int) -> [String] { Array(repeating: word, count: count) }
 
-    private func end(_ upstream: StubUpstream, _ lives: inout Lives) async throws {
-        try await upstream.stop()
-        lives.endedCount += 1
-        lives.requestsCount += upstream.requests.value.count
-        lives.cutsCount += upstream.requests.value.count { $0.ending.value?.0 != .finished }
+    /// Kills the process that the upstream is reached by, and starts another in its place, until all calls are answered.
+    ///
+    /// - Returns: how often it was killed before that.
+    private func kill(
+        _ first: ChildProcess, until areAnswered: Observed<Bool>, start: () async throws -> ChildProcess
+    ) async throws -> Int {
+        var (process, killsCount) = (first, 0)
+        while await wait(for: areAnswered) {
+            process.signal(SIGKILL)
+            let exit = try await process.exited()
+            #expect(exit == .signal(SIGKILL))
+            killsCount += 1
+            guard await wait(for: areAnswered) else { break }
+            process = try await start()
+        }
+        return killsCount
     }
 
     /// The upstream's own pace. Whether there is still something to do.
-    private func wait() async -> Bool {
+    private func wait(for areAnswered: Observed<Bool>) async -> Bool {
         do {
-            try await Task.sleep(for: period)
-            return true
-        } catch {
+            try await areAnswered.wait(for: "all answers", within: period) { $0 }
             return false
+        } catch {
+            return true
         }
     }
 
-    /// - Returns: false for a stream that was cut after its first event, and says so.
-    private func expectWhole(_ answer: Received) throws -> Bool {
+    /// Whether nothing is missing. Otherwise it was cut after its first event, says so, and does not look complete.
+    private func isWhole(_ answer: Received) -> Bool {
         #expect(answer.status == 200, "\(answer.text)")
         #expect(answer.end == .complete)
-        if answer.text == Self.frames.joined() { return true }
+        let frames = answer.frames
+        if frames == Self.frames { return true }
         #expect(answer.errorFrame?.code == "upstream_cut_off", "\(answer.text)")
-        #expect(answer.frames.dropLast() == Self.frames[..<max(answer.frames.count - 1, 0)])
+        #expect(frames.dropLast() == Self.frames.prefix(max(frames.count - 1, 0)), "\(answer.text)")
         #expect(answer.text.contains("event 0"), "it was cut before its first event")
+        #expect(!answer.text.contains("[DONE]"))
         return false
     }
 }
