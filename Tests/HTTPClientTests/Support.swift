@@ -72,13 +72,25 @@ extension Session {
 }
 
 /// This process's ends of connections to a port of 127.0.0.1.
-func descriptorsConnected(to port: UInt16) -> Int {
-    (0..<Int32(4096)).count { descriptor in
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getpeername(descriptor, $0, &length) }
-        }
-        return result == 0 && address.sin_family == AF_INET && UInt16(bigEndian: address.sin_port) == port
+func descriptorsConnected(to port: UInt16) -> Int { (0..<Int32(4096)).count { isConnected($0, to: port) } }
+
+func isConnected(_ descriptor: Int32, to port: UInt16) -> Bool {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getpeername(descriptor, $0, &length) }
     }
+    return result == 0 && address.sin_family == AF_INET && UInt16(bigEndian: address.sin_port) == port
+}
+
+/// The inodes of this process's sockets, which a later one at the same descriptor does not share.
+func sockets(where isIncluded: (Int32) -> Bool = { _ in true }) -> Set<UInt64> {
+    Set(
+        (0..<Int32(4096)).compactMap { descriptor in
+            var status = stat()
+            guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK, isIncluded(descriptor) else {
+                return nil
+            }
+            return UInt64(status.st_ino)
+        })
 }
