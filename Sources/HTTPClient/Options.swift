@@ -95,7 +95,7 @@ extension EasyHandle {
         // On plain text PIPEWAIT would hold every transfer back until the first response shows that it is not HTTP/2.
         set(CURLOPT_HTTP_VERSION, Int(request.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
         set(CURLOPT_PIPEWAIT, request.isSecure ? 1 : 0)
-        if request.isFirstOfConnection { useFreshConnection() }
+        set(CURLOPT_FRESH_CONNECT, request.isFirstOfConnection ? 1 : 0)
         // The session's own timer holds the deadline; libcurl divides the time among the addresses of a host.
         set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.millisecondsUp)
     }
