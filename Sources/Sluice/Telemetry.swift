@@ -54,9 +54,9 @@ extension Logger {
         case .failed(let error, let pause):
             warning(
                 "no connection can be kept ready",
-                metadata: ["upstream": "\(upstream)", "reason": "\(error)", "again_in": "\(pause)"])
+                metadata: ["upstream": "\(upstream)", "reason": "\(error)", "again_in": "\(pause.setting)"])
         case .notKept(let pause):
-            debug("the upstream keeps no connection", metadata: ["upstream": "\(upstream)", "again_in": "\(pause)"])
+            debug("the upstream keeps no connection", metadata: ["upstream": "\(upstream)", "again_in": "\(pause.setting)"])
         }
     }
 
