@@ -15,21 +15,26 @@ final class ChatHandler {
     private let board: Board
     private let upstreams: Upstreams
     private let models: [UInt8]
+    private let counters: Counters
 
     /// - Throws: `HTTPError` when libcurl cannot be set up.
-    init(_ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger) throws {
+    init(_ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger, _ counters: Counters)
+        throws
+    {
         self.settings = settings
         self.routes = routes
         self.board = board
         self.loop = loop
         self.logger = logger
+        self.counters = counters
         log = RequestLog(level: logger.logLevel)
         upstreams = try Upstreams(settings, on: loop, logger)
         models = settings.modelList
     }
 
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
-    func answer(_ request: Request, _ response: consuming Response, isOverloaded: Bool) async {
+    func answer(_ request: Request, _ response: consuming Response) async {
+        let isOverloaded = counters.requestBegan() > settings.limits.requests
         let id = RequestID(callers: request["HTTP_X_REQUEST_ID"])
         var record = RequestRecord(id, at: loop.now)
         var reply = Reply(response, id)
@@ -49,9 +54,13 @@ final class ChatHandler {
                 record.error = .internalDefect(requestID: id.description)
                 try await reply.fail(.internalDefect(requestID: id.description))
             }
-            try await reply.finish()
         } catch {
             record.callerLeft = true
+        }
+        // Before the caller can know that its answer is over, and ask again.
+        counters.requestEnded()
+        if !record.callerLeft {
+            do { try await reply.finish() } catch { record.callerLeft = true }
         }
         log.write(record, at: loop.now)
     }

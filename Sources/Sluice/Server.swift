@@ -10,9 +10,17 @@ import Synchronization
 /// What all workers count together. All else belongs to one of them.
 final class Counters: Sendable {
     /// Requests that are being answered.
-    let requests = Atomic<Int>(0)
+    private let requests = Atomic<Int>(0)
     /// Connections that were closed because the peer broke the protocol or may not connect.
-    let refusals = Atomic<Int>(0)
+    private let refusals = Atomic<Int>(0)
+
+    /// How many requests are being answered, with this one.
+    func requestBegan() -> Int { requests.add(1, ordering: .relaxed).newValue }
+
+    func requestEnded() { requests.subtract(1, ordering: .relaxed) }
+
+    /// How many connections were closed so, with this one.
+    func connectionRefused() -> Int { refusals.add(1, ordering: .relaxed).newValue }
 }
 
 final class Server: Sendable {

@@ -37,7 +37,8 @@ struct SettingsArguments: ParsableArguments {
             valueName: "url|demo"))
     var upstream: String?
 
-    @Option(help: ArgumentHelp("Threads that serve, each on its own. Default: one per core that it may use.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp("Threads that serve, each on its own. Default: one per core that it may use.", valueName: "number"))
     var workers: Int?
 
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))

@@ -4,7 +4,6 @@ import EventLoop
 import FastCGI
 import HTTPClient
 import Logging
-import Synchronization
 
 /// Accepts connections and answers their requests, from the first byte to the last on its own loop.
 actor Worker {
@@ -30,7 +29,7 @@ actor Worker {
         loop = try EventLoop()
         idle = Wakeup(on: loop)
         parser = try RequestParser()
-        handler = try ChatHandler(settings, routes, board, on: loop, logger)
+        handler = try ChatHandler(settings, routes, board, on: loop, logger, counters)
     }
 
     /// Begins to accept as soon as the loop runs.
@@ -67,9 +66,7 @@ actor Worker {
     private func serve(_ number: Int32) async {
         guard let connection = connections[number] else { return }
         while let request = await connection.nextRequest() {
-            let count = counters.requests.add(1, ordering: .relaxed).newValue
-            await handler.answer(request, Response(on: connection), isOverloaded: count > settings.limits.requests)
-            counters.requests.subtract(1, ordering: .relaxed)
+            await handler.answer(request, Response(on: connection))
         }
         if let refusal = connection.refusal { refused(refusal) }
         connections[number] = nil
@@ -78,7 +75,7 @@ actor Worker {
     }
 
     private func refused(_ reason: Refusal) {
-        logger.connectionRefused(reason, total: counters.refusals.add(1, ordering: .relaxed).newValue)
+        logger.connectionRefused(reason, total: counters.connectionRefused())
     }
 
     /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.
