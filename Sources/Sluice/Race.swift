@@ -71,6 +71,8 @@ final class Race {
     private var ended: [Attempt] = []
     private(set) var tried: [RequestRecord.Try] = []
     private var isCancelled = false
+    /// The caller left, and the answer is wanted for what it cost (`on_disconnect = "drain"`).
+    private var isDraining = false
     private var generator = SystemRandomNumberGenerator()
 
     init(
@@ -93,7 +95,7 @@ final class Race {
     /// Returns when a target answers.
     ///
     /// - Throws: `ChatError` when none does; `CancellationError` when the caller left or the server is ending; `FastCGIError` when a
-    ///   heartbeat finds the caller gone.
+    ///   heartbeat finds the caller gone, unless the settings say to drain: then what runs already may still answer.
     func run(_ reply: inout Reply) async throws -> Winner {
         var nextHeartbeat = start + settings.heartbeat
         while true {
@@ -105,6 +107,8 @@ final class Race {
             case nil: try takePlace()
             }
             switch selection.next(at: loop.now, using: &generator) {
+            // Nobody waits for a further attempt's answer.
+            case .start(let attempt) where isDraining: selection.refused(attempt.id, .overBudget)
             case .start(let attempt): try begin(attempt)
             case .cancel(let id, let reason): cancel(id, reason)
             case .win: preconditionFailure("a win is taken where it is told")
@@ -115,9 +119,14 @@ final class Race {
             case .wait where hasFailure: continue
             case .wait(var until):
                 if let queued { until = min(until, queued.until) }
-                if form.isStreaming, settings.heartbeat > .zero {
+                if form.isStreaming, settings.heartbeat > .zero, !isDraining {
                     if loop.now >= nextHeartbeat {
-                        try await reply.keepAlive()
+                        do throws(FastCGIError) {
+                            try await reply.keepAlive()
+                        } catch {
+                            try drain(after: error)
+                            continue
+                        }
                         nextHeartbeat = loop.now + settings.heartbeat
                     }
                     until = min(until, nextHeartbeat)
@@ -125,6 +134,15 @@ final class Race {
                 await wakeup.wait(until: until)
             }
         }
+    }
+
+    /// Goes on without the caller, if the settings say so. What only waits for its place has cost nothing yet.
+    private func drain(after departure: FastCGIError) throws(FastCGIError) {
+        guard settings.onDisconnect == .drain else { throw departure }
+        isDraining = true
+        guard let queued else { return }
+        leaveQueue()
+        selection.refused(queued.attempt.id, .overBudget)
     }
 
     /// Ends every attempt at once, whatever is done with the rest of the request.

@@ -91,6 +91,42 @@ import Testing
         }
     }
 
+    @Test(arguments: WebServer.selected)
+    func `has what an answer cost whose caller left during the heartbeats before it`(server: WebServer) async throws {
+        let gate = try Gate()
+        let frames = Chunks.stream(["Hi"]).dropLast() + [Chunks.usage(prompt: 30, completion: 20), Chunks.done]
+        let upstream = try StubUpstream(Reply([.wait(gate), .pause(.milliseconds(200))] + frames.map(Reply.Step.text)))
+        let settings = "heartbeat = \"20ms\"\non_disconnect = \"drain\"\n" + plainSettings
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: ": keep-alive")
+            stream.close()
+            gate.open()
+            let line = try await requests(in: site, count: 1).first
+            #expect(line?["ending"] as? String == "caller_left")
+            #expect(line?["prompt_tokens"] as? Int == 30)
+            #expect(line?["completion_tokens"] as? Int == 20)
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `has no further attempt for a caller who left, where answers are drained`(server: WebServer) async throws {
+        let gate = try Gate()
+        let failure = "HTTP/1.1 503 Stub\r\nContent-Length: 0\r\n\r\n"
+        let upstream = try StubUpstream(.raw(.wait(gate), .pause(.seconds(1)), .text(failure)))
+        let settings = "heartbeat = \"20ms\"\non_disconnect = \"drain\"\n" + plainSettings
+        let retrying = settings.replacing("retries = 0", with: "retries = 2\nretry_budget = \"100%\"")
+        try await Site.with(server, upstream: upstream, settings: retrying) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: ": keep-alive")
+            stream.close()
+            gate.open(3)
+            let line = try await requests(in: site, count: 1).first
+            #expect(line?["ending"] as? String == "caller_left")
+            #expect(upstream.requests.value.count == 1)
+        }
+    }
+
     // MARK: Secrets
 
     /// A secret for each place where one can stand.
