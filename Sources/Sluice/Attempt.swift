@@ -46,6 +46,11 @@ final class Attempt {
     private var stretches: [EventScanner.Stretch] = []
     /// Of an answer that does not stream.
     private var body: [UInt8] = []
+    /// Until when it must have progressed; `distantFuture` for as long as its timeouts allow.
+    private(set) var deadline = Instant.distantFuture
+
+    /// How long the text of an error may take from its head, when the status alone calls for another target or a retry.
+    private static let errorTextTime = Duration.milliseconds(250)
 
     init(
         _ attempt: Selection.Attempt, on target: Target, _ answer: UpstreamAnswer, _ admission: TargetHealth.Admission,
@@ -61,10 +66,10 @@ final class Attempt {
         scanner = EventScanner(form, isCallersKey: answer.isCallersKey, limits)
     }
 
-    /// What has become of it.
+    /// What has become of it; to be asked again at `deadline`, if nothing arrives before.
     ///
     /// - Throws: `CancellationError` when it was cancelled.
-    func progress() throws(CancellationError) -> Progress {
+    func progress(at now: Instant) throws(CancellationError) -> Progress {
         do {
             while let arrival = try answer.arrival {
                 let isStream = scanner.form.isStreaming && answer.head?.isEventStream == true
@@ -79,6 +84,7 @@ final class Attempt {
                 case .end: return .won(.whole(try Completion(body, of: answer, limits)))
                 }
             }
+            try checkErrorText(at: now)
             return .none
         } catch let error as ChatError {
             return .failed(AttemptFailure(error, retryAfter: answer.head?.retryAfter))
@@ -89,8 +95,19 @@ final class Attempt {
 
     private func collect(_ bytes: [UInt8]) throws(ChatError) {
         body += bytes
-        let bytesMax = answer.head?.status == 200 ? limits.answerBytes : limits.eventBytes
-        guard body.count <= bytesMax else { throw .upstreamAnswerTooLarge(bytesMax: bytesMax) }
+        if answer.head?.status == 200 {
+            guard body.count <= limits.answerBytes else { throw .upstreamAnswerTooLarge(bytesMax: limits.answerBytes) }
+        } else {
+            // The status says enough without its text.
+            if body.count > limits.eventBytes, let error = answer.statusError() { throw error }
+        }
+    }
+
+    /// Gives up on the text of an error that is no verdict on the request, when it takes too long.
+    private func checkErrorText(at now: Instant) throws(ChatError) {
+        guard let error = answer.statusError(), AttemptFailure(error).isTargets else { return }
+        if deadline == .distantFuture { deadline = now + Self.errorTextTime }
+        if now >= deadline { throw error }
     }
 
     private func scan(_ bytes: [UInt8]) throws(ChatError) {

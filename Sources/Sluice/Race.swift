@@ -119,6 +119,7 @@ final class Race {
             case .wait where hasFailure: continue
             case .wait(var until):
                 if let queued { until = min(until, queued.until) }
+                for attempt in running { until = min(until, attempt.deadline) }
                 if form.isStreaming, settings.heartbeat > .zero, !isDraining {
                     if loop.now >= nextHeartbeat {
                         do throws(FastCGIError) {
@@ -174,7 +175,7 @@ final class Race {
     /// The next thing that an attempt has come to, which the selection is told.
     private func fact() throws -> Fact? {
         for attempt in running {
-            switch try attempt.progress() {
+            switch try attempt.progress(at: loop.now) {
             case .none: continue
             case .failed(let failure):
                 fail(attempt, failure)

@@ -124,10 +124,16 @@ final class UpstreamAnswer {
     /// - Parameter body: the whole body, which says why when the status is no success.
     /// - Throws: `ChatError` for any status but 200.
     func checkStatus(_ body: [UInt8]) throws(ChatError) {
-        guard let head else { throw .upstreamFailed(.noAnswer) }
-        guard head.status == 200 else {
-            throw .upstreamAnswered(status: head.status, body: body.span, isCallersKey: isCallersKey, depthMax: jsonDepth)
-        }
+        guard head != nil else { throw .upstreamFailed(.noAnswer) }
+        if let error = statusError(body) { throw error }
+    }
+
+    /// What the status means, when it has come and is not 200.
+    ///
+    /// - Parameter body: the whole body, which says why; left out, there are no words of the upstream's.
+    func statusError(_ body: [UInt8] = []) -> ChatError? {
+        guard let status = head?.status, status != 200 else { return nil }
+        return .upstreamAnswered(status: status, body: body.span, isCallersKey: isCallersKey, depthMax: jsonDepth)
     }
 }
 

@@ -152,6 +152,20 @@ extension Reply {
             framing: .contentLength, [.text(Chunks.error("upstream says \(status)", type: "stub_error")), .silence])
     }
 
+    /// An error with more text than `limits.event` allows, behind which nothing more comes.
+    static func isTooLong(_ status: Int) -> Reply {
+        Reply(
+            status: status, contentType: "application/json",
+            [.text(#"{"error":{"message":""# + String(repeating: "x", count: 1 << 20)), .silence])
+    }
+
+    /// An error whose text stalls.
+    static func breaksOff(_ status: Int, retryAfter: String? = nil) -> Reply {
+        Reply(
+            status: status, contentType: "application/json", fields: retryAfter.map { [("Retry-After", $0)] } ?? [],
+            [.text(#"{"error":{"message":""#), .silence])
+    }
+
     /// Takes the request, sends a head, and closes the connection. Without the head a client may take the connection for one that
     /// died while it was kept, and ask again by itself.
     static let closes = Reply([.close])

@@ -92,6 +92,35 @@ let statusRows: [Row] =
             "a refusal after a failure", does: [[.status(500)], [.status(400)], never], calls: [1, 2],
             gets: .error(400, type: "stub_error", code: nil), tried: ["one failed.500", "two refused.400"],
             ending: "refused.400"),
+        Row(
+            "503 with too long a text, then the next target", does: [[.isTooLong(503)], [.says("b")], never], calls: [1, 2],
+            cancels: [0], gets: said("b"), tried: ["one failed.503", "two won"]),
+        Row(
+            "503 whose text stalls, then the next target", does: [[.breaksOff(503)], [.says("b")], never], calls: [1, 2],
+            cancels: [0], gets: said("b"), tried: ["one failed.503", "two won"]),
+        Row(
+            "503 whose text stalls, and a retry", "retries = 1", does: [[.breaksOff(503), .says("a")], never, never],
+            calls: [1, 1], cancels: [0], gets: said("a"), tried: ["one failed.503", "one won"]),
+        Row(
+            "all errors have too long a text", targets: #""one", "two""#, does: [[.isTooLong(500)], [.isTooLong(503)]],
+            calls: [1, 2], cancels: [0, 1], gets: .error(503, type: "upstream_error", code: "upstream_status"),
+            tried: ["one failed.500", "two failed.503"], ending: "failed.503"),
+        Row(
+            "429 whose text stalls, from the only target", targets: #""one""#, does: [[.breaksOff(429, retryAfter: "7")]],
+            calls: [1], cancels: [0], gets: .error(429, type: "rate_limit_error", code: nil), fields: ["Retry-After": "7"],
+            ending: "refused.429"),
+        Row(
+            "400 with too long a text", does: [[.isTooLong(400)], never, never], calls: [1], cancels: [0],
+            gets: .error(400, type: "invalid_request_error", code: nil), ending: "refused.400"),
+        Row(
+            "400 whose text is late",
+            does: [
+                [
+                    Reply(
+                        status: 400, contentType: "application/json",
+                        [.pause(.milliseconds(600)), .text(Chunks.error("late", type: "stub_error"))])
+                ], never, never,
+            ], calls: [1], gets: .error(400, type: "stub_error", code: nil), ending: "refused.400"),
         ends(400, 400, "stub_error", nil, ending: "refused.400"),
         ends(401, 503, "upstream_error", "upstream_key_refused", ending: "key_refused.401"),
         ends(403, 503, "upstream_error", "upstream_key_refused", ending: "key_refused.403"),
