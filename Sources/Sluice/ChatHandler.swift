@@ -57,10 +57,11 @@ final class ChatHandler {
         } catch {
             record.callerLeft = true
         }
+        record.status = reply.sentStatus
         // Before the caller can know that its answer is over, and ask again.
         counters.requestEnded()
         if !record.callerLeft {
-            do { try await reply.finish() } catch { record.callerLeft = true }
+            do { record.status = try await reply.finish() } catch { record.callerLeft = true }
         }
         log.write(record, at: loop.now)
     }

@@ -12,8 +12,14 @@ struct Reply: ~Copyable {
     /// How a streaming caller is told of errors; until that is known to be one, by status.
     var streamErrors: StreamErrors?
 
+    /// The status that the web server has been sent; nil while nothing has left.
+    var sentStatus: Int? { hasSent ? status : nil }
+
     private var response: Response
     private let id: RequestID
+    /// Of the header, which leaves with the first bytes behind it.
+    private var status = 200
+    private var hasSent = false
     /// What leaves together with the response's end: a JSON body, since web servers that have as much as was announced do not wait
     /// for that, and close a connection which they could have kept; or a stream's last events, to save a write.
     private var ending: [UInt8] = []
@@ -43,11 +49,14 @@ struct Reply: ~Copyable {
     /// Sends complete events, or a comment, at once.
     mutating func send(_ bytes: ArraySlice<UInt8>) async throws(FastCGIError) {
         try await response.send(bytes)
+        hasSent = true
     }
 
     /// The same, unless it would have to wait. Whether it has.
     mutating func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
-        try response.sendAtOnce(bytes)
+        guard try response.sendAtOnce(bytes) else { return false }
+        hasSent = true
+        return true
     }
 
     /// Ends a stream with complete events. They leave when the reply is finished, which must be at once.
@@ -59,7 +68,7 @@ struct Reply: ~Copyable {
     /// A comment, which shows the caller that its answer is still on the way.
     mutating func keepAlive() async throws(FastCGIError) {
         if !hasStarted { try await startStream() }
-        try await response.send(Self.keepAliveComment[...])
+        try await send(Self.keepAliveComment[...])
     }
 
     private static let keepAliveComment = [UInt8](": keep-alive\n\n".utf8)
@@ -78,7 +87,7 @@ struct Reply: ~Copyable {
         } else if streamErrors?.form == .sse {
             try await sendEvents(error.bareEvent)
         } else if hasStarted {
-            try await response.send(error.event[...])
+            try await send(error.event[...])
         } else {
             try await respond(error.status, error.body, error.headers)
         }
@@ -86,21 +95,25 @@ struct Reply: ~Copyable {
 
     private mutating func sendEvents(_ events: [UInt8]) async throws(FastCGIError) {
         if !hasStarted { try await startStream() }
-        try await response.send(events[...])
+        try await send(events[...])
     }
 
-    consuming func finish() async throws(FastCGIError) {
+    /// - Returns: the status that the web server has been sent.
+    consuming func finish() async throws(FastCGIError) -> Int {
+        let status = status
         do {
             try await response.finish(sending: ending[...])
         } catch {
             // Clients hang up as soon as they have `[DONE]`; a stream that has been sent is whole all the same.
             if !ending.isEmpty { throw error }
         }
+        return status
     }
 
     private mutating func respond(
         _ status: Int, _ body: [UInt8], _ headers: [(name: String, value: String)]
     ) async throws(FastCGIError) {
+        self.status = status
         try await response.start(
             status: status,
             headers: [

@@ -25,7 +25,7 @@ final class RequestLog {
         append("call", record.call)
         append("route", record.target?.match.description)
         append("upstream", record.target?.upstreamName)
-        append("status", record.error?.status ?? 200)
+        append("status", record.status ?? Self.statusOfNothing)
         append("ending", record.ending)
         if let firstEvent = record.firstEvent { append("first_event", firstEvent - record.start) }
         append("seconds", end - record.start)
@@ -38,6 +38,9 @@ final class RequestLog {
         line.append("}\n")
         writeLine(line)
     }
+
+    /// What nginx logs for a client that closed its connection before any answer; no server sends it.
+    private static let statusOfNothing = 499
 
     private func append(_ tried: [RequestRecord.Try]) {
         appendName("tried")

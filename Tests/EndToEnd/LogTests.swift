@@ -25,7 +25,7 @@ import Testing
                 ["ending": "done", "call": "hume-1"]
             ),
             (chat("whole", members: #","call":{"id":"+15551234567"}"#), ["ending": "done", "call": "nil"]),
-            (chat("cut"), ["ending": "cut", "level": "warning"]),
+            (chat("cut"), ["ending": "cut", "status": "200", "level": "warning"]),
             (chat("refused"), ["ending": "refused.400", "status": "400", "level": "info"]),
             (chat("key"), ["ending": "key_refused.401", "status": "503", "level": "error"]),
             (chat("silent"), ["ending": "timeout.first_token", "status": "503"]),
@@ -69,6 +69,36 @@ import Testing
             }
             let lines = try await requests(in: site, count: 5)
             #expect(lines.map { $0["ending"] as? String } == Array(repeating: "caller_left", count: 5))
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `has the status that a caller got who heard a sentence instead of an error`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.json(Chunks.error("no"), status: 500))
+        try await Site.with(server, upstream: upstream, settings: "spoken_error = \"Sorry.\"\n" + plainSettings) { site in
+            _ = try await site.call(chat()).ended()
+            let line = try await requests(in: site, count: 1).first
+            #expect(line?["status"] as? Int == 200)
+            #expect(line?["ending"] as? String == "failed.500")
+        }
+    }
+
+    /// Behind nginx alone: lighttpd notices that a caller left when it writes.
+    @Test(
+        arguments: WebServer.selected.filter { $0 == .nginx },
+        [(nil, 499), (": keep-alive", 200), ("assistant", 200)] as [(text: String?, status: Int)])
+    func `has the status that a caller got before it left`(server: WebServer, moment: (text: String?, status: Int)) async throws {
+        let upstream = try StubUpstream(moment.text == "assistant" ? Reply([.text(Chunks.role()), .silence]) : .silence)
+        let heartbeat = moment.text == ": keep-alive" ? "20ms" : "0s"
+        try await Site.with(server, upstream: upstream, settings: "heartbeat = \"\(heartbeat)\"\n" + plainSettings) { site in
+            let stream = try site.call(chat())
+            let request = try await upstream.request()
+            if let text = moment.text { try await stream.arrival(of: text) }
+            stream.close()
+            try await request.closedByPeer()
+            let line = try await requests(in: site, count: 1).first
+            #expect(line?["status"] as? Int == moment.status)
+            #expect(line?["ending"] as? String == "caller_left")
         }
     }
 
