@@ -110,8 +110,11 @@ private struct ChunkReader {
     private(set) var chunk = ChatChunk()
     /// The object has a `choices` array.
     private(set) var hasChoices = false
-    /// The object has an `error` that is an object or text, or says `"object":"error"`.
-    private(set) var mayBeError = false
+    /// The object has an `error` that is an object or text, or says `"object":"error"`. Some servers send an empty `error` with
+    /// each chunk: beside `choices` it is none.
+    var mayBeError: Bool { hasError || hasEmptyError && !hasChoices }
+    private var hasError = false
+    private var hasEmptyError = false
     /// Where the last text in a `content` stands, quotes included.
     private(set) var content: Range<Int>?
     private var scanner: JSONScanner
@@ -144,11 +147,12 @@ private struct ChunkReader {
             let value = try scanner.value(data)
             switch key {
             case .usage: chunk.hasUsage = value.kind != .null
-            case .error: mayBeError = mayBeError || value.kind == .object || value.kind == .string
+            case .error where value.kind == .object || value.kind == .string:
+                if value.isEmpty(in: data) { hasEmptyError = true } else { hasError = true }
             // A length of 7 is that of "error": a chunk's longer value is not worth a key.
             case .object:
-                mayBeError =
-                    mayBeError || value.kind == .string && value.range.count == 7 && JSONKey(value.range, in: data) == .error
+                hasError =
+                    hasError || value.kind == .string && value.range.count == 7 && JSONKey(value.range, in: data) == .error
             default: break
             }
         }

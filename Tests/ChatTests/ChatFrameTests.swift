@@ -127,6 +127,22 @@ import Testing
         #expect([error.message, error.type, error.param, error.code] == [message, type, param, code])
     }
 
+    @Test(arguments: ["\"\"", "{}", "{ }", "null", "false"])
+    func `an empty error beside choices is none`(_ empty: String) throws {
+        let choices = #""choices":[{"delta":{"content":"a"},"finish_reason":null}]"#
+        for text in ["{\(choices),\"error\":\(empty)}", "{\"error\":\(empty),\(choices)}"] {
+            #expect(try chunk(text).hasContent)
+        }
+    }
+
+    @Test(arguments: ["\" \"", "{\"code\":null}", "{\"message\":\"\"}"])
+    func `any other error beside choices is one`(_ error: String) {
+        guard case .error = frame("{\"choices\":[],\"error\":\(error)}") else {
+            Issue.record("an error was missed")
+            return
+        }
+    }
+
     @Test func `an error object is kept byte for byte when it has a message`() {
         guard case .error(let error) = frame(#"{"error": {"message" : "n\u006f",  "extra":1.0} }"#) else { return }
         #expect(error.object == bytes(#"{"message" : "n\u006f",  "extra":1.0}"#))

@@ -94,6 +94,9 @@ let streamRules: [Rule] = [
             event(#""choices":[{"index":1,"delta":{"content":"b"}},{"index":0,"delta":{"content":"a"}}]"#), Chunks.finish(),
             Chunks.done,
         ]),
+    streams(
+        "an empty error in each chunk",
+        (start + [Chunks.finish()]).map { $0.replacing("data: {", with: #"data: {"error":"","#) } + [Chunks.done]),
     streams("a refusal", [event(#""choices":[{"index":0,"delta":{"refusal":"No."}}]"#), Chunks.finish(), Chunks.done]),
     streams("a content filter's end", [Chunks.role(), Chunks.finish("content_filter"), Chunks.done]),
     Rule(
