@@ -1,15 +1,41 @@
-/// A voice platform's id of a call, fit for a log: 1 to 64 letters, digits and `-` `_` `.` `:`, and no phone number.
+/// A voice platform's id of a call, fit for a log: 1 to 64 letters, digits and `-` `_` `.` `:`, and no phone number as far as one
+/// can tell.
 package struct CallID: Hashable, Sendable {
     /// As it came.
     package let text: String
 
-    /// Nil for a text of another form. A phone number is told by having no letter, also behind a scheme such as `tel:`.
+    /// Nil for a text of another form. A phone number is told by having no letter, also behind a scheme such as `tel:`, or by
+    /// standing beside a short word, as in `x15551234567`. A UUID of 32 hexadecimal digits has more than that beside any number.
     package init?(_ text: String) {
         let bytes = text.utf8
         guard (1...64).contains(bytes.count), bytes.allSatisfy({ $0.isOfCallID }) else { return nil }
         let number = bytes.suffix { $0 != UInt8(ascii: ":") }
-        guard number.contains(where: { $0.isLetter }) else { return nil }
+        guard number.contains(where: { $0.isLetter }), !bytes.holdsPhoneNumber(besidesAtMost: Self.wordBytes) else { return nil }
         self.text = text
+    }
+
+    /// As long as `conversation`.
+    private static let wordBytes = 12
+}
+
+extension String.UTF8View {
+    /// Whether it has the digits of a phone number, 8 to 15 in a row (ITU-T E.164 has no longer ones) with no letter between
+    /// them, and few other letters and digits.
+    ///
+    /// - Parameter othersMax: how many.
+    package func holdsPhoneNumber(besidesAtMost othersMax: Int) -> Bool {
+        let count = count { $0.isLetter || $0.isDigit }
+        func isNumber(_ run: Int) -> Bool { (8...15).contains(run) && count - run <= othersMax }
+        var run = 0
+        for byte in self {
+            if byte.isDigit {
+                run += 1
+            } else if byte.isLetter {
+                if isNumber(run) { return true }
+                run = 0
+            }
+        }
+        return isNumber(run)
     }
 }
 
@@ -31,11 +57,12 @@ extension ChatRequest {
 extension UInt8 {
     fileprivate var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
 
+    fileprivate var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
+
     fileprivate var isOfCallID: Bool {
         switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"):
-            true
-        default: isLetter
+        case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"): true
+        default: isLetter || isDigit
         }
     }
 }

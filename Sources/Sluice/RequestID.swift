@@ -1,13 +1,17 @@
 // The name under which one request is found again: in the response, in the log, and at the upstream.
 
+import Chat
 import Synchronization
 
 struct RequestID: Equatable, Sendable, CustomStringConvertible {
     let description: String
 
-    /// The caller's own `X-Request-Id` when it is sane (1 to 128 letters, digits, `-`, `_`, `.`, `:`), else a fresh random one.
+    /// The caller's own `X-Request-Id` when it is sane (1 to 128 letters, digits, `-`, `_`, `.`, `:`) and no phone number, which
+    /// may not be logged; else a fresh random one.
     init(callers: String?) {
-        if let callers, (1...128).contains(callers.utf8.count), callers.utf8.allSatisfy(Self.isSane) {
+        if let callers, (1...128).contains(callers.utf8.count), callers.utf8.allSatisfy(Self.isSane),
+            !callers.utf8.holdsPhoneNumber(besidesAtMost: 0)
+        {
             description = callers
         } else {
             description = Self.fresh()
