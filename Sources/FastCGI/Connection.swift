@@ -14,12 +14,14 @@ import Glibc
 ///
 /// Bytes are read when they come, also while an answer is written: they tell that the caller left.
 @safe package final class Connection {
+    /// How long the peer may take.
     package struct Timeouts: Equatable, Sendable {
         /// From a request's first byte to its last.
         package var request: Duration
         /// Until a slow peer takes bytes again.
         package var write: Duration
 
+        /// A minute for a request and half of one for a write, unless told otherwise.
         package init(request: Duration = .seconds(60), write: Duration = .seconds(30)) {
             self.request = request
             self.write = write

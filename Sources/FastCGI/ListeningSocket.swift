@@ -6,6 +6,7 @@ import Glibc
 
 /// A listening socket. Each worker watches it; a unix socket's path is removed when the last of them lets go.
 package final class ListeningSocket: Sendable {
+    /// Where it listens.
     package let address: ListenAddress
     let descriptor: Descriptor
     /// Whether connections are TCP's, and need its options.

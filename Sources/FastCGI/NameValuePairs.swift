@@ -7,6 +7,7 @@ package struct NameValuePairs: Sendable {
     private let bytes: [UInt8]
     private var position = 0
 
+    /// - Parameter bytes: a whole stream's content, unchecked.
     package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// The ranges of the next pair in the bytes; `nil` at the end.

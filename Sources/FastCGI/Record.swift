@@ -25,17 +25,25 @@ package enum ProtocolStatus: UInt8, Sendable {
 
 /// A record's first eight bytes (FastCGI 1.0 §3.3).
 package struct RecordHeader: Equatable, Sendable {
+    /// In bytes.
     package static let size = 8
+    /// The only version of the protocol.
     package static let version: UInt8 = 1
+    /// What two bytes of length can say.
     package static let contentBytesMax = 65_535
 
+    /// As it came; the scanner refuses any but the one above.
     package var version = RecordHeader.version
+    /// A `RecordType`, or a number that is none.
     package var type: UInt8
     /// 0 marks a management record.
     package var requestID: UInt16
+    /// In bytes, up to `contentBytesMax`.
     package var contentLength: Int
+    /// Bytes behind the content that mean nothing, up to 255.
     package var paddingLength: Int
 
+    /// A header of this version; lengths in bytes.
     package init(_ type: RecordType, requestID: UInt16, contentLength: Int, paddingLength: Int = 0) {
         self.type = type.rawValue
         self.requestID = requestID
@@ -43,6 +51,8 @@ package struct RecordHeader: Equatable, Sendable {
         self.paddingLength = paddingLength
     }
 
+    /// Reads a header, whatever is in it.
+    ///
     /// - Precondition: eight bytes.
     package init(_ bytes: Span<UInt8>) {
         version = bytes[0]
@@ -52,6 +62,9 @@ package struct RecordHeader: Equatable, Sendable {
         paddingLength = Int(bytes[6])
     }
 
+    /// Appends its eight bytes.
+    ///
+    /// - Precondition: the lengths are in their ranges.
     package func append(to bytes: inout [UInt8]) {
         bytes.append(version)
         bytes.append(type)
@@ -76,6 +89,9 @@ extension [UInt8] {
         appendRecord(type, requestID: requestID)
     }
 
+    /// Appends one record without padding; without content it ends a stream.
+    ///
+    /// - Precondition: at most `RecordHeader.contentBytesMax` bytes.
     package mutating func appendRecord(_ type: RecordType, requestID: UInt16, content: ArraySlice<UInt8> = []) {
         RecordHeader(type, requestID: requestID, contentLength: content.count).append(to: &self)
         append(contentsOf: content)

@@ -23,6 +23,7 @@ package enum Refusal: Error, Equatable, Sendable {
 
 /// A request that the scanner has checked in full. Its parameters are what libfcgi then parses.
 package struct ScannedRequest: Equatable, Sendable {
+    /// The peer's name for it on this connection; not 0.
     package var id: UInt16
     /// `FCGI_KEEP_CONN`: the connection stays open after the answer.
     package var keepsConnection: Bool
@@ -30,6 +31,7 @@ package struct ScannedRequest: Equatable, Sendable {
     package var parameters: [UInt8] = []
     /// The STDIN stream; empty when it went over the limit.
     package var body: [UInt8] = []
+    /// It went over `RecordScanner.Limits.bodyBytesMax`.
     package var isBodyTooLarge = false
 }
 
@@ -48,12 +50,16 @@ package enum ScanResult: Equatable, Sendable {
 /// libfcgi trusts its peer: a repeated name in GET_VALUES or a huge length ends the process, and an answer given before the
 /// body was read lets body bytes be parsed as records. So it never sees a record that has not passed here.
 package struct RecordScanner: Sendable {
+    /// What a peer may send at most.
     package struct Limits: Equatable, Sendable {
+        /// The PARAMS stream of one request. Above it the connection is closed (`Refusal.parametersTooLarge`).
         package var parametersBytesMax: Int
+        /// The STDIN stream of one request. Above it the body is dropped as it comes, and the request is still answered.
         package var bodyBytesMax: Int
         /// Told to a server that asks with GET_VALUES; nothing else hangs on it here.
         package var requestsMax: Int
 
+        /// 64 KiB of parameters, 8 MiB of body and 4096 requests, unless told otherwise.
         package init(parametersBytesMax: Int = 64 << 10, bodyBytesMax: Int = 8 << 20, requestsMax: Int = 4096) {
             self.parametersBytesMax = parametersBytesMax
             self.bodyBytesMax = bodyBytesMax
@@ -76,6 +82,7 @@ package struct RecordScanner: Sendable {
     /// The content of a record that is looked at as a whole: BEGIN_REQUEST or a management record.
     private var content: [UInt8] = []
 
+    /// A scanner for a fresh connection.
     package init(limits: Limits) { self.limits = limits }
 
     /// Between requests, with no byte of the next one taken. Padding that is still due changes nothing about that.

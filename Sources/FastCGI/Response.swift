@@ -19,6 +19,7 @@ package struct Response: ~Copyable {
     /// Whether the header has been written; from then on an error can only be told inside the body.
     package private(set) var hasStarted = false
 
+    /// Of the request that the connection has handed over; one each.
     package init(on connection: Connection) { self.connection = connection }
 
     /// Writes the header. It leaves with the first `send`, which may be an empty one.

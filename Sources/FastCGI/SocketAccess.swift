@@ -19,6 +19,7 @@ package struct SocketAccess: Equatable, Sendable {
     /// overflow user, 65534, which is `nobody` to most systems.
     package var allowedUsers: [String]
 
+    /// The path's owner and group may connect, unless told otherwise.
     package init(mode: mode_t = 0o660, group: String? = nil, allowedUsers: [String] = []) {
         self.mode = mode
         self.group = group

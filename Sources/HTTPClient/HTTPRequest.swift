@@ -2,8 +2,10 @@
 
 /// One request to an upstream.
 package struct HTTPRequest: Sendable {
+    /// The methods that there is a use for (RFC 9110 §9.3).
     package enum Method: Sendable { case head, get, post }
 
+    /// `post` alone has a body.
     package var method: Method
     /// Absolute, `http` or `https`, already percent-encoded. User information in it becomes basic authorization.
     package var url: String
@@ -18,6 +20,7 @@ package struct HTTPRequest: Sendable {
     /// Whether it makes a connection of its own, which others may use after it.
     var isFirstOfConnection = false
 
+    /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(
         _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
         connectTimeout: Duration, totalTimeout: Duration

@@ -7,9 +7,11 @@ package import EventLoop
 ///
 /// It belongs to its loop's thread, and so does everything made by it.
 package final class Session {
+    /// Trust, and limits in the units that their names say.
     package struct Configuration: Sendable {
         /// A file of trusted certificates (PEM) in place of the system's.
         package var caFile: String?
+        /// `User-Agent` of requests that bring none.
         package var userAgent = "sluice"
         /// Open connections, busy ones counted: above it each transfer that ends closes the longest idle one.
         package var connectionsMax = 4096
@@ -23,9 +25,11 @@ package final class Session {
         /// With so much unread, an HTTP/2 response fails: pausing it would stall the other streams of its connection.
         package var unreadMultiplexedBytesMax = 4 << 20
 
+        /// The system's certificates and the limits above.
         package init() {}
     }
 
+    /// On whose thread all of this happens.
     package let loop: EventLoop
     let configuration: Configuration
     /// Buffers between two bursts of bytes, so that a silent transfer owns none.

@@ -11,6 +11,7 @@ import Glibc
 /// well, which keeps the server from closing it. HTTP/1 has none, since a call that came meanwhile would find the connections
 /// busy: those that the server closes are replaced. The kernel's keep-alive finds out when a peer is silently gone.
 package final class WarmConnections {
+    /// The pace at which connections are looked after.
     package struct Times: Sendable {
         /// Between two looks at the sockets, which ask the kernel only.
         package var look = Duration.seconds(1)
@@ -21,6 +22,7 @@ package final class WarmConnections {
         /// The longest pause for an origin that is down or does not keep connections. It begins with `look` and doubles.
         package var pauseMax = Duration.seconds(60)
 
+        /// The times above.
         package init() {}
     }
 
