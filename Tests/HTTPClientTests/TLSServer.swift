@@ -5,24 +5,23 @@ import Glibc
 
 /// An nginx of the test's own, in a temporary directory, in front of a script.
 final class TLSServer {
-    let port: UInt16
+    private(set) var port: UInt16 = 0
     let directory: URL
     /// The certificate is for `localhost` only, and signed by itself.
     var certificateFile: String { directory.appending(path: "certificate.pem").path }
     var url: String { "https://localhost:\(port)/" }
-    private let nginx = Process()
+    private var nginx = Process()
 
     /// - Parameters:
     ///   - backend: the port of 127.0.0.1 that nginx passes requests on to.
     ///   - rules: more lines for the configuration of the server.
     init(backend: UInt16, protocols: String = "http2", rules: String = "") throws {
-        let (descriptor, port) = try listen(backlog: 1)
-        close(descriptor)
-        self.port = port
         directory = FileManager.default.temporaryDirectory.appending(path: "sluice-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try makeCertificate()
-        try start(backend, protocols, rules)
+        // Somebody else may take the port before nginx does.
+        for _ in 0..<5 where try start(backend, protocols, rules) { return }
+        throw POSIXError(.EADDRINUSE)
     }
 
     deinit {
@@ -49,8 +48,12 @@ final class TLSServer {
         guard process.terminationStatus == 0 else { throw POSIXError(.ECHILD) }
     }
 
-    /// Returns when nginx accepts connections: it listens before it forks, and its pid file comes after that.
-    private func start(_ backend: UInt16, _ protocols: String, _ rules: String) throws {
+    /// Returns when nginx accepts connections, since its pid file comes after it listens, or when it has given up.
+    private func start(_ backend: UInt16, _ protocols: String, _ rules: String) throws -> Bool {
+        let (descriptor, port) = try listen(backlog: 1)
+        close(descriptor)
+        self.port = port
+        nginx = Process()
         let path = directory.path
         let configuration = """
             daemon off; master_process off; pid \(path)/pid; error_log \(path)/error.log;
@@ -77,6 +80,6 @@ final class TLSServer {
         (nginx.standardOutput, nginx.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
         try nginx.run()
         while !FileManager.default.fileExists(atPath: "\(path)/pid"), nginx.isRunning { sched_yield() }
-        guard nginx.isRunning else { throw POSIXError(.ECHILD) }
+        return nginx.isRunning
     }
 }
