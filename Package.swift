@@ -28,9 +28,13 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi, libcurl and libc.
+            // Their functions are looked up at the start, not in the first request, and the table of them is read-only from then on.
             linkerSettings: [
                 .unsafeFlags(
-                    ["-L\(Context.packageDirectory)/deploy/static", "-Xclang-linker", "-static-libgcc", "-Xlinker", "-s"],
+                    [
+                        "-L\(Context.packageDirectory)/deploy/static", "-Xclang-linker", "-static-libgcc", "-Xlinker", "-s",
+                        "-Xlinker", "-z", "-Xlinker", "now",
+                    ],
                     .when(configuration: .release))
             ]),
 
