@@ -1,5 +1,6 @@
-// Descriptors that close once, and failed system calls as errors.
+// Descriptors that close once, failed system calls as errors, and the cores that there are.
 
+import CLinux
 import Glibc
 
 /// An owned file descriptor, closed when its value ends.
@@ -45,4 +46,13 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         guard result >= 0 else { throw SystemError(operation) }
         return result
     }
+}
+
+/// The cores that this process may run on, at least one. A service manager or a container may give it fewer than there are.
+package func processorCount() -> Int {
+    var cores = cpu_set_t()
+    let size = MemoryLayout<cpu_set_t>.size
+    // More than 1,024 cores do not fit the set; then all of them count.
+    guard unsafe sched_getaffinity(0, size, &cores) == 0 else { return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+    return unsafe withUnsafeBytes(of: cores) { unsafe $0.reduce(0) { $0 + $1.nonzeroBitCount } }
 }

@@ -1,17 +1,7 @@
 // What the machine offers, and what the process may use of it.
 
-import CLinux
 import EventLoop
 import Glibc
-
-/// The cores that this process may run on, at least one. A service manager or a container may give it fewer than there are.
-func processorCount() -> Int {
-    var cores = cpu_set_t()
-    let size = MemoryLayout<cpu_set_t>.size
-    // More than 1,024 cores do not fit the set; then all of them count.
-    guard unsafe sched_getaffinity(0, size, &cores) == 0 else { return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-    return unsafe withUnsafeBytes(of: cores) { unsafe $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-}
 
 /// Raises the limit of open descriptors as far as allowed, and returns it. Each stream takes two.
 func raiseDescriptorLimit() throws(SystemError) -> Int {

@@ -2,6 +2,7 @@
 
 import Chat
 import Choosing
+import EventLoop
 import FastCGI
 import Logging
 
