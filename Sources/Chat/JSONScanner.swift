@@ -220,12 +220,9 @@ extension JSONScanner {
     /// Steps over one digit or more.
     @inline(__always)
     private mutating func skipDigits(_ document: Span<UInt8>) throws(JSONError) {
-        guard isDigit(byte(document)) else { throw unexpected(document, .badNumber) }
-        repeat { offset &+= 1 } while isDigit(byte(document))
+        guard byte(document).isDigit else { throw unexpected(document, .badNumber) }
+        repeat { offset &+= 1 } while byte(document).isDigit
     }
-
-    @inline(__always)
-    private func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
 
     /// The byte at the offset; 0, which no grammar rule allows, at the end.
     @inline(__always)

@@ -28,3 +28,9 @@ extension Span<UInt8> {
         return true
     }
 }
+
+extension UInt8 {
+    /// Whether it is an ASCII digit.
+    @inline(__always)
+    var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
+}

@@ -9,7 +9,7 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
     /// The caller's own `X-Request-Id` when it is sane (1 to 128 letters, digits, `-`, `_`, `.`, `:`) and no phone number, which
     /// may not be logged; else a fresh random one.
     init(callers: String?) {
-        if let callers, (1...128).contains(callers.utf8.count), callers.utf8.allSatisfy(Self.isSane),
+        if let callers, (1...128).contains(callers.utf8.count), callers.utf8.allSatisfy(\.isOfID),
             !callers.utf8.holdsPhoneNumber(besidesAtMost: 0)
         {
             description = callers
@@ -31,14 +31,5 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
             }
         }
         return String(decoding: text, as: UTF8.self)
-    }
-
-    private static func isSane(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"):
-            true
-        default: byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
-        }
     }
 }
