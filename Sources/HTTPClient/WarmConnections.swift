@@ -99,11 +99,14 @@ package final class WarmConnections {
 
     /// HTTP/2 may have a use for a connection with unread bytes, HTTP/1 has none.
     private func forgetLost() -> Bool {
-        let lost = idle.filter { !isIntact($0) }
-        guard !lost.isEmpty else { return false }
-        idle.removeAll { !isIntact($0) }
+        var lost: [IdleConnection] = []
+        idle.removeAll { connection in
+            if isIntact(connection) { return false }
+            lost.append(connection)
+            return true
+        }
         if isMultiplexed == false { for connection in lost where connection.isOpen { connection.end() } }
-        return true
+        return !lost.isEmpty
     }
 
     /// A connection that a call uses shows by the call what becomes of it.
