@@ -8,7 +8,7 @@ extension EasyHandle {
     func configure(_ configuration: Session.Configuration) {
         useErrorText()
         setRules()
-        setConnection()
+        setSocket()
         setTrust(configuration.caFile)
         set(CURLOPT_USERAGENT, configuration.userAgent)
         set(CURLOPT_BUFFERSIZE, configuration.receiveBufferBytes)
@@ -84,7 +84,7 @@ extension EasyHandle {
         set(CURLOPT_UPLOAD_BUFFERSIZE, 16 << 10)
     }
 
-    private func setConnection() {
+    private func setSocket() {
         set(CURLOPT_TCP_NODELAY, 1)
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_TCP_KEEPIDLE, 30)

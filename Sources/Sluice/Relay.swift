@@ -182,7 +182,7 @@ final class Relay {
     /// Never inlined: the task's frame, which lives as long as the stream, would have room for all that is needed here.
     @inline(never)
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
-        let stretch = (opening.isEmpty ? nil : nextOpening()) ?? scanner.next(from: start)
+        let stretch = opening.isEmpty ? scanner.next(from: start) : nextOpening()
         if stretch.hasEvent {
             lastEvent = loop.now
             firstEvent = firstEvent ?? lastEvent
@@ -190,10 +190,10 @@ final class Relay {
         return stretch
     }
 
-    private func nextOpening() -> EventScanner.Stretch? {
+    private func nextOpening() -> EventScanner.Stretch {
         // An empty slice would still hold all that was in it.
         defer { if opening.isEmpty { opening = [] } }
-        return opening.popFirst()
+        return opening.removeFirst()
     }
 
     /// - Parameter isLast: whether nothing follows, and nothing is waited for.
