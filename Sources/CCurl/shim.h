@@ -18,6 +18,12 @@ static inline CURLcode curl_easy_setopt_data(CURL *handle, CURLoption option, cu
 static inline CURLcode curl_easy_setopt_prereq(CURL *handle, curl_prereq_callback value) {
     return curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, value);
 }
+static inline CURLcode curl_easy_setopt_sockopt(CURL *handle, curl_sockopt_callback value) {
+    return curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, value);
+}
+static inline CURLcode curl_easy_setopt_closesocket(CURL *handle, curl_closesocket_callback value) {
+    return curl_easy_setopt(handle, CURLOPT_CLOSESOCKETFUNCTION, value);
+}
 
 // curl_easy_getinfo(3)
 static inline CURLcode curl_easy_getinfo_long(CURL *handle, CURLINFO info, long *value) {

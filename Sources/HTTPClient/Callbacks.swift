@@ -1,6 +1,7 @@
 // Where libcurl calls in. Each function finds its object and hands over; none makes libcurl act.
 
 import CCurl
+import Glibc
 
 /// `CURLOPT_WRITEFUNCTION`
 func bodyArrived(_ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ data: UnsafeMutableRawPointer?) -> Int {
@@ -27,6 +28,18 @@ func connectionMade(
     let connection = Connection(localPort: localPort, peerPort: peerPort, peer: unsafe String(cString: peer))
     unsafe Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().connected(over: connection)
     return CURL_PREREQFUNC_OK
+}
+
+/// `CURLOPT_SOCKOPTFUNCTION`: libcurl has a socket for a connection to come.
+func connectionOpened(_ data: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ purpose: curlsocktype) -> Int32 {
+    if let data = unsafe data { unsafe Unmanaged<Session>.fromOpaque(data).takeUnretainedValue().opened(socket) }
+    return CURL_SOCKOPT_OK
+}
+
+/// `CURLOPT_CLOSESOCKETFUNCTION`: for those sockets alone, and in place of closing them.
+func connectionClosed(_ data: UnsafeMutableRawPointer?, _ socket: curl_socket_t) -> Int32 {
+    if let data = unsafe data { unsafe Unmanaged<Session>.fromOpaque(data).takeUnretainedValue().willClose(socket) }
+    return close(socket)
 }
 
 /// `CURLMOPT_SOCKETFUNCTION`

@@ -41,6 +41,10 @@ import EventLoop
         _ = unsafe curl_easy_setopt_prereq(pointer, function)
     }
 
+    func setAfterOpening(calling function: curl_sockopt_callback) { _ = unsafe curl_easy_setopt_sockopt(pointer, function) }
+
+    func setToClose(calling function: curl_closesocket_callback) { _ = unsafe curl_easy_setopt_closesocket(pointer, function) }
+
     /// - Parameter line: UTF-8, and a 0 at its end. libcurl keeps a copy.
     func addHeader(_ line: [UInt8]) throws(HTTPError) {
         let list = unsafe line.withUnsafeBufferPointer { buffer in

@@ -30,6 +30,15 @@ extension EasyHandle {
         setConnection(for: request)
     }
 
+    /// Whom the callbacks tell about connections, also about those that outlive the handle. Not retained.
+    func report(to session: Session) {
+        let data = unsafe Unmanaged.passUnretained(session).toOpaque()
+        unsafe set(CURLOPT_SOCKOPTDATA, to: data)
+        unsafe set(CURLOPT_CLOSESOCKETDATA, to: data)
+        unsafe setAfterOpening(calling: connectionOpened)
+        unsafe setToClose(calling: connectionClosed)
+    }
+
     /// Whom the callbacks tell about the transfer. Not retained.
     func call(_ transfer: Transfer) { unsafe setCallbackData(Unmanaged.passUnretained(transfer).toOpaque()) }
 

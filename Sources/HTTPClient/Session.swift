@@ -36,7 +36,7 @@ package final class Session {
     var spareBuffers = SpareBuffers()
     private var multi: MultiHandle?
     private var timer: Timer?
-    private var watches: [curl_socket_t: Watch] = [:]
+    private var sockets: [curl_socket_t: Socket] = [:]
     private var spareHandles: [EasyHandle] = []
     private var transfers: [Transfer] = []
     /// Transfers that a callback wants to end, until libcurl has returned and they can be removed.
@@ -84,8 +84,8 @@ package final class Session {
         while let transfer = transfers.last { transfer.cancel() }
         spareHandles = []
         multi?.stopReporting()
-        for watch in watches.values { watch.cancel() }
-        watches = [:]
+        for socket in sockets.values { socket.watch?.cancel() }
+        sockets = [:]
         timer?.cancel()
         timer = nil
         multi = nil
@@ -120,6 +120,7 @@ extension Session {
     private func makeHandle(_ multi: MultiHandle) throws(HTTPError) -> EasyHandle {
         let handle = try EasyHandle()
         handle.configure(configuration)
+        handle.report(to: self)
         multi.shareSessions(with: handle)
         return handle
     }
@@ -165,30 +166,69 @@ extension Session {
 // MARK: - Readiness and time
 
 extension Session {
+    /// One of libcurl's sockets.
+    private struct Socket {
+        /// It stays between two transfers, which saves each of them two system calls.
+        var watch: Watch?
+        /// Whether a transfer waits for something on it.
+        var isUsed = false
+        /// libcurl tells when it closes a connection. Its resolver's sockets it closes without a word.
+        let isConnection: Bool
+    }
+
+    /// From a callback of libcurl: a connection is about to be made with it.
+    func opened(_ socket: curl_socket_t) {
+        willClose(socket)
+        sockets[socket] = Socket(isConnection: true)
+    }
+
+    /// From a callback of libcurl: its number may serve something else from now on.
+    func willClose(_ socket: curl_socket_t) { sockets.removeValue(forKey: socket)?.watch?.cancel() }
+
     /// From a callback of libcurl: what it wants to know about a socket of its own.
-    func watch(_ socket: curl_socket_t, _ what: Int32, for transfer: Transfer?) {
+    func watch(_ number: curl_socket_t, _ what: Int32, for transfer: Transfer?) {
         let interest: Readiness =
             switch what {
             case CURL_POLL_IN: .readable
             case CURL_POLL_OUT: .writable
             default: [.readable, .writable]
             }
+        var socket = sockets[number] ?? Socket(isConnection: false)
+        socket.isUsed = true
         do {
-            if let watch = watches[socket] { return try watch.update(interest) }
-            // `close()` cancels the watches before the session ends.
-            watches[socket] = try Watch(socket, for: interest, on: loop) { [unowned(unsafe) self] readiness in
-                unsafe self.act(on: socket, events: readiness.events)
+            if let watch = socket.watch {
+                try watch.update(interest)
+            } else {
+                // `close()` cancels the watches before the session ends.
+                socket.watch = try Watch(number, for: interest, on: loop) { [unowned(unsafe) self] readiness in
+                    unsafe self.changed(number, readiness)
+                }
             }
         } catch {
             if let transfer { doom(transfer, .unavailable(reason: error.description)) }
         }
+        sockets[number] = socket
     }
 
-    /// From a callback of libcurl, before it closes the socket or keeps it for later.
-    func unwatch(_ socket: curl_socket_t) { watches.removeValue(forKey: socket)?.cancel() }
+    /// From a callback of libcurl: no transfer waits for anything on it.
+    func unwatch(_ number: curl_socket_t) {
+        guard let socket = sockets[number] else { return }
+        if socket.isConnection {
+            sockets[number]?.isUsed = false
+        } else {
+            willClose(number)
+        }
+    }
 
     /// Whether libcurl waits for something on the socket: a transfer uses it.
-    func isWatched(_ socket: curl_socket_t) -> Bool { watches[socket] != nil }
+    func isUsed(_ socket: curl_socket_t) -> Bool { sockets[socket]?.isUsed == true }
+
+    private func changed(_ socket: curl_socket_t, _ readiness: Readiness) {
+        if isUsed(socket) { return act(on: socket, events: readiness.events) }
+        // Its end, or what libcurl reads when it next has a use for it.
+        sockets[socket]?.watch?.cancel()
+        sockets[socket]?.watch = nil
+    }
 
     /// From a callback of libcurl: when to call it again at the latest.
     func setTimer(_ milliseconds: Int) {

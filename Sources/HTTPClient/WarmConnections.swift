@@ -111,20 +111,20 @@ package final class WarmConnections {
 
     /// A connection that a call uses shows by the call what becomes of it.
     private func isIntact(_ connection: IdleConnection) -> Bool {
-        connection.isOpen && (session.isWatched(connection.socket) || !connection.hasUnreadBytes)
+        connection.isOpen && (session.isUsed(connection.socket) || !connection.hasUnreadBytes)
     }
 
     /// How many must be opened. Calls share a connection over HTTP/2; over HTTP/1 one that is in use is not ready.
     private var missing: Int {
         switch isMultiplexed {
         case nil, true?: idle.isEmpty ? 1 : 0
-        case false?: max(0, count - idle.count { !session.isWatched($0.socket) })
+        case false?: max(0, count - idle.count { !session.isUsed($0.socket) })
         }
     }
 
     private var mustRefresh: Bool {
         guard isMultiplexed == true else { return false }
-        if idle.contains(where: { session.isWatched($0.socket) }) { setRefresh() }
+        if idle.contains(where: { session.isUsed($0.socket) }) { setRefresh() }
         return session.loop.now >= refreshDue
     }
 
