@@ -3,11 +3,14 @@
 import CCurl
 import EventLoop
 
-/// A `CURL *`, its error text and its list of headers. Used for one request after another, it saves what making it costs.
+/// A `CURL *`, its error text, its list of headers and its URL. Used for one request after another, it saves what making it costs.
 @safe final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
     private var headers: UnsafeMutablePointer<curl_slist>?
+    private var url = ""
+    /// The same, parsed: libcurl would otherwise parse it and put it together again for each request.
+    private var parsedURL: OpaquePointer?
 
     /// - Throws: `HTTPError.unavailable` when memory is out.
     init() throws(HTTPError) {
@@ -19,6 +22,7 @@ import EventLoop
     deinit {
         unsafe curl_easy_cleanup(pointer)
         unsafe curl_slist_free_all(headers)
+        unsafe curl_url_cleanup(parsedURL)
         unsafe errorText.deallocate()
     }
 
@@ -44,6 +48,23 @@ import EventLoop
     func setAfterOpening(calling function: curl_sockopt_callback) { _ = unsafe curl_easy_setopt_sockopt(pointer, function) }
 
     func setToClose(calling function: curl_closesocket_callback) { _ = unsafe curl_easy_setopt_closesocket(pointer, function) }
+
+    /// Costs nothing when it is the last request's.
+    ///
+    /// - Throws: `HTTPError.invalidRequest` when libcurl cannot parse it, `.unavailable` when memory is out.
+    func setURL(_ url: String) throws(HTTPError) {
+        guard url != self.url else { return }
+        if unsafe parsedURL == nil { unsafe parsedURL = unsafe curl_url() }
+        guard let parser = unsafe parsedURL else { throw .unavailable(reason: "out of memory") }
+        self.url = ""
+        guard unsafe curl_url_set(parser, CURLUPART_URL, url, 0) == CURLUE_OK else {
+            throw .invalidRequest(reason: "the URL cannot be parsed")
+        }
+        // Of the text libcurl keeps a copy, which it takes for that of the parsed one.
+        set(CURLOPT_URL, url)
+        unsafe set(CURLOPT_CURLU, to: UnsafeMutableRawPointer(parser))
+        self.url = url
+    }
 
     /// - Parameter line: UTF-8, and a 0 at its end. libcurl keeps a copy.
     func addHeader(_ line: [UInt8]) throws(HTTPError) {

@@ -106,7 +106,7 @@ extension Session {
         guard let multi else { throw .unavailable(reason: "the session is closed") }
         try request.validate()
         let handle = if let spare = spareHandles.popLast() { spare } else { try makeHandle(multi) }
-        try handle.prepare(for: request)
+        try handle.prepare(for: request, userAgent: configuration.userAgent)
         if hasWarmConnections { handle.useConnectionsOfAnyAge() }
         let transfer = Transfer(request.outline, handle, waking: wakeup, in: self)
         let code = callLibcurl { multi.add(handle) }
