@@ -15,6 +15,8 @@ package struct Readiness: OptionSet, Sendable {
     package static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
     /// Always reported.
     package static let error = Readiness(rawValue: EPOLLERR.rawValue)
+    /// All after which there is something to read, the end and an error among it.
+    package static let anythingToRead: Readiness = [.readable, .peerClosed, .hangUp, .error]
     /// Of the loops that watch one listening descriptor the kernel wakes one, not all.
     package static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
 }

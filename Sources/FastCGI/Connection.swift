@@ -87,7 +87,7 @@ import Glibc
         unsafe handle = .allocate(capacity: 1)
         _ = unsafe FCGX_InitRequest(handle, -1, 0)
         watch = try Watch(self.descriptor.number, for: [.readable, .peerClosed], on: loop) { [unowned self] readiness in
-            if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { receive() }
+            if !readiness.isDisjoint(with: .anythingToRead) { receive() }
             if readiness.contains(.writable) { wakeup.wake() }
         }
     }
@@ -220,9 +220,11 @@ import Glibc
     }
 
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
-    func parameter(_ name: String, of number: Int) -> String? {
+    func parameter(_ name: StaticString, of number: Int) -> String? {
         guard isAnswering, number == requestNumber, let list = unsafe handle.pointee.envp else { return nil }
-        guard let value = unsafe FCGX_GetParam(name, list) else { return nil }
+        guard let value = unsafe FCGX_GetParam(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), list) else {
+            return nil
+        }
         return unsafe String(cString: value)
     }
 

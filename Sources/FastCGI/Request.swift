@@ -10,7 +10,7 @@ package struct Request {
     package let isBodyTooLarge: Bool
 
     /// A CGI variable (RFC 3875 §4.1) or `HTTP_…` header; `nil` when absent.
-    package subscript(_ name: String) -> String? { connection.parameter(name, of: number) }
+    package subscript(_ name: StaticString) -> String? { connection.parameter(name, of: number) }
 
     /// Frees the parameters and the body: a stream that goes on for minutes needs neither.
     package func release() { connection.releaseRequest(number) }

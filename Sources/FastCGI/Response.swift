@@ -32,7 +32,7 @@ package struct Response: ~Copyable {
         head.reserveCapacity(512)
         head.appendHeader("Status", String(status))
         for (name, value) in headers { head.appendHeader(name, value) }
-        head.append(contentsOf: "\r\n".utf8)
+        head.appendLineBreak()
         try await connection.write(head[...], flushes: false)
     }
 
@@ -83,14 +83,25 @@ package struct ResponseWriter {
 extension [UInt8] {
     /// Appends a header's line, unless a CR, LF or NUL in it would break it.
     fileprivate mutating func appendHeader(_ name: String, _ value: String) {
-        let start = count
+        guard name.isWithoutBreak, value.isWithoutBreak else { return }
         append(contentsOf: name.utf8)
-        append(contentsOf: ": ".utf8)
+        append(UInt8(ascii: ":"))
+        append(UInt8(ascii: " "))
         append(contentsOf: value.utf8)
-        for index in start..<count where self[index] == 10 || self[index] == 13 || self[index] == 0 {
-            return removeSubrange(start...)
-        }
-        append(contentsOf: "\r\n".utf8)
+        appendLineBreak()
+    }
+
+    fileprivate mutating func appendLineBreak() {
+        append(UInt8(ascii: "\r"))
+        append(UInt8(ascii: "\n"))
+    }
+}
+
+extension String {
+    fileprivate var isWithoutBreak: Bool {
+        let bytes = utf8Span.span
+        for index in bytes.indices where bytes[index] == 0x0A || bytes[index] == 0x0D || bytes[index] == 0 { return false }
+        return true
     }
 }
 

@@ -76,12 +76,13 @@ struct LogClock {
 extension [UInt8] {
     /// Appends a number that is not negative, with zeros before it up to a number of digits.
     mutating func append(decimal number: Int, digits: Int = 1) {
-        let start = count
-        var rest = number.magnitude
-        repeat {
-            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        } while rest > 0 || count - start < digits
-        self[start...].reverse()
+        let number = number.magnitude
+        var unit: UInt = 1
+        for _ in 1..<digits { unit *= 10 }
+        while number / unit >= 10 { unit *= 10 }
+        while unit > 0 {
+            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / unit % 10))
+            unit /= 10
+        }
     }
 }

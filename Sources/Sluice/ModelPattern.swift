@@ -7,6 +7,7 @@ struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     let description: String
     /// Whether this is one model's own name.
     let isExact: Bool
+    private let isAny: Bool
     /// What stands ahead of the first character that is special.
     private let prefix: String
 
@@ -14,10 +15,12 @@ struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         description = text
         let special = text.utf8.firstIndex { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
         isExact = special == nil
+        isAny = text == "*"
         prefix = String(text[..<(special ?? text.endIndex)])
     }
 
     func matches(_ model: String) -> Bool {
+        if isAny { return true }
         if isExact { return model == description }
         guard model.utf8.starts(with: prefix.utf8) else { return false }
         return unsafe fnmatch(description, model, FNM_NOESCAPE) == 0

@@ -19,17 +19,17 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// 64 bits that name this process, and a count from a random start: unique without asking the kernel for each.
-    private static let process = UInt64.random(in: .min ... .max)
+    private static let start = [UInt8]("req_".utf8) + digits(of: .random(in: .min ... .max))
     private static let count = Atomic<UInt64>(.random(in: .min ... .max))
 
     private static func fresh() -> String {
-        var text = [UInt8]("req_".utf8)
-        for bits in [process, count.wrappingAdd(1, ordering: .relaxed).newValue] {
-            for shift in stride(from: 60 as UInt64, through: 0, by: -4) {
-                let digit = UInt8(bits >> shift & 15)
-                text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-            }
+        String(decoding: start + digits(of: count.wrappingAdd(1, ordering: .relaxed).newValue), as: UTF8.self)
+    }
+
+    private static func digits(of bits: UInt64) -> [UInt8] {
+        (0..<16).map { place in
+            let digit = UInt8(truncatingIfNeeded: bits >> UInt64(60 - 4 * place)) & 15
+            return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
         }
-        return String(decoding: text, as: UTF8.self)
     }
 }

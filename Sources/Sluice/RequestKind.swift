@@ -15,9 +15,7 @@ enum RequestKind {
     /// - Throws: `ChatError.unknownPath` and `.methodNotAllowed`.
     init(_ request: Request) throws(ChatError) {
         let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
-        var path = uri.utf8.prefix { $0 != UInt8(ascii: "?") }
-        if path.last == UInt8(ascii: "/") { path.removeLast() }
-        for ending in Self.endings where path.suffix(ending.path.utf8.count).elementsEqual(ending.path.utf8) {
+        for ending in Self.endings where Self.path(of: uri, endsWith: ending.path) {
             // For HEAD the web server leaves the body out.
             guard let method = request["REQUEST_METHOD"], ending.methods.contains(method) else {
                 throw .methodNotAllowed(allowed: ending.methods.joined(separator: ", "))
@@ -26,5 +24,14 @@ enum RequestKind {
             return
         }
         throw .unknownPath
+    }
+
+    /// A slash at the path's end makes no difference.
+    private static func path(of uri: String, endsWith ending: String) -> Bool {
+        let (bytes, ending) = (uri.utf8Span.span, ending.utf8Span.span)
+        var end = bytes.indices.first { bytes[$0] == UInt8(ascii: "?") } ?? bytes.count
+        if end > 0, bytes[end - 1] == UInt8(ascii: "/") { end -= 1 }
+        guard end >= ending.count else { return false }
+        return ending.indices.allSatisfy { bytes[end - ending.count + $0] == ending[$0] }
     }
 }

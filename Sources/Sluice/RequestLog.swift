@@ -19,20 +19,20 @@ final class RequestLog {
         guard record.level >= level else { return }
         line.removeAll(keepingCapacity: true)
         clock.appendStart(of: record.level, to: &line)
-        line.append(#""answered","request":"#)
-        line.appendJSONString(record.id.description)
-        append("client", record.client)
-        append("call", record.call)
-        append("route", record.target?.match.description)
-        append("upstream", record.target?.upstreamName)
-        append("status", record.status ?? Self.statusOfNothing)
-        append("ending", record.ending)
-        if let firstEvent = record.firstEvent { append("first_event", firstEvent - record.start) }
-        append("seconds", end - record.start)
-        append("bytes", record.bytesCount)
+        line.append(#""answered""#)
+        append(#","request":"#, record.id.description)
+        append(#","client":"#, record.client)
+        append(#","call":"#, record.call)
+        append(#","route":"#, record.target?.match.description)
+        append(#","upstream":"#, record.target?.upstreamName)
+        append(#","status":"#, record.status ?? Self.statusOfNothing)
+        append(#","ending":"#, record.ending)
+        if let firstEvent = record.firstEvent { append(#","first_event":"#, firstEvent - record.start) }
+        append(#","seconds":"#, end - record.start)
+        append(#","bytes":"#, record.bytesCount)
         if let usage = record.usage {
-            append("prompt_tokens", usage.promptTokens)
-            append("completion_tokens", usage.completionTokens)
+            append(#","prompt_tokens":"#, usage.promptTokens)
+            append(#","completion_tokens":"#, usage.completionTokens)
         }
         if record.tried.count > 1 { append(record.tried) }
         line.append("}\n")
@@ -43,42 +43,35 @@ final class RequestLog {
     private static let statusOfNothing = 499
 
     private func append(_ tried: [RequestRecord.Try]) {
-        appendName("tried")
-        line.append("[")
+        line.append(#","tried":["#)
         for (index, attempt) in tried.enumerated() {
-            line.append(index == 0 ? #"{"upstream":"# : #",{"upstream":"#)
-            line.appendJSONString(attempt.upstream)
-            append("outcome", attempt.outcome)
-            append("seconds", attempt.duration)
+            append(index == 0 ? #"{"upstream":"# : #",{"upstream":"#, attempt.upstream)
+            append(#","outcome":"#, attempt.outcome)
+            append(#","seconds":"#, attempt.duration)
             line.append("}")
         }
         line.append("]")
     }
 
+    /// - Parameter name: with all that stands ahead of the value.
     private func append(_ name: String, _ value: String?) {
         guard let value else { return }
-        appendName(name)
+        line.append(name)
         line.appendJSONString(value)
     }
 
     private func append(_ name: String, _ value: Int) {
-        appendName(name)
+        line.append(name)
         line.append(decimal: value)
     }
 
     /// In seconds, to the millisecond.
     private func append(_ name: String, _ value: Duration) {
-        appendName(name)
+        line.append(name)
         let milliseconds = Int(max(0, value.nanoseconds) / 1_000_000)
         line.append(decimal: milliseconds / 1000)
         line.append(UInt8(ascii: "."))
         line.append(decimal: milliseconds % 1000, digits: 3)
-    }
-
-    private func appendName(_ name: String) {
-        line.append(",\"")
-        line.append(name)
-        line.append("\":")
     }
 }
 

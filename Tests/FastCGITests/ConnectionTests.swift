@@ -12,7 +12,9 @@ import Testing
                 body: pattern(1000), padding: 7, recordBytesMax: 999)
             var seen: [String: String?] = [:]
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                for name in ["METHOD", "EMPTY", "LONG", "EQUALS", "UMLAUT", "ABSENT", "METHO", ""] { seen[name] = request[name] }
+                for name: StaticString in ["METHOD", "EMPTY", "LONG", "EQUALS", "UMLAUT", "ABSENT", "METHO", ""] {
+                    seen[name.description] = request[name]
+                }
                 try await answerWithBody(request, &response)
             }
             try await exchange.peer.send(sent.bytes)
