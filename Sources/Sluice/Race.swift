@@ -73,7 +73,7 @@ final class Race {
     private var isCancelled = false
     /// The caller left, and the answer is wanted for what it cost (`on_disconnect = "drain"`).
     private var isDraining = false
-    private var generator = SystemRandomNumberGenerator()
+    private var generator = SplitMix()
 
     init(
         _ chat: ChatRequest, _ caller: Caller, _ route: Route, as form: AnswerForm, _ upstreams: Upstreams, _ board: Board,

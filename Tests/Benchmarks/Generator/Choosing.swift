@@ -39,7 +39,7 @@ private struct ChosenRoute {
     private var firstTokens: [FirstTokenTimes]
     private var retries = RequestBudget.retries()
     private var hedges = RequestBudget.hedges(percent: 100)
-    private var generator = SystemRandomNumberGenerator()
+    private var generator = SplitMix()
     private var now = Instant.current
     private var requestsCount = 0
 
