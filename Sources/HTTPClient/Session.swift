@@ -44,6 +44,8 @@ package final class Session {
     private var isInsideLibcurl = false
     /// Whether connections are kept for calls that may come in an hour.
     private var hasWarmConnections = false
+    /// Told of sockets that have something to say while no transfer uses them.
+    var idleObservers: [ObjectIdentifier: (curl_socket_t) -> Void] = [:]
 
     /// - Throws: `HTTPError.unavailable` when memory or descriptors are out.
     package init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
@@ -228,6 +230,7 @@ extension Session {
         // Its end, or what libcurl reads when it next has a use for it.
         sockets[socket]?.watch?.cancel()
         sockets[socket]?.watch = nil
+        for observer in idleObservers.values { observer(socket) }
     }
 
     /// From a callback of libcurl: when to call it again at the latest.

@@ -6,20 +6,21 @@ import Glibc
 /// Keeps idle connections to one origin open, so that no call waits for a handshake; `Session.keepWarm` makes it.
 ///
 /// A connection is opened by a `HEAD` of `/` without any credentials, and whatever the answer's status, it has then been
-/// tried. libcurl reads nothing from an idle connection, so this looks at the sockets: one that can be read has been closed
+/// tried. libcurl reads nothing from an idle connection, so this watches the sockets: one that can be read has been closed
 /// by its server, or (HTTP/2) has a ping to be answered, and is seen to at once. HTTP/2 has a `HEAD` from time to time as
 /// well, which keeps the server from closing it. HTTP/1 has none, since a call that came meanwhile would find the connections
 /// busy: those that the server closes are replaced. The kernel's keep-alive finds out when a peer is silently gone.
 package final class WarmConnections {
     /// The pace at which connections are looked after.
     package struct Times: Sendable {
-        /// Between two looks at the sockets, which ask the kernel only.
+        /// Between two looks at the sockets, which ask the kernel only: for what calls have taken, and what nothing else told.
         package var look = Duration.seconds(1)
         /// Between two requests on an idle connection (HTTP/2), less up to a quarter at random.
         package var refresh = Duration.seconds(30)
         /// For the answer to a request, once there is a connection.
         package var answer = Duration.seconds(10)
-        /// The longest pause for an origin that is down or does not keep connections. It begins with `look` and doubles.
+        /// The pause for an origin that is down or does not keep connections. It doubles up to the longest.
+        package var pauseMin = Duration.seconds(1)
         package var pauseMax = Duration.seconds(60)
 
         /// The times above.
@@ -63,14 +64,16 @@ package final class WarmConnections {
         self.count = count
         self.times = times
         self.report = report
-        pause = Pause(shortest: times.look, longest: times.pauseMax)
+        pause = Pause(shortest: times.pauseMin, longest: times.pauseMax)
         let timer = Timer(on: session.loop) { [unowned self] in look() }
         self.timer = timer
         timer.set(at: .current)
+        session.idleObservers[ObjectIdentifier(self)] = { [unowned self] in changed($0) }
     }
 
     /// What is open stays so, for as long as its server keeps it.
     deinit {
+        session.idleObservers[ObjectIdentifier(self)] = nil
         timer?.cancel()
         for trial in trials {
             trial.onEnd = nil
@@ -95,6 +98,12 @@ package final class WarmConnections {
             pause.reset()
             timer?.set(at: .current + times.look)
         }
+    }
+
+    /// Looks at once, unless there was something to do the last time too: then the pause holds.
+    private func changed(_ socket: Int32) {
+        guard trials.isEmpty, pause.isShortest, idle.contains(where: { $0.socket == socket }) else { return }
+        timer?.set(at: .current)
     }
 
     /// HTTP/2 may have a use for a connection with unread bytes, HTTP/1 has none.
@@ -197,6 +206,9 @@ struct Pause {
         (self.shortest, self.longest) = (shortest, longest)
         following = shortest
     }
+
+    /// Whether the last look found nothing to do.
+    var isShortest: Bool { following == shortest }
 
     mutating func reset() { following = shortest }
 

@@ -108,6 +108,28 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         }
     }
 
+    @Test func `an idle connection that the server closes comes back at once, long before the next look`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report("\(request.prefix(4)) on \(peer.number)")
+                peer.send(answer)
+                if peer.number == 1 { return gate.wait() }
+            }
+        }
+        try await LoopActor.run { worker in
+            var times = WarmConnections.Times.onlyOnce
+            times.pauseMin = .microseconds(1)
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, server.url, count: 1, times)
+            #expect(await observed.next() == .ready(connections: 1))
+            gate.open()
+            #expect(await server.report() == "HEAD on 1")
+            #expect(await server.report() == "HEAD on 2")
+            #expect(await observed.next() == .ready(connections: 1))
+        }
+    }
+
     @Test func `no call is given a connection of HTTP/1 over TLS that the server has closed`() async throws {
         let backend = try answeringServer()
         let server = try TLSServer(backend: backend.port, protocols: "", rules: "keepalive_timeout 20ms;")
@@ -362,12 +384,14 @@ extension WarmConnections.Times {
     fileprivate static var onlyOnce: WarmConnections.Times {
         var times = WarmConnections.Times()
         times.look = .seconds(3600)
+        times.pauseMin = .seconds(3600)
         return times
     }
 
     fileprivate static var often: WarmConnections.Times {
         var times = WarmConnections.Times()
         times.look = .milliseconds(1)
+        times.pauseMin = .milliseconds(1)
         times.refresh = .seconds(3600)
         times.pauseMax = .milliseconds(50)
         return times
