@@ -24,8 +24,9 @@ struct HeadParser {
     private(set) var isMultiplexed = false
     private var bytes = 0
 
+    /// - Parameter kept: the headers that are wanted, as `Session.Configuration.keptHeaders` has them.
     /// - Returns: false when the head has become larger than `bytesMax`.
-    mutating func add(_ line: Span<UInt8>) -> Bool {
+    mutating func add(_ line: Span<UInt8>, keeping kept: [String]? = nil) -> Bool {
         if isComplete { return true }
         bytes += line.count
         guard bytes <= Self.bytesMax else { return false }
@@ -36,6 +37,7 @@ struct HeadParser {
             startHead(line)
         } else if let colon = text.first(where: { line[$0] == UInt8(ascii: ":") }) {
             let name = line.trimmed(text.lowerBound..<colon)
+            guard kept?.contains(where: { line.isName(name, $0) }) != false else { return true }
             let value = line.trimmed(colon + 1..<text.upperBound)
             head.headers.append((line.lowercasedText(name), line.text(value)))
         }
@@ -88,6 +90,17 @@ extension Span<UInt8> {
         return true
     }
 
+    /// - Parameter pattern: in lower case, with a `*` at its end or none.
+    fileprivate func isName(_ range: Range<Int>, _ pattern: String) -> Bool {
+        var place = range.lowerBound
+        for byte in pattern.utf8 {
+            if byte == UInt8(ascii: "*") { return true }
+            guard place < range.upperBound, self[place].lowercased == byte else { return false }
+            place += 1
+        }
+        return place == range.upperBound
+    }
+
     fileprivate func text(_ range: Range<Int>) -> String {
         unsafe withUnsafeBufferPointer { unsafe String(decoding: $0[range], as: UTF8.self) }
     }
@@ -95,12 +108,12 @@ extension Span<UInt8> {
     /// A header's name, which is ASCII: any other byte would make it another name than all that are asked for.
     fileprivate func lowercasedText(_ range: Range<Int>) -> String {
         unsafe String(unsafeUninitializedCapacity: range.count) { buffer in
-            for (place, index) in range.enumerated() {
-                let byte = self[index]
-                let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
-                unsafe buffer[place] = isUpper ? byte | 0x20 : byte
-            }
+            for (place, index) in range.enumerated() { unsafe buffer[place] = self[index].lowercased }
             return range.count
         }
     }
+}
+
+extension UInt8 {
+    fileprivate var lowercased: UInt8 { self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") ? self | 0x20 : self }
 }

@@ -13,6 +13,9 @@ package final class Session {
         package var caFile: String?
         /// `User-Agent` of requests that bring none.
         package var userAgent = "sluice"
+        /// The response headers that are kept, in lower case; a `*` at a name's end stands for anything. All of them when nil: APIs
+        /// send twenty and more.
+        package var keptHeaders: [String]?
         /// Open connections, busy ones counted: above it each transfer that ends closes the longest idle one.
         package var connectionsMax = 4096
         /// Easy handles kept for the next requests. One takes about 8 KB.

@@ -147,6 +147,9 @@ struct UpstreamHead {
     /// The headers that the caller gets too.
     let passedHeaders: [(name: String, value: String)]
 
+    /// The headers from which all of this is taken.
+    static let headerNames = ["content-type", "retry-after", "retry-after-ms", "x-request-id", "x-ratelimit-*"]
+
     static let demo = UpstreamHead(status: 200, isEventStream: true, passedHeaders: [("X-Sluice-Upstream", "demo")])
 
     private init(status: Int, isEventStream: Bool, passedHeaders: [(name: String, value: String)]) {

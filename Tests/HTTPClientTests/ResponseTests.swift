@@ -37,6 +37,24 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            (nil, ["content-length", "retry-after", "retry", "retry-after-ms", "x-limit-", "x-limit-left", "x-limi"]),
+            (["*"], ["content-length", "retry-after", "retry", "retry-after-ms", "x-limit-", "x-limit-left", "x-limi"]),
+            ([], []), (["", "retry-after"], ["retry-after"]), (["x-limit-*"], ["x-limit-", "x-limit-left"]),
+        ] as [([String]?, [String])])
+    func `of many headers only those are kept that are asked for`(kept: [String]?, expected: [String]) async throws {
+        let lines = "Retry-After: 1\r\nretry: 2\r\nRETRY-AFTER-MS: 3\r\nX-Limit-: 4\r\nX-Limit-Left: 5\r\nX-Limi: 6\r\n"
+        let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + lines + "\r\nok")
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration()
+            configuration.keptHeaders = kept
+            let (head, body) = try await Session(on: worker.loop, configuration).fetch(.get(server.url))
+            #expect(head?.headers.map(\.name) == expected)
+            #expect(body == "ok")
+        }
+    }
+
     @Test(arguments: [
         ("content-length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
         ("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: 1\r\n\r\n"),
