@@ -2,6 +2,7 @@
 
 import CCurl
 import EventLoop
+import Glibc
 
 extension EasyHandle {
     /// Sets what is the same for all requests of a session. The handle is fresh.
@@ -129,6 +130,13 @@ extension EasyHandle {
 
 extension String {
     fileprivate var isUserAgent: Bool { utf8.count == 10 && lowercased() == "user-agent" }
+}
+
+/// `TCP_USER_TIMEOUT` (tcp(7)), for which libcurl has no option. Where the kernel refuses it, connections are as before.
+func setAcknowledgementTimeout(_ timeout: Duration, of socket: curl_socket_t) {
+    var milliseconds = UInt32(timeout.millisecondsUp)
+    let size = socklen_t(MemoryLayout<UInt32>.size)
+    _ = unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, size)
 }
 
 extension Duration {

@@ -13,6 +13,9 @@ package final class Session {
         package var caFile: String?
         /// `User-Agent` of requests that bring none.
         package var userAgent = "sluice"
+        /// How long what was sent may stay unacknowledged before its connection counts as lost: a firewall that has forgotten an
+        /// idle connection says nothing.
+        package var acknowledgementTimeout = Duration.seconds(5)
         /// The response headers that are kept, in lower case; a `*` at a name's end stands for anything. All of them when nil: APIs
         /// send twenty and more.
         package var keptHeaders: [String]?
@@ -185,6 +188,7 @@ extension Session {
     func opened(_ socket: curl_socket_t) {
         willClose(socket)
         sockets[socket] = Socket(isConnection: true)
+        setAcknowledgementTimeout(configuration.acknowledgementTimeout, of: socket)
     }
 
     /// From a callback of libcurl: its number may serve something else from now on.

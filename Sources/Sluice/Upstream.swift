@@ -24,6 +24,7 @@ final class Upstreams {
         endpoints = settings.upstreams.map { $0.kind == .demo ? nil : Endpoint($0) }
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice/\(sluiceVersion)"
+        configuration.acknowledgementTimeout = settings.timeouts.connect
         configuration.keptHeaders = UpstreamHead.headerNames
         configuration.caFile = settings.authoritiesFile
         let session = try Session(on: loop, configuration)

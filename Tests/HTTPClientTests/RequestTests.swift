@@ -129,6 +129,32 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
+    @Test func `a kept connection that a firewall has forgotten is replaced, long before the call's time is over`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report("\(request.suffix(5)) on \(peer.number)")
+                peer.send(ok)
+                if peer.number == 1 {
+                    peer.vanish()
+                    peer.report("gone")
+                    return gate.wait()
+                }
+            }
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration()
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = try Session(on: worker.loop, configuration)
+            #expect(try await session.fetch(.post(server.url, "first")).body == "ok")
+            #expect(await server.report() == "first on 1")
+            #expect(await server.report() == "gone")
+            #expect(try await session.fetch(.post(server.url, "again")).body == "ok")
+            #expect(await server.report() == "again on 2")
+        }
+        gate.open()
+    }
+
     @Test(arguments: [
         ("a: b\r\nx", "1"), ("", "1"), ("a b", "1"), ("a:", "1"), ("ä", "1"), ("a\0", "1"),
         ("a", "1\r\nb: 2"), ("a", "1\nb: 2"), ("a", "1\r"), ("a", "1\0"), ("a", "\u{7F}"),

@@ -83,6 +83,18 @@ final class Peer {
         }
     }
 
+    /// Lets the kernel drop all that comes, without a word, as behind a firewall that has forgotten the connection: by a filter
+    /// (SO_ATTACH_FILTER, socket(7)) of the one instruction to keep nothing.
+    func vanish() {
+        var instruction = (code: UInt16(0x06), jumps: UInt16(0), bytes: UInt32(0))
+        unsafe withUnsafeMutablePointer(to: &instruction) { instruction in
+            var program = unsafe (count: UInt16(1), start: instruction)
+            let size = unsafe socklen_t(MemoryLayout.size(ofValue: program))
+            let result = unsafe setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, size)
+            precondition(result == 0)
+        }
+    }
+
     /// Sends all of it, or as much as the client takes. The number of bytes sent.
     @discardableResult func send(_ text: String) -> Int { send(Array(text.utf8)) }
 
