@@ -45,6 +45,55 @@ import Testing
         #expect(error == JSONError(offset: offset, reason: reason))
     }
 
+    /// What stands in a string, and which rule it breaks.
+    static let inStrings: [(String, JSONError.Reason?)] = [
+        ("", nil), ("\\n", nil), ("\\\"", nil), ("\\\\", nil), ("\\u00e9", nil), ("é", nil), ("日本", nil), ("😀", nil),
+        ("‹7F›", nil), ("!", nil),
+        ("#", nil), (" ", nil), ("[", nil), ("]", nil), ("‹00›", .controlCharacter), ("‹0A›", .controlCharacter),
+        ("‹1F›", .controlCharacter),
+        ("\\x", .badEscape), ("\\u00g0", .badEscape), ("‹80›", .badUTF8), ("‹FF›", .badUTF8), ("‹C3›", .badUTF8),
+        ("‹ED A0 80›", .badUTF8),
+    ]
+
+    @Test(arguments: inStrings)
+    func `a string is read alike at any length, at any distance from the document's end`(
+        _ special: String, reason: JSONError.Reason?
+    ) {
+        for (before, after, rest) in lengths {
+            let (head, tail) = (String(repeating: "a", count: before), String(repeating: "z", count: after))
+            let text = "\"\(head)\(special)\(tail)\""
+            for (open, close) in [("", ""), ("{", ":1}"), ("[\"\",", "]")] {
+                let document = bytes(open + text + close + String(repeating: " ", count: rest))
+                let expected = reason.map { JSONError(offset: open.utf8.count + 1 + before, reason: $0) }
+                #expect(error(in: document) == expected, "\(before) before, \(after) after, \(rest) behind")
+            }
+        }
+    }
+
+    @Test func `a string that does not end is an error at the document's end`() {
+        for count in 0...40 {
+            for special in ["", "\\n", "é"] {
+                let document = bytes("\"" + String(repeating: "a", count: count) + special)
+                #expect(error(in: document) == JSONError(offset: document.count, reason: .unexpectedEnd))
+            }
+        }
+    }
+
+    /// How many bytes stand before something in a string, behind it, and behind the string.
+    private var lengths: [(Int, Int, Int)] {
+        let counts = [0, 1, 6, 7, 8, 9, 15, 16, 17]
+        return counts.flatMap { before in counts.flatMap { after in [0, 1, 8, 20].map { (before, after, $0) } } }
+    }
+
+    private func error(in document: [UInt8]) -> JSONError? {
+        do throws(JSONError) {
+            _ = try JSONScanner.validate(document.span, depthMax: 2)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     @Test(arguments: ["[", "{\"\":", "[{\"\":"], [1, 2, 63, 64, 65, 200, 1000])
     func `nesting up to the limit is accepted, one more is refused`(_ open: String, depth: Int) throws {
         let closing = ["[": "]", "{\"\":": "}", "[{\"\":": "}]"][open]!

@@ -39,6 +39,44 @@ import Testing
         #expect(try upstream("{\"messages\":[{\"t\":1,\(trimmed.dropFirst())]}") == "{\"messages\":[\(expected)]}")
     }
 
+    @Test(arguments: ["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"])
+    func `a name that begins or ends like one of OpenAI's stays here, at any length`(_ name: String) throws {
+        var others = [String(name.dropLast()), String(name.dropFirst()), name + "\\u0000", "é" + name]
+        for count in 1...20 {
+            let more = String(repeating: "_", count: count)
+            others += [name + more, more + name]
+        }
+        for other in others {
+            let message = "{\"\(other)\":1,\"role\":\"user\"}"
+            #expect(try upstream("{\"messages\":[\(message)]}") == #"{"messages":[{"role":"user"}]}"#, "\(other)")
+        }
+    }
+
+    @Test(arguments: ["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"])
+    func `a name of OpenAI's goes through with an escape for any of its letters`(_ name: String) throws {
+        for index in name.indices {
+            let escape = "\\u00" + String(name[index].asciiValue!, radix: 16)
+            let escaped = name[..<index] + escape + name[name.index(after: index)...]
+            let kept = "\"\(escaped)\":\"user\""
+            #expect(try upstream("{\"messages\":[{\"t\":1,\"role\":\"x\",\(kept)}]}").hasSuffix("\(kept)}]}"), "\(escaped)")
+        }
+    }
+
+    @Test(arguments: [
+        ("user", true), ("\\u0075ser", true), ("use\\u0072", true), ("\\u0075\\u0073\\u0065\\u0072", true), ("", false),
+        ("use", false), ("users", false),
+        ("User", false), ("user\\u0000", false), ("us\\\"er", false), ("usér", false), ("user567", false), ("user5678", false),
+        ("user56789abcdef", false),
+        ("user56789abcdef0", false), ("user56789abcdef01", false), ("assistant", false),
+    ])
+    func `the user is told by the role, wherever the document ends`(_ role: String, isUser: Bool) throws {
+        for count in 0...20 {
+            let text = "{\"messages\":[{\"content\":\"Hi\",\"role\":\"\(role)\"}]}" + String(repeating: " ", count: count)
+            let request = try ChatRequest(body: Array(text.utf8), depthMax: 8)
+            #expect(request.lastUserMessage == (isUser ? "Hi" : nil))
+        }
+    }
+
     @Test func `of duplicate messages only the last are looked at`() throws {
         let (old, new) = (#"[{"role":"a","time":1}]"#, #"[{"role":"user"}]"#)
         #expect(try upstream("{\"messages\":\(old),\"messages\":\(new)}") == "{\"messages\":\(new)}")
