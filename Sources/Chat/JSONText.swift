@@ -2,44 +2,65 @@
 package enum JSONText {
     /// Validates the string whose opening quote stands at `start`.
     /// - Returns: the offset after its closing quote.
+    @inline(__always)
     static func end(ofStringAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
-        var offset = start &+ 1
-        while true {
-            offset = plainEnd(from: offset, in: document)
-            guard offset < document.count else { throw JSONError(offset: offset, reason: .unexpectedEnd) }
+        // Most names, and many values, end within a word: one look at that is all they need.
+        let first = start &+ 1
+        guard first &+ 8 <= document.count else { return try end(ofStringFrom: first, in: document) }
+        let marks = marks(document.word(at: first))
+        guard marks != 0 else { return try end(ofStringFrom: first &+ 8, in: document) }
+        let offset = first &+ marks.trailingZeroBitCount / 8
+        return document[offset] == UInt8(ascii: "\"") ? offset &+ 1 : try end(ofStringFrom: offset, in: document)
+    }
+
+    /// Validates a string from `start` on, which lies behind its opening quote and what else is known to be valid.
+    private static func end(ofStringFrom start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
+        // With a span that shrinks, the loop's own condition is the only check of bounds on the way through plain text.
+        var rest = document.extracting(start...)
+        while rest.count >= 8 {
+            let marks = marks(rest.word(at: 0))
+            guard marks != 0 else {
+                rest = rest.extracting(8...)
+                continue
+            }
+            let length = marks.trailingZeroBitCount / 8
+            let offset = document.count &- rest.count &+ length
+            if rest[length] == UInt8(ascii: "\"") { return offset &+ 1 }
+            rest = document.extracting(try end(ofSpecialAt: offset, in: document)...)
+        }
+        // Less than a word of the document is left.
+        var offset = document.count &- rest.count
+        while offset < document.count {
             switch document[offset] {
             case UInt8(ascii: "\""): return offset &+ 1
-            case UInt8(ascii: "\\"): offset = try end(ofEscapeAt: offset, in: document)
-            case 0x80...: offset = try end(ofSequencesAt: offset, in: document)
-            default: throw JSONError(offset: offset, reason: .controlCharacter)
+            case 0x20..<0x5C, 0x5D..<0x80: offset &+= 1
+            default: offset = try end(ofSpecialAt: offset, in: document)
             }
         }
+        throw JSONError(offset: offset, reason: .unexpectedEnd)
     }
 
-    /// Steps over the bytes that stand for themselves: ASCII other than quote, backslash and control characters.
-    /// Eight at a time: the lowest set high bit marks the first byte that is not plain.
+    /// Validates an escape, or the multi-byte sequences that begin at `start`.
+    /// - Returns: the offset of the first byte after them.
     @inline(__always)
-    private static func plainEnd(from start: Int, in document: Span<UInt8>) -> Int {
-        var offset = start
-        while offset &+ 8 <= document.count {
-            let word = document.word(at: offset)
-            let quotes = word ^ UInt64(repeating: UInt8(ascii: "\""))
-            let backslashes = word ^ UInt64(repeating: UInt8(ascii: "\\"))
-            let below = word &- UInt64(repeating: 0x20)
-            let ones = UInt64(repeating: 1)
-            let found = (word | below | (quotes &- ones) | (backslashes &- ones)) & UInt64(repeating: 0x80)
-            if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
-            offset &+= 8
+    private static func end(ofSpecialAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
+        switch document[start] {
+        case UInt8(ascii: "\\"): try end(ofEscapeAt: start, in: document)
+        case 0x80...: try end(ofSequencesAt: start, in: document)
+        default: throw JSONError(offset: start, reason: .controlCharacter)
         }
-        while offset < document.count, isPlain(document[offset]) { offset &+= 1 }
-        return offset
+    }
+
+    /// Marks the bytes of a word that do not stand for themselves. The lowest high bit that is set is right, the others may not be.
+    @inline(__always)
+    static func marks(_ word: UInt64) -> UInt64 {
+        // The exclusive or swaps quote and space, so that one subtraction finds quotes and control characters.
+        let quotesAndControls = (word ^ UInt64(repeating: 0x02)) &- UInt64(repeating: 0x21)
+        let backslashes = (word ^ UInt64(repeating: UInt8(ascii: "\\"))) &- UInt64(repeating: 1)
+        return (word | quotesAndControls | backslashes) & UInt64(repeating: 0x80)
     }
 
     @inline(__always)
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte < 0x80 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-    }
-
     private static func end(ofEscapeAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
         guard start &+ 1 < document.count else { throw JSONError(offset: start &+ 1, reason: .unexpectedEnd) }
         switch document[start &+ 1] {
