@@ -10,26 +10,53 @@ struct JSONKey: Hashable, Sendable {
     init(_ text: String) {
         count = text.utf8.count
         precondition(count <= Self.bytesMax, "a key has at most 16 bytes")
-        pack(text)
+        for (index, byte) in text.utf8.enumerated() { put(byte, at: index) }
     }
+
+    /// The key of a text of ASCII, letter by letter: other than that of a string, the compiler works it out.
+    @inline(__always)
+    init<let count: Int>(_ letters: InlineArray<count, Unicode.Scalar>) {
+        precondition(count <= Self.bytesMax, "a key has at most 16 bytes")
+        self.count = count
+        for index in letters.indices { put(UInt8(ascii: letters[index]), at: index) }
+    }
+
+    /// The key of the string whose opening quote stands at `start`, if it is plain: it has at most 15 bytes that all stand for
+    /// themselves. nil for others, valid or not, and for those at the document's very end.
+    @inline(__always)
+    init?(plainAt start: Int, in document: Span<UInt8>) {
+        let first = start &+ 1
+        guard first &+ Self.bytesMax <= document.count else { return nil }
+        low = document.word(at: first)
+        var marks = JSONText.marks(low)
+        if marks != 0 {
+            low &= Self.bits(below: marks)
+            count = marks.trailingZeroBitCount / 8
+        } else {
+            high = document.word(at: first &+ 8)
+            marks = JSONText.marks(high)
+            guard marks != 0 else { return nil }
+            high &= Self.bits(below: marks)
+            count = 8 &+ marks.trailingZeroBitCount / 8
+        }
+        guard document[first &+ count] == UInt8(ascii: "\"") else { return nil }
+    }
+
+    /// The bits of the bytes before the first one that is marked in its high bit.
+    @inline(__always)
+    private static func bits(below marks: UInt64) -> UInt64 { ((marks & (0 &- marks)) &- 1) >> 7 }
+
+    /// How many bytes the string of a plain key takes, with its quotes.
+    var plainByteCount: Int { count &+ 2 }
 
     /// The key of a validated name or string; its range includes the quotes.
     @inline(__always)
     init(_ range: Range<Int>, in document: Span<UInt8>) {
-        count = range.count &- 2
-        let start = range.lowerBound &+ 1
-        guard count <= Self.bytesMax, start &+ Self.bytesMax <= document.count else {
-            self = Self.slowly(range, in: document)
-            return
-        }
-        // A shift by 64 or more gives 0.
-        low = document.word(at: start) & ~(UInt64.max << UInt64(8 &* count))
-        high = document.word(at: start &+ 8) & ~(UInt64.max << UInt64(max(0, 8 &* count &- 64)))
-        if Self.hasBackslash(low) || Self.hasBackslash(high) { self = Self.slowly(range, in: document) }
+        self = JSONKey(plainAt: range.lowerBound, in: document) ?? Self.slowly(range, in: document)
     }
 
-    /// The key of a name that is long, has escapes, or stands at the document's very end.
-    private static func slowly(_ range: Range<Int>, in document: Span<UInt8>) -> JSONKey {
+    /// The key of a validated name of 16 bytes or more, one that has escapes, or one at the document's very end.
+    static func slowly(_ range: Range<Int>, in document: Span<UInt8>) -> JSONKey {
         guard range.count - 2 <= bytesMax || JSONText.hasEscape(range, in: document) else {
             return JSONKey(long: range.count - 2)
         }
@@ -39,19 +66,12 @@ struct JSONKey: Hashable, Sendable {
 
     private init(long count: Int) { self.count = count }
 
-    private mutating func pack(_ text: String) {
-        for (index, byte) in text.utf8.enumerated() {
-            if index < 8 {
-                low |= UInt64(byte) << UInt64(8 * index)
-            } else {
-                high |= UInt64(byte) << UInt64(8 * index - 64)
-            }
-        }
-    }
-
     @inline(__always)
-    private static func hasBackslash(_ word: UInt64) -> Bool {
-        let zeros = word ^ UInt64(repeating: UInt8(ascii: "\\"))
-        return (zeros &- UInt64(repeating: 1)) & ~zeros & UInt64(repeating: 0x80) != 0
+    private mutating func put(_ byte: UInt8, at index: Int) {
+        if index < 8 {
+            low |= UInt64(byte) << UInt64(8 * index)
+        } else {
+            high |= UInt64(byte) << UInt64(8 * index - 64)
+        }
     }
 }

@@ -64,6 +64,7 @@ package struct JSONScanner: Sendable {
     }
 
     /// Steps into the object that follows.
+    @inline(__always)
     package mutating func beginObject(_ document: Span<UInt8>) throws(JSONError) {
         guard skipWhitespace(document) == UInt8(ascii: "{") else { throw unexpected(document, .expectedObject) }
         try open()
@@ -79,20 +80,29 @@ package struct JSONScanner: Sendable {
     /// - Returns: the name's range with its quotes.
     @inline(__always)
     package mutating func nextMember(_ document: Span<UInt8>) throws(JSONError) -> Range<Int>? {
-        var byte = skipWhitespace(document)
-        if byte == UInt8(ascii: "}") { return close() }
-        if !isAtFirst {
-            guard byte == UInt8(ascii: ",") else { throw unexpected(document, .expectedCommaOrBrace) }
-            offset &+= 1
-            byte = skipWhitespace(document)
-        }
-        guard byte == UInt8(ascii: "\"") else { throw unexpected(document, .expectedName) }
+        guard try stepToName(document) else { return nil }
         let start = offset
         try skipString(document)
         let name = start..<offset
-        guard skipWhitespace(document) == UInt8(ascii: ":") else { throw unexpected(document, .expectedColon) }
-        offset &+= 1
+        try skipColon(document)
         return name
+    }
+
+    /// As ``nextMember(_:)``, but returns the name's key.
+    @inline(__always)
+    mutating func nextKey(_ document: Span<UInt8>) throws(JSONError) -> JSONKey? {
+        guard try stepToName(document) else { return nil }
+        let key: JSONKey
+        if let plain = JSONKey(plainAt: offset, in: document) {
+            key = plain
+            offset &+= plain.plainByteCount
+        } else {
+            let start = offset
+            try skipString(document)
+            key = JSONKey.slowly(start..<offset, in: document)
+        }
+        try skipColon(document)
+        return key
     }
 
     /// Steps to the array's next element; false at the end of the array, which is then closed.
@@ -102,11 +112,11 @@ package struct JSONScanner: Sendable {
         if isAtFirst {
             isAtFirst = false
             guard byte == UInt8(ascii: "]") else { return true }
-            let _: Range<Int>? = close()
+            close()
             return false
         }
         if byte == UInt8(ascii: "]") {
-            let _: Range<Int>? = close()
+            close()
             return false
         }
         guard byte == UInt8(ascii: ",") else { throw unexpected(document, .expectedCommaOrBracket) }
@@ -122,6 +132,7 @@ package struct JSONScanner: Sendable {
 }
 
 extension JSONScanner {
+    @inline(__always)
     private mutating func open() throws(JSONError) {
         guard depth < depthMax else { throw JSONError(offset: offset, reason: .tooDeep) }
         depth &+= 1
@@ -129,12 +140,34 @@ extension JSONScanner {
         isAtFirst = true
     }
 
+    /// Steps to the name of the object's next member; false at the end of the object, which is then closed.
     @inline(__always)
-    private mutating func close() -> Range<Int>? {
+    private mutating func stepToName(_ document: Span<UInt8>) throws(JSONError) -> Bool {
+        var byte = skipWhitespace(document)
+        if byte == UInt8(ascii: "}") {
+            close()
+            return false
+        }
+        if !isAtFirst {
+            guard byte == UInt8(ascii: ",") else { throw unexpected(document, .expectedCommaOrBrace) }
+            offset &+= 1
+            byte = skipWhitespace(document)
+        }
+        guard byte == UInt8(ascii: "\"") else { throw unexpected(document, .expectedName) }
+        return true
+    }
+
+    @inline(__always)
+    private mutating func skipColon(_ document: Span<UInt8>) throws(JSONError) {
+        guard skipWhitespace(document) == UInt8(ascii: ":") else { throw unexpected(document, .expectedColon) }
+        offset &+= 1
+    }
+
+    @inline(__always)
+    private mutating func close() {
         depth &-= 1
         offset &+= 1
         isAtFirst = false
-        return nil
     }
 
     /// Steps over a whole object or array. It keeps its own stack of open containers, one bit each: recursion would hand the
@@ -229,6 +262,7 @@ extension JSONScanner {
     private func byte(_ document: Span<UInt8>) -> UInt8 { offset < document.count ? document[offset] : 0 }
 
     /// Steps over a string (§7), from its opening quote.
+    @inline(__always)
     private mutating func skipString(_ document: Span<UInt8>) throws(JSONError) {
         offset = try JSONText.end(ofStringAt: offset, in: document)
     }

@@ -52,47 +52,72 @@ struct RequestReader {
         (lastUserContent, messageError, messagesWithOtherMembers) = (nil, nil, [])  // Of duplicates the last counts.
         try scanner.beginArray(document)
         while try scanner.nextElement(document) {
-            if let error = try readMessage(document, at: index) { messageError = messageError ?? error }
+            if let fault = try readMessage(document) { messageError = messageError ?? fault.error(at: index) }
             index += 1
         }
         return JSONValue(kind: .array, range: start..<scanner.offset)
     }
 
     /// Reads one message and says what is wrong with it.
-    private mutating func readMessage(_ document: Span<UInt8>, at index: Int) throws(JSONError) -> ChatError? {
+    private mutating func readMessage(_ document: Span<UInt8>) throws(JSONError) -> MessageFault? {
         guard try scanner.nextKind(document) == .object else {
             _ = try scanner.value(document)
-            return .invalidParameter("messages[\(index)]", .wrongType(expected: "an object"))
+            return .notAnObject
         }
         let start = scanner.offset
-        var (role, content): (JSONValue?, JSONValue?) = (nil, nil)
-        var hasOtherMembers = false
+        let message = try readMembers(document)
+        if message.hasOtherMembers { messagesWithOtherMembers.append(start..<scanner.offset) }
+        guard let role = message.role else { return .noRole }
+        guard role.kind == .string else { return .roleNotAString }
+        switch message.content?.kind {
+        case .string, .array, .null, nil: break
+        default: return .contentOfWrongType
+        }
+        if JSONKey(role.range, in: document) == .user { lastUserContent = message.content }
+        return nil
+    }
+
+    /// Steps over a message and keeps what is to be looked at.
+    private mutating func readMembers(_ document: Span<UInt8>) throws(JSONError) -> Message {
+        var message = Message()
         try scanner.beginObject(document)
-        while let name = try scanner.nextMember(document) {
+        while let key = try scanner.nextKey(document) {
             let value = try scanner.value(document)
-            switch JSONKey(name, in: document) {
-            case .role: role = value
-            case .content: content = value
-            case let key: hasOtherMembers = hasOtherMembers || !key.isOfMessage
+            switch key {
+            case .role: message.role = value
+            case .content: message.content = value
+            default: message.hasOtherMembers = message.hasOtherMembers || !key.isOfMessage
             }
         }
-        if hasOtherMembers { messagesWithOtherMembers.append(start..<scanner.offset) }
-        guard let role else { return .invalidParameter("messages[\(index)].role", .missing) }
-        guard role.kind == .string else {
-            return .invalidParameter("messages[\(index)].role", .wrongType(expected: "a string"))
+        return message
+    }
+}
+
+/// What is read of one message.
+private struct Message {
+    var role: JSONValue?
+    var content: JSONValue?
+    /// Whether it has members that OpenAI does not know.
+    var hasOtherMembers = false
+}
+
+/// What is wrong with a message: one byte, where an error of the caller's takes eighty to hand on for each message that is fine.
+private enum MessageFault {
+    case notAnObject, noRole, roleNotAString, contentOfWrongType
+
+    func error(at index: Int) -> ChatError {
+        switch self {
+        case .notAnObject: .invalidParameter("messages[\(index)]", .wrongType(expected: "an object"))
+        case .noRole: .invalidParameter("messages[\(index)].role", .missing)
+        case .roleNotAString: .invalidParameter("messages[\(index)].role", .wrongType(expected: "a string"))
+        case .contentOfWrongType:
+            .invalidParameter("messages[\(index)].content", .wrongType(expected: "a string, an array of parts, or null"))
         }
-        switch content?.kind {
-        case .string, .array, .null, nil: break
-        default:
-            return .invalidParameter("messages[\(index)].content", .wrongType(expected: "a string, an array of parts, or null"))
-        }
-        if JSONKey(role.range, in: document) == .user { lastUserContent = content }
-        return nil
     }
 }
 
 extension JSONKey {
-    fileprivate static let role = JSONKey("role")
-    fileprivate static let content = JSONKey("content")
-    fileprivate static let user = JSONKey("user")
+    fileprivate static var role: JSONKey { JSONKey(["r", "o", "l", "e"]) }
+    fileprivate static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
+    fileprivate static var user: JSONKey { JSONKey(["u", "s", "e", "r"]) }
 }
