@@ -34,6 +34,7 @@ struct RequestReader {
             return false
         }
         try scanner.beginObject(document)
+        members.reserveCapacity(16)
         while let name = try scanner.nextMember(document) {
             guard members.count < Self.membersMax else { throw JSONError(offset: name.lowerBound, reason: .tooManyMembers) }
             let parameter = Parameter(name, in: document)
