@@ -48,6 +48,8 @@ package final class Session {
     /// Transfers that a callback wants to end, until libcurl has returned and they can be removed.
     private var doomed: [(Transfer, HTTPError)] = []
     private var isInsideLibcurl = false
+    /// See `connectLocally(to:)`.
+    private var localAddress: String?
     /// Whether connections are kept for calls that may come in an hour.
     private var hasWarmConnections = false
     /// Told of sockets that have something to say while no transfer uses them.
@@ -85,6 +87,15 @@ package final class Session {
         try request.validate()
         hasWarmConnections = true
         return WarmConnections(request, count: count, times, in: self, report: report)
+    }
+
+    /// Makes all connections to one unix socket, whatever host a URL names: no name is looked up, and no proxy asked.
+    ///
+    /// - Parameter address: an abstract one, without the NUL ahead of it.
+    /// - Precondition: there was no request so far.
+    package func connectLocally(to address: String) {
+        precondition(transfers.isEmpty && spareHandles.isEmpty)
+        localAddress = address
     }
 
     /// Cancels every transfer and closes every connection. A second call does nothing.
@@ -129,6 +140,7 @@ extension Session {
         let handle = try EasyHandle()
         handle.configure(configuration)
         handle.report(to: self)
+        if let localAddress { handle.set(CURLOPT_ABSTRACT_UNIX_SOCKET, localAddress) }
         multi.shareSessions(with: handle)
         return handle
     }
