@@ -13,21 +13,22 @@ final class ChatHandler {
     private let log: RequestLog
     private let routes: Routes
     private let board: Board
-    private let upstreams: Upstreams
+    let upstreams: Upstreams
     private let models: [UInt8]
     private let counters: Counters
 
     /// - Throws: `HTTPError` when libcurl cannot be set up.
-    init(_ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger, _ counters: Counters)
-        throws
-    {
+    init(
+        _ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger, _ log: RequestLog,
+        _ counters: Counters
+    ) throws {
         self.settings = settings
         self.routes = routes
         self.board = board
         self.loop = loop
         self.logger = logger
         self.counters = counters
-        log = RequestLog(level: logger.logLevel)
+        self.log = log
         upstreams = try Upstreams(settings, on: loop, logger)
         models = settings.modelList
     }

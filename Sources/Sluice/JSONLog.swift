@@ -32,7 +32,7 @@ struct JSONLog: LogHandler {
 }
 
 /// A log that nobody can take must not stop the service: what cannot be written is lost.
-func writeLine(_ line: [UInt8]) { _ = unsafe write(STDERR_FILENO, line, line.count) }
+func writeLine(_ line: [UInt8], to descriptor: Int32 = STDERR_FILENO) { _ = unsafe write(descriptor, line, line.count) }
 
 /// The time as the log has it: RFC 3339, in UTC, to the millisecond.
 struct LogClock {

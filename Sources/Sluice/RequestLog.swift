@@ -8,11 +8,17 @@ import Logging
 /// One worker's writer of request lines.
 final class RequestLog {
     private let level: Logger.Level
+    private let descriptor: Int32
     private var line: [UInt8] = []
     private var clock = LogClock()
 
-    /// - Parameter level: of the least important lines that are written.
-    init(level: Logger.Level) { self.level = level }
+    /// - Parameters:
+    ///   - level: of the least important lines that are written.
+    ///   - descriptor: where they are written to. Not owned.
+    init(level: Logger.Level, to descriptor: Int32 = STDERR_FILENO) {
+        self.level = level
+        self.descriptor = descriptor
+    }
 
     /// Writes the line of a request that ended just now. No message, key, token or phone number has a place in it.
     func write(_ record: RequestRecord, at end: Instant) {
@@ -36,7 +42,7 @@ final class RequestLog {
         }
         if record.tried.count > 1 { append(record.tried) }
         line.append("}\n")
-        writeLine(line)
+        writeLine(line, to: descriptor)
     }
 
     /// What nginx logs for a client that closed its connection before any answer; no server sends it.

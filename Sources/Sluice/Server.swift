@@ -1,6 +1,5 @@
 // The process: its workers, the socket that they share, and the signals that end it.
 
-import Chat
 import EventLoop
 import FastCGI
 import Glibc
@@ -40,18 +39,9 @@ final class Server: Sendable {
         if descriptors < 2 * settings.limits.requests + 64 {
             logger.fewDescriptors(descriptors, requests: settings.limits.requests)
         }
-        let routes = Routes(settings)
-        try rehearse(routes)
-        let server = try Server(settings, routes, logger)
+        Rehearsal.run(logger)
+        let server = try Server(settings, Routes(settings), logger)
         try server.run()
-    }
-
-    /// Reads a request and writes those for the upstreams while nobody waits. Swift makes tables, and what it knows of types, when
-    /// they are first used: that took the first request eight times as many instructions as any other.
-    private static func rehearse(_ routes: Routes) throws(ChatError) {
-        let body = #"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}],"stream":true}"#
-        let chat = try ChatRequest(body: Array(body.utf8), depthMax: 8)
-        for target in routes.targets { _ = chat.upstreamBody(target.rules(for: chat.model)) }
     }
 
     private init(_ settings: Settings, _ routes: Routes, _ logger: Logger) throws {
@@ -61,7 +51,9 @@ final class Server: Sendable {
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters()
         let board = Board(settings, routes)
-        workers = try (0..<settings.workers).map { _ in try Worker(settings, routes, board, logger, counters) }
+        workers = try (0..<settings.workers).map { _ in
+            try Worker(settings, routes, board, logger, RequestLog(level: settings.logLevel), counters)
+        }
     }
 
     private func run() throws {

@@ -28,6 +28,10 @@ extension Logger {
     func drained() { notice("stopped") }
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
+    func rehearsalFailed(_ reason: String) {
+        error("the rehearsal of a request failed: the first request will take longer", metadata: ["reason": "\(reason)"])
+    }
+
     func workerFailed(_ error: SystemError) { critical("a worker cannot start", metadata: ["reason": "\(error)"]) }
 
     func connectionFailed(_ failure: SystemError) {

@@ -9,7 +9,7 @@ import Logging
 final class Upstreams {
     /// One for each upstream, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
-    private let session: Session
+    let session: Session
     /// Connections that stand ready while there is no request for them.
     private let warm: [WarmConnections]
     private let loop: EventLoop

@@ -14,7 +14,7 @@ actor Worker {
     private let logger: Logger
     private let counters: Counters
     private let parser: RequestParser
-    private let handler: ChatHandler
+    let handler: ChatHandler
     private let idle: Wakeup
     private var listener: Listener?
     // With room for some from the start, so that the first caller does not wait for that.
@@ -22,14 +22,16 @@ actor Worker {
     private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
 
     /// - Throws: `SystemError` or `HTTPError` when the process is out of descriptors or memory.
-    init(_ settings: Settings, _ routes: Routes, _ board: Board, _ logger: Logger, _ counters: Counters) throws {
+    init(
+        _ settings: Settings, _ routes: Routes, _ board: Board, _ logger: Logger, _ log: sending RequestLog, _ counters: Counters
+    ) throws {
         self.settings = settings
         self.logger = logger
         self.counters = counters
         loop = try EventLoop()
         idle = Wakeup(on: loop)
         parser = try RequestParser()
-        handler = try ChatHandler(settings, routes, board, on: loop, logger, counters)
+        handler = try ChatHandler(settings, routes, board, on: loop, logger, log, counters)
     }
 
     /// Begins to accept as soon as the loop runs.
@@ -45,6 +47,13 @@ actor Worker {
         } catch {
             logger.workerFailed(error)
         }
+    }
+
+    /// Answers the requests of one connection, and returns when it has ended.
+    func serve(_ connection: consuming Descriptor) async {
+        let number = connection.number
+        accept(connection)
+        await tasks[number]?.value
     }
 
     private func accept(_ descriptor: consuming Descriptor) {

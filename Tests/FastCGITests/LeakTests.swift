@@ -1,6 +1,5 @@
 import EventLoop
 @testable import FastCGI
-import Foundation
 import TestSupport
 import Testing
 
@@ -71,17 +70,4 @@ private func dropAtEveryStage(_ worker: isolated LoopActor, _ parser: RequestPar
     }
     exchange.peer.close()
     _ = await exchange.end()
-}
-
-private let isSanitized = unsafe dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
-
-private func openDescriptors() -> Int {
-    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
-}
-
-/// - Parameter peak: the most that there ever was.
-private func residentBytes(peak: Bool = false) -> Int {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix(peak ? "VmHWM:" : "VmRSS:") }
-    return (line?.split(separator: " ").dropFirst().first).flatMap { Int($0) }.map { $0 << 10 } ?? 0
 }

@@ -1,0 +1,45 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+/// Before it listens, Sluice answers a request of its own. Nobody may notice.
+@Suite struct `A start` {
+    private func started(_ upstream: StubUpstream) async throws -> SluiceProcess {
+        let proxy = upstream.url.replacing("/v1", with: "")
+        return try await SluiceProcess(
+            upstream: upstream.url, options: ["--log-level", "trace"],
+            environment: ["OPENAI_API_KEY": "sk-stub", "http_proxy": proxy, "ALL_PROXY": proxy], in: TemporaryDirectory())
+    }
+
+    @Test func `logs no request, and sends none to upstream or proxy`() async throws {
+        let upstream = try StubUpstream(.silence)
+        let sluice = try await started(upstream)
+        sluice.process.signal(SIGTERM)
+        #expect(try await sluice.process.exited() == .code(0))
+        try await sluice.process.errors.wait(for: "the end of its log") { $0.ended }
+        let messages = try sluice.process.errors.value.lines.map { line in
+            let json = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            return try #require(json?["message"] as? String)
+        }
+        #expect(messages == ["serving", "forwarding", "draining: no new requests", "stopped"])
+        #expect(upstream.requests.value.isEmpty)
+        try await upstream.stop()
+    }
+
+    @Test func `leaves no worker behind but those that it serves with`() async throws {
+        let upstream = try StubUpstream(.silence)
+        let sluice = try await started(upstream)
+        _ = try await ChildProcess.line(containing: "forwarding", in: sluice.process.errors)
+        let folder = "/proc/\(sluice.process.identifier)/fd"
+        let open = try FileManager.default.contentsOfDirectory(atPath: folder).map { number in
+            try FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(number)")
+        }
+        // The file is libfcgi's, to read requests from.
+        for kind in ["anon_inode:[eventpoll]", "/memfd:request"] {
+            #expect(open.count { $0.hasPrefix(kind) } == 2, "\(open)")
+        }
+        try await sluice.process.end()
+        try await upstream.stop()
+    }
+}
