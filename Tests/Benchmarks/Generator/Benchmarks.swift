@@ -13,7 +13,7 @@ struct Benchmarks {
           requests  the same until the time is over                     --callers --seconds
           open      holds silent streams until standard input ends      --callers
           leave     callers that leave in mid-stream, with the moments  --callers --leaves --after --pause
-          turns     callers one after the other, with their first tokens  --callers --pause
+          turns     callers one after the other, with their first tokens  --callers --pause --practice
           scan      reads a body and makes the upstream's, alone        --body --batches, and no --to
           choose    chooses targets, alone                              --batches, and no --to
 
@@ -26,6 +26,7 @@ struct Benchmarks {
           --pause 0           milliseconds from that event, or from the request, until it leaves; or before each turn
           --body usual        short, usual, long, russian: what each request says (`scan`: long)
           --batches 500       batches that are timed: of 100 requests each (`scan`), or of 1000 (`choose`)
+          --practice ADDRESS  where five turns go first that count for nothing
           --limit 120         seconds after which what is unfinished counts as lost
 
         Prints key=value pairs on one line. Status 0: all streams complete and right. 1: not so. 2: it could not be measured.

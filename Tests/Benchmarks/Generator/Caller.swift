@@ -5,6 +5,7 @@ import EventLoop
 final class Caller {
     private unowned let load: any Load
     private let bench: Bench
+    private let address: Address
     private var connection: Connection?
     private var parser = ResponseParser()
     private var checker: StreamChecker?
@@ -18,9 +19,11 @@ final class Caller {
     /// Whether a stream is open, or asked for.
     var isBusy: Bool { checker != nil }
 
-    init(of load: any Load, on bench: Bench) {
+    /// - Parameter address: nil for the one that is measured.
+    init(of load: any Load, on bench: Bench, to address: Address? = nil) {
         self.load = load
         self.bench = bench
+        self.address = address ?? bench.address
     }
 
     /// Opens a stream, on the kept connection if there is one.
@@ -53,7 +56,7 @@ final class Caller {
 
     private func connect() throws(SystemError) -> Connection {
         try Connection(
-            to: bench.address, on: bench.loop, inbox: bench.inbox, received: { [unowned self] in received($0) },
+            to: address, on: bench.loop, inbox: bench.inbox, received: { [unowned self] in received($0) },
             closed: { [unowned self] in closed() })
     }
 

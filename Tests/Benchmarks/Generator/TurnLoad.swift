@@ -5,28 +5,37 @@ import EventLoop
 final class TurnLoad: Load {
     private let bench: Bench
     private let pause: Duration
+    /// Where turns go that count for nothing: the generator too does much for the first time in its first one.
+    private let practice: Address?
+    private let practiceCount: Int
     private var callers: [Caller] = []
 
     init(_ options: inout Options, bench: Bench) throws(UsageError) {
         self.bench = bench
         pause = .milliseconds(try options.number("pause", default: 0))
+        let practice = options.text("practice", default: "")
+        self.practice = practice.isEmpty ? nil : try Address(practice)
+        practiceCount = practice.isEmpty ? 0 : 5
     }
 
-    var unfinished: Int { bench.callers - bench.tally.ended }
+    private var count: Int { practiceCount + bench.callers }
+    var unfinished: Int { count - bench.tally.ended }
 
     func start() { nextLater() }
 
     func receivedFirstEvent(_ caller: Caller) {}
 
     func ended(_ caller: Caller) {
-        if let firstToken = caller.firstToken { print("turn=\(callers.count) first_token_us=\(firstToken.nanoseconds / 1000)") }
+        let turn = callers.count - practiceCount
+        if turn > 0, let firstToken = caller.firstToken { print("turn=\(turn) first_token_us=\(firstToken.nanoseconds / 1000)") }
         nextLater()
     }
 
     private func nextLater() {
-        guard callers.count < bench.callers else { return bench.loop.stop() }
+        guard callers.count < count else { return bench.loop.stop() }
         Timer(on: bench.loop) { [self] in
-            let caller = Caller(of: self, on: bench)
+            let isPractice = callers.count < practiceCount
+            let caller = Caller(of: self, on: bench, to: isPractice ? practice : nil)
             callers.append(caller)
             caller.call(bench.nextRequest())
         }

@@ -126,7 +126,8 @@ def first_turns(generator, stage, gateway, is_warm, delay):
     gateway.restart()
     if is_warm:
         wait_for_trial(stage, before)
-    _, lines = generator.run("turns", gateway, callers=10, events=1, interval=0, delay=delay, pause=20)
+    practice = stage.peers[0].address
+    _, lines = generator.run("turns", gateway, callers=10, events=1, interval=0, delay=delay, pause=20, practice=practice)
     return [int(line.split("first_token_us=")[1]) for line in lines]
 
 
