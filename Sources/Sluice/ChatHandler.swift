@@ -123,7 +123,7 @@ final class ChatHandler {
         let relay = Relay(won, as: form, settings, on: loop)
         defer {
             (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
-            record.usage = relay.usage
+            (record.usage, record.model) = (relay.usage, relay.model)
         }
         try await relay.run(&reply)
     }
@@ -132,7 +132,7 @@ final class ChatHandler {
     private func forward(
         _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
     ) async throws {
-        (record.firstEvent, record.usage) = (loop.now, completion.usage)
+        (record.firstEvent, record.usage, record.model) = (loop.now, completion.usage, completion.model)
         let answer = completion.edited(form.edits)
         record.bytesCount = answer.count
         try await reply.sendJSON(answer)

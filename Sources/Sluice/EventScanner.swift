@@ -34,6 +34,8 @@ struct EventScanner {
     private(set) var hasToken = false
     /// What the answer cost, when the upstream has said it.
     private(set) var usage: TokenUsage?
+    /// Who answers, when the upstream has said it by the first text. Azure's first chunk does not.
+    private(set) var model: ServedModel?
     let form: AnswerForm
     private let isCallersKey: Bool
     private let limits: Settings.Limits
@@ -57,9 +59,9 @@ struct EventScanner {
     mutating func discard() -> [UInt8] { splitter.discardAndRelease() }
 
     /// The upstream sent one whole completion instead of events.
-    mutating func noteCompletion(usage: TokenUsage?) {
+    mutating func note(_ completion: Completion) {
         hasEvents = true
-        self.usage = usage
+        (usage, model) = (completion.usage, completion.model)
     }
 
     /// The next stretch, which begins at `start`.
@@ -113,6 +115,7 @@ struct EventScanner {
 
     private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
         finishedCount += chunk.finishedCount
+        if model == nil, !hasToken { model = ServedModel(data.span) }
         if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage

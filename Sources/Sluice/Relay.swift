@@ -63,6 +63,9 @@ final class Relay {
     /// What the answer cost, when the upstream has said it.
     var usage: TokenUsage? { scanner.usage }
 
+    /// Who answered, when the upstream has said it.
+    var model: ServedModel? { scanner.model }
+
     /// Runs until the upstream's `[DONE]` has been sent, or one in its place after a finish reason.
     ///
     /// - Throws: `ChatError` for whatever the upstream did wrong; `FastCGIError` when the caller left.
@@ -225,7 +228,7 @@ final class Relay {
             let events = CompletionEvents.events(
                 of: completion.body, edits: form.edits, includesUsage: form.showsUsage)
         else { throw .upstreamFailed(.garbage) }
-        scanner.noteCompletion(usage: completion.usage)
+        scanner.note(completion)
         return events
     }
 }

@@ -31,6 +31,7 @@ final class RequestLog {
         append(#","call":"#, record.call)
         append(#","route":"#, record.target?.match.description)
         append(#","upstream":"#, record.target?.upstreamName)
+        append(#","model":"#, record.model?.name)
         append(#","status":"#, record.status ?? Self.statusOfNothing)
         append(#","ending":"#, record.ending)
         if let firstEvent = record.firstEvent { append(#","first_event":"#, firstEvent - record.start) }

@@ -15,6 +15,8 @@ struct RequestRecord {
     /// Of the answer's events, or of its one object. Heartbeats and errors do not count.
     var bytesCount = 0
     var usage: TokenUsage?
+    /// Who answered, by the upstream's word.
+    var model: ServedModel?
     /// What the caller got, whatever came after it; nil when it left before anything was sent.
     var status: Int?
     var error: ChatError?

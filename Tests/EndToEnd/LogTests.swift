@@ -15,9 +15,15 @@ import Testing
         let calls: [(call: ChatCall, expected: [String: String])] = [
             (
                 chat("whole", members: vapi),
-                ["ending": "done", "call": "4f2c7a1e-vapi-call", "client": "first", "upstream": "stub", "route": "*"]
+                [
+                    "ending": "done", "call": "4f2c7a1e-vapi-call", "client": "first", "upstream": "stub", "route": "*",
+                    "model": "stub-1",
+                ]
             ),
-            (chat("whole", stream: false, members: vapi), ["ending": "done", "status": "200", "completion_tokens": "2"]),
+            (
+                chat("whole", stream: false, members: vapi),
+                ["ending": "done", "status": "200", "completion_tokens": "2", "model": "stub-1"]
+            ),
             (
                 ChatCall(
                     #"{"messages":[{"role":"user","content":"whole"}],"stream":true}"#,
@@ -26,7 +32,7 @@ import Testing
             ),
             (chat("whole", members: #","call":{"id":"+15551234567"}"#), ["ending": "done", "call": "nil"]),
             (chat("cut"), ["ending": "cut", "status": "200", "level": "warning"]),
-            (chat("refused"), ["ending": "refused.400", "status": "400", "level": "info"]),
+            (chat("refused"), ["ending": "refused.400", "status": "400", "level": "info", "model": "nil"]),
             (chat("key"), ["ending": "key_refused.401", "status": "503", "level": "error"]),
             (chat("silent"), ["ending": "timeout.first_token", "status": "503"]),
             (ChatCall("{"), ["ending": "invalid_json", "status": "400", "level": "info"]),

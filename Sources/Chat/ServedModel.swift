@@ -1,0 +1,19 @@
+/// The model that answers, as the upstream calls it, fit for a log. The caller's own words for it are not: they may be anything.
+package struct ServedModel: Hashable, Sendable {
+    /// As it came.
+    package let name: String
+
+    /// Reads `model`.
+    /// - Parameter json: a validated chunk or completion.
+    /// - Returns: nil when there is none, or one that is not 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, or a phone number.
+    package init?(_ json: Span<UInt8>) {
+        guard let name = JSONValue(validated: json).member("model", in: json)?.string(in: json),
+            (1...128).contains(name.utf8.count), name.utf8.allSatisfy(\.isOfModel), !name.utf8.holdsPhoneNumber(besidesAtMost: 0)
+        else { return nil }
+        self.name = name
+    }
+}
+
+extension UInt8 {
+    fileprivate var isOfModel: Bool { isOfID || self == UInt8(ascii: "/") || self == UInt8(ascii: "@") }
+}

@@ -1,0 +1,24 @@
+import Chat
+import Testing
+
+@Suite struct ServedModelTests {
+    @Test(arguments: [
+        "gpt-4o-mini-2024-07-18", "o1-2024-12-17", "meta-llama/Llama-3.1-8B-Instruct", "@cf/meta/llama-3-8b", "ft:gpt-4o:org::id",
+        "1",
+        String(repeating: "m", count: 128),
+    ])
+    func `the name is read as it came`(name: String) {
+        #expect(ServedModel(bytes(#"{"id":"x","model":"\#(name)","choices":[]}"#).span)?.name == name)
+    }
+
+    @Test(arguments: [
+        "{}", "[]", "7", #"{"model":null}"#, #"{"model":""}"#, #"{"model":7}"#, #"{"model":{"model":"a"}}"#,
+        #"{"x":{"model":"a"}}"#,
+        #"{"model":"a b"}"#, #"{"model":"a\"b"}"#, #"{"model":"ä"}"#, #"{"model":"+15551234567"}"#,
+        #"{"model":"1-555-123-4567"}"#,
+        #"{"model":"\#(String(repeating: "m", count: 129))"}"#,
+    ])
+    func `what is no name, or none for a log, is left out`(json: String) {
+        #expect(ServedModel(bytes(json).span) == nil)
+    }
+}
