@@ -55,6 +55,8 @@ package struct ChatFrameReader: Sendable {
     private var model: [UInt8] = []
     private var modelContent = 0..<0
     private var modelChunk = ChatChunk()
+    /// Where the last frame says which model answers, unless it was like the one before.
+    package private(set) var servedModel: JSONValue?
 
     /// - Parameter depthMax: how many objects and arrays may be open at once.
     package init(depthMax: Int) { self.depthMax = depthMax }
@@ -64,6 +66,7 @@ package struct ChatFrameReader: Sendable {
         if isLikeModel(data) { return .chunk(modelChunk) }
         var reader = ChunkReader(depthMax: depthMax)
         let frame = ChatFrame(data, &reader)
+        servedModel = reader.servedModel
         if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content {
             model = data.bytes(in: data.indices)
             (modelContent, modelChunk) = (content, chunk)
@@ -117,6 +120,7 @@ private struct ChunkReader {
     private var hasEmptyError = false
     /// Where the last text in a `content` stands, quotes included.
     private(set) var content: Range<Int>?
+    private(set) var servedModel: JSONValue?
     private var scanner: JSONScanner
 
     init(depthMax: Int) {
@@ -147,6 +151,7 @@ private struct ChunkReader {
             let value = try scanner.value(data)
             switch key {
             case .usage: chunk.hasUsage = value.kind != .null
+            case .model: servedModel = value
             case .error where value.kind == .object || value.kind == .string:
                 if value.isEmpty(in: data) { hasEmptyError = true } else { hasError = true }
             // A length of 7 is that of "error": a chunk's longer value is not worth a key.
@@ -218,6 +223,7 @@ extension JSONValue {
 extension JSONKey {
     fileprivate static let choices = JSONKey("choices")
     fileprivate static let usage = JSONKey("usage")
+    fileprivate static let model = JSONKey("model")
     fileprivate static let error = JSONKey("error")
     fileprivate static let object = JSONKey("object")
     fileprivate static let delta = JSONKey("delta")

@@ -3,11 +3,18 @@ package struct ServedModel: Hashable, Sendable {
     /// As it came.
     package let name: String
 
-    /// Reads `model`.
-    /// - Parameter json: a validated chunk or completion.
-    /// - Returns: nil when there is none, or one that is not 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, or a phone number.
-    package init?(_ json: Span<UInt8>) {
-        guard let name = JSONValue(validated: json).member("model", in: json)?.string(in: json),
+    /// Reads the `model` of a validated completion; nil as below, or when there is none.
+    package init?(ofCompletion json: Span<UInt8>) {
+        guard let value = JSONValue(validated: json).member("model", in: json) else { return nil }
+        self.init(value, in: json)
+    }
+
+    /// - Parameters:
+    ///   - value: of `model` in a chunk or a completion.
+    ///   - json: the chunk or completion.
+    /// - Returns: nil when it is not 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, or a phone number.
+    package init?(_ value: JSONValue, in json: Span<UInt8>) {
+        guard let name = value.string(in: json),
             (1...128).contains(name.utf8.count), name.utf8.allSatisfy(\.isOfModel), !name.utf8.holdsPhoneNumber(besidesAtMost: 0)
         else { return nil }
         self.name = name

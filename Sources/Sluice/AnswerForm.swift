@@ -36,7 +36,7 @@ struct Completion {
     }
 
     var usage: TokenUsage? { chunk.hasUsage ? TokenUsage(body.span) : nil }
-    var model: ServedModel? { ServedModel(body.span) }
+    var model: ServedModel? { ServedModel(ofCompletion: body.span) }
 
     func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
 }

@@ -115,7 +115,7 @@ struct EventScanner {
 
     private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
         finishedCount += chunk.finishedCount
-        if model == nil, !hasToken { model = ServedModel(data.span) }
+        if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
         if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage

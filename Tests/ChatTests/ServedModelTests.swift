@@ -8,7 +8,7 @@ import Testing
         String(repeating: "m", count: 128),
     ])
     func `the name is read as it came`(name: String) {
-        #expect(ServedModel(bytes(#"{"id":"x","model":"\#(name)","choices":[]}"#).span)?.name == name)
+        #expect(served(#"{"id":"x","model":"\#(name)","choices":[]}"#)?.name == name)
     }
 
     @Test(arguments: [
@@ -19,6 +19,13 @@ import Testing
         #"{"model":"\#(String(repeating: "m", count: 129))"}"#,
     ])
     func `what is no name, or none for a log, is left out`(json: String) {
-        #expect(ServedModel(bytes(json).span) == nil)
+        #expect(served(json) == nil)
+    }
+
+    private func served(_ json: String) -> ServedModel? {
+        let json = bytes(json)
+        var reader = ChatFrameReader(depthMax: 8)
+        _ = reader.read(json.span)
+        return reader.servedModel.flatMap { ServedModel($0, in: json.span) }
     }
 }
