@@ -32,20 +32,14 @@ package final class LocalSocket {
 
     /// Sends a few kilobytes, for which there is room in any case. Whether all of them have gone.
     @discardableResult
-    package func send(_ bytes: [UInt8]) -> Bool {
-        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-        return unsafe bytes.withUnsafeBytes { unsafe Glibc.send(number, $0.baseAddress, $0.count, flags) } == bytes.count
-    }
+    package func send(_ bytes: [UInt8]) -> Bool { descriptor?.sendAtOnce(bytes) ?? false }
 
     /// What the other end has sent so far.
     package func receive() -> [UInt8] {
         var received: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = unsafe part.withUnsafeMutableBytes { unsafe recv(number, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
-            guard count > 0 else { return received }
-            received += part.prefix(count)
-        }
+        while case .bytes(let count)? = descriptor?.receive(into: &part) { received += part.prefix(count) }
+        return received
     }
 }
 

@@ -1,37 +1,10 @@
-// The socket calls that FastCGI needs, one line of C each.
+// The socket calls that FastCGI alone needs, one line of C each.
 
 import CLinux
 import EventLoop
 import Glibc
 
 extension Descriptor {
-    /// What a non-blocking receive found.
-    enum Received: Equatable {
-        case bytes(Int)
-        case nothing
-        case endOfFile
-        case failed(Int32)
-    }
-
-    /// Receives into `buffer` from its start, without waiting.
-    func receive(into buffer: inout [UInt8]) -> Received {
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe recv(number, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
-            }
-            if count > 0 { return .bytes(count) }
-            if count == 0 { return .endOfFile }
-            if errno == EAGAIN || errno == EWOULDBLOCK { return .nothing }
-            if errno != EINTR { return .failed(errno) }
-        }
-    }
-
-    /// Sends all of `bytes` without waiting. Whether it did.
-    func sendAtOnce(_ bytes: [UInt8]) -> Bool {
-        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-        return unsafe bytes.withUnsafeBytes { unsafe send(number, $0.baseAddress, $0.count, flags) } == bytes.count
-    }
-
     /// What may be written once the kernel has said that the socket is writable.
     ///
     /// A unix socket says so when three quarters of its send buffer are free, TCP when a third is; and the kernel may

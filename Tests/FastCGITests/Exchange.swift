@@ -72,8 +72,6 @@ func answerWithBody(_ request: Request, _ response: inout Response?) async throw
 }
 
 func makeSocketPair() throws -> (Int32, Int32) {
-    var ends: [Int32] = [0, 0]
-    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    _ = try SystemError.check("socketpair", unsafe socketpair(AF_UNIX, type, 0, &ends))
-    return (ends[0], ends[1])
+    let (near, far) = try LocalSocket.pair()
+    return (near.takeDescriptor().release(), far.takeDescriptor().release())
 }
