@@ -142,8 +142,7 @@ private struct ChunkReader {
 
     private mutating func readRoot(_ data: Span<UInt8>) throws(JSONError) {
         try scanner.beginObject(data)
-        while let name = try scanner.nextMember(data) {
-            let key = JSONKey(name, in: data)
+        while let key = try scanner.nextKey(data) {
             if key == .choices {
                 try readChoices(data)
                 continue
@@ -177,8 +176,7 @@ private struct ChunkReader {
     private mutating func readChoice(_ data: Span<UInt8>) throws(JSONError) {
         guard try isNext(.object, data) else { return }
         try scanner.beginObject(data)
-        while let name = try scanner.nextMember(data) {
-            let key = JSONKey(name, in: data)
+        while let key = try scanner.nextKey(data) {
             if key == .delta || key == .message {
                 try readDelta(data)
             } else {
@@ -191,10 +189,10 @@ private struct ChunkReader {
     private mutating func readDelta(_ data: Span<UInt8>) throws(JSONError) {
         guard try isNext(.object, data) else { return }
         try scanner.beginObject(data)
-        while let name = try scanner.nextMember(data) {
+        while let key = try scanner.nextKey(data) {
             let value = try scanner.value(data)
             guard value.kind != .null, !value.isEmpty(in: data) else { continue }
-            switch JSONKey(name, in: data) {
+            switch key {
             case .content:
                 chunk.hasContent = true
                 if value.kind == .string { content = value.range }
