@@ -7,7 +7,6 @@ final class TurnLoad: Load {
     private let pause: Duration
     /// Where turns go that count for nothing: the generator too does much for the first time in its first one.
     private let practice: Address?
-    private let practiceCount: Int
     private var callers: [Caller] = []
 
     init(_ options: inout Options, bench: Bench) throws(UsageError) {
@@ -15,9 +14,9 @@ final class TurnLoad: Load {
         pause = .milliseconds(try options.number("pause", default: 0))
         let practice = options.text("practice", default: "")
         self.practice = practice.isEmpty ? nil : try Address(practice)
-        practiceCount = practice.isEmpty ? 0 : 5
     }
 
+    private var practiceCount: Int { practice == nil ? 0 : 5 }
     private var count: Int { practiceCount + bench.callers }
     var unfinished: Int { count - bench.tally.ended }
 
@@ -34,8 +33,7 @@ final class TurnLoad: Load {
     private func nextLater() {
         guard callers.count < count else { return bench.loop.stop() }
         Timer(on: bench.loop) { [self] in
-            let isPractice = callers.count < practiceCount
-            let caller = Caller(of: self, on: bench, to: isPractice ? practice : nil)
+            let caller = Caller(of: self, on: bench, to: callers.count < practiceCount ? practice : nil)
             callers.append(caller)
             caller.call(bench.nextRequest())
         }
