@@ -14,7 +14,6 @@ package struct ChatRequest: Sendable {
     package let model: String?
     /// Where the messages stand that have members which OpenAI does not know, in their order.
     let messagesWithOtherMembers: [Range<Int>]
-    private let lastUserContent: JSONValue?
 
     /// Reads and checks a body.
     /// - Parameters:
@@ -29,7 +28,6 @@ package struct ChatRequest: Sendable {
         try members.check(body.span)
         if let error = reader.messageError { throw error }
         self.body = body
-        lastUserContent = reader.lastUserContent
         messagesWithOtherMembers = reader.messagesWithOtherMembers
         isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.areVapis
         let model = members.value(.model)?.string(in: body.span)
@@ -40,22 +38,25 @@ package struct ChatRequest: Sendable {
 extension ChatRequest {
     /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any.
     package var lastUserMessage: String? {
-        switch lastUserContent?.kind {
-        case .string: lastUserContent?.string(in: body.span)
-        case .array: joinedParts
-        default: nil
+        let content = messages.last { $0.member("role", in: body.span)?.string(in: body.span) == "user" }?
+            .member("content", in: body.span)
+        switch content?.kind {
+        case .string: return content?.string(in: body.span)
+        case .array: return content.flatMap(joinedParts)
+        default: return nil
         }
     }
 
-    private var joinedParts: String? {
-        let parts = lastUserContent?.elements(in: body.span) ?? []
-        let texts = parts.compactMap { $0.member("text", in: body.span)?.string(in: body.span) }
+    private func joinedParts(_ content: JSONValue) -> String? {
+        let texts = content.elements(in: body.span).compactMap { $0.member("text", in: body.span)?.string(in: body.span) }
         return texts.isEmpty ? nil : texts.joined(separator: "\n")
     }
 
+    private var messages: [JSONValue] { members.value(.messages)?.elements(in: body.span) ?? [] }
+
     /// Whose the last message is: `user`, `assistant`, `tool`, …
     package var lastRole: String? {
-        members.value(.messages)?.elements(in: body.span).last?.member("role", in: body.span)?.string(in: body.span)
+        messages.last?.member("role", in: body.span)?.string(in: body.span)
     }
 
     /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`.

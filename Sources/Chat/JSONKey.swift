@@ -14,7 +14,7 @@ struct JSONKey: Hashable, Sendable {
     }
 
     /// The key of a text of ASCII, letter by letter: other than that of a string, the compiler works it out.
-    @inline(__always)
+    @inline(always)
     init<let count: Int>(_ letters: InlineArray<count, Unicode.Scalar>) {
         precondition(count <= Self.bytesMax, "a key has at most 16 bytes")
         self.count = count
@@ -23,7 +23,7 @@ struct JSONKey: Hashable, Sendable {
 
     /// The key of the string whose opening quote stands at `start`, if it is plain: it has at most 15 bytes that all stand for
     /// themselves. nil for others, valid or not, and for those at the document's very end.
-    @inline(__always)
+    @inline(always)
     init?(plainAt start: Int, in document: Span<UInt8>) {
         let first = start &+ 1
         guard first &+ Self.bytesMax <= document.count else { return nil }
@@ -42,15 +42,27 @@ struct JSONKey: Hashable, Sendable {
         guard document[first &+ count] == UInt8(ascii: "\"") else { return nil }
     }
 
+    /// Whether the string whose opening quote stands at `start` is this key, in plain letters. One comparison tells: it is for keys of
+    /// up to seven letters; of others, and at the document's very end, it says false.
+    @inline(always)
+    func stands(at start: Int, in document: Span<UInt8>) -> Bool {
+        guard count < 8, start &+ 9 <= document.count else { return false }
+        let unread = UInt64(56 &- 8 &* count)
+        let letters = low | UInt64(UInt8(ascii: "\"")) << UInt64(8 &* count)
+        return document.word(at: start &+ 1) << unread == letters << unread
+    }
+
     /// The bits of the bytes before the first one that is marked in its high bit.
-    @inline(__always)
+    @inline(always)
     private static func bits(below marks: UInt64) -> UInt64 { ((marks & (0 &- marks)) &- 1) >> 7 }
 
     /// How many bytes the string of a plain key takes, with its quotes.
-    var plainByteCount: Int { count &+ 2 }
+    var plainByteCount: Int {
+        @inline(always) get { count &+ 2 }
+    }
 
     /// The key of a validated name or string; its range includes the quotes.
-    @inline(__always)
+    @inline(always)
     init(_ range: Range<Int>, in document: Span<UInt8>) {
         self = JSONKey(plainAt: range.lowerBound, in: document) ?? Self.slowly(range, in: document)
     }
@@ -66,7 +78,7 @@ struct JSONKey: Hashable, Sendable {
 
     private init(long count: Int) { self.count = count }
 
-    @inline(__always)
+    @inline(always)
     private mutating func put(_ byte: UInt8, at index: Int) {
         if index < 8 {
             low |= UInt64(byte) << UInt64(8 * index)

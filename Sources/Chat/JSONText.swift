@@ -2,7 +2,7 @@
 package enum JSONText {
     /// Validates the string whose opening quote stands at `start`.
     /// - Returns: the offset after its closing quote.
-    @inline(__always)
+    @inline(always)
     static func end(ofStringAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
         // Most names, and many values, end within a word: one look at that is all they need.
         let first = start &+ 1
@@ -15,34 +15,46 @@ package enum JSONText {
 
     /// Validates a string from `start` on, which lies behind its opening quote and what else is known to be valid.
     private static func end(ofStringFrom start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
-        // With a span that shrinks, the loop's own condition is the only check of bounds on the way through plain text.
+        var offset = start
+        while true {
+            offset = end(ofPlainTextAt: offset, in: document)
+            guard offset < document.count else { throw JSONError(offset: offset, reason: .unexpectedEnd) }
+            if document[offset] == UInt8(ascii: "\"") { return offset &+ 1 }
+            offset = try end(ofSpecialAt: offset, in: document)
+        }
+    }
+
+    /// The offset of the first byte from `start` on that does not stand for itself; the document's end when there is none.
+    @inline(always)
+    private static func end(ofPlainTextAt start: Int, in document: Span<UInt8>) -> Int {
+        // With a span that shrinks, the loop's own condition is the only check of bounds.
         var rest = document.extracting(start...)
-        while rest.count >= 8 {
+        // Behind an escape the next one, or the end, is often near.
+        if rest.count >= 8 {
             let marks = marks(rest.word(at: 0))
-            guard marks != 0 else {
-                rest = rest.extracting(8...)
-                continue
-            }
-            let length = marks.trailingZeroBitCount / 8
-            let offset = document.count &- rest.count &+ length
-            if rest[length] == UInt8(ascii: "\"") { return offset &+ 1 }
-            rest = document.extracting(try end(ofSpecialAt: offset, in: document)...)
+            guard marks == 0 else { return start &+ marks.trailingZeroBitCount / 8 }
+            rest = rest.extracting(8...)
         }
-        // Less than a word of the document is left.
-        var offset = document.count &- rest.count
-        while offset < document.count {
-            switch document[offset] {
-            case UInt8(ascii: "\""): return offset &+ 1
-            case 0x20..<0x5C, 0x5D..<0x80: offset &+= 1
-            default: offset = try end(ofSpecialAt: offset, in: document)
+        while rest.count >= 16 {
+            let marks = marks(rest.block())
+            guard marks[0] | marks[1] == 0 else {
+                let length = marks[0] != 0 ? marks[0].trailingZeroBitCount / 8 : 8 &+ marks[1].trailingZeroBitCount / 8
+                return document.count &- rest.count &+ length
             }
+            rest = rest.extracting(16...)
         }
-        throw JSONError(offset: offset, reason: .unexpectedEnd)
+        var length = 0
+        while length < rest.count, rest[length] &- 0x20 < 0x60, rest[length] != UInt8(ascii: "\""),
+            rest[length] != UInt8(ascii: "\\")
+        {
+            length &+= 1
+        }
+        return document.count &- rest.count &+ length
     }
 
     /// Validates an escape, or the multi-byte sequences that begin at `start`.
     /// - Returns: the offset of the first byte after them.
-    @inline(__always)
+    @inline(always)
     private static func end(ofSpecialAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
         switch document[start] {
         case UInt8(ascii: "\\"): try end(ofEscapeAt: start, in: document)
@@ -52,7 +64,7 @@ package enum JSONText {
     }
 
     /// Marks the bytes of a word that do not stand for themselves. The lowest high bit that is set is right, the others may not be.
-    @inline(__always)
+    @inline(always)
     static func marks(_ word: UInt64) -> UInt64 {
         // The exclusive or swaps quote and space, so that one subtraction finds quotes and control characters.
         let quotesAndControls = (word ^ UInt64(repeating: 0x02)) &- UInt64(repeating: 0x21)
@@ -60,19 +72,34 @@ package enum JSONText {
         return (word | quotesAndControls | backslashes) & UInt64(repeating: 0x80)
     }
 
-    @inline(__always)
+    /// The same for sixteen bytes, each of which is marked rightly.
+    @inline(always)
+    private static func marks(_ block: SIMD16<UInt8>) -> SIMD2<UInt64> {
+        let quotesAndControls = (block ^ SIMD16<UInt8>(repeating: 0x02)) &- SIMD16<UInt8>(repeating: 0x21)
+        let backslashes = (block ^ SIMD16<UInt8>(repeating: UInt8(ascii: "\\"))) &- SIMD16<UInt8>(repeating: 1)
+        let all: SIMD16<UInt8> = block | quotesAndControls | backslashes
+        return unsafe unsafeBitCast(all, to: SIMD2<UInt64>.self) & SIMD2<UInt64>(repeating: UInt64(repeating: 0x80))
+    }
+
+    @inline(always)
     private static func end(ofEscapeAt start: Int, in document: Span<UInt8>) throws(JSONError) -> Int {
         guard start &+ 1 < document.count else { throw JSONError(offset: start &+ 1, reason: .unexpectedEnd) }
-        switch document[start &+ 1] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
-            UInt8(ascii: "r"), UInt8(ascii: "t"):
-            return start &+ 2
-        case UInt8(ascii: "u"):
-            guard start &+ 6 <= document.count else { throw JSONError(offset: start, reason: .badEscape) }
-            guard codeUnit(at: start &+ 2, in: document) != nil else { throw JSONError(offset: start, reason: .badEscape) }
-            return start &+ 6
-        default: throw JSONError(offset: start, reason: .badEscape)
+        let letter = document[start &+ 1]
+        if isEscapeOfOneByte(letter) { return start &+ 2 }
+        guard letter == UInt8(ascii: "u"), codeUnit(at: start &+ 2, in: document) != nil else {
+            throw JSONError(offset: start, reason: .badEscape)
         }
+        return start &+ 6
+    }
+
+    /// Whether it may stand behind a backslash (§7): `"`, `\`, `/`, `b`, `f`, `n`, `r`, `t`. A bit for each: what escapes a text
+    /// has cannot be foretold, and a wrong guess at a branch costs more.
+    @inline(always)
+    private static func isEscapeOfOneByte(_ letter: UInt8) -> Bool {
+        let low: UInt64 = 1 << 0x22 | 1 << 0x2F
+        let high: UInt64 = 1 << 0x1C | 1 << 0x22 | 1 << 0x26 | 1 << 0x2E | 1 << 0x32 | 1 << 0x34
+        let letters = letter < 0x40 ? low : letter < 0x80 ? high : 0
+        return letters >> UInt64(letter & 0x3F) & 1 == 1
     }
 
     /// The UTF-16 code unit that four hexadecimal digits write.
@@ -109,7 +136,7 @@ package enum JSONText {
 
     /// The length of the multi-byte sequence at `offset`; 0 when RFC 3629 §4 does not allow it: overlong, a surrogate, beyond
     /// U+10FFFF, or cut short.
-    @inline(__always)
+    @inline(always)
     private static func sequenceLength(at offset: Int, in document: Span<UInt8>) -> Int {
         let first = document[offset]
         guard offset &+ 1 < document.count, isContinuation(document[offset &+ 1]) else { return 0 }
@@ -125,7 +152,7 @@ package enum JSONText {
         return isBad ? 0 : 4
     }
 
-    @inline(__always)
+    @inline(always)
     private static func isContinuation(_ byte: UInt8) -> Bool { byte & 0xC0 == 0x80 }
 }
 
@@ -149,7 +176,7 @@ extension JSONText {
     }
 
     /// Whether a validated member name is `name`, also when it is written with escapes (`"\u006dodel"` is `model`).
-    @inline(__always)
+    @inline(always)
     package static func isEqual(_ range: Range<Int>, to name: String, in document: Span<UInt8>) -> Bool {
         let key = name.utf8Span.span
         if range.count == key.count &+ 2 {

@@ -1,8 +1,6 @@
 /// Reads a request's body in one pass: validates the JSON, lists the top-level members, and checks the messages on the way.
 struct RequestReader {
     private(set) var members: [RequestMember] = []
-    /// The content of the last message whose role is `user`.
-    private(set) var lastUserContent: JSONValue?
     /// Where the messages stand that have members which OpenAI does not know, in their order.
     private(set) var messagesWithOtherMembers: [Range<Int>] = []
     /// The first thing wrong with a message. The JSON behind it is still validated: what is no JSON is told first.
@@ -48,58 +46,66 @@ struct RequestReader {
 
     private mutating func readMessages(_ document: Span<UInt8>) throws(JSONError) -> JSONValue {
         guard try scanner.nextKind(document) == .array else { return try scanner.value(document) }
+        var scanner = scanner
         let start = scanner.offset
         var index = 0
-        (lastUserContent, messageError, messagesWithOtherMembers) = (nil, nil, [])  // Of duplicates the last counts.
+        (messageError, messagesWithOtherMembers) = (nil, [])  // Of duplicates the last counts.
         try scanner.beginArray(document)
         while try scanner.nextElement(document) {
-            if let fault = try readMessage(document) { messageError = messageError ?? fault.error(at: index) }
-            index += 1
+            if let fault = try readMessage(&scanner, document) { messageError = messageError ?? fault.error(at: index) }
+            index &+= 1
         }
+        self.scanner = scanner
         return JSONValue(kind: .array, range: start..<scanner.offset)
     }
 
     /// Reads one message and says what is wrong with it.
-    private mutating func readMessage(_ document: Span<UInt8>) throws(JSONError) -> MessageFault? {
+    @inline(always)
+    private mutating func readMessage(_ scanner: inout JSONScanner, _ document: Span<UInt8>) throws(JSONError) -> MessageFault? {
         guard try scanner.nextKind(document) == .object else {
             _ = try scanner.value(document)
             return .notAnObject
         }
         let start = scanner.offset
-        let message = try readMembers(document)
-        if message.hasOtherMembers { messagesWithOtherMembers.append(start..<scanner.offset) }
-        guard let role = message.role else { return .noRole }
-        guard role.kind == .string else { return .roleNotAString }
-        switch message.content?.kind {
-        case .string, .array, .null, nil: break
-        default: return .contentOfWrongType
-        }
-        if JSONKey(role.range, in: document) == .user { lastUserContent = message.content }
-        return nil
-    }
-
-    /// Steps over a message and keeps what is to be looked at.
-    private mutating func readMembers(_ document: Span<UInt8>) throws(JSONError) -> Message {
-        var message = Message()
+        var (role, content): (JSONValue.Kind?, JSONValue.Kind?)
+        var hasOtherMembers = false
         try scanner.beginObject(document)
-        while let key = try scanner.nextKey(document) {
-            let value = try scanner.value(document)
-            switch key {
-            case .role: message.role = value
-            case .content: message.content = value
-            default: message.hasOtherMembers = message.hasOtherMembers || !key.isOfMessage
+        while try scanner.nextName(document) {
+            let member = try readName(&scanner, document)
+            let kind = try scanner.value(document).kind
+            switch member {
+            case .role: role = kind
+            case .content: content = kind
+            case .ofOpenAI: break
+            case .other: hasOtherMembers = true
             }
         }
-        return message
+        if hasOtherMembers { messagesWithOtherMembers.append(start..<scanner.offset) }
+        guard let role else { return .noRole }
+        guard role == .string else { return .roleNotAString }
+        switch content {
+        case .string, .array, .null, nil: return nil
+        default: return .contentOfWrongType
+        }
+    }
+
+    /// Reads the name of a message's member. Nearly all are the first two.
+    @inline(always)
+    private func readName(_ scanner: inout JSONScanner, _ document: Span<UInt8>) throws(JSONError) -> MessageMember {
+        if try scanner.skip(.role, document) { return .role }
+        if try scanner.skip(.content, document) { return .content }
+        let key = try scanner.key(document)
+        switch key {
+        case .role: return .role
+        case .content: return .content
+        default: return key.isOfMessage ? .ofOpenAI : .other
+        }
     }
 }
 
-/// What is read of one message.
-private struct Message {
-    var role: JSONValue?
-    var content: JSONValue?
-    /// Whether it has members that OpenAI does not know.
-    var hasOtherMembers = false
+/// What a member of a message is to Sluice.
+private enum MessageMember {
+    case role, content, ofOpenAI, other
 }
 
 /// What is wrong with a message: one byte, where an error of the caller's takes eighty to hand on for each message that is fine.
@@ -120,5 +126,4 @@ private enum MessageFault {
 extension JSONKey {
     fileprivate static var role: JSONKey { JSONKey(["r", "o", "l", "e"]) }
     fileprivate static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
-    fileprivate static var user: JSONKey { JSONKey(["u", "s", "e", "r"]) }
 }

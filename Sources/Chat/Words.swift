@@ -13,6 +13,15 @@ extension Span<UInt8> {
         return low | UInt64(part[4]) << 32 | UInt64(part[5]) << 40 | UInt64(part[6]) << 48 | UInt64(part[7]) << 56
     }
 
+    /// The first sixteen bytes.
+    @inline(__always)
+    func block() -> SIMD16<UInt8> {
+        let part = extracting(0..<16)
+        var block = SIMD16<UInt8>()
+        for index in 0..<16 { block[index] = part[index] }
+        return block
+    }
+
     /// Whether `count` bytes from `start` on are the same as those of `other` from `otherStart` on. Both must be there.
     func isEqual(to other: Span<UInt8>, at start: Int, from otherStart: Int, count: Int) -> Bool {
         guard count >= 0, start &+ count <= self.count, otherStart &+ count <= other.count else { return false }
