@@ -6,6 +6,7 @@ import time
 from .table import Row
 
 KIB = 1024
+REQUEST_LOAD = {"callers": 16, "events": 1, "interval": 0}
 
 
 class Effort:
@@ -15,7 +16,8 @@ class Effort:
         self.rounds = 3 if quick else 7
         self.streams_each = 2 if quick else 4
         self.tokens_each = 10 if quick else 25
-        self.seconds = 2 if quick else 4
+        self.request_rounds = 5 if quick else 14
+        self.request_seconds = 1 if quick else 2
         self.batches = 500 if quick else 2000
         self.many_rounds = 1 if quick else 3
         self.hedged_rounds = 1 if quick else 3
@@ -27,16 +29,16 @@ def progress(text):
     print(" ", text, flush=True)
 
 
-def interleaved(generator, stage, rounds, mode, **options):
+def interleaved(generator, peers, rounds, mode, **options):
     """Runs the peers in turn, several times: what disturbs the machine for a while disturbs all of them."""
-    return interleaved_variants(generator, stage, rounds, mode, {mode: options})[mode]
+    return interleaved_variants(generator, peers, rounds, mode, {mode: options})[mode]
 
 
-def interleaved_variants(generator, stage, rounds, mode, variants):
+def interleaved_variants(generator, peers, rounds, mode, variants):
     """The same for several sets of options, by their titles."""
-    runs = {title: {peer.name: [] for peer in stage.peers} for title in variants}
+    runs = {title: {peer.name: [] for peer in peers} for title in variants}
     for number in range(rounds):
-        for peer in stage.peers:
+        for peer in peers:
             for title, options in variants.items():
                 run, _ = generator.run(mode, peer, **options)
                 runs[title][peer.name].append(run)
@@ -49,14 +51,28 @@ def cost(run):
     return run.cpu / 1000 / max(1, run["events"])
 
 
-def cost_row(name, runs, goal=None):
-    """Medians side by side, the least in brackets. Compared is the median of each round's ratio: a round's runs are neighbours."""
-    costs = {peer: [cost(run) for run in of_peer] for peer, of_peer in runs.items()}
-    ratio = statistics.median(ours / theirs for theirs, ours in zip(costs["proxy_pass"], costs["sluice"]))
-    least = min(costs["sluice"]) / min(costs["proxy_pass"])
-    cells = [f"{statistics.median(of_peer):.1f} µs ({min(of_peer):.1f})" for of_peer in costs.values()]
+def cost_rows(name, runs, goal=None):
+    """Medians side by side, the least in brackets; on a line of its own that of an earlier Sluice, and how today's compares."""
+    cells = [cost_cell(runs[peer]) for peer in ("proxy_pass", "sluice")]
+    compared, ratio = comparison(runs["proxy_pass"], runs["sluice"])
     verdict = (f"≤ {goal} ×", ratio <= goal) if goal else ()
-    return Row(name, *cells, f"{ratio:.2f} × ({least:.2f})", *verdict)
+    rows = [Row(name, *cells, compared, *verdict)]
+    if "earlier" in runs:
+        rows.append(Row("  SLUICE_EARLIER", "", cost_cell(runs["earlier"]), comparison(runs["earlier"], runs["sluice"])[0]))
+    return rows
+
+
+def cost_cell(runs):
+    costs = [cost(run) for run in runs]
+    return f"{statistics.median(costs):.1f} µs ({min(costs):.1f})"
+
+
+def comparison(reference, ours):
+    """The median of each round's ratio, whose runs are neighbours, that of the least costs in brackets; and the first as a number."""
+    costs = [(cost(before), cost(after)) for before, after in zip(reference, ours)]
+    ratio = statistics.median(after / before for before, after in costs)
+    least = [min(of_peer) for of_peer in zip(*costs)]
+    return f"{ratio:.2f} × ({least[1] / least[0]:.2f})", ratio
 
 
 def beside_row(name, runs):
@@ -66,10 +82,11 @@ def beside_row(name, runs):
 
 def streamed_events(generator, stage, effort):
     runs = interleaved(
-        generator, stage, effort.rounds, "stream", callers=100, events=50, interval=20, streams_each=effort.streams_each
+        generator, stage.peers_and_earlier, effort.rounds, "stream", callers=100, events=50, interval=20,
+        streams_each=effort.streams_each,
     )
     return [
-        cost_row("CPU per streamed event, median (least)", runs, 1.1),
+        *cost_rows("CPU per streamed event, median (least)", runs, 1.1),
         beside_row("  the nginx in front of Sluice, besides", runs),
         delay_row("delay of an event, 100 streams", "later_event", runs),
     ]
@@ -77,37 +94,34 @@ def streamed_events(generator, stage, effort):
 
 def requests(generator, stage, effort):
     runs = interleaved(
-        generator, stage, effort.rounds, "requests", callers=16, events=1, interval=0, seconds=effort.seconds
+        generator, stage.peers_and_earlier, effort.request_rounds, "requests", **REQUEST_LOAD, seconds=effort.request_seconds
     )
     return [
-        cost_row("CPU per request, median (least)", runs, 2.6),
+        *cost_rows("CPU per request, median (least)", runs, 2.6),
         beside_row("  the nginx in front of Sluice, besides", runs),
     ]
 
 
 def long_requests(generator, stage, effort):
     """What a long chat adds to a request: the same load with two bodies."""
-    load = {"callers": 16, "events": 1, "interval": 0, "seconds": effort.seconds}
+    load = REQUEST_LOAD | {"seconds": effort.request_seconds}
     variants = {f"{body} requests": load | {"body": body} for body in ("short", "long")}
-    short, long = interleaved_variants(generator, stage, effort.rounds, "requests", variants).values()
-    return [
-        cost_row("CPU per request of 200 bytes, median (least)", short),
-        cost_row("CPU per request of 10 KB, 60 messages", long),
-        growth_row("  10 KB compared with 200 bytes", short, long, 1.3),
+    peers = stage.peers_and_earlier
+    short, long = interleaved_variants(generator, peers, effort.request_rounds, "requests", variants).values()
+    rows = [
+        *cost_rows("CPU per request of 200 bytes, median (least)", short),
+        *cost_rows("CPU per request of 10 KB, 60 messages", long),
+        growth_row("  10 KB compared with 200 bytes", short, long, "sluice"),
     ]
+    if stage.earlier:
+        rows.append(growth_row("  10 KB compared with 200 bytes of SLUICE_EARLIER", short, long, "earlier"))
+    return rows
 
 
-def growth_row(name, before, after, goal):
-    """A peer's cost beside its own, earlier one: the median of each round's ratio, that of the least in brackets."""
-
-    def growth(peer):
-        costs = [(cost(first), cost(second)) for first, second in zip(before[peer], after[peer])]
-        least = [min(of_body) for of_body in zip(*costs)]
-        return statistics.median(second / first for first, second in costs), least[1] / least[0]
-
-    growths = {peer: growth(peer) for peer in before}
-    cells = [f"{ratio:.2f} × ({least:.2f})" for ratio, least in growths.values()]
-    return Row(name, *cells, "", f"≤ {goal} ×", growths["sluice"][0] <= goal)
+def growth_row(name, short, long, before):
+    """What the long chat costs Sluice, beside what the short one costs a Sluice; nginx's own growth on the left."""
+    ours, ratio = comparison(short[before], long["sluice"])
+    return Row(name, comparison(short["proxy_pass"], long["proxy_pass"])[0], ours, "", "≤ 1.3 ×", ratio <= 1.3)
 
 
 def scanning(generator, stage, effort):
@@ -130,14 +144,14 @@ def scan_rows(generator, effort, body, text):
 
 def first_tokens(generator, stage, effort):
     """A stream now and then, on kept connections: what a caller waits for."""
-    runs = interleaved(generator, stage, effort.rounds, "stream", callers=20, events=5, interval=20, streams_each=effort.tokens_each)
+    runs = interleaved(generator, stage.peers, effort.rounds, "stream", callers=20, events=5, interval=20, streams_each=effort.tokens_each)
     return [delay_row("time to first token, 20 streams", "first_token", runs)]
 
 
 def delay_row(title, name, runs):
     medians = {
-        peer: [statistics.median(run[f"{name}_{share}_us"] for run in of_peer) / 1000 for share in ("p50", "p99")]
-        for peer, of_peer in runs.items()
+        peer: [statistics.median(run[f"{name}_{share}_us"] for run in runs[peer]) / 1000 for share in ("p50", "p99")]
+        for peer in ("proxy_pass", "sluice")
     }
     cells = [f"{p50:.2f} / {p99:.2f} ms" for p50, p99 in medians.values()]
     added = [ours - reference for reference, ours in zip(medians["proxy_pass"], medians["sluice"])]
@@ -148,7 +162,7 @@ def many_streams(generator, stage, effort):
     """4,000 streams open at once, an event a second each."""
     count = 4000
     runs = interleaved(
-        generator, stage, effort.many_rounds, "stream", callers=count, events=effort.many_events, interval=1000, spread=4000
+        generator, stage.peers, effort.many_rounds, "stream", callers=count, events=effort.many_events, interval=1000, spread=4000
     )
     return [
         many_row(runs, count),

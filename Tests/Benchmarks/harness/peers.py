@@ -48,9 +48,10 @@ class Gateway(Peer):
 class Stage(contextlib.ExitStack):
     """Starts everything in a temporary directory, ends everything with the `with` block."""
 
-    def __init__(self, sluice, workers=1):
+    def __init__(self, sluice, workers=1, earlier=None):
         super().__init__()
         self.sluice = sluice
+        self.earlier = earlier
         self.workers = workers
 
     def __enter__(self):
@@ -59,7 +60,10 @@ class Stage(contextlib.ExitStack):
             self.directory = self.enter_context(tempfile.TemporaryDirectory(prefix="sluice-benchmarks-"))
             self.upstream_port = self._start_upstream()
             url = f"http://127.0.0.1:{self.upstream_port}/v1"
-            self.peers = [self.proxy_pass("proxy", self.upstream_port), self._gateway("sluice", "--upstream", url)]
+            self.peers = [self.proxy_pass("proxy", self.upstream_port), self._gateway("sluice", self.sluice, "--upstream", url)]
+            self.peers_and_earlier = list(self.peers)
+            if self.earlier:
+                self.peers_and_earlier.append(self._gateway("earlier", self.earlier, "--upstream", url))
         except BaseException:
             self.close()
             raise
@@ -94,9 +98,9 @@ class Stage(contextlib.ExitStack):
         front = self._front(name, f"127.0.0.1:{port}", "proxy_pass.conf")
         return Peer("proxy_pass", front.url_address, front.workers)
 
-    def _gateway(self, name, *options):
+    def _gateway(self, name, executable, *options):
         path = f"{self.directory}/{name}.sock"
-        command = [self.sluice, "serve", "--listen", f"unix:{path}", "--workers", str(self.workers), *options]
+        command = [executable, "serve", "--listen", f"unix:{path}", "--workers", str(self.workers), *options]
         process = self._keep(processes.Process(command, path, f"{self.directory}/{name}.log"))
         return Gateway(name, self._front(f"{name}-front", f"unix:{path}", "fastcgi_pass.conf"), process)
 
@@ -104,7 +108,7 @@ class Stage(contextlib.ExitStack):
         """A Sluice with these settings, for as long as the stage lasts."""
         path = pathlib.Path(self.directory, f"{name}.toml")
         path.write_text(settings)
-        return self._gateway(name, "--config", str(path))
+        return self._gateway(name, self.sluice, "--config", str(path))
 
     def show_logs(self):
         for log in sorted(pathlib.Path(self.directory).glob("*.log")):
