@@ -25,8 +25,12 @@ extension EasyHandle {
         switch request.method {
         case .head: set(CURLOPT_NOBODY, 1)
         case .get: set(CURLOPT_HTTPGET, 1)
-        case .post: setBody(request.body)
+        case .post:
+            // libcurl would otherwise wait for a 100, which most upstreams never send. Below a mebibyte it does not.
+            if request.body.count >= 512 << 10 { try addHeader([UInt8]("Expect:\0".utf8)) }
+            setBody(request.body)
         }
+        useHeaders()
         setConnection(for: request)
     }
 
@@ -68,9 +72,6 @@ extension EasyHandle {
         for header in headers { try addHeader(header.name, header.value, &line) }
         // As a header among others it costs libcurl half of what its own does.
         if !headers.contains(where: { $0.name.isUserAgent }) { try addHeader("User-Agent", userAgent, &line) }
-        // Without this a large body waits for a 100 that most upstreams never send.
-        try addHeader([UInt8]("Expect:\0".utf8))
-        useHeaders()
     }
 
     private func addHeader(_ name: String, _ value: String, _ line: inout [UInt8]) throws(HTTPError) {
@@ -91,6 +92,8 @@ extension EasyHandle {
     private func setRules() {
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_FOLLOWLOCATION, 0)
+        // libcurl would otherwise look through the environment for each request.
+        if !environmentNamesProxy { set(CURLOPT_NOPROXY, "*") }
         set(CURLOPT_HTTP09_ALLOWED, 0)
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         // libcurl would otherwise save and restore SIGPIPE's handler around each read.
@@ -131,6 +134,12 @@ extension EasyHandle {
 extension String {
     fileprivate var isUserAgent: Bool { utf8.count == 10 && lowercased() == "user-agent" }
 }
+
+/// Whether the environment names a proxy, by any of the variables in which libcurl looks for one (libcurl-env(3)).
+private let environmentNamesProxy: Bool = {
+    let names = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    return names.contains { unsafe getenv($0) != nil }
+}()
 
 /// `TCP_USER_TIMEOUT` (tcp(7)), for which libcurl has no option. Where the kernel refuses it, connections are as before.
 func setAcknowledgementTimeout(_ timeout: Duration, of socket: curl_socket_t) {

@@ -24,20 +24,20 @@ struct HeadParser {
     private(set) var isMultiplexed = false
     private var bytes = 0
 
-    /// - Parameter kept: the headers that are wanted, as `Session.Configuration.keptHeaders` has them.
+    /// - Parameter kept: the headers that are wanted; all of them when nil.
     /// - Returns: false when the head has become larger than `bytesMax`.
-    mutating func add(_ line: Span<UInt8>, keeping kept: [String]? = nil) -> Bool {
+    mutating func add(_ line: Span<UInt8>, keeping kept: [HeaderPattern]? = nil) -> Bool {
         if isComplete { return true }
         bytes += line.count
         guard bytes <= Self.bytesMax else { return false }
         let text = line.trimmed(0..<line.count)
         if text.isEmpty {
             endHead()
-        } else if line.starts(with: "HTTP/") {
+        } else if line.starts(with: ["H", "T", "T", "P", "/"]) {
             startHead(line)
         } else if let colon = text.first(where: { line[$0] == UInt8(ascii: ":") }) {
             let name = line.trimmed(text.lowerBound..<colon)
-            guard kept?.contains(where: { line.isName(name, $0) }) != false else { return true }
+            guard kept?.contains(where: { $0.matches(name, in: line) }) != false else { return true }
             let value = line.trimmed(colon + 1..<text.upperBound)
             head.headers.append((line.lowercasedText(name), line.text(value)))
         }
@@ -56,7 +56,7 @@ struct HeadParser {
             status = 10 * status + Int(byte - UInt8(ascii: "0"))
         }
         head = ResponseHead(status: status)
-        isMultiplexed = line.starts(with: "HTTP/2")
+        isMultiplexed = line.starts(with: ["H", "T", "T", "P", "/", "2"])
     }
 
     private mutating func endHead() {
@@ -72,6 +72,24 @@ struct HeadParser {
     }
 }
 
+/// A header's name in lower case, or the beginning of several names.
+struct HeaderPattern {
+    private let bytes: [UInt8]
+    private let isPrefix: Bool
+
+    /// - Parameter text: as `Session.Configuration.keptHeaders` has it.
+    init(_ text: String) {
+        isPrefix = text.hasSuffix("*")
+        bytes = Array(text.utf8.prefix { $0 != UInt8(ascii: "*") })
+    }
+
+    fileprivate func matches(_ name: Range<Int>, in line: Span<UInt8>) -> Bool {
+        guard isPrefix ? name.count >= bytes.count : name.count == bytes.count else { return false }
+        for index in bytes.indices where line[name.lowerBound + index].lowercased != bytes[index] { return false }
+        return true
+    }
+}
+
 extension Span<UInt8> {
     /// A range without the blanks and line breaks at either end.
     fileprivate func trimmed(_ range: Range<Int>) -> Range<Int> {
@@ -81,24 +99,10 @@ extension Span<UInt8> {
         return start..<end
     }
 
-    fileprivate func starts(with text: String) -> Bool {
-        var index = 0
-        for byte in text.utf8 {
-            guard index < count, self[index] == byte else { return false }
-            index += 1
-        }
+    fileprivate func starts<let length: Int>(with text: InlineArray<length, Unicode.Scalar>) -> Bool {
+        guard count >= length else { return false }
+        for index in text.indices where self[index] != UInt8(ascii: text[index]) { return false }
         return true
-    }
-
-    /// - Parameter pattern: in lower case, with a `*` at its end or none.
-    fileprivate func isName(_ range: Range<Int>, _ pattern: String) -> Bool {
-        var place = range.lowerBound
-        for byte in pattern.utf8 {
-            if byte == UInt8(ascii: "*") { return true }
-            guard place < range.upperBound, self[place].lowercased == byte else { return false }
-            place += 1
-        }
-        return place == range.upperBound
     }
 
     fileprivate func text(_ range: Range<Int>) -> String {

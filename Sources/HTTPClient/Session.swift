@@ -38,6 +38,7 @@ package final class Session {
     /// On whose thread all of this happens.
     package let loop: EventLoop
     let configuration: Configuration
+    let keptHeaders: [HeaderPattern]?
     /// Buffers between two bursts of bytes, so that a silent transfer owns none.
     var spareBuffers = SpareBuffers()
     private var multi: MultiHandle?
@@ -59,6 +60,7 @@ package final class Session {
     package init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
         self.loop = loop
         self.configuration = configuration
+        keptHeaders = configuration.keptHeaders?.map { HeaderPattern($0) }
         let multi = try MultiHandle()
         self.multi = multi
         timer = Timer(on: loop) { [unowned self] in act(on: CURL_SOCKET_TIMEOUT, events: 0) }

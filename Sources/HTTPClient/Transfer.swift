@@ -231,7 +231,7 @@ extension Transfer {
     /// From the header callback, a whole line a call.
     func receive(line: Span<UInt8>) {
         guard !isDoomed, !parser.isComplete else { return }
-        guard parser.add(line, keeping: session.configuration.keptHeaders) else {
+        guard parser.add(line, keeping: session.keptHeaders) else {
             return doom(.headTooLarge(bytesMax: HeadParser.bytesMax))
         }
         if parser.isComplete { wakeup.wake() }

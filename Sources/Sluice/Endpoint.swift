@@ -9,6 +9,7 @@ struct Endpoint: Sendable {
     let takesCallersKey: Bool
     private let kind: UpstreamSettings.Kind
     private let baseURL: String
+    private let completionsURL: String
     private let apiVersion: String
     private let headers: [(name: String, value: String)]
 
@@ -16,6 +17,7 @@ struct Endpoint: Sendable {
         takesCallersKey = upstream.key == .passthrough
         kind = upstream.kind
         baseURL = upstream.url
+        completionsURL = "\(upstream.url)/chat/completions"
         apiVersion = upstream.apiVersion
         var headers = [("Content-Type", "application/json")]
         if case .secret(let key) = upstream.key { headers.append(Self.keyHeader(kind, key)) }
@@ -37,7 +39,7 @@ struct Endpoint: Sendable {
 
     /// Azure puts the model, as its deployment, into the path (Azure OpenAI data plane reference, "Chat completions").
     private func url(for model: String?) throws(ChatError) -> String {
-        guard kind == .azure else { return "\(baseURL)/chat/completions" }
+        guard kind == .azure else { return completionsURL }
         guard let model else { throw .invalidParameter("model", .missing) }
         // Dots alone would lead to another path (RFC 3986 §5.2.4), also when they are escaped.
         guard model != ".", model != ".." else { throw .modelNotFound(known: []) }
