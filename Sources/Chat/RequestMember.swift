@@ -16,6 +16,7 @@ extension [RequestMember] {
 
     /// Without all but the last of the members that share a name. Linear, however many there are.
     func lastOfEachName() -> [RequestMember] {
+        guard haveUnknownOrRepeatedName else { return self }
         var parameters: UInt64 = 0
         var others: Set<String> = []
         let kept = reversed().filter { member in
@@ -24,6 +25,16 @@ extension [RequestMember] {
             return parameters & parameter.bit == 0
         }
         return kept.reversed()
+    }
+
+    /// Seldom: most requests need no look at their names' text.
+    private var haveUnknownOrRepeatedName: Bool {
+        var parameters: UInt64 = 0
+        for index in indices {
+            guard let parameter = self[index].parameter, parameters & parameter.bit == 0 else { return true }
+            parameters |= parameter.bit
+        }
+        return false
     }
 
     /// Whether any member is one that only Vapi adds.

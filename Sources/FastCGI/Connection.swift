@@ -222,10 +222,25 @@ import Glibc
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
     func parameter(_ name: StaticString, of number: Int) -> String? {
         guard isAnswering, number == requestNumber, let list = unsafe handle.pointee.envp else { return nil }
-        guard let value = unsafe FCGX_GetParam(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), list) else {
-            return nil
+        return unsafe Self.value(of: name, in: list).map { unsafe String(cString: $0) }
+    }
+
+    /// As `FCGX_GetParam`, which compares each entry by a call, in a fifth of the instructions.
+    private static func value(
+        of name: StaticString, in list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    ) -> UnsafeMutablePointer<CChar>? {
+        let bytes = unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+        let count = name.utf8CodeUnitCount
+        var next = unsafe list
+        while let entry = unsafe next.pointee {
+            if unsafe entry[0] == bytes[0], unsafe strncmp(entry, bytes, count) == 0,
+                unsafe entry[count] == CChar(UInt8(ascii: "="))
+            {
+                return unsafe entry + count + 1
+            }
+            unsafe next += 1
         }
-        return unsafe String(cString: value)
+        return nil
     }
 
     func body(of number: Int) -> [UInt8] { isAnswering && number == requestNumber ? body : [] }

@@ -11,7 +11,7 @@ struct AnswerForm {
     /// How many answers the caller asked for (`n`).
     var choicesCount: Int
 
-    init(for chat: ChatRequest, _ caller: Caller, _ settings: Settings) {
+    init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
         isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true
         choicesCount = chat.choicesCount

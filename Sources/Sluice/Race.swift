@@ -59,7 +59,9 @@ final class Race {
     private let caller: Caller
     private let upstreams: Upstreams
     private let board: Board
-    private let settings: Settings
+    private let heartbeat: Duration
+    private let onDisconnect: Settings.Disconnect
+    private let limits: Settings.Limits
     private let loop: EventLoop
     private let wakeup: Wakeup
     private let start: Instant
@@ -77,7 +79,7 @@ final class Race {
 
     init(
         _ chat: ChatRequest, _ caller: Caller, _ route: Route, as form: AnswerForm, _ upstreams: Upstreams, _ board: Board,
-        _ settings: Settings, on loop: EventLoop
+        _ settings: borrowing Settings, on loop: EventLoop
     ) {
         self.chat = chat
         self.caller = caller
@@ -85,7 +87,9 @@ final class Race {
         self.form = form
         self.upstreams = upstreams
         self.board = board
-        self.settings = settings
+        heartbeat = settings.heartbeat
+        onDisconnect = settings.onDisconnect
+        limits = settings.limits
         self.loop = loop
         start = loop.now
         wakeup = Wakeup(on: loop)
@@ -97,7 +101,7 @@ final class Race {
     /// - Throws: `ChatError` when none does; `CancellationError` when the caller left or the server is ending; `FastCGIError` when a
     ///   heartbeat finds the caller gone, unless the settings say to drain: then what runs already may still answer.
     func run(_ reply: inout Reply) async throws -> Winner {
-        var nextHeartbeat = start + settings.heartbeat
+        var nextHeartbeat = start + heartbeat
         while true {
             if isCancelled { throw CancellationError() }
             var hasFailure = false
@@ -120,7 +124,7 @@ final class Race {
             case .wait(var until):
                 if let queued { until = min(until, queued.until) }
                 for attempt in running { until = min(until, attempt.deadline) }
-                if form.isStreaming, settings.heartbeat > .zero, !isDraining {
+                if form.isStreaming, heartbeat > .zero, !isDraining {
                     if loop.now >= nextHeartbeat {
                         do throws(FastCGIError) {
                             try await reply.keepAlive()
@@ -128,7 +132,7 @@ final class Race {
                             try drain(after: error)
                             continue
                         }
-                        nextHeartbeat = loop.now + settings.heartbeat
+                        nextHeartbeat = loop.now + heartbeat
                     }
                     until = min(until, nextHeartbeat)
                 }
@@ -139,7 +143,7 @@ final class Race {
 
     /// Goes on without the caller, if the settings say so. What only waits for its place has cost nothing yet.
     private func drain(after departure: FastCGIError) throws(FastCGIError) {
-        guard settings.onDisconnect == .drain else { throw departure }
+        guard onDisconnect == .drain else { throw departure }
         isDraining = true
         guard let queued else { return }
         leaveQueue()
@@ -221,7 +225,7 @@ final class Race {
                 let answer = try upstreams.ask(target, chat, caller, waking: wakeup)
                 running.append(
                     Attempt(
-                        attempt, on: target, answer, admission, as: form, awaitsToken: route.targets.count > 1, settings.limits,
+                        attempt, on: target, answer, admission, as: form, awaitsToken: route.targets.count > 1, limits,
                         at: loop.now))
                 selection.started(attempt.id, at: loop.now)
             } catch {

@@ -39,7 +39,7 @@ final class Relay {
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
 
-    init(_ won: Winner, as form: AnswerForm, _ settings: Settings, on loop: EventLoop) {
+    init(_ won: Winner, as form: AnswerForm, _ settings: borrowing Settings, on loop: EventLoop) {
         answer = won.answer
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
