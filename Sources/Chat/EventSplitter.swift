@@ -116,21 +116,23 @@ extension EventSplitter {
         return scanned < buffer.count ? scanned : nil
     }
 
-    /// The offset of the first CR or LF from `start` on, or the count. Eight bytes at a time: the lowest set high bit marks it.
+    /// The offset of the first CR or LF from `start` on, or the count.
     private static func lineEnd(from start: Int, in span: Span<UInt8>) -> Int {
-        var offset = start
-        while offset &+ 8 <= span.count {
-            let word = span.word(at: offset)
-            let feeds = word ^ UInt64(repeating: lineFeed)
-            let returns = word ^ UInt64(repeating: carriageReturn)
-            let ones = UInt64(repeating: 1)
-            let found = (((feeds &- ones) & ~feeds) | ((returns &- ones) & ~returns)) & UInt64(repeating: 0x80)
-            if found != 0 { return offset &+ found.trailingZeroBitCount / 8 }
-            offset &+= 8
+        var rest = span.extracting(start...)
+        while rest.count >= 16 {
+            let block = rest.block()
+            let ends = zeros(block ^ SIMD16<UInt8>(repeating: lineFeed)) | zeros(block ^ SIMD16<UInt8>(repeating: carriageReturn))
+            if let length = ends.firstMarked { return span.count &- rest.count &+ length }
+            rest = rest.extracting(16...)
         }
-        while offset < span.count, span[offset] != lineFeed, span[offset] != carriageReturn { offset &+= 1 }
-        return offset
+        var length = 0
+        while length < rest.count, rest[length] != lineFeed, rest[length] != carriageReturn { length &+= 1 }
+        return span.count &- rest.count &+ length
     }
+
+    /// Marks the bytes that are zero.
+    @inline(__always)
+    private static func zeros(_ block: SIMD16<UInt8>) -> SIMD16<UInt8> { (block &- SIMD16<UInt8>(repeating: 1)) & ~block }
 
     /// Steps over the LF of a CRLF whose CR has already ended a line, and counts it as taken when that line ended an event.
     private mutating func skipLineFeedOfPair() {

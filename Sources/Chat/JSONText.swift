@@ -36,11 +36,7 @@ package enum JSONText {
             rest = rest.extracting(8...)
         }
         while rest.count >= 16 {
-            let marks = marks(rest.block())
-            guard marks[0] | marks[1] == 0 else {
-                let length = marks[0] != 0 ? marks[0].trailingZeroBitCount / 8 : 8 &+ marks[1].trailingZeroBitCount / 8
-                return document.count &- rest.count &+ length
-            }
+            if let length = marks(rest.block()).firstMarked { return document.count &- rest.count &+ length }
             rest = rest.extracting(16...)
         }
         var length = 0
@@ -74,11 +70,10 @@ package enum JSONText {
 
     /// The same for sixteen bytes, each of which is marked rightly.
     @inline(always)
-    private static func marks(_ block: SIMD16<UInt8>) -> SIMD2<UInt64> {
+    private static func marks(_ block: SIMD16<UInt8>) -> SIMD16<UInt8> {
         let quotesAndControls = (block ^ SIMD16<UInt8>(repeating: 0x02)) &- SIMD16<UInt8>(repeating: 0x21)
         let backslashes = (block ^ SIMD16<UInt8>(repeating: UInt8(ascii: "\\"))) &- SIMD16<UInt8>(repeating: 1)
-        let all: SIMD16<UInt8> = block | quotesAndControls | backslashes
-        return unsafe unsafeBitCast(all, to: SIMD2<UInt64>.self) & SIMD2<UInt64>(repeating: UInt64(repeating: 0x80))
+        return block | quotesAndControls | backslashes
     }
 
     @inline(always)

@@ -4,6 +4,22 @@ extension UInt64 {
     init(repeating byte: UInt8) { self = 0x0101_0101_0101_0101 &* UInt64(byte) }
 }
 
+extension SIMD16<UInt8> {
+    /// The index of the first byte whose high bit is set. As all of Swift's platforms, it takes words to be little-endian.
+    @inline(__always)
+    var firstMarked: Int? {
+        let marks = unsafe unsafeBitCast(self, to: SIMD2<UInt64>.self) & SIMD2<UInt64>(repeating: UInt64(repeating: 0x80))
+        guard marks[0] | marks[1] != 0 else { return nil }
+        return marks[0] != 0 ? marks[0].trailingZeroBitCount / 8 : 8 &+ marks[1].trailingZeroBitCount / 8
+    }
+
+    @inline(__always)
+    var isZero: Bool {
+        let words = unsafe unsafeBitCast(self, to: SIMD2<UInt64>.self)
+        return words[0] | words[1] == 0
+    }
+}
+
 extension Span<UInt8> {
     /// Eight bytes, the first one lowest. Compiles to one bounds check and one load.
     @inline(__always)
@@ -25,15 +41,13 @@ extension Span<UInt8> {
     /// Whether `count` bytes from `start` on are the same as those of `other` from `otherStart` on. Both must be there.
     func isEqual(to other: Span<UInt8>, at start: Int, from otherStart: Int, count: Int) -> Bool {
         guard count >= 0, start &+ count <= self.count, otherStart &+ count <= other.count else { return false }
-        var index = 0
-        while index &+ 8 <= count {
-            guard word(at: start &+ index) == other.word(at: otherStart &+ index) else { return false }
-            index &+= 8
+        // With spans that shrink, the loop's own condition is the only check of bounds.
+        var (mine, others) = (extracting(start..<start &+ count), other.extracting(otherStart..<otherStart &+ count))
+        while mine.count >= 16, others.count >= 16 {
+            guard (mine.block() ^ others.block()).isZero else { return false }
+            (mine, others) = (mine.extracting(16...), others.extracting(16...))
         }
-        while index < count {
-            guard self[start &+ index] == other[otherStart &+ index] else { return false }
-            index &+= 1
-        }
+        for index in mine.indices where mine[index] != others[index] { return false }
         return true
     }
 }
