@@ -89,6 +89,18 @@ enum EventVectors {
         #expect(relay.forwarded == EventVectors.complete(stream))
     }
 
+    @Test(arguments: EventVectors.lineEnds, ["a", "é", "😀"])
+    func `a line of any length ends where it ends`(lineEnd: String, letter: String) throws {
+        for count in 0...50 {
+            let stream = Array(
+                "data: \(String(repeating: letter, count: count))\(lineEnd)\(lineEnd)data: x\(lineEnd)\(lineEnd)".utf8)
+            var relay = Relay()
+            try relay.feed(stream[...])
+            #expect(relay.dispatched == reference(stream), "\(count)")
+            #expect(relay.forwarded == EventVectors.complete(stream), "\(count)")
+        }
+    }
+
     @Test(arguments: EventVectors.streams) func `line ends mixed at random end lines`(_ text: String) throws {
         var random = SeededGenerator(seed: 6)
         for _ in 0..<200 {

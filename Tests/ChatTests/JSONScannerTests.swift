@@ -81,7 +81,7 @@ import Testing
 
     /// How many bytes stand before something in a string, behind it, and behind the string.
     private var lengths: [(Int, Int, Int)] {
-        let counts = [0, 1, 6, 7, 8, 9, 15, 16, 17]
+        let counts = [0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33]
         return counts.flatMap { before in counts.flatMap { after in [0, 1, 8, 20].map { (before, after, $0) } } }
     }
 
