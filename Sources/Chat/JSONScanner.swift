@@ -218,8 +218,11 @@ extension JSONScanner {
 
     @inline(always)
     private mutating func skipScalar(_ kind: JSONValue.Kind, _ document: Span<UInt8>) throws(JSONError) {
-        let isString = kind == .string
-        offset = isString ? try JSONText.end(ofStringAt: offset, in: document) : try Self.end(ofWordAt: offset, kind, document)
+        if kind == .string {
+            try skipString(document)
+        } else {
+            offset = try Self.end(ofWordAt: offset, kind, document)
+        }
         isAtFirst = false
     }
 
@@ -232,7 +235,8 @@ extension JSONScanner {
             scanner.offset &+= 1
             try scanner.skipLetters([0x61, 0x6C, 0x73, 0x65], document)
         case .null: try scanner.skipLetters([0x6E, 0x75, 0x6C, 0x6C], document)
-        case .number, .string, .object, .array: try scanner.skipNumber(document)
+        case .number: try scanner.skipNumber(document)
+        case .string, .object, .array: preconditionFailure("neither a number nor a literal")
         }
         return scanner.offset
     }

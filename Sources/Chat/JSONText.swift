@@ -155,9 +155,7 @@ extension JSONText {
     /// The text of a validated string, its escapes undone; a lone surrogate becomes U+FFFD.
     package static func decode(_ range: Range<Int>, in document: Span<UInt8>) -> String {
         let inner = range.lowerBound + 1..<range.upperBound - 1
-        guard hasEscape(inner, in: document) else {
-            return unsafe document.extracting(inner).withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
-        }
+        guard hasEscape(inner, in: document) else { return document.text(in: inner) }
         var text: [UInt8] = []
         text.reserveCapacity(inner.count)
         var offset = inner.lowerBound

@@ -90,7 +90,7 @@ extension JSONValue {
     /// The value of a number written as an integer that fits; nil for `1.0`, `1e3` and other kinds.
     package func integer(in document: Span<UInt8>) -> Int? {
         guard kind == .number else { return nil }
-        return Int(String(decoding: document.bytes(in: range), as: UTF8.self))
+        return Int(document.text(in: range))
     }
 
     /// Whether an object, an array or a string has nothing inside; false for other kinds.
@@ -104,6 +104,11 @@ extension JSONValue {
 }
 
 extension Span<UInt8> {
+    /// The text that the bytes in `range` are in UTF-8.
+    package func text(in range: Range<Int>) -> String {
+        unsafe extracting(range).withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+
     /// A copy of the bytes in `range`.
     package func bytes(in range: Range<Int>) -> [UInt8] {
         let part = extracting(range)

@@ -16,25 +16,18 @@ extension [RequestMember] {
 
     /// Without all but the last of the members that share a name. Linear, however many there are.
     func lastOfEachName() -> [RequestMember] {
-        guard haveUnknownOrRepeatedName else { return self }
         var parameters: UInt64 = 0
         var others: Set<String> = []
-        let kept = reversed().filter { member in
-            guard let parameter = member.parameter else { return others.insert(member.name).inserted }
-            defer { parameters |= parameter.bit }
-            return parameters & parameter.bit == 0
+        var repeated: Set<Int> = []
+        for index in indices.reversed() {
+            if let parameter = self[index].parameter {
+                if parameters & parameter.bit != 0 { repeated.insert(index) }
+                parameters |= parameter.bit
+            } else if !others.insert(self[index].name).inserted {
+                repeated.insert(index)
+            }
         }
-        return kept.reversed()
-    }
-
-    /// Seldom: most requests need no look at their names' text.
-    private var haveUnknownOrRepeatedName: Bool {
-        var parameters: UInt64 = 0
-        for index in indices {
-            guard let parameter = self[index].parameter, parameters & parameter.bit == 0 else { return true }
-            parameters |= parameter.bit
-        }
-        return false
+        return repeated.isEmpty ? self : indices.filter { !repeated.contains($0) }.map { self[$0] }
     }
 
     /// Whether any member is one that only Vapi adds.

@@ -8,16 +8,17 @@ extension SIMD16<UInt8> {
     /// The index of the first byte whose high bit is set. As all of Swift's platforms, it takes words to be little-endian.
     @inline(__always)
     var firstMarked: Int? {
-        let marks = unsafe unsafeBitCast(self, to: SIMD2<UInt64>.self) & SIMD2<UInt64>(repeating: UInt64(repeating: 0x80))
+        let marks = words & SIMD2<UInt64>(repeating: UInt64(repeating: 0x80))
         guard marks[0] | marks[1] != 0 else { return nil }
         return marks[0] != 0 ? marks[0].trailingZeroBitCount / 8 : 8 &+ marks[1].trailingZeroBitCount / 8
     }
 
+    /// Whether all bytes are zero.
     @inline(__always)
-    var isZero: Bool {
-        let words = unsafe unsafeBitCast(self, to: SIMD2<UInt64>.self)
-        return words[0] | words[1] == 0
-    }
+    var isZero: Bool { words[0] | words[1] == 0 }
+
+    @inline(__always)
+    private var words: SIMD2<UInt64> { unsafe unsafeBitCast(self, to: SIMD2<UInt64>.self) }
 }
 
 extension Span<UInt8> {

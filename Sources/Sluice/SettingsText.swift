@@ -223,7 +223,7 @@ private struct TOMLText {
         case .array:
             return "[\(value.elements(in: document).map { Self.value($0, in: document) }.joined(separator: ", "))]"
         case .string: return string(JSONText.decode(value.range, in: document))
-        default: return String(decoding: document.bytes(in: value.range), as: UTF8.self)
+        default: return document.text(in: value.range)
         }
     }
 }

@@ -55,8 +55,7 @@ def cost_rows(name, runs, goal=None):
     """Medians side by side, the least in brackets; on a line of its own that of an earlier Sluice, and how today's compares."""
     cells = [cost_cell(runs[peer]) for peer in ("proxy_pass", "sluice")]
     compared, ratio = comparison(runs["proxy_pass"], runs["sluice"])
-    verdict = (f"≤ {goal} ×", ratio <= goal) if goal else ()
-    rows = [Row(name, *cells, compared, *verdict)]
+    rows = [Row(name, *cells, compared, *verdict(ratio, goal))]
     if "earlier" in runs:
         rows.append(Row("  SLUICE_EARLIER", "", cost_cell(runs["earlier"]), comparison(runs["earlier"], runs["sluice"])[0]))
     return rows
@@ -73,6 +72,10 @@ def comparison(reference, ours):
     ratio = statistics.median(after / before for before, after in costs)
     least = [min(of_peer) for of_peer in zip(*costs)]
     return f"{ratio:.2f} × ({least[1] / least[0]:.2f})", ratio
+
+
+def verdict(ratio, goal):
+    return (f"≤ {goal} ×", ratio <= goal) if goal else ()
 
 
 def beside_row(name, runs):
@@ -118,8 +121,7 @@ def long_requests(generator, stage, effort):
 def growth_row(name, short, long, before, goal):
     """What the long chat costs Sluice, beside what the short one costs it, or cost an earlier one; on the left nginx's own."""
     ours, ratio = comparison(short[before], long["sluice"])
-    verdict = (f"≤ {goal} ×", ratio <= goal) if goal else ()
-    return Row(name, comparison(short["proxy_pass"], long["proxy_pass"])[0], ours, "", *verdict)
+    return Row(name, comparison(short["proxy_pass"], long["proxy_pass"])[0], ours, "", *verdict(ratio, goal))
 
 
 def scanning(generator, stage, effort):
@@ -142,7 +144,9 @@ def scan_rows(generator, effort, body, text):
 
 def first_tokens(generator, stage, effort):
     """A stream now and then, on kept connections: what a caller waits for."""
-    runs = interleaved(generator, stage.peers, effort.rounds, "stream", callers=20, events=5, interval=20, streams_each=effort.tokens_each)
+    runs = interleaved(
+        generator, stage.peers, effort.rounds, "stream", callers=20, events=5, interval=20, streams_each=effort.tokens_each
+    )
     return [delay_row("time to first token, 20 streams", "first_token", runs)]
 
 
