@@ -12,6 +12,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// The time of the present turn, read once after each wait: cheap, and at most one turn old.
     package private(set) var now = Instant.current
 
+    /// Told of a mistake in this process that harms nobody: a sentence for the log.
+    package var onDefect: ((StaticString) -> Void)?
+
     var timers = TimerHeap()
     private let epoll: Descriptor
     private let eventDescriptor: Descriptor
@@ -149,11 +152,16 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     // MARK: Watches
 
+    /// A watch that its owner has forgotten to cancel must not keep the next owner of the number from being heard.
     func insert(_ watch: Watch, interest: Readiness) throws(SystemError) -> UInt64 {
         let number = Int(watch.descriptor)
         precondition(number >= 0)
         if number >= watches.count { watches.append(contentsOf: repeatElement(nil, count: number - watches.count + 64)) }
-        precondition(watches[number] == nil, "a descriptor has one watch")
+        if watches[number] != nil {
+            watches[number] = nil
+            _ = epoll_ctl(epoll.number, EPOLL_CTL_DEL, watch.descriptor, nil)
+            onDefect?("a descriptor was closed while it was watched")
+        }
         generation &+= 1
         let token = UInt64(generation) << 32 | UInt64(number)
         try control(EPOLL_CTL_ADD, watch.descriptor, events: interest.rawValue, token: token)
@@ -161,14 +169,28 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         return token
     }
 
+    /// The kernel forgets a descriptor that was closed, also one whose number has been opened again since.
     func modify(_ watch: Watch, interest: Readiness) throws(SystemError) {
-        try control(EPOLL_CTL_MOD, watch.descriptor, events: interest.rawValue, token: watch.token)
+        guard isRegistered(watch) else { return }
+        do {
+            try control(EPOLL_CTL_MOD, watch.descriptor, events: interest.rawValue, token: watch.token)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            try control(EPOLL_CTL_ADD, watch.descriptor, events: interest.rawValue, token: watch.token)
+        }
     }
 
     /// The descriptor may have been closed by its owner already; then the kernel has forgotten it.
     func remove(_ watch: Watch) {
+        guard isRegistered(watch) else { return }
         watches[Int(watch.descriptor)] = nil
         _ = epoll_ctl(epoll.number, EPOLL_CTL_DEL, watch.descriptor, nil)
+    }
+
+    /// Whether its descriptor's number is still its own, and not another watch's.
+    private func isRegistered(_ watch: Watch) -> Bool {
+        let number = Int(watch.descriptor)
+        return number < watches.count && watches[number] === watch
     }
 
     private func control(_ operation: Int32, _ descriptor: Int32, events: UInt32, token: UInt64) throws(SystemError) {

@@ -2,6 +2,7 @@
 
 import CCurl
 package import EventLoop
+import Glibc
 
 /// All calls of one worker to its upstreams: their connections, which outlive a request, and their TLS sessions.
 ///
@@ -236,10 +237,19 @@ extension Session {
     /// From a callback of libcurl: no transfer waits for anything on it.
     func unwatch(_ number: curl_socket_t) {
         guard let socket = sockets[number] else { return }
-        if socket.isConnection {
+        // One whose connection was never made libcurl closes without a word, and its number serves something else next.
+        if socket.isConnection, isConnected(number) {
             sockets[number]?.isUsed = false
         } else {
             willClose(number)
+        }
+    }
+
+    private func isConnected(_ socket: curl_socket_t) -> Bool {
+        var address = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return unsafe withUnsafeMutableBytes(of: &address) { buffer in
+            unsafe getpeername(socket, buffer.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length) == 0
         }
     }
 

@@ -64,6 +64,10 @@ extension Logger {
         }
     }
 
+    func loopDefect(_ what: StaticString) {
+        error("a defect of this program, which harmed nobody", metadata: ["what": "\(what)"])
+    }
+
     func requestBroken(_ id: RequestID, _ error: any Error) {
         self.error("a request failed by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
     }

@@ -29,6 +29,7 @@ actor Worker {
         self.logger = logger
         self.counters = counters
         loop = try EventLoop()
+        loop.onDefect = { [logger] in logger.loopDefect($0) }
         idle = Wakeup(on: loop)
         parser = try RequestParser()
         handler = try ChatHandler(settings, routes, board, on: loop, logger, log, counters)

@@ -117,6 +117,42 @@ import Testing
         #expect(calls == 1)
     }
 
+    @Test func `a watch whose descriptor was closed under it is in nobody's way, and says so once`() async throws {
+        let (defects, reads) = try await LoopActor.run { worker in
+            let (forgotten, pipe) = (try Pipe(), try Pipe())
+            let wakeup = Wakeup(on: worker.loop)
+            var (defects, reads) = (0, 0)
+            worker.loop.onDefect = { _ in defects += 1 }
+            let stale = try Watch(forgotten.reader, for: .readable, on: worker.loop) { _ in Issue.record("of nobody") }
+            dup2(pipe.reader, forgotten.reader)
+            let watch = try Watch(forgotten.reader, for: .readable, on: worker.loop) { _ in
+                reads += 1
+                wakeup.wake()
+            }
+            try stale.update([.readable, .writable])
+            stale.cancel()
+            writeByte(to: pipe.writer)
+            await wakeup.wait()
+            watch.cancel()
+            return (defects, reads)
+        }
+        #expect(defects == 1)
+        #expect(reads == 1)
+    }
+
+    @Test func `a watch is heard again after its number was given to another file`() async throws {
+        try await LoopActor.run { worker in
+            let (former, pipe) = (try Pipe(), try Pipe())
+            let wakeup = Wakeup(on: worker.loop)
+            let watch = try Watch(former.reader, for: [], on: worker.loop) { _ in wakeup.wake() }
+            dup2(pipe.reader, former.reader)
+            try watch.update(.readable)
+            writeByte(to: pipe.writer)
+            await wakeup.wait()
+            watch.cancel()
+        }
+    }
+
     @Test func `a hang-up is told to a watch that asked only for readability`() async throws {
         let seen = try await LoopActor.run { worker in
             let pipe = try Pipe()

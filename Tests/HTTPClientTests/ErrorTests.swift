@@ -100,6 +100,28 @@ import Testing
         }
     }
 
+    /// Its descriptor's number is the next caller's.
+    @Test func `a connection that was never made leaves nothing behind for the next caller`() async throws {
+        let (listener, port) = try listen(backlog: 0)
+        let waiting = (0..<4).map { _ in beginConnecting(to: port) }
+        defer { for descriptor in waiting + [listener] { close(descriptor) } }
+        let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        try await LoopActor.run { worker in
+            let (session, other) = (try Session(on: worker.loop), try Session(on: worker.loop))
+            let late = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(20))
+            for turn in 0..<20 {
+                if turn.isMultiple(of: 2) {
+                    #expect(await session.failure(of: late).error == .timedOut(.connect, after: .milliseconds(20)))
+                } else {
+                    try await session.withTransfer(.get("http://127.0.0.1:\(port)/")) {
+                        _ = try await $0.head(until: worker.loop.now + .milliseconds(5))
+                    }
+                }
+                #expect(try await other.fetch(.get(server.url)).body == "ok")
+            }
+        }
+    }
+
     @Test func `a TLS handshake without answer is the connect deadline's, for those who wait for that connection too`()
         async throws
     {
