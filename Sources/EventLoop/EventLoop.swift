@@ -17,24 +17,23 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     var timers = TimerHeap()
     private let epoll: Descriptor
-    private let eventDescriptor: Descriptor
+    let remoteQueue: RemoteQueue
     private let thread = Atomic<UInt>(0)
     private let isStopped = Atomic<Bool>(false)
-    private let remoteJobs = Mutex<[UnownedJob]>([])
     private var localJobs: [UnownedJob] = []
     private var runningJobs: [UnownedJob] = []
     private var wakeups: [Wakeup] = []
     private var runningWakeups: [Wakeup] = []
     /// The watch of each descriptor, by its number.
-    private var watches: [Watch?] = []
+    private(set) var watches: [Watch?] = []
     private var generation: UInt32 = 0
 
     /// - Throws: `SystemError` when the process is out of descriptors.
     package init() throws(SystemError) {
         epoll = Descriptor(owning: try SystemError.check("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC))))
-        let flags = Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC)
-        eventDescriptor = Descriptor(owning: try SystemError.check("eventfd", eventfd(0, flags)))
-        try control(EPOLL_CTL_ADD, eventDescriptor.number, events: EPOLLIN.rawValue, token: UInt64(eventDescriptor.number))
+        remoteQueue = try RemoteQueue()
+        let number = remoteQueue.descriptor.number
+        try control(EPOLL_CTL_ADD, number, events: EPOLLIN.rawValue, token: UInt64(number))
     }
 
     // MARK: Running
@@ -49,7 +48,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         now = .current
         while !isStopped.load(ordering: .acquiring) {
             runJobs()
-            // What a job wants done at once, as libcurl's first step of a transfer, needs no turn of its own.
+            // What a job wants done at once, as the first bytes of a request, needs no turn of its own.
             if fireTimers(at: .current) { runJobs() }
             let count = unsafe epoll_wait(epoll.number, &events, Int32(events.count), millisecondsToWait())
             now = .current
@@ -59,12 +58,13 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
             }
         }
         runJobs()
+        remoteQueue.close()
     }
 
     /// Ends `run()` after the present turn. From any thread.
     package func stop() {
         isStopped.store(true, ordering: .releasing)
-        wake()
+        remoteQueue.wake()
     }
 
     private func millisecondsToWait() -> Int32 {
@@ -87,7 +87,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     private func dispatch(events: UInt32, token: UInt64) {
         let number = Int(truncatingIfNeeded: token & 0xFFFF_FFFF)
-        if number == Int(eventDescriptor.number) { return takeRemoteJobs() }
+        if number == Int(remoteQueue.descriptor.number) { return takeArrivals() }
         // A handler earlier in the batch may have closed this descriptor, and its number may serve another one by now.
         guard number < watches.count, let watch = watches[number], watch.token == token else { return }
         watch.handler(Readiness(rawValue: events))
@@ -98,12 +98,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// From any thread. Jobs of other threads cost a write to wake the loop, its own none.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        if isCurrent { return localJobs.append(job) }
-        let mustWake = remoteJobs.withLock { jobs in
-            jobs.append(job)
-            return jobs.count == 1
-        }
-        if mustWake { wake() }
+        if isCurrent { localJobs.append(job) } else { remoteQueue.append(job) }
     }
 
     /// Ends the process when the caller runs on another thread.
@@ -136,18 +131,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         runningWakeups.removeAll(keepingCapacity: true)
     }
 
-    private func takeRemoteJobs() {
-        var count: UInt64 = 0
-        _ = unsafe read(eventDescriptor.number, &count, MemoryLayout<UInt64>.size)
-        remoteJobs.withLock { jobs in
-            localJobs.append(contentsOf: jobs)
-            jobs.removeAll(keepingCapacity: true)
-        }
-    }
-
-    private func wake() {
-        var one: UInt64 = 1
-        _ = unsafe write(eventDescriptor.number, &one, MemoryLayout<UInt64>.size)
+    private func takeArrivals() {
+        let actions = remoteQueue.takeArrivals(jobs: &localJobs)
+        remoteQueue.run(actions)
     }
 
     // MARK: Watches

@@ -14,6 +14,14 @@ package final class SignalWatch {
         _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
+    /// Blocks in the calling thread all signals but those of its own faults, which the kernel does not let wait.
+    package static func blockAll() {
+        var set = sigset_t()
+        unsafe sigfillset(&set)
+        for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { unsafe sigdelset(&set, signal) }
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
     /// - Parameter handler: called on the loop's thread with the signal's number.
     /// - Precondition: the signals are blocked in every thread, see `block(_:)`.
     package init(_ signals: [Int32], on loop: EventLoop, handler: @escaping (Int32) -> Void) throws(SystemError) {

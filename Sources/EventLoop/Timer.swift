@@ -23,6 +23,9 @@ package final class Timer {
         loop.timers.place(self)
     }
 
+    /// Whether its action is due some time.
+    package var isSet: Bool { index != nil }
+
     /// The action is not called until the timer is set again. A second call does nothing.
     package func cancel() { loop.timers.remove(self) }
 }

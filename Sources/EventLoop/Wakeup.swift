@@ -18,10 +18,14 @@
     private var timer: Timer?
     /// What the timer is set to, so that a wait with the deadline of the last one has nothing to do.
     private var timerDeadline: Instant?
+    private var remoteAction: RemoteAction?
 
     package init(on loop: EventLoop) { self.loop = loop }
 
-    deinit { timer?.cancel() }
+    deinit {
+        timer?.cancel()
+        remoteAction?.cancel()
+    }
 
     /// On the loop's thread. The task goes on in its turn, not inside this call.
     package func wake() {
@@ -75,14 +79,19 @@
 }
 
 extension Wakeup {
-    /// For other threads.
-    package var remote: Remote { Remote(wakeup: self) }
+    /// For other threads. On the loop's thread.
+    package var remote: Remote {
+        if let remoteAction { return Remote(action: remoteAction) }
+        let action = loop.remoteAction { [unowned self] in wake() }
+        remoteAction = action
+        return Remote(action: action)
+    }
 
-    /// Wakes from whatever thread.
-    package struct Remote: @unchecked Sendable {
-        fileprivate let wakeup: Wakeup
+    /// Wakes from whatever thread. It does not keep the wakeup, and does nothing when that is gone.
+    package struct Remote: Sendable {
+        fileprivate let action: RemoteAction
 
-        package func wake() { Task(executorPreference: wakeup.loop) { wakeup.wake() } }
+        package func wake() { action.run() }
     }
 }
 

@@ -1,6 +1,7 @@
 // An actor on an event loop of its own thread, the way that a worker of the server is one.
 
 package import EventLoop
+import Synchronization
 
 /// Runs a test's body on a fresh event loop.
 package actor LoopActor {
@@ -10,14 +11,24 @@ package actor LoopActor {
     private init(_ loop: EventLoop) { self.loop = loop }
 
     /// Starts a loop, runs `body` on it as the loop's only task, and ends the loop with it.
+    ///
+    /// - Parameter prepare: called on the loop's thread before anything else. When it throws, the body does not run.
     package static func run<Result: Sendable>(
+        preparing prepare: @escaping @Sendable () throws -> Void = {},
         _ body: @escaping @Sendable (isolated LoopActor) async throws -> Result
     ) async throws -> Result {
         let loop = try EventLoop()
         let actor = LoopActor(loop)
-        try startThread { loop.run() }
+        let failure = Mutex<(any Error)?>(nil)
+        try startThread {
+            do { try prepare() } catch { failure.withLock { $0 = error } }
+            loop.run()
+        }
         defer { loop.stop() }
-        return try await Task(executorPreference: loop) { try await actor.perform(body) }.value
+        return try await Task(executorPreference: loop) {
+            if let error = failure.withLock({ $0 }) { throw error }
+            return try await actor.perform(body)
+        }.value
     }
 
     private func perform<Result: Sendable>(

@@ -1,0 +1,117 @@
+// What other threads hand over to a loop: jobs, and calls of what the loop keeps for them.
+
+import CLinux
+import Glibc
+import Synchronization
+
+/// Lets other threads run a body that a loop's thread keeps.
+///
+/// It holds neither the body nor the loop: whatever the body captures is called and released on the loop's thread alone.
+package struct RemoteAction: Sendable {
+    fileprivate let queue: RemoteQueue
+    fileprivate let id: UInt64
+
+    /// From any thread: lets the body run once more, in a coming turn. Does nothing after `cancel()` or when the loop has ended.
+    package func run() { queue.append(action: id) }
+
+    /// On the loop's thread: the body is released and not called any more, not even for a `run()` before this.
+    /// A second call does nothing.
+    package func cancel() { queue.remove(id) }
+}
+
+extension EventLoop {
+    /// Keeps `body` for calls from other threads, until the action is cancelled or the loop ends. On the loop's thread.
+    ///
+    /// - Parameter body: called on the loop's thread, once for each `RemoteAction.run()`.
+    package func remoteAction(_ body: @escaping () -> Void) -> RemoteAction {
+        RemoteAction(queue: remoteQueue, id: remoteQueue.register(body))
+    }
+}
+
+/// The loop's part that other threads may hold, longer than the loop itself.
+///
+/// `bodies` belongs to the loop's thread, all else to any: that rule is what makes the class `Sendable`.
+final class RemoteQueue: @unchecked Sendable {
+    private struct Arrivals {
+        var jobs: [UnownedJob] = []
+        var actions: [UInt64] = []
+        var isClosed = false
+        var isEmpty: Bool { jobs.isEmpty && actions.isEmpty }
+    }
+
+    /// Of an eventfd(2), which is readable while something has arrived.
+    let descriptor: Descriptor
+    private(set) var bodies: [UInt64: () -> Void] = [:]
+    private var lastID: UInt64 = 0
+    private let arrivals = Mutex(Arrivals())
+
+    /// - Throws: `SystemError` when the process is out of descriptors.
+    init() throws(SystemError) {
+        let flags = Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC)
+        descriptor = Descriptor(owning: try SystemError.check("eventfd", eventfd(0, flags)))
+    }
+
+    // MARK: From any thread
+
+    func append(_ job: UnownedJob) {
+        append { $0.jobs.append(job) }
+    }
+
+    fileprivate func append(action: UInt64) {
+        append { if !$0.isClosed { $0.actions.append(action) } }
+    }
+
+    /// The first that arrives wakes the loop.
+    private func append(_ add: (inout Arrivals) -> Void) {
+        let mustWake = arrivals.withLock { arrivals in
+            let wasEmpty = arrivals.isEmpty
+            add(&arrivals)
+            return wasEmpty && !arrivals.isEmpty
+        }
+        if mustWake { wake() }
+    }
+
+    func wake() {
+        var one: UInt64 = 1
+        _ = unsafe write(descriptor.number, &one, MemoryLayout<UInt64>.size)
+    }
+
+    // MARK: On the loop's thread
+
+    fileprivate func register(_ body: @escaping () -> Void) -> UInt64 {
+        lastID += 1
+        bodies[lastID] = body
+        return lastID
+    }
+
+    /// What the body captures may cancel other actions as it goes: it goes outside the access to the table.
+    fileprivate func remove(_ id: UInt64) {
+        let body = bodies.removeValue(forKey: id)
+        withExtendedLifetime(body) {}
+    }
+
+    /// Moves the jobs to `jobs`, and returns whose bodies are to run.
+    func takeArrivals(jobs: inout [UnownedJob]) -> [UInt64] {
+        var count: UInt64 = 0
+        _ = unsafe read(descriptor.number, &count, MemoryLayout<UInt64>.size)
+        return arrivals.withLock { arrivals in
+            jobs.append(contentsOf: arrivals.jobs)
+            arrivals.jobs.removeAll(keepingCapacity: true)
+            defer { arrivals.actions = [] }
+            return arrivals.actions
+        }
+    }
+
+    /// A body may cancel one that is due behind it.
+    func run(_ actions: [UInt64]) {
+        for id in actions { bodies[id]?() }
+    }
+
+    /// No body is called after this, and all are released.
+    func close() {
+        arrivals.withLock { ($0.isClosed, $0.actions) = (true, []) }
+        let released = bodies
+        bodies = [:]
+        withExtendedLifetime(released) {}
+    }
+}

@@ -1,0 +1,132 @@
+import Dispatch
+import EventLoop
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct RemoteActionTests {
+    @Test func `a body runs on the loop's thread, once for each run by another thread`() async throws {
+        try await LoopActor.run { worker in
+            let all = Wakeup(on: worker.loop)
+            var count = 0
+            let action = worker.loop.remoteAction {
+                worker.loop.checkIsolated()
+                count += 1
+                if count == 1000 { all.wake() }
+            }
+            for _ in 0..<4 { startThread("caller") { for _ in 0..<250 { action.run() } } }
+            await all.wait()
+            await worker.turnOfOthers()
+            #expect(count == 1000)
+            action.cancel()
+        }
+    }
+
+    @Test func `a cancelled body is released and not called, not even for a run before`() async throws {
+        try await LoopActor.run { worker in
+            let witness = Witness()
+            let action = worker.loop.remoteAction { [witness] in Issue.record("called \(witness)") }
+            onAnotherThread { action.run() }
+            weak let weakWitness = witness
+            action.cancel()
+            action.cancel()
+            await worker.turnOfOthers()
+            action.run()
+            await worker.turnOfOthers()
+            _ = consume witness
+            #expect(weakWitness == nil)
+        }
+    }
+
+    @Test func `a body may cancel itself and others, and so may what is released with it`() async throws {
+        try await LoopActor.run { worker in
+            let done = Wakeup(on: worker.loop)
+            var actions: [RemoteAction] = []
+            let other = worker.loop.remoteAction { Issue.record("cancelled before") }
+            worker.loop.remoteAction { [nested = Canceller(other)] in Issue.record("cancelled \(nested)") }.cancel()
+            other.run()
+            actions.append(
+                worker.loop.remoteAction {
+                    for action in actions { action.cancel() }
+                    done.wake()
+                })
+            actions.append(worker.loop.remoteAction { Issue.record("cancelled by the first") })
+            let remote = actions
+            onAnotherThread { for action in remote { action.run() } }
+            await done.wait()
+            await worker.turnOfOthers()
+        }
+    }
+
+    @Test func `the end of a loop releases its bodies on its own thread, and a run after it does nothing`() async throws {
+        let released = Observed(false)
+        let action = try await LoopActor.run { worker in
+            let loop = worker.loop
+            let witness = Witness { [unowned loop] in
+                loop.checkIsolated()
+                released.update { $0 = true }
+            }
+            return loop.remoteAction { _ = witness }
+        }
+        try await released.wait(for: "the release") { $0 }
+        action.run()
+    }
+
+    @Test func `a remote wakes from any thread`() async throws {
+        try await LoopActor.run { worker in
+            let wakeup = Wakeup(on: worker.loop)
+            for _ in 0..<100 {
+                let remote = wakeup.remote
+                startThread("waker") { remote.wake() }
+                await wakeup.wait()
+            }
+        }
+    }
+
+    @Test func `a remote does not keep its wakeup, which goes on the loop's thread with its timer`() async throws {
+        try await LoopActor.run { worker in
+            var wakeup: Wakeup? = Wakeup(on: worker.loop)
+            weak let weakWakeup = wakeup
+            wakeup?.wake()
+            await wakeup?.wait()
+            await wakeup?.wait(until: worker.loop.now + .milliseconds(1))
+            let remote = wakeup?.remote
+            wakeup = nil
+            #expect(weakWakeup == nil)
+            onAnotherThread { remote?.wake() }
+            await worker.turnOfOthers()
+        }
+    }
+}
+
+private final class Witness {
+    private let atEnd: () -> Void
+    init(atEnd: @escaping () -> Void = {}) { self.atEnd = atEnd }
+    deinit { atEnd() }
+}
+
+private final class Canceller {
+    private let action: RemoteAction
+    init(_ action: RemoteAction) { self.action = action }
+    deinit { action.cancel() }
+}
+
+/// Holds the loop's thread meanwhile.
+private func onAnotherThread(_ body: @escaping @Sendable () -> Void) {
+    let done = DispatchSemaphore(value: 0)
+    startThread("other") {
+        body()
+        done.signal()
+    }
+    done.wait()
+}
+
+extension LoopActor {
+    /// Returns when the loop has run all that other threads had handed over before.
+    fileprivate func turnOfOthers() async {
+        let wakeup = Wakeup(on: loop)
+        let remote = wakeup.remote
+        startThread("last") { remote.wake() }
+        await wakeup.wait()
+    }
+}
