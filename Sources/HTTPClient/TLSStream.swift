@@ -1,0 +1,261 @@
+// TLS between a connection's bytes and a socket's, over OpenSSL. There is no socket in here.
+
+import COpenSSL
+import Glibc
+
+/// A protocol that a client offers within the handshake (RFC 7301).
+enum ALPN: Sendable {
+    case http2, http1
+
+    /// The name as it is sent.
+    var name: [UInt8] {
+        switch self {
+        case .http2: Array("h2".utf8)
+        case .http1: Array("http/1.1".utf8)
+        }
+    }
+}
+
+/// The client's side of one TLS connection: ciphertext comes in through ``input`` and goes out through ``output``.
+///
+/// Set `input`, call `handshake` until it is done, then `read` until it wants more; `write` and `close` at any time in between.
+/// A step that failed is final: the same error comes from all later ones. The alert that tells the server stands in `output`.
+@safe final class TLSStream {
+    enum Progress { case done, wantsMore, failed(HTTPError) }
+
+    enum Read {
+        case bytes(Int)
+        /// All of the input is used up.
+        case wantsMore
+        /// The peer's close_notify was read: an end that nobody on the way can forge (RFC 8446 §6.1).
+        case closed
+        case failed(HTTPError)
+    }
+
+    private enum State { case handshaking, open, failed(HTTPError) }
+
+    /// Records without data (tickets, key updates, requests to renegotiate) in a row. Servers send two or four tickets at once.
+    static let silentRecordsMax = 64
+
+    /// Ciphertext that was received, valid during the calls that follow; consumed from its start.
+    var input: UnsafeRawBufferPointer?
+    /// Where ciphertext to send is appended, by any call.
+    let output: OutputBuffer
+    /// What the server chose; nil when it chose none.
+    private(set) var negotiated: ALPN?
+    /// Whether the server asked for a certificate and there was none to show.
+    var wasAskedForCertificate = false
+
+    private let pointer: OpaquePointer
+    private let context: TLSContext
+    private let host: TLSHost
+    private let protocols: [ALPN]
+    private let sessions: TLSSessions?
+    private var state = State.handshaking
+    /// When the certificate of the session to be resumed was checked.
+    private var checkedAt: Int?
+    /// Whether OpenSSL asked for more input than there was during the last call.
+    private var isStarved = false
+    private var silentRecords = 0
+
+    /// - Parameters:
+    ///   - host: a DNS name in ASCII, or a numeric address (of IPv6 without brackets).
+    ///   - protocols: in the order of preference; none offers no choice.
+    ///   - output: ciphertext to send is appended there during any call.
+    /// - Throws: `HTTPError.tls` for a host that no certificate can name, `HTTPError.unavailable` without memory.
+    init(
+        _ context: TLSContext, host: String, protocols: [ALPN], sessions: TLSSessions, output: OutputBuffer
+    ) throws(HTTPError) {
+        let host = try TLSHost(host)
+        guard let pointer = unsafe SSL_new(context.pointer) else { throw .unavailable(reason: "no memory for TLS") }
+        unsafe (self.pointer, self.context, self.host) = unsafe (pointer, context, host)
+        (self.protocols, self.output) = (protocols, output)
+        self.sessions = sessions.belong(to: host.name, context) ? sessions : nil
+        try connectTransport()
+        try unsafe host.check(by: pointer)
+        try offerProtocols()
+        checkedAt = unsafe self.sessions?.resume(pointer)
+    }
+
+    deinit {
+        // Without a close_notify on its way OpenSSL holds the session for spoilt, except after a failure, when it is.
+        if case .open = state { unsafe SSL_set_shutdown(pointer, SSL_SENT_SHUTDOWN | SSL_get_shutdown(pointer)) }
+        unsafe SSL_free(pointer)
+    }
+
+    private func connectTransport() throws(HTTPError) {
+        let myself = unsafe Unmanaged.passUnretained(self).toOpaque()
+        guard unsafe SSL_set_ex_data(pointer, 0, myself) == 1, let bio = unsafe BIO_new(context.transport) else {
+            throw .unavailable(reason: "no memory for TLS")
+        }
+        unsafe BIO_set_data(bio, myself)
+        unsafe BIO_set_init(bio, 1)
+        unsafe SSL_set_bio(pointer, bio, bio)
+        unsafe SSL_set_connect_state(pointer)
+    }
+
+    private func offerProtocols() throws(HTTPError) {
+        let list = protocols.flatMap { [UInt8($0.name.count)] + $0.name }
+        // Of OpenSSL's functions this one returns 0 for success.
+        guard unsafe list.isEmpty || SSL_set_alpn_protos(pointer, list, UInt32(list.count)) == 0 else {
+            throw .unavailable(reason: "no memory for TLS")
+        }
+    }
+}
+
+extension TLSStream {
+    var inputIsUsedUp: Bool { unsafe (input?.count ?? 0) == 0 }
+
+    /// Whether `read` may find something without more input.
+    var hasMore: Bool { unsafe !inputIsUsedUp || (!isStarved && SSL_has_pending(pointer) != 0) }
+
+    /// Whether the handshake was shortened by an earlier session.
+    var isResumed: Bool { unsafe SSL_session_reused(pointer) == 1 }
+
+    func handshake() -> Progress {
+        switch state {
+        case .open: return .done
+        case .failed(let error): return .failed(error)
+        case .handshaking: break
+        }
+        begin()
+        let result = unsafe SSL_do_handshake(pointer)
+        if result == 1 { return finishHandshake() }
+        return unsafe SSL_get_error(pointer, result) == SSL_ERROR_WANT_READ ? .wantsMore : .failed(fail())
+    }
+
+    /// What OpenSSL has decided is asked for again: a connection that was not verified goes no further.
+    private func finishHandshake() -> Progress {
+        guard unsafe SSL_get_verify_result(pointer) == Int(X509_V_OK), unsafe SSL_get0_peer_certificate(pointer) != nil else {
+            return .failed(fail(.tls(reason: "the certificate was not verified")))
+        }
+        guard let choice = choice() else {
+            return .failed(fail(.tls(reason: "the server chose a protocol that was not offered")))
+        }
+        negotiated = choice
+        state = .open
+        return .done
+    }
+
+    /// The server's choice, or that there is none; nil for one that was not offered.
+    private func choice() -> ALPN?? {
+        var start: UnsafePointer<UInt8>?
+        var count: UInt32 = 0
+        unsafe SSL_get0_alpn_selected(pointer, &start, &count)
+        guard count > 0 else { return .some(nil) }
+        let name = unsafe UnsafeBufferPointer(start: start, count: Int(count))
+        guard let choice = protocols.first(where: { unsafe $0.name.elementsEqual(name) }) else { return nil }
+        return .some(choice)
+    }
+
+    /// Why nothing can be read or written. OpenSSL would shake hands in a read, past the checks here.
+    private var obstacle: HTTPError? {
+        switch state {
+        case .open: nil
+        case .failed(let error): error
+        case .handshaking: .tls(reason: "the handshake is not done")
+        }
+    }
+
+    /// Decrypts into `buffer`, which is not empty, at most one record.
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> Read {
+        if let error = obstacle { return .failed(error) }
+        var count = 0
+        while true {
+            begin()
+            if unsafe SSL_read_ex(pointer, buffer.baseAddress, buffer.count, &count) == 1 {
+                silentRecords = 0
+                return .bytes(count)
+            }
+            if let outcome = outcomeWithoutBytes() { return outcome }
+        }
+    }
+
+    /// Nil when only a record without data was read and there may be more.
+    private func outcomeWithoutBytes() -> Read? {
+        switch unsafe SSL_get_error(pointer, 0) {
+        case SSL_ERROR_WANT_READ where isStarved: return pause()
+        case SSL_ERROR_WANT_READ: break
+        case SSL_ERROR_ZERO_RETURN: return .closed
+        default: return .failed(fail())
+        }
+        silentRecords += 1
+        return silentRecords < Self.silentRecordsMax ? nil : .failed(fail(.tls(reason: "a flood of records without data")))
+    }
+
+    /// Reading a ticket makes OpenSSL set up a buffer to write, 16 KiB that would stay as long as the connection is silent.
+    private func pause() -> Read {
+        unsafe SSL_free_buffers(pointer)
+        return .wantsMore
+    }
+
+    /// Encrypts all of `bytes`.
+    ///
+    /// - Throws: when the handshake is not done, after a failure and after `close`.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(HTTPError) {
+        if let error = obstacle { throw error }
+        guard bytes.count > 0 else { return }
+        begin()
+        var count = 0
+        guard unsafe SSL_write_ex(pointer, bytes.baseAddress, bytes.count, &count) == 1, count == bytes.count else {
+            throw fail()
+        }
+    }
+
+    /// Says that nothing more will be written (RFC 8446 §6.1). The peer's own end is not waited for.
+    func close() {
+        guard case .open = state else { return }
+        begin()
+        _ = unsafe SSL_shutdown(pointer)
+        ERR_clear_error()
+    }
+
+    /// What an earlier connection of this thread left must not be taken for this one's.
+    private func begin() {
+        ERR_clear_error()
+        isStarved = false
+    }
+
+    private func fail(_ error: HTTPError? = nil) -> HTTPError {
+        let error = error ?? .tls(reason: reason)
+        ERR_clear_error()
+        state = .failed(error)
+        return error
+    }
+
+    private var reason: String {
+        let verdict = unsafe SSL_get_verify_result(pointer)
+        guard verdict == Int(X509_V_OK) else {
+            return TLSWords.verification(verdict, host: host.name, hasAuthorities: context.hasAuthorities)
+        }
+        let isOpen = if case .open = state { true } else { false }
+        return TLSWords.failure(ERR_peek_error(), isOpen: isOpen, wasAskedForCertificate: wasAskedForCertificate)
+    }
+}
+
+// What OpenSSL calls back for.
+extension TLSStream {
+    /// The stream of an `SSL`, during its calls.
+    static func of(_ ssl: OpaquePointer) -> TLSStream? {
+        unsafe SSL_get_ex_data(ssl, 0).map { unsafe Unmanaged<TLSStream>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Takes a new session over, which came by this connection.
+    func keep(_ session: OpaquePointer) {
+        let checkedAt = isResumed ? checkedAt : nil
+        guard let sessions else { return unsafe SSL_SESSION_free(session) }
+        unsafe sessions.keep(session, checkedAt: checkedAt ?? time(nil))
+    }
+
+    /// Moves bytes of the input to `buffer`, and says how many.
+    func takeInput(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard let input = unsafe input, let start = input.baseAddress, input.count > 0 else {
+            isStarved = true
+            return 0
+        }
+        let count = min(buffer.count, input.count)
+        unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(start: start, count: count))
+        unsafe self.input = unsafe UnsafeRawBufferPointer(rebasing: input[count...])
+        return count
+    }
+}
