@@ -1,0 +1,125 @@
+// How names and values of header fields are read: as bytes, never as characters.
+
+extension UInt8 {
+    var lowercased: UInt8 { self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") ? self | 0x20 : self }
+
+    /// A space or a tab (RFC 9110 §5.6.3, `OWS`).
+    var isBlank: Bool { self == 0x20 || self == 0x09 }
+
+    var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
+}
+
+extension Span<UInt8> {
+    /// A range without the blanks at either end.
+    func trimmed(_ range: Range<Int>) -> Range<Int> {
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, self[start].isBlank { start += 1 }
+        while start < end, self[end - 1].isBlank { end -= 1 }
+        return start..<end
+    }
+
+    /// - Parameter text: ASCII in lower case.
+    func isEqualIgnoringCase(to text: String) -> Bool {
+        let other = text.utf8Span.span
+        guard count == other.count else { return false }
+        for index in indices where self[index].lowercased != other[index] { return false }
+        return true
+    }
+
+    /// Whether it can be a header's name (RFC 9110 §5.1).
+    var isToken: Bool { !isEmpty && tokenPrefixCount == count }
+
+    /// How many bytes at the beginning may stand in a token. Looks at eight together, which nearly every name is made of.
+    var tokenPrefixCount: Int {
+        var index = 0
+        while index < count {
+            if index &+ 8 <= count {
+                let marks = word(at: index).marksBeyondNames
+                index &+= marks.trailingZeroBitCount / 8
+                if marks == 0 { continue }
+            }
+            guard self[index].isTokenByte else { return index }
+            index &+= 1
+        }
+        return count
+    }
+
+    /// Whether it holds no NUL, CR or LF, which no field's value may (RFC 9110 §5.5). Other control characters are let through.
+    var isFieldValue: Bool {
+        guard count >= 8 else { return holdsNoLineEnd }
+        var marks = word(at: count &- 8).marksBelowSpace
+        var index = 0
+        while index &+ 8 < count {
+            marks |= word(at: index).marksBelowSpace
+            index &+= 8
+        }
+        return marks == 0 || holdsNoLineEnd
+    }
+
+    private var holdsNoLineEnd: Bool {
+        for index in indices where self[index] == 0x0D || self[index] == 0x0A || self[index] == 0 { return false }
+        return true
+    }
+
+    /// Eight bytes, the first one lowest. Compiles to one bounds check and one load.
+    @inline(__always)
+    private func word(at offset: Int) -> UInt64 {
+        let part = extracting(offset..<offset &+ 8)
+        let low = UInt64(part[0]) | UInt64(part[1]) << 8 | UInt64(part[2]) << 16 | UInt64(part[3]) << 24
+        return low | UInt64(part[4]) << 32 | UInt64(part[5]) << 40 | UInt64(part[6]) << 48 | UInt64(part[7]) << 56
+    }
+
+    /// Of digits alone, at most `MessageFraming.lengthMax`.
+    var decimalNumber: Int? {
+        guard !isEmpty else { return nil }
+        var number = 0
+        for index in indices {
+            guard self[index].isDigit else { return nil }
+            number = 10 * number + Int(self[index] - UInt8(ascii: "0"))
+            guard number <= MessageFraming.lengthMax else { return nil }
+        }
+        return number
+    }
+
+    /// Decoded as UTF-8, with bytes that are none replaced.
+    func text() -> String { unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } }
+
+    /// A header's name, which is ASCII: any other byte would make it no token.
+    func lowercasedText() -> String {
+        unsafe String(unsafeUninitializedCapacity: count) { buffer in
+            for index in indices { unsafe buffer[index] = self[index].lowercased }
+            return count
+        }
+    }
+
+    /// Calls for each member of a comma-separated list, empty ones included, without the blanks around it (RFC 9110 §5.6.1).
+    func forEachMember(_ body: (Span<UInt8>) throws(HTTPError) -> Void) throws(HTTPError) {
+        var start = 0
+        for index in indices where self[index] == UInt8(ascii: ",") {
+            try body(extracting(trimmed(start..<index)))
+            start = index + 1
+        }
+        try body(extracting(trimmed(start..<count)))
+    }
+}
+
+// Eight bytes at a time: the high bit of a byte is its mark.
+extension UInt64 {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+    /// Marks bytes less than a space. Behind a marked byte, others may be marked too.
+    fileprivate var marksBelowSpace: UInt64 { (self &- 0x20 &* Self.ones) & ~self & Self.highBits }
+
+    /// Marks bytes that are neither letters nor digits nor hyphens. Only the first mark is certain.
+    fileprivate var marksBeyondNames: UInt64 {
+        let lowercased = self | 0x20 &* Self.ones
+        let letters = lowercased.marks(from: 0x61) & ~lowercased.marks(from: 0x7B)
+        let digits = marks(from: 0x30) & ~marks(from: 0x3A)
+        let hyphens = Self.highBits &- (self ^ 0x2D &* Self.ones)
+        return ~((letters | digits | hyphens) & ~self) & Self.highBits
+    }
+
+    /// The high bit of each byte of at least that value, as long as none of them is 128 or more.
+    private func marks(from byte: UInt64) -> UInt64 { self &+ (0x80 &- byte) &* Self.ones }
+}
