@@ -11,12 +11,13 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CLinux"),
 
         .target(name: "EventLoop", dependencies: ["CLinux"]),
         .target(name: "FastCGI", dependencies: ["EventLoop", "CFastCGI", "CLinux"]),
-        .target(name: "HTTPClient", dependencies: ["EventLoop", "CCurl"]),
+        .target(name: "HTTPClient", dependencies: ["EventLoop", "COpenSSL", "CNghttp2", "CLinux"]),
         .target(name: "Chat"),
         .target(name: "Choosing", dependencies: ["Chat", "EventLoop"]),
         .executableTarget(
@@ -27,7 +28,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
-            // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi, libcurl and libc.
+            // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi,
+            // OpenSSL, nghttp2 and libc.
             // Their functions are looked up at the start, not in the first request, and the table of them is read-only from then on.
             linkerSettings: [
                 .unsafeFlags(
@@ -44,7 +46,7 @@ let package = Package(
             exclude: ["harness", "run"]),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "TestSupport"]),
-        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "COpenSSL", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
         .testTarget(name: "ChoosingTests", dependencies: ["Choosing", "Chat", "TestSupport"]),
         .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "Choosing", "TestSupport"]),

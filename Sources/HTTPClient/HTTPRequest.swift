@@ -1,4 +1,4 @@
-// What is sent: checked before libcurl sees it.
+// What is sent: checked before a byte of it goes out.
 
 /// One request to an upstream.
 package struct HTTPRequest: Sendable {
@@ -7,9 +7,11 @@ package struct HTTPRequest: Sendable {
 
     /// `post` alone has a body.
     package var method: Method
-    /// Absolute, `http` or `https`, already percent-encoded. User information in it becomes basic authorization.
+    /// Absolute, `http` or `https`, already percent-encoded; or `unix:PATH[:TARGET]` for a server on a local socket. User information
+    /// in it becomes basic authorization.
     package var url: String
-    /// Sent in this order. `Host`, `User-Agent`, `Content-Length` and `Accept` are added unless given.
+    /// Sent in this order. `Host`, `User-Agent`, `Content-Length` and `Accept` are added unless given, and
+    /// `Accept-Encoding: identity`.
     package var headers: [(name: String, value: String)]
     /// Sent with `POST` only.
     package var body: [UInt8]
@@ -17,13 +19,13 @@ package struct HTTPRequest: Sendable {
     package var connectTimeout: Duration
     /// From the start to the last byte, the time that a slow reader takes included.
     package var totalTimeout: Duration
-    /// Whether it makes a connection of its own, which others may use after it.
-    var isFirstOfConnection = false
+    /// How it is connected.
+    package var options: ConnectionOptions
 
     /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(
         _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
-        connectTimeout: Duration, totalTimeout: Duration
+        connectTimeout: Duration, totalTimeout: Duration, options: ConnectionOptions = .standard
     ) {
         self.method = method
         self.url = url
@@ -31,28 +33,20 @@ package struct HTTPRequest: Sendable {
         self.body = body
         self.connectTimeout = connectTimeout
         self.totalTimeout = totalTimeout
+        self.options = options
     }
 }
 
 extension HTTPRequest {
-    var outline: Transfer.Outline {
-        .init(
-            url: url, isSecure: isSecure, connectTimeout: connectTimeout, totalTimeout: totalTimeout,
-            bodyBytes: method == .post ? body.count : 0)
-    }
+    var hasBody: Bool { method == .post }
 
-    var isSecure: Bool { url.begins(with: "https://") }
+    /// - Parameter name: in lower case.
+    func has(_ name: StaticString) -> Bool { headers.contains { $0.name.isFieldName(name) } }
 
     /// Refuses what could not be sent as it stands, above all a header that would smuggle in another (RFC 9110 §5.5).
     ///
     /// - Throws: `HTTPError.invalidRequest`. The reason quotes a header's name at most, never a value or the URL.
     func validate() throws(HTTPError) {
-        guard isSecure || url.begins(with: "http://") else {
-            throw .invalidRequest(reason: "the URL is neither http nor https")
-        }
-        guard url.allBytes({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw .invalidRequest(reason: "the URL holds a byte that must be percent-encoded")
-        }
         for header in headers {
             guard !header.name.isEmpty, header.name.allBytes(\.isTokenByte) else {
                 throw .invalidRequest(reason: "a header's name is no token")
@@ -72,22 +66,33 @@ extension String {
         return true
     }
 
-    /// As `utf8.starts(with:)`, in a tenth of its instructions.
-    fileprivate func begins(with prefix: String) -> Bool {
-        let (bytes, start) = (utf8Span.span, prefix.utf8Span.span)
-        guard bytes.count >= start.count else { return false }
-        for index in start.indices where bytes[index] != start[index] { return false }
+    /// Whether it is that field name (RFC 9110 §5.1), which is in lower case; as bytes, in a few instructions.
+    fileprivate func isFieldName(_ name: StaticString) -> Bool {
+        let bytes = utf8Span.span
+        guard bytes.count == name.utf8CodeUnitCount else { return false }
+        for index in bytes.indices where unsafe bytes[index].lowercased != name.utf8Start[index] { return false }
         return true
     }
 }
 
+extension HTTPRequest.Method {
+    /// As it stands in a request line.
+    var name: String {
+        switch self {
+        case .head: "HEAD"
+        case .get: "GET"
+        case .post: "POST"
+        }
+    }
+}
+
 extension UInt8 {
-    /// Whether it may stand in a token, such as a header's name (RFC 9110 §5.6.2, `tchar`).
+    /// Whether it may stand in a token, such as a header's name (RFC 9110 §5.6.2, `tchar`): a letter, a digit or one of
+    /// ``!#$%&'*+-.^_`|~``.
     package var isTokenByte: Bool {
         switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
+        case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E: true
+        default: false
         }
     }
 

@@ -1,6 +1,5 @@
 // One request's response, as it comes.
 
-import CCurl
 package import EventLoop
 
 /// A response on its way: its head, then its body in whatever pieces arrive.
@@ -17,46 +16,65 @@ package final class Transfer {
         case end
     }
 
-    private enum State { case running(EasyHandle), ended, failed(HTTPError) }
+    private enum State { case running, ended, failed(HTTPError) }
+
+    /// Who works on it.
+    enum Place {
+        /// Nobody yet, or nobody any more.
+        case none
+        /// Its pool, until there is a connection.
+        case waiting
+        case http1(HTTP1)
+        case http2(HTTP2, stream: Int32)
+    }
 
     // What each read of a stream touches stands together: with thousands open, every cache line is a miss.
     private let session: Session
     /// Woken when there may be something new: by whoever reads without `head(until:)` and `next(until:)`.
     package let wakeup: Wakeup
     private var unread: [UInt8] = []
-    private var bytesReceived = 0
-    private var state: State
+    private(set) var bytesReceived = 0
+    private var state = State.running
     private var isPaused = false
-    /// Whether a callback has asked for its end; what still comes is not kept.
-    private var isDoomed = false
     private var isHeadTaken = false
-    private var parser = HeadParser()
-    private let request: Outline
-    private let start: Instant
-    private var timer: Timer?
+    private var head: ResponseHead?
+    private var isBodyKept = true
+    private(set) var isHeadComplete = false
+    var place = Place.none
     /// Its index among the session's transfers.
-    var place = 0
-    /// The connection that it goes over, TLS included, once there is one.
-    private(set) var connection: Connection?
-    /// Told of its end where nobody reads it: how it failed, or the socket that libcurl keeps open, if it does.
-    var onEnd: ((Transfer, Result<Int32?, HTTPError>) -> Void)?
+    var index = 0
 
-    /// What is left of a request once libcurl has it.
-    struct Outline {
-        let url: String
-        let isSecure: Bool
-        let connectTimeout: Duration
-        let totalTimeout: Duration
-        let bodyBytes: Int
-    }
+    let url: RequestURL
+    let pool: Pool
+    let method: HTTPRequest.Method
+    /// What is sent, perhaps twice; let go as soon as it cannot be needed again.
+    private(set) var request: HTTPRequest?
+    /// Whether its request went out on a connection that died before it answered, and so goes out once more, on a fresh one.
+    private(set) var isSecondAttempt = false
+    /// How often a server said that it has not looked at the request.
+    private var refusals = 0
+    private let start: Instant
+    /// For name, connection and TLS together.
+    let connectTimeout: Duration
+    private let totalTimeout: Duration
+    private var timer: Timer?
+    /// Whether it was given a connection, TLS included.
+    private var isConnected = false
+    /// Told of its end where nobody reads it: how it failed, or whether its connection is kept.
+    var onEnd: ((Transfer, Result<Bool, HTTPError>) -> Void)?
 
-    init(_ request: Outline, _ handle: EasyHandle, waking wakeup: Wakeup, in session: Session) {
+    init(
+        _ request: consuming HTTPRequest, _ url: RequestURL, in pool: Pool, waking wakeup: Wakeup, _ session: Session
+    ) {
         self.session = session
-        self.request = request
-        start = .current
         self.wakeup = wakeup
-        state = .running(handle)
-        handle.call(self)
+        self.url = url
+        self.pool = pool
+        method = request.method
+        start = .current
+        connectTimeout = request.connectTimeout
+        totalTimeout = request.totalTimeout
+        self.request = consume request
     }
 
     // MARK: Reading
@@ -66,15 +84,15 @@ package final class Transfer {
     /// - Throws: what became of the transfer instead.
     package func takeHead() throws(HTTPError) -> ResponseHead? {
         switch state {
-        case .failed(let error) where !parser.isComplete || error == .cancelled: throw error
-        case .ended where !parser.isComplete: throw .cutOff(afterBytes: 0)
-        case .running where !parser.isComplete: return nil
+        case .failed(let error) where !isHeadComplete || error == .cancelled: throw error
+        case .ended where !isHeadComplete: throw .cutOff(afterBytes: 0)
+        case .running where !isHeadComplete: return nil
         case .failed, .ended, .running: break
         }
         precondition(!isHeadTaken, "the head has been handed over")
         isHeadTaken = true
-        dropSentRequest()
-        return parser.take()
+        // It would be a silent stream's largest possession.
+        return exchange(&head, with: nil)
     }
 
     /// Waits for `takeHead()`.
@@ -93,7 +111,7 @@ package final class Transfer {
     package var hasBytes: Bool { !unread.isEmpty }
 
     /// Whether nothing more will come: the response is whole, or it failed.
-    package var isOver: Bool { handle == nil }
+    package var isOver: Bool { if case .running = state { false } else { true } }
 
     /// Bytes of the body to take, or its end; `nil` while one must wait. Bytes that came before a failure come before its error.
     ///
@@ -123,7 +141,13 @@ package final class Transfer {
     /// A response that was held back because nobody took its bytes flows again.
     package func takeBytes() -> [UInt8] {
         let bytes = exchange(&unread, with: [])
-        if isPaused { unpause() }
+        switch place {
+        case .http2(let http2, let stream): http2.taken(bytes.count, of: stream)
+        case .http1(let http1) where isPaused:
+            isPaused = false
+            http1.resume()
+        case .http1, .none, .waiting: break
+        }
         return bytes
     }
 
@@ -135,16 +159,9 @@ package final class Transfer {
         return session.loop.now >= deadline
     }
 
-    /// A long chat's request would otherwise stay in memory for as long as its answer takes.
-    private func dropSentRequest() {
-        guard request.bodyBytes > 0, case .running(let handle) = state, handle.bytesSent >= request.bodyBytes else { return }
-        handle.dropRequest()
-    }
-
     // MARK: Ending
 
-    /// Ends the transfer at once: when this returns its connection is closed (HTTP/1) or its stream has been reset (HTTP/2;
-    /// with libcurl before 8.15 a connection that has no other stream is closed instead).
+    /// Ends the transfer at once: when this returns its connection is closed (HTTP/1) or its stream has been reset (HTTP/2).
     ///
     /// Bytes that have not been taken are gone. A second call does nothing.
     package func cancel() {
@@ -153,28 +170,32 @@ package final class Transfer {
         session.spareBuffers.give(exchange(&unread, with: []))
     }
 
-    func fail(_ error: HTTPError) { end(.failed(error)) }
+    func fail(_ error: HTTPError) {
+        guard case .running = state else { return }
+        end(.failed(error))
+        onEnd?(self, .failure(error))
+    }
 
-    /// libcurl has finished with the transfer.
-    func finish(_ code: CURLcode) {
-        guard case .running(let handle) = state else { return }
-        guard code != CURLE_OK else { return end(.ended) }
-        let failure = Failure(
-            code: code, reason: handle.reason, systemError: handle.systemError, url: request.url,
-            connectTimeout: request.connectTimeout, isConnected: connection != nil, isHeadComplete: parser.isComplete,
-            bytesReceived: bytesReceived)
-        end(.failed(failure.error))
+    /// The response is whole. Whoever worked on it has let go of it.
+    func finish(isKept: Bool) {
+        guard case .running = state else { return }
+        place = .none
+        end(.ended)
+        onEnd?(self, .success(isKept))
     }
 
     private func end(_ end: State) {
-        guard case .running(let handle) = state else { return }
         state = end
-        isPaused = false
         timer?.cancel()
-        let socket = isTrial ? handle.socket : nil
-        session.remove(self, handle)
+        request = nil
+        session.forget(self)
+        switch exchange(&place, with: .none) {
+        case .none: break
+        case .waiting: pool.leave(self)
+        case .http1(let http1): http1.abandon()
+        case .http2(let http2, let stream): http2.abandon(stream)
+        }
         wakeup.wake()
-        if case .failed(let error) = end { onEnd?(self, .failure(error)) } else { onEnd?(self, .success(socket)) }
     }
 
     // MARK: Deadlines
@@ -183,101 +204,77 @@ package final class Transfer {
     func setDeadlines() {
         let timer = Timer(on: session.loop) { [unowned self] in deadlinePassed() }
         self.timer = timer
-        timer.set(at: start + min(request.connectTimeout, request.totalTimeout))
+        timer.set(at: start + min(connectTimeout, totalTimeout))
     }
 
     private func deadlinePassed() {
-        let total = start + request.totalTimeout
+        let total = start + totalTimeout
         if session.loop.now >= total {
-            fail(.timedOut(.total, after: request.totalTimeout))
-        } else if connection != nil {
+            fail(.timedOut(.total, after: totalTimeout))
+        } else if isConnected {
             timer?.set(at: total)
         } else {
-            fail(.timedOut(.connect, after: request.connectTimeout))
+            fail(.timedOut(.connect, after: connectTimeout))
         }
     }
 }
 
-// MARK: - From libcurl
+// MARK: - From its connection
 
 extension Transfer {
-    /// Its handle, while libcurl works on it.
-    var handle: EasyHandle? { if case .running(let handle) = state { handle } else { nil } }
-
-    /// Whether it is there for its connection only, and not for a response.
-    var isTrial: Bool { onEnd != nil }
-
-    var isMultiplexed: Bool { parser.isMultiplexed }
-
-    /// Whether its response is whole.
-    var isWhole: Bool { if case .ended = state { true } else { false } }
-
-    /// Whether libcurl has begun to send its request, and so has a stream for it where the connection is HTTP/2.
-    var isSent: Bool { parser.isComplete || (handle?.bytesSent ?? 0) > 0 }
-
-    /// The connection that other transfers may share with it.
-    var sharedConnection: Connection? {
-        request.isSecure && (parser.isMultiplexed || !parser.isComplete) ? connection : nil
+    /// Its request is about to go out.
+    func begin(on place: Place) {
+        self.place = place
+        isConnected = true
     }
 
-    /// From the callback before the request is sent. A second time means that the connection before was a kept one, and dead. An
-    /// upstream that has closed one has often closed all; libcurl would try five more and give up, so the third time is on a
-    /// fresh one, which it does not take for dead whatever becomes of it.
-    func connected(over connection: Connection) {
-        if self.connection != nil { handle?.useFreshConnection() }
-        self.connection = connection
+    /// What is sent is not needed again.
+    func dropRequest() { request = nil }
+
+    func receive(_ head: consuming ResponseHead) {
+        isBodyKept = head.hasReadableBody
+        self.head = consume head
+        isHeadComplete = true
+        wakeup.wake()
     }
 
-    /// From the header callback, a whole line a call.
-    func receive(line: Span<UInt8>) {
-        guard !isDoomed, !parser.isComplete else { return }
-        guard parser.add(line, keeping: session.keptHeaders) else {
-            return doom(.headTooLarge(bytesMax: HeadParser.bytesMax))
-        }
-        if parser.isComplete { wakeup.wake() }
-    }
-
-    /// From the write callback, also from inside `unpause()`. The number of bytes taken, or what makes libcurl pause.
-    func receive(_ bytes: Span<UInt8>) -> Int {
-        if isDoomed { return bytes.count }
-        if parser.isMultiplexed {
-            if unread.count + bytes.count > session.configuration.unreadMultiplexedBytesMax {
-                doom(.readerTooSlow(unreadBytes: unread.count))
-                return bytes.count
-            }
-        } else if unread.count >= session.configuration.unreadBytesMax {
-            isPaused = true
-            return Int(CURL_WRITEFUNC_PAUSE)
-        }
-        append(bytes)
-        return bytes.count
-    }
-
-    private func doom(_ error: HTTPError) {
-        isDoomed = true
-        session.doom(self, error)
-    }
-
-    /// Wakes the reader for the first bytes only: the others of this turn it finds when it looks.
-    private func append(_ bytes: Span<UInt8>) {
-        guard !bytes.isEmpty else { return }
+    /// Bytes of the body, at least one. Wakes the reader for the first only: the others of this turn it finds when it looks.
+    func receive(_ bytes: UnsafeRawBufferPointer) {
         bytesReceived += bytes.count
+        guard isBodyKept else { return }
         let wasEmpty = unread.isEmpty
         if unread.capacity == 0 { unread = session.spareBuffers.take() }
-        unsafe bytes.withUnsafeBufferPointer { unsafe unread.append(contentsOf: $0) }
+        unsafe unread.append(contentsOf: bytes)
         if wasEmpty { wakeup.wake() }
     }
 
-    /// What libcurl held back may pause the transfer again.
-    private func unpause() {
-        isPaused = false
-        if let handle { session.unpause(self, handle) }
+    /// Whether its connection has to wait until the reader has taken something: asked once after each read.
+    func mustPause() -> Bool {
+        guard unread.count >= session.configuration.unreadBytesMax else { return false }
+        isPaused = true
+        return true
     }
-}
 
-/// What tells one connection from another: two to the same peer have different ports here.
-struct Connection: Equatable {
-    let localPort: Int32
-    let peerPort: Int32
-    let peer: String
+    /// The connection ended before it answered.
+    ///
+    /// - Parameter isKept: whether it had served others before, so that it may have been dead all along.
+    func connectionLost(isKept: Bool, _ error: HTTPError? = nil) {
+        guard isKept, !isSecondAttempt, !isHeadComplete, request != nil else {
+            return fail(error ?? .cutOff(afterBytes: bytesReceived))
+        }
+        isSecondAttempt = true
+        tryAgain()
+    }
+
+    /// The server has not looked at the request and says so (RFC 9113 §8.7).
+    func refused() {
+        refusals += 1
+        guard refusals <= 3, request != nil else { return fail(.cutOff(afterBytes: bytesReceived)) }
+        tryAgain()
+    }
+
+    private func tryAgain() {
+        place = .none
+        pool.begin(self)
+    }
 }

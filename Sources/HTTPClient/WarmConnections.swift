@@ -1,21 +1,20 @@
 // Connections that are open before a call needs them.
 
 import EventLoop
-import Glibc
 
 /// Keeps idle connections to one origin open, so that no call waits for a handshake; `Session.keepWarm` makes it.
 ///
-/// A connection is opened by a `HEAD` of `/` without any credentials, and whatever the answer's status, it has then been
-/// tried. libcurl reads nothing from an idle connection, so this watches the sockets: one that can be read has been closed
-/// by its server, or (HTTP/2) has a ping to be answered, and is seen to at once. HTTP/2 has a `HEAD` from time to time as
-/// well, which keeps the server from closing it. HTTP/1 has none, since a call that came meanwhile would find the connections
-/// busy: those that the server closes are replaced. The kernel's keep-alive finds out when a peer is silently gone.
+/// Over HTTP/2 a connection is ready when its handshake is through, and a PING from time to time keeps the server from closing it.
+/// Over HTTP/1 it is opened by a request without any credentials, and whatever the answer's status, it has then been tried: `HEAD`
+/// of `/`, or `GET` of `/v1/models` where the server closes the connection after that, or the other way around once that is known.
+/// It gets no further request, since a call that came meanwhile would find it busy: one that the server closes is replaced at once.
+/// The kernel's keep-alive finds out when a peer is silently gone.
 package final class WarmConnections {
     /// The pace at which connections are looked after.
     package struct Times: Sendable {
-        /// Between two looks at the sockets, which ask the kernel only: for what calls have taken, and what nothing else told.
+        /// Between two looks, for what calls have taken.
         package var look = Duration.seconds(1)
-        /// Between two requests on an idle connection (HTTP/2), less up to a quarter at random.
+        /// Between two PINGs on an idle connection of HTTP/2, less up to a quarter at random.
         package var refresh = Duration.seconds(30)
         /// For the answer to a request, once there is a connection.
         package var answer = Duration.seconds(10)
@@ -29,7 +28,7 @@ package final class WarmConnections {
 
     /// What there is to log. None of it holds a secret.
     package enum Report: Equatable, Sendable {
-        /// All are open, for the first time or again.
+        /// All are open, those that calls use among them; for the first time or again.
         case ready(connections: Int)
         /// One or more could not be opened; the next attempt is so far away.
         case failed(HTTPError, again: Duration)
@@ -38,29 +37,34 @@ package final class WarmConnections {
     }
 
     private let session: Session
-    private let request: HTTPRequest
+    private let pool: Pool
     private let count: Int
     private let times: Times
     private let report: (Report) -> Void
+    /// What opens a connection of HTTP/1: if the server does not keep it after the first, the second is tried.
+    private var requests: [HTTPRequest]
     private var timer: Timer?
-    private var idle: [IdleConnection] = []
     private var trials: [Transfer] = []
     /// What went wrong with the trials that run.
     private var trouble: Trouble?
     private var pause: Pause
     private var refreshDue = Instant.distantFuture
     private var isReady = false
-    /// `nil` until the first answer tells.
-    private var isMultiplexed: Bool?
+    /// Whether an idle connection was closed since the last look.
+    private var hasLost = false
     /// Whether the trials that run know how many connections there have to be.
-    private var wasProtocolKnown = false
+    private var wasVersionKnown = false
 
     private enum Trouble { case failed(HTTPError), notKept }
 
-    init(_ request: HTTPRequest, count: Int, _ times: Times, in session: Session, report: @escaping (Report) -> Void) {
+    init(
+        _ requests: [HTTPRequest], count: Int, _ times: Times, _ pool: Pool, in session: Session,
+        report: @escaping (Report) -> Void
+    ) {
         precondition(count > 0)
         self.session = session
-        self.request = request
+        self.pool = pool
+        self.requests = requests
         self.count = count
         self.times = times
         self.report = report
@@ -68,12 +72,11 @@ package final class WarmConnections {
         let timer = Timer(on: session.loop) { [unowned self] in look() }
         self.timer = timer
         timer.set(at: .current)
-        session.idleObservers[ObjectIdentifier(self)] = { [unowned self] in changed($0) }
+        pool.warm = self
     }
 
     /// What is open stays so, for as long as its server keeps it.
     deinit {
-        session.idleObservers[ObjectIdentifier(self)] = nil
         timer?.cancel()
         for trial in trials {
             trial.onEnd = nil
@@ -85,90 +88,68 @@ package final class WarmConnections {
 
     private func look() {
         guard !session.isClosed else { return }
-        let hasLost = forgetLost()
         let missing = missing
         if missing > 0 {
             isReady = false
             // Calls have taken them: no reason to hold back.
-            if !hasLost, trouble == nil { pause.reset() }
+            if !exchange(&hasLost, with: false), trouble == nil { pause.reset() }
             begin(missing)
-        } else if mustRefresh {
-            begin(1)
         } else {
+            refresh()
             pause.reset()
             timer?.set(at: .current + times.look)
         }
     }
 
-    /// Looks at once, unless there was something to do the last time too: then the pause holds.
-    private func changed(_ socket: Int32) {
-        guard trials.isEmpty, pause.isShortest, idle.contains(where: { $0.socket == socket }) else { return }
+    /// From the pool: looks at once, unless there was something to do the last time too: then the pause holds.
+    func lostIdle() {
+        hasLost = true
+        guard trials.isEmpty, pause.isShortest else { return }
         timer?.set(at: .current)
-    }
-
-    /// HTTP/2 may have a use for a connection with unread bytes, HTTP/1 has none.
-    private func forgetLost() -> Bool {
-        var lost: [IdleConnection] = []
-        idle.removeAll { connection in
-            if isIntact(connection) { return false }
-            lost.append(connection)
-            return true
-        }
-        if isMultiplexed == false { for connection in lost where connection.isOpen { connection.end() } }
-        return !lost.isEmpty
-    }
-
-    /// A connection that a call uses shows by the call what becomes of it.
-    private func isIntact(_ connection: IdleConnection) -> Bool {
-        connection.isOpen && (session.isUsed(connection.socket) || !connection.hasUnreadBytes)
     }
 
     /// How many must be opened. Calls share a connection over HTTP/2; over HTTP/1 one that is in use is not ready.
     private var missing: Int {
-        switch isMultiplexed {
-        case nil, true?: idle.isEmpty ? 1 : 0
-        case false?: max(0, count - idle.count { !session.isUsed($0.socket) })
+        switch pool.version {
+        case nil, .http2?: pool.shared.contains(where: \.hasRoom) ? 0 : 1
+        case .http1?: max(0, count - pool.idle.count)
         }
     }
 
-    private var mustRefresh: Bool {
-        guard isMultiplexed == true else { return false }
-        if idle.contains(where: { session.isUsed($0.socket) }) { setRefresh() }
-        return session.loop.now >= refreshDue
+    private func refresh() {
+        guard pool.version == .http2, session.loop.now >= refreshDue else { return }
+        for connection in pool.shared { connection.ping() }
+        setRefresh()
     }
 
     private func setRefresh() { refreshDue = .current + times.refresh * Double.random(in: 0.75...1) }
 
     // MARK: Opening
 
-    /// Where connections cannot be shared each trial has one of its own, and takes none that is idle from a call.
     private func begin(_ number: Int) {
-        var request = request
-        request.isFirstOfConnection = isMultiplexed == false
         trouble = nil
-        wasProtocolKnown = isMultiplexed != nil
+        wasVersionKnown = pool.version != nil
         for _ in 0..<number {
-            do {
-                let trial = try session.start(request, waking: Wakeup(on: session.loop))
+            do throws(HTTPError) {
+                let trial = try session.prepare(requests[0], waking: Wakeup(on: session.loop))
                 trial.onEnd = { [unowned self] in ended($0, $1) }
                 trials.append(trial)
+                pool.beginTrial(trial)
             } catch {
                 trouble = .failed(error)
             }
         }
-        if trials.isEmpty { settle() }
+        if trials.isEmpty, trouble != nil { settle() }
     }
 
-    /// Nothing is begun from here, where the session may be in the middle of something. Only its end cancels a trial.
-    private func ended(_ trial: Transfer, _ result: Result<Int32?, HTTPError>) {
+    private func ended(_ trial: Transfer, _ result: Result<Bool, HTTPError>) {
         trials.removeAll { $0 === trial }
         switch result {
-        case .success(let socket?):
-            add(socket, trial.connection)
-            isMultiplexed = trial.isMultiplexed
-        // A call uses the same connection, and libcurl does not tell its socket.
-        case .success(nil) where trial.isMultiplexed: isMultiplexed = true
-        case .success(nil): trouble = .notKept
+        case .success(true): break
+        case .success(false):
+            // The next one is opened by another request.
+            if requests[0].method == trial.method { requests.append(requests.removeFirst()) }
+            trouble = .notKept
         case .failure(.cancelled): return
         case .failure(let error): trouble = .failed(error)
         }
@@ -177,22 +158,16 @@ package final class WarmConnections {
 
     private func settle() {
         setRefresh()
-        let again = wasProtocolKnown || trouble != nil ? pause.next() : .zero
+        let again = wasVersionKnown || trouble != nil ? pause.next() : .zero
         timer?.set(at: .current + again)
         switch trouble {
         case .failed(let error): report(.failed(error, again: again))
         case .notKept: report(.notKept(again: again))
         case nil where missing == 0 && !isReady:
             isReady = true
-            report(.ready(connections: idle.count))
+            report(.ready(connections: pool.openCount))
         case nil: break
         }
-    }
-
-    private func add(_ socket: Int32, _ connection: Connection?) {
-        guard let connection else { return }
-        idle.removeAll { $0.socket == socket }
-        idle.append(IdleConnection(socket: socket, localPort: connection.localPort))
     }
 }
 
@@ -216,5 +191,30 @@ struct Pause {
     mutating func next() -> Duration {
         defer { following = min(following * 2, longest) }
         return following * Double.random(in: 0.75...1)
+    }
+}
+
+extension Session {
+    /// Opens connections to a URL's scheme, host and port, and opens them anew whenever some are gone, until what it returns
+    /// is let go or the session is closed. The URL's path, query and user information are not sent.
+    ///
+    /// - Parameters:
+    ///   - count: how many stand ready beside those that calls use, at least 1. Over HTTP/2 it is one whatever the count:
+    ///     all calls share it.
+    ///   - connectTimeout: for name, connection and TLS together.
+    ///   - report: called on the loop's thread, for the log.
+    /// - Throws: `HTTPError.invalidRequest` when the URL is not one to connect to.
+    package func keepWarm(
+        _ url: String, count: Int, connectTimeout: Duration, options: ConnectionOptions = .standard,
+        times: WarmConnections.Times = WarmConnections.Times(), report: @escaping (WarmConnections.Report) -> Void
+    ) throws(HTTPError) -> WarmConnections {
+        let (parts, pool) = try place(of: url, options)
+        let request = { (method: HTTPRequest.Method, target: String) in
+            HTTPRequest(
+                method, parts.origin.url + target, connectTimeout: connectTimeout, totalTimeout: connectTimeout + times.answer,
+                options: options)
+        }
+        return WarmConnections(
+            [request(.head, "/"), request(.get, "/v1/models")], count: count, times, pool, in: self, report: report)
     }
 }

@@ -17,7 +17,7 @@ final class ChatHandler {
     private let models: [UInt8]
     private let counters: Counters
 
-    /// - Throws: `HTTPError` when libcurl cannot be set up.
+    /// - Throws: `HTTPError` when a file of authorities cannot be used.
     init(
         _ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger, _ log: RequestLog,
         _ counters: Counters

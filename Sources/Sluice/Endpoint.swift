@@ -12,12 +12,14 @@ struct Endpoint: Sendable {
     private let completionsURL: String
     private let apiVersion: String
     private let headers: [(name: String, value: String)]
+    private let options: ConnectionOptions
 
-    init(_ upstream: UpstreamSettings) {
+    init(_ upstream: UpstreamSettings, _ options: ConnectionOptions) {
+        self.options = options
         takesCallersKey = upstream.key == .passthrough
         kind = upstream.kind
-        baseURL = upstream.url
-        completionsURL = "\(upstream.url)/chat/completions"
+        baseURL = upstream.urlPrefix
+        completionsURL = "\(upstream.urlPrefix)/chat/completions"
         apiVersion = upstream.apiVersion
         var headers = [("Content-Type", "application/json")]
         if case .secret(let key) = upstream.key { headers.append(Self.keyHeader(kind, key)) }
@@ -34,7 +36,7 @@ struct Endpoint: Sendable {
         return HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), headers: headers,
             body: chat.upstreamBody(target.rules(for: chat.model)),
-            connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total)
+            connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
     }
 
     /// Azure puts the model, as its deployment, into the path (Azure OpenAI data plane reference, "Chat completions").

@@ -3,6 +3,7 @@
 import Chat
 import Choosing
 import FastCGI
+import HTTPClient
 import Logging
 
 struct Settings: Equatable, Sendable {
@@ -25,6 +26,8 @@ struct Settings: Equatable, Sendable {
     var logLevel = Logger.Level.info
     /// A PEM file of the authorities that vouch for an upstream, instead of the system's: `SSL_CERT_FILE`, as curl and Python take it.
     var authoritiesFile: String?
+    /// For how long the addresses of an upstream's name are used before they are looked up again.
+    var nameLifetime = Duration.seconds(60)
     /// The model for requests that name none.
     var defaultModel: String?
     var errors = ErrorForm.json
@@ -54,6 +57,8 @@ struct Settings: Equatable, Sendable {
         var request = Duration.seconds(60)
         /// To the upstream: name, TCP and TLS.
         var connect = Duration.seconds(3)
+        /// While the upstream takes nothing of a request's body.
+        var send = Duration.seconds(30)
         /// From the request to the first event.
         var firstToken = Duration.seconds(15)
         /// Between two events.
@@ -129,7 +134,7 @@ struct UpstreamSettings: Equatable, Sendable {
 
     var name: String
     var kind = Kind.openai
-    /// Without a slash at its end; empty for the demo.
+    /// `http`, `https` or `unix`, without a slash at its end; empty for the demo.
     var url = ""
     var key = Key.none
     /// Sent with each request.
@@ -144,6 +149,12 @@ struct UpstreamSettings: Equatable, Sendable {
     var asksForUsage = true
     /// `stream_options.include_obfuscation`; nil leaves it out.
     var obfuscation: Bool?
+    var httpVersion = ConnectionOptions.Version.auto
+    /// Requests that share a connection of HTTP/2.
+    var streamsMax = 100
+    /// PEM files of the client's certificate and of its key, for an upstream that asks who calls: both or neither.
+    var certificate: String?
+    var certificateKey: String?
     /// Connections that each worker keeps open, though there is no request for them.
     var warmCount = 0
     /// Requests that it is asked at a time, by all workers; nil for no limit.

@@ -10,15 +10,16 @@ import Logging
 enum SettingsKeys {
     static let file = [
         "listen", "workers", "heartbeat", "log_level", "default_model", "errors", "spoken_error", "refusal", "on_disconnect",
-        "authorities_file", "retries", "retry_after_max", "retry_budget", "hedge_max", "rest_after", "rest_share", "rest_for",
-        "rest_max", "socket", "limits", "timeouts", "upstreams", "models",
+        "authorities_file", "dns_ttl", "retries", "retry_after_max", "retry_budget", "hedge_max", "rest_after", "rest_share",
+        "rest_for", "rest_max", "socket", "limits", "timeouts", "upstreams", "models",
     ]
     static let socket = ["mode", "group", "allowed_users"]
     static let limits = ["requests", "body", "parameters", "event", "answer", "json_depth"]
-    static let timeouts = ["request", "connect", "first_token", "idle", "total", "client_write", "drain"]
+    static let timeouts = ["request", "connect", "send", "first_token", "idle", "total", "client_write", "drain"]
     static let upstream = [
-        "kind", "url", "key", "key_file", "headers", "api_version", "parameters", "usage", "obfuscation", "warm", "concurrent",
-        "queue", "queue_wait", "rest_after", "rest_share", "rest_for", "rest_max",
+        "kind", "url", "key", "key_file", "headers", "api_version", "parameters", "usage", "obfuscation", "http",
+        "streams_per_connection", "certificate", "certificate_key", "warm", "concurrent", "queue", "queue_wait", "rest_after",
+        "rest_share", "rest_for", "rest_max",
     ]
     static let parameters = ["add", "pass"]
     static let model = [
@@ -33,6 +34,7 @@ enum SettingsKeys {
 
 extension ClosedRange<Duration> {
     static let positive = Duration.milliseconds(1)...Duration.seconds(24 * 3600)
+    static let secondToADay = Duration.seconds(1)...Duration.seconds(24 * 3600)
     static let upToADay = Duration.zero...Duration.seconds(24 * 3600)
 }
 
@@ -49,6 +51,7 @@ extension Settings {
         file.take("refusal", into: &refusal, file.choice)
         file.take("on_disconnect", into: &onDisconnect, file.choice)
         file.take("authorities_file", into: &authoritiesFile, file.readableFile)
+        file.take("dns_ttl", into: &nameLifetime, file.duration(in: .secondToADay))
         attempts.take(file)
         rest.take(file)
         if let table = file.table("socket", keys: SettingsKeys.socket) { socket.take(table) }
@@ -81,6 +84,7 @@ extension Settings.Timeouts {
     fileprivate mutating func take(_ table: SettingsReader) {
         table.take("request", into: &request, table.duration(in: .positive))
         table.take("connect", into: &connect, table.duration(in: .positive))
+        table.take("send", into: &send, table.duration(in: .positive))
         table.take("first_token", into: &firstToken, table.duration(in: .positive))
         table.take("idle", into: &idle, table.duration(in: .positive))
         table.take("total", into: &total, table.duration(in: .positive))
@@ -130,12 +134,6 @@ extension SettingsReader {
         do throws(ListenAddressError) { return try ListenAddress(text) } catch {
             throw SettingsProblem(node, error.advice)
         }
-    }
-
-    fileprivate func readableFile(_ node: SettingsNode) throws(SettingsProblem) -> String {
-        let file = try file(node)
-        _ = try contents(of: file, for: node)
-        return file
     }
 
     /// `"auto"`, or how many.

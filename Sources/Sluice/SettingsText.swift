@@ -3,6 +3,7 @@
 import Chat
 import Choosing
 import FastCGI
+import HTTPClient
 import Logging
 
 extension Settings {
@@ -24,6 +25,7 @@ extension Settings {
         text.append("refusal", refusal.rawValue)
         text.append("on_disconnect", onDisconnect.rawValue)
         if let authoritiesFile { text.append("authorities_file", authoritiesFile) }
+        text.append("dns_ttl", nameLifetime.setting)
         text.append(attempts)
         text.append(rest)
         return text.lines + "\n" + socket.text
@@ -58,6 +60,7 @@ extension Settings.Timeouts {
         var text = TOMLText(header: "[timeouts]")
         text.append("request", request.setting)
         text.append("connect", connect.setting)
+        text.append("send", send.setting)
         text.append("first_token", firstToken.setting)
         text.append("idle", idle.setting)
         text.append("total", total.setting)
@@ -87,6 +90,10 @@ extension UpstreamSettings {
         text.append("parameters.add", addedParameters.sorted())
         text.append("parameters.pass", (passesAllParameters ? PassedParameters.all : .openai).rawValue)
         text.append("headers", headers.map { ($0.name, TOMLText.string(Self.mask)) })
+        text.append("http", httpVersion.rawValue)
+        if sharesConnections { text.append("streams_per_connection", raw: "\(streamsMax)") }
+        if let certificate { text.append("certificate", certificate) }
+        if let certificateKey { text.append("certificate_key", certificateKey) }
         text.append("warm", raw: "\(warmCount)")
         if let concurrentMax {
             text.append("concurrent", raw: "\(concurrentMax)")

@@ -38,6 +38,7 @@ extension SettingsReader {
             problem("needs key or key_file: this API answers nobody without one")
         }
         takeDetails(&upstream)
+        takeConnections(&upstream)
         takeLimits(&upstream)
         upstream.rest.take(self)
         return upstream
@@ -51,6 +52,32 @@ extension SettingsReader {
         guard node("concurrent") == nil else { return }
         for member in members where ["queue", "queue_wait"].contains(member.key) {
             problems.add(SettingsProblem(member.node, "has no meaning without concurrent: nothing waits"))
+        }
+    }
+
+    private func takeConnections(_ upstream: inout UpstreamSettings) {
+        let version: ConnectionOptions.Version? = node("http") == nil ? .auto : value("http", choice)
+        upstream.httpVersion = version ?? .auto
+        take("streams_per_connection", into: &upstream.streamsMax, integer(in: 1...10_000))
+        take("certificate", into: &upstream.certificate, readableFile)
+        take("certificate_key", into: &upstream.certificateKey, readableFile)
+        // What is wrong itself does not tell what else has no meaning.
+        guard !upstream.url.isEmpty else { return }
+        reportCertificate(upstream)
+        guard version != nil, !upstream.sharesConnections, let node = node("streams_per_connection") else { return }
+        problems.add(SettingsProblem(node, "has no meaning over HTTP/1.1, where requests share no connection"))
+    }
+
+    private func reportCertificate(_ upstream: UpstreamSettings) {
+        let (certificate, key) = (node("certificate"), node("certificate_key"))
+        switch (certificate, key) {
+        case _ where !upstream.usesTLS:
+            for node in [certificate, key].compactMap(\.self) {
+                problems.add(SettingsProblem(node, "has no meaning without TLS: url must begin with https://"))
+            }
+        case (let certificate?, nil): problems.add(SettingsProblem(certificate, "needs certificate_key, its private key"))
+        case (nil, let key?): problems.add(SettingsProblem(key, "needs certificate, which it is the key of"))
+        default: break
         }
     }
 
@@ -102,7 +129,9 @@ extension SettingsReader {
     /// The URL of an Azure resource.
     private func resourceURL(_ node: SettingsNode) throws(SettingsProblem) -> String {
         let url = try url(node)
-        guard !url.split(separator: "/").contains("openai") else {
+        let scheme = UpstreamSettings.socketScheme
+        let path = url.hasPrefix(scheme) ? url.dropFirst(scheme.count).drop { $0 != ":" } : url[...]
+        guard !path.split(separator: "/").contains("openai") else {
             throw SettingsProblem(
                 node, "must be the resource's own URL, as https://NAME.openai.azure.com; Sluice adds /openai/deployments/…")
         }
@@ -179,45 +208,6 @@ extension SettingsReader {
 /// Which of a caller's parameters an upstream gets.
 enum PassedParameters: String, CaseIterable {
     case openai, all
-}
-
-extension UpstreamSettings {
-    /// Whether the API is OpenAI's own.
-    var isOpenAIs: Bool {
-        guard kind == .openai else { return false }
-        let authority = url.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
-        let host = authority.prefix { $0 != ":" }.lowercased()
-        return host == "openai.com" || host.hasSuffix(".openai.com")
-    }
-
-    /// A base URL without slashes or the endpoint's own path at its end.
-    ///
-    /// - Throws: `UpstreamURLError`, which does not quote it: a password may stand in it.
-    static func checkedURL(_ text: String) throws(UpstreamURLError) -> String {
-        var url = text
-        while url.hasSuffix("/") { url.removeLast() }
-        guard let scheme = ["https://", "http://"].first(where: url.hasPrefix), url.count > scheme.count else { throw .notHTTP }
-        guard !url.dropFirst(scheme.count).prefix(while: { $0 != "/" }).contains("@") else { throw .userinfo }
-        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !url.contains(where: { "?#".contains($0) }) else {
-            throw .notPlain
-        }
-        if url.hasSuffix("/chat/completions") { url.removeLast("/chat/completions".count) }
-        return url
-    }
-}
-
-/// Why a URL cannot be an API's.
-enum UpstreamURLError: Error, CustomStringConvertible {
-    case notHTTP, userinfo, notPlain
-
-    /// A phrase that follows the setting's name.
-    var description: String {
-        switch self {
-        case .notHTTP: "must be a URL like \(Settings.defaultBaseURL)"
-        case .userinfo: "must not hold a user name or password; a key has a setting of its own"
-        case .notPlain: "must be a plain URL without spaces, '?' and '#'"
-        }
-    }
 }
 
 extension String {

@@ -133,6 +133,13 @@ extension SettingsReader {
         return path.hasPrefix("/") ? path : "\(surroundings.directory)/\(path)"
     }
 
+    /// The path of a file that can be read.
+    func readableFile(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let file = try file(node)
+        _ = try contents(of: file, for: node)
+        return file
+    }
+
     /// The bytes of a file that a setting names.
     func contents(of file: String, for node: SettingsNode) throws(SettingsProblem) -> [UInt8] {
         // Not the path: somebody may have put the key itself there.

@@ -32,8 +32,8 @@ struct SettingsArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The OpenAI-compatible API to forward to, as https://HOST/v1, or 'demo'; instead of all upstreams and models of the "
-                + "settings file. Its key is OPENAI_API_KEY. Default: \(Settings.defaultBaseURL).",
+            "The OpenAI-compatible API to forward to, as https://HOST/v1 or unix:/PATH/OF/SOCKET:/v1, or 'demo'; instead of all "
+                + "upstreams and models of the settings file. Its key is OPENAI_API_KEY. Default: \(Settings.defaultBaseURL).",
             valueName: "url|demo"))
     var upstream: String?
 

@@ -47,7 +47,7 @@ extension Logger {
             metadata: ["reason": "\(reason)", "total": "\(total)"])
     }
 
-    /// The reason in libcurl's words, which the caller does not get.
+    /// The reason in the HTTP client's words, which the caller does not get.
     func upstreamFailed(_ id: RequestID, _ error: HTTPError) {
         if error != .cancelled { warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"]) }
     }

@@ -16,23 +16,25 @@ final class Upstreams {
     private let logger: Logger
     private let jsonDepth: Int
 
-    /// - Throws: `HTTPError` when libcurl cannot be set up.
+    /// - Throws: `HTTPError` when a file of authorities cannot be used.
     init(_ settings: Settings, on loop: EventLoop, _ logger: Logger) throws {
         self.loop = loop
         self.logger = logger
         jsonDepth = settings.limits.jsonDepth
-        endpoints = settings.upstreams.map { $0.kind == .demo ? nil : Endpoint($0) }
+        let upstreams = settings.upstreams.map { (settings: $0, options: ConnectionOptions($0, of: settings)) }
+        endpoints = upstreams.map { $0.settings.kind == .demo ? nil : Endpoint($0.settings, $0.options) }
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice/\(sluiceVersion)"
         configuration.acknowledgementTimeout = settings.timeouts.connect
+        configuration.sendTimeout = settings.timeouts.send
         configuration.keptHeaders = UpstreamHead.headerNames
         configuration.caFile = settings.authoritiesFile
         let session = try Session(on: loop, configuration)
         self.session = session
-        warm = try settings.upstreams.filter { $0.warmCount > 0 }.map { upstream in
-            try session.keepWarm(upstream.url, count: upstream.warmCount, connectTimeout: settings.timeouts.connect) {
-                logger.warmConnections(upstream.name, $0)
-            }
+        warm = try upstreams.filter { $0.settings.warmCount > 0 }.map { upstream, options in
+            try session.keepWarm(
+                upstream.urlPrefix, count: upstream.warmCount, connectTimeout: settings.timeouts.connect, options: options
+            ) { logger.warmConnections(upstream.name, $0) }
         }
     }
 
@@ -61,6 +63,14 @@ final class Upstreams {
     }
 }
 
+extension ConnectionOptions {
+    convenience init(_ upstream: UpstreamSettings, of settings: Settings) {
+        self.init(
+            version: upstream.httpVersion, certificate: upstream.certificate, certificateKey: upstream.certificateKey,
+            nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
+    }
+}
+
 extension ChatError {
     /// What an HTTP failure means to the caller.
     ///
@@ -69,13 +79,12 @@ extension ChatError {
         switch error {
         case .cancelled: throw CancellationError()
         case .timedOut(.connect, let limit): self = .upstreamTimedOut(.connect, after: limit)
-        case .timedOut(.total, let limit): self = .upstreamTimedOut(.total, after: limit)
+        case .timedOut(.send, let limit), .timedOut(.total, let limit): self = .upstreamTimedOut(.total, after: limit)
         case .refused: self = .upstreamFailed(.connectionRefused)
         case .tls: self = .upstreamFailed(.insecure)
         case .cannotResolve, .unreachable, .invalidRequest, .unavailable: self = .upstreamFailed(.unreachable)
         case .malformed, .headTooLarge: self = .upstreamFailed(.garbage)
         case .cutOff(let count): self = count == 0 ? .upstreamFailed(.noAnswer) : .upstreamCutOff
-        case .readerTooSlow: self = .upstreamCutOff
         }
     }
 }

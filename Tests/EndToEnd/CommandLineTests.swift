@@ -46,6 +46,7 @@ import Testing
             Mistake(arguments: ["serve", "--listen", "unix:\(String(repeating: "x", count: 200))"], named: "xxx"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", "ftp://host/v1"], named: "--upstream"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", ""], named: "--upstream"),
+            Mistake(arguments: ["check", "--upstream", "unix:vllm.sock"], named: "absolute path"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--workers", "0"], named: "workers"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--workers", "many"], named: "many"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--log-level", "loud"], named: "loud"),

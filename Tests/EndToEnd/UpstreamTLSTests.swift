@@ -1,13 +1,15 @@
+import Foundation
 import TestSupport
 import Testing
 
 @Suite struct `An upstream with TLS and HTTP2` {
     private func with(
-        _ server: WebServer, _ upstream: StubUpstream, trusted: Bool = true, settings: String? = nil, workers: String = "2",
+        _ server: WebServer, _ upstream: StubUpstream, http2: Bool = true, trusted: Bool = true, settings: String? = nil,
+        workers: String = "2",
         _ test: (Site) async throws -> Void
     ) async throws {
         let directory = try TemporaryDirectory()
-        let front = try await TLSFront(for: upstream, in: directory)
+        let front = try await TLSFront(for: upstream, http2: http2, in: directory)
         var environment = ["OPENAI_API_KEY": "sk-stub"]
         if trusted { environment["SSL_CERT_FILE"] = front.certificate.file }
         try await Site.with(
@@ -74,18 +76,21 @@ import Testing
         }
     }
 
+    private let warmSettings = """
+        [upstreams.stub]
+        url = "UPSTREAM"
+        key = "sk-stub"
+        warm = 1
+        """
+
     @Test(arguments: WebServer.selected)
-    func `that is kept warm has its connection before the first call`(server: WebServer) async throws {
+    func `that is kept warm over HTTP1 has its connection, with a request without a key, before the first call`(
+        server: WebServer
+    ) async throws {
         let upstream = try StubUpstream { request in
             request.method == "HEAD" ? Reply(framing: .untilClose, []) : .stream(Chunks.stream(["Hello"]))
         }
-        let settings = """
-            [upstreams.stub]
-            url = "UPSTREAM"
-            key = "sk-stub"
-            warm = 1
-            """
-        try await with(server, upstream, settings: settings, workers: "1") { site in
+        try await with(server, upstream, http2: false, settings: warmSettings, workers: "1") { site in
             let opening = try await upstream.request()
             #expect(opening.method == "HEAD")
             #expect(opening.head["Authorization"] == nil)
@@ -96,7 +101,26 @@ import Testing
         }
     }
 
-    /// A kept connection that its server has closed in good order holds an alert that nobody has read: libcurl takes it for open.
+    @Test(arguments: WebServer.selected)
+    func `that is kept warm over HTTP2 has its connection, without any request, before the first call`(
+        server: WebServer
+    ) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
+        let settings = "log_level = \"debug\"\n" + warmSettings
+        try await with(server, upstream, settings: settings, workers: "1") { site in
+            try await site.sluice.process.errors.wait(for: "a connection that stands ready") {
+                $0.text.contains("connections stand ready")
+            }
+            let front = try #require(URL(string: site.upstreamURL)?.port)
+            let warm = try localPorts(connectedTo: front)
+            _ = try await site.call(chat()).ended()
+            let used = try await upstream.request().head["X-Connection-Port"].flatMap(Int.init)
+            #expect(warm.contains(try #require(used)))
+            #expect(upstream.requests.value.count == 1)
+        }
+    }
+
+    /// A kept connection that its server has closed in good order holds an alert that nobody has read: it must not count as open.
     @Test(arguments: [false, true], [1, 1_000_000])
     func `that has started anew answers the next call, whatever was kept`(http2: Bool, bytes: Int) async throws {
         let server = WebServer.selected[0]
@@ -135,4 +159,16 @@ import Testing
             #expect(upstream.requests.value.isEmpty)
         }
     }
+}
+
+/// The ports of this machine's ends of IPv4 connections to a port (proc_net_tcp(5): addresses in hexadecimal digits, state 01).
+private func localPorts(connectedTo port: Int) throws -> Set<Int> {
+    let file = try FileHandle(forReadingFrom: URL(filePath: "/proc/net/tcp"))
+    let table = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
+    return Set(
+        table.split(separator: "\n").dropFirst().compactMap { line in
+            let words = line.split(separator: " ")
+            let ports = words.prefix(3).map { $0.split(separator: ":").last.flatMap { Int($0, radix: 16) } }
+            return words.count > 3 && words[3] == "01" && ports[2] == port ? ports[1] : nil
+        })
 }

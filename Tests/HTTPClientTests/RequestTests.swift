@@ -8,8 +8,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @Suite struct RequestTests {
     @Test(arguments: [0, 1, 1000, 70_000, 3_000_000])
-    func `method, headers and body arrive as given, and nothing asks for compression or waits for a 100`(count: Int) async throws
-    {
+    func `method, headers and body arrive as given, and nothing waits for a 100 or allows compression`(count: Int) async throws {
         let server = try ScriptServer { peer in
             while let request = peer.request() {
                 peer.report(request)
@@ -28,9 +27,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         #expect(lines.contains("Authorization: Bearer key"))
         #expect(lines.contains("X-Empty:"))
         #expect(lines.contains("User-Agent: sluice"))
+        #expect(lines.contains("Accept-Encoding: identity"))
         #expect(lines.contains("Content-Length: \(count)"))
         #expect(lines.last == body)
-        for name in ["expect:", "accept-encoding:", "cookie:", "upgrade:"] {
+        for name in ["expect:", "cookie:", "upgrade:", "connection:", "transfer-encoding:"] {
             #expect(!lines.contains { $0.lowercased().hasPrefix(name) })
         }
     }
@@ -103,7 +103,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         #expect(server.connections == 2)
     }
 
-    @Test func `when all kept connections turn out dead, the third attempt is made on a fresh one`() async throws {
+    @Test func `when all kept connections turn out dead, the second attempt is made on a fresh one`() async throws {
         let (gate, keptCount) = (Gate(), 8)
         let server = try ScriptServer { peer in
             while let request = peer.request() {
@@ -124,7 +124,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             for _ in first { gate.open() }
             for task in first { _ = try await task.value }
             #expect(try await session.fetch(.post(server.url, "again")).body == "ok")
-            for _ in 0..<2 { #expect(await server.report() != "again on \(keptCount + 1)") }
+            #expect(await server.report() != "again on \(keptCount + 1)")
             #expect(await server.report() == "again on \(keptCount + 1)")
         }
     }

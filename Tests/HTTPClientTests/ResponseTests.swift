@@ -61,7 +61,7 @@ import Testing
         ("until the connection closes", "HTTP/1.1 200 OK\r\n\r\nhello"),
         ("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nhello"),
         ("interim responses before it", "HTTP/1.1 100 Continue\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
-        ("encoded content, passed on as it is", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
+        ("encoded as itself", "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello"),
     ])
     func `a whole response ends`(kind: String, answer: String) async throws {
         let server = try ScriptServer { peer in
@@ -74,6 +74,30 @@ import Testing
             #expect(head?.status == 200)
             #expect(head?["a"] == nil && head?["trailer"] == nil)
             #expect(body == "hello")
+        }
+    }
+
+    @Test(arguments: ["gzip", "deflate", "br", "zstd"])
+    func `a body that is compressed all the same is refused by name`(coding: String) async throws {
+        let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Encoding: \(coding)\r\nContent-Length: 5\r\n\r\nhello")
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            guard case .malformed(let reason) = await session.failure(of: .get(server.url)).error else {
+                Issue.record("it was not refused")
+                return
+            }
+            #expect(reason.contains("compressed with \(coding)"))
+        }
+    }
+
+    @Test func `an error whose words are compressed keeps its status and headers, and loses its words`() async throws {
+        let server = try ScriptServer(
+            answer: "HTTP/1.1 429 No\r\nContent-Encoding: gzip\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nhello")
+        try await LoopActor.run { worker in
+            let (head, body) = try await Session(on: worker.loop).fetch(.get(server.url))
+            #expect(head?.status == 429)
+            #expect(head?["retry-after"] == "7")
+            #expect(body.isEmpty)
         }
     }
 

@@ -83,6 +83,13 @@ final class Peer {
         }
     }
 
+    /// The next so many bytes; `nil` when the client has closed before.
+    func bytes(_ count: Int) -> [UInt8]? {
+        while input.count < count { guard receive() else { return nil } }
+        defer { input.removeFirst(count) }
+        return Array(input.prefix(count))
+    }
+
     /// Lets the kernel drop all that comes, without a word, as behind a firewall that has forgotten the connection: by a filter
     /// (SO_ATTACH_FILTER, socket(7)) of the one instruction to keep nothing.
     func vanish() {

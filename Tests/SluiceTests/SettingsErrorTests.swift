@@ -12,6 +12,9 @@ import Testing
         var testDescription: String { text.split(separator: "\n").joined(separator: " | ") }
 
         init(_ text: String, _ problems: String...) { (self.text, self.problems) = (text, problems) }
+
+        /// The same, with lines ahead of it.
+        init(of mistake: Mistake, behind text: String) { (self.text, problems) = (text + mistake.text, mistake.problems) }
     }
 
     private static let duration = #"as in "800ms", "5s", "10m" or "1h""#
@@ -44,6 +47,10 @@ import Testing
         Mistake(
             "authorities_file = 'no.pem'",
             "1: authorities_file names a file that cannot be read: No such file or directory"),
+        Mistake("dns_ttl = 60", "1: dns_ttl needs a unit, \(duration)"),
+        Mistake("dns_ttl = '0s'", "1: dns_ttl must be from 1s to 24h"),
+        Mistake("dns_ttl = '999ms'", "1: dns_ttl must be from 1s to 24h"),
+        Mistake("dns_ttl = '25h'", "1: dns_ttl must be from 1s to 24h"),
         Mistake("socket = 'x'", "1: socket must be a table"),
         Mistake("socket.mode = 0o660", "1: socket.mode must be a string"),
         Mistake("socket.mode = '0880'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
@@ -57,6 +64,7 @@ import Testing
         Mistake("limits.body = '0B'", "1: limits.body must be from 1KiB to 1GiB"),
         Mistake("limits.parameters = '1GiB'", "1: limits.parameters must be from 1KiB to 16MiB"),
         Mistake("limits.json_depth = 7", "1: limits.json_depth must be a whole number from 8 to 10000"),
+        Mistake("timeouts.send = '0s'", "1: timeouts.send must be from 1ms to 24h"),
         Mistake("[timeouts]\n\nidle = '0s'", "3: timeouts.idle must be from 1ms to 24h"),
     ]
 
@@ -116,6 +124,27 @@ import Testing
             "2: upstreams.a.url must not hold a user name or password; a key has a setting of its own"),
         Mistake("[upstreams.a]\nurl = 'http://x?k=secret'", "2: upstreams.a.url must be a plain URL without spaces, '?' and '#'"),
         Mistake(
+            "[upstreams.a]\nurl = 'unix:'", "2: upstreams.a.url must name a socket by its absolute path, as unix:/run/vllm.sock"),
+        Mistake(
+            "[upstreams.a]\nurl = 'unix:secret.sock:/v1'",
+            "2: upstreams.a.url must name a socket by its absolute path, as unix:/run/vllm.sock"),
+        Mistake(
+            "[upstreams.a]\nurl = 'unix:/\(String(repeating: "x", count: 107)):/v1'",
+            "2: upstreams.a.url must name a socket by a path of at most 107 bytes"),
+        Mistake(
+            "[upstreams.a]\nurl = 'unix:/run/a:secret'",
+            "2: upstreams.a.url must have a path behind the second ':', as unix:/run/vllm.sock:/v1"),
+        Mistake(
+            "[upstreams.a]\nurl = 'unix:/a:/v1?k=secret'", "2: upstreams.a.url must be a plain URL without spaces, '?' and '#'"),
+        Mistake(
+            "[upstreams.a]\nkind = 'azure'\nkey = 'k'\nurl = 'unix:/x:/openai/deployments/y'",
+            "4: upstreams.a.url must be the resource's own URL, as https://NAME.openai.azure.com; "
+                + "Sluice adds /openai/deployments/…"),
+        Mistake(
+            "[upstreams.a]\nurl = 'unix:/x'\ncertificate = 'good'\nstreams_per_connection = 5",
+            "3: upstreams.a.certificate has no meaning without TLS: url must begin with https://",
+            "4: upstreams.a.streams_per_connection has no meaning over HTTP/1.1, where requests share no connection"),
+        Mistake(
             "[upstreams.a]\nkind = 'azure'\nkey = 'k'\nurl = 'https://x.openai.azure.com/openai/deployments/y'",
             "4: upstreams.a.url must be the resource's own URL, as https://NAME.openai.azure.com; "
                 + "Sluice adds /openai/deployments/…"),
@@ -158,6 +187,38 @@ import Testing
         Mistake(
             "[upstreams.a]\nkind = 'demo'\nwarm = 1", "3: upstreams.a.warm has no meaning for the demo, which needs no network"),
     ]
+
+    private static let connections = [
+        Mistake("http = '2.0'", #"4: upstreams.a.http must be "auto", "1.1" or "2""#),
+        Mistake("http = 2", "4: upstreams.a.http must be a string"),
+        Mistake(
+            "streams_per_connection = 0", "4: upstreams.a.streams_per_connection must be a whole number from 1 to 10000"),
+        Mistake(
+            "streams_per_connection = 10001", "4: upstreams.a.streams_per_connection must be a whole number from 1 to 10000"),
+        Mistake(
+            "streams_per_connection = 5\nhttp = '1.1'",
+            "4: upstreams.a.streams_per_connection has no meaning over HTTP/1.1, where requests share no connection"),
+        Mistake("certificate = 'good'", "4: upstreams.a.certificate needs certificate_key, its private key"),
+        Mistake("certificate_key = 'good'", "4: upstreams.a.certificate_key needs certificate, which it is the key of"),
+        Mistake(
+            "certificate = 'secret'\ncertificate_key = '-----BEGIN secret'",
+            "4: upstreams.a.certificate names a file that cannot be read: No such file or directory",
+            "5: upstreams.a.certificate_key names a file that cannot be read: No such file or directory"),
+    ].map { Mistake(of: $0, behind: "[upstreams.a]\nkey = 'k'\nurl = 'https://x'\n") }
+
+    private static let plainConnections = [
+        Mistake(
+            "certificate = 'good'\ncertificate_key = 'good'",
+            "4: upstreams.a.certificate has no meaning without TLS: url must begin with https://",
+            "5: upstreams.a.certificate_key has no meaning without TLS: url must begin with https://"),
+        Mistake(
+            "certificate_key = 'good'",
+            "4: upstreams.a.certificate_key has no meaning without TLS: url must begin with https://"),
+        Mistake(
+            "streams_per_connection = 5",
+            "4: upstreams.a.streams_per_connection has no meaning over HTTP/1.1, where requests share no connection"),
+        Mistake("streams_per_connection = 5\nhttp = 'h2'", #"5: upstreams.a.http must be "auto", "1.1" or "2""#),
+    ].map { Mistake(of: $0, behind: "[upstreams.a]\nkey = 'k'\nurl = 'http://x'\n") }
 
     private static let headers = [
         ("Authorization = 'Bearer secret'", "Authorization cannot be set; use key or key_file"),
@@ -268,7 +329,10 @@ import Testing
                 + "control characters other than TAB (U+0009) are explicitly prohibited"),
     ]
 
-    @Test(arguments: values + attempts + keys + strings + upstreams + headers + models + hedges + syntax)
+    private static let all =
+        values + attempts + keys + strings + upstreams + connections + plainConnections + headers + models + hedges + syntax
+
+    @Test(arguments: all)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {
         let settings = SettingsCase(
             text: mistake.text, environment: ["EMPTY": ""], files: ["dir/good": "secret", "dir/empty": "\nsecret"])

@@ -2,6 +2,7 @@ import Choosing
 import EventLoop
 import Chat
 import FastCGI
+import HTTPClient
 import Logging
 import Testing
 
@@ -21,6 +22,7 @@ import Testing
             refusal = "speak"
             on_disconnect = "drain"
             authorities_file = "ca.pem"
+            dns_ttl = "90s"
             retries = 0
             retry_after_max = "3s"
             retry_budget = "30%"
@@ -34,6 +36,7 @@ import Testing
             [timeouts]
             request = "1ms"
             connect = "2s"
+            send = "7s"
             first_token = "3m"
             idle = "4h"
             total = "24h"
@@ -42,8 +45,8 @@ import Testing
             """, files: ["dir/ca.pem": ""])
         var expected = Settings(
             listen: .tcp(host: "127.0.0.1", port: 9000), workers: 3, heartbeat: .zero, logLevel: .debug,
-            authoritiesFile: "dir/ca.pem", defaultModel: "gpt-4o-mini", errors: .sse, spokenError: "Sorry.", refusal: .speak,
-            onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
+            authoritiesFile: "dir/ca.pem", nameLifetime: .seconds(90), defaultModel: "gpt-4o-mini", errors: .sse,
+            spokenError: "Sorry.", refusal: .speak, onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
         expected.socket = SocketAccess(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
         expected.limits = Settings.Limits(
             requests: 1, bodyBytes: 1024, parametersBytes: 2048, eventBytes: 3 << 20, answerBytes: 1 << 30, jsonDepth: 8)
@@ -51,8 +54,8 @@ import Testing
             retriesMax: 0, retryPercentMax: 30, retryAfterMax: .seconds(3), hedgePercentMax: 3)
         expected.rest = RestPlan(failuresMax: 3, failedPercentMax: 33, restFor: .seconds(13), restMax: .seconds(180))
         expected.timeouts = Settings.Timeouts(
-            request: .milliseconds(1), connect: .seconds(2), firstToken: .seconds(180), idle: .seconds(4 * 3600),
-            total: .seconds(24 * 3600), clientWrite: .seconds(6), drain: .zero)
+            request: .milliseconds(1), connect: .seconds(2), send: .seconds(7), firstToken: .seconds(180),
+            idle: .seconds(4 * 3600), total: .seconds(24 * 3600), clientWrite: .seconds(6), drain: .zero)
         #expect(settings == expected)
     }
 
@@ -143,6 +146,10 @@ import Testing
             parameters = {add = ["top_k", "min_p"], pass = "all"}
             usage = false
             obfuscation = true
+            http = "2"
+            streams_per_connection = 10
+            certificate = "client.pem"
+            certificate_key = "/client.key"
             warm = 2
             concurrent = 3
             queue = 4
@@ -151,7 +158,7 @@ import Testing
             rest_share = "7%"
             rest_for = "8s"
             rest_max = "9s"
-            """, environment: ["OTHER": "o"]
+            """, environment: ["OTHER": "o"], files: ["dir/client.pem": "", "/client.key": ""]
         ).upstreams
         #expect(
             upstreams == [
@@ -159,7 +166,8 @@ import Testing
                     name: "a", kind: .azure, url: "https://host", key: .passthrough,
                     headers: [.init(name: "X-Team", value: "voice"), .init(name: "X-Other", value: "o")],
                     apiVersion: "2025-01-01-preview", addedParameters: ["top_k", "min_p"], passesAllParameters: true,
-                    asksForUsage: false, obfuscation: true, warmCount: 2, concurrentMax: 3, queueMax: 4,
+                    asksForUsage: false, obfuscation: true, httpVersion: .http2, streamsMax: 10,
+                    certificate: "dir/client.pem", certificateKey: "/client.key", warmCount: 2, concurrentMax: 3, queueMax: 4,
                     queueWait: .seconds(5),
                     rest: RestPlan(failuresMax: 6, failedPercentMax: 7, restFor: .seconds(8), restMax: .seconds(9)))
             ])
@@ -168,7 +176,8 @@ import Testing
     @Test(arguments: [
         ("https://api.openai.com/v1", Bool?.some(false)), ("https://openai.com", false),
         ("https://EU.api.OpenAI.com:443/v1", false),
-        ("https://notopenai.com/v1", nil), ("https://openai.com.example.org/v1", nil), ("http://127.0.0.1:8000/openai.com", nil),
+        ("https://notopenai.com/v1", nil), ("https://openai.com.example.org/v1", nil),
+        ("unix://openai.com/v1", nil), ("unix:/xopenai.com", nil), ("http://127.0.0.1:8000/openai.com", nil),
     ])
     func `padding is turned off at OpenAI alone`(url: String, obfuscation: Bool?) throws {
         #expect(try settings("upstreams.a = {url = '\(url)', key = 'k'}").upstreams.map(\.obfuscation) == [obfuscation])
@@ -187,6 +196,65 @@ import Testing
             environment: ["KEY": "from-environment", "CREDENTIALS": "/run/credentials"],
             files: ["dir/key": " from-file \r\nmore", "/absolute": "absolute", "/run/credentials/key": "credential\n"])
         #expect(settings.upstreams.map(\.key) == [.secret(key)])
+    }
+
+    @Test(arguments: [("auto", ConnectionOptions.Version.auto), ("1.1", .http1), ("2", .http2)])
+    func `a version of HTTP is taken with and without TLS`(text: String, version: ConnectionOptions.Version) throws {
+        for url in ["https://host", "http://host", "unix:/host"] {
+            let settings = try settings("[upstreams.a]\nurl = '\(url)'\nhttp = '\(text)'")
+            #expect(settings.upstreams.map(\.httpVersion) == [version])
+        }
+    }
+
+    @Test func `Azure may be reached through a socket in a folder of any name`() throws {
+        let settings = try settings("[upstreams.a]\nkind = 'azure'\nkey = 'k'\nurl = 'unix:/run/openai/proxy.sock'")
+        #expect(settings.upstreams.map(\.url) == ["unix:/run/openai/proxy.sock"])
+    }
+
+    @Test(arguments: [("unix:/host", "2"), ("http://host", "2"), ("https://host", "2"), ("https://host", "auto")])
+    func `requests share a connection where HTTP2 is possible`(url: String, version: String) throws {
+        let settings = try settings(
+            "[upstreams.a]\nurl = '\(url)'\nhttp = '\(version)'\nstreams_per_connection = 10000")
+        #expect(settings.upstreams.map(\.streamsMax) == [10_000])
+    }
+
+    @Test func `one file may hold a certificate and its key`() throws {
+        let upstream = try settings(
+            "[upstreams.a]\nurl = 'https://host'\ncertificate = 'both.pem'\ncertificate_key = '${KEY}'",
+            environment: ["KEY": "both.pem"], files: ["dir/both.pem": ""]
+        ).upstreams.first
+        #expect(upstream?.certificate == "dir/both.pem")
+        #expect(upstream?.certificateKey == "dir/both.pem")
+    }
+
+    @Test func `connections to an upstream are made as its settings say`() throws {
+        let settings = try settings(
+            """
+            dns_ttl = "1s"
+            [upstreams.a]
+            url = "https://host"
+            http = "2"
+            streams_per_connection = 1
+            certificate = "certificate"
+            certificate_key = "key"
+            """, files: ["dir/certificate": "", "dir/key": ""])
+        let options = ConnectionOptions(try #require(settings.upstreams.first), of: settings)
+        #expect(options.version == .http2)
+        #expect(options.certificate == "dir/certificate")
+        #expect(options.certificateKey == "dir/key")
+        #expect(options.nameLifetime == .seconds(1))
+        #expect(options.streamsMax == 1)
+    }
+
+    @Test func `connections are made by the client's own defaults when the settings say nothing`() throws {
+        let settings = try settings("", environment: ["OPENAI_API_KEY": "k"])
+        let options = ConnectionOptions(try #require(settings.upstreams.first), of: settings)
+        let standard = ConnectionOptions.standard
+        #expect(options.version == standard.version)
+        #expect(options.certificate == nil && options.certificateKey == nil)
+        #expect(options.nameLifetime == standard.nameLifetime)
+        #expect(options.streamsMax == standard.streamsMax)
+        #expect(settings.timeouts.send == Session.Configuration().sendTimeout)
     }
 
     // MARK: Models

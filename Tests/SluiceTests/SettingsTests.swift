@@ -54,6 +54,32 @@ import Testing
     }
 
     @Test(arguments: [
+        ("unix:/run/vllm.sock", "unix:/run/vllm.sock"), ("unix:/run/vllm.sock:", "unix:/run/vllm.sock"),
+        ("unix:/run/vllm.sock:/", "unix:/run/vllm.sock"), ("unix:/run/vllm.sock:/chat/completions", "unix:/run/vllm.sock"),
+        ("unix:/run/vllm.sock:/v1", "unix:/run/vllm.sock:/v1"), ("unix:/run/vllm.sock:/v1//", "unix:/run/vllm.sock:/v1"),
+        ("unix:/run/vllm.sock:/v1/chat/completions", "unix:/run/vllm.sock:/v1"), ("unix:/a@b:/c:d", "unix:/a@b:/c:d"),
+        ("unix:///run/vllm.sock", "unix:///run/vllm.sock"),
+        ("unix:/\(String(repeating: "x", count: 106)):/v1", "unix:/\(String(repeating: "x", count: 106)):/v1"),
+    ])
+    func `a unix socket may be an upstream, with a path for its requests`(_ url: String, taken: String) throws {
+        #expect(try settings(upstream: url).upstreams.map(\.url) == [taken])
+        #expect(try settings(environment: ["OPENAI_BASE_URL": url]).upstreams.map(\.url) == [taken])
+        #expect(try settings(upstream: taken).upstreams.map(\.url) == [taken])
+    }
+
+    @Test(arguments: [
+        ("unix:/run/vllm.sock", "unix:/run/vllm.sock:"), ("unix:/run/vllm.sock:/v1", "unix:/run/vllm.sock:/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"), ("https://host", "https://host"),
+    ])
+    func `a colon ends a socket's path in requests' URLs`(_ url: String, prefix: String) throws {
+        #expect(try settings(upstream: url).upstreams.map(\.urlPrefix) == [prefix])
+    }
+
+    @Test(arguments: [
+        "unix:", "unix:/", "unix::", "unix::/v1", "unix:vllm.sock", "unix:./secret.sock:/v1", "unix:@secret",
+        "unix:/run/a:b.sock", "unix:/run/a::/v1", "unix:/run/a b.sock", "unix:/run/a.sock:/v1?k=secret",
+        "unix:/run/ä.sock", "UNIX:/run/a.sock",
+        "unix:/\(String(repeating: "x", count: 107))", "unix:/\(String(repeating: "x", count: 107)):/v1",
         "ftp://host", "https://", "host/v1", "https://user:secret@host/v1", "https://host/v1?a=b", "https://ho st/",
     ])
     func `a URL that cannot be an API's is refused, without quoting it`(_ url: String) throws {

@@ -10,6 +10,8 @@ import Testing
         spoken_error = "a \"quote\", a \\, a\ttab, \u007F, ${X} and $${Y} $$"
         default_model = "gpt-4o"
         heartbeat = "0s"
+        authorities_file = "/ca"
+        dns_ttl = "1h"
         retries = 0
         retry_after_max = "0s"
         retry_budget = "100%"
@@ -21,11 +23,14 @@ import Testing
         socket = {mode = "0600", group = "g", allowed_users = ["u", "v"]}
         limits.body = "1025B"
         timeouts.idle = "1500ms"
+        timeouts.send = "8s"
         [upstreams.b]
         url = "http://b/v1"
         key = "passthrough"
         parameters = {add = ["top_k", "min_p"], pass = "all"}
         obfuscation = true
+        http = "2"
+        streams_per_connection = 7
         warm = 3
         concurrent = 4
         queue = 0
@@ -38,6 +43,16 @@ import Testing
         kind = "compatible"
         url = "http://a/v1"
         usage = true
+        [upstreams.tls]
+        url = "https://c"
+        http = "1.1"
+        certificate = "/a ${X}.pem"
+        certificate_key = "/a.key"
+        [upstreams.socket]
+        url = "unix:/run/a.sock"
+        http = "2"
+        [upstreams.path]
+        url = "unix:/run/a.sock:/v1"
         [upstreams.demo]
         kind = "demo"
         [[models]]
@@ -65,9 +80,17 @@ import Testing
         """#
 
     @Test func `is a settings file that gives the same settings again`() throws {
-        let original = try settings(rich, environment: ["X": "${IN}\u{7F}"])
-        #expect(try settings(original.text) == original)
-        #expect(try settings(original.text).text == original.text)
+        let files = ["/ca": "", "/a ${IN}\u{7F}.pem": "", "/a.key": ""]
+        let original = try settings(rich, environment: ["X": "${IN}\u{7F}"], files: files)
+        #expect(try settings(original.text, files: files) == original)
+        #expect(try settings(original.text, files: files).text == original.text)
+    }
+
+    @Test(arguments: [("https", "auto", true), ("https", "1.1", false), ("http", "auto", false), ("http", "2", true)])
+    func `shows the streams of a connection where there are any`(scheme: String, version: String, isShown: Bool) throws {
+        let shown = try settings("[upstreams.a]\nurl = '\(scheme)://a'\nhttp = '\(version)'").text
+        #expect(shown.contains("\nstreams_per_connection = 100\n") == isShown)
+        #expect(shown.contains("\nhttp = \"\(version)\"\n"))
     }
 
     @Test func `shows the defaults of an empty file`() throws {
@@ -75,6 +98,7 @@ import Testing
         #expect(try settings(original.text) == original)
         let others = [
             "retries", "retry_after_max", "retry_budget", "hedge_max", "rest_after", "rest_share", "rest_for", "rest_max",
+            "dns_ttl",
         ]
         for key in SettingsKeys.limits + SettingsKeys.timeouts + others { #expect(original.text.contains("\n\(key) = ")) }
     }

@@ -30,7 +30,7 @@ import Testing
         expected.upstreams = settings.upstreams
         expected.models = settings.models
         #expect(settings == expected)
-        #expect(settings.upstreams.map(\.kind) == [.openai, .azure, .compatible])
+        #expect(settings.upstreams.map(\.kind) == [.openai, .azure, .compatible, .compatible, .compatible])
         #expect(settings.models.count == 3)
     }
 
@@ -57,7 +57,9 @@ import Testing
     private func uncommentedSettings() throws -> Settings {
         try settings(
             uncommented, environment: ["OPENAI_API_KEY": "k"],
-            files: ["dir/azure.key": "k", "/etc/ssl/certs/ca-certificates.crt": ""])
+            files: [
+                "dir/azure.key": "k", "/etc/ssl/certs/ca-certificates.crt": "", "dir/client.pem": "", "dir/client.key": "",
+            ])
     }
 
     /// The paths of all keys, without indices and upstreams' names.

@@ -111,6 +111,7 @@ private func location(of upstream: StubUpstream) -> String {
         proxy_set_header Connection "";
         proxy_set_header X-Front-Protocol $server_protocol;
         proxy_set_header X-Connection-Requests $connection_requests;
+        proxy_set_header X-Connection-Port $remote_port;
         proxy_buffering off;
         proxy_read_timeout 10m;
     }

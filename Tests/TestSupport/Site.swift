@@ -9,6 +9,8 @@ package enum Client: String, CaseIterable, Sendable {
 package struct Site: Sendable {
     package let directory: TemporaryDirectory
     package let upstream: StubUpstream
+    /// What Sluice was told that the upstream's URL is.
+    package let upstreamURL: String
     package let sluice: SluiceProcess
     package let server: RunningServer
 
@@ -36,7 +38,8 @@ package struct Site: Sendable {
             let sluice = try await SluiceProcess(
                 source ?? .upstream(url), options: options, environment: environment, in: directory)
             let running = try await RunningServer(server, socket: sluice.socket, changes: changes, in: directory)
-            let site = Site(directory: directory, upstream: upstream, sluice: sluice, server: running)
+            let site = Site(
+                directory: directory, upstream: upstream, upstreamURL: url, sluice: sluice, server: running)
             try await site.run(test, endsSluice: endsSluice)
             outcome = .success(())
         } catch {

@@ -1,0 +1,407 @@
+// One connection: how it is made, and what is sent and received over it, with TLS or without.
+
+import EventLoop
+
+/// A connection to a server, from its first packet on. What is spoken over it `HTTP1` and `HTTP2` know.
+///
+/// Its pool keeps it until it is closed.
+final class Connection {
+    enum Version { case http1, http2 }
+
+    private enum Phase {
+        case connecting(Dialer)
+        case tunnelling(ProxyTunnel)
+        case handshaking
+        case open(Exchange)
+        case closed
+    }
+
+    /// What is spoken over it.
+    private enum Exchange {
+        case http1(HTTP1), http2(HTTP2)
+
+        func receive(_ bytes: UnsafeRawBufferPointer) {
+            switch self {
+            case .http1(let http1): unsafe http1.receive(bytes)
+            case .http2(let http2): unsafe http2.receive(bytes)
+            }
+        }
+
+        /// All that came with one read has been received.
+        func settle() {
+            switch self {
+            case .http1(let http1): http1.settle()
+            case .http2(let http2): http2.settle()
+            }
+        }
+
+        /// The socket takes more.
+        func canSend() {
+            switch self {
+            case .http1(let http1): http1.sendBody()
+            case .http2(let http2): http2.flush()
+            }
+        }
+
+        func ended(isProved: Bool) {
+            switch self {
+            case .http1(let http1): http1.ended(isProved: isProved)
+            case .http2(let http2): http2.lost(.cutOff(afterBytes: 0))
+            }
+        }
+
+        func lost(_ error: HTTPError) {
+            switch self {
+            case .http1(let http1): http1.lost(error)
+            case .http2(let http2): http2.lost(error)
+            }
+        }
+    }
+
+    unowned let pool: Pool
+    let context: SessionContext
+    /// The transfer that it is opened for, when that is only there to open it.
+    private(set) var trial: Transfer?
+    /// Whether no response has come over it yet.
+    var isFresh = true
+    private var phase: Phase
+    private var socket: StreamSocket?
+    private var tls: TLSStream?
+    private var timer: Timer?
+    /// What the socket has not taken yet.
+    private var unsent: [UInt8] = []
+    private var unsentStart = 0
+    private var isPaused = false
+    /// While what was received is looked at, all that is to be sent is collected.
+    private var isCollecting = false
+    /// A failed call to send has taken away the error that the end of what is received would come with.
+    private var isBroken = false
+
+    init(in pool: Pool, for trial: Transfer?) {
+        self.pool = pool
+        context = pool.context
+        self.trial = trial
+        phase = .closed
+    }
+
+    // MARK: Opening
+
+    /// - Parameter timeout: for name, connection, proxy and TLS together.
+    func open(within timeout: Duration) {
+        let timer = Timer(on: context.loop) { [unowned self] in close(.timedOut(.connect, after: timeout)) }
+        self.timer = timer
+        timer.set(at: context.loop.now + timeout)
+        let dialer = Dialer(
+            to: pool.route.target, resolver: context.resolver, nameLifetime: pool.options.nameLifetime,
+            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop
+        ) { [unowned self] in dialed($0) }
+        phase = .connecting(dialer)
+        dialer.start()
+    }
+
+    private func dialed(_ result: Result<StreamSocket, HTTPError>) {
+        switch result {
+        case .failure(let error): close(error)
+        case .success(let socket):
+            self.socket = socket
+            socket.handler = { [unowned self] in ready($0) }
+            if let proxy = pool.route.proxy, pool.origin.isSecure {
+                beginTunnel(through: proxy)
+            } else if pool.origin.isSecure {
+                beginHandshake()
+            } else {
+                begin(pool.options.version == .http2 ? .http2 : .http1)
+            }
+        }
+    }
+
+    private func beginTunnel(through proxy: Proxy) {
+        let tunnel = ProxyTunnel(to: pool.origin, through: proxy)
+        phase = .tunnelling(tunnel)
+        updateInterest()
+        write(tunnel.request)
+    }
+
+    private func beginHandshake() {
+        do throws(HTTPError) {
+            tls = try TLSStream(
+                try context.tlsContext(for: pool.options), host: pool.origin.host, protocols: pool.options.protocols,
+                sessions: pool.sessions, output: context.cipher)
+            phase = .handshaking
+            updateInterest()
+            handshake()
+        } catch {
+            close(error)
+        }
+    }
+
+    private func handshake() {
+        guard let tls else { return }
+        let progress = tls.handshake()
+        sendCipher()
+        switch progress {
+        case .wantsMore: break
+        case .failed(let error): close(error)
+        case .done where tls.negotiated == .http2: begin(.http2)
+        case .done where pool.options.version == .http2: close(.malformed(reason: "the server speaks no HTTP/2"))
+        case .done: begin(.http1)
+        }
+    }
+
+    private func begin(_ version: Version) {
+        timer?.cancel()
+        timer = nil
+        switch version {
+        case .http1: phase = .open(.http1(HTTP1(on: self)))
+        case .http2:
+            guard let http2 = HTTP2(on: self) else { return close(.unavailable(reason: "out of memory")) }
+            phase = .open(.http2(http2))
+        }
+        updateInterest()
+        pool.opened(self, version)
+        trial = nil
+        // What HTTP/2 begins with has gone out with the first request, if there was one.
+        if case .open(.http2(let http2)) = phase { http2.flush() }
+    }
+
+    // MARK: Transfers
+
+    /// Sends a request and lets its transfer have the response.
+    ///
+    /// - Precondition: it is open, and `hasRoom` or idle.
+    func start(_ transfer: Transfer) {
+        switch phase {
+        case .open(.http1(let http1)): http1.start(transfer)
+        case .open(.http2(let http2)): http2.start(transfer)
+        case .connecting, .tunnelling, .handshaking, .closed: transfer.connectionLost(isKept: true)
+        }
+    }
+
+    /// HTTP/2: whether it can take another stream now.
+    var hasRoom: Bool { if case .open(.http2(let http2)) = phase { http2.hasRoom } else { false } }
+
+    /// HTTP/2, without streams: shows the server that somebody is there, and finds out whether it is.
+    func ping() { if case .open(.http2(let http2)) = phase { http2.ping() } }
+
+    /// An idle connection: whether nothing waits to be read. What does is seen to when the loop comes to it: its end, an answer that
+    /// nobody asked for, or a word of TLS.
+    var isSilent: Bool { socket?.hasUnreadBytes == false }
+
+    // MARK: Closing
+
+    /// Ends it at once. Transfers that it still serves are the caller's to end.
+    ///
+    /// - Parameter error: for those who wait for it to be made.
+    func close(_ error: HTTPError? = nil) {
+        if case .closed = phase { return }
+        let former = exchange(&phase, with: .closed)
+        timer?.cancel()
+        timer = nil
+        if case .connecting(let dialer) = former { dialer.cancel() }
+        if !isBroken, socket != nil, let tls {
+            tls.close()
+            sendCipher()
+        }
+        socket?.close()
+        socket = nil
+        unsent = []
+        pool.closed(self, error)
+        if case .open(.http2(let http2)) = former { http2.connectionClosed() }
+    }
+}
+
+// MARK: - Sending
+
+extension Connection {
+    /// Bytes that wait for the socket: with as many as this, a body waits too.
+    static let unsentBytesMax = 64 << 10
+
+    /// A server that makes this process answer and takes no answers, as by TLS's key updates, is not to fill its memory.
+    private static let floodBytes = 1 << 20
+
+    var unsentBytes: Int { unsent.count - unsentStart }
+
+    /// Whether more of a body can be written now.
+    var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
+
+    /// A server that reads a large body late has no room for it meanwhile, which must not count as its silence (tcp(7),
+    /// `TCP_USER_TIMEOUT`).
+    func willSend(_ bodyBytes: Int) {
+        socket?.setAcknowledgementTimeout(bodyBytes > 0 ? 0 : context.acknowledgementMilliseconds)
+    }
+
+    /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
+    func write(_ buffer: OutputBuffer) {
+        unsafe buffer.withUnsafeBytes { unsafe write($0) }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) {
+        guard let tls, !isTunnelling else { return unsafe transmit(bytes) }
+        do throws(HTTPError) {
+            try unsafe tls.write(bytes)
+        } catch {
+            // What is received tells how it ended.
+            isBroken = true
+        }
+        sendCipher()
+    }
+
+    private var isTunnelling: Bool { if case .tunnelling = phase { true } else { false } }
+
+    private func sendCipher() {
+        let cipher = context.cipher
+        unsafe cipher.withUnsafeBytes { unsafe transmit($0) }
+        cipher.removeAll()
+    }
+
+    private func transmit(_ bytes: UnsafeRawBufferPointer) {
+        guard let socket, !isBroken, bytes.count > 0 else { return }
+        var sent = 0
+        if unsent.isEmpty, !isCollecting {
+            switch unsafe socket.send(bytes) {
+            case .bytes(let count): sent = count
+            case .nothing: break
+            case .failed: return fail()
+            }
+        }
+        guard sent < bytes.count else { return }
+        unsafe unsent.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        if !isCollecting { waitToSend() }
+    }
+
+    /// What has come before the failure may still be read, and how the connection ended.
+    private func fail() {
+        isBroken = true
+        unsent = []
+        unsentStart = 0
+    }
+
+    private func flush() {
+        guard let socket else { return }
+        let before = unsentBytes
+        while unsentStart < unsent.count {
+            let sent = unsafe unsent.withUnsafeBytes { unsafe socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }
+            guard case .bytes(let count) = sent else {
+                if case .failed = sent { return fail() }
+                break
+            }
+            unsentStart += count
+        }
+        if unsentStart == unsent.count {
+            unsent = []
+            unsentStart = 0
+        }
+        waitToSend(hasProgress: unsentBytes < before)
+        if takesMore, case .open(let exchange) = phase { exchange.canSend() }
+    }
+
+    /// A server that takes nothing for too long is lost.
+    private func waitToSend(hasProgress: Bool = false) {
+        updateInterest()
+        guard !unsent.isEmpty, case .open = phase else { return timer?.cancel() ?? () }
+        let limit = context.configuration.sendTimeout
+        let timer = timer ?? Timer(on: context.loop) { [unowned self] in lost(.timedOut(.send, after: limit)) }
+        self.timer = timer
+        if hasProgress || !timer.isSet { timer.set(at: context.loop.now + limit) }
+    }
+
+    private func updateInterest() {
+        var interest: Readiness = isPaused ? [] : .readable
+        if !unsent.isEmpty { interest.insert(.writable) }
+        socket?.setInterest(interest)
+    }
+}
+
+// MARK: - Receiving
+
+extension Connection {
+    private func ready(_ readiness: Readiness) {
+        if readiness.contains(.writable) { flush() }
+        if !isPaused, !readiness.isDisjoint(with: .anythingToRead) { receive() }
+    }
+
+    /// Nothing is read until `resume()`.
+    func pause() {
+        isPaused = true
+        updateInterest()
+    }
+
+    func resume() {
+        isPaused = false
+        updateInterest()
+    }
+
+    /// One read, and all that follows from it.
+    private func receive() {
+        guard let socket else { return }
+        let received = unsafe context.received
+        switch unsafe socket.receive(into: received) {
+        case .bytes(let count):
+            isCollecting = true
+            unsafe take(UnsafeRawBufferPointer(rebasing: received[..<count]))
+            isCollecting = false
+            if !unsent.isEmpty { flush() }
+            if unsentBytes > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
+        case .nothing: break
+        case .endOfFile: ended(isProved: tls == nil && !isBroken)
+        case .failed: ended(isProved: false)
+        }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) {
+        switch phase {
+        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes))
+        case .handshaking, .open:
+            if tls != nil { return unsafe decrypt(bytes) }
+            if case .open(let exchange) = phase { unsafe exchange.receive(bytes) }
+            if case .open(let exchange) = phase { exchange.settle() }
+        case .connecting, .closed: break
+        }
+    }
+
+    private func takeTunnel(_ result: ProxyTunnel.Progress) {
+        switch result {
+        case .wantsMore: break
+        case .done: beginHandshake()
+        case .failed(let error): close(error)
+        }
+    }
+
+    private func decrypt(_ bytes: UnsafeRawBufferPointer) {
+        guard let tls else { return }
+        unsafe tls.input = bytes
+        defer { unsafe tls.input = nil }
+        if case .handshaking = phase { handshake() }
+        while case .open(let exchange) = phase {
+            let plain = unsafe context.plain
+            switch unsafe tls.read(into: plain) {
+            case .bytes(let count): unsafe exchange.receive(UnsafeRawBufferPointer(rebasing: plain[..<count]))
+            case .wantsMore: return exchange.settle()
+            case .closed: return ended(isProved: true)
+            case .failed(let error): return lost(error)
+            }
+            sendCipher()
+        }
+    }
+
+    /// Nothing more will come.
+    ///
+    /// - Parameter isProved: by the server's own word, and not by a reset, or under TLS by a mere end of file.
+    private func ended(isProved: Bool) {
+        switch phase {
+        case .open(let exchange): exchange.ended(isProved: isProved)
+        case .handshaking: close(.tls(reason: "the connection ended during the handshake"))
+        case .tunnelling: close(.unreachable(reason: "the proxy closed the connection"))
+        case .connecting, .closed: break
+        }
+    }
+
+    /// It is of no use any more, and neither is what it carries.
+    func lost(_ error: HTTPError) {
+        switch phase {
+        case .open(let exchange): exchange.lost(error)
+        case .connecting, .tunnelling, .handshaking: close(error)
+        case .closed: break
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// What an upstream's settings say about its connections.
+
+/// How connections to an upstream are made and shared; one object an upstream, told apart by identity.
+package final class ConnectionOptions: Sendable {
+    /// The version of HTTP that is spoken. `http2` without TLS begins with HTTP/2, by prior knowledge (RFC 9113 §3.3).
+    package enum Version: String, CaseIterable, Sendable {
+        /// What the server chooses in the TLS handshake (RFC 7301); without TLS HTTP/1.1.
+        case auto
+        case http1 = "1.1"
+        case http2 = "2"
+    }
+
+    package let version: Version
+    /// The client's own certificate, and those between it and its authority: a PEM file, for upstreams that ask for one.
+    package let certificate: String?
+    /// Its key, a PEM file.
+    package let certificateKey: String?
+    /// How long the addresses of a name are used before it is looked up again.
+    package let nameLifetime: Duration
+    /// How many streams of HTTP/2 share a connection, unless the server allows fewer.
+    package let streamsMax: Int
+
+    /// The defaults below.
+    package static let standard = ConnectionOptions()
+
+    /// Nothing is checked here: a file that cannot be used fails the connections.
+    package init(
+        version: Version = .auto, certificate: String? = nil, certificateKey: String? = nil,
+        nameLifetime: Duration = .seconds(60), streamsMax: Int = 100
+    ) {
+        self.version = version
+        self.certificate = certificate
+        self.certificateKey = certificateKey
+        self.nameLifetime = nameLifetime
+        self.streamsMax = streamsMax
+    }
+}
+
+extension ConnectionOptions {
+    /// What is offered to a server with TLS (RFC 7301).
+    var protocols: [ALPN] {
+        switch version {
+        case .auto: [.http2, .http1]
+        case .http1: [.http1]
+        case .http2: [.http2]
+        }
+    }
+}

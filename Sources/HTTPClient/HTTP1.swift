@@ -1,0 +1,177 @@
+// HTTP/1.1 on a connection (RFC 9112): one request at a time.
+
+import EventLoop
+
+/// What is spoken on a connection between a request and the end of its response.
+final class HTTP1 {
+    /// With as few bytes as this a body goes out together with its head.
+    private static let smallBodyBytesMax = 16 << 10
+
+    /// Whoever uses it keeps the connection, which lets go of this when it is closed.
+    private let connection: Connection
+    private var transfer: Transfer?
+    private var parser = ResponseParser(for: .head)
+    private var bodySent = 0
+    /// How the response that has just become whole leaves the connection.
+    private var ending: Ending?
+
+    private enum Ending { case kept, spent }
+
+    init(on connection: Connection) { self.connection = connection }
+
+    // MARK: Sending
+
+    func start(_ transfer: Transfer) {
+        guard let request = transfer.request else { return transfer.fail(.cancelled) }
+        self.transfer = transfer
+        transfer.begin(on: .http1(self))
+        parser = ResponseParser(for: request.method)
+        let buffer = connection.context.output
+        buffer.removeAll()
+        buffer.appendHead(of: request, transfer.url, connection)
+        bodySent = 0
+        if request.hasBody, request.body.count <= Self.smallBodyBytesMax {
+            unsafe request.body.withUnsafeBytes { unsafe buffer.append($0) }
+            bodySent = request.body.count
+        }
+        connection.willSend(request.body.count - bodySent)
+        connection.write(buffer)
+        sendBody()
+    }
+
+    /// As much of the body as the socket takes.
+    func sendBody() {
+        guard let transfer, let request = transfer.request, request.hasBody else { return dropRequest() }
+        while bodySent < request.body.count, connection.takesMore {
+            let end = min(bodySent + Connection.unsentBytesMax, request.body.count)
+            unsafe request.body.withUnsafeBytes {
+                unsafe connection.write(UnsafeRawBufferPointer(rebasing: $0[bodySent..<end]))
+            }
+            bodySent = end
+        }
+        dropRequest()
+    }
+
+    /// On a connection that has served nobody before, a request goes out once.
+    private func dropRequest() {
+        guard let transfer, isBodySent, connection.isFresh || parser.hasBegun else { return }
+        transfer.dropRequest()
+    }
+
+    private var isBodySent: Bool {
+        guard let request = transfer?.request, request.hasBody else { return true }
+        return bodySent == request.body.count
+    }
+
+    // MARK: Receiving
+
+    func receive(_ bytes: UnsafeRawBufferPointer) {
+        guard let transfer, ending == nil else { return surplusArrived() }
+        let input = unsafe bytes.assumingMemoryBound(to: UInt8.self).span
+        var cursor = 0
+        while ending == nil, self.transfer != nil {
+            switch parser.next(in: input, from: &cursor, keeping: connection.context.keptHeaders) {
+            case .more: return dropRequest()
+            case .head: transfer.receive(parser.takeHead())
+            case .body(let range): unsafe transfer.receive(UnsafeRawBufferPointer(rebasing: bytes[range]))
+            case .end:
+                let isKept = parser.allowsReuse && isBodySent && connection.unsentBytes == 0 && cursor == input.count
+                ending = isKept ? .kept : .spent
+            case .failed(let error): transfer.fail(error)
+            }
+        }
+    }
+
+    /// What nobody asked for reaches nobody.
+    private func surplusArrived() {
+        if ending == nil { connection.close() } else { ending = .spent }
+    }
+
+    /// All that came with one read has been received.
+    func settle() {
+        if let ending { return end(ending) }
+        if let transfer, transfer.mustPause() { connection.pause() }
+    }
+
+    private func end(_ ending: Ending) {
+        guard let transfer else { return }
+        self.transfer = nil
+        self.ending = nil
+        connection.isFresh = false
+        switch ending {
+        case .kept:
+            connection.willSend(0)
+            connection.pool.release(connection)
+        case .spent: connection.close()
+        }
+        transfer.finish(isKept: ending == .kept)
+    }
+
+    func resume() { connection.resume() }
+
+    // MARK: Ending
+
+    /// The transfer has ended before its response did.
+    func abandon() {
+        transfer = nil
+        connection.close()
+    }
+
+    /// Nothing more will come.
+    func ended(isProved: Bool) {
+        if let ending { return end(ending == .kept ? .spent : ending) }
+        guard transfer != nil else { return connection.close() }
+        guard let error = parser.endOfInput(isProved: isProved) else { return end(.spent) }
+        lost(error)
+    }
+
+    func lost(_ error: HTTPError) {
+        guard let transfer else { return connection.close() }
+        self.transfer = nil
+        let isKept = !connection.isFresh && !parser.hasBegun
+        connection.close()
+        transfer.connectionLost(isKept: isKept, error)
+    }
+}
+
+extension OutputBuffer {
+    /// Request line and header fields (RFC 9112 §3, §5).
+    func appendHead(of request: HTTPRequest, _ url: RequestURL, _ connection: Connection) {
+        let pool = connection.pool
+        append(utf8: request.method.name)
+        append(" ")
+        if let proxy = pool.route.proxy, !pool.origin.isSecure {
+            // In absolute form (RFC 9112 §3.2.2).
+            append("http://")
+            append(utf8: pool.origin.authority)
+            append(utf8: url.target)
+            append(" HTTP/1.1\r\n")
+            if let authorization = proxy.authorization { appendField("Proxy-Authorization", authorization) }
+        } else {
+            append(utf8: url.target)
+            append(" HTTP/1.1\r\n")
+        }
+        appendField("Host", pool.origin.authority)
+        for header in request.headers { appendField(header.name, header.value) }
+        appendOwnFields(of: request, url, userAgent: connection.context.configuration.userAgent)
+        append("\r\n")
+    }
+
+    private func appendOwnFields(of request: HTTPRequest, _ url: RequestURL, userAgent: String) {
+        if let credentials = url.authorization, !request.has("authorization") { appendField("Authorization", credentials) }
+        if !request.has("user-agent") { appendField("User-Agent", userAgent) }
+        if !request.has("accept") { append("Accept: */*\r\n") }
+        append("Accept-Encoding: identity\r\n")
+        guard request.hasBody else { return }
+        append("Content-Length: ")
+        append(decimal: request.body.count)
+        append("\r\n")
+    }
+
+    private func appendField(_ name: String, _ value: String) {
+        append(utf8: name)
+        append(value.isEmpty ? ":" : ": ")
+        append(utf8: value)
+        append("\r\n")
+    }
+}

@@ -1,0 +1,62 @@
+// A request's head as HTTP/2 has it.
+
+import CNghttp2
+
+/// Header fields in one buffer, names and values one behind the other, as nghttp2 wants them (RFC 9113 §8.3.1).
+@safe struct HeaderFields: ~Copyable {
+    private let text: OutputBuffer
+    /// Where each name and each value ends.
+    private var ends: [Int] = []
+
+    /// - Parameter buffer: emptied, and in use until the fields have been submitted.
+    init(_ buffer: OutputBuffer) {
+        text = buffer
+        text.removeAll()
+        ends.reserveCapacity(64)
+    }
+
+    mutating func addAll(of request: HTTPRequest, _ url: RequestURL, _ connection: borrowing Connection) {
+        let origin = connection.pool.origin
+        add(":method", request.method.name)
+        add(":scheme", origin.isSecure ? "https" : "http")
+        add(":authority", origin.authority)
+        add(":path", url.target)
+        for header in request.headers { add(header.name, header.value) }
+        if let credentials = url.authorization, !request.has("authorization") { add("authorization", credentials) }
+        if !request.has("user-agent") { add("user-agent", connection.context.configuration.userAgent) }
+        if !request.has("accept") { add("accept", "*/*") }
+        add("accept-encoding", "identity")
+        guard request.hasBody else { return }
+        text.append("content-length")
+        ends.append(text.count)
+        text.append(decimal: request.body.count)
+        ends.append(text.count)
+    }
+
+    private mutating func add(_ name: String, _ value: String) {
+        text.append(utf8: name)
+        ends.append(text.count)
+        text.append(utf8: value)
+        ends.append(text.count)
+    }
+
+    /// nghttp2 copies what it is given, and writes names in lower case.
+    func withPairs<Result>(_ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result) -> Result {
+        unsafe text.withUnsafeBytes { bytes in
+            let base = unsafe UnsafeMutablePointer(mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+            return unsafe withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: ends.count / 2) { pairs in
+                var start = 0
+                for index in pairs.indices {
+                    let (middle, end) = (ends[2 * index], ends[2 * index + 1])
+                    unsafe pairs.initializeElement(
+                        at: index,
+                        to: nghttp2_nv(
+                            name: base.map { unsafe $0 + start }, value: base.map { unsafe $0 + middle },
+                            namelen: middle - start, valuelen: end - middle, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+                    start = end
+                }
+                return unsafe body(UnsafeBufferPointer(pairs))
+            }
+        }
+    }
+}

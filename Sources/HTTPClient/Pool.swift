@@ -1,0 +1,209 @@
+// The connections to one origin: who gets which, and when another one is made.
+
+import EventLoop
+
+/// All connections of a session to one origin, and the transfers that wait for one.
+///
+/// Over HTTP/1 a connection serves one transfer at a time, over HTTP/2 many. Which of the two a server speaks over TLS shows when
+/// the first connection is made; those who come until then wait for it together, and get another one when it takes too long.
+final class Pool {
+    struct Key: Hashable {
+        let origin: Origin
+        let options: ObjectIdentifier
+    }
+
+    let origin: Origin
+    let options: ConnectionOptions
+    let route: Route
+    let context: SessionContext
+    /// TLS sessions, for the next handshakes.
+    let sessions = TLSSessions()
+    /// HTTP/1: connections that nobody uses, the longest idle one first.
+    private(set) var idle: [Connection] = []
+    /// HTTP/2: connections that can take more streams, or whose streams have not ended yet.
+    private(set) var shared: [Connection] = []
+    /// Connections that are being made, in this order.
+    private var connecting: [Connection] = []
+    private var waiting: [Transfer] = []
+    /// Connections of HTTP/1 that transfers use.
+    private(set) var busyCount = 0
+    /// What the server speaks, once that is known.
+    private(set) var version: Connection.Version?
+    /// Told when idle connections were taken or lost.
+    weak var warm: WarmConnections?
+    private var patience: Timer?
+    private var isClosed = false
+
+    init(_ origin: Origin, _ options: ConnectionOptions, _ route: Route, in context: SessionContext) {
+        self.origin = origin
+        self.options = options
+        self.route = route
+        self.context = context
+        version = options.version == .http2 ? .http2 : options.version == .http1 || !origin.isSecure ? .http1 : nil
+    }
+
+    func close() {
+        isClosed = true
+        patience?.cancel()
+        for connection in connecting + idle + shared { connection.close() }
+    }
+
+    // MARK: Transfers
+
+    /// Gives the transfer a connection, now or when there is one.
+    func begin(_ transfer: Transfer) {
+        guard !isClosed else { return transfer.fail(.cancelled) }
+        if let connection = shared.first(where: \.hasRoom) { return connection.start(transfer) }
+        if !transfer.isSecondAttempt, let connection = takeIdle() { return connection.start(transfer) }
+        transfer.place = .waiting
+        waiting.append(transfer)
+        openMissing(transfer.connectTimeout)
+    }
+
+    /// The idle connection that was used last, of those on which nothing has come meanwhile: what has belongs to nobody.
+    private func takeIdle() -> Connection? {
+        guard let place = idle.lastIndex(where: \.isSilent) else { return nil }
+        let connection = idle.remove(at: place)
+        context.removeIdle(connection)
+        busyCount += 1
+        return connection
+    }
+
+    /// The transfer does not wait any more.
+    func leave(_ transfer: Transfer) {
+        waiting.removeAll { $0 === transfer }
+        if let connection = connecting.first(where: { $0.trial === transfer }) { return connection.close() }
+        while connectingForWaiting > neededConnections, let last = connecting.lastIndex(where: { $0.trial == nil }) {
+            connecting[last].close()
+        }
+    }
+
+    private func serveWaiting() {
+        while !waiting.isEmpty, let connection = shared.first(where: \.hasRoom) { connection.start(waiting.removeFirst()) }
+        if !waiting.isEmpty { openMissing(waiting[0].connectTimeout) }
+    }
+
+    // MARK: Opening
+
+    /// How many transfers a new connection will do for.
+    private var transfersPerConnection: Int {
+        switch version {
+        case .http1: 1
+        case .http2: max(1, options.streamsMax)
+        case nil: .max
+        }
+    }
+
+    private var neededConnections: Int {
+        waiting.isEmpty ? 0 : (waiting.count - 1) / transfersPerConnection + 1
+    }
+
+    /// A trial's connection serves others too, unless it is known to be HTTP/1's.
+    private var connectingForWaiting: Int {
+        version == .http1 ? connecting.count { $0.trial == nil } : connecting.count
+    }
+
+    private func openMissing(_ timeout: Duration) {
+        while connectingForWaiting < neededConnections { open(within: timeout) }
+        if version != .http1, !waiting.isEmpty { setPatience() }
+    }
+
+    /// The first step may fail, and so change everything, before this returns.
+    private func open(within timeout: Duration, for trial: Transfer? = nil) {
+        let connection = Connection(in: self, for: trial)
+        connecting.append(connection)
+        connection.open(within: timeout)
+    }
+
+    /// Opens a connection that stands ready for others, by a request where HTTP/1 is spoken.
+    func beginTrial(_ trial: Transfer) {
+        trial.place = .waiting
+        open(within: trial.connectTimeout, for: trial)
+    }
+
+    /// A hanging handshake must not hold up all who come after it.
+    private func setPatience() {
+        let timer = patience ?? Timer(on: context.loop) { [unowned self] in loseOneTimesPatience() }
+        patience = timer
+        timer.set(at: context.loop.now + context.configuration.patience)
+    }
+
+    private func loseOneTimesPatience() {
+        guard version != .http1, let first = waiting.first else { return }
+        if connecting.count < min(waiting.count, 8) { open(within: first.connectTimeout) }
+        setPatience()
+    }
+
+    // MARK: - From connections
+
+    /// It can take its first transfer.
+    func opened(_ connection: Connection, _ version: Connection.Version) {
+        connecting.removeAll { $0 === connection }
+        self.version = version
+        switch version {
+        case .http1:
+            busyCount += 1
+            if let trial = connection.trial {
+                connection.start(trial)
+            } else {
+                release(connection)
+            }
+            if !waiting.isEmpty { openMissing(waiting[0].connectTimeout) }
+        case .http2:
+            shared.append(connection)
+            connection.trial?.finish(isKept: true)
+            serveWaiting()
+            // Those that were opened beside it are of no use now.
+            if waiting.isEmpty { for other in connecting where other.trial == nil { other.close() } }
+        }
+    }
+
+    /// HTTP/1: its response is whole, and it may be used again.
+    func release(_ connection: Connection) {
+        if let place = waiting.firstIndex(where: { !$0.isSecondAttempt || connection.isFresh }) {
+            return connection.start(waiting.remove(at: place))
+        }
+        busyCount -= 1
+        idle.append(connection)
+        context.addIdle(connection)
+    }
+
+    /// HTTP/2: a stream has ended, or the server allows more.
+    func roomAppeared() { if !waiting.isEmpty { serveWaiting() } }
+
+    /// It is closed. While it was being made, `error` says why.
+    func closed(_ connection: Connection, _ error: HTTPError?) {
+        if connecting.contains(where: { $0 === connection }) {
+            connecting.removeAll { $0 === connection }
+            if let error { failed(connection, error) }
+        } else if shared.contains(where: { $0 === connection }) {
+            shared.removeAll { $0 === connection }
+            if !isClosed { roomAppeared() }
+            warm?.lostIdle()
+        } else if let place = idle.lastIndex(where: { $0 === connection }) {
+            idle.remove(at: place)
+            context.removeIdle(connection)
+            warm?.lostIdle()
+        } else {
+            busyCount -= 1
+        }
+    }
+
+    /// Who waits and has no connection in the making any more gets the error; its own time limit tells each waiting transfer itself.
+    private func failed(_ connection: Connection, _ error: HTTPError) {
+        if let trial = connection.trial { trial.fail(error) }
+        if case .timedOut = error {
+            if let first = waiting.first { openMissing(first.connectTimeout) }
+            return
+        }
+        let served = connectingForWaiting.multipliedReportingOverflow(by: transfersPerConnection)
+        let room = served.overflow ? .max : served.partialValue
+        while waiting.count > room { waiting.removeFirst().fail(error) }
+    }
+
+    // MARK: Counts
+
+    /// Connections that are open, whoever uses them.
+    var openCount: Int { idle.count + busyCount + shared.count }
+
+}

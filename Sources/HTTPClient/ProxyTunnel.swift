@@ -1,0 +1,41 @@
+// The way through a proxy to a server with TLS (RFC 9110 §9.3.6).
+
+/// One `CONNECT` and its answer.
+final class ProxyTunnel {
+    enum Progress { case wantsMore, done, failed(HTTPError) }
+
+    let request = OutputBuffer()
+    private var parser = ResponseParser.forConnect()
+    private var status = 0
+
+    init(to origin: Origin, through proxy: Proxy) {
+        request.append(utf8: "CONNECT \(origin.hostAndPort) HTTP/1.1\r\nHost: \(origin.hostAndPort)\r\n")
+        if let authorization = proxy.authorization { request.append(utf8: "Proxy-Authorization: \(authorization)\r\n") }
+        request.append("\r\n")
+    }
+
+    /// The proxy's answer, or a part of it. A server speaks TLS only when it was spoken to: what comes behind the answer is a fault.
+    func take(_ bytes: UnsafeRawBufferPointer) -> Progress {
+        let input = unsafe bytes.assumingMemoryBound(to: UInt8.self).span
+        var cursor = 0
+        while true {
+            switch parser.next(in: input, from: &cursor, keeping: []) {
+            case .more: return .wantsMore
+            case .head:
+                status = parser.takeHead().status
+                guard (200...299).contains(status) else { return .failed(Self.refusal(status)) }
+            case .body: return .failed(.unreachable(reason: "the proxy sent more than an answer"))
+            case .end:
+                guard cursor == input.count else { return .failed(.unreachable(reason: "the proxy sent more than an answer")) }
+                return .done
+            case .failed: return .failed(.unreachable(reason: "the proxy's answer is not HTTP"))
+            }
+        }
+    }
+
+    private static func refusal(_ status: Int) -> HTTPError {
+        status == 407
+            ? .unreachable(reason: "the proxy wants a user name and password (407)")
+            : .unreachable(reason: "the proxy refused with status \(status)")
+    }
+}

@@ -1,0 +1,62 @@
+// What all connections of a session share.
+
+import EventLoop
+
+/// The loop, the limits and the memory that the connections of a session use in turn, so that none owns it.
+///
+/// It holds no connection but the idle ones, and outlives the session if one of them does.
+@safe final class SessionContext {
+    let loop: EventLoop
+    let configuration: Session.Configuration
+    let keptHeaders: [HeaderPattern]?
+    let resolver: Resolver
+    /// What a socket gave. As with all buffers here, nothing in it outlives the call that filled it.
+    let received: UnsafeMutableRawBufferPointer
+    /// What TLS made of it, a record at a time (RFC 8446 §5.1).
+    let plain: UnsafeMutableRawBufferPointer
+    /// A request, or frames, before they are sent.
+    let output = OutputBuffer()
+    /// What TLS made of them.
+    let cipher = OutputBuffer()
+    /// Connections of HTTP/1 that nobody uses, the longest idle one first.
+    private var idle: [Connection] = []
+
+    init(on loop: EventLoop, _ configuration: Session.Configuration, _ resolver: Resolver) {
+        self.loop = loop
+        self.configuration = configuration
+        self.resolver = resolver
+        keptHeaders = configuration.keptHeaders?.map { HeaderPattern($0) }
+        unsafe received = .allocate(byteCount: 64 << 10, alignment: 16)
+        unsafe plain = .allocate(byteCount: 16 << 10, alignment: 16)
+    }
+
+    deinit {
+        unsafe received.deallocate()
+        unsafe plain.deallocate()
+    }
+
+    /// See `StreamSocket.setAcknowledgementTimeout(_:)`.
+    var acknowledgementMilliseconds: UInt32 {
+        UInt32(clamping: max(1, configuration.acknowledgementTimeout.nanoseconds / 1_000_000))
+    }
+
+    /// - Throws: `HTTPError.tls` when a file of authorities, of the certificate or of its key cannot be used.
+    func tlsContext(for options: ConnectionOptions) throws(HTTPError) -> TLSContext {
+        try .shared(
+            TLSIdentity(
+                authoritiesFile: configuration.caFile, certificate: options.certificate, certificateKey: options.certificateKey))
+    }
+
+    // MARK: Idle connections
+
+    /// The longest idle one goes when there are too many.
+    func addIdle(_ connection: Connection) {
+        idle.append(connection)
+        if idle.count > configuration.idleConnectionsMax { idle.first?.close() }
+    }
+
+    /// Calls take those that were used last, which stand at the end.
+    func removeIdle(_ connection: Connection) {
+        if let place = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: place) }
+    }
+}

@@ -1,0 +1,128 @@
+// A server's end of an HTTP/2 connection, frame by frame: it may send any of them at any time.
+
+import Glibc
+
+/// A frame (RFC 9113 §4.1).
+struct Frame: Equatable {
+    enum Kind: UInt8 {
+        case data, headers, priority, resetStream, settings, pushPromise, ping, goAway, windowUpdate, continuation
+    }
+
+    /// As a number, since any will do.
+    var kind: UInt8
+    var flags: UInt8 = 0
+    var stream: UInt32 = 0
+    var payload: [UInt8] = []
+
+    static let acknowledgement: UInt8 = 0x1
+    static let endOfStream: UInt8 = 0x1
+    static let endOfHeaders: UInt8 = 0x4
+
+    init(_ kind: Kind, flags: UInt8 = 0, stream: UInt32 = 0, _ payload: [UInt8] = []) {
+        self.init(kind: kind.rawValue, flags: flags, stream: stream, payload: payload)
+    }
+
+    init(kind: UInt8, flags: UInt8, stream: UInt32, payload: [UInt8]) {
+        (self.kind, self.flags, self.stream, self.payload) = (kind, flags, stream, payload)
+    }
+
+    func `is`(_ kind: Kind) -> Bool { self.kind == kind.rawValue }
+
+    /// Length, type, flags, stream, payload.
+    var bytes: [UInt8] {
+        Array(UInt32(payload.count).bigEndianBytes.dropFirst()) + [kind, flags] + stream.bigEndianBytes + payload
+    }
+
+    // MARK: What servers send
+
+    static func settings(_ values: [(identifier: UInt16, value: UInt32)] = []) -> Frame {
+        Frame(.settings, values.flatMap { [UInt8($0.identifier >> 8), UInt8($0.identifier & 0xFF)] + $0.value.bigEndianBytes })
+    }
+
+    static func goAway(last stream: UInt32, code: UInt32 = 0) -> Frame {
+        Frame(.goAway, stream.bigEndianBytes + code.bigEndianBytes)
+    }
+
+    static func reset(_ stream: UInt32, code: UInt32) -> Frame { Frame(.resetStream, stream: stream, code.bigEndianBytes) }
+
+    static func data(_ stream: UInt32, _ text: String, isLast: Bool = false) -> Frame {
+        Frame(.data, flags: isLast ? endOfStream : 0, stream: stream, Array(text.utf8))
+    }
+
+    /// A head in one frame, its fields as they are (RFC 7541 §6.2.2: literal, without indexing, no Huffman code).
+    static func head(_ stream: UInt32, _ fields: [(String, String)], isLast: Bool = false) -> Frame {
+        Frame(.headers, flags: endOfHeaders | (isLast ? endOfStream : 0), stream: stream, block(fields))
+    }
+
+    static func head(_ stream: UInt32, status: Int, isLast: Bool = false) -> Frame {
+        head(stream, [(":status", "\(status)")], isLast: isLast)
+    }
+
+    static func block(_ fields: [(String, String)]) -> [UInt8] {
+        fields.flatMap { [0] + text($0.0) + text($0.1) }
+    }
+
+    /// A string's length in a prefix of seven bits (RFC 7541 §5.1, §5.2), and the string.
+    private static func text(_ text: String) -> [UInt8] {
+        let bytes = Array(text.utf8)
+        guard bytes.count >= 127 else { return [UInt8(bytes.count)] + bytes }
+        var (length, rest): ([UInt8], Int) = ([127], bytes.count - 127)
+        while rest >= 128 {
+            length.append(UInt8(rest % 128) | 0x80)
+            rest /= 128
+        }
+        return length + [UInt8(rest)] + bytes
+    }
+}
+
+extension UInt32 {
+    fileprivate var bigEndianBytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: self >> (24 - 8 * $0)) } }
+}
+
+extension Peer {
+    func send(_ frames: Frame...) { send(frames.flatMap(\.bytes)) }
+
+    /// Takes the client's preface (RFC 9113 §3.4) and its settings, and answers with the server's own.
+    ///
+    /// - Returns: whether that is what came.
+    func beginHTTP2(_ settings: Frame = .settings()) -> Bool {
+        guard let preface = bytes(24), preface == Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) else { return false }
+        guard let first = frame(), first.is(.settings) else { return false }
+        send(settings, Frame(.settings, flags: Frame.acknowledgement))
+        return true
+    }
+
+    /// The next frame, whatever it is; `nil` when the client has closed.
+    func frame() -> Frame? {
+        guard let head = bytes(9) else { return nil }
+        let length = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
+        let stream = head[5...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) } & 0x7FFF_FFFF
+        guard let payload = bytes(length) else { return nil }
+        return Frame(kind: head[3], flags: head[4], stream: stream, payload: payload)
+    }
+
+    /// The next frame of a kind; those of others are left out.
+    func frame(_ kind: Frame.Kind) -> Frame? {
+        while let frame = frame() { if frame.is(kind) { return frame } }
+        return nil
+    }
+
+    /// The stream of the next request, once all of it is there; pings and settings are answered meanwhile.
+    func requestStream() -> UInt32? {
+        while let frame = frame() {
+            switch Frame.Kind(rawValue: frame.kind) {
+            case .headers where frame.flags & Frame.endOfStream != 0, .data where frame.flags & Frame.endOfStream != 0:
+                return frame.stream
+            case .ping where frame.flags & Frame.acknowledgement == 0:
+                send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    /// A whole response with a text.
+    func answer(_ stream: UInt32, _ text: String = "ok") {
+        send(.head(stream, status: 200), .data(stream, text, isLast: true))
+    }
+}

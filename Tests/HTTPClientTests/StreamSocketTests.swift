@@ -1,0 +1,124 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import EventLoop
+@testable import HTTPClient
+
+extension StreamSocket {
+    func send(_ text: String) -> Sent { unsafe Array(text.utf8).withUnsafeBytes { unsafe send($0) } }
+
+    func receive(max: Int = 100) -> (Descriptor.Received, String) {
+        var buffer = [UInt8](repeating: 0, count: max)
+        let received = unsafe buffer.withUnsafeMutableBytes { unsafe receive(into: $0) }
+        guard case .bytes(let count) = received else { return (received, "") }
+        return (received, String(decoding: buffer[..<count], as: UTF8.self))
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct StreamSocketTests {
+    @Test func `bytes go both ways, and what is not there is not waited for`() async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            let peer = listener.accept()
+            let heard = Wakeup(on: worker.loop)
+            socket.handler = { _ in heard.wake() }
+            #expect(socket.receive().0 == .nothing)
+            #expect(socket.receive(max: 0).0 == .nothing)
+            #expect(socket.send("ping") == .bytes(4))
+            var bytes: [UInt8] = Array("pong".utf8)
+            #expect(unsafe write(peer, &bytes, 4) == 4)
+            socket.setInterest(.readable)
+            await heard.wait()
+            #expect(socket.receive() == (.bytes(4), "pong"))
+            shutdown(peer, Int32(SHUT_RDWR))
+            await heard.wait()
+            await worker.wait { socket.receive().0 == .endOfFile }
+        }
+    }
+
+    @Test func `a peer that reads nothing fills the kernel's buffer, and a reset is an error`() async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            let peer = listener.accept()
+            let block = String(repeating: "x", count: 1 << 20)
+            var last = socket.send(block)
+            while case .bytes = last { last = socket.send(block) }
+            #expect(last == .nothing)
+            var option = linger(l_onoff: 1, l_linger: 0)
+            unsafe setsockopt(peer, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+            listener.close(peer)
+            await worker.wait { if case .failed = socket.send("x") { true } else { false } }
+            #expect(socket.send("x") == .failed(EPIPE))
+            socket.close()
+            socket.close()
+            #expect(socket.send("x") == .failed(EBADF))
+            #expect(socket.receive().0 == .failed(EBADF))
+            socket.setInterest(.readable)
+            socket.setAcknowledgementTimeout(5)
+        }
+    }
+
+    @Test func `its options are those of a connection that must not wait nor hang`() async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            #expect(socket.option(TCP_NODELAY, of: Int32(IPPROTO_TCP)) == 1)
+            #expect(socket.option(SO_KEEPALIVE, of: SOL_SOCKET) == 1)
+            #expect(socket.option(TCP_KEEPIDLE, of: Int32(IPPROTO_TCP)) == 30)
+            #expect(socket.option(TCP_KEEPINTVL, of: Int32(IPPROTO_TCP)) == 10)
+            for milliseconds: UInt32 in [1500, 0, 7] {
+                socket.setAcknowledgementTimeout(milliseconds)
+                #expect(socket.option(TCP_USER_TIMEOUT, of: Int32(IPPROTO_TCP)) == Int32(milliseconds))
+            }
+        }
+        withExtendedLifetime(listener) {}
+    }
+
+    @Test func `a socket that the kernel does not watch any more fails, in a turn of its own`() async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            let heard = Wakeup(on: worker.loop)
+            var readiness: Readiness = []
+            socket.handler = {
+                readiness = $0
+                heard.wake()
+            }
+            socket.setInterest(.readable)
+            // That cannot be asked of a watch that exists (epoll_ctl(2), EINVAL).
+            socket.setInterest(.exclusive)
+            #expect(readiness == [])
+            await heard.wait()
+            #expect(readiness == .error)
+            #expect(socket.send("x") == .failed(EINVAL))
+            #expect(socket.receive().0 == .failed(EINVAL))
+        }
+        withExtendedLifetime(listener) {}
+    }
+
+    @Test func `a socket may be let go inside its handler`() async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let heard = Wakeup(on: worker.loop)
+            var socket: StreamSocket? = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            socket?.handler = { _ in
+                socket = nil
+                heard.wake()
+            }
+            socket?.setInterest(.writable)
+            let inodes = worker.watchedSockets
+            await heard.wait()
+            #expect(worker.leftovers == (0, false))
+            #expect(inodes.isDisjoint(with: openSockets()))
+        }
+        withExtendedLifetime(listener) {}
+    }
+}
