@@ -35,10 +35,9 @@ final class Server: Sendable {
     static func run(_ settings: Settings, _ logger: Logger) throws {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
         SignalWatch.block([SIGTERM, SIGINT])
-        let descriptors = try raiseDescriptorLimit()
-        if descriptors < 2 * settings.limits.requests + 64 {
-            logger.fewDescriptors(descriptors, requests: settings.limits.requests)
-        }
+        try raiseDescriptorLimit()
+        let budget = try DescriptorBudget(settings)
+        if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
         Rehearsal.run(logger)
         let server = try Server(settings, Routes(settings), logger)
         try server.run()

@@ -27,6 +27,7 @@ final class Upstreams {
         configuration.userAgent = "sluice/\(sluiceVersion)"
         configuration.acknowledgementTimeout = settings.timeouts.connect
         configuration.sendTimeout = settings.timeouts.send
+        configuration.idleConnectionsMax = try DescriptorBudget(settings).idlePerWorker
         configuration.keptHeaders = UpstreamHead.headerNames
         configuration.caFile = settings.authoritiesFile
         let session = try Session(on: loop, configuration)
