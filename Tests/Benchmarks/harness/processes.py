@@ -133,12 +133,9 @@ def nginx_user():
 
 
 def cpu_nanoseconds(pids):
-    """The time on a CPU of all threads of these processes."""
-    total = 0
-    for pid in pids:
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-    return total
+    """The time on a CPU of all threads of these processes, also of those that have ended: Linux's clock of a process has a number
+    made of its id, as clock_getcpuclockid(3) returns it."""
+    return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in pids)
 
 
 def memory_bytes(pids):
