@@ -118,6 +118,14 @@ def certificate(directory, name):
     return path
 
 
+def authorities(certificate):
+    """The system's authorities and this one in a file: whoever checks certificates holds as much as towards an API on the net."""
+    system = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+    path = pathlib.Path(certificate).with_suffix(".authorities")
+    path.write_bytes(b"".join(file.read_bytes() for file in (system, pathlib.Path(certificate)) if file.exists()))
+    return path
+
+
 def nginx_modules(names):
     """The `load_module` lines of dynamic modules, where this nginx was built to look for them."""
     build = subprocess.run(["nginx", "-V"], capture_output=True, text=True, check=True).stderr
