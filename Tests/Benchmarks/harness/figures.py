@@ -22,6 +22,8 @@ class Effort:
         self.many_rounds = 1 if quick else 3
         self.hedged_rounds = 1 if quick else 3
         self.restarts = 5 if quick else 20
+        self.cold_starts = 5 if quick else 15
+        self.handshake_rounds = 5 if quick else 15
         self.many_events = 8 if quick else 12
 
 
@@ -83,13 +85,14 @@ def beside_row(name, runs):
     return Row(name, "–", f"{spent:.1f} µs")
 
 
+def event_load(effort):
+    return {"callers": 100, "events": 50, "interval": 20, "streams_each": effort.streams_each}
+
+
 def streamed_events(generator, stage, effort):
-    runs = interleaved(
-        generator, stage.peers_and_earlier, effort.rounds, "stream", callers=100, events=50, interval=20,
-        streams_each=effort.streams_each,
-    )
+    runs = interleaved(generator, stage.peers_and_earlier, effort.rounds, "stream", **event_load(effort))
     return [
-        *cost_rows("CPU per streamed event, median (least)", runs, 1.1),
+        *cost_rows("CPU per streamed event, median (least)", runs, 0.9),
         beside_row("  the nginx in front of Sluice, besides", runs),
         delay_row("delay of an event, 100 streams", "later_event", runs),
     ]
@@ -98,7 +101,7 @@ def streamed_events(generator, stage, effort):
 def requests(generator, stage, effort):
     runs = interleaved(generator, stage.peers_and_earlier, effort.request_rounds, "requests", **REQUEST_LOAD)
     return [
-        *cost_rows("CPU per request, median (least)", runs, 2.6),
+        *cost_rows("CPU per request, median (least)", runs, 1.6),
         beside_row("  the nginx in front of Sluice, besides", runs),
     ]
 
@@ -185,14 +188,38 @@ def many_row(runs, count):
 
 
 def open_streams(generator, stage, effort):
-    """Memory of 4,000 open and silent streams."""
-    each = {peer.name: memory_of_streams(generator, peer, 4000) for peer in stage.peers}
-    cells = [f"{sizes['rss']:.1f} KiB" for sizes in each.values()]
-    private = [f"{sizes['private']:.1f} KiB" for sizes in each.values()]
+    """Memory of processes that did nothing yet, and of 4,000 open and silent streams."""
+    at_rest = {peer.name: peer.memory() for peer in stage.peers_and_earlier}
     return [
-        Row("memory per open stream (RSS)", *cells, "", "≤ 32 KiB", each["sluice"]["rss"] <= 32),
-        Row("  of it private", *private),
+        *memory_rows("memory at rest (RSS)", at_rest, 14, "MiB"),
+        *stream_memory_rows(generator, stage, stage.peers_and_earlier, "memory per open stream (RSS)", 18),
     ]
+
+
+def stream_memory_rows(generator, stage, peers, title, goal):
+    sizes = {}
+    for peer in peers:
+        stage.restart_upstream()
+        sizes[peer.name] = memory_of_streams(generator, peer, 4000)
+    return memory_rows(title, sizes, goal, "KiB")
+
+
+def memory_rows(title, sizes, goal, unit):
+    """Sizes in bytes, by their peers: resident, beside the goal, and what of it is private."""
+    def cells(kind):
+        return {peer: of_peer[kind] / {"KiB": KIB, "MiB": KIB * KIB}[unit] for peer, of_peer in sizes.items()}
+
+    def texts(of_peers):
+        return [f"{of_peers[peer]:.1f} {unit}" for peer in ("proxy_pass", "sluice")]
+
+    rss, private = cells("rss"), cells("private")
+    rows = [
+        Row(title, *texts(rss), "", f"≤ {goal} {unit}", rss["sluice"] <= goal),
+        Row("  of it private", *texts(private)),
+    ]
+    if "earlier" in sizes:
+        rows.append(Row("  SLUICE_EARLIER, of it private", "", f"{rss['earlier']:.1f}, {private['earlier']:.1f} {unit}"))
+    return rows
 
 
 def memory_of_streams(generator, peer, count):
@@ -201,9 +228,9 @@ def memory_of_streams(generator, peer, count):
     with generator.holding(peer, callers=count, events=2, interval=600_000, spread=4000):
         time.sleep(1)
         after = peer.memory()
-    each = {name: (after[name] - before[name]) / count / KIB for name in before}
+    each = {name: (after[name] - before[name]) / count for name in before}
     megabytes = [f"{sizes['rss'] / KIB / KIB:.1f}" for sizes in (before, after)]
-    progress(f"open, {peer.name}: {' → '.join(megabytes)} MiB, {each['rss']:.1f} KiB each")
+    progress(f"open, {peer.name}: {' → '.join(megabytes)} MiB, {each['rss'] / KIB:.1f} KiB each")
     return each
 
 

@@ -31,6 +31,20 @@ class Peer:
         return processes.memory_bytes(self.counted)
 
 
+class ProxyPass(Peer):
+    """An nginx in front of the upstream."""
+
+    def __init__(self, front):
+        super().__init__("proxy_pass", front.url_address, front.workers)
+        self.process = front
+
+    def restart(self):
+        """Starts it anew: no connection to the upstream is kept, no session."""
+        self.process.stop()
+        self.process.start()
+        self.counted = self.process.workers
+
+
 class Gateway(Peer):
     """A Sluice behind an nginx of its own."""
 
@@ -45,6 +59,14 @@ class Gateway(Peer):
         self.counted = [self.process.pid]
 
 
+def tls_settings(authorities, port):
+    return f"""
+        authorities_file = "{authorities}"
+        [upstreams.tls]
+        url = "https://127.0.0.1:{port}/v1"
+    """
+
+
 class Stage(contextlib.ExitStack):
     """Starts everything in a temporary directory, ends everything with the `with` block."""
 
@@ -53,6 +75,7 @@ class Stage(contextlib.ExitStack):
         self.sluice = sluice
         self.earlier = earlier
         self.workers = workers
+        self._peers_over = {}
 
     def __enter__(self):
         super().__enter__()
@@ -60,14 +83,18 @@ class Stage(contextlib.ExitStack):
             self.directory = self.enter_context(tempfile.TemporaryDirectory(prefix="sluice-benchmarks-"))
             self.upstream_port = self._start_upstream()
             url = f"http://127.0.0.1:{self.upstream_port}/v1"
-            self.peers = [self.proxy_pass("proxy", self.upstream_port), self._gateway("sluice", self.sluice, "--upstream", url)]
-            self.peers_and_earlier = list(self.peers)
-            if self.earlier:
-                self.peers_and_earlier.append(self._gateway("earlier", self.earlier, "--upstream", url))
+            gateways = [self._gateway(name, executable, "--upstream", url) for name, executable in self._executables]
+            self.peers_and_earlier = [self.proxy_pass("proxy", self.upstream_port), *gateways]
+            self.peers = self.peers_and_earlier[:2]
         except BaseException:
             self.close()
             raise
         return self
+
+    @property
+    def _executables(self):
+        """By the names of their peers."""
+        return [("sluice", self.sluice), *([("earlier", self.earlier)] if self.earlier else [])]
 
     def _keep(self, process):
         self.callback(process.stop)
@@ -76,39 +103,59 @@ class Stage(contextlib.ExitStack):
     def _start_upstream(self):
         """One nginx with a port for each kind of upstream."""
         port, self.steady_port, self.stalling_port, self.tls_port = (processes.free_port() for _ in range(4))
+        self.tls_http1_port, self.closing_port = (processes.free_port() for _ in range(2))
         self.certificate = processes.certificate(self.directory, "upstream")
+        self.authorities = processes.authorities(self.certificate)
         modules = processes.nginx_modules(["ndk_http_module", "ngx_http_lua_module"])
         text = configuration(
             "upstream.conf", modules=modules, user=processes.nginx_user(), directory=self.directory, harness=HARNESS, port=port,
             steady_port=self.steady_port, stalling_port=self.stalling_port, tls_port=self.tls_port,
+            tls_http1_port=self.tls_http1_port, closing_port=self.closing_port,
         )
-        self._keep(processes.Nginx("upstream", text, self.directory, port))
+        self._upstream = self._keep(processes.Nginx("upstream", text, self.directory, port))
         return port
 
-    def _front(self, name, target, location):
+    def restart_upstream(self):
+        """Ends all its streams. Over TLS and HTTP/1.1 it does not notice that somebody left, and the silent ones would stay."""
+        self._upstream.stop()
+        self._upstream.start()
+
+    def _front(self, name, target, location, scheme=""):
         port = processes.free_port()
         text = configuration(
             "front.conf", location=(HARNESS / location).read_text(), name=name, target=target, workers=self.workers,
-            user=processes.nginx_user(), directory=self.directory, port=port,
+            user=processes.nginx_user(), directory=self.directory, port=port, scheme=scheme,
         )
         return self._keep(processes.Nginx(name, text, self.directory, port, self.workers))
 
-    def proxy_pass(self, name, port):
+    def proxy_pass(self, name, port, scheme="http"):
         """An nginx in front of the upstream's port, for as long as the stage lasts."""
-        front = self._front(name, f"127.0.0.1:{port}", "proxy_pass.conf")
-        return Peer("proxy_pass", front.url_address, front.workers)
+        return ProxyPass(self._front(name, f"127.0.0.1:{port}", "proxy_pass.conf", scheme))
 
-    def _gateway(self, name, executable, *options):
+    def _gateway(self, name, executable, *options, peer=None):
         path = f"{self.directory}/{name}.sock"
         command = [executable, "serve", "--listen", f"unix:{path}", "--workers", str(self.workers), *options]
         process = self._keep(processes.Process(command, path, f"{self.directory}/{name}.log"))
-        return Gateway(name, self._front(f"{name}-front", f"unix:{path}", "fastcgi_pass.conf"), process)
+        return Gateway(peer or name, self._front(f"{name}-front", f"unix:{path}", "fastcgi_pass.conf"), process)
 
     def gateway(self, name, settings):
         """A Sluice with these settings, for as long as the stage lasts."""
+        return self._gateway(name, self.sluice, *self._settings(name, settings))
+
+    def _settings(self, name, settings):
         path = pathlib.Path(self.directory, f"{name}.toml")
         path.write_text(settings)
-        return self._gateway(name, self.sluice, "--config", str(path))
+        return "--config", str(path)
+
+    def peers_over_tls(self, port, nginx_port):
+        """The peers with TLS to the upstream, for as long as the stage lasts; nginx goes to a port of its own."""
+        if port not in self._peers_over:
+            settings = self._settings(f"tls-{port}", tls_settings(self.authorities, port))
+            gateways = [
+                self._gateway(f"{name}-{port}", executable, *settings, peer=name) for name, executable in self._executables
+            ]
+            self._peers_over[port] = [self.proxy_pass(f"proxy-{port}", nginx_port, "https"), *gateways]
+        return self._peers_over[port]
 
     def show_logs(self):
         for log in sorted(pathlib.Path(self.directory).glob("*.log")):
@@ -124,5 +171,6 @@ class Stage(contextlib.ExitStack):
         return {int(number): int(moment) for number, moment in self._report("closed")}
 
     def counts(self):
-        """What the upstreams have counted since their start: `requests`, `stalls` among them, and `trials` of connections."""
+        """What the upstreams have counted since their start: `requests`, `http2` and `stalls` among them; `trials` of
+        connections; `handshakes` of the port that closes, and `resumed` among them."""
         return collections.Counter({name: int(count) for name, count in self._report("counts")})

@@ -42,6 +42,12 @@ local upstream = {}
 
 function upstream.count(name) counts:incr(name, 1, 0) end
 
+-- Where each connection has one request.
+function upstream.count_handshake()
+    upstream.count("handshakes")
+    if ngx.var.ssl_session_reused == "r" then upstream.count("resumed") end
+end
+
 -- POST /v1/chat/completions. `thinking` gives, by a stream's number, how many milliseconds longer than ordered it takes.
 local function complete(thinking)
     local number
@@ -56,6 +62,7 @@ local function complete(thinking)
     if not number then return ngx.exit(400) end
     closed:set(number, OPEN)
     upstream.count("requests")
+    if ngx.req.http_version() == 2 then upstream.count("http2") end
     stream(tonumber(number), tonumber(events), tonumber(interval), delay + thinking(tonumber(number)))
 end
 
@@ -80,7 +87,7 @@ function upstream.think(stalls)
     end)
 end
 
--- GET /counts: a line `NAME COUNT` for each of `requests`, `stalls` and `trials` that there was.
+-- GET /counts: a line `NAME COUNT` for each of what is counted here, if there was any.
 function upstream.report_counts()
     for _, name in ipairs(counts:get_keys(0)) do ngx.say(name, " ", counts:get(name)) end
 end
