@@ -10,8 +10,8 @@ package struct HTTPRequest: Sendable {
     /// Absolute, `http` or `https`, already percent-encoded; or `unix:PATH[:TARGET]` for a server on a local socket. User information
     /// in it becomes basic authorization.
     package var url: String
-    /// Sent in this order. `Host`, `User-Agent`, `Content-Length` and `Accept` are added unless given, and
-    /// `Accept-Encoding: identity`.
+    /// Sent in this order. `User-Agent` and `Accept` are added unless given. Of the connection and the body's length the client alone
+    /// speaks, and it asks for no coding: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and their kin are refused.
     package var headers: [(name: String, value: String)]
     /// Sent with `POST` only.
     package var body: [UInt8]
@@ -51,6 +51,9 @@ extension HTTPRequest {
             guard !header.name.isEmpty, header.name.allBytes(\.isTokenByte) else {
                 throw .invalidRequest(reason: "a header's name is no token")
             }
+            guard !header.name.isClientsOwn else {
+                throw .invalidRequest(reason: "the header \(header.name) is the client's own")
+            }
             guard header.value.allBytes(\.isFieldByte) else {
                 throw .invalidRequest(reason: "the value of header \(header.name) holds a control character")
             }
@@ -64,6 +67,21 @@ extension String {
         let bytes = utf8Span.span
         for index in bytes.indices where !isAllowed(bytes[index]) { return false }
         return true
+    }
+
+    /// Whether it is the name of a field about the connection, the body's length or its coding (RFC 9110 §7.2, §7.6.1, §8.6).
+    fileprivate var isClientsOwn: Bool {
+        switch utf8.count {
+        case 2: isFieldName("te")
+        case 4: isFieldName("host")
+        case 7: isFieldName("upgrade") || isFieldName("trailer")
+        case 10: isFieldName("connection") || isFieldName("keep-alive")
+        case 14: isFieldName("content-length")
+        case 15: isFieldName("accept-encoding")
+        case 16: isFieldName("proxy-connection")
+        case 17: isFieldName("transfer-encoding")
+        default: false
+        }
     }
 
     /// Whether it is that field name (RFC 9110 §5.1), which is in lower case; as bytes, in a few instructions.

@@ -54,13 +54,15 @@ package final class Transfer {
     /// How often a server said that it has not looked at the request.
     private var refusals = 0
     private let start: Instant
+    /// When it began to wait for a connection: at the start, or anew for another attempt.
+    private var attemptStart: Instant
     /// For name, connection and TLS together.
     let connectTimeout: Duration
     private let totalTimeout: Duration
     private var timer: Timer?
     /// Whether it was given a connection, TLS included.
     private var isConnected = false
-    /// Told of its end where nobody reads it: how it failed, or whether its connection is kept.
+    /// Told of its end where nobody reads it, and its body is dropped: how it failed, or whether its connection is kept.
     var onEnd: ((Transfer, Result<Bool, HTTPError>) -> Void)?
 
     init(
@@ -72,6 +74,7 @@ package final class Transfer {
         self.pool = pool
         method = request.method
         start = .current
+        attemptStart = start
         connectTimeout = request.connectTimeout
         totalTimeout = request.totalTimeout
         self.request = consume request
@@ -213,6 +216,8 @@ package final class Transfer {
             fail(.timedOut(.total, after: totalTimeout))
         } else if isConnected {
             timer?.set(at: total)
+        } else if session.loop.now < attemptStart + connectTimeout {
+            timer?.set(at: min(attemptStart + connectTimeout, total))
         } else {
             fail(.timedOut(.connect, after: connectTimeout))
         }
@@ -232,20 +237,23 @@ extension Transfer {
     func dropRequest() { request = nil }
 
     func receive(_ head: consuming ResponseHead) {
-        isBodyKept = head.hasReadableBody
+        isBodyKept = head.hasReadableBody && onEnd == nil
         self.head = consume head
         isHeadComplete = true
         wakeup.wake()
     }
 
     /// Bytes of the body, at least one. Wakes the reader for the first only: the others of this turn it finds when it looks.
-    func receive(_ bytes: UnsafeRawBufferPointer) {
+    ///
+    /// - Returns: whether they are kept until the reader takes them, and not dropped.
+    @discardableResult func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytesReceived += bytes.count
-        guard isBodyKept else { return }
+        guard isBodyKept else { return false }
         let wasEmpty = unread.isEmpty
         if unread.capacity == 0 { unread = session.spareBuffers.take() }
         unsafe unread.append(contentsOf: bytes)
         if wasEmpty { wakeup.wake() }
+        return true
     }
 
     /// Whether its connection has to wait until the reader has taken something: asked once after each read.
@@ -273,8 +281,12 @@ extension Transfer {
         tryAgain()
     }
 
+    /// A new attempt has a new connection's time.
     private func tryAgain() {
         place = .none
+        isConnected = false
+        attemptStart = session.loop.now
+        timer?.set(at: min(attemptStart + connectTimeout, start + totalTimeout))
         pool.begin(self)
     }
 }

@@ -45,6 +45,7 @@ package final class WarmConnections {
     private var requests: [HTTPRequest]
     private var timer: Timer?
     private var trials: [Transfer] = []
+    private var isBeginning = false
     /// What went wrong with the trials that run.
     private var trouble: Trouble?
     private var pause: Pause
@@ -126,20 +127,25 @@ package final class WarmConnections {
 
     // MARK: Opening
 
+    /// Some may end before this returns; all of them are looked at together.
     private func begin(_ number: Int) {
         trouble = nil
         wasVersionKnown = pool.version != nil
-        for _ in 0..<number {
-            do throws(HTTPError) {
-                let trial = try session.prepare(requests[0], waking: Wakeup(on: session.loop))
-                trial.onEnd = { [unowned self] in ended($0, $1) }
-                trials.append(trial)
-                pool.beginTrial(trial)
-            } catch {
-                trouble = .failed(error)
-            }
+        do throws(HTTPError) {
+            for _ in 0..<number { trials.append(try makeTrial()) }
+        } catch {
+            trouble = .failed(error)
         }
-        if trials.isEmpty, trouble != nil { settle() }
+        isBeginning = true
+        for trial in trials { pool.beginTrial(trial) }
+        isBeginning = false
+        if trials.isEmpty { settle() }
+    }
+
+    private func makeTrial() throws(HTTPError) -> Transfer {
+        let trial = try session.prepare(requests[0], waking: Wakeup(on: session.loop))
+        trial.onEnd = { [unowned self] in ended($0, $1) }
+        return trial
     }
 
     private func ended(_ trial: Transfer, _ result: Result<Bool, HTTPError>) {
@@ -153,10 +159,11 @@ package final class WarmConnections {
         case .failure(.cancelled): return
         case .failure(let error): trouble = .failed(error)
         }
-        if trials.isEmpty { settle() }
+        if trials.isEmpty, !isBeginning { settle() }
     }
 
     private func settle() {
+        guard !session.isClosed else { return }
         setRefresh()
         let again = wasVersionKnown || trouble != nil ? pause.next() : .zero
         timer?.set(at: .current + again)

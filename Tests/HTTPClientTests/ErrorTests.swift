@@ -100,6 +100,30 @@ import Testing
         }
     }
 
+    @Test func `a second attempt has a connection's time, and no more`() async throws {
+        // The kernel lets one connection wait for an accept, and leaves the handshakes of others without an answer.
+        let (listener, port) = try listen(backlog: 0)
+        defer { close(listener) }
+        let server = Task.detached {
+            let first = accept(listener, nil, nil)
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            _ = unsafe recv(first, &buffer, buffer.count, 0)
+            let answer = Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8)
+            _ = unsafe send(first, answer, answer.count, Int32(MSG_NOSIGNAL))
+            _ = unsafe recv(first, &buffer, buffer.count, 0)
+            let waiting = (0..<4).map { _ in beginConnecting(to: port) }
+            close(first)
+            return waiting
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let request = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(200), total: .seconds(600))
+            #expect(try await session.fetch(request).body == "ok")
+            #expect(await session.failure(of: request).error == .timedOut(.connect, after: .milliseconds(200)))
+        }
+        for descriptor in await server.value { close(descriptor) }
+    }
+
     /// Its descriptor's number is the next caller's.
     @Test func `a connection that was never made leaves nothing behind for the next caller`() async throws {
         let (listener, port) = try listen(backlog: 0)

@@ -174,6 +174,20 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     }
 
     @Test(arguments: [
+        "Host", "content-length", "Transfer-Encoding", "Connection", "keep-alive", "TE", "Trailer", "Upgrade", "Proxy-Connection",
+        "Accept-Encoding",
+    ])
+    func `a header that the client alone may send is refused by name`(name: String) async throws {
+        let server = try ScriptServer(answer: ok)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let error = await session.failure(of: .post(server.url, "{}", headers: [(name, "1")])).error
+            #expect(error == .invalidRequest(reason: "the header \(name) is the client's own"))
+        }
+        #expect(server.connections == 0)
+    }
+
+    @Test(arguments: [
         "", "127.0.0.1", "ftp://127.0.0.1/", "file:///etc/passwd", "HTTP://127.0.0.1/", "http://a b/", "http://a/\r\nX: 1",
         "http://a/\0", "http://user:secret@[", "http://127.0.0.1:99999/",
     ])

@@ -319,6 +319,40 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         }
     }
 
+    @Test func `an answer to the opening request may be large`() async throws {
+        let body = String(repeating: "x", count: 300_000)
+        let server = try answeringServer("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let (_, pool) = try session.place(of: server.url, .standard)
+            let wakeup = Wakeup(on: worker.loop)
+            let trial = try session.prepare(.get(server.url), waking: wakeup)
+            var kept: Bool?
+            trial.onEnd = { _, result in
+                if case .success(let isKept) = result { kept = isKept } else { kept = false }
+                wakeup.wake()
+            }
+            pool.beginTrial(trial)
+            while kept == nil { await wakeup.wait() }
+            #expect(kept == true)
+            #expect(!trial.hasBytes)
+        }
+    }
+
+    @Test func `connections that cannot even begin are one failure, however many there are to be`() async throws {
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let observed = try Warmth(session, "unix:/nonexistent/socket", count: 8, .often)
+            for longest in pausesMax {
+                guard case .failed(.unreachable, let again) = await observed.next() else {
+                    Issue.record("it did not fail")
+                    return
+                }
+                #expect(again <= longest)
+            }
+        }
+    }
+
     @Test func `closing the session closes the connections, and no more are opened`() async throws {
         let server = try answeringServer()
         try await LoopActor.run { worker in
