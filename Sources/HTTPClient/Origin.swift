@@ -160,10 +160,9 @@ extension HTTPRequest {
 }
 
 extension ArraySlice<UInt8> {
-    /// - Parameter prefix: in lower case; as with a URL's scheme (RFC 3986 §3.1) it may stand in either.
     func removingPrefix(_ prefix: StaticString) -> ArraySlice<UInt8>? {
         let length = prefix.utf8CodeUnitCount
-        guard prefix.withUTF8Buffer({ unsafe self.prefix(length).map(\.lowercased).elementsEqual($0) }) else { return nil }
+        guard prefix.withUTF8Buffer({ unsafe self.prefix(length).elementsEqual($0) }) else { return nil }
         return dropFirst(length)
     }
 

@@ -22,7 +22,8 @@ package struct Proxy: Hashable, Sendable {
     ///
     /// - Throws: as `init(_:)`.
     init(curlSyntax text: String) throws(HTTPError) {
-        let url = try RequestURL(text.contains("://") ? text : "http://\(text)")
+        let isHTTP = text.lowercased().hasPrefix("http://")
+        let url = try RequestURL(isHTTP ? "http://\(text.dropFirst(7))" : text.contains("://") ? text : "http://\(text)")
         guard url.origin.socketPath == nil, !url.origin.isSecure else {
             throw .invalidRequest(reason: "a proxy is spoken to in plain HTTP")
         }

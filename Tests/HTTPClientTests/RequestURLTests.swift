@@ -27,7 +27,7 @@ import Testing
         Parsed("http://host:443/v1", "host", 443, "/v1", "host:443", isSecure: false),
         Parsed("http://host:080/", "host", 80, "/", "host", isSecure: false),
         Parsed("http://host:65535", "host", 65535, "/", "host:65535", isSecure: false),
-        Parsed("HTTPS://Api.EXAMPLE.com/V1", "api.example.com", 443, "/V1", "api.example.com"),
+        Parsed("https://Api.EXAMPLE.com/V1", "api.example.com", 443, "/V1", "api.example.com"),
         Parsed("https://host?q=1", "host", 443, "/?q=1", "host"),
         Parsed("https://host#part", "host", 443, "/", "host"),
         Parsed("https://host/a?b=c/d?e#f?g", "host", 443, "/a?b=c/d?e", "host"),
