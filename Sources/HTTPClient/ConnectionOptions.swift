@@ -15,6 +15,8 @@ package final class ConnectionOptions: Sendable {
     package let certificate: String?
     /// Its key, a PEM file.
     package let certificateKey: String?
+    /// What is asked for the way there.
+    package let proxy: ProxyChoice
     /// How long the addresses of a name are used before it is looked up again.
     package let nameLifetime: Duration
     /// How many streams of HTTP/2 share a connection, unless the server allows fewer.
@@ -23,20 +25,31 @@ package final class ConnectionOptions: Sendable {
     /// The defaults below.
     package static let standard = ConnectionOptions()
 
-    /// Nothing is checked here: a file that cannot be used fails the connections.
+    /// Nothing is checked here: a file that cannot be used fails the connections, or `loadTLS` before there are any.
     package init(
         version: Version = .auto, certificate: String? = nil, certificateKey: String? = nil,
-        nameLifetime: Duration = .seconds(60), streamsMax: Int = 100
+        proxy: ProxyChoice = .environment, nameLifetime: Duration = .seconds(60), streamsMax: Int = 100
     ) {
         self.version = version
         self.certificate = certificate
         self.certificateKey = certificateKey
+        self.proxy = proxy
         self.nameLifetime = nameLifetime
         self.streamsMax = streamsMax
     }
 }
 
 extension ConnectionOptions {
+    /// Reads the files that connections with TLS need, once for the process, so that no connection has to.
+    ///
+    /// - Parameter authoritiesFile: as `Session.Configuration.caFile`.
+    /// - Throws: `HTTPError.tls` with the name of a file that cannot be used, and why.
+    package func loadTLS(authoritiesFile: String?) throws(HTTPError) {
+        let identity = TLSIdentity(
+            authoritiesFile: authoritiesFile, certificate: certificate, certificateKey: certificateKey)
+        _ = try TLSContext.shared(identity)
+    }
+
     /// What is offered to a server with TLS (RFC 7301).
     var protocols: [ALPN] {
         switch version {

@@ -30,7 +30,13 @@ struct Origin: Hashable, Sendable {
     /// Host and port, always both, as `CONNECT` has them (RFC 9110 §9.3.6).
     var hostAndPort: String { "\(bracketedHost):\(port)" }
 
-    private var bracketedHost: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host }
+    /// The zone of an address means something on this machine alone (RFC 6874 §4).
+    var hostWithoutZone: String {
+        guard let zone = host.utf8.firstIndex(of: UInt8(ascii: "%")) else { return host }
+        return String(host[..<zone])
+    }
+
+    private var bracketedHost: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(hostWithoutZone)]" : host }
 
     static func defaultPort(_ isSecure: Bool) -> UInt16 { isSecure ? 443 : 80 }
 }
@@ -45,11 +51,16 @@ struct RequestURL {
     /// Whether it names its port.
     let hasPort: Bool
 
+    /// More than any server takes.
+    static let bytesMax = 64 << 10
+    /// Of a name (RFC 1035 §2.3.4).
+    private static let hostBytesMax = 255
+
     /// - Throws: `HTTPError.invalidRequest`. The reason never quotes the URL.
     init(_ text: String) throws(HTTPError) {
         let bytes = Array(text.utf8)
-        guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw .invalidRequest(reason: "the URL holds a byte that must be percent-encoded")
+        guard bytes.count <= Self.bytesMax, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw .invalidRequest(reason: "the URL is too long, or holds a byte that must be percent-encoded")
         }
         if let rest = bytes[...].removingPrefix("unix:") {
             self = try RequestURL(socket: rest)
@@ -76,7 +87,7 @@ struct RequestURL {
         let authority = rest.prefix { !"/?#".utf8.contains($0) }
         var place = authority
         if let at = authority.lastIndex(of: UInt8(ascii: "@")) {
-            authorization = "Basic " + authority[..<at].percentDecoded.base64
+            authorization = Self.basicAuthorization(authority[..<at])
             place = authority[(at + 1)...]
         } else {
             authorization = nil
@@ -86,6 +97,13 @@ struct RequestURL {
         let number = try port.map { text throws(HTTPError) in try Self.port(text) } ?? Origin.defaultPort(isSecure)
         origin = Origin(isSecure: isSecure, host: host, port: number, socketPath: nil)
         target = Self.target(rest.dropFirst(authority.count))
+    }
+
+    /// A user name without a password has an empty one (RFC 7617 §2).
+    private static func basicAuthorization(_ userInformation: ArraySlice<UInt8>) -> String? {
+        guard !userInformation.isEmpty else { return nil }
+        let hasPassword = userInformation.contains(UInt8(ascii: ":"))
+        return "Basic " + (userInformation.percentDecoded + (hasPassword ? [] : [UInt8(ascii: ":")])).base64
     }
 
     /// The host in lower case and without brackets, and the port's digits (RFC 3986 §3.2).
@@ -98,14 +116,30 @@ struct RequestURL {
             rest = rest.dropFirst(2)
         }
         let isPort = rest.first == UInt8(ascii: ":")
-        guard !host.isEmpty, isPort || rest.isEmpty, host.allSatisfy({ isBracketed ? $0.isInAddress : $0.isInName }) else {
+        guard isPort || rest.isEmpty, let known = isBracketed ? address(host) : name(host) else {
             throw .invalidRequest(reason: "the URL cannot be parsed")
         }
-        return (String(decoding: host.map(\.lowercased), as: UTF8.self), isPort ? rest.dropFirst() : nil)
+        return (known, isPort ? rest.dropFirst() : nil)
+    }
+
+    private static func name(_ text: ArraySlice<UInt8>) -> String? {
+        guard (1...hostBytesMax).contains(text.count), text.allSatisfy(\.isInName) else { return nil }
+        return String(decoding: text.map(\.lowercased), as: UTF8.self)
+    }
+
+    /// An IPv6 address, whose zone begins with `%25` (RFC 6874 §2) or, as it is often written, with a bare `%`.
+    private static func address(_ text: ArraySlice<UInt8>) -> String? {
+        let digits = text.prefix { $0 != UInt8(ascii: "%") }
+        let number = String(decoding: digits.map(\.lowercased), as: UTF8.self)
+        guard digits.contains(UInt8(ascii: ":")), SocketAddress(numeric: number, port: 0) != nil else { return nil }
+        guard digits.count < text.count else { return number }
+        let zone = text[digits.endIndex...].removingPrefix("%25") ?? text[digits.endIndex...].dropFirst()
+        guard (1...hostBytesMax).contains(zone.count), zone.allSatisfy(\.isInName) else { return nil }
+        return "\(number)%\(String(decoding: zone, as: UTF8.self))"
     }
 
     private static func port(_ digits: ArraySlice<UInt8>) throws(HTTPError) -> UInt16 {
-        guard let port = UInt16(String(decoding: digits, as: UTF8.self)), port > 0, digits.first != UInt8(ascii: "+") else {
+        guard digits.first != UInt8(ascii: "+"), let port = UInt16(String(decoding: digits, as: UTF8.self)), port > 0 else {
             throw .invalidRequest(reason: "the URL's port is no number from 1 to 65535")
         }
         return port
@@ -116,6 +150,13 @@ struct RequestURL {
         let target = String(decoding: text.prefix { $0 != UInt8(ascii: "#") }, as: UTF8.self)
         return text.first == UInt8(ascii: "/") ? target : "/" + target
     }
+}
+
+extension HTTPRequest {
+    /// Whether a request can have this URL.
+    ///
+    /// - Throws: `HTTPError.invalidRequest`. The reason never quotes the URL.
+    package static func validate(url: String) throws(HTTPError) { _ = try RequestURL(url) }
 }
 
 extension ArraySlice<UInt8> {
@@ -176,9 +217,6 @@ extension UInt8 {
         }
     }
 
-    /// Of a name that can be looked up; an underscore is seen in the names of containers.
+    /// Of a name that can be looked up, or of a zone; an underscore is seen in the names of containers.
     fileprivate var isInName: Bool { isAlphanumeric || "-._".utf8.contains(self) }
-
-    /// Of an IPv6 address, perhaps with a zone.
-    fileprivate var isInAddress: Bool { isAlphanumeric || ":.%-_".utf8.contains(self) }
 }

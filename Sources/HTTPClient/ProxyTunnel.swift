@@ -6,9 +6,10 @@ final class ProxyTunnel {
 
     let request = OutputBuffer()
     private var parser = ResponseParser.forConnect()
-    private var status = 0
+    private let hasCredentials: Bool
 
     init(to origin: Origin, through proxy: Proxy) {
+        hasCredentials = proxy.authorization != nil
         request.append(utf8: "CONNECT \(origin.hostAndPort) HTTP/1.1\r\nHost: \(origin.hostAndPort)\r\n")
         if let authorization = proxy.authorization { request.append(utf8: "Proxy-Authorization: \(authorization)\r\n") }
         request.append("\r\n")
@@ -22,8 +23,8 @@ final class ProxyTunnel {
             switch parser.next(in: input, from: &cursor, keeping: []) {
             case .more: return .wantsMore
             case .head:
-                status = parser.takeHead().status
-                guard (200...299).contains(status) else { return .failed(Self.refusal(status)) }
+                let status = parser.takeHead().status
+                guard (200...299).contains(status) else { return .failed(.unreachable(reason: refusal(status))) }
             case .body: return .failed(.unreachable(reason: "the proxy sent more than an answer"))
             case .end:
                 guard cursor == input.count else { return .failed(.unreachable(reason: "the proxy sent more than an answer")) }
@@ -33,9 +34,12 @@ final class ProxyTunnel {
         }
     }
 
-    private static func refusal(_ status: Int) -> HTTPError {
-        status == 407
-            ? .unreachable(reason: "the proxy wants a user name and password (407)")
-            : .unreachable(reason: "the proxy refused with status \(status)")
+    /// Wrong credentials are 407 (RFC 9110 §15.5.8), but 401 with tinyproxy.
+    private func refusal(_ status: Int) -> String {
+        switch status {
+        case 401 where hasCredentials, 407 where hasCredentials: "the proxy refused the user name and password (\(status))"
+        case 407: "the proxy wants a user name and password (407)"
+        default: "the proxy refused with status \(status)"
+        }
     }
 }

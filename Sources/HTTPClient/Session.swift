@@ -37,7 +37,6 @@ package final class Session {
     package let loop: EventLoop
     let configuration: Configuration
     private let context: SessionContext
-    private let proxies = ProxySettings.environment
     /// Buffers between two bursts of bytes, so that a silent transfer owns none.
     var spareBuffers = SpareBuffers()
     private var transfers: [Transfer] = []
@@ -105,15 +104,20 @@ extension Session {
         if let lastPlace, lastPlace.options === options, lastPlace.text == text { return (lastPlace.url, lastPlace.pool) }
         let url = try RequestURL(text)
         let key = Pool.Key(origin: url.origin, options: ObjectIdentifier(options))
-        let pool = if let known = pools[key] { known } else { Pool(url.origin, options, try route(to: url.origin), in: context) }
+        let pool =
+            if let known = pools[key] { known } else {
+                Pool(url.origin, options, try route(to: url.origin, options), in: context)
+            }
         pools[key] = pool
         lastPlace = (text, options, url, pool)
         return (url, pool)
     }
 
-    private func route(to origin: Origin) throws(HTTPError) -> Route {
+    private func route(to origin: Origin, _ options: ConnectionOptions) throws(HTTPError) -> Route {
         if let localTarget { return Route(target: localTarget, proxy: nil) }
-        guard let proxy = try proxies.proxy(for: origin) else { return Route(target: origin.dialTarget, proxy: nil) }
+        guard let proxy = try options.proxy.proxy(for: origin, in: .current) else {
+            return Route(target: origin.dialTarget, proxy: nil)
+        }
         return Route(target: .host(proxy.host, port: proxy.port), proxy: proxy)
     }
 

@@ -155,6 +155,8 @@ struct UpstreamSettings: Equatable, Sendable {
     /// PEM files of the client's certificate and of its key, for an upstream that asks who calls: both or neither.
     var certificate: String?
     var certificateKey: String?
+    /// Who is asked for the way to it.
+    var proxy = ProxyChoice.environment
     /// Connections that each worker keeps open, though there is no request for them.
     var warmCount = 0
     /// Requests that it is asked at a time, by all workers; nil for no limit.

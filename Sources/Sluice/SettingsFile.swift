@@ -18,8 +18,8 @@ enum SettingsKeys {
     static let timeouts = ["request", "connect", "send", "first_token", "idle", "total", "client_write", "drain"]
     static let upstream = [
         "kind", "url", "key", "key_file", "headers", "api_version", "parameters", "usage", "obfuscation", "http",
-        "streams_per_connection", "certificate", "certificate_key", "warm", "concurrent", "queue", "queue_wait", "rest_after",
-        "rest_share", "rest_for", "rest_max",
+        "streams_per_connection", "certificate", "certificate_key", "proxy", "warm", "concurrent", "queue", "queue_wait",
+        "rest_after", "rest_share", "rest_for", "rest_max",
     ]
     static let parameters = ["add", "pass"]
     static let model = [

@@ -4,6 +4,7 @@ import Choosing
 import EventLoop
 import FastCGI
 import Glibc
+import HTTPClient
 import Logging
 
 /// All that is wrong with the settings, so that one run tells all.
@@ -43,6 +44,7 @@ struct SettingsSources {
         takeListenAddress(&settings, reader, problems)
         takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
+        for problem in settings.proxyProblems(ProxyEnvironment(variable)) { problems.add(problem) }
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
         return (settings, document == nil ? nil : file)
     }

@@ -94,6 +94,7 @@ extension UpstreamSettings {
         if sharesConnections { text.append("streams_per_connection", raw: "\(streamsMax)") }
         if let certificate { text.append("certificate", certificate) }
         if let certificateKey { text.append("certificate_key", certificateKey) }
+        if !isSocket { text.append("proxy", proxy.setting) }
         text.append("warm", raw: "\(warmCount)")
         if let concurrentMax {
             text.append("concurrent", raw: "\(concurrentMax)")
@@ -102,6 +103,16 @@ extension UpstreamSettings {
         }
         text.append(rest)
         return text.lines
+    }
+}
+
+extension ProxyChoice {
+    fileprivate var setting: String {
+        switch self {
+        case .environment: "environment"
+        case .direct: "none"
+        case .proxy(let proxy): proxy.description
+        }
     }
 }
 

@@ -21,6 +21,7 @@ extension UpstreamSettings {
         guard let scheme = ["https://", "http://"].first(where: text.hasPrefix), text.count > scheme.count else { throw .notHTTP }
         guard !text.dropFirst(scheme.count).prefix(while: { $0 != "/" }).contains("@") else { throw .userinfo }
         guard isPlain(text) else { throw .notPlain }
+        do throws(HTTPError) { try HTTPRequest.validate(url: text) } catch { throw .noPlace }
         return String(withoutEndpoint(text[...]))
     }
 
@@ -76,7 +77,7 @@ extension UpstreamSettings {
 
 /// Why a URL cannot be an API's.
 enum UpstreamURLError: Error, CustomStringConvertible {
-    case notHTTP, userinfo, notPlain, notAbsolute, socketTooLong, pathWithoutSlash
+    case notHTTP, userinfo, notPlain, noPlace, notAbsolute, socketTooLong, pathWithoutSlash
 
     /// A phrase that follows the setting's name.
     var description: String {
@@ -84,6 +85,7 @@ enum UpstreamURLError: Error, CustomStringConvertible {
         case .notHTTP: "must be a URL like \(Settings.defaultBaseURL)"
         case .userinfo: "must not hold a user name or password; a key has a setting of its own"
         case .notPlain: "must be a plain URL without spaces, '?' and '#'"
+        case .noPlace: "must name a host, and as its port, if it has one, a number from 1 to 65535"
         case .notAbsolute: "must name a socket by its absolute path, as unix:/run/vllm.sock"
         case .socketTooLong: "must name a socket by a path of at most \(ListenAddress.pathBytesMax) bytes"
         case .pathWithoutSlash: "must have a path behind the second ':', as unix:/run/vllm.sock:/v1"

@@ -61,9 +61,13 @@ extension SettingsReader {
         take("streams_per_connection", into: &upstream.streamsMax, integer(in: 1...10_000))
         take("certificate", into: &upstream.certificate, readableFile)
         take("certificate_key", into: &upstream.certificateKey, readableFile)
+        take("proxy", into: &upstream.proxy, proxy)
         // What is wrong itself does not tell what else has no meaning.
         guard !upstream.url.isEmpty else { return }
         reportCertificate(upstream)
+        if upstream.isSocket, let node = node("proxy") {
+            problems.add(SettingsProblem(node, "has no meaning for a unix socket, which is on this machine"))
+        }
         guard version != nil, !upstream.sharesConnections, let node = node("streams_per_connection") else { return }
         problems.add(SettingsProblem(node, "has no meaning over HTTP/1.1, where requests share no connection"))
     }
@@ -78,6 +82,18 @@ extension SettingsReader {
         case (let certificate?, nil): problems.add(SettingsProblem(certificate, "needs certificate_key, its private key"))
         case (nil, let key?): problems.add(SettingsProblem(key, "needs certificate, which it is the key of"))
         default: break
+        }
+    }
+
+    /// The text may hold a password.
+    private func proxy(_ node: SettingsNode) throws(SettingsProblem) -> ProxyChoice {
+        switch try text(node) {
+        case "environment": return .environment
+        case "none": return .direct
+        case let url:
+            do throws(HTTPError) { return .proxy(try Proxy(url)) } catch {
+                throw SettingsProblem(node, #"must be "environment", "none" or a URL like http://proxy.example:3128"#)
+            }
         }
     }
 

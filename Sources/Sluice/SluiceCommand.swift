@@ -51,7 +51,12 @@ struct SettingsArguments: ParsableArguments {
                 config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
             inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) })
-        do { return try sources.load() } catch {
+        do {
+            let loaded = try sources.load()
+            let problems = loaded.settings.loadTLS()
+            guard problems.isEmpty else { throw SettingsError(problems: problems) }
+            return loaded
+        } catch let error as SettingsError {
             for problem in error.problems { writeError("sluice: \(problem)") }
             throw ExitCode(EX_CONFIG)
         }

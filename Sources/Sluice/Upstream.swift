@@ -68,7 +68,7 @@ extension ConnectionOptions {
     convenience init(_ upstream: UpstreamSettings, of settings: Settings) {
         self.init(
             version: upstream.httpVersion, certificate: upstream.certificate, certificateKey: upstream.certificateKey,
-            nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
+            proxy: upstream.proxy, nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
     }
 }
 

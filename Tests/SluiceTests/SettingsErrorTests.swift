@@ -105,6 +105,8 @@ import Testing
         Mistake(#"spoken_error = "a\u0000b""#, "1: a NUL has no place in a setting"),
     ]
 
+    private static let place = "must name a host, and as its port, if it has one, a number from 1 to 65535"
+
     private static let upstreams = [
         Mistake("upstreams = {}", "1: upstreams names no upstream; write [upstreams.NAME]"),
         Mistake("upstreams = 'demo'", "1: upstreams must be a table"),
@@ -123,6 +125,12 @@ import Testing
             "[upstreams.a]\nurl = 'http://u:secret@x'",
             "2: upstreams.a.url must not hold a user name or password; a key has a setting of its own"),
         Mistake("[upstreams.a]\nurl = 'http://x?k=secret'", "2: upstreams.a.url must be a plain URL without spaces, '?' and '#'"),
+        Mistake("[upstreams.a]\nurl = 'http://x:99999'", "2: upstreams.a.url \(place)"),
+        Mistake("[upstreams.a]\nurl = 'https://:443/v1'", "2: upstreams.a.url \(place)"),
+        Mistake("[upstreams.a]\nurl = 'https://::1/v1'", "2: upstreams.a.url \(place)"),
+        Mistake(
+            "[upstreams.a]\nurl = 'unix:/a'\nproxy = 'none'",
+            "3: upstreams.a.proxy has no meaning for a unix socket, which is on this machine"),
         Mistake(
             "[upstreams.a]\nurl = 'unix:'", "2: upstreams.a.url must name a socket by its absolute path, as unix:/run/vllm.sock"),
         Mistake(
@@ -188,7 +196,15 @@ import Testing
             "[upstreams.a]\nkind = 'demo'\nwarm = 1", "3: upstreams.a.warm has no meaning for the demo, which needs no network"),
     ]
 
+    private static let proxyWords = #"must be "environment", "none" or a URL like http://proxy.example:3128"#
+
     private static let connections = [
+        Mistake("proxy = 'https://secret:secret@proxy:1'", "4: upstreams.a.proxy \(proxyWords)"),
+        Mistake("proxy = 'socks5://secret:1'", "4: upstreams.a.proxy \(proxyWords)"),
+        Mistake("proxy = 'http://secret'", "4: upstreams.a.proxy \(proxyWords)"),
+        Mistake("proxy = 'http://proxy:secret'", "4: upstreams.a.proxy \(proxyWords)"),
+        Mistake("proxy = ''", "4: upstreams.a.proxy must not be empty"),
+        Mistake("proxy = true", "4: upstreams.a.proxy must be a string"),
         Mistake("http = '2.0'", #"4: upstreams.a.http must be "auto", "1.1" or "2""#),
         Mistake("http = 2", "4: upstreams.a.http must be a string"),
         Mistake(

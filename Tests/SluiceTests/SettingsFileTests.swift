@@ -237,11 +237,13 @@ import Testing
             streams_per_connection = 1
             certificate = "certificate"
             certificate_key = "key"
+            proxy = "http://user:password@proxy:3128"
             """, files: ["dir/certificate": "", "dir/key": ""])
         let options = ConnectionOptions(try #require(settings.upstreams.first), of: settings)
         #expect(options.version == .http2)
         #expect(options.certificate == "dir/certificate")
         #expect(options.certificateKey == "dir/key")
+        #expect(options.proxy == .proxy(try Proxy("http://user:password@proxy:3128")))
         #expect(options.nameLifetime == .seconds(1))
         #expect(options.streamsMax == 1)
     }
@@ -252,9 +254,15 @@ import Testing
         let standard = ConnectionOptions.standard
         #expect(options.version == standard.version)
         #expect(options.certificate == nil && options.certificateKey == nil)
+        #expect(options.proxy == standard.proxy)
         #expect(options.nameLifetime == standard.nameLifetime)
         #expect(options.streamsMax == standard.streamsMax)
         #expect(settings.timeouts.send == Session.Configuration().sendTimeout)
+    }
+
+    @Test(arguments: [("environment", ProxyChoice.environment), ("none", .direct)])
+    func `a proxy is the environment's or none`(value: String, choice: ProxyChoice) throws {
+        #expect(try settings("[upstreams.a]\nurl = 'http://a'\nproxy = '\(value)'").upstreams.map(\.proxy) == [choice])
     }
 
     // MARK: Models

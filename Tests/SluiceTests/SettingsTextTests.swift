@@ -31,6 +31,7 @@ import Testing
         obfuscation = true
         http = "2"
         streams_per_connection = 7
+        proxy = "none"
         warm = 3
         concurrent = 4
         queue = 0
@@ -43,6 +44,7 @@ import Testing
         kind = "compatible"
         url = "http://a/v1"
         usage = true
+        proxy = "http://[::1]:3128/"
         [upstreams.tls]
         url = "https://c"
         http = "1.1"
@@ -109,6 +111,7 @@ import Testing
             [upstreams.a]
             key = "${KEY}"
             headers = {X-Key = "header-secret"}
+            proxy = "http://name-secret:password-secret@proxy:3128"
             [upstreams.b]
             url = "http://b"
             key_file = "key"
@@ -119,6 +122,7 @@ import Testing
         ).text
         #expect(!shown.contains("secret"))
         #expect(shown.contains(#"headers = {X-Key = "***"}"#))
+        #expect(shown.contains(#"proxy = "http://***@proxy:3128""#))
         #expect(try settings(shown).upstreams.map(\.key) == [.secret("***"), .secret("***")])
     }
 }

@@ -24,7 +24,7 @@ func nginxConfiguration(_ settings: ServerSettings) throws -> ServerConfiguratio
 }
 
 /// nginx with a top level of the tests' own, which keeps every file that it writes in the test's directory.
-private func nginx(
+func nginx(
     _ content: String, as name: String = "nginx", processes: String = "worker_processes 2;", in directory: TemporaryDirectory
 ) throws -> ServerConfiguration {
     let user = getuid() == 0 ? "user root;" : ""
@@ -101,7 +101,7 @@ package func startRelay(to upstream: StubUpstream, at port: UInt16, in directory
 }
 
 /// Without `lingering_close off` an end in good order waits seconds for clients to close their side.
-private func location(of upstream: StubUpstream) -> String {
+func location(of upstream: StubUpstream) -> String {
     """
     client_max_body_size 0;
     lingering_close off;
@@ -120,7 +120,7 @@ private func location(of upstream: StubUpstream) -> String {
 
 extension ServerConfiguration {
     /// Starts the server and waits until it accepts.
-    fileprivate func start(at port: UInt16, lastSignal: Int32, in directory: TemporaryDirectory) async throws -> ChildProcess {
+    func start(at port: UInt16, lastSignal: Int32, in directory: TemporaryDirectory) async throws -> ChildProcess {
         let process = try ChildProcess(program, arguments, in: directory, lastSignal: lastSignal)
         try await process.accepts { try Socket.connected(port: port) }
         return process

@@ -109,6 +109,15 @@ extension Socket {
         return socket
     }
 
+    /// Listens on a unix socket.
+    static func listening(path: String) throws -> Socket {
+        let socket = try stream(AF_UNIX)
+        guard unsafe withPath(path, { unsafe bind(socket.fileDescriptor, $0, $1) }) == 0 else { throw SystemError("bind") }
+        guard listen(socket.fileDescriptor, 4_096) == 0 else { throw SystemError("listen") }
+        _ = fcntl(socket.fileDescriptor, F_SETFL, O_NONBLOCK)
+        return socket
+    }
+
     package static func connected(port: UInt16) throws -> Socket {
         let socket = try stream(AF_INET)
         guard unsafe withLoopback(port, { unsafe connect(socket.fileDescriptor, $0, $1) }) == 0 else {
@@ -121,18 +130,23 @@ extension Socket {
 
     package static func connected(path: String) throws -> Socket {
         let socket = try stream(AF_UNIX)
+        guard unsafe withPath(path, { unsafe connect(socket.fileDescriptor, $0, $1) }) == 0 else {
+            throw SystemError("connect")
+        }
+        return socket
+    }
+
+    private static func withPath<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let bytes = Array(path.utf8)
         precondition(bytes.count < 108, "a unix socket's path has at most 107 bytes: \(path)")
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        let result = unsafe withUnsafePointer(to: &address) { address in
+        return unsafe withUnsafePointer(to: &address) { address in
             unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(socket.fileDescriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard result == 0 else { throw SystemError("connect") }
-        return socket
     }
 
     /// Starts to connect and does not wait for it.
@@ -156,10 +170,17 @@ extension Socket {
             if accepted >= 0 { return Socket(accepted) }
             switch code {
             case EINVAL, EBADF: return nil
+            case EAGAIN where isShutDown: return nil
             case EINTR, ECONNABORTED, EAGAIN: continue
             default: throw SystemError("accept", code)
             }
         }
+    }
+
+    /// A listener on a unix socket says EAGAIN even then.
+    private var isShutDown: Bool {
+        var polled = pollfd(fd: fileDescriptor, events: 0, revents: 0)
+        return unsafe poll(&polled, 1, 0) > 0 && polled.revents & Int16(POLLHUP) != 0
     }
 
     package var port: UInt16 {

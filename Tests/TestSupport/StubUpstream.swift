@@ -44,7 +44,7 @@ package final class UpstreamRequest: Sendable {
     package struct NotClosed: Error { package let ending: Ending }
 }
 
-/// An HTTP/1.1 upstream on 127.0.0.1 that answers each request by a script, on one thread per connection.
+/// An HTTP/1.1 upstream on 127.0.0.1 or a unix socket that answers each request by a script, on one thread per connection.
 package final class StubUpstream: Sendable {
     package typealias Script = @Sendable (UpstreamRequest) -> Reply
 
@@ -53,16 +53,25 @@ package final class StubUpstream: Sendable {
     private let connections = Mutex<(open: [UInt64: Socket], ever: UInt64, stopped: Bool)>(([:], 0, false))
     private let threads = Observed(0)
 
+    /// 0 on a unix socket.
     package let port: UInt16
     package let requests = Observed<[UpstreamRequest]>([])
 
     /// Listens from now on.
     ///
     /// - Parameter port: 0 for any that is free.
-    package init(port: UInt16 = 0, _ script: @escaping Script) throws {
-        listener = try Socket.listening(port: port)
-        self.port = listener.port
-        self.script = script
+    package convenience init(port: UInt16 = 0, _ script: @escaping Script) throws {
+        let listener = try Socket.listening(port: port)
+        self.init(listener, port: listener.port, script)
+    }
+
+    /// Listens on a unix socket from now on.
+    package convenience init(path: String, _ reply: Reply) throws {
+        self.init(try Socket.listening(path: path), port: 0) { _ in reply }
+    }
+
+    private init(_ listener: Socket, port: UInt16, _ script: @escaping Script) {
+        (self.listener, self.port, self.script) = (listener, port, script)
         threads.update { $0 += 1 }
         startThread("stub upstream") { self.acceptAll() }
     }

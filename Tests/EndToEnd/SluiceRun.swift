@@ -1,0 +1,38 @@
+import TestSupport
+import Testing
+
+/// `sluice`, run to its end.
+struct SluiceRun {
+    let exit: ChildProcess.Exit
+    let output: String
+    let errors: String
+
+    init(_ arguments: [String], environment: [String: String] = [:], in directory: TemporaryDirectory? = nil) async throws {
+        let child = try ChildProcess(
+            SluiceProcess.binary, arguments, environment: environment, in: try directory ?? TemporaryDirectory())
+        exit = try await child.exited()
+        try await child.output.wait(for: "the end of its output") { $0.ended }
+        try await child.errors.wait(for: "the end of its errors") { $0.ended }
+        (output, errors) = (child.output.value.text, child.errors.value.text)
+    }
+}
+
+extension Site {
+    /// Calls it and gets a whole stream of these events.
+    func answers(_ frames: [String]) async throws {
+        let response = try await call(chat()).ended()
+        #expect(response.text == frames.joined())
+        #expect(response.end == .complete)
+    }
+
+    /// Calls it: the caller gets 503 without a word of why, and the log has the reason in words.
+    func fails(because reason: String, type: String = "upstream_error") async throws {
+        let response = try await call(chat()).ended()
+        #expect(response.status == 503)
+        #expect(response.error?.type == type)
+        #expect(!response.text.contains(reason))
+        try await sluice.process.errors.wait(for: "\(reason) in the log") { output in
+            output.lines.contains { $0.contains(#""message":"the upstream failed""#) && $0.contains(reason) }
+        }
+    }
+}

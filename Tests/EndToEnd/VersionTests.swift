@@ -1,0 +1,76 @@
+import TestSupport
+import Testing
+
+/// `http`, behind servers that speak one version, or both.
+@Suite struct `An upstream's version of HTTP` {
+    private let frames = Chunks.stream(["one", "two"])
+
+    private func with(
+        _ server: WebServer, _ upstream: StubUpstream, url: String, version: String, authorities: String? = nil,
+        _ test: (Site) async throws -> Void
+    ) async throws {
+        let settings = """
+            retries = 0
+            \(authorities.map { "authorities_file = \"\($0)\"" } ?? "")
+            [upstreams.stub]
+            url = "\(url)/v1"
+            http = "\(version)"
+            """
+        try await Site.with(server, upstream: upstream, settings: settings, test)
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `may be 2 without TLS, by prior knowledge`(server: WebServer) async throws {
+        let gate = try Gate()
+        let upstream = try StubUpstream(.stream(frames, each: gate))
+        let front = try await UpstreamFront(for: upstream, listen: "http2", [], in: TemporaryDirectory())
+        try await with(server, upstream, url: "http://127.0.0.1:\(front.port)", version: "2") { site in
+            let stream = try site.call(chat())
+            for index in frames.indices {
+                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
+                gate.open()
+            }
+            #expect(try await stream.ended().end == .complete)
+            #expect(try await upstream.request().head["X-Front-Protocol"] == "HTTP/2.0")
+        }
+        try await front.end()
+    }
+
+    @Test(arguments: [("1.1", "HTTP/1.1"), ("2", "HTTP/2.0"), ("auto", "HTTP/2.0")])
+    func `is the setting's where the server has both`(version: String, spoken: String) async throws {
+        let directory = try TemporaryDirectory()
+        let authority = try await Authority(in: directory)
+        let upstream = try StubUpstream(.stream(frames))
+        let front = try await UpstreamFront(for: upstream, authority.issue("front", for: "DNS:localhost"), in: directory)
+        let url = "https://localhost:\(front.port)"
+        try await with(WebServer.selected[0], upstream, url: url, version: version, authorities: authority.file) { site in
+            try await site.answers(frames)
+            #expect(try await upstream.request().head["X-Front-Protocol"] == spoken)
+        }
+        try await front.end()
+    }
+
+    @Test func `is an error in words when it is 2 and the server with TLS has none`() async throws {
+        let directory = try TemporaryDirectory()
+        let authority = try await Authority(in: directory)
+        let upstream = try StubUpstream(.stream(frames))
+        let front = try await UpstreamFront(
+            for: upstream, authority.issue("front", for: "DNS:localhost"), http2: false, in: directory)
+        let url = "https://localhost:\(front.port)"
+        try await with(WebServer.selected[0], upstream, url: url, version: "2", authorities: authority.file) { site in
+            try await site.fails(because: "no application protocol")
+            #expect(upstream.requests.value.isEmpty)
+        }
+        try await front.end()
+    }
+
+    @Test func `is an error in words when it is 2 and the server without TLS has none`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        let front = try await UpstreamFront(for: upstream, listen: "", [], in: TemporaryDirectory())
+        try await with(WebServer.selected[0], upstream, url: "http://127.0.0.1:\(front.port)", version: "2") { site in
+            try await site.fails(because: "HTTP/2: protocol error")
+            #expect(upstream.requests.value.isEmpty)
+        }
+        try await front.end()
+    }
+}
