@@ -108,21 +108,35 @@ struct RequestReader {
     ///
     /// - Parameter opensWindows: whether the client may go on with a large body.
     mutating func next(opensWindows: Bool = true) -> (stream: UInt32, body: String)? {
-        while let frame = peer.frame() {
-            if frame.is(.resetStream) { bodies[frame.stream] = nil }
-            if frame.is(.ping), frame.flags & Frame.acknowledgement == 0 {
-                peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
-            }
-            guard frame.is(.headers) || frame.is(.data) else { continue }
-            if frame.is(.data) {
-                bodies[frame.stream, default: []] += frame.payload
-                let size = UInt32(frame.payload.count)
-                if opensWindows, size > 0 { peer.send(.windowUpdate(0, size), .windowUpdate(frame.stream, size)) }
-            }
-            guard frame.flags & Frame.endOfStream != 0 else { continue }
-            return (frame.stream, String(decoding: bodies.removeValue(forKey: frame.stream) ?? [], as: UTF8.self))
-        }
+        while let frame = peer.frame() { if let request = take(frame, opensWindows) { return request } }
         return nil
+    }
+
+    /// Waits for one, and takes all that are on their way by then.
+    mutating func all() -> [(stream: UInt32, body: String)] {
+        guard let first = next() else { return [] }
+        var requests = [first]
+        let mark = Array("all read".utf8)
+        peer.send(Frame(.ping, mark))
+        while let frame = peer.frame(), !frame.is(.ping) || frame.payload != mark {
+            if let request = take(frame, true) { requests.append(request) }
+        }
+        return requests
+    }
+
+    private mutating func take(_ frame: Frame, _ opensWindows: Bool) -> (stream: UInt32, body: String)? {
+        if frame.is(.resetStream) { bodies[frame.stream] = nil }
+        if frame.is(.ping), frame.flags & Frame.acknowledgement == 0 {
+            peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
+        }
+        guard frame.is(.headers) || frame.is(.data) else { return nil }
+        if frame.is(.data) {
+            bodies[frame.stream, default: []] += frame.payload
+            let size = UInt32(frame.payload.count)
+            if opensWindows, size > 0 { peer.send(.windowUpdate(0, size), .windowUpdate(frame.stream, size)) }
+        }
+        guard frame.flags & Frame.endOfStream != 0 else { return nil }
+        return (frame.stream, String(decoding: bodies.removeValue(forKey: frame.stream) ?? [], as: UTF8.self))
     }
 }
 
