@@ -67,7 +67,9 @@ import Testing
                     peer.report("ping \(pings)")
                 }
                 if frame.is(.data), frame.flags & Frame.endOfStream != 0 { requests.append(frame.stream) }
-                if requests.count == 3 { for stream in requests { peer.answer(stream) } }
+                guard requests.count == 3 else { continue }
+                for stream in requests { peer.answer(stream) }
+                requests = []
             }
         }
         try await LoopActor.run { worker in
