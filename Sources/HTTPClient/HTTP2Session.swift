@@ -52,6 +52,11 @@ enum HTTP2Session {
     static func words(for code: Int) -> String {
         unsafe nghttp2_strerror(Int32(clamping: code)).map { unsafe String(cString: $0) } ?? "error \(code)"
     }
+
+    /// The name of an error code of RFC 9113 §7.
+    static func words(forReset code: UInt32) -> String {
+        unsafe nghttp2_http2_strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+    }
 }
 
 extension HTTP2 {

@@ -1,0 +1,95 @@
+import EventLoop
+import HTTPClient
+import TestSupport
+import Testing
+
+/// A server that goes (RFC 9113 §6.8): what it has not looked at goes out again elsewhere, what runs finishes.
+@Suite struct HTTP2GoAwayTests {
+    /// The first connection serves three requests by the script, the others all that come.
+    private static func server(_ script: @escaping @Sendable (Peer, [UInt32]) -> Void) throws -> ScriptServer {
+        try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard peer.number == 1 else {
+                while let (stream, body) = reader.next() { peer.answer(stream, "\(body) elsewhere") }
+                return
+            }
+            let streams = (0..<3).compactMap { _ in reader.next()?.stream }
+            peer.readAll()
+            script(peer, streams)
+        }
+    }
+
+    private static func outcomes(_ server: ScriptServer) async throws -> [TransferOutcome] {
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            var outcomes: [TransferOutcome] = []
+            for transfer in try session.begin(["a", "b", "c"], server.url) { outcomes.append(await transfer.outcome()) }
+            return outcomes
+        }
+    }
+
+    @Test(arguments: [[1], [0x7FFF_FFFF, 1], [0x7FFF_FFFF, 5, 3, 1], [1, 1, 1]] as [[UInt32]])
+    func `running streams finish, the others go elsewhere, and then the connection is closed`(last: [UInt32]) async throws {
+        let server = try Self.server { peer, streams in
+            for last in last { peer.send(.goAway(last: last)) }
+            peer.send(.head(streams[0], status: 200), .data(streams[0], "here", isLast: true))
+            peer.waitForEnd()
+            peer.report("closed")
+        }
+        #expect(try await Self.outcomes(server) == [.ok("here"), .ok("b elsewhere"), .ok("c elsewhere")])
+        #expect(await server.report() == "closed")
+        #expect(server.connections == 2)
+    }
+
+    @Test(arguments: [0, 2, 11] as [UInt32])
+    func `a server that goes and closes at once has looked at nothing`(code: UInt32) async throws {
+        let server = try Self.server { peer, _ in peer.send(.goAway(last: 0, code: code)) }
+        #expect(try await Self.outcomes(server) == [.ok("a elsewhere"), .ok("b elsewhere"), .ok("c elsewhere")])
+        #expect(server.connections == 2)
+    }
+
+    @Test func `what the server may have looked at is cut off when it closes`() async throws {
+        let server = try Self.server { peer, streams in
+            peer.send(.head(streams[0], status: 200), .data(streams[0], "part"), .goAway(last: 3, code: 2))
+        }
+        let outcomes = try await Self.outcomes(server)
+        #expect(outcomes == [.failed(.cutOff(afterBytes: 4)), .failed(.cutOff(afterBytes: 0)), .ok("c elsewhere")])
+    }
+
+    @Test func `after it no stream is opened, though others run`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next() else { return }
+            guard peer.number == 1 else {
+                peer.answer(stream, "elsewhere")
+                return peer.waitForEnd()
+            }
+            peer.send(.goAway(last: stream), .head(stream, status: 200))
+            peer.report("going")
+            // Were the next request to come here, it would stand where the reset is.
+            peer.report(peer.frame(.resetStream) == nil ? "closed" : "reset")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "going")
+            #expect(try await transfer.head()?.status == 200)
+            #expect(try await session.fetch(.http2(server.url)).body == "elsewhere")
+            transfer.cancel()
+            #expect(await server.report() == "reset")
+            #expect(server.connections == 2)
+        }
+    }
+
+    @Test func `a last stream that rises again is an error`() async throws {
+        let server = try Self.server { peer, _ in
+            peer.send(.goAway(last: 1), .goAway(last: 5))
+            peer.waitForEnd()
+        }
+        let outcomes = try await Self.outcomes(server)
+        #expect(outcomes[0].isFailure)
+        #expect(Array(outcomes[1...]) == [.ok("b elsewhere"), .ok("c elsewhere")])
+    }
+}

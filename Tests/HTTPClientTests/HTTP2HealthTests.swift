@@ -1,0 +1,112 @@
+import EventLoop
+import HTTPClient
+import TestSupport
+import Testing
+
+/// A connection that brings nothing while requests wait gets a PING, and new requests go elsewhere until it answers.
+@Suite struct HTTP2HealthTests {
+    private static var impatient: Session.Configuration {
+        var configuration = Session.Configuration()
+        configuration.silenceMax = .milliseconds(100)
+        return configuration
+    }
+
+    @Test func `new requests go over another connection until a byte comes`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard peer.number == 1 else {
+                while let (stream, _) = reader.next() { peer.answer(stream, "second") }
+                return peer.report("second closed")
+            }
+            guard let (first, _) = reader.next(), let ping = peer.frame(.ping) else { return }
+            peer.report("ping")
+            gate.wait()
+            peer.send(Frame(.ping, flags: Frame.acknowledgement, ping.payload), .head(first, status: 200))
+            while let (stream, _) = reader.next() { peer.answer(stream, "first") }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, Self.impatient)
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "ping")
+            #expect(try await session.fetch(.http2(server.url)).body == "second")
+            gate.open()
+            #expect(try await transfer.head()?.status == 200)
+            #expect(try await session.fetch(.http2(server.url)).body == "first")
+            #expect(server.connections == 2)
+        }
+    }
+
+    @Test func `one that is suspected is closed when its last caller has left`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            guard peer.frame(.ping) != nil else { return }
+            peer.report("ping")
+            peer.waitForEnd()
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, Self.impatient)
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "ping")
+            transfer.cancel()
+            #expect(await server.report() == "closed")
+            #expect(descriptorsConnected(to: server.port) == 0)
+        }
+    }
+
+    @Test func `a server that thinks for long, but answers PING, keeps its callers and gets new ones`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var (requests, pings): ([UInt32], Int) = ([], 0)
+            while let frame = peer.frame() {
+                if frame.is(.ping), frame.flags & Frame.acknowledgement == 0 {
+                    peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
+                    pings += 1
+                    peer.report("ping \(pings)")
+                }
+                if frame.is(.data), frame.flags & Frame.endOfStream != 0 { requests.append(frame.stream) }
+                guard requests.count == 3 else { continue }
+                for stream in requests { peer.answer(stream) }
+                requests = []
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, Self.impatient)
+            var transfers: [Transfer] = []
+            for number in 1...2 {
+                transfers.append(try session.start(.http2(server.url), waking: Wakeup(on: worker.loop)))
+                #expect(await server.report() == "ping \(number)")
+            }
+            transfers.append(try session.start(.http2(server.url), waking: Wakeup(on: worker.loop)))
+            for transfer in transfers { #expect(await transfer.outcome() == .ok()) }
+            #expect(server.connections == 1)
+        }
+    }
+
+    @Test func `of 101 callers of a frozen connection, those after the first moment are served over another`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            if peer.number == 1 {
+                guard let (stream, _) = reader.next() else { return }
+                peer.answer(stream, "before")
+                _ = peer.frame(.ping)
+                peer.report("frozen")
+                return peer.waitForEnd()
+            }
+            while let (stream, _) = reader.next() { peer.answer(stream, "after") }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, Self.impatient)
+            #expect(try await session.fetch(.http2(server.url)).body == "before")
+            let early = try session.begin(Array(repeating: "early", count: 10), server.url)
+            #expect(await server.report() == "frozen")
+            let late = try session.begin(Array(repeating: "late", count: 91), server.url)
+            for transfer in late { #expect(await transfer.outcome() == .ok("after")) }
+            #expect(early.allSatisfy { !$0.isOver })
+            #expect(server.connections == 2)
+        }
+    }
+}
