@@ -25,7 +25,7 @@ retries = 0
 rest_for = "0s"
 hedge_max = "100%"
 [timeouts]
-connect = "2s"
+connect = "5s"
 first_token = "12s"
 idle = "12s"
 send = "12s"
@@ -66,7 +66,7 @@ MODELS = [
     ("hedge", '[{upstream = "plain", model = "hedge-first"}, {upstream = "unix", model = "hedge-second"}]', 'hedge_after = "100ms"'),
     ("second-refused", '["refused", {upstream = "plain", model = "second"}]', ""),
     ("second-failed", '[{upstream = "plain", model = "first"}, {upstream = "h2tls", model = "second"}]', ""),
-    ("second-deaf", '["deaf", {upstream = "unix", model = "second"}]', 'timeouts.connect = "500ms"'),
+    ("second-deaf", '["deaf", {upstream = "unix", model = "second"}]', 'timeouts.connect = "800ms"'),
     ("second-stalled", '[{upstream = "h2c", model = "first"}, {upstream = "plain", model = "second"}]', 'timeouts.first_token = "3s"'),
 ]
 
