@@ -148,7 +148,7 @@ class Soak:
         while True:
             await asyncio.sleep(1)
             if not self.site.sluice.is_alive:
-                return self.fault(f"Sluice has ended: {self.site.sluice.process.returncode}")
+                return
             pid, passed = self.site.sluice.pid, time.monotonic() - self.started
             self.samples.append((passed, watch.descriptors(pid), watch.status_kib(pid, "VmRSS")))
             self.log.read()
@@ -189,7 +189,7 @@ class Soak:
             if not more and not busy:
                 break
         if not self.site.sluice.is_alive:
-            return self.fault(f"Sluice has ended: {self.site.sluice.process.returncode}")
+            return
         if more:
             self.fault(f"descriptors at rest that were not there before: {dict(more)}, besides {dict(self.first)}")
         if busy:
@@ -260,6 +260,10 @@ class Soak:
         print()
         for fault in self.faults[20:60]:
             print("FAULT:", fault[:1500])
+        if not self.site.sluice.is_alive:
+            self.faults.append("Sluice has ended")
+            print(f"FAULT: Sluice has ended with {self.site.sluice.process.returncode}. It said at last:")
+            print(*self.log.unread[-40:], sep="\n")
         print(f"{len(self.faults)} faults" if self.faults else "clean")
 
 

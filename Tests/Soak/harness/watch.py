@@ -47,6 +47,7 @@ class Log:
         self.endings = {}
         self.loud = collections.Counter()
         self.faults = []
+        self.unread = []  # lines that are no JSON: the runtime's last words
 
     def read(self):
         *lines, self.rest = (self.rest + self.file.read()).split(b"\n")
@@ -58,6 +59,7 @@ class Log:
             fields = json.loads(line)
             message = fields["message"]
         except (ValueError, KeyError, TypeError):
+            self.unread.append(line.decode(errors="replace"))
             self.faults.append(f"a line of the log is no JSON object with a message: {line[:300]!r}")
             return
         if message == "answered":
