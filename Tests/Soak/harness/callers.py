@@ -4,6 +4,8 @@ import asyncio
 import json
 import struct
 
+import wire
+
 PATH = "/v1/chat/completions"
 HEARTBEAT = b": keep-alive\n\n"
 
@@ -18,6 +20,8 @@ class Answer:
         self.headers = {}
         self.body = bytearray()
         self.is_ended = False
+        # FastCGI: what has come of the head, and of a record, which a caller that aborts its request reads on.
+        self.head, self.partial = bytearray(), bytearray()
 
     @property
     def is_stream(self):
@@ -132,15 +136,13 @@ class FastCGI:
         await writer.drain()
 
     async def _receive(self, reader, writer, answer, leave, pace):
-        # What was read of a record must not be lost when the caller's time is over: it aborts the connection or reads on.
-        head = answer.__dict__.setdefault("head", bytearray())
         while True:
             header = await self._exactly(reader, answer, 8)
             kind, size, padding = header[1], struct.unpack(">H", header[4:6])[0], header[6]
             content = (await self._exactly(reader, answer, 8 + size + padding))[8:8 + size]
             answer.partial.clear()
             if kind == 6:
-                self._take(answer, head, content)
+                self._take(answer, content)
                 if await _paced(answer, leave, pace):
                     return
             elif kind == 3:
@@ -151,7 +153,7 @@ class FastCGI:
 
     @staticmethod
     async def _exactly(reader, answer, size):
-        partial = answer.__dict__.setdefault("partial", bytearray())
+        partial = answer.partial
         while len(partial) < size:
             data = await reader.read(size - len(partial))
             if not data:
@@ -160,10 +162,11 @@ class FastCGI:
         return bytes(partial)
 
     @staticmethod
-    def _take(answer, head, content):
+    def _take(answer, content):
         if answer.status:
             answer.body += content
             return
+        head = answer.head
         head += content
         end = head.find(b"\r\n\r\n")
         if end < 0:
@@ -226,6 +229,5 @@ def request(nonce, model, order, stream=True):
     """A chat whose prompt tells the upstream what to do."""
     messages = [{"role": "user", "content": json.dumps(order)}]
     if "large" in order:
-        import wire
         messages.append({"role": "user", "content": wire.large(nonce, order["large"])})
     return json.dumps({"model": model, "stream": stream, "messages": messages}).encode()

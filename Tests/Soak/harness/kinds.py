@@ -26,7 +26,7 @@ class Case:
 
 # Checks. Each makes a function of the answer.
 
-def whole(nonce, order, *tags, nodone=False):
+def whole(nonce, order, *tags):
     """A stream, whole and in order, of one of the targets and not of two."""
     def check(answer):
         expect_stream(answer)

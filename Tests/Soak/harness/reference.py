@@ -58,8 +58,8 @@ class Watched(callers.FastCGI):
         self.nonce, self.figures, self.index, self.last, self.rest = nonce, figures, 0, None, b""
         self.is_done = False
 
-    def _take(self, answer, head, content):
-        super()._take(answer, head, content)
+    def _take(self, answer, content):
+        super()._take(answer, content)
         now = time.monotonic()
         if self.last is not None:
             self.figures.pauses.append(now - self.last)

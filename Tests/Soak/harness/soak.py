@@ -48,10 +48,12 @@ class Soak:
     # The load.
 
     async def run(self):
-        pid = self.site.sluice.pid
         listening = asyncio.create_task(self.listen_to_stub())
-        await asyncio.sleep(2)  # for warm connections
+        await asyncio.sleep(1)
         self.first = self.descriptors_at_rest()
+        for _ in range(5):  # what comes and goes does not count
+            await asyncio.sleep(0.2)
+            self.first &= self.descriptors_at_rest()
         self.tell_reference()
         self.started = time.monotonic()
         self.end = self.started + self.options.minutes * 60

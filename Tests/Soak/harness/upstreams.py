@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         self.writable = asyncio.Event()
         self.writable.set()
         self.is_idle = True
+        self.has_answered = False
         self.nonce = "-"
 
     def connection_made(self, transport):
@@ -146,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def spoil_later(self):
         """A word that nobody asked for, on a connection that has had an answer."""
-        if self.upstream.manner != "idle408" or not getattr(self, "answered", False):
+        if self.upstream.manner != "idle408" or not self.has_answered:
             return None
         return asyncio.get_running_loop().call_later(random.uniform(0.02, 0.6), self.spoil)
 
@@ -165,7 +166,7 @@ class Connection(asyncio.Protocol):
         """Whether the connection is kept."""
         if method != "POST":
             await self.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-            self.answered = True
+            self.has_answered = True
             return True
         request = json.loads(body)
         order = json.loads(request["messages"][0]["content"])
@@ -179,7 +180,7 @@ class Connection(asyncio.Protocol):
             return await self.perform(order, request["model"])
         finally:
             watch.cancel()
-            self.answered = True
+            self.has_answered = True
 
     def abandoned(self):
         tell(fault=f"{self.nonce}: {ABANDONED_SECONDS} s old, and nobody has ended it")
