@@ -6,6 +6,9 @@ import wire
 from callers import HEARTBEAT, Leave, Pace
 
 
+large_bytes_max = 7_500_000
+
+
 class Wrong(Exception):
     """An answer that must not be."""
 
@@ -226,7 +229,7 @@ def surplus(nonce, random):
 
 
 def large(nonce, random):
-    order = {"nonce": nonce, "events": 4, "large": random.randint(1_000_000, 7_500_000)}
+    order = {"nonce": nonce, "events": 4, "large": random.randint(1_000_000, large_bytes_max)}
     return Case("late", order, whole(nonce, order, "late"))
 
 
@@ -300,7 +303,7 @@ def leaves_sending(nonce, random):
     if random.random() < 0.5:  # before Sluice has all of it
         order = {"nonce": nonce, "events": 2, "large": 1_000_000}
         return Case("late", order, beginning(nonce, order, "late"), leave=Leave(sent=random.uniform(0, 0.9)), is_logged=False)
-    order = {"nonce": nonce, "events": 2, "large": 3_000_000}
+    order = {"nonce": nonce, "events": 2, "large": min(3_000_000, large_bytes_max)}
     return Case("late", order, beginning(nonce, order, "late"), leave=Leave(after=random.uniform(0, 0.3)))
 
 
