@@ -46,7 +46,7 @@ final class Connection {
         func ended(isProved: Bool) {
             switch self {
             case .http1(let http1): http1.ended(isProved: isProved)
-            case .http2(let http2): http2.lost(.cutOff(afterBytes: 0))
+            case .http2(let http2): http2.lost(nil)
             }
         }
 
