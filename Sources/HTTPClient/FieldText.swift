@@ -19,10 +19,9 @@ extension Span<UInt8> {
     }
 
     /// - Parameter text: ASCII in lower case.
-    func isEqualIgnoringCase(to text: String) -> Bool {
-        let other = text.utf8Span.span
-        guard count == other.count else { return false }
-        for index in indices where self[index].lowercased != other[index] { return false }
+    func isEqualIgnoringCase(to text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        for index in indices where unsafe self[index].lowercased != text.utf8Start[index] { return false }
         return true
     }
 
@@ -32,16 +31,15 @@ extension Span<UInt8> {
     /// How many bytes at the beginning may stand in a token. Looks at eight together, which nearly every name is made of.
     var tokenPrefixCount: Int {
         var index = 0
-        while index < count {
-            if index &+ 8 <= count {
-                let marks = word(at: index).marksBeyondNames
-                index &+= marks.trailingZeroBitCount / 8
-                if marks == 0 { continue }
-            }
+        while index &+ 8 <= count {
+            let marks = word(at: index).marksBeyondNames
+            index &+= marks.trailingZeroBitCount / 8
+            if marks == 0 { continue }
             guard self[index].isTokenByte else { return index }
             index &+= 1
         }
-        return count
+        while index < count, self[index].isTokenByte { index &+= 1 }
+        return index
     }
 
     /// Whether it holds no NUL, CR or LF, which no field's value may (RFC 9110 §5.5). Other control characters are let through.
@@ -56,17 +54,25 @@ extension Span<UInt8> {
         return marks == 0 || holdsNoLineEnd
     }
 
+    /// The first eight bytes of a name in lower case, the first one lowest, or as many as there are.
+    var firstWordLowercased: UInt64 {
+        if count >= 8 { return word(at: 0).lowercased }
+        var word: UInt64 = 0
+        for index in indices { word |= UInt64(self[index]) &<< UInt64(8 &* index) }
+        return word.lowercased
+    }
+
     private var holdsNoLineEnd: Bool {
         for index in indices where self[index] == 0x0D || self[index] == 0x0A || self[index] == 0 { return false }
         return true
     }
 
-    /// Eight bytes, the first one lowest. Compiles to one bounds check and one load.
+    /// Eight bytes, the first one lowest.
+    ///
+    /// - Parameter offset: at least eight bytes before the end, which is not checked: nothing here is called more often.
     @inline(__always)
     private func word(at offset: Int) -> UInt64 {
-        let part = extracting(offset..<offset &+ 8)
-        let low = UInt64(part[0]) | UInt64(part[1]) << 8 | UInt64(part[2]) << 16 | UInt64(part[3]) << 24
-        return low | UInt64(part[4]) << 32 | UInt64(part[5]) << 40 | UInt64(part[6]) << 48 | UInt64(part[7]) << 56
+        unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
     }
 
     /// Of digits alone, at most `MessageFraming.lengthMax`.
@@ -85,10 +91,11 @@ extension Span<UInt8> {
     func text() -> String { unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } }
 
     /// A header's name, which is ASCII: any other byte would make it no token.
+    @inline(never)
     func lowercasedText() -> String {
-        unsafe String(unsafeUninitializedCapacity: count) { buffer in
-            for index in indices { unsafe buffer[index] = self[index].lowercased }
-            return count
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { buffer in
+            for index in indices { unsafe buffer.initializeElement(at: index, to: self[index].lowercased) }
+            return unsafe String(decoding: buffer, as: UTF8.self)
         }
     }
 
@@ -118,6 +125,13 @@ extension UInt64 {
         let digits = marks(from: 0x30) & ~marks(from: 0x3A)
         let hyphens = Self.highBits &- (self ^ 0x2D &* Self.ones)
         return ~((letters | digits | hyphens) & ~self) & Self.highBits
+    }
+
+    /// With ASCII letters in lower case.
+    fileprivate var lowercased: UInt64 {
+        let low = self & ~Self.highBits
+        let letters = low.marks(from: 0x41) & ~low.marks(from: 0x5B) & ~self & Self.highBits
+        return self | letters >> 2
     }
 
     /// The high bit of each byte of at least that value, as long as none of them is 128 or more.

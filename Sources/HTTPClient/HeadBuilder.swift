@@ -66,12 +66,9 @@ struct HeadBuilder {
         let value = value.extracting(value.trimmed(value.indices))
         try checker.check(name: name, value: value)
         try framing.note(name: name, value: value)
-        if kept.matches(name) { keep(name, value) }
-    }
-
-    private mutating func keep(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+        guard let name = kept.match(name) else { return }
         if head.headers.isEmpty { head.headers.reserveCapacity(8) }
-        head.headers.append((name.lowercasedText(), value.extracting(first: Self.valueBytesMax).text()))
+        head.headers.append((name, value.extracting(first: Self.valueBytesMax).text()))
     }
 
     /// The head's end. An interim one (1xx) is forgotten.
@@ -113,9 +110,14 @@ struct HeadBuilder {
 }
 
 extension [HeaderPattern]? {
-    fileprivate func matches(_ name: Span<UInt8>) -> Bool {
-        guard let self else { return true }
-        for pattern in self where pattern.matches(name) { return true }
-        return false
+    /// The name in lower case if it is wanted.
+    fileprivate func match(_ name: Span<UInt8>) -> String? {
+        guard let self else { return name.lowercasedText() }
+        let firstWord = name.firstWordLowercased
+        let patterns = self.span
+        for index in patterns.indices {
+            if let match = patterns[index].match(name, firstWord) { return match }
+        }
+        return nil
     }
 }

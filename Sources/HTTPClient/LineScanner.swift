@@ -31,14 +31,14 @@ struct LineScanner {
     mutating func next(in input: Span<UInt8>, from cursor: inout Int) -> Line {
         let start = cursor
         guard start < input.count else { return .unfinished }
-        let allowed = start + min(bytesLeft, input.count - start)
-        guard let lineFeed = input.firstLineFeed(in: start..<allowed) else {
+        let allowed = start &+ min(bytesLeft, input.count &- start)
+        guard let lineFeed = input.firstLineFeed(from: start, to: allowed) else {
             guard allowed == input.count else { return .tooLong }
             hold(input.extracting(start...), &cursor)
             return .unfinished
         }
-        bytesLeft -= lineFeed + 1 - start
-        cursor = lineFeed + 1
+        bytesLeft &-= lineFeed &+ 1 &- start
+        cursor = lineFeed &+ 1
         if beginning.isEmpty { return .whole(input.withoutCarriageReturn(start..<lineFeed)) }
         input.extracting(start..<lineFeed).append(to: &beginning)
         return .held
@@ -59,16 +59,17 @@ struct LineScanner {
 }
 
 extension Span<UInt8> {
-    fileprivate func firstLineFeed(in range: Range<Int>) -> Int? {
-        unsafe extracting(range).withUnsafeBytes { bytes in
-            guard let start = bytes.baseAddress, let found = unsafe memchr(start, 0x0A, bytes.count) else { return nil }
-            return unsafe range.lowerBound + (UnsafeRawPointer(found) - start)
+    @inline(__always)
+    fileprivate func firstLineFeed(from start: Int, to end: Int) -> Int? {
+        unsafe withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, let found = unsafe memchr(base + start, 0x0A, end &- start) else { return nil }
+            return unsafe UnsafeRawPointer(found) - base
         }
     }
 
     fileprivate func withoutCarriageReturn(_ line: Range<Int>) -> Range<Int> {
         guard !line.isEmpty, self[line.upperBound - 1] == 0x0D else { return line }
-        return line.lowerBound..<line.upperBound - 1
+        return line.lowerBound..<line.upperBound &- 1
     }
 
     fileprivate func append(to array: inout [UInt8]) {

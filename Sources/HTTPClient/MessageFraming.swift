@@ -102,8 +102,12 @@ extension MessageFraming.ContentCoding {
             self = .gzip
         } else if name.isEqualIgnoringCase(to: "compress") || name.isEqualIgnoringCase(to: "x-compress") {
             self = .compress
+        } else if name.isEqualIgnoringCase(to: "deflate") {
+            self = .deflate
+        } else if name.isEqualIgnoringCase(to: "br") {
+            self = .br
         } else {
-            self = [.deflate, .br, .zstd].first { name.isEqualIgnoringCase(to: $0.rawValue) } ?? .unknown
+            self = name.isEqualIgnoringCase(to: "zstd") ? .zstd : .unknown
         }
     }
 

@@ -18,18 +18,37 @@ package struct ResponseHead: Sendable {
 
 /// A header's name in lower case, or the beginning of several names.
 struct HeaderPattern {
+    private let text: String
     private let bytes: [UInt8]
     private let isPrefix: Bool
+    private let firstWord: UInt64
+    /// What of a name's first word the pattern says something about.
+    private let firstWordMask: UInt64
 
     /// - Parameter text: as `Session.Configuration.keptHeaders` has it.
     init(_ text: String) {
+        let bytes = Array(text.utf8.prefix { $0 != UInt8(ascii: "*") })
+        self.text = text
+        self.bytes = bytes
         isPrefix = text.hasSuffix("*")
-        bytes = Array(text.utf8.prefix { $0 != UInt8(ascii: "*") })
+        firstWord = bytes.span.firstWordLowercased
+        firstWordMask = bytes.count < 8 ? 1 << (8 * UInt64(bytes.count)) - 1 : .max
     }
 
-    func matches(_ name: Span<UInt8>) -> Bool {
+    /// - Parameter firstWord: the name's first eight bytes in lower case, which tell it from nearly all that do not match.
+    /// - Returns: the name in lower case if it matches.
+    func match(_ name: Span<UInt8>, _ firstWord: UInt64) -> String? {
+        guard (firstWord ^ self.firstWord) & firstWordMask == 0, matchesBehindFirstWord(name) else { return nil }
+        return isPrefix ? name.lowercasedText() : text
+    }
+
+    private func matchesBehindFirstWord(_ name: Span<UInt8>) -> Bool {
         guard isPrefix ? name.count >= bytes.count : name.count == bytes.count else { return false }
-        for index in bytes.indices where name[index].lowercased != bytes[index] { return false }
+        var index = 8
+        while index < bytes.count {
+            guard name[index].lowercased == bytes[index] else { return false }
+            index &+= 1
+        }
         return true
     }
 }

@@ -38,7 +38,6 @@ struct ResponseParser {
         case chunkEnd(hasCarriageReturn: Bool)
         case untilClose
         case ended
-        case failed(HTTPError)
     }
 
     /// What the end of a response depends on beside the response (RFC 9112 §6.3, items 1 and 2).
@@ -48,6 +47,8 @@ struct ResponseParser {
     private static let emptyLinesMax = 2
 
     private var phase = Phase.line(.status)
+    /// Ends everything. It is no phase, so that a phase is a plain number to go from one to the next.
+    private var failure: HTTPError?
     private var lines = LineScanner(allowing: HeadBuilder.bytesMax)
     private var builder: HeadBuilder
     private var trailer = FieldChecker()
@@ -81,6 +82,7 @@ struct ResponseParser {
     ///
     /// - Parameter kept: the headers that are wanted; all of them when nil.
     mutating func next(in input: Span<UInt8>, from cursor: inout Int, keeping kept: [HeaderPattern]?) -> Event {
+        if let failure { return .failed(failure) }
         if cursor < input.count { hasBegun = true }
         do {
             return try advance(in: input, from: &cursor, keeping: kept)
@@ -95,17 +97,17 @@ struct ResponseParser {
     /// - Parameter isProved: by an orderly end (FIN on plain text, close_notify under TLS), not by a reset.
     /// - Returns: nil when the response is whole, by that or before; else why it is not.
     mutating func endOfInput(isProved: Bool) -> HTTPError? {
+        if let failure { return failure }
         switch phase {
         case .untilClose where isProved: phase = .ended
-        case .ended, .failed: break
+        case .ended: break
         default: fail(.cutOff(afterBytes: bodyBytes))
         }
-        if case .failed(let error) = phase { return error }
-        return nil
+        return failure
     }
 
     private mutating func fail(_ error: HTTPError) {
-        phase = .failed(error)
+        failure = error
         lines = LineScanner(allowing: 0)
     }
 
@@ -115,15 +117,15 @@ struct ResponseParser {
         while true {
             switch phase {
             case .line(let line):
+                guard cursor < input.count else { return .more }
                 if let event = try take(line, in: input, from: &cursor, keeping: kept) { return event }
             case .chunkEnd(let hasCarriageReturn):
                 guard cursor < input.count else { return .more }
                 try takeChunkEnd(input[cursor], after: hasCarriageReturn)
-                cursor += 1
+                cursor &+= 1
             case .bytes(let left), .chunk(let left): return takeBody(left, in: input, from: &cursor)
             case .untilClose: return takeBody(.max, in: input, from: &cursor)
             case .ended: return .end
-            case .failed(let error): throw error
             }
         }
     }
@@ -157,7 +159,7 @@ extension ResponseParser {
 
     /// What is no HTTP at all may never come to a line's end: TLS's alert, say, or a greeting that waits for an answer.
     private func checkFirstByte(of input: Span<UInt8>, at cursor: Int) throws(HTTPError) {
-        guard cursor < input.count, lines.isAtStart else { return }
+        guard lines.isAtStart else { return }
         switch input[cursor] {
         case UInt8(ascii: "H"), 0x0D, 0x0A: break
         default: throw StatusLine.missing
