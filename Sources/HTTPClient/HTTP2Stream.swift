@@ -98,7 +98,8 @@ extension HTTP2 {
             return stream.transfer.fail(.malformed(reason: "HTTP/2: a body without a head"))
         }
         idleBytes = 0
-        unsafe stream.transfer.receive(bytes)
+        // What nobody keeps, nobody takes.
+        if unsafe !stream.transfer.receive(bytes) { taken(bytes.count, of: number) }
     }
 
     /// The server's side of the stream is at its end, which proves that the response is whole.

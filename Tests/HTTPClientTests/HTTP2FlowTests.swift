@@ -150,6 +150,27 @@ import Testing
     }
 
     /// Sends as much as the client's windows allow, and reports when they are used up.
+    @Test func `words that nobody keeps, since they are compressed, hold up no window`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(), let stream = peer.requestStream() else { return }
+            peer.send(.head(stream, [(":status", "500"), ("content-encoding", "gzip")]))
+            for round in 0..<4 {
+                for _ in 0..<4 { peer.send(.data(stream, String(repeating: "x", count: 12_000))) }
+                while round < 3, let frame = peer.frame(.windowUpdate), frame.stream != stream {}
+            }
+            peer.send(.data(stream, "", isLast: true))
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            var request = HTTPRequest.post(server.url, "{}")
+            request.options = ConnectionOptions(version: .http2)
+            let (head, body) = try await session.fetch(request)
+            #expect(head?.status == 500)
+            #expect(body.isEmpty)
+        }
+    }
+
     @Test func `a reader that takes nothing holds a window, no sibling stalls, and it goes on when something is taken`()
         async throws
     {
