@@ -101,7 +101,7 @@ final class Connection {
 
     private func dialed(_ result: Result<StreamSocket, HTTPError>) {
         switch result {
-        case .failure(let error): close(error)
+        case .failure(let error): close(pool.route.proxy == nil ? error : error.ofProxy)
         case .success(let socket):
             self.socket = socket
             socket.handler = { [unowned self] in ready($0) }
@@ -125,7 +125,7 @@ final class Connection {
     private func beginHandshake() {
         do throws(HTTPError) {
             tls = try TLSStream(
-                try context.tlsContext(for: pool.options), host: pool.origin.host, protocols: pool.options.protocols,
+                try context.tlsContext(for: pool.options), host: pool.origin.hostWithoutZone, protocols: pool.options.protocols,
                 sessions: pool.sessions, output: context.cipher)
             phase = .handshaking
             updateInterest()
@@ -207,6 +207,18 @@ final class Connection {
         unsent = []
         pool.closed(self, error)
         if case .open(.http2(let http2)) = former { http2.connectionClosed() }
+    }
+}
+
+extension HTTPError {
+    /// The same, when it was the way to a proxy.
+    fileprivate var ofProxy: HTTPError {
+        switch self {
+        case .refused: .unreachable(reason: "the proxy: connection refused")
+        case .cannotResolve(let host): .unreachable(reason: "the proxy: cannot resolve \(host)")
+        case .unreachable(let reason): .unreachable(reason: "the proxy: \(reason)")
+        default: self
+        }
     }
 }
 

@@ -72,7 +72,7 @@ final class HTTP1 {
         while ending == nil, self.transfer != nil {
             switch parser.next(in: input, from: &cursor, keeping: connection.context.keptHeaders) {
             case .more: return dropRequest()
-            case .head: transfer.receive(parser.takeHead())
+            case .head: takeHead(for: transfer)
             case .body(let range): unsafe transfer.receive(UnsafeRawBufferPointer(rebasing: bytes[range]))
             case .end:
                 let isKept = parser.allowsReuse && isBodySent && connection.unsentBytes == 0 && cursor == input.count
@@ -80,6 +80,13 @@ final class HTTP1 {
             case .failed(let error): transfer.fail(error)
             }
         }
+    }
+
+    /// A proxy that wants credentials is no verdict of the server's on the request.
+    private func takeHead(for transfer: Transfer) {
+        let head = parser.takeHead()
+        guard head.status == 407, let proxy = connection.pool.route.proxy else { return transfer.receive(head) }
+        transfer.fail(.unreachable(reason: ProxyTunnel.refusal(407, hasCredentials: proxy.authorization != nil)))
     }
 
     /// What nobody asked for reaches nobody.

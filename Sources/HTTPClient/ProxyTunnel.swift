@@ -34,8 +34,10 @@ final class ProxyTunnel {
         }
     }
 
+    private func refusal(_ status: Int) -> String { Self.refusal(status, hasCredentials: hasCredentials) }
+
     /// Wrong credentials are 407 (RFC 9110 §15.5.8), but 401 with tinyproxy.
-    private func refusal(_ status: Int) -> String {
+    static func refusal(_ status: Int, hasCredentials: Bool) -> String {
         switch status {
         case 401 where hasCredentials, 407 where hasCredentials: "the proxy refused the user name and password (\(status))"
         case 407: "the proxy wants a user name and password (407)"

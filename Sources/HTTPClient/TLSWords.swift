@@ -62,6 +62,7 @@ enum TLSWords {
         let alert = reason - SSL_AD_REASON_OFFSET
         if isForCertificate(alert, wasAsked: wasAskedForCertificate) { return "the server requires a client certificate" }
         if let words = version(reason) { return words }
+        if alert == SSL_AD_NO_APPLICATION_PROTOCOL { return "the server speaks none of the versions of HTTP that are asked for" }
         guard (0...255).contains(alert) else { return string(code) }
         let name = unsafe "alert \(alert) \(String(cString: SSL_alert_desc_string_long(alert)))"
         return isOpen ? "the server broke the connection off (\(name))" : "the server refused the handshake (\(name))"

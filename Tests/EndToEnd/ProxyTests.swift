@@ -159,9 +159,7 @@ import Testing
     @Test func `that wants another password fails an upstream without TLS too`() async throws {
         let upstream = try StubUpstream(.stream([]))
         try await with(WebServer.selected[0], upstream, secure: false, credentials: "name password") { site, _ in
-            let response = try await site.call(chat()).ended()
-            #expect(response.status == 503)
-            #expect(!response.text.contains("inyproxy"))
+            try await site.fails(because: "the proxy wants a user name and password (407)")
             #expect(upstream.requests.value.isEmpty)
         }
     }
@@ -252,7 +250,7 @@ import Testing
 
     @Test func `is unavailable when the proxy is down`() async throws {
         try await Site.with(server, upstream: try StubUpstream(.silence), settings: settings(port: try freePort())) { site in
-            try await site.fails(because: "connection refused")
+            try await site.fails(because: "the proxy: connection refused")
         }
     }
 

@@ -58,7 +58,7 @@ import Testing
             for: upstream, authority.issue("front", for: "DNS:localhost"), http2: false, in: directory)
         let url = "https://localhost:\(front.port)"
         try await with(WebServer.selected[0], upstream, url: url, version: "2", authorities: authority.file) { site in
-            try await site.fails(because: "no application protocol")
+            try await site.fails(because: "the server speaks none of the versions of HTTP that are asked for")
             #expect(upstream.requests.value.isEmpty)
         }
         try await front.end()
@@ -68,7 +68,7 @@ import Testing
         let upstream = try StubUpstream(.stream(frames))
         let front = try await UpstreamFront(for: upstream, listen: "", [], in: TemporaryDirectory())
         try await with(WebServer.selected[0], upstream, url: "http://127.0.0.1:\(front.port)", version: "2") { site in
-            try await site.fails(because: "HTTP/2: protocol error")
+            try await site.fails(because: "the server speaks no HTTP/2")
             #expect(upstream.requests.value.isEmpty)
         }
         try await front.end()
