@@ -237,6 +237,7 @@ extension HTTP2 {
 
     /// All that came with one read has been received.
     func settle() {
+        if streams.isEmpty { silence.since = nil }
         if unsafe nghttp2_session_want_write(nghttp2) != 0 { flush() } else { tidy() }
     }
 

@@ -30,8 +30,11 @@ extension HTTP2 {
         if !timer.isSet { timer.set(at: now + connection.context.configuration.silenceMax) }
     }
 
+    /// Who waits goes on watching: SETTINGS are no answer. Once a PING was answered the next request begins anew, since a server
+    /// that is asked every second may call that a flood.
     func heard() {
-        silence.since = nil
+        guard silence.since != nil else { return }
+        silence.since = silence.isSuspect ? nil : connection.context.loop.now
         guard silence.isSuspect else { return }
         silence.isSuspect = false
         mayHaveRoom = true
