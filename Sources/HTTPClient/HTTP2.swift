@@ -237,6 +237,7 @@ extension HTTP2 {
 
     /// All that came with one read has been received.
     func settle() {
+        if streams.isEmpty { silence.since = nil }
         if unsafe nghttp2_session_want_write(nghttp2) != 0 { flush() } else { tidy() }
     }
 
@@ -245,7 +246,7 @@ extension HTTP2 {
         guard !isLost else { return }
         if isOutOfMemory { return lost(.unavailable(reason: "out of memory")) }
         if unsafe nghttp2_session_want_read(nghttp2) == 0 && nghttp2_session_want_write(nghttp2) == 0 {
-            return lost(isClosing ? nil : .malformed(reason: "HTTP/2: protocol error"))
+            return lost(isClosing ? nil : .malformed(reason: hasSettings ? "HTTP/2: protocol error" : "the server speaks no HTTP/2"))
         }
         let (refused, postponed) = (exchange(&refused, with: []), exchange(&postponed, with: []))
         for transfer in postponed { connection.pool.begin(transfer) }

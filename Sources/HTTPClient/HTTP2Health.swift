@@ -34,7 +34,7 @@ extension HTTP2 {
     /// that is asked every second may call that a flood.
     func heard() {
         guard silence.since != nil else { return }
-        silence.since = streams.isEmpty || silence.isSuspect ? nil : connection.context.loop.now
+        silence.since = silence.isSuspect ? nil : connection.context.loop.now
         guard silence.isSuspect else { return }
         silence.isSuspect = false
         mayHaveRoom = true

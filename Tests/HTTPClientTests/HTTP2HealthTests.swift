@@ -38,6 +38,31 @@ import Testing
         }
     }
 
+    @Test func `one that nobody waits for stays open, however long it is silent`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            while let (stream, _) = reader.next() { peer.answer(stream) }
+        }
+        let silent = try ScriptServer { peer in
+            guard peer.beginHTTP2(), peer.frame(.ping) != nil else { return }
+            peer.report("ping")
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, Self.impatient)
+            #expect(try await session.fetch(.http2(server.url)).body == "ok")
+            // Its silence began after the other's.
+            for _ in 0..<3 {
+                let transfer = try session.start(.http2(silent.url), waking: Wakeup(on: worker.loop))
+                #expect(await silent.report() == "ping")
+                transfer.cancel()
+            }
+            #expect(try await session.fetch(.http2(server.url)).body == "ok")
+            #expect(server.connections == 1)
+        }
+    }
+
     @Test func `one that is suspected is closed when its last caller has left`() async throws {
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2() else { return }
