@@ -62,11 +62,15 @@ final class Connection {
     let context: SessionContext
     /// The transfer that it is opened for, when that is only there to open it.
     private(set) var trial: Transfer?
-    /// Whether no response has come over it yet.
+    /// When it was begun to be made.
+    let begun: Instant
+    /// Whether it is its first transfer's, or waits for none.
     var isFresh = true
     private var phase: Phase
     private var socket: StreamSocket?
     private var tls: TLSStream?
+    /// Whether what was received under TLS ends with a whole record.
+    private var records = TLSRecordBounds()
     private var timer: Timer?
     /// What the socket has not taken yet.
     private var unsent: [UInt8] = []
@@ -80,6 +84,7 @@ final class Connection {
     init(in pool: Pool, for trial: Transfer?) {
         self.pool = pool
         context = pool.context
+        begun = .current
         self.trial = trial
         phase = .closed
     }
@@ -90,7 +95,7 @@ final class Connection {
     func open(within timeout: Duration) {
         let timer = Timer(on: context.loop) { [unowned self] in close(.timedOut(.connect, after: timeout)) }
         self.timer = timer
-        timer.set(at: context.loop.now + timeout)
+        timer.set(at: .current + timeout)
         let dialer = Dialer(
             to: pool.route.target, resolver: context.resolver, nameLifetime: pool.options.nameLifetime,
             acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop
@@ -183,9 +188,12 @@ final class Connection {
     /// HTTP/2, without streams: shows the server that somebody is there, and finds out whether it is.
     func ping() { if case .open(.http2(let http2)) = phase { http2.ping() } }
 
-    /// An idle connection: whether nothing waits to be read. What does is seen to when the loop comes to it: its end, an answer that
-    /// nobody asked for, or a word of TLS.
-    var isSilent: Bool { socket?.hasUnreadBytes == false }
+    /// An idle connection: whether nothing waits to be read, and nothing has come in part. What has is seen to when the loop comes
+    /// to it, or to the rest: its end, an answer that nobody asked for, or a word of TLS.
+    var isSilent: Bool { records.isBetweenRecords && socket?.hasUnreadBytes == false }
+
+    /// Whether all that was written is on its way.
+    var isSent: Bool { !isBroken && unsent.isEmpty }
 
     // MARK: Closing
 
@@ -198,10 +206,7 @@ final class Connection {
         timer?.cancel()
         timer = nil
         if case .connecting(let dialer) = former { dialer.cancel() }
-        if !isBroken, socket != nil, let tls {
-            tls.close()
-            sendCipher()
-        }
+        if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
         socket = nil
         unsent = []
@@ -219,6 +224,16 @@ extension HTTPError {
         case .unreachable(let reason): .unreachable(reason: "the proxy: \(reason)")
         default: self
         }
+    }
+}
+
+extension Connection {
+    /// An alert or a close_notify, if the socket takes it at once.
+    private func sayGoodbye(_ tls: TLSStream) {
+        tls.close()
+        if isCollecting, !unsent.isEmpty { sendUnsent() }
+        isCollecting = false
+        sendCipher()
     }
 }
 
@@ -277,6 +292,7 @@ extension Connection {
             }
         }
         guard sent < bytes.count else { return }
+        dropSent()
         unsafe unsent.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[sent...]))
         if !isCollecting { waitToSend() }
     }
@@ -289,32 +305,48 @@ extension Connection {
     }
 
     private func flush() {
-        guard let socket else { return }
         let before = unsentBytes
-        while unsentStart < unsent.count {
-            let sent = unsafe unsent.withUnsafeBytes { unsafe socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }
-            guard case .bytes(let count) = sent else {
-                if case .failed = sent { return fail() }
-                break
-            }
-            unsentStart += count
-        }
-        if unsentStart == unsent.count {
-            unsent = []
-            unsentStart = 0
-        }
+        sendUnsent()
         waitToSend(hasProgress: unsentBytes < before)
         if takesMore, case .open(let exchange) = phase { exchange.canSend() }
     }
 
-    /// A server that takes nothing for too long is lost.
+    /// As much as the socket takes.
+    private func sendUnsent() {
+        guard let socket else { return }
+        while unsentStart < unsent.count {
+            switch unsafe unsent.withUnsafeBytes({ unsafe socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }) {
+            case .bytes(let count): unsentStart += count
+            case .nothing: return
+            case .failed: return fail()
+            }
+        }
+        (unsent, unsentStart) = ([], 0)
+    }
+
+    /// What the socket has taken is not kept for as long as it takes less than it is given.
+    private func dropSent() {
+        guard unsentStart >= Self.unsentBytesMax else { return }
+        unsent.removeFirst(unsentStart)
+        unsentStart = 0
+    }
+
+    /// A server that takes nothing for too long is lost. While the connection is made, its own time limit holds.
     private func waitToSend(hasProgress: Bool = false) {
         updateInterest()
-        guard !unsent.isEmpty, case .open = phase else { return timer?.cancel() ?? () }
+        guard case .open = phase else { return }
+        guard !unsent.isEmpty else { return timer?.cancel() ?? () }
         let limit = context.configuration.sendTimeout
-        let timer = timer ?? Timer(on: context.loop) { [unowned self] in lost(.timedOut(.send, after: limit)) }
+        let timer = timer ?? Timer(on: context.loop) { [unowned self] in sendLimitPassed(limit) }
         self.timer = timer
         if hasProgress || !timer.isSet { timer.set(at: context.loop.now + limit) }
+    }
+
+    /// The kernel says that it takes more only when a good part of its buffer is free: a slow server may have taken something.
+    private func sendLimitPassed(_ limit: Duration) {
+        let before = unsentBytes
+        flush()
+        if unsentBytes > 0, unsentBytes >= before { lost(.timedOut(.send, after: limit)) }
     }
 
     private func updateInterest() {
@@ -364,7 +396,10 @@ extension Connection {
         switch phase {
         case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes))
         case .handshaking, .open:
-            if tls != nil { return unsafe decrypt(bytes) }
+            if tls != nil {
+                unsafe records.pass(bytes)
+                return unsafe decrypt(bytes)
+            }
             if case .open(let exchange) = phase { unsafe exchange.receive(bytes) }
             if case .open(let exchange) = phase { exchange.settle() }
         case .connecting, .closed: break
@@ -386,13 +421,15 @@ extension Connection {
         if case .handshaking = phase { handshake() }
         while case .open(let exchange) = phase {
             let plain = unsafe context.plain
-            switch unsafe tls.read(into: plain) {
+            let read = unsafe tls.read(into: plain)
+            // An alert or a key update is this connection's: what follows may give another one something to send.
+            sendCipher()
+            switch read {
             case .bytes(let count): unsafe exchange.receive(UnsafeRawBufferPointer(rebasing: plain[..<count]))
             case .wantsMore: return exchange.settle()
             case .closed: return ended(isProved: true)
             case .failed(let error): return lost(error)
             }
-            sendCipher()
         }
     }
 

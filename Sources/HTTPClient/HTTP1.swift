@@ -75,7 +75,7 @@ final class HTTP1 {
             case .head: takeHead(for: transfer)
             case .body(let range): unsafe transfer.receive(UnsafeRawBufferPointer(rebasing: bytes[range]))
             case .end:
-                let isKept = parser.allowsReuse && isBodySent && connection.unsentBytes == 0 && cursor == input.count
+                let isKept = parser.allowsReuse && isBodySent && connection.isSent && cursor == input.count
                 ending = isKept ? .kept : .spent
             case .failed(let error): transfer.fail(error)
             }
@@ -135,9 +135,19 @@ final class HTTP1 {
     func lost(_ error: HTTPError) {
         guard let transfer else { return connection.close() }
         self.transfer = nil
-        let isKept = !connection.isFresh && !parser.hasBegun
+        let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.isOfDeadConnection
         connection.close()
-        transfer.connectionLost(isKept: isKept, error)
+        transfer.connectionLost(isKept: mayHaveBeenDead, error)
+    }
+}
+
+extension HTTPError {
+    /// A server that takes nothing, or floods, is there.
+    fileprivate var isOfDeadConnection: Bool {
+        switch self {
+        case .timedOut, .malformed: false
+        default: true
+        }
     }
 }
 

@@ -23,8 +23,12 @@ final class Pool {
     /// HTTP/2: connections that can take more streams, or whose streams have not ended yet.
     private(set) var shared: [Connection] = []
     /// Connections that are being made, in this order.
-    private var connecting: [Connection] = []
-    private var waiting: [Transfer] = []
+    private(set) var connecting: [Connection] = []
+    /// How many of them are trials' own.
+    private var trialCount = 0
+    private(set) var waiting: [Transfer] = [] {
+        didSet { if waiting.isEmpty { patience?.cancel() } }
+    }
     /// Connections of HTTP/1 that transfers use.
     private(set) var busyCount = 0
     /// What the server speaks, once that is known.
@@ -33,6 +37,9 @@ final class Pool {
     weak var warm: WarmConnections?
     private var patience: Timer?
     private var isClosed = false
+
+    /// How many connections are made at most beside those that should do.
+    private static let spareConnectionsMax = 7
 
     init(_ origin: Origin, _ options: ConnectionOptions, _ route: Route, in context: SessionContext) {
         self.origin = origin
@@ -71,11 +78,17 @@ final class Pool {
 
     /// The transfer does not wait any more.
     func leave(_ transfer: Transfer) {
-        waiting.removeAll { $0 === transfer }
-        if let connection = connecting.first(where: { $0.trial === transfer }) { return connection.close() }
-        while connectingForWaiting > neededConnections, let last = connecting.lastIndex(where: { $0.trial == nil }) {
-            connecting[last].close()
-        }
+        if let place = waiting.firstIndex(where: { $0 === transfer }) { waiting.remove(at: place) }
+        if trialCount > 0, let connection = connecting.first(where: { $0.trial === transfer }) { return connection.close() }
+        while connectingForWaiting > connectingMax, let connection = leastPromising { connection.close() }
+    }
+
+    /// Of those in the making the oldest, if it seems to hang, else the youngest.
+    private var leastPromising: Connection? {
+        let patience = context.configuration.patience
+        let oldest = connecting.first { $0.trial == nil }
+        if let oldest, oldest.begun + patience <= context.loop.now { return oldest }
+        return connecting.last { $0.trial == nil }
     }
 
     private func serveWaiting() {
@@ -98,20 +111,22 @@ final class Pool {
         waiting.isEmpty ? 0 : (waiting.count - 1) / transfersPerConnection + 1
     }
 
+    /// How many may be in the making, when those that were needed take too long.
+    private var connectingMax: Int { neededConnections + min(waiting.count, Self.spareConnectionsMax) }
+
     /// A trial's connection serves others too, unless it is known to be HTTP/1's.
-    private var connectingForWaiting: Int {
-        version == .http1 ? connecting.count { $0.trial == nil } : connecting.count
-    }
+    private var connectingForWaiting: Int { version == .http1 ? connecting.count - trialCount : connecting.count }
 
     private func openMissing(_ timeout: Duration) {
         while connectingForWaiting < neededConnections { open(within: timeout) }
-        if version != .http1, !waiting.isEmpty { setPatience() }
+        if !waiting.isEmpty { setPatience() }
     }
 
     /// The first step may fail, and so change everything, before this returns.
     private func open(within timeout: Duration, for trial: Transfer? = nil) {
         let connection = Connection(in: self, for: trial)
         connecting.append(connection)
+        if trial != nil { trialCount += 1 }
         connection.open(within: timeout)
     }
 
@@ -121,24 +136,24 @@ final class Pool {
         open(within: trial.connectTimeout, for: trial)
     }
 
-    /// A hanging handshake must not hold up all who come after it.
+    /// A hanging handshake must not hold up all who come after it, and whoever comes must not put off the others' patience.
     private func setPatience() {
-        let timer = patience ?? Timer(on: context.loop) { [unowned self] in loseOneTimesPatience() }
+        let timer = patience ?? Timer(on: context.loop) { [unowned self] in losePatience() }
         patience = timer
-        timer.set(at: context.loop.now + context.configuration.patience)
+        if !timer.isSet { timer.set(at: .current + context.configuration.patience) }
     }
 
-    private func loseOneTimesPatience() {
-        guard version != .http1, let first = waiting.first else { return }
-        if connecting.count < min(waiting.count, 8) { open(within: first.connectTimeout) }
-        setPatience()
+    private func losePatience() {
+        guard let first = waiting.first else { return }
+        if connectingForWaiting < connectingMax { open(within: first.connectTimeout) }
+        if !waiting.isEmpty { setPatience() }
     }
 
     // MARK: - From connections
 
     /// It can take its first transfer.
     func opened(_ connection: Connection, _ version: Connection.Version) {
-        connecting.removeAll { $0 === connection }
+        _ = removeConnecting(connection)
         self.version = version
         switch version {
         case .http1:
@@ -158,11 +173,15 @@ final class Pool {
         }
     }
 
-    /// HTTP/1: its response is whole, and it may be used again.
+    /// HTTP/1: it can take a transfer. What has come meanwhile on one that has served others belongs to nobody.
     func release(_ connection: Connection) {
-        if let place = waiting.firstIndex(where: { !$0.isSecondAttempt || connection.isFresh }) {
+        if let place = waiting.firstIndex(where: { !$0.isSecondAttempt || connection.isFresh }),
+            connection.isFresh || connection.isSilent
+        {
             return connection.start(waiting.remove(at: place))
         }
+        // Whoever gets it later may find it dead.
+        connection.isFresh = false
         busyCount -= 1
         idle.append(connection)
         context.addIdle(connection)
@@ -173,9 +192,10 @@ final class Pool {
 
     /// It is closed. While it was being made, `error` says why.
     func closed(_ connection: Connection, _ error: HTTPError?) {
-        if connecting.contains(where: { $0 === connection }) {
-            connecting.removeAll { $0 === connection }
+        if removeConnecting(connection) {
             if let error { failed(connection, error) }
+            // One that was to serve others too may have been its trial's own to close.
+            if !isClosed, let first = waiting.first { openMissing(first.connectTimeout) }
         } else if shared.contains(where: { $0 === connection }) {
             shared.removeAll { $0 === connection }
             if !isClosed { roomAppeared() }
@@ -189,13 +209,18 @@ final class Pool {
         }
     }
 
+    /// Whether it was in the making.
+    private func removeConnecting(_ connection: Connection) -> Bool {
+        guard let place = connecting.firstIndex(where: { $0 === connection }) else { return false }
+        connecting.remove(at: place)
+        if connection.trial != nil { trialCount -= 1 }
+        return true
+    }
+
     /// Who waits and has no connection in the making any more gets the error; its own time limit tells each waiting transfer itself.
     private func failed(_ connection: Connection, _ error: HTTPError) {
         if let trial = connection.trial { trial.fail(error) }
-        if case .timedOut = error {
-            if let first = waiting.first { openMissing(first.connectTimeout) }
-            return
-        }
+        if case .timedOut = error { return }
         let served = connectingForWaiting.multipliedReportingOverflow(by: transfersPerConnection)
         let room = served.overflow ? .max : served.partialValue
         while waiting.count > room { waiting.removeFirst().fail(error) }
@@ -205,5 +230,4 @@ final class Pool {
 
     /// Connections that are open, whoever uses them.
     var openCount: Int { idle.count + busyCount + shared.count }
-
 }

@@ -36,21 +36,29 @@ package final class Session {
     /// On whose thread all of this happens.
     package let loop: EventLoop
     let configuration: Configuration
-    private let context: SessionContext
+    let context: SessionContext
     /// Buffers between two bursts of bytes, so that a silent transfer owns none.
     var spareBuffers = SpareBuffers()
-    private var transfers: [Transfer] = []
-    private var pools: [Pool.Key: Pool] = [:]
+    private(set) var transfers: [Transfer] = []
+    private(set) var pools: [Pool.Key: Pool] = [:]
     private var lastPlace: (text: String, options: ConnectionOptions, url: RequestURL, pool: Pool)?
     /// See `connectLocally(to:)`.
-    private var localTarget: DialTarget?
+    private var fixedRoute: Route?
     private(set) var isClosed = false
 
     /// - Throws: `HTTPError.tls` when the file of trusted certificates cannot be used.
-    package init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
+    package convenience init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
+        try self.init(on: loop, configuration, .shared)
+    }
+
+    /// - Parameter route: of all connections, whatever host a URL names.
+    init(
+        on loop: EventLoop, _ configuration: Configuration = Configuration(), _ resolver: Resolver, route: Route? = nil
+    ) throws(HTTPError) {
         self.loop = loop
         self.configuration = configuration
-        context = SessionContext(on: loop, configuration, .shared)
+        fixedRoute = route
+        context = SessionContext(on: loop, configuration, resolver)
         if configuration.caFile != nil { _ = try TLSContext.shared(TLSIdentity(authoritiesFile: configuration.caFile)) }
     }
 
@@ -114,7 +122,7 @@ extension Session {
     }
 
     private func route(to origin: Origin, _ options: ConnectionOptions) throws(HTTPError) -> Route {
-        if let localTarget { return Route(target: localTarget, proxy: nil) }
+        if let fixedRoute { return fixedRoute }
         guard let proxy = try options.proxy.proxy(for: origin, in: .current) else {
             return Route(target: origin.dialTarget, proxy: nil)
         }
@@ -127,7 +135,7 @@ extension Session {
     /// - Precondition: there was no request so far.
     package func connectLocally(to address: String) {
         precondition(pools.isEmpty)
-        localTarget = .abstract(name: address)
+        fixedRoute = Route(target: .abstract(name: address), proxy: nil)
     }
 }
 

@@ -19,7 +19,7 @@ import EventLoop
     /// What TLS made of them.
     let cipher = OutputBuffer()
     /// Connections of HTTP/1 that nobody uses, the longest idle one first.
-    private var idle: [Connection] = []
+    private(set) var idle: [Connection] = []
 
     init(on loop: EventLoop, _ configuration: Session.Configuration, _ resolver: Resolver) {
         self.loop = loop

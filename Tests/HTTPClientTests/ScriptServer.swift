@@ -90,6 +90,13 @@ final class Peer {
         return Array(input.prefix(count))
     }
 
+    /// What has come, at least one byte; `nil` when the client has closed.
+    func some() -> [UInt8]? {
+        guard !input.isEmpty || receive() else { return nil }
+        defer { input = [] }
+        return input
+    }
+
     /// Lets the kernel drop all that comes, without a word, as behind a firewall that has forgotten the connection: by a filter
     /// (SO_ATTACH_FILTER, socket(7)) of the one instruction to keep nothing.
     func vanish() {
@@ -129,6 +136,18 @@ final class Peer {
     func waitUntilRead() {
         var unsent: Int32 = 1
         while unsent > 0 { _ = unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unsent) }
+    }
+
+    /// Waits until something has come that nobody reads: to close then is to reset. Returns too when nothing more will come.
+    func waitForUnread() {
+        var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&polled, 1, -1)
+    }
+
+    /// Waits until the client has closed, and reads nothing.
+    func waitForHangUp() {
+        var polled = pollfd(fd: descriptor, events: Int16(0x2000), revents: 0)  // POLLRDHUP
+        _ = unsafe poll(&polled, 1, -1)
     }
 
     /// Waits until the client has closed.

@@ -1,0 +1,57 @@
+import TestSupport
+import Testing
+
+@testable import EventLoop
+@testable import HTTPClient
+
+extension Session {
+    /// What its pools count, against what there is.
+    func expectConsistent(at location: SourceLocation = #_sourceLocation) {
+        let pools = Array(pools.values)
+        #expect(pools.reduce(0) { $0 + $1.idle.count } == context.idle.count, sourceLocation: location)
+        #expect(context.idle.count <= configuration.idleConnectionsMax, sourceLocation: location)
+        for pool in pools {
+            let places = transfers.filter { $0.pool === pool }.map(\.place)
+            #expect(pool.busyCount == places.count { if case .http1 = $0 { true } else { false } }, sourceLocation: location)
+            let waiting = places.count { if case .waiting = $0 { true } else { false } }
+            #expect(pool.waiting.count == waiting - pool.connecting.count { $0.trial != nil }, sourceLocation: location)
+            #expect(pool.idle.allSatisfy { one in context.idle.contains { $0 === one } }, sourceLocation: location)
+            #expect(pool.waiting.isEmpty || pool.hasSomethingToWaitFor, sourceLocation: location)
+        }
+    }
+
+    /// Neither transfers nor connections nor anything that waits for them.
+    func expectNothingLeft(idle: Int = 0, at location: SourceLocation = #_sourceLocation) {
+        expectConsistent(at: location)
+        #expect(transfers.isEmpty, sourceLocation: location)
+        #expect(context.idle.count == idle, sourceLocation: location)
+        for pool in pools.values {
+            #expect((pool.connecting.count, pool.waiting.count, pool.busyCount) == (0, 0, 0), sourceLocation: location)
+        }
+        // An idle connection has a watch and no timer.
+        #expect(loop.watches.count { $0 != nil } == idle, sourceLocation: location)
+    }
+}
+
+extension Session.Configuration {
+    /// On a busy machine a connection may take so long that another is made beside it.
+    static var patient: Session.Configuration {
+        var configuration = Session.Configuration()
+        configuration.patience = .seconds(3_600)
+        return configuration
+    }
+}
+
+extension Pool {
+    var hasSomethingToWaitFor: Bool { !connecting.isEmpty || !shared.isEmpty }
+}
+
+extension LoopActor {
+    /// A task of this loop.
+    func task<Result>(_ body: @escaping () async throws -> Result) -> Task<Result, any Error> where Result: Sendable {
+        Task {
+            _ = self
+            return try await body()
+        }
+    }
+}
