@@ -67,8 +67,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             try await session.withTransfer(.post(server.url, "{}")) { _ in
                 #expect(await observed.next() == .ready(connections: 2))
             }
-            #expect(await server.report() == "POST2")
-            #expect(await server.report() == "GET 3")
+            #expect(Set([await server.report(), await server.report()]) == ["POST2", "GET 3"])
         }
         gate.open()
     }
