@@ -1,0 +1,161 @@
+import TestSupport
+import Testing
+
+@testable import EventLoop
+@testable import HTTPClient
+
+private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+/// Bodies that a server reads late, or never, or not before it answers; and what goes out twice.
+@Suite(.timeLimit(.minutes(1))) struct SendingTests {
+    @Test(arguments: [false, true]) func `a large body may wait for longer than an acknowledgement`(isKept: Bool) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            if isKept {
+                _ = peer.request()
+                peer.send(ok)
+            }
+            peer.waitForHead()
+            peer.report("begun")
+            gate.wait()
+            while let request = peer.request() {
+                peer.report("\(request.utf8.count > 7_000_000)")
+                peer.send(ok)
+            }
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = try Session(on: worker.loop, configuration)
+            if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
+            let body = String(repeating: "x", count: 7_000_000)
+            let caller = worker.task { try await session.fetch(.post(server.url, body)).body }
+            #expect(await server.report() == "begun")
+            let late = Wakeup(on: worker.loop)
+            let timer = Timer(on: worker.loop) { late.wake() }
+            timer.set(at: .current + .milliseconds(900))
+            await late.wait()
+            gate.open()
+            #expect(try await caller.value == "ok")
+            #expect(await server.report() == "true")
+            #expect(server.connections == 1)
+            session.expectNothingLeft(idle: 1)
+        }
+    }
+
+    @Test(arguments: [false, true], [false, true]) func `a server that takes nothing for too long is lost, and asked once`(
+        isKept: Bool, isSecure: Bool
+    ) async throws {
+        let site = try SecureSite()
+        let server = try ScriptServer { peer in
+            let secure = isSecure ? SecurePeer(peer, site.context) : nil
+            if isKept {
+                _ = secure == nil ? peer.request() : secure?.request()
+                if let secure { secure.send(ok) } else { peer.send(ok) }
+            }
+            _ = peer.some()
+            peer.report("begun")
+            peer.waitForHangUp()
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            var configuration = isSecure ? Session.Configuration.trusting(site.file) : .init()
+            configuration.sendTimeout = .milliseconds(500)
+            configuration.patience = .seconds(3_600)
+            let session = try Session(on: worker.loop, configuration)
+            let url = isSecure ? server.secureURL : server.url
+            if isKept { #expect(try await session.fetch(.get(url)).body == "ok") }
+            let failure = await session.failure(of: .post(url, String(repeating: "x", count: 20_000_000)))
+            #expect(failure.error == .timedOut(.send, after: .milliseconds(500)))
+            #expect(server.connections == 1)
+            session.expectNothingLeft()
+            #expect(worker.loop.timers.first == nil)
+        }
+    }
+
+    enum Early: CaseIterable { case refusalWithReset, refusalWithClose, success, successThenRead }
+
+    @Test(arguments: Early.allCases, [300, 30_000, 20_000_000])
+    func `an answer before the body is an answer, and ends the connection`(
+        early: Early, count: Int
+    ) async throws {
+        let isRefusal = early == .refusalWithReset || early == .refusalWithClose
+        let server = try ScriptServer { peer in
+            peer.waitForHead()
+            guard isRefusal else {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"id\":\"1\"}  ")
+                if early == .successThenRead { while peer.request() != nil {} } else { peer.waitForHangUp() }
+                return
+            }
+            peer.send("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 7\r\n\r\nlarge !")
+            if early == .refusalWithReset { peer.reset() }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .patient)
+            for number in 1...(isRefusal || early == .success && count == 20_000_000 ? 3 : 1) {
+                let (head, body) = try await session.fetch(.post(server.url, String(repeating: "x", count: count)))
+                #expect(head?.status == (isRefusal ? 413 : 200))
+                if isRefusal { #expect(body == "large !") }
+                // With a small body all had gone out, and the connection may be kept.
+                if early == .success, count == 20_000_000 { #expect(server.connections == number) }
+            }
+            session.expectNothingLeft(idle: session.context.idle.count)
+        }
+    }
+
+    @Test(arguments: ["", "H", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"], [false, true])
+    func `a request goes out again only where nothing has been heard on a kept connection`(
+        heard: String, isKept: Bool
+    ) async throws {
+        let server = try ScriptServer { peer in
+            if isKept, peer.number == 1 {
+                _ = peer.request()
+                peer.send(ok)
+            }
+            peer.report("\(peer.number) \(peer.request()?.hasSuffix("body") == true)")
+            peer.send(heard)
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .patient)
+            if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
+            #expect(await session.failure(of: .post(server.url, "body")).error == .cutOff(afterBytes: 0))
+            #expect(await server.report() == "1 true")
+            let isAgain = isKept && heard.isEmpty
+            if isAgain { #expect(await server.report() == "2 true") }
+            #expect(server.connections == (isAgain ? 2 : 1))
+            session.expectNothingLeft()
+        }
+    }
+
+    @Test func `interim answers without end are refused`() async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            while peer.send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n") > 0 {}
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .patient)
+            let error = await session.failure(of: .get(server.url)).error
+            guard case .malformed = error else {
+                if case .headTooLarge = error { return }
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            session.expectNothingLeft()
+        }
+    }
+
+    @Test(arguments: [("Connection: keep-alive\r\n", 1), ("", 2)]) func `HTTP 1.0 keeps a connection where it says so`(
+        row: (field: String, connections: Int)
+    ) async throws {
+        let server = try ScriptServer { peer in
+            while peer.request() != nil { peer.send("HTTP/1.0 200 OK\r\n\(row.field)Content-Length: 2\r\n\r\nok") }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .patient)
+            for _ in 0..<2 { #expect(try await session.fetch(.get(server.url)).body == "ok") }
+            #expect(server.connections == row.connections)
+            session.expectNothingLeft(idle: 2 - row.connections)
+        }
+    }
+}
