@@ -196,6 +196,9 @@ class Soak:
             return
         if more:
             self.fault(f"descriptors at rest that were not there before: {dict(more)}, besides {dict(self.first)}")
+            for name, port in self.site.ports.items():
+                if more[f"to {name}"]:
+                    self.fault(f"connections to {name}: {watch.tcp_states(port)}")
         if busy:
             self.fault(f"upstreams still answer {len(busy)} requests of nobody: {busy[:10]}")
 

@@ -96,6 +96,7 @@ TERMINATOR = """
     lingering_close off;
     keepalive_requests 40;
     keepalive_timeout 4s;
+    client_header_timeout 4s;  # for a connection that was opened and then not needed
     @servers@
 """
 

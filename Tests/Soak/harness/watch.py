@@ -37,6 +37,13 @@ def descriptor_kinds(pid, ports):
     return kinds
 
 
+def tcp_states(port):
+    """What the kernel knows of the connections that lead to a port: state, bytes unsent and unread, timer (proc(5))."""
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [f"state {fields[3]}, queues {fields[4]}, from port {int(fields[1].split(':')[1], 16)}" for fields in lines
+            if int(fields[2].split(":")[1], 16) == port]
+
+
 class Log:
     """Sluice's log, read as it grows."""
 
