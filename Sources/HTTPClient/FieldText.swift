@@ -11,6 +11,7 @@ extension UInt8 {
 
 extension Span<UInt8> {
     /// A range without the blanks at either end.
+    @inline(__always)
     func trimmed(_ range: Range<Int>) -> Range<Int> {
         var (start, end) = (range.lowerBound, range.upperBound)
         while start < end, self[start].isBlank { start += 1 }
@@ -43,6 +44,7 @@ extension Span<UInt8> {
     }
 
     /// Whether it holds no NUL, CR or LF, which no field's value may (RFC 9110 §5.5). Other control characters are let through.
+    @inline(__always)
     var isFieldValue: Bool {
         guard count >= 8 else { return holdsNoLineEnd }
         var marks = word(at: count &- 8).marksBelowSpace
@@ -70,7 +72,6 @@ extension Span<UInt8> {
     /// Eight bytes, the first one lowest.
     ///
     /// - Parameter offset: at least eight bytes before the end, which is not checked: nothing here is called more often.
-    @inline(__always)
     private func word(at offset: Int) -> UInt64 {
         unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
     }

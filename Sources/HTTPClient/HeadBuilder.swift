@@ -9,6 +9,7 @@ struct FieldChecker {
     /// - Parameter name: a token.
     /// - Throws: `HTTPError.malformed` for a value with a line end or NUL in it (RFC 9110 §5.5); `.headTooLarge` when there are
     ///   more than 200 fields, or more than `HeadBuilder.bytesMax` bytes in them.
+    @inline(__always)
     mutating func check(name: Span<UInt8>, value: Span<UInt8>) throws(HTTPError) {
         fields += 1
         // With no more than a colon and a line feed each, the shortest form that HTTP/1 has.

@@ -28,6 +28,7 @@ struct LineScanner {
     mutating func allow(bytes: Int) { bytesLeft = bytes }
 
     /// The next line, which ends with LF or CRLF (RFC 9112 §2.2).
+    @inline(__always)
     mutating func next(in input: Span<UInt8>, from cursor: inout Int) -> Line {
         let start = cursor
         guard start < input.count else { return .unfinished }
@@ -59,7 +60,6 @@ struct LineScanner {
 }
 
 extension Span<UInt8> {
-    @inline(__always)
     fileprivate func firstLineFeed(from start: Int, to end: Int) -> Int? {
         unsafe withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress, let found = unsafe memchr(base + start, 0x0A, end &- start) else { return nil }

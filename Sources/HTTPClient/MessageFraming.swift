@@ -27,6 +27,7 @@ struct MessageFraming {
     ///
     /// - Throws: `HTTPError.malformed` for a length that is none, or not the same as before, and for a transfer coding other than
     ///   one `chunked`.
+    @inline(__always)
     mutating func note(name: Span<UInt8>, value: Span<UInt8>) throws(HTTPError) {
         switch name.count {
         case 10 where name.isEqualIgnoringCase(to: "connection"): try noteConnection(value)

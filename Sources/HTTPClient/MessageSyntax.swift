@@ -28,6 +28,7 @@ struct FieldLine {
     /// (RFC 9112 §5.1, §5.2).
     ///
     /// - Throws: `HTTPError.malformed`.
+    @inline(__always)
     init(_ line: Span<UInt8>) throws(HTTPError) {
         let colon = line.tokenPrefixCount
         guard colon > 0, colon < line.count, line[colon] == UInt8(ascii: ":") else { throw Self.fault(in: line) }

@@ -47,7 +47,7 @@ struct ResponseParser {
     private static let emptyLinesMax = 2
 
     private var phase = Phase.line(.status)
-    /// Ends everything. It is no phase, so that a phase is a plain number to go from one to the next.
+    /// Ends everything. No phase of its own, so that the phase is plain bits to copy for every line and chunk.
     private var failure: HTTPError?
     private var lines = LineScanner(allowing: HeadBuilder.bytesMax)
     private var builder: HeadBuilder
@@ -82,8 +82,8 @@ struct ResponseParser {
     ///
     /// - Parameter kept: the headers that are wanted; all of them when nil.
     mutating func next(in input: Span<UInt8>, from cursor: inout Int, keeping kept: [HeaderPattern]?) -> Event {
-        if let failure { return .failed(failure) }
         if cursor < input.count { hasBegun = true }
+        if let failure { return .failed(failure) }
         do {
             return try advance(in: input, from: &cursor, keeping: kept)
         } catch {
@@ -122,7 +122,7 @@ struct ResponseParser {
             case .chunkEnd(let hasCarriageReturn):
                 guard cursor < input.count else { return .more }
                 try takeChunkEnd(input[cursor], after: hasCarriageReturn)
-                cursor &+= 1
+                cursor += 1
             case .bytes(let left), .chunk(let left): return takeBody(left, in: input, from: &cursor)
             case .untilClose: return takeBody(.max, in: input, from: &cursor)
             case .ended: return .end

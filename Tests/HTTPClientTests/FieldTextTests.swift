@@ -32,6 +32,17 @@ import Testing
         }
     }
 
+    @Test(arguments: ["x", "age", "x-reques", "x-request-id", "~-request-id", "x-*", "x-reques*", "x-request-i*", "*"])
+    func `a wanted header is found in any case, and no other`(_ pattern: String) {
+        let names = ["x", "X", "Age", "x-reques", "X-Request", "X-Request-ID", "x-request-iD2", "x_request-id", "^-request-id"]
+        for name in names + ["~-REQUEST-ID", "y-request-id", "x-request-iq", "etag"] {
+            let (bytes, text) = (Array(name.utf8), name.lowercased())
+            let isWanted = pattern.hasSuffix("*") ? text.hasPrefix(pattern.dropLast()) : text == pattern
+            let match = HeaderPattern(pattern).match(bytes.span, bytes.span.firstWordLowercased)
+            #expect(match == (isWanted ? text : nil), "\(name)")
+        }
+    }
+
     @Test func `an odd byte does not hide the next one`() {
         for odd in UInt8.min...UInt8.max where odd != 0x00 && odd != 0x0A && odd != 0x0D {
             for place in 0..<15 {
