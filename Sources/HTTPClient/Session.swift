@@ -90,6 +90,7 @@ extension Session {
 
     /// A transfer that nobody works on yet.
     func prepare(_ request: consuming HTTPRequest, waking wakeup: Wakeup) throws(HTTPError) -> Transfer {
+        loop.checkIsolated()
         guard !isClosed else { throw .unavailable(reason: "the session is closed") }
         try request.validate()
         let (url, pool) = try place(of: request.url, request.options)

@@ -35,7 +35,11 @@ import Testing
             for number in 0..<count {
                 var request = HTTPRequest.post(server.secureURL, "nonce-\(number)")
                 request.connectTimeout = number == 0 ? .seconds(2) : .seconds(10)
-                callers.append(worker.task { [request] in try await session.fetch(request).body })
+                callers.append(
+                    Task { [request] in
+                        _ = worker
+                        return try await session.fetch(request).body
+                    })
                 if !comeAtOnce { await worker.loop.sleep(for: .milliseconds(3)) }
             }
             var hangUps = 0
@@ -60,7 +64,10 @@ import Testing
             let resolver = names.resolver()
             let session = try Session(on: worker.loop, .init(), resolver)
             let callers = (0..<400).map { _ in
-                worker.task { try await session.fetch(.get("http://name:\(server.port)/", connect: .seconds(60))).body }
+                Task {
+                    _ = worker
+                    return try await session.fetch(.get("http://name:\(server.port)/", connect: .seconds(60))).body
+                }
             }
             await worker.wait { resolver.waiterCount(of: "name") == 400 }
             #expect(resolver.threadCount == 1)
@@ -85,7 +92,8 @@ import Testing
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop)
             let callers = (0..<count).map { number in
-                worker.task { [request = HTTPRequest.post(server.url, "nonce-\(number)")] in
+                Task { [request = HTTPRequest.post(server.url, "nonce-\(number)")] in
+                    _ = worker
                     var request = request
                     request.connectTimeout = .seconds(60)
                     request.totalTimeout = .seconds(60)

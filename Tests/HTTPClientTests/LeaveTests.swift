@@ -122,7 +122,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let proxy = hang == .hello ? nil : try Proxy("127.0.0.1:\(server.port)")
+            let proxy = hang == .hello ? nil : try Proxy("http://127.0.0.1:\(server.port)")
             let route = Route(target: .host("127.0.0.1", port: server.port), proxy: proxy)
             let session = try Session(on: worker.loop, .patient, .shared, route: route)
             var request = Self.request(way, "https://localhost:\(server.port)/")
@@ -164,7 +164,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let proxy = isTunnelled ? try Proxy("127.0.0.1:\(server.port)") : nil
+            let proxy = isTunnelled ? try Proxy("http://127.0.0.1:\(server.port)") : nil
             let route = Route(target: .host("127.0.0.1", port: server.port), proxy: proxy)
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = .seconds(3_600)
@@ -172,7 +172,10 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             let first = try session.start(
                 .get(server.secureURL, connect: .milliseconds(500)), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "answered")
-            let second = worker.task { try await session.fetch(.get(server.secureURL)).body }
+            let second = Task {
+                _ = worker
+                return try await session.fetch(.get(server.secureURL)).body
+            }
             await worker.wait { first.isOver }
             #expect(await server.report() == "closed")
             #expect(try await second.value == "ok")
@@ -247,7 +250,10 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             let session = try Session(on: worker.loop, configuration)
             let warm = try session.keepWarm(server.secureURL, count: 1, connectTimeout: .seconds(60)) { _ in }
             await worker.wait { server.connections == 1 }
-            let caller = worker.task { try await session.fetch(.get(server.secureURL)).body }
+            let caller = Task {
+                _ = worker
+                return try await session.fetch(.get(server.secureURL)).body
+            }
             await worker.wait { session.pools.values.contains { !$0.waiting.isEmpty } }
             withExtendedLifetime(warm) {}
             for trial in session.transfers where trial.onEnd != nil {

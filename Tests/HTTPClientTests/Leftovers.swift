@@ -45,13 +45,3 @@ extension Session.Configuration {
 extension Pool {
     var hasSomethingToWaitFor: Bool { !connecting.isEmpty || !shared.isEmpty }
 }
-
-extension LoopActor {
-    /// A task of this loop.
-    func task<Result>(_ body: @escaping () async throws -> Result) -> Task<Result, any Error> where Result: Sendable {
-        Task {
-            _ = self
-            return try await body()
-        }
-    }
-}

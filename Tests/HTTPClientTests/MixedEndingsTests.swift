@@ -49,7 +49,8 @@ import Testing
             let session = try Session(on: worker.loop, configuration)
             let url = isSecure ? "https://localhost:\(server.port)" : "http://127.0.0.1:\(server.port)"
             let lanes = (0..<width).map { lane in
-                worker.task {
+                Task {
+                    _ = worker
                     var generator = SeededGenerator(seed: UInt64(lane))
                     for turn in 0..<count / width {
                         try await Self.call(session, url, "\(lane)-\(turn)", &generator)

@@ -78,7 +78,8 @@ import Testing
             let session = try Session(on: worker.loop, isSecure ? .trusting(site.file) : .init())
             let url = isSecure ? "https://localhost:\(server.port)" : "http://127.0.0.1:\(server.port)"
             let tasks = (0..<width).map { lane in
-                worker.task {
+                Task {
+                    _ = worker
                     var (generator, whole) = (SeededGenerator(seed: UInt64(lane)), [String]())
                     for _ in 0..<count / width {
                         let cut = Cut.random(isSecure: isSecure, &generator)
@@ -97,7 +98,7 @@ import Testing
                 }
             }
             for task in tasks {
-                let whole = try await task.value
+                let whole = await task.value
                 #expect(whole.isEmpty, "\(whole.prefix(3))")
             }
             session.expectNothingLeft()

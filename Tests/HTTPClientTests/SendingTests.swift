@@ -29,7 +29,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             let session = try Session(on: worker.loop, configuration)
             if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             let body = String(repeating: "x", count: 7_000_000)
-            let caller = worker.task { try await session.fetch(.post(server.url, body)).body }
+            let caller = Task {
+                _ = worker
+                return try await session.fetch(.post(server.url, body)).body
+            }
             #expect(await server.report() == "begun")
             let late = Wakeup(on: worker.loop)
             let timer = Timer(on: worker.loop) { late.wake() }

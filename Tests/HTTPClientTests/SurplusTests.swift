@@ -105,9 +105,17 @@ extension String {
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = isWaitedFor ? .seconds(1) : .seconds(3_600)
             let session = try Session(on: worker.loop, configuration)
-            let first = worker.task { try await session.fetch(.post(server.secureURL, "first")).body }
+            let first = Task {
+                _ = worker
+                return try await session.fetch(.post(server.secureURL, "first")).body
+            }
             #expect(await server.report() == "asked")
-            let second = isWaitedFor ? worker.task { try await session.fetch(.post(server.secureURL, "second")).body } : nil
+            let second =
+                isWaitedFor
+                ? Task {
+                    _ = worker
+                    return try await session.fetch(.post(server.secureURL, "second")).body
+                } : nil
             if isWaitedFor { await worker.wait { session.pools.values.contains { !$0.waiting.isEmpty } } }
             gate.open()
             #expect(try await first.value == "first")
@@ -192,7 +200,10 @@ extension String {
             let session = try Session(on: worker.loop, configuration)
             for (number, server) in servers.enumerated() {
                 let callers = (0..<2).map { caller in
-                    worker.task { try await session.fetch(.post(server.url, "\(number)\(caller)")).body }
+                    Task {
+                        _ = worker
+                        return try await session.fetch(.post(server.url, "\(number)\(caller)")).body
+                    }
                 }
                 for _ in callers { #expect(await server.report() == "asked") }
                 session.expectConsistent()
