@@ -48,14 +48,14 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         now = .current
         while !isStopped.load(ordering: .acquiring) {
             runJobs()
-            // What a job wants done at once, as the first bytes of a request, needs no turn of its own.
-            if fireTimers(at: .current) { runJobs() }
             let count = unsafe epoll_wait(epoll.number, &events, Int32(events.count), millisecondsToWait())
             now = .current
-            fireTimers(at: now)
             for index in 0..<Int(max(count, 0)) {
                 dispatch(events: unsafe events[index].events, token: unsafe events[index].data.u64)
             }
+            // What has come counts more than a deadline that has passed too: the process may have stood still meanwhile.
+            runJobs()
+            fireTimers(at: now)
         }
         runJobs()
         remoteQueue.close()
@@ -74,15 +74,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         return Int32(clamping: max(0, milliseconds))
     }
 
-    /// Whether there were any.
-    @discardableResult
-    private func fireTimers(at moment: Instant) -> Bool {
-        var hasFired = false
-        while let timer = timers.popDue(moment) {
-            (now, hasFired) = (moment, true)
-            timer.action()
-        }
-        return hasFired
+    private func fireTimers(at moment: Instant) {
+        while let timer = timers.popDue(moment) { timer.action() }
     }
 
     private func dispatch(events: UInt32, token: UInt64) {

@@ -3,6 +3,15 @@
 extension UInt8 {
     var lowercased: UInt8 { self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") ? self | 0x20 : self }
 
+    /// Whether it may stand in a token, such as a header's name (RFC 9110 §5.6.2, `tchar`): a letter, a digit or one of
+    /// ``!#$%&'*+-.^_`|~``.
+    package var isTokenByte: Bool {
+        switch self {
+        case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E: true
+        default: false
+        }
+    }
+
     /// A space or a tab (RFC 9110 §5.6.3, `OWS`).
     var isBlank: Bool { self == 0x20 || self == 0x09 }
 

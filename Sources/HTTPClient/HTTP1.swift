@@ -133,6 +133,8 @@ final class HTTP1 {
     }
 
     func lost(_ error: HTTPError) {
+        // What comes behind a whole answer takes nothing from it.
+        if ending != nil { return end(.spent) }
         guard let transfer else { return connection.close() }
         self.transfer = nil
         let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.isOfDeadConnection

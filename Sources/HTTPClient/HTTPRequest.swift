@@ -2,11 +2,8 @@
 
 /// One request to an upstream.
 package struct HTTPRequest: Sendable {
-    /// The methods that there is a use for (RFC 9110 §9.3).
-    package enum Method: Sendable { case head, get, post }
-
     /// `post` alone has a body.
-    package var method: Method
+    package var method: HTTPMethod
     /// Absolute, `http` or `https`, already percent-encoded; or `unix:PATH[:TARGET]` for a server on a local socket. User information
     /// in it becomes basic authorization.
     package var url: String
@@ -24,7 +21,7 @@ package struct HTTPRequest: Sendable {
 
     /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(
-        _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        _ method: HTTPMethod, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
         connectTimeout: Duration, totalTimeout: Duration, options: ConnectionOptions = .standard
     ) {
         self.method = method
@@ -93,27 +90,7 @@ extension String {
     }
 }
 
-extension HTTPRequest.Method {
-    /// As it stands in a request line.
-    var name: String {
-        switch self {
-        case .head: "HEAD"
-        case .get: "GET"
-        case .post: "POST"
-        }
-    }
-}
-
 extension UInt8 {
-    /// Whether it may stand in a token, such as a header's name (RFC 9110 §5.6.2, `tchar`): a letter, a digit or one of
-    /// ``!#$%&'*+-.^_`|~``.
-    package var isTokenByte: Bool {
-        switch self {
-        case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E: true
-        default: false
-        }
-    }
-
     /// Anything but control characters; a tab is allowed (RFC 9110 §5.5).
     fileprivate var isFieldByte: Bool { self >= 0x20 && self != 0x7F || self == 0x09 }
 }

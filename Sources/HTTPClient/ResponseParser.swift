@@ -61,7 +61,7 @@ struct ResponseParser {
     /// Whether any byte of this response has come.
     private(set) var hasBegun = false
 
-    init(for method: HTTPRequest.Method) { self.init(for: method == .head ? .head : .other) }
+    init(for method: HTTPMethod) { self.init(for: method == .head ? .head : .other) }
 
     /// For a proxy's answer to CONNECT: a success has no body, and what follows belongs to the tunnel (RFC 9110 §9.3.6).
     static func forConnect() -> ResponseParser { ResponseParser(for: .connect) }

@@ -46,7 +46,7 @@ package final class Transfer {
 
     let url: RequestURL
     let pool: Pool
-    let method: HTTPRequest.Method
+    let method: HTTPMethod
     /// What is sent, perhaps twice; let go as soon as it cannot be needed again.
     private(set) var request: HTTPRequest?
     /// Whether its request went out on a connection that died before it answered, and so goes out once more, on a fresh one.

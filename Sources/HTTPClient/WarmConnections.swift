@@ -216,7 +216,7 @@ extension Session {
         times: WarmConnections.Times = WarmConnections.Times(), report: @escaping (WarmConnections.Report) -> Void
     ) throws(HTTPError) -> WarmConnections {
         let (parts, pool) = try place(of: url, options)
-        let request = { (method: HTTPRequest.Method, target: String) in
+        let request = { (method: HTTPMethod, target: String) in
             HTTPRequest(
                 method, parts.origin.url + target, connectTimeout: connectTimeout, totalTimeout: connectTimeout + times.answer,
                 options: options)

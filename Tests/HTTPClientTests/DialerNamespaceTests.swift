@@ -20,7 +20,8 @@ struct DialerNamespaceTests {
         try await LoopActor.runInNetwork(deafNetworks) { worker in
             let listener = try KernelListener(address(hosts.good, 8080))
             let socket = try await worker.dial(.host("name", port: 8080), resolver, delay: .milliseconds(10)).get()
-            #expect(try openSockets(to: 8080) == 1)
+            // A child of another test that has not come to its program yet holds copies of what was closed.
+            await worker.wait { (try? openSockets(to: 8080)) == 1 }
             #expect(worker.leftovers == (0, false))
             for _ in 0..<3 {
                 _ = try await worker.dial(.host("name", port: 8080), resolver, delay: never).get()

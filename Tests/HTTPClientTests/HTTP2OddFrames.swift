@@ -15,18 +15,18 @@ struct OddFrames: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let bytes: [UInt8]
     let expected: Expected
-    var method = HTTPRequest.Method.post
+    var method = HTTPMethod.post
     /// Whether the server closes the connection behind them.
     var closes = false
 
     init(
-        _ name: String, _ frames: [Frame], _ expected: Expected, method: HTTPRequest.Method = .post, closes: Bool = false
+        _ name: String, _ frames: [Frame], _ expected: Expected, method: HTTPMethod = .post, closes: Bool = false
     ) {
         self.init(name, frames.flatMap(\.bytes)[...], expected, method: method, closes: closes)
     }
 
     private init(
-        _ name: String, _ bytes: ArraySlice<UInt8>, _ expected: Expected, method: HTTPRequest.Method = .post, closes: Bool
+        _ name: String, _ bytes: ArraySlice<UInt8>, _ expected: Expected, method: HTTPMethod = .post, closes: Bool
     ) {
         (testDescription, self.bytes, self.expected) = (name, Array(bytes), expected)
         (self.method, self.closes) = (method, closes)

@@ -63,7 +63,8 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
                 guard way == .cancel else { return }
                 await worker.wait { (try? openSockets(to: port)) ?? 0 >= attempts }
             }
-            #expect(try openSockets(to: 8080) == 0)
+            // A child of another test that has not come to its program yet holds copies.
+            await worker.wait { (try? openSockets(to: 8080)) == 0 }
         }
     }
 
@@ -100,7 +101,8 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
                 good.cancel()
             }
             #expect(defects == 0)
-            #expect(try openSockets(to: 8080) == 0)
+            // A child of another test that has not come to its program yet holds copies.
+            await worker.wait { (try? openSockets(to: 8080)) == 0 }
             withExtendedLifetime(listener) {}
         }
     }
