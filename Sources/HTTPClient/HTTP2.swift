@@ -246,7 +246,8 @@ extension HTTP2 {
         guard !isLost else { return }
         if isOutOfMemory { return lost(.unavailable(reason: "out of memory")) }
         if unsafe nghttp2_session_want_read(nghttp2) == 0 && nghttp2_session_want_write(nghttp2) == 0 {
-            return lost(isClosing ? nil : .malformed(reason: hasSettings ? "HTTP/2: protocol error" : "the server speaks no HTTP/2"))
+            let reason = hasSettings ? "HTTP/2: protocol error" : "the server speaks no HTTP/2"
+            return lost(isClosing ? nil : .malformed(reason: reason))
         }
         let (refused, postponed) = (exchange(&refused, with: []), exchange(&postponed, with: []))
         for transfer in postponed { connection.pool.begin(transfer) }
