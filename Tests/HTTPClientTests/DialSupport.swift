@@ -117,7 +117,7 @@ extension LoopActor {
 }
 
 /// Of all that the process has.
-func openSockets() -> Set<UInt64> { Set((0..<Int32(4096)).compactMap(inode)) }
+func openSockets() -> Set<UInt64> { Set(openDescriptors().compactMap(inode)) }
 
 private func inode(_ descriptor: Int32) -> UInt64? {
     var status = stat()

@@ -1,7 +1,9 @@
 import Dispatch
 import EventLoop
+import Foundation
 import Glibc
 import HTTPClient
+import Testing
 
 /// Holds a script's thread until the test lets it on, once for each opening.
 final class Gate: Sendable {
@@ -71,8 +73,18 @@ extension Session {
     }
 }
 
+/// Those of the whole process, some of which may be closed by now.
+func openDescriptors() -> [Int32] {
+    do {
+        return try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
+    } catch {
+        Issue.record(error)
+        return []
+    }
+}
+
 /// This process's ends of connections to a port of 127.0.0.1.
-func descriptorsConnected(to port: UInt16) -> Int { (0..<Int32(4096)).count { isConnected($0, to: port) } }
+func descriptorsConnected(to port: UInt16) -> Int { openDescriptors().count { isConnected($0, to: port) } }
 
 func isConnected(_ descriptor: Int32, to port: UInt16) -> Bool {
     var address = sockaddr_in()
@@ -86,7 +98,7 @@ func isConnected(_ descriptor: Int32, to port: UInt16) -> Bool {
 /// The inodes of this process's sockets, which a later one at the same descriptor does not share.
 func sockets(where isIncluded: (Int32) -> Bool = { _ in true }) -> Set<UInt64> {
     Set(
-        (0..<Int32(4096)).compactMap { descriptor in
+        openDescriptors().compactMap { descriptor in
             var status = stat()
             guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK, isIncluded(descriptor) else {
                 return nil
