@@ -6,13 +6,13 @@ import Testing
     struct Flaw: Sendable, CustomTestStringConvertible {
         let testDescription: String
         var names = "DNS:localhost"
-        var days = 2
+        var isExpired = false
         var isTrusted = true
         let reason: String
     }
 
     @Test(arguments: [
-        Flaw(testDescription: "expired", days: -1, reason: "the certificate has expired"),
+        Flaw(testDescription: "expired", isExpired: true, reason: "the certificate has expired"),
         Flaw(
             testDescription: "another's", names: "DNS:other.example", reason: "the certificate is for another name than localhost"
         ),
@@ -23,7 +23,7 @@ import Testing
         let authority = try await Authority(in: directory)
         let trusted = flaw.isTrusted ? authority : try await Authority("other", in: directory)
         let upstream = try StubUpstream(.stream([]))
-        let certificate = try await authority.issue("front", for: flaw.names, days: flaw.days)
+        let certificate = try await authority.issue("front", for: flaw.names, isExpired: flaw.isExpired)
         let front = try await UpstreamFront(for: upstream, certificate, in: directory)
         let settings = """
             retries = 0

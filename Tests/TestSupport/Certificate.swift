@@ -40,21 +40,42 @@ package struct Authority: Sendable {
     /// - Parameters:
     ///   - name: of its files, and its subject.
     ///   - names: in OpenSSL's syntax for the extension subjectAltName.
-    ///   - days: -1 for one that has expired.
-    package func issue(_ name: String, for names: String, days: Int = 2) async throws -> Issued {
+    ///   - isExpired: whether it was valid for a day of the past.
+    package func issue(_ name: String, for names: String, isExpired: Bool = false) async throws -> Issued {
         let issued = Issued(file: directory.path("\(name).pem"), key: directory.path("\(name).key"))
         let request = directory.path("\(name).csr")
         try await ChildProcess.run(
             "openssl",
             ["req", "-new"] + Self.newKey(name, issued.key) + ["-addext", "subjectAltName=\(names)", "-out", request],
             in: directory)
+        // OpenSSL 3.5 gives no other command a day of the past.
+        let days = isExpired ? ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"] : ["-days", "2"]
         try await ChildProcess.run(
             "openssl",
             [
-                "x509", "-req", "-in", request, "-CA", own.file, "-CAkey", own.key, "-CAcreateserial", "-days", String(days),
-                "-copy_extensions", "copyall", "-out", issued.file,
-            ], in: directory)
+                "ca", "-batch", "-notext", "-config", try book(of: name), "-cert", own.file, "-keyfile", own.key, "-in", request,
+                "-out", issued.file,
+            ] + days, in: directory)
         return issued
+    }
+
+    /// What OpenSSL wants to write down about what it issues.
+    private func book(of name: String) throws -> String {
+        try directory.write("", to: "\(name).index")
+        return try directory.write(
+            """
+            [ca]
+            default_ca = own
+            [own]
+            database = \(directory.path("\(name).index"))
+            new_certs_dir = \(directory.path(""))
+            rand_serial = yes
+            default_md = sha256
+            policy = any
+            copy_extensions = copyall
+            [any]
+            commonName = supplied
+            """, to: "\(name).conf")
     }
 
     private static func newKey(_ name: String, _ file: String) -> [String] {
