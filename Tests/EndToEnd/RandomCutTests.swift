@@ -27,9 +27,7 @@ private struct CutAnswer: Sendable {
         isRead = Bool.random(using: &random)
         let countMax =
             switch framing {
-            // libcurl forgives the LF that ends the last chunk's trailer: nothing but that is missing then.
-            case .chunked: wire.bytes.count - 2
-            case .contentLength: wire.bytes.count - 1
+            case .chunked, .contentLength: wire.bytes.count - 1
             case .untilClose: wire.bytes.count
             }
         // An end of the connection that is no error is the one end of a body without framing.

@@ -92,7 +92,7 @@ import Testing
             let session = try Session(on: worker.loop)
             for _ in 0..<20 {
                 try await session.withTransfer(.get("http://name.invalid/")) { transfer in
-                    // A few turns, for libcurl to begin.
+                    // A few turns, for the transfer to begin.
                     for _ in 0..<5 { await Task.yield() }
                     transfer.cancel()
                 }

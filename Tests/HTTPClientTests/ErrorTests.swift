@@ -19,7 +19,7 @@ import Testing
         cut: (place: String, sent: String, body: Int), byReset: Bool
     ) async throws {
         let server = try ScriptServer { peer in
-            // Two requests a connection would be a kept one's, which libcurl repeats.
+            // Two requests a connection would be a kept one's, which is sent once more.
             _ = peer.request()
             peer.send(cut.sent)
             guard byReset else { return }
