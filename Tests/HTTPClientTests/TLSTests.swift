@@ -81,8 +81,9 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 }
 
 extension Session.Configuration {
+    /// And `patient`, which matters most where there is a handshake.
     static func trusting(_ file: String) -> Session.Configuration {
-        var configuration = Session.Configuration()
+        var configuration = Session.Configuration.patient
         configuration.caFile = file
         return configuration
     }
