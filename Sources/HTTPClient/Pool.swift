@@ -60,7 +60,7 @@ final class Pool {
     /// Gives the transfer a connection, now or when there is one.
     func begin(_ transfer: Transfer) {
         guard !isClosed else { return transfer.fail(.cancelled) }
-        if let connection = shared.first(where: \.hasRoom) { return connection.start(transfer) }
+        if let connection = sharedConnection(for: transfer) { return connection.start(transfer) }
         if !transfer.isSecondAttempt, let connection = takeIdle() { return connection.start(transfer) }
         transfer.place = .waiting
         waiting.append(transfer)
@@ -91,8 +91,16 @@ final class Pool {
         return connecting.last { $0.trial == nil }
     }
 
+    /// One that was kept may be as dead as the one before it: a server that ends has often closed all of them.
+    private func sharedConnection(for transfer: Transfer) -> Connection? {
+        shared.first { $0.hasRoom && (!transfer.isSecondAttempt || $0.begun >= transfer.attemptStart) }
+    }
+
     private func serveWaiting() {
-        while !waiting.isEmpty, let connection = shared.first(where: \.hasRoom) { connection.start(waiting.removeFirst()) }
+        while let transfer = waiting.first, let connection = sharedConnection(for: transfer) {
+            waiting.removeFirst()
+            connection.start(transfer)
+        }
         if !waiting.isEmpty { openMissing(waiting[0].connectTimeout) }
     }
 

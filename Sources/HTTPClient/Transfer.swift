@@ -55,7 +55,7 @@ package final class Transfer {
     private var refusals = 0
     private let start: Instant
     /// When it began to wait for a connection: at the start, or anew for another attempt.
-    private var attemptStart: Instant
+    private(set) var attemptStart: Instant
     /// For name, connection and TLS together.
     let connectTimeout: Duration
     private let totalTimeout: Duration
@@ -285,7 +285,7 @@ extension Transfer {
     private func tryAgain() {
         place = .none
         isConnected = false
-        attemptStart = session.loop.now
+        attemptStart = .current
         timer?.set(at: min(attemptStart + connectTimeout, start + totalTimeout))
         pool.begin(self)
     }

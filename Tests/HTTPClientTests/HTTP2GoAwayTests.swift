@@ -92,4 +92,35 @@ import Testing
         #expect(outcomes[0].isFailure)
         #expect(Array(outcomes[1...]) == [.ok("b elsewhere"), .ok("c elsewhere")])
     }
+
+    @Test func `when all kept connections turn out dead, the second attempt is made on a fresh one`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(), let first = peer.requestStream() else { return }
+            peer.report("asked on \(peer.number)")
+            if peer.number <= 2 { gate.wait() }
+            peer.answer(first)
+            guard peer.number > 2 else {
+                _ = peer.requestStream()
+                return
+            }
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .patient)
+            var request = HTTPRequest.post(server.url, "{}")
+            request.options = ConnectionOptions(version: .http2, streamsMax: 1)
+            let first = (0..<2).map { [request] _ in
+                Task {
+                    _ = worker
+                    return try await session.fetch(request).body
+                }
+            }
+            for _ in first { _ = await server.report() }
+            for _ in first { gate.open() }
+            for task in first { #expect(try await task.value == "ok") }
+            #expect(try await session.fetch(request).body == "ok")
+            #expect(await server.report() == "asked on 3")
+        }
+    }
 }
