@@ -62,7 +62,7 @@ import Testing
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         try await LoopActor.run { worker in
             let resolver = names.resolver()
-            let session = try Session(on: worker.loop, .init(), resolver)
+            let session = try Session(on: worker.loop, .patient, resolver)
             let callers = (0..<400).map { _ in
                 Task {
                     _ = worker

@@ -27,7 +27,7 @@ private final class Nghttpd: Sendable {
         try await process.output.wait(for: "nghttpd to listen") { $0.text.contains("listen 127.0.0.1:") }
     }
 
-    var configuration: Session.Configuration { certificateFile.map { .trusting($0) } ?? Session.Configuration() }
+    var configuration: Session.Configuration { certificateFile.map { .trusting($0) } ?? .patient }
 }
 
 @Suite struct HTTP2ServerTests {

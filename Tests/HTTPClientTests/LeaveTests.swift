@@ -39,7 +39,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
         let names = Names([.addresses(addresses("127.0.0.1"))], isHeld: true)
         let server = try ScriptServer(answer: ok)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .init(), names.resolver())
+            let session = try Session(on: worker.loop, .patient, names.resolver())
             let url = "http://name:\(server.port)/"
             for _ in 0..<3 {
                 try await Self.leave(Self.request(way, url), session, worker) {
@@ -92,7 +92,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             var defects = 0
             worker.loop.onDefect = { _ in defects += 1 }
             let listener = try KernelListener(address("127.0.0.1", 8080))
-            let session = try Session(on: worker.loop, .init(), resolver)
+            let session = try Session(on: worker.loop, .patient, resolver)
             for turn in 0..<20 {
                 let way = Way.allCases[turn % 3]
                 try await Self.leave(Self.request(way, "http://name:8080/"), session, worker) {}

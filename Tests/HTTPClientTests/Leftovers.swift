@@ -34,12 +34,18 @@ extension Session {
 }
 
 extension Session.Configuration {
-    /// On a busy machine a connection may take so long that another is made beside it.
+    /// A busy machine may stand still for longer than a session waits before it makes another connection: tests count connections.
     static var patient: Session.Configuration {
         var configuration = Session.Configuration()
         configuration.patience = .seconds(3_600)
+        configuration.silenceMax = .seconds(3_600)
         return configuration
     }
+}
+
+extension Session {
+    /// Tests of what a session does when it has waited for too long say after how long.
+    convenience init(on loop: EventLoop) throws { try self.init(on: loop, .patient) }
 }
 
 extension Pool {

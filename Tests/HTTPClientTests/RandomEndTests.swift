@@ -75,7 +75,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, isSecure ? .trusting(site.file) : .init())
+            let session = try Session(on: worker.loop, isSecure ? .trusting(site.file) : .patient)
             let url = isSecure ? "https://localhost:\(server.port)" : "http://127.0.0.1:\(server.port)"
             let tasks = (0..<width).map { lane in
                 Task {

@@ -143,7 +143,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
         }
         try await LoopActor.run { worker in
-            var configuration = Session.Configuration()
+            var configuration = Session.Configuration.patient
             configuration.acknowledgementTimeout = .milliseconds(300)
             let session = try Session(on: worker.loop, configuration)
             #expect(try await session.fetch(.post(server.url, "first")).body == "ok")

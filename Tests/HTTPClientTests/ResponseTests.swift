@@ -47,7 +47,7 @@ import Testing
         let lines = "Retry-After: 1\r\nretry: 2\r\nRETRY-AFTER-MS: 3\r\nX-Limit-: 4\r\nX-Limit-Left: 5\r\nX-Limi: 6\r\n"
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + lines + "\r\nok")
         try await LoopActor.run { worker in
-            var configuration = Session.Configuration()
+            var configuration = Session.Configuration.patient
             configuration.keptHeaders = kept
             let (head, body) = try await Session(on: worker.loop, configuration).fetch(.get(server.url))
             #expect(head?.headers.map(\.name) == expected)

@@ -195,7 +195,7 @@ extension String {
             }
         }
         try await LoopActor.run { worker in
-            var configuration = Session.Configuration()
+            var configuration = Session.Configuration.patient
             configuration.idleConnectionsMax = 4
             let session = try Session(on: worker.loop, configuration)
             for (number, server) in servers.enumerated() {
