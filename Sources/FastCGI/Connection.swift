@@ -1,8 +1,6 @@
 // One connection from the web server: requests come out of it one after another, and each is answered before the next.
 
-import CFastCGI
 package import EventLoop
-import Glibc
 
 /// A FastCGI connection on its worker's loop.
 ///
@@ -36,8 +34,10 @@ import Glibc
     }
 
     // What each write of a stream touches stands together: with thousands open, every cache line is a miss.
-    /// libfcgi keeps pointers to the request that it works on, so that it must not move.
-    let handle: UnsafeMutablePointer<FCGX_Request>
+    let parser: RequestParser
+    let descriptor: Descriptor
+    /// What FastCGI calls the request that is or was answered last.
+    private(set) var requestID: UInt16 = 0
     /// Bytes that may be written before the kernel must be asked again whether a write would block.
     var credit = 0
     /// The number of the request that is or was answered last, so that an older one finds nothing of it.
@@ -53,17 +53,18 @@ import Glibc
     /// Why the connection ends, when the peer broke the protocol or went over a limit.
     package private(set) var refusal: Refusal?
 
-    let descriptor: Descriptor
     let loop: EventLoop
     let timeouts: Timeouts
     let wakeup: Wakeup
     /// The credit that a writable socket gives.
     let creditBytes: Int
 
-    private let parser: RequestParser
     private var scanner: RecordScanner
     private var scanned: ScannedRequest?
+    private var parameters: RequestParameters?
     private var body: [UInt8] = []
+    /// The answer's header, until it leaves with the first bytes behind it.
+    var unsentHead: [UInt8] = []
     private var isAborted = false
     private var keepsConnection = true
     private var isDraining = false
@@ -84,19 +85,13 @@ import Glibc
         self.timeouts = timeouts
         scanner = RecordScanner(limits: limits)
         wakeup = Wakeup(on: loop)
-        unsafe handle = .allocate(capacity: 1)
-        _ = unsafe FCGX_InitRequest(handle, -1, 0)
         watch = try Watch(self.descriptor.number, for: [.readable, .peerClosed], on: loop) { [unowned self] readiness in
             if !readiness.isDisjoint(with: .anythingToRead) { receive() }
             if readiness.contains(.writable) { wakeup.wake() }
         }
     }
 
-    deinit {
-        watch?.cancel()
-        unsafe FCGX_Free(handle, 0)
-        unsafe handle.deallocate()
-    }
+    deinit { watch?.cancel() }
 
     /// Between requests, and with nothing of the next one here.
     var isIdle: Bool { !isAnswering && scanned == nil && scanner.isIdle }
@@ -205,8 +200,8 @@ import Glibc
 
     private func begin(_ request: ScannedRequest) -> Request? {
         do {
-            try unsafe parser.parse(request, into: handle)
-            unsafe handle.pointee.ipcFd = descriptor.number
+            parameters = try parser.parse(request)
+            requestID = request.id
             keepsConnection = request.keepsConnection
             isAnswering = true
             requestNumber += 1
@@ -221,39 +216,15 @@ import Glibc
 
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
     func parameter(_ name: StaticString, of number: Int) -> String? {
-        guard isAnswering, number == requestNumber, let list = unsafe handle.pointee.envp else { return nil }
-        return unsafe Self.value(of: name, in: list).map { unsafe String(cString: $0) }
-    }
-
-    /// As `FCGX_GetParam`, which compares each entry by a call, in a fifth of the instructions.
-    private static func value(
-        of name: StaticString, in list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
-    ) -> UnsafeMutablePointer<CChar>? {
-        let bytes = unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-        let count = name.utf8CodeUnitCount
-        var next = unsafe list
-        while let entry = unsafe next.pointee {
-            if unsafe entry[0] == bytes[0], unsafe strncmp(entry, bytes, count) == 0,
-                unsafe entry[count] == CChar(UInt8(ascii: "="))
-            {
-                return unsafe entry + count + 1
-            }
-            unsafe next += 1
-        }
-        return nil
+        isAnswering && number == requestNumber ? parameters?[name] : nil
     }
 
     func body(of number: Int) -> [UInt8] { isAnswering && number == requestNumber ? body : [] }
 
-    /// libfcgi frees parameters only together with all else of a request; a request that has nothing else will do.
     func releaseRequest(_ number: Int) {
         guard isAnswering, number == requestNumber else { return }
         body = []
-        var rest = unsafe FCGX_Request()
-        unsafe rest.paramsPtr = handle.pointee.paramsPtr
-        unsafe handle.pointee.paramsPtr = nil
-        unsafe handle.pointee.envp = nil
-        unsafe FCGX_Free(&rest, 0)
+        parameters = nil
     }
 
     /// Ends the answer; `true` when all of it has been written. One that is not complete is cut: the connection ends with
@@ -263,11 +234,9 @@ import Glibc
         guard isAnswering else { return false }
         isAnswering = false
         body = []
-        if isComplete && state == .open || isAborted && descriptor.isWritable {
-            if unsafe FCGX_FClose(handle.pointee.out) != 0 { abandon() }
-        }
-        unsafe FCGX_Free(handle, 0)
-        unsafe handle.pointee.ipcFd = -1
+        parameters = nil
+        unsentHead = []
+        if isAborted && descriptor.isWritable { tellEnd() }
         let isWritten = isComplete && state == .open
         if isWritten && keepsConnection {
             scanner.requestAnswered()
@@ -276,6 +245,15 @@ import Glibc
             close()
         }
         return isWritten
+    }
+
+    /// A peer that took its request back waits for the end of it. The connection ends whether it can be told or not.
+    private func tellEnd() {
+        do throws(SystemError) {
+            try parser.write([], isLast: true, requestID: requestID, to: descriptor)
+        } catch {
+            abandon()
+        }
     }
 
     /// Suspends until the peer may take bytes again, the connection is abandoned, or `deadline` has come.

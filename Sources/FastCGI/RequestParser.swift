@@ -5,10 +5,14 @@ import CLinux
 package import EventLoop
 import Glibc
 
-/// What the connections of one worker share: the memory file that requests are parsed from, and the buffer for reading.
+/// What the connections of one worker share: the memory file that requests are parsed from, the buffer for reading, and libfcgi's
+/// writers.
 package final class RequestParser {
     /// 64 KiB that each read of a connection uses and none keeps.
     var receiveBuffer = [UInt8](repeating: 0, count: 64 << 10)
+    /// Those that nobody uses.
+    private(set) var writers: [AnswerWriter] = []
+    static let sparesMax = 16
     private var file: Descriptor
     private var fileSize = 0
     private var staging: [UInt8] = []
@@ -22,30 +26,53 @@ package final class RequestParser {
         file = try Self.makeFile()
     }
 
-    /// Fills `handle` with the request's parameters and its answer's stream. The body stays where it is: the scanner has it whole.
-    ///
-    /// The handle keeps no reader and no error stream, which a silent stream of events does not need.
+    /// The request's parameters. The body stays where it is: the scanner has it whole.
     ///
     /// - Throws: `SystemError` when the memory file cannot be written, or when libfcgi and the scanner disagree.
-    func parse(_ request: ScannedRequest, into handle: UnsafeMutablePointer<FCGX_Request>) throws(SystemError) {
-        try stage(request)
+    func parse(_ request: ScannedRequest) throws(SystemError) -> RequestParameters {
+        let writer = try makeWriter(request.id, request.parameters)
+        if writers.count < Self.sparesMax { writers.append(writer) }
+        return writer.takeParameters()
+    }
+
+    /// Writes bytes of a request's answer, and its end behind them when they are the last.
+    ///
+    /// - Throws: `SystemError` when the connection is of no use any more, or when there is no memory for a writer.
+    func write(
+        _ bytes: ArraySlice<UInt8>, isLast: Bool, requestID: UInt16, to descriptor: borrowing Descriptor
+    ) throws(SystemError) {
+        if writers.isEmpty { writers.append(try makeWriter(requestID, [])) }
+        let isWritten = writers[writers.count - 1].write(bytes, isLast: isLast, requestID: requestID, to: descriptor)
+        if isLast || !isWritten { writers.removeLast() }
+        guard isWritten else { throw SystemError("write", code: EPIPE) }
+    }
+
+    /// Has libfcgi begin a request, which makes the writer for its answer.
+    private func makeWriter(_ requestID: UInt16, _ parameters: [UInt8]) throws(SystemError) -> AnswerWriter {
+        try stage(requestID, parameters)
+        let handle = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
+        _ = unsafe FCGX_InitRequest(handle, -1, 0)
         unsafe handle.pointee.ipcFd = file.number
         unsafe handle.pointee.keepConnection = 1  // else FCGX_Accept_r begins with closing the descriptor
-        guard unsafe FCGX_Accept_r(handle) == 0 else {
+        let hasBegun = unsafe FCGX_Accept_r(handle) == 0
+        let writer = unsafe AnswerWriter(handle)
+        guard hasBegun else {
             try replaceFile()
             throw SystemError("FCGX_Accept_r", code: EPROTO)
         }
+        unsafe handle.pointee.ipcFd = -1
+        // The body is not read from libfcgi, and nothing goes to the error stream.
         unsafe FCGX_FreeStream(&handle.pointee.in)
         unsafe FCGX_FClose(handle.pointee.err)
         unsafe FCGX_FreeStream(&handle.pointee.err)
-        unsafe handle.pointee.ipcFd = -1
+        return writer
     }
 
     /// Writes the request up to its body in its plainest form: whole records, no padding, nothing foreign.
-    private func stage(_ request: ScannedRequest) throws(SystemError) {
+    private func stage(_ requestID: UInt16, _ parameters: [UInt8]) throws(SystemError) {
         staging.removeAll(keepingCapacity: true)
-        staging.appendBeginRequest(request.id, role: 1, keepsConnection: true)
-        staging.appendStream(.parameters, requestID: request.id, content: request.parameters)
+        staging.appendBeginRequest(requestID, role: 1, keepsConnection: true)
+        staging.appendStream(.parameters, requestID: requestID, content: parameters)
         let written = unsafe staging.withUnsafeBytes { unsafe pwrite(file.number, $0.baseAddress, $0.count, 0) }
         guard written == staging.count, lseek(file.number, 0, Int32(SEEK_SET)) == 0 else { throw SystemError("pwrite") }
         if fileSize > staging.count { _ = try SystemError.check("ftruncate", ftruncate(file.number, staging.count)) }

@@ -1,6 +1,5 @@
 // The answer to one request, written through libfcgi, which never gets to write when that could block.
 
-import CFastCGI
 import EventLoop
 
 /// Why an answer could not be written.
@@ -25,7 +24,7 @@ package struct Response: ~Copyable {
     /// Writes the header. It leaves with the first `send`, which may be an empty one.
     ///
     /// - Parameter headers: names and values without CR, LF or NUL; a header that has one is left out.
-    package mutating func start(status: Int, headers: [(name: String, value: String)]) async throws(FastCGIError) {
+    package mutating func start(status: Int, headers: [(name: String, value: String)]) {
         precondition(!hasStarted)
         hasStarted = true
         var head: [UInt8] = []
@@ -33,13 +32,13 @@ package struct Response: ~Copyable {
         head.appendHeader("Status", String(status))
         for (name, value) in headers { head.appendHeader(name, value) }
         head.appendLineBreak()
-        try await connection.write(head[...], flushes: false)
+        connection.unsentHead = head
     }
 
     /// Writes body bytes and flushes them to the web server, waiting while that is slow.
     package mutating func send(_ bytes: ArraySlice<UInt8>) async throws(FastCGIError) {
         precondition(hasStarted)
-        try await connection.write(bytes, flushes: true)
+        try await connection.write(bytes)
     }
 
     /// Writes body bytes and flushes them when that needs no waiting: the usual case, and one that costs no suspension.
@@ -59,8 +58,7 @@ package struct Response: ~Copyable {
     /// the connection is cut.
     package consuming func finish(sending bytes: ArraySlice<UInt8> = []) async throws(FastCGIError) {
         precondition(hasStarted)
-        if !bytes.isEmpty { try await connection.write(bytes, flushes: false) }
-        try await connection.waitForCredit(RecordHeader.size + Connection.bufferBytes)
+        try await connection.write(bytes, endsAnswer: true)
         guard connection.endAnswer(isComplete: true) else { throw .callerLeft }
     }
 
@@ -76,7 +74,10 @@ package struct ResponseWriter {
     package func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
         guard connection.isAnswering, connection.requestNumber == requestNumber else { throw .callerLeft }
         guard bytes.count <= Connection.partBytes else { return false }
-        return try connection.writeAtOnce(bytes, flushes: true)
+        let part = connection.unsentHead.isEmpty ? bytes : (connection.unsentHead + bytes)[...]
+        guard try connection.writeAtOnce(part, isLast: false) else { return false }
+        connection.unsentHead = []
+        return true
     }
 }
 
@@ -106,47 +107,37 @@ extension String {
 }
 
 extension Connection {
-    /// libfcgi's output buffer, and so the most that one flush writes.
-    static let bufferBytes = 8192
     /// What is handed to libfcgi at once: with both headers of a record that it may have to begin, it fits its buffer.
-    static let partBytes = bufferBytes - 2 * RecordHeader.size
+    static let partBytes = AnswerWriter.bufferBytes - 2 * RecordHeader.size
+    /// What ends an answer: an empty record of its stream, and the end of the request with its body.
+    static let endBytes = 3 * RecordHeader.size
     /// The kernel counts its own structures against the send buffer too.
     static let overheadBytes = 1024
 
-    func write(_ bytes: ArraySlice<UInt8>, flushes: Bool) async throws(FastCGIError) {
-        var rest = bytes
+    /// Writes the header, if that has not left yet, and the bytes behind it, waiting while the peer is slow.
+    func write(_ bytes: ArraySlice<UInt8>, endsAnswer: Bool = false) async throws(FastCGIError) {
+        var rest = unsentHead.isEmpty ? bytes : (unsentHead + bytes)[...]
+        unsentHead = []
         repeat {
             let part = rest.prefix(Self.partBytes)
             rest = rest.dropFirst(part.count)
-            while try !writeAtOnce(part, flushes: flushes) { try await renewCredit() }
+            while try !writeAtOnce(part, isLast: endsAnswer && rest.isEmpty) { try await renewCredit() }
         } while !rest.isEmpty
     }
 
-    /// Writes up to `partBytes` unless that could block. Whether it has.
-    func writeAtOnce(_ part: ArraySlice<UInt8>, flushes: Bool) throws(FastCGIError) -> Bool {
+    /// Writes up to `partBytes`, and a header before them, unless that could block. Whether it has.
+    func writeAtOnce(_ part: ArraySlice<UInt8>, isLast: Bool) throws(FastCGIError) -> Bool {
         guard state == .open else { throw .callerLeft }
-        // Each call causes one write, or two when libfcgi must make room in its buffer first.
-        let writeCount = part.count > Self.bufferBytes / 2 ? 2 : 1
-        guard takeCredit(part.count + writeCount * Self.overheadBytes) else { return false }
-        put(part)
-        if flushes, unsafe FCGX_FFlush(handle.pointee.out) != 0 { abandon() }
-        // libfcgi reports a failed write once and then hides it; the stream's error alone is truthful.
-        if unsafe FCGX_GetError(handle.pointee.out) != 0 { abandon() }
-        guard state == .open else { throw .callerLeft }
-        return true
-    }
-
-    private func put(_ bytes: ArraySlice<UInt8>) {
-        unsafe bytes.withUnsafeBytes { buffer in
-            let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
-            _ = unsafe FCGX_PutStr(start, Int32(buffer.count), handle.pointee.out)
+        // One write, and further ones when libfcgi must make room in its buffer first.
+        let writeCount = 1 + part.count / (AnswerWriter.bufferBytes / 2)
+        guard takeCredit(part.count + Self.endBytes + writeCount * Self.overheadBytes) else { return false }
+        do throws(SystemError) {
+            try parser.write(part, isLast: isLast, requestID: requestID, to: descriptor)
+        } catch {
+            abandon()
+            throw .callerLeft
         }
-    }
-
-    /// Returns when `count` bytes can be written without blocking, and takes them from the credit.
-    func waitForCredit(_ count: Int) async throws(FastCGIError) {
-        while !takeCredit(count) { try await renewCredit() }
-        guard state == .open else { throw .callerLeft }
+        return true
     }
 
     /// Whether `count` bytes can be written now; then they are taken from the credit.

@@ -59,7 +59,6 @@ package final class Session {
         self.configuration = configuration
         fixedRoute = route
         context = SessionContext(on: loop, configuration, resolver)
-        if configuration.caFile != nil { _ = try context.tlsContext(for: .standard) }
     }
 
     deinit { close() }

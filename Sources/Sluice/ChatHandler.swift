@@ -70,8 +70,8 @@ final class ChatHandler {
     private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
         switch try RequestKind(request) {
         case .chat: try await answerChat(request, &record, &reply)
-        case .models: try await reply.sendJSON(models)
-        case .openAPI: try await reply.sendJSON(openAPIDocument)
+        case .models: reply.sendJSON(models)
+        case .openAPI: reply.sendJSON(openAPIDocument)
         }
     }
 
@@ -135,6 +135,6 @@ final class ChatHandler {
         (record.firstEvent, record.usage, record.model) = (loop.now, completion.usage, completion.model)
         let answer = completion.edited(form.edits)
         record.bytesCount = answer.count
-        try await reply.sendJSON(answer)
+        reply.sendJSON(answer)
     }
 }

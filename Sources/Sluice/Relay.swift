@@ -203,9 +203,9 @@ final class Relay {
     private func send(_ bytes: ArraySlice<UInt8>, isLast: Bool = false, _ reply: inout Reply) async throws(FastCGIError) {
         if departure != nil { return }
         if isLast {
-            try await reply.end(with: bytes)
+            reply.end(with: bytes)
         } else {
-            if !reply.hasStarted { try await reply.startStream() }
+            if !reply.hasStarted { reply.startStream() }
             if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
         }
         bytesCount += bytes.count

@@ -36,8 +36,8 @@ struct Reply: ~Copyable {
     var writer: ResponseWriter? { hasStarted ? response.writer : nil }
 
     /// Begins a stream of server-sent events. The header leaves with the first event.
-    mutating func startStream() async throws(FastCGIError) {
-        try await response.start(
+    mutating func startStream() {
+        response.start(
             status: 200,
             headers: [
                 ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
@@ -60,22 +60,21 @@ struct Reply: ~Copyable {
     }
 
     /// Ends a stream with complete events. They leave when the reply is finished, which must be at once.
-    mutating func end(with bytes: ArraySlice<UInt8>) async throws(FastCGIError) {
-        if !hasStarted { try await startStream() }
+    mutating func end(with bytes: ArraySlice<UInt8>) {
+        if !hasStarted { startStream() }
         ending += bytes
     }
 
     /// A comment, which shows the caller that its answer is still on the way.
     mutating func keepAlive() async throws(FastCGIError) {
-        if !hasStarted { try await startStream() }
+        if !hasStarted { startStream() }
         try await send(Self.keepAliveComment[...])
     }
 
     private static let keepAliveComment = [UInt8](": keep-alive\n\n".utf8)
 
-    mutating func sendJSON(_ body: [UInt8]) async throws(FastCGIError) {
-        try await respond(200, body, [])
-    }
+    /// Answers with a completion. It leaves when the reply is finished.
+    mutating func sendJSON(_ body: [UInt8]) { respond(200, body, []) }
 
     /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
     mutating func fail(_ error: ChatError) async throws(FastCGIError) {
@@ -89,12 +88,12 @@ struct Reply: ~Copyable {
         } else if hasStarted {
             try await send(error.event[...])
         } else {
-            try await respond(error.status, error.body, error.headers)
+            respond(error.status, error.body, error.headers)
         }
     }
 
     private mutating func sendEvents(_ events: [UInt8]) async throws(FastCGIError) {
-        if !hasStarted { try await startStream() }
+        if !hasStarted { startStream() }
         try await send(events[...])
     }
 
@@ -110,11 +109,9 @@ struct Reply: ~Copyable {
         return status
     }
 
-    private mutating func respond(
-        _ status: Int, _ body: [UInt8], _ headers: [(name: String, value: String)]
-    ) async throws(FastCGIError) {
+    private mutating func respond(_ status: Int, _ body: [UInt8], _ headers: [(name: String, value: String)]) {
         self.status = status
-        try await response.start(
+        response.start(
             status: status,
             headers: [
                 ("Content-Type", "application/json"), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),

@@ -6,7 +6,7 @@ import Testing
 @Suite struct CallerLeftTests {
     /// Streams until the caller has left.
     static func streamForEver(_ request: Request, _ response: inout Response?) async throws(FastCGIError) {
-        try await response?.start(status: 200, headers: [])
+        response?.start(status: 200, headers: [])
         while true {
             try await response?.send([UInt8]("data: x\n\n".utf8)[...])
             await request.connection.loop.turn()
@@ -21,7 +21,7 @@ import Testing
             counted?()
             wakeup.wake()
         }
-        try await response?.start(status: 200, headers: [])
+        response?.start(status: 200, headers: [])
         try await response?.send([])
         await wakeup.wait()
         try await response?.send([UInt8]("data: x\n\n".utf8)[...])
@@ -106,7 +106,7 @@ import Testing
             var leave: () -> Void = {}
             var errors: [FastCGIError] = []
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 leave()
                 for _ in 0..<3 {
                     do throws(FastCGIError) { try await response?.send([1]) } catch { errors.append(error) }
@@ -127,7 +127,8 @@ import Testing
             var leave: () -> Void = {}
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
                 leave()
-                try await response?.start(status: 200, headers: [("LONG", String(repeating: "x", count: 30_000))])
+                response?.start(status: 200, headers: [("LONG", String(repeating: "x", count: 30_000))])
+                try await response?.send([])
             }
             let peer = exchange.peer
             leave = { peer.close() }
@@ -141,7 +142,7 @@ import Testing
         try await LoopActor.run { worker in
             var leave: () -> Void = {}
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 leave()
                 try await response.take()?.finish()
             }

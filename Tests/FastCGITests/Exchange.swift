@@ -66,7 +66,7 @@ extension LoopActor {
 
 /// Answers with the request's body, or 413.
 func answerWithBody(_ request: Request, _ response: inout Response?) async throws(FastCGIError) {
-    try await response?.start(status: request.isBodyTooLarge ? 413 : 200, headers: [("Content-Type", "text/plain")])
+    response?.start(status: request.isBodyTooLarge ? 413 : 200, headers: [("Content-Type", "text/plain")])
     try await response?.send(request.body[...])
     try await response.take()?.finish()
 }

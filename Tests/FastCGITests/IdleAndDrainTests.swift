@@ -60,7 +60,7 @@ import Testing
         try await LoopActor.run { worker in
             let proceed = Wakeup(on: worker.loop)
             let exchange = try Exchange(on: worker, timeouts: Self.short) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 try await response?.send([])
                 await proceed.wait()
                 try await response.take()?.finish()
@@ -93,7 +93,7 @@ import Testing
         try await LoopActor.run { worker in
             let proceed = Wakeup(on: worker.loop)
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 try await response?.send([])
                 await proceed.wait()
                 try await response?.send(request.body[...])

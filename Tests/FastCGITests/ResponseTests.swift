@@ -14,7 +14,7 @@ import Testing
         try await LoopActor.run { worker in
             let content = pattern(pieces.reduce(0, +))
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 var rest = content[...]
                 for count in pieces {
                     try await response?.send(rest.prefix(count))
@@ -35,7 +35,7 @@ import Testing
     func `finish takes the last bytes along, few of them in one write`(count: Int) async throws {
         try await LoopActor.run { worker in
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 try await response.take()?.finish(sending: pattern(count)[...])
             }
             try await exchange.peer.send(SentRequest().bytes)
@@ -50,7 +50,7 @@ import Testing
         try await LoopActor.run { worker in
             let next = Wakeup(on: worker.loop)
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 for text in ["", "data: 1\n\n", "data: 2\n\n"] {
                     try await response?.send([UInt8](text.utf8)[...])
                     await next.wait()
@@ -71,7 +71,7 @@ import Testing
         try await LoopActor.run { worker in
             let long = String(repeating: "x", count: 30_000)
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                try await response?.start(
+                response?.start(
                     status: 503,
                     headers: [
                         ("A", "1"), ("B", "1\r\nX: 2"), ("C", "1\nX: 2"), ("D", "\0"), ("E\r\nX", "2"), ("F", ""), ("LONG", long),
@@ -89,7 +89,7 @@ import Testing
         try await LoopActor.run { worker in
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
                 if starts {
-                    try await response?.start(status: 200, headers: [])
+                    response?.start(status: 200, headers: [])
                     try await response?.send(pattern(sends)[...])
                 }
                 response = nil

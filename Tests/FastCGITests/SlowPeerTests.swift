@@ -8,7 +8,7 @@ import Testing
     /// Sends 20 MiB in pieces of `pieceBytes`.
     static func sendMuch(pieceBytes: Int) -> Exchange.Handler {
         { request, response throws(FastCGIError) in
-            try await response?.start(status: 200, headers: [])
+            response?.start(status: 200, headers: [])
             let content = pattern(pieceBytes)
             for _ in 0..<(20 << 20) / pieceBytes { try await response?.send(content[...]) }
             try await response.take()?.finish()
@@ -40,7 +40,7 @@ import Testing
         try await LoopActor.run { worker in
             let content = pattern(20 << 20)
             let exchange = try Exchange(on: worker, sendBufferBytes: sendBufferBytes) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 try await response?.send(content[...])
                 try await response.take()?.finish()
             }
@@ -62,7 +62,7 @@ import Testing
             let full = Wakeup(on: worker.loop)
             var counts = [true: 0, false: 0]
             let exchange = try Exchange(on: worker, sendBufferBytes: 64 << 10) { request, response throws(FastCGIError) in
-                try await response?.start(status: 200, headers: [])
+                response?.start(status: 200, headers: [])
                 #expect(try response?.sendAtOnce(content[...]) == false, "more than libfcgi's buffer holds")
                 var rest = content[...]
                 for _ in 0..<2000 {
@@ -101,7 +101,7 @@ import Testing
             timer.set(at: worker.loop.now + .milliseconds(1500))
             for isComplete in [true, false] {
                 let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                    try await response?.start(status: 200, headers: [])
+                    response?.start(status: 200, headers: [])
                     try await response?.send([1, 2, 3])
                     if isComplete { try await response.take()?.finish() } else { response = nil }
                 }

@@ -23,7 +23,7 @@ import Testing
                 on: worker, limits: .init(bodyBytesMax: bodyBytesMax)
             ) { request, response throws(FastCGIError) in
                 paths.append(request["SCRIPT_NAME"])
-                try await response?.start(status: 404, headers: [])
+                response?.start(status: 404, headers: [])
                 try await response.take()?.finish()
             }
             for size in Self.sizes {
