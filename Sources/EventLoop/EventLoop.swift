@@ -104,15 +104,19 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     /// Runs what is ready, and what that makes ready, but leaves what a job enqueues for itself to the next turn's readiness.
     private func runJobs() {
-        for _ in 0..<8 where !localJobs.isEmpty || !wakeups.isEmpty {
-            runHandlers()
-            swap(&localJobs, &runningJobs)
-            for job in runningJobs {
-                unsafe job.runSynchronously(
-                    isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-            }
-            runningJobs.removeAll(keepingCapacity: true)
+        for _ in 0..<8 {
+            if localJobs.isEmpty, wakeups.isEmpty { return }
+            if !wakeups.isEmpty { runHandlers() }
+            if !localJobs.isEmpty { runLocalJobs() }
         }
+    }
+
+    private func runLocalJobs() {
+        swap(&localJobs, &runningJobs)
+        for job in runningJobs {
+            unsafe job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        }
+        runningJobs.removeAll(keepingCapacity: true)
     }
 
     /// Lets a wakeup's handler run among the jobs.
