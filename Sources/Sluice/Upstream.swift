@@ -80,7 +80,8 @@ extension ChatError {
         switch error {
         case .cancelled: throw CancellationError()
         case .timedOut(.connect, let limit): self = .upstreamTimedOut(.connect, after: limit)
-        case .timedOut(.send, let limit), .timedOut(.total, let limit): self = .upstreamTimedOut(.total, after: limit)
+        case .timedOut(.send, let limit): self = .upstreamTimedOut(.send, after: limit)
+        case .timedOut(.total, let limit): self = .upstreamTimedOut(.total, after: limit)
         case .refused: self = .upstreamFailed(.connectionRefused)
         case .tls: self = .upstreamFailed(.insecure)
         case .cannotResolve, .unreachable, .invalidRequest, .unavailable: self = .upstreamFailed(.unreachable)
