@@ -196,7 +196,8 @@ import Testing
             "[upstreams.a]\nkind = 'demo'\nwarm = 1", "3: upstreams.a.warm has no meaning for the demo, which needs no network"),
     ]
 
-    private static let proxyWords = #"must be "environment", "none" or a URL like http://proxy.example:3128"#
+    private static let proxyWords =
+        #"must be "environment", "none", http://HOST:PORT or http://USER:PASSWORD@HOST:PORT (special characters as %XX)"#
 
     private static let connections = [
         Mistake("proxy = 'https://secret:secret@proxy:1'", "4: upstreams.a.proxy \(proxyWords)"),
@@ -206,7 +207,7 @@ import Testing
         Mistake("proxy = ''", "4: upstreams.a.proxy must not be empty"),
         Mistake("proxy = true", "4: upstreams.a.proxy must be a string"),
         Mistake("http = '2.0'", #"4: upstreams.a.http must be "auto", "1.1" or "2""#),
-        Mistake("http = 2", "4: upstreams.a.http must be a string"),
+        Mistake("http = 2", #"4: upstreams.a.http must be "auto", "1.1" or "2""#),
         Mistake(
             "streams_per_connection = 0", "4: upstreams.a.streams_per_connection must be a whole number from 1 to 10000"),
         Mistake(
