@@ -375,14 +375,15 @@ import Testing
     @Test func `a file that is named must be there`() {
         let sources = SettingsSources(
             options: SettingsOptions(config: "no.toml"), environment: { _ in nil },
-            readFile: { path throws(SystemError) in throw absent(path) })
+            readFile: { path throws(SystemError) in throw absent(path) }, readTLSFiles: { _, _ in })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
     }
 
     @Test func `bytes that are not text are no settings`() {
         let sources = SettingsSources(
-            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] })
+            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] },
+            readTLSFiles: { _, _ in })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["x.toml: the file is not UTF-8 text"])
     }
