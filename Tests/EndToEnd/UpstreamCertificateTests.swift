@@ -112,6 +112,9 @@ import Testing
             let response = try await site.call(chat()).ended()
             #expect(response.status == 400)
             #expect(site.upstream.requests.value.isEmpty)
+            let words = "status 400 with a page of HTML"
+            let line = try await ChildProcess.line(containing: words, in: site.sluice.process.errors)
+            #expect(line.contains(#""message":"the upstream failed""#) && line.contains("the certificate, if the server asks"))
         }
     }
 

@@ -14,4 +14,10 @@ import Testing
     func `a timeout is told to the caller by its own name`(error: HTTPError, told: ChatError) throws {
         #expect(try ChatError(error) == told)
     }
+
+    @Test func `a page in place of an error object is told with its status and what to check`() {
+        let words = "\(UpstreamTrouble.page(status: 400))"
+        #expect(words.hasPrefix("status 400 with a page of HTML"))
+        #expect(words.contains("url") && words.contains("certificate"))
+    }
 }
