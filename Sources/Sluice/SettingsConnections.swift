@@ -2,24 +2,27 @@
 
 import HTTPClient
 
-extension Settings {
-    /// What is wrong with the proxies that upstreams would be asked through, as sentences without any value of the environment.
-    func proxyProblems(_ environment: ProxyEnvironment) -> [String] {
-        networkUpstreams.reduce(into: []) { problems, upstream in
+extension SettingsSources {
+    /// Tells what is wrong with the proxies that upstreams would be asked through, without any value of the environment.
+    ///
+    /// - Parameter file: the settings file's table, if there is one.
+    func checkProxies(
+        _ settings: Settings, _ environment: ProxyEnvironment, _ file: SettingsReader?, _ problems: SettingsProblems
+    ) {
+        var told: Set<String> = []
+        for upstream in settings.networkUpstreams {
             do throws(HTTPError) {
                 let proxy = try upstream.proxy.asked(for: upstream.urlPrefix, in: environment)
-                guard proxy != nil, upstream.httpVersion == .http2, !upstream.usesTLS else { return }
-                problems.append("upstreams.\(upstream.name).http = \"2\" without TLS goes through no proxy; set proxy = \"none\"")
+                guard proxy != nil, upstream.httpVersion == .http2, !upstream.usesTLS else { continue }
+                guard let node = file?.upstream(upstream.name)?.member("http") else { continue }
+                problems.add(SettingsProblem(node, #"= "2" without TLS goes through no proxy; set proxy = "none""#))
             } catch {
-                problems.appendNew(error.reason)
+                // Several upstreams may share a variable.
+                if told.insert(error.reason).inserted { problems.add(error.reason) }
             }
         }
     }
 
-    fileprivate var networkUpstreams: [UpstreamSettings] { upstreams.filter { $0.kind != .demo && !$0.url.isEmpty } }
-}
-
-extension SettingsSources {
     /// Reads what connections with TLS need, once for the process, and tells what is wrong with it where the file names it.
     ///
     /// - Parameter file: the settings file's table, if there is one.
@@ -32,7 +35,7 @@ extension SettingsSources {
         }
         for upstream in failing where upstream.certificate != nil {
             guard let reason = reason(ConnectionOptions(upstream, of: settings), nil) else { continue }
-            let node = file?.node("upstreams")?.member(upstream.name)?.member("certificate")
+            let node = file?.upstream(upstream.name)?.member("certificate")
             problems.add(reason, at: node, else: upstream.name)
         }
     }
@@ -50,9 +53,13 @@ extension SettingsProblems {
     }
 }
 
-extension [String] {
-    /// Several upstreams may share what is wrong.
-    fileprivate mutating func appendNew(_ text: String) { if !contains(text) { append(text) } }
+extension Settings {
+    fileprivate var networkUpstreams: [UpstreamSettings] { upstreams.filter { $0.kind != .demo && !$0.url.isEmpty } }
+}
+
+extension SettingsReader {
+    /// The table `[upstreams.NAME]`.
+    fileprivate func upstream(_ name: String) -> SettingsNode? { node("upstreams")?.member(name) }
 }
 
 extension HTTPError {

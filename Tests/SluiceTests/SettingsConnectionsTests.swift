@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func `HTTP2 by prior knowledge and a proxy exclude each other`() {
-        let problem = #"upstreams.a.http = "2" without TLS goes through no proxy; set proxy = "none""#
+        let problem = #"dir/sluice.toml:2: upstreams.a.http = "2" without TLS goes through no proxy; set proxy = "none""#
         let upstream = "[upstreams.a]\nhttp = '2'\nurl = 'http://a'"
         #expect(problems(upstream, ["http_proxy": "http://p:1"]) == [problem])
         #expect(problems("\(upstream)\nproxy = 'http://p:1'", [:]) == [problem])

@@ -124,7 +124,9 @@ import Testing
         Mistake(
             "[upstreams.a]\nurl = 'http://u:secret@x'",
             "2: upstreams.a.url must not hold a user name or password; a key has a setting of its own"),
-        Mistake("[upstreams.a]\nurl = 'http://x?k=secret'", "2: upstreams.a.url must be a plain URL without spaces, '?' and '#'"),
+        Mistake(
+            "[upstreams.a]\nurl = 'http://x?k=secret'",
+            "2: upstreams.a.url must be a plain URL of ASCII without spaces, '?' and '#'"),
         Mistake("[upstreams.a]\nurl = 'http://x:99999'", "2: upstreams.a.url \(place)"),
         Mistake("[upstreams.a]\nurl = 'https://:443/v1'", "2: upstreams.a.url \(place)"),
         Mistake("[upstreams.a]\nurl = 'https://::1/v1'", "2: upstreams.a.url \(place)"),
@@ -143,7 +145,8 @@ import Testing
             "[upstreams.a]\nurl = 'unix:/run/a:secret'",
             "2: upstreams.a.url must have a path behind the second ':', as unix:/run/vllm.sock:/v1"),
         Mistake(
-            "[upstreams.a]\nurl = 'unix:/a:/v1?k=secret'", "2: upstreams.a.url must be a plain URL without spaces, '?' and '#'"),
+            "[upstreams.a]\nurl = 'unix:/a:/v1?k=secret'",
+            "2: upstreams.a.url must be a plain URL of ASCII without spaces, '?' and '#'"),
         Mistake(
             "[upstreams.a]\nkind = 'azure'\nkey = 'k'\nurl = 'unix:/x:/openai/deployments/y'",
             "4: upstreams.a.url must be the resource's own URL, as https://NAME.openai.azure.com; "
