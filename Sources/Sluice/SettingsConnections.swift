@@ -33,7 +33,8 @@ extension SettingsSources {
         if let reason = reason(.standard, settings.authoritiesFile) {
             problems.add(reason, at: file?.node("authorities_file"), else: "SSL_CERT_FILE")
         }
-        for upstream in failing where upstream.certificate != nil {
+        // Half a pair is known to be wrong already.
+        for upstream in failing where upstream.certificate != nil && upstream.certificateKey != nil {
             guard let reason = reason(ConnectionOptions(upstream, of: settings), nil) else { continue }
             let node = file?.upstream(upstream.name)?.member("certificate")
             problems.add(reason, at: node, else: upstream.name)

@@ -73,6 +73,15 @@ import Testing
             ])
     }
 
+    @Test func `a key that cannot be read is told once, not as a certificate without one too`() {
+        let text = "[upstreams.a]\nkind = 'compatible'\nurl = 'https://a'\ncertificate = 'a.pem'\ncertificate_key = 'absent'"
+        let problems = SettingsCase(text: text, files: files, tlsProblems: ["dir/a.pem": "there is no key in it"]).problems
+        #expect(
+            problems == [
+                "dir/sluice.toml:5: upstreams.a.certificate_key names a file that cannot be read: No such file or directory"
+            ])
+    }
+
     @Test(arguments: ["", "[upstreams.a]\nkind = 'compatible'\nurl = 'https://a'"])
     func `authorities of the environment that cannot be used are told by the variable's name`(text: String) {
         let problems = SettingsCase(
