@@ -6,10 +6,14 @@ import Glibc
 extension TLSContext {
     /// Trusts the authorities of `file` alone, or the system's.
     ///
+    /// Whoever stands in the file is trusted as it is, though another may have issued it: a company's own authority, or the
+    /// server's certificate itself. Without the flag OpenSSL wants all issuers up to one that has signed itself.
+    ///
     /// - Returns: whether there are any.
     func trustAuthorities(in file: String?) throws(HTTPError) -> Bool {
         guard let file else { return trust(SystemAuthorities()) }
         try load("authorities file", file) { unsafe SSL_CTX_load_verify_file(pointer, file) }
+        unsafe X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(pointer), UInt(X509_V_FLAG_PARTIAL_CHAIN))
         return true
     }
 

@@ -4,6 +4,7 @@ import ArgumentParser
 import EventLoop
 import FastCGI
 import Glibc
+import HTTPClient
 import Logging
 
 @main
@@ -50,13 +51,11 @@ struct SettingsArguments: ParsableArguments {
             options: SettingsOptions(
                 config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
-            inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) })
+            inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
+            readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
         do {
-            let loaded = try sources.load()
-            let problems = loaded.settings.loadTLS()
-            guard problems.isEmpty else { throw SettingsError(problems: problems) }
-            return loaded
-        } catch let error as SettingsError {
+            return try sources.load()
+        } catch {
             for problem in error.problems { writeError("sluice: \(problem)") }
             throw ExitCode(EX_CONFIG)
         }

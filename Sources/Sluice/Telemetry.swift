@@ -7,13 +7,14 @@ import HTTPClient
 import Logging
 
 extension Logger {
-    func serving(_ settings: Settings) {
+    /// - Parameter environment: the process's proxies.
+    func serving(_ settings: Settings, _ environment: ProxyEnvironment = .current) {
         notice("serving", metadata: ["listen": "\(settings.listen)", "workers": "\(settings.workers)"])
         for upstream in settings.upstreams {
             if upstream.kind == .demo {
                 warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
             } else {
-                notice("forwarding", metadata: ["upstream": "\(upstream.url)", "key": upstream.key == .none ? "none" : "set"])
+                notice("forwarding", metadata: upstream.summary(environment))
             }
         }
     }
@@ -48,8 +49,11 @@ extension Logger {
     }
 
     /// The reason in the HTTP client's words, which the caller does not get.
-    func upstreamFailed(_ id: RequestID, _ error: HTTPError) {
-        if error != .cancelled { warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"]) }
+    ///
+    /// - Parameter upstream: its name in the settings.
+    func upstreamFailed(_ id: RequestID, _ upstream: String, _ trouble: UpstreamTrouble) {
+        guard trouble != .connection(.cancelled) else { return }
+        warning("the upstream failed", metadata: ["request": "\(id)", "upstream": "\(upstream)", "reason": "\(trouble)"])
     }
 
     func warmConnections(_ upstream: String, _ report: WarmConnections.Report) {
@@ -70,5 +74,20 @@ extension Logger {
 
     func requestBroken(_ id: RequestID, _ error: any Error) {
         self.error("a request failed by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
+    }
+}
+
+extension UpstreamSettings {
+    /// Where requests go and how, without any secret.
+    fileprivate func summary(_ environment: ProxyEnvironment) -> Logger.Metadata {
+        var summary: Logger.Metadata = ["upstream": "\(name)", "url": "\(url)", "key": key == .none ? "none" : "set"]
+        if let proxy = proxyInForce(environment) { summary["proxy"] = "\(proxy)" }
+        return summary
+    }
+
+    private func proxyInForce(_ environment: ProxyEnvironment) -> Proxy? {
+        do throws(HTTPError) { return try proxy.asked(for: urlPrefix, in: environment) } catch {
+            return nil  // It would have ended the start.
+        }
     }
 }

@@ -28,10 +28,10 @@ final class UpstreamAnswer {
     let isCallersKey: Bool
     private let source: Source
     private let jsonDepth: Int
-    /// Where failures of the connection are told, whose reasons are not for the caller.
-    private let failed: (HTTPError) -> Void
+    /// Where failures are told whose reasons are not for the caller.
+    private let failed: (UpstreamTrouble) -> Void
 
-    init(_ source: Source, jsonDepth: Int, isCallersKey: Bool = false, failed: @escaping (HTTPError) -> Void) {
+    init(_ source: Source, jsonDepth: Int, isCallersKey: Bool = false, failed: @escaping (UpstreamTrouble) -> Void) {
         self.source = source
         self.isCallersKey = isCallersKey
         self.jsonDepth = jsonDepth
@@ -55,7 +55,7 @@ final class UpstreamAnswer {
                 do {
                     return try arrival(of: transfer)
                 } catch {
-                    failed(error)
+                    failed(.connection(error))
                     throw try ChatError(error)
                 }
             }
@@ -124,8 +124,10 @@ final class UpstreamAnswer {
     /// - Parameter body: the whole body, which says why when the status is no success.
     /// - Throws: `ChatError` for any status but 200.
     func checkStatus(_ body: [UInt8]) throws(ChatError) {
-        guard head != nil else { throw .upstreamFailed(.noAnswer) }
-        if let error = statusError(body) { throw error }
+        guard let head else { throw .upstreamFailed(.noAnswer) }
+        guard let error = statusError(body) else { return }
+        if head.isPage, case .upstreamRefused(let status, nil) = error { failed(.page(status: status)) }
+        throw error
     }
 
     /// What the status means, when it has come and is not 200.
@@ -137,11 +139,29 @@ final class UpstreamAnswer {
     }
 }
 
+/// What went wrong at an upstream, in words for the log.
+enum UpstreamTrouble: Equatable, CustomStringConvertible {
+    case connection(HTTPError)
+    /// A refusal with a page of HTML: nginx, for one, says so that it misses TLS or a client's certificate.
+    case page(status: Int)
+
+    var description: String {
+        switch self {
+        case .connection(let error): "\(error)"
+        case .page(let status):
+            "status \(status) with a page of HTML, as of a web server and no API: "
+                + "check url (path, https://) and the certificate, if the server asks for one"
+        }
+    }
+}
+
 /// What an upstream says ahead of its answer, as far as it matters here.
 struct UpstreamHead {
     let status: Int
     /// Whether the answer is a stream of events, as far as one can know: servers forget the type, but none calls events JSON.
     let isEventStream: Bool
+    /// Whether the answer is a page of HTML, as web servers have it and no API.
+    let isPage: Bool
     /// How long the upstream wants not to be asked again.
     let retryAfter: Duration?
     /// The headers that the caller gets too.
@@ -155,14 +175,16 @@ struct UpstreamHead {
     private init(status: Int, isEventStream: Bool, passedHeaders: [(name: String, value: String)]) {
         self.status = status
         self.isEventStream = isEventStream
+        isPage = false
         self.passedHeaders = passedHeaders
         retryAfter = nil
     }
 
     init(_ head: ResponseHead) {
         status = head.status
-        let type = head["content-type"] ?? "text/event-stream"
-        isEventStream = head.status == 200 && !type.lowercased().hasPrefix("application/json")
+        let type = (head["content-type"] ?? "text/event-stream").lowercased()
+        isEventStream = head.status == 200 && !type.hasPrefix("application/json")
+        isPage = type.hasPrefix("text/html")
         retryAfter =
             status == 200
             ? nil

@@ -25,14 +25,16 @@ extension Site {
         #expect(response.end == .complete)
     }
 
-    /// Calls it: the caller gets 503 without a word of why, and the log has the reason in words.
+    /// Calls it: the caller gets 503 without a word of why, and the log has the reason in words and whose it is.
     func fails(because reason: String, type: String = "upstream_error") async throws {
         let response = try await call(chat()).ended()
         #expect(response.status == 503)
         #expect(response.error?.type == type)
         #expect(!response.text.contains(reason))
         try await sluice.process.errors.wait(for: "\(reason) in the log") { output in
-            output.lines.contains { $0.contains(#""message":"the upstream failed""#) && $0.contains(reason) }
+            output.lines.contains { line in
+                [#""message":"the upstream failed""#, #""upstream":""#, reason].allSatisfy { line.contains($0) }
+            }
         }
     }
 }

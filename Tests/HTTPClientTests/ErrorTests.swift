@@ -57,6 +57,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("settings of HTTP/2", "\0\0\u{6}\u{4}\0\0\0\0\0\0\u{3}\0\0\0\u{64}", #"http = "2" may be needed"#),
+        ("an alert of TLS", "\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{46}", "https:// may be needed"),
+    ])
+    func `a server of another protocol is told with what to do`(answer: (kind: String, bytes: String, hint: String)) async throws
+    {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send(answer.bytes)
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let error = await session.failure(of: .get(server.url)).error
+            #expect("\(try #require(error))".hasSuffix(answer.hint))
+        }
+    }
+
+    @Test(arguments: [(0, "cut off before the first byte of the body"), (3, "cut off after 3 bytes of the body")])
+    func `where a response broke off is told in words`(cut: (bytes: Int, words: String)) {
+        #expect("\(HTTPError.cutOff(afterBytes: cut.bytes))" == cut.words)
+    }
+
     @Test(arguments: [("X-Name: value\r\n", 5000), ("X-Long: ", 8800), ("X-Longer: ", 40_000), ("y", 400_000)])
     func `a head without end is refused`(piece: String, count: Int) async throws {
         let server = try ScriptServer { peer in

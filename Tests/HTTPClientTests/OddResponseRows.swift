@@ -63,7 +63,7 @@ extension ResponseRow {
             "HTTP/1.1 2000 OK", "HTTP/1.1 2x0 OK", "HTTP/1.1 -20 OK", "HTTP/1.1 200OK", "HTTP/1.1 200\tOK", "HTTP/1.1",
             "HTTP/1.1 ",
             "HTTP/1.1 20", "http/1.1 200 OK", "Http/1.1 200 OK", "HTTPS/1.1 200 OK", "HTTP 1.1 200 OK", "ICY 200 OK", "H",
-            "SSH-2.0-OpenSSH", "220 smtp", "\u{15}\u{3}\u{3}", "<html>", "HTTP/1.1 200 O\u{0}K", "HTTP/1.1 200 O\rK",
+            "SSH-2.0-OpenSSH", "220 smtp", "\u{16}\u{3}\u{3}", "<html>", "HTTP/1.1 200 O\u{0}K", "HTTP/1.1 200 O\rK",
             "HTTP/1.1 200 OK\r", "HTTP/1.1 200\r", "\rHTTP/1.1 200 OK", "\r\r\nHTTP/1.1 200 OK",
             "HTTP/1.1 100\r\n\r\n\r\nHTTP/1.1 200",
         ].map { ResponseRow("refused: \($0.debugDescription)", $0 + "\r\nContent-Length: 0\r\n\r\n", .refused("no status line")) }
