@@ -34,9 +34,11 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     }
 
     @Test func `a file of certificates that cannot be read trusts nobody, and is named`() async throws {
+        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let url = "https://127.0.0.1:\(server.port)/"
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop, .trusting("/nonexistent.pem"))
-            guard case .tls(let reason) = await session.failure(of: .get("https://127.0.0.1:9/")).error else {
+            guard case .tls(let reason) = await session.failure(of: .get(url)).error else {
                 Issue.record("it was trusted")
                 return
             }
