@@ -2,6 +2,7 @@
 
 import COpenSSL
 
+/// What an `HTTPError.tls` says, worded here once.
 enum TLSWords {
     /// Why a certificate is refused.
     ///
@@ -100,11 +101,6 @@ enum TLSWords {
         if isEncrypted { return "\(name) \(file) cannot be read: it is encrypted" }
         let isMissing = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
         return "\(name) \(file) cannot be read: \(isMissing ? "nothing of the kind is in it" : string(code))"
-    }
-
-    private static func isMismatch(_ code: UInt) -> Bool {
-        guard ERR_GET_LIB(code) == ERR_LIB_X509 else { return false }
-        return [X509_R_KEY_VALUES_MISMATCH, X509_R_KEY_TYPE_MISMATCH].contains(ERR_GET_REASON(code))
     }
 
     private static func string(_ code: UInt) -> String {
