@@ -171,19 +171,7 @@ extension OutputBuffer {
             append(" HTTP/1.1\r\n")
         }
         appendField("Host", pool.origin.authority)
-        for header in request.headers { appendField(header.name, header.value) }
-        appendOwnFields(of: request, url, userAgent: connection.context.configuration.userAgent)
-        append("\r\n")
-    }
-
-    private func appendOwnFields(of request: HTTPRequest, _ url: RequestURL, userAgent: String) {
-        if let credentials = url.authorization, !request.has("authorization") { appendField("Authorization", credentials) }
-        if !request.has("user-agent") { appendField("User-Agent", userAgent) }
-        if !request.has("accept") { append("Accept: */*\r\n") }
-        append("Accept-Encoding: identity\r\n")
-        guard request.hasBody else { return }
-        append("Content-Length: ")
-        append(decimal: request.body.count)
+        request.forEachField(to: url, userAgent: connection.context.configuration.userAgent) { appendField($0, $1) }
         append("\r\n")
     }
 

@@ -22,18 +22,6 @@ final class OutputBuffer {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// In decimal digits.
-    func append(decimal number: Int) {
-        if number < 0 { bytes.append(UInt8(ascii: "-")) }
-        let start = bytes.endIndex
-        var rest = number.magnitude
-        repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        bytes[start...].reverse()
-    }
-
     func removeAll() {
         bytes.removeAll(keepingCapacity: bytes.capacity <= Self.spareBytesMax)
     }

@@ -3,14 +3,6 @@ import Testing
 @testable import HTTPClient
 
 @Suite struct OutputBufferTests {
-    @Test(arguments: [0, 7, 10, 1_234_567_890, -5, .max, .min])
-    func `a number is written in decimal`(number: Int) {
-        let output = OutputBuffer()
-        output.append("=")
-        output.append(decimal: number)
-        #expect(output.bytes == Array("=\(number)".utf8))
-    }
-
     @Test func `bytes and texts are appended at the end`() {
         let output = OutputBuffer()
         output.append("GET ")
