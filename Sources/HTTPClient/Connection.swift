@@ -24,8 +24,7 @@ final class Connection {
     private(set) var trial: Transfer?
     /// When it began to be made.
     let begun: Instant
-    /// Whether nobody has had an answer over it, and over HTTP/1 it has not been idle either: then a request that it loses is not
-    /// tried again.
+    /// Whether nobody has had an answer over it and it has not been idle either: then a request that it loses is not tried again.
     var isFresh = true
     private var phase: Phase
     private var socket: StreamSocket?

@@ -258,6 +258,8 @@ extension HTTP2 {
     /// Lets it go when it has no streams and takes none, or lets others have a stream that has ended.
     private func leaveRoom() {
         if streams.isEmpty, !hasRoom { return connection.close() }
+        // Whoever gets it later may find it dead.
+        if streams.isEmpty { connection.isFresh = false }
         if exchange(&mayHaveRoom, with: false) { connection.pool.roomAppeared() }
     }
 }
