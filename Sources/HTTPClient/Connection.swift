@@ -4,7 +4,7 @@ import EventLoop
 
 /// A connection to a server, from its first packet on. What is spoken over it `HTTP1` and `HTTP2` know.
 ///
-/// Its pool keeps it until it is closed.
+/// Its pool keeps it until it is closed; while a transfer uses it over HTTP/1, the transfer does.
 final class Connection {
     /// What is spoken over it.
     enum Version { case http1, http2 }

@@ -32,13 +32,19 @@ package final class Transfer {
     private let session: Session
     /// Woken when there may be something new: what its reader waits for.
     package let wakeup: Wakeup
+    /// Bytes of the body that nobody has taken.
     private var unread: [UInt8] = []
+    /// How many bytes of the body have come.
     private(set) var bytesReceived = 0
     private var state = State.running
+    /// HTTP/1: whether its connection reads nothing until `takeBytes()`.
     private var isPaused = false
     private var isHeadTaken = false
+    /// Between its arrival and `takeHead()`.
     private var head: ResponseHead?
+    /// Whether somebody reads the body; else it is counted and dropped.
     private var isBodyKept = true
+    /// Whether the head has come, taken or not.
     private(set) var isHeadComplete = false
     var place = Place.none
     /// Its index among the session's transfers.

@@ -84,7 +84,7 @@ extension Session.Configuration {
     /// And `patient`, which matters most where there is a handshake.
     static func trusting(_ file: String) -> Session.Configuration {
         var configuration = Session.Configuration.patient
-        configuration.caFile = file
+        configuration.authoritiesFile = file
         return configuration
     }
 }

@@ -340,7 +340,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         let server = try answeringServer("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop)
-            let (_, pool) = try session.place(of: server.url, .standard)
+            let (_, pool) = try session.destination(of: server.url, .standard)
             let wakeup = Wakeup(on: worker.loop)
             let trial = try session.prepare(.get(server.url), waking: wakeup)
             var kept: Bool?
