@@ -504,8 +504,3 @@ extension WarmConnections.Report {
 
     fileprivate var isLate: Bool { if case .failed(.timedOut(.total, _), _) = self { true } else { false } }
 }
-
-/// The number of the connection that nginx got the request on.
-private func connection(of request: String?) -> Substring? {
-    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
-}
