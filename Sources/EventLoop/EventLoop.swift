@@ -20,12 +20,17 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     let remoteQueue: RemoteQueue
     private let thread = Atomic<UInt>(0)
     private let isStopped = Atomic<Bool>(false)
+    /// Jobs that its own thread has enqueued; those of other threads come by `remoteQueue`.
     private var localJobs: [UnownedJob] = []
+    /// Empty but while jobs run: its memory is used again.
     private var runningJobs: [UnownedJob] = []
+    /// Those whose handlers are to run.
     private var wakeups: [Wakeup] = []
+    /// As `runningJobs`.
     private var runningWakeups: [Wakeup] = []
     /// The watch of each descriptor, by its number.
     private(set) var watches: [Watch?] = []
+    /// Counts registrations, and so tells two watches of one number apart: the high half of a token.
     private var generation: UInt32 = 0
 
     /// - Throws: `SystemError` when the process is out of descriptors.

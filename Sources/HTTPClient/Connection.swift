@@ -1,13 +1,15 @@
-// One connection: how it is made, and what is sent and received over it, with TLS or without.
+// One connection: how it is made and closed, and what is sent and received over it, with TLS or without.
 
 import EventLoop
 
 /// A connection to a server, from its first packet on. What is spoken over it `HTTP1` and `HTTP2` know.
 ///
-/// Its pool keeps it until it is closed.
+/// Its pool keeps it until it is closed; while a transfer uses it over HTTP/1, the transfer does.
 final class Connection {
+    /// What is spoken over it.
     enum Version { case http1, http2 }
 
+    /// In this order, and from each straight to `closed`; a connection without proxy or TLS leaves those phases out.
     private enum Phase {
         case connecting(Dialer)
         case tunnelling(ProxyTunnel)
@@ -20,9 +22,9 @@ final class Connection {
     let context: SessionContext
     /// The transfer that it is opened for, when that is only there to open it.
     private(set) var trial: Transfer?
-    /// When it was begun to be made.
+    /// When it began to be made.
     let begun: Instant
-    /// Whether it is its first transfer's, or waits for none.
+    /// Whether nobody has had an answer over it and it has not been idle either: then a request that it loses is not tried again.
     var isFresh = true
     private var phase: Phase
     private var socket: StreamSocket?
@@ -31,12 +33,11 @@ final class Connection {
     private var records = TLSRecordBounds()
     private var timer: Timer?
     /// What the socket has not taken yet.
-    private var unsent: [UInt8] = []
-    private var unsentStart = 0
+    private var unsent = UnsentBytes()
     private var isPaused = false
-    /// While what was received is looked at, all that is to be sent is collected.
+    /// While what was received is looked at, all that is to be sent is collected, and goes out in one call.
     private var isCollecting = false
-    /// A failed call to send has taken away the error that the end of what is received would come with.
+    /// Whether sending has failed. That has used up the socket's error: an end of file behind it proves nothing.
     private var isBroken = false
 
     init(in pool: Pool, for trial: Transfer?) {
@@ -64,7 +65,7 @@ final class Connection {
 
     private func dialed(_ result: Result<StreamSocket, HTTPError>) {
         switch result {
-        case .failure(let error): close(pool.route.proxy == nil ? error : error.ofProxy)
+        case .failure(let error): close(pool.route.proxy == nil ? error : error.onWayToProxy)
         case .success(let socket):
             self.socket = socket
             socket.handler = { [unowned self] in ready($0) }
@@ -167,21 +168,9 @@ final class Connection {
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
         socket = nil
-        unsent = []
+        unsent.removeAll()
         pool.closed(self, error)
         if case .open(.http2(let http2)) = former { http2.connectionClosed() }
-    }
-}
-
-extension HTTPError {
-    /// The same, when it was the way to a proxy.
-    fileprivate var ofProxy: HTTPError {
-        switch self {
-        case .refused: .unreachable(reason: "the proxy: connection refused")
-        case .cannotResolve(let host): .unreachable(reason: "the proxy: cannot resolve \(host)")
-        case .unreachable(let reason): .unreachable(reason: "the proxy: \(reason)")
-        default: self
-        }
     }
 }
 
@@ -189,7 +178,7 @@ extension Connection {
     /// An alert or a close_notify, if the socket takes it at once.
     private func sayGoodbye(_ tls: TLSStream) {
         tls.close()
-        if isCollecting, !unsent.isEmpty { sendUnsent() }
+        if isCollecting { sendUnsent() }
         isCollecting = false
         sendCipher()
     }
@@ -204,7 +193,7 @@ extension Connection {
     /// A server that makes this process answer and takes no answers, as by TLS's key updates, is not to fill its memory.
     private static let floodBytes = 1 << 20
 
-    var unsentBytes: Int { unsent.count - unsentStart }
+    var unsentBytes: Int { unsent.count }
 
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
@@ -250,50 +239,36 @@ extension Connection {
             }
         }
         guard sent < bytes.count else { return }
-        dropSent()
-        unsafe unsent.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        unsafe unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
         if !isCollecting { waitToSend() }
     }
 
     /// What has come before the failure may still be read, and how the connection ended.
     private func fail() {
         isBroken = true
-        unsent = []
-        unsentStart = 0
+        unsent.removeAll()
     }
 
     private func flush() {
-        let before = unsentBytes
+        let before = unsent.count
         sendUnsent()
-        waitToSend(hasProgress: unsentBytes < before)
+        waitToSend(hasProgress: unsent.count < before)
         if takesMore, case .open(let exchange) = phase { exchange.canSend() }
     }
 
     /// As much as the socket takes.
     private func sendUnsent() {
-        guard let socket else { return }
-        while unsentStart < unsent.count {
-            switch unsafe unsent.withUnsafeBytes({ unsafe socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }) {
-            case .bytes(let count): unsentStart += count
-            case .nothing: return
-            case .failed: return fail()
-            }
-        }
-        (unsent, unsentStart) = ([], 0)
-    }
-
-    /// What the socket has taken is not kept for as long as it takes less than it is given.
-    private func dropSent() {
-        guard unsentStart >= Self.unsentBytesMax else { return }
-        unsent.removeFirst(unsentStart)
-        unsentStart = 0
+        if let socket, !unsent.send(over: socket) { fail() }
     }
 
     /// A server that takes nothing for too long is lost. While the connection is made, its own time limit holds.
     private func waitToSend(hasProgress: Bool = false) {
         updateInterest()
         guard case .open = phase else { return }
-        guard !unsent.isEmpty else { return timer?.cancel() ?? () }
+        guard !unsent.isEmpty else {
+            timer?.cancel()
+            return
+        }
         let limit = context.configuration.sendTimeout
         let timer = timer ?? Timer(on: context.loop) { [unowned self] in sendLimitPassed(limit) }
         self.timer = timer
@@ -302,9 +277,9 @@ extension Connection {
 
     /// The kernel says that it takes more only when a good part of its buffer is free: a slow server may have taken something.
     private func sendLimitPassed(_ limit: Duration) {
-        let before = unsentBytes
+        let before = unsent.count
         flush()
-        if unsentBytes > 0, unsentBytes >= before { lost(.timedOut(.send, after: limit)) }
+        if !unsent.isEmpty, unsent.count >= before { lost(.timedOut(.send, after: limit)) }
     }
 
     private func updateInterest() {
@@ -343,7 +318,7 @@ extension Connection {
             unsafe take(UnsafeRawBufferPointer(rebasing: received[..<count]))
             isCollecting = false
             if !unsent.isEmpty { flush() }
-            if unsentBytes > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
+            if unsent.count > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
         case .nothing: break
         case .endOfFile: ended(isProved: tls == nil && !isBroken)
         case .failed: ended(isProved: false)

@@ -13,12 +13,12 @@ import EventLoop
     /// Bytes that bring nobody anything: PING, SETTINGS, empty DATA and their like. No server has reason for so many in a row.
     static let idleBytesMax = 256 << 10
 
-    /// nghttp2 must not be asked for more from inside its callbacks.
+    /// What nghttp2 is in the middle of: it must not be asked for more from inside its callbacks.
     enum Work { case none, sending, receiving }
 
     unowned let connection: Connection
     let nghttp2: OpaquePointer
-    /// By their numbers; those that wait for the server's first SETTINGS have negative ones.
+    /// By their identifiers (RFC 9113 §5.1.1); those that wait for the server's first SETTINGS have negative ones of their own.
     private(set) var streams: [Int32: HTTP2Stream] = [:]
     private(set) var work = Work.none
     /// Whether it takes no new streams (GOAWAY, or stream identifiers used up).
@@ -26,17 +26,21 @@ import EventLoop
     /// Whether the server refused a stream that it should have allowed, and none has ended since.
     var isRefusing = false
     var hasSettings = false
-    /// Those whose requests the server has not looked at, until nghttp2 has returned.
+    /// Transfers whose requests the server has not looked at. They go out again when nghttp2 has returned.
     var refused: [Transfer] = []
-    /// The same, where it was too much to ask of the server.
+    /// Transfers that begin again without that counting as a refusal: they were opened before the server had said how many it allows.
     var postponed: [Transfer] = []
     /// Whether a stream may be opened that could not be before.
     var mayHaveRoom = false
+    /// What has come since somebody last had something of it; see `idleBytesMax`.
     var idleBytes = 0
     var silence = Silence()
     private var lastPostponed: Int32 = 0
+    /// How many streams have large bodies to send; see `Connection.willSend(_:)`.
     private var largeBodies = 0
+    /// Whether the connection is closed, or about to be.
     private var isLost = false
+    /// Whether nghttp2 said so.
     private var isOutOfMemory = false
 
     init?(on connection: Connection) {
@@ -258,6 +262,8 @@ extension HTTP2 {
     /// Lets it go when it has no streams and takes none, or lets others have a stream that has ended.
     private func leaveRoom() {
         if streams.isEmpty, !hasRoom { return connection.close() }
+        // Whoever gets it later may find it dead.
+        if streams.isEmpty { connection.isFresh = false }
         if exchange(&mayHaveRoom, with: false) { connection.pool.roomAppeared() }
     }
 }

@@ -45,3 +45,15 @@ final class ProxyTunnel {
         }
     }
 }
+
+extension HTTPError {
+    /// A dialer's error where it was a proxy that was dialled: it says so, since the server itself was not asked.
+    var onWayToProxy: HTTPError {
+        switch self {
+        case .refused: .unreachable(reason: "the proxy: connection refused")
+        case .cannotResolve(let host): .unreachable(reason: "the proxy: cannot resolve \(host)")
+        case .unreachable(let reason): .unreachable(reason: "the proxy: \(reason)")
+        default: self
+        }
+    }
+}

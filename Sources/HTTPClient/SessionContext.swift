@@ -42,9 +42,7 @@ import EventLoop
 
     /// - Throws: `HTTPError.tls` when a file of authorities, of the certificate or of its key cannot be used.
     func tlsContext(for options: ConnectionOptions) throws(HTTPError) -> TLSContext {
-        try .shared(
-            TLSIdentity(
-                authoritiesFile: configuration.caFile, certificate: options.certificate, certificateKey: options.certificateKey))
+        try options.tlsContext(authoritiesFile: configuration.authoritiesFile)
     }
 
     // MARK: Idle connections

@@ -57,7 +57,7 @@ struct SystemAuthorities {
     }
 }
 
-/// Whether one of a directory's names is such as OpenSSL looks for: eight hexadecimal digits and a dot.
+/// Whether one of a directory's names is such as OpenSSL looks for: eight lower-case hexadecimal digits and a dot.
 private func holdsCertificate(_ directory: String) -> Bool {
     guard let stream = unsafe opendir(directory) else { return false }
     defer { unsafe closedir(stream) }
@@ -70,11 +70,11 @@ private func holdsCertificate(_ directory: String) -> Bool {
 
 private func isHash(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
-    return bytes.count > 9 && bytes[8] == UInt8(ascii: ".") && bytes[..<8].allSatisfy(isHexadecimal)
+    return bytes.count > 9 && bytes[8] == UInt8(ascii: ".") && bytes[..<8].allSatisfy(\.isLowercaseHexadecimal)
 }
 
-private func isHexadecimal(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+extension UInt8 {
+    fileprivate var isLowercaseHexadecimal: Bool { hexadecimalDigit != nil && self == lowercased }
 }
 
 /// Why a file is not given to OpenSSL, which would read a pipe or a device for ever; nil when nothing speaks against it.

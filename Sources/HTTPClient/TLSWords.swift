@@ -2,6 +2,7 @@
 
 import COpenSSL
 
+/// What an `HTTPError.tls` says, worded here once.
 enum TLSWords {
     /// Why a certificate is refused.
     ///

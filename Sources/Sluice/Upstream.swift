@@ -32,7 +32,7 @@ final class Upstreams {
         configuration.sendTimeout = settings.timeouts.send
         configuration.idleConnectionsMax = try DescriptorBudget(settings).idlePerWorker
         configuration.keptHeaders = UpstreamHead.headerNames
-        configuration.caFile = settings.authoritiesFile
+        configuration.authoritiesFile = settings.authoritiesFile
         let session = try Session(on: loop, configuration)
         self.session = session
         warm = try upstreams.filter { $0.settings.warmCount > 0 }.map { upstream, options in

@@ -17,6 +17,18 @@ struct SluiceRun {
     }
 }
 
+extension HTTPStream {
+    /// Gets these events one by one, and the end. The upstream sends each only when the gate opens, which is when the caller has the one
+    /// before it: nothing on the way may hold one back.
+    func arrives(_ frames: [String], eachThrough gate: Gate) async throws {
+        for index in frames.indices {
+            try await received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
+            gate.open()
+        }
+        #expect(try await ended().end == .complete)
+    }
+}
+
 extension Site {
     /// Calls it and gets a whole stream of these events.
     func answers(_ frames: [String]) async throws {

@@ -25,12 +25,7 @@ import Testing
         let upstream = try StubUpstream(.stream([]))
         let certificate = try await authority.issue("front", for: flaw.names, isExpired: flaw.isExpired)
         let front = try await UpstreamFront(for: upstream, certificate, in: directory)
-        let settings = """
-            retries = 0
-            authorities_file = "\(trusted.file)"
-            [upstreams.stub]
-            url = "https://localhost:\(front.port)"
-            """
+        let settings = oneUpstream(url: "https://localhost:\(front.port)", authorities: trusted.file)
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
             try await site.fails(because: flaw.reason)
             #expect(upstream.requests.value.isEmpty)
@@ -57,13 +52,7 @@ import Testing
             [
                 "ssl_verify_client on", "ssl_client_certificate \(authority.file)", "ssl_protocols \(tls)",
             ], in: directory)
-        let settings = """
-            retries = 0
-            authorities_file = "authority.pem"
-            [upstreams.stub]
-            url = "https://localhost:\(front.port)"
-            \(certificate)
-            """
+        let settings = oneUpstream(url: "https://localhost:\(front.port)", authorities: "authority.pem", certificate)
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings, in: directory, test)
         try await front.end()
     }
@@ -91,12 +80,7 @@ import Testing
                 "-verify_return_error", "-CAfile", authority.file, "-www",
             ], in: directory)
         try await strict.accepts { try Socket.connected(port: port) }
-        let settings = """
-            retries = 0
-            authorities_file = "authority.pem"
-            [upstreams.stub]
-            url = "https://localhost:\(port)"
-            """
+        let settings = oneUpstream(url: "https://localhost:\(port)", authorities: "authority.pem")
         try await Site.with(
             WebServer.selected[0], upstream: try StubUpstream(.silence), settings: settings, in: directory
         ) { site in

@@ -106,4 +106,22 @@ import Testing
             #expect(server.connections == 1)
         }
     }
+
+    @Test func `a connection whose only caller has left may be dead, and the next request goes out once more`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next() else { return }
+            if peer.number > 1 { peer.answer(stream, "another") } else { peer.report("there") }
+            _ = reader.next()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let leaving = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "there")
+            leaving.cancel()
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await transfer.outcome() == .ok("another"))
+        }
+    }
 }

@@ -64,11 +64,7 @@ private final class Nghttpd: Sendable {
         let (url, configuration) = (server.url, server.configuration)
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop, configuration)
-            let transfers = try (0..<20).map { _ in
-                var request = HTTPRequest.http2(url)
-                request.method = .get
-                return try session.start(request, waking: Wakeup(on: worker.loop))
-            }
+            let transfers = try session.beginGets(20, url)
             for transfer in transfers { #expect(await transfer.outcome().body?.utf8.count == Nghttpd.largeBytes) }
         }
         _ = server
@@ -80,11 +76,7 @@ private final class Nghttpd: Sendable {
         let (url, configuration) = (server.url, server.configuration)
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop, configuration)
-            let transfers = try (0..<20).map { _ in
-                var request = HTTPRequest.http2(url)
-                request.method = .get
-                return try session.start(request, waking: Wakeup(on: worker.loop))
-            }
+            let transfers = try session.beginGets(20, url)
             for transfer in transfers { #expect(try await transfer.head()?.status == 200) }
             server.process.signal(signal)
             _ = try await server.process.exited()
@@ -118,5 +110,13 @@ private final class Nghttpd: Sendable {
             }
         }
         _ = server
+    }
+}
+
+extension Session {
+    fileprivate func beginGets(_ count: Int, _ url: String) throws -> [Transfer] {
+        var request = HTTPRequest.http2(url)
+        request.method = .get
+        return try (0..<count).map { _ in try start(request, waking: Wakeup(on: loop)) }
     }
 }

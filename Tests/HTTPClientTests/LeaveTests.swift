@@ -55,7 +55,10 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
     func `in each half of happy eyeballs`(way: Way, attempts: Int) async throws {
         let resolver = try fixedResolver(["fd00:9::2", "10.9.0.2"])
         try await LoopActor.runInNetwork(deafNetworks) { worker in
-            let session = try Session(on: worker.loop, .patient, resolver)
+            // A busy machine may stand still until attempts that the kernel gives up after seconds are over, and be waited for in vain.
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .seconds(60)
+            let session = try Session(on: worker.loop, configuration, resolver)
             var request = Self.request(way, "http://name:8080/")
             if attempts == 2, way == .connectDeadline { request.connectTimeout = .milliseconds(400) }
             if attempts == 2, way == .totalDeadline { request.totalTimeout = .milliseconds(400) }

@@ -238,8 +238,3 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 private func transferText(_ transfer: Transfer) async throws(HTTPError) -> String {
     String(decoding: try await transfer.rest(), as: UTF8.self)
 }
-
-/// The number of the connection that nginx got the request on.
-private func connection(of request: String?) -> Substring? {
-    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
-}

@@ -24,6 +24,15 @@ extension HTTPRequest {
 }
 
 extension Transfer {
+    /// Waits for the head; `nil` when the deadline came first.
+    func head(until deadline: Instant = .distantFuture) async throws(HTTPError) -> ResponseHead? {
+        while true {
+            if let head = try takeHead() { return head }
+            if Instant.current >= deadline { return nil }
+            await wakeup.wait(until: deadline)
+        }
+    }
+
     func text() -> String { String(decoding: takeBytes(), as: UTF8.self) }
 
     /// The rest of the body.

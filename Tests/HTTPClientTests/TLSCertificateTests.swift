@@ -156,7 +156,7 @@ private let chains: [Case] = [
         #expect(throws: HTTPError.tls(reason: "no certificate can name the host")) {
             _ = try TLSStream(context, host: host, protocols: [], sessions: TLSSessions(), output: output)
         }
-        #expect(output.isEmpty)
+        #expect(output.bytes.isEmpty)
     }
 
     @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION])

@@ -34,11 +34,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     }
 
     @Test func `a file of certificates that cannot be read trusts nobody, and is named`() async throws {
-        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
-        let url = "https://127.0.0.1:\(server.port)/"
+        let server = try ScriptServer { $0.waitForEnd() }
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop, .trusting("/nonexistent.pem"))
-            guard case .tls(let reason) = await session.failure(of: .get(url)).error else {
+            guard case .tls(let reason) = await session.failure(of: .get(server.secureURL)).error else {
                 Issue.record("it was trusted")
                 return
             }
@@ -86,7 +85,7 @@ extension Session.Configuration {
     /// And `patient`, which matters most where there is a handshake.
     static func trusting(_ file: String) -> Session.Configuration {
         var configuration = Session.Configuration.patient
-        configuration.caFile = file
+        configuration.authoritiesFile = file
         return configuration
     }
 }

@@ -33,6 +33,23 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         }
     }
 
+    @Test func `a connection of HTTP/2 that nobody has used may be dead, and a request goes out once more`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next(), peer.number > 1 else { return }
+            peer.answer(stream, "another")
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let warm = try Warmth(session, server.url, count: 1, .onlyOnce, .priorKnowledge)
+            #expect(await warm.next() == .ready(connections: 1))
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await transfer.outcome() == .ok("another"))
+        }
+    }
+
     @Test func `a call finds a connection of HTTP/1 that a request without a secret has opened`() async throws {
         let server = try answeringServer()
         let url = "http://user:password@localhost:\(server.port)/v1/secret?key=secret#secret"
@@ -323,7 +340,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         let server = try answeringServer("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop)
-            let (_, pool) = try session.place(of: server.url, .standard)
+            let (_, pool) = try session.destination(of: server.url, .standard)
             let wakeup = Wakeup(on: worker.loop)
             let trial = try session.prepare(.get(server.url), waking: wakeup)
             var kept: Bool?
@@ -486,9 +503,4 @@ extension WarmConnections.Report {
     fileprivate var pauseAfterClose: Duration? { if case .notKept(let again) = self { again } else { nil } }
 
     fileprivate var isLate: Bool { if case .failed(.timedOut(.total, _), _) = self { true } else { false } }
-}
-
-/// The number of the connection that nginx got the request on.
-private func connection(of request: String?) -> Substring? {
-    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
 }
