@@ -18,7 +18,7 @@ enum Rehearsal {
             let silence = Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() })
             let routes = Routes(settings)
             let worker = try Worker(
-                settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nowhere), Counters())
+                settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nil), Counters())
             Task(executorPreference: worker.loop) {
                 do throws(SystemError) {
                     if try await !worker.rehearse() { logger.rehearsalFailed("the answer is not whole") }
@@ -32,9 +32,6 @@ enum Rehearsal {
             logger.rehearsalFailed("\(error)")
         }
     }
-
-    /// No descriptor: the line of the request is made, and lost.
-    private static let nowhere: Int32 = -1
 
     // MARK: The request and its answer
 

@@ -8,17 +8,17 @@ import Logging
 /// One worker's writer of request lines.
 final class RequestLog {
     private let level: Logger.Level
-    private let descriptor: Int32
+    private let output: LogOutput?
     /// Of the line before.
     private var buffer: [UInt8] = []
     private var clock = LogClock()
 
     /// - Parameters:
     ///   - level: of the least important lines that are written.
-    ///   - descriptor: where they are written to. Not owned.
-    init(level: Logger.Level, to descriptor: Int32 = STDERR_FILENO) {
+    ///   - output: where they go; without one they are made, and lost.
+    init(level: Logger.Level, to output: LogOutput?) {
         self.level = level
-        self.descriptor = descriptor
+        self.output = output
     }
 
     /// Writes the line of a request that ended just now. No message, key, token or phone number has a place in it.
@@ -28,7 +28,7 @@ final class RequestLog {
         line.removeAll(keepingCapacity: true)
         clock.appendStart(of: record.level, to: &line)
         line.append(record, at: end)
-        writeLine(line, to: descriptor)
+        output?.write(line)
         buffer = line
     }
 }
@@ -59,19 +59,29 @@ extension [UInt8] {
     private mutating func append(_ tried: [RequestRecord.Try]) {
         append(#","tried":["#)
         for (index, attempt) in tried.enumerated() {
+            let before = count
             append(index == 0 ? #"{"upstream":"# : #",{"upstream":"#, attempt.upstream)
             append(#","outcome":"#, attempt.outcome)
             append(#","seconds":"#, attempt.duration)
             append("}")
+            // Three bytes end the line.
+            if count + 3 > LogOutput.lineBytesMax {
+                removeLast(count - before)
+                break
+            }
         }
         append("]")
     }
 
+    /// What would leave too little room for the numbers is left out.
+    ///
     /// - Parameter name: with all that stands ahead of the value.
     private mutating func append(_ name: String, _ value: String?) {
         guard let value else { return }
+        let before = count
         append(name)
         appendJSONString(value)
+        if count > LogOutput.lineBytesMax - 512 { removeLast(count - before) }
     }
 
     private mutating func append(_ name: String, _ value: Int) {

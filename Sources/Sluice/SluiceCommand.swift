@@ -14,6 +14,20 @@ struct SluiceCommand: ParsableCommand {
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
         version: sluiceVersion,
         subcommands: [Serve.self, Check.self])
+
+    static func main() {
+        openStandardDescriptors()
+        // A write to whoever has left is an error of that write.
+        _ = signal(SIGPIPE, SIG_IGN)
+        main(nil)
+    }
+}
+
+/// A process may be started without them. What it opens first would take their numbers, and log lines would go there.
+private func openStandardDescriptors() {
+    for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
+        _ = unsafe open("/dev/null", O_RDWR)
+    }
 }
 
 /// The options that go over the settings file and the environment.
@@ -76,7 +90,7 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let settings = try arguments.load().settings
-        var logger = Logger(label: "sluice", factory: { _ in JSONLog() })
+        var logger = Logger(label: "sluice", factory: { _ in JSONLog(output: .standardError) })
         logger.logLevel = settings.logLevel
         do {
             try Server.run(settings, logger)

@@ -27,6 +27,9 @@ extension Logger {
 
     func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit)"]) }
     func drained() { notice("stopped") }
+    func ignored(signal number: Int32) {
+        notice("a signal was ignored: settings are read at the start only", metadata: ["signal": "\(number)"])
+    }
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
     func rehearsalFailed(_ reason: String) {

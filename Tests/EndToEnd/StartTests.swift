@@ -56,4 +56,15 @@ import Testing
         try await sluice.process.end()
         try await upstream.stop()
     }
+
+    @Test(arguments: ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+    func `without a standard descriptor writes no log line elsewhere`(redirections: String) async throws {
+        let sluice = try await SluiceProcess(upstream: "demo", redirections: redirections, in: TemporaryDirectory())
+        let folder = "/proc/\(sluice.process.identifier)/fd"
+        for number in 0...2 where redirections.contains("\(number)<") || redirections.contains("\(number)>") {
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(number)") == "/dev/null")
+        }
+        sluice.process.signal(SIGTERM)
+        #expect(try await sluice.process.exited() == .code(0))
+    }
 }
