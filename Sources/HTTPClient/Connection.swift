@@ -56,7 +56,9 @@ final class Connection {
         timer.set(at: .current + timeout)
         let dialer = Dialer(
             to: pool.route.target, resolver: context.resolver, nameLifetime: pool.options.nameLifetime,
-            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop
+            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop,
+            // One that is made to stand ready is worth no more than another that does.
+            giveUpDescriptor: { [unowned self] in trial == nil && context.closeLongestIdle() }
         ) { [unowned self] in dialed($0) }
         phase = .connecting(dialer)
         dialer.start()
