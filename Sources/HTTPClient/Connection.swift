@@ -70,13 +70,20 @@ final class Connection {
         case .success(let socket):
             self.socket = socket
             socket.handler = { [unowned self] in ready($0) }
-            if let proxy = pool.route.proxy, pool.origin.isSecure {
+            if let proxy = pool.route.proxy, pool.isTunnelled {
                 beginTunnel(through: proxy)
-            } else if pool.origin.isSecure {
-                beginHandshake()
             } else {
-                begin(pool.options.version == .http2 ? .http2 : .http1)
+                connected()
             }
+        }
+    }
+
+    /// There is a way to the server.
+    private func connected() {
+        if pool.origin.isSecure {
+            beginHandshake()
+        } else {
+            begin(pool.options.version == .http2 ? .http2 : .http1)
         }
     }
 
@@ -354,7 +361,7 @@ extension Connection {
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
         switch phase {
-        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes))
+        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes), bytes)
         case .handshaking, .open:
             if tls != nil {
                 unsafe records.pass(bytes)
@@ -366,10 +373,12 @@ extension Connection {
         }
     }
 
-    private func takeTunnel(_ result: ProxyTunnel.Progress) {
+    private func takeTunnel(_ result: ProxyTunnel.Progress, _ bytes: UnsafeRawBufferPointer) {
         switch result {
         case .wantsMore: break
-        case .done: beginHandshake()
+        case .done(let count):
+            connected()
+            if count < bytes.count { unsafe take(UnsafeRawBufferPointer(rebasing: bytes[count...])) }
         case .failed(let error): close(error)
         }
     }

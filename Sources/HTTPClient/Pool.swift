@@ -49,6 +49,9 @@ final class Pool {
         version = options.version == .http2 ? .http2 : options.version == .http1 || !origin.isSecure ? .http1 : nil
     }
 
+    /// Whether a proxy, if there is one, hands on what it does not read: of HTTP it knows HTTP/1.1 alone.
+    var isTunnelled: Bool { origin.isSecure || options.version == .http2 }
+
     func close() {
         isClosed = true
         patience?.cancel()

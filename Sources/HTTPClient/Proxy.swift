@@ -68,10 +68,10 @@ extension ProxyChoice {
         }
     }
 
-    /// Whether a proxy is asked for a URL, so that what is wrong with it shows before the first request.
+    /// Shows what is wrong with the proxy that is asked for a URL, if there is one, before the first request.
     ///
     /// - Throws: `HTTPError.invalidRequest` when the URL cannot be used, or the proxy that the environment names for it.
-    package func isAsked(for url: String, in environment: ProxyEnvironment) throws(HTTPError) -> Bool {
-        try proxy(for: try RequestURL(url).origin, in: environment) != nil
+    package func check(for url: String, in environment: ProxyEnvironment) throws(HTTPError) {
+        _ = try proxy(for: try RequestURL(url).origin, in: environment)
     }
 }

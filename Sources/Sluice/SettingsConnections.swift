@@ -7,9 +7,7 @@ extension Settings {
     func proxyProblems(_ environment: ProxyEnvironment) -> [String] {
         networkUpstreams.reduce(into: []) { problems, upstream in
             do throws(HTTPError) {
-                let isAsked = try upstream.proxy.isAsked(for: upstream.urlPrefix, in: environment)
-                guard isAsked, upstream.httpVersion == .http2, !upstream.usesTLS else { return }
-                problems.append("upstreams.\(upstream.name).http = \"2\" without TLS goes through no proxy; set proxy = \"none\"")
+                try upstream.proxy.check(for: upstream.urlPrefix, in: environment)
             } catch {
                 problems.appendNew(error.reason)
             }
