@@ -22,6 +22,8 @@ final class Connection {
     private(set) var trial: Transfer?
     /// When it was begun to be made.
     let begun: Instant
+    /// When the last step of its making began: to an address of the server's, or to its handshake.
+    private(set) var lastStep: Instant
     /// Whether it is its first transfer's, or waits for none.
     var isFresh = true
     private var phase: Phase
@@ -43,6 +45,7 @@ final class Connection {
         self.pool = pool
         context = pool.context
         begun = .current
+        lastStep = begun
         self.trial = trial
         phase = .closed
     }
@@ -57,6 +60,7 @@ final class Connection {
         let dialer = Dialer(
             to: pool.route.target, resolver: context.resolver, nameLifetime: pool.options.nameLifetime,
             acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop,
+            onAttempt: { [unowned self] in lastStep = .current },
             // One that is made to stand ready is worth no more than another that does.
             giveUpDescriptor: { [unowned self] in trial == nil && context.closeLongestIdle() }
         ) { [unowned self] in dialed($0) }
@@ -90,6 +94,7 @@ final class Connection {
     private func beginTunnel(through proxy: Proxy) {
         let tunnel = ProxyTunnel(to: pool.origin, through: proxy)
         phase = .tunnelling(tunnel)
+        lastStep = .current
         updateInterest()
         write(tunnel.request)
     }
@@ -100,6 +105,7 @@ final class Connection {
                 try context.tlsContext(for: pool.options), host: pool.origin.hostWithoutZone, protocols: pool.options.protocols,
                 sessions: pool.sessions, output: context.cipher)
             phase = .handshaking
+            lastStep = .current
             updateInterest()
             handshake()
         } catch {

@@ -27,6 +27,7 @@ final class Dialer {
     private let delay: Duration
     private let acknowledgementMilliseconds: UInt32
     private let loop: EventLoop
+    private let onAttempt: () -> Void
     private let giveUpDescriptor: () -> Bool
     private var completion: ((Result<StreamSocket, HTTPError>) -> Void)?
     private var lookUp: PendingLookUp?
@@ -41,6 +42,7 @@ final class Dialer {
     ///   - nameLifetime: for how long an answer of the resolver serves.
     ///   - delay: until the next address is tried beside the last one (RFC 8305 §5, Connection Attempt Delay).
     ///   - acknowledgementMilliseconds: see `StreamSocket.setAcknowledgementTimeout(_:)`.
+    ///   - onAttempt: called whenever an attempt has begun.
     ///   - giveUpDescriptor: called when the process is out of descriptors; whether one more is free for this connection now.
     ///   - completion: called once on the loop's thread, unless the dialer is cancelled before, perhaps inside `start()`. The
     ///     socket is connected, and its handler and interest are to be set. Errors: `.cannotResolve`; `.refused` when all
@@ -48,10 +50,11 @@ final class Dialer {
     ///     descriptors, memory or threads; `.invalidRequest` for an impossible unix address.
     init(
         to target: DialTarget, resolver: Resolver = .shared, nameLifetime: Duration, delay: Duration = .milliseconds(250),
-        acknowledgementMilliseconds: UInt32 = 0, on loop: EventLoop, giveUpDescriptor: @escaping () -> Bool = { false },
+        acknowledgementMilliseconds: UInt32 = 0, on loop: EventLoop, onAttempt: @escaping () -> Void = {},
+        giveUpDescriptor: @escaping () -> Bool = { false },
         completion: @escaping (Result<StreamSocket, HTTPError>) -> Void
     ) {
-        self.giveUpDescriptor = giveUpDescriptor
+        (self.onAttempt, self.giveUpDescriptor) = (onAttempt, giveUpDescriptor)
         (self.target, self.resolver, self.nameLifetime, self.delay) = (target, resolver, nameLifetime, delay)
         (self.acknowledgementMilliseconds, self.loop, self.completion) = (acknowledgementMilliseconds, loop, completion)
     }
@@ -154,6 +157,7 @@ final class Dialer {
         if socket.isConnectedAtOnce { return hasWon(attempt) }
         socket.handler = { [unowned self, unowned socket] _ in heard(of: socket) }
         attempts.append(attempt)
+        onAttempt()
         if !addresses.isEmpty { setTimer(after: delay) }
         return true
     }

@@ -31,6 +31,17 @@ struct DialerNamespaceTests {
         }
     }
 
+    /// With the times that calls have.
+    @Test func `a deaf address beside a good one costs no second connection`() async throws {
+        let resolver = try fixedResolver(["fd00:9::2", "127.0.0.1"])
+        try await LoopActor.runInNetwork(deafNetworks) { worker in
+            let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            let session = try Session(on: worker.loop, Session.Configuration(), resolver)
+            #expect(try await session.fetch(.get("http://name:\(server.port)/")).body == "ok")
+            session.expectNothingLeft(idle: 1)
+        }
+    }
+
     @Test func `when what worked last falls silent the other one is found and goes first`() async throws {
         let resolver = try fixedResolver(["10.9.0.2", "::1"])
         try await LoopActor.runInNetwork(deafNetworks) { worker in
