@@ -23,7 +23,7 @@ final class Connection {
     /// When it was begun to be made.
     let begun: Instant
     /// When the last step of its making began: to an address of the server's, or to its handshake.
-    private(set) var lastStep: Instant
+    private var lastStep: Instant
     /// Whether it is its first transfer's, or waits for none.
     var isFresh = true
     private var phase: Phase
@@ -140,6 +140,13 @@ final class Connection {
         trial = nil
         // What HTTP/2 begins with has gone out with the first request, if there was one.
         if case .open(.http2(let http2)) = phase { http2.flush() }
+    }
+
+    /// In the making: when nothing will have happened for so long that another one may be sooner there, unless something does.
+    /// Beside one that waits for the server's name, or for its next address, another would only wait too.
+    func hangs(after patience: Duration) -> Instant {
+        if case .connecting(let dialer) = phase, dialer.goesOn { return context.loop.now + patience }
+        return lastStep + patience
     }
 
     // MARK: Transfers

@@ -61,6 +61,9 @@ final class Dialer {
 
     deinit { cancel() }
 
+    /// Whether it waits for a name, or will try another address by itself.
+    var goesOn: Bool { lookUp != nil || timer?.isSet == true }
+
     /// To be called once.
     func start() {
         do throws(HTTPError) {

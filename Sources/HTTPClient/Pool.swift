@@ -90,7 +90,7 @@ final class Pool {
     private var leastPromising: Connection? {
         let patience = context.configuration.patience
         let oldest = connecting.first { $0.trial == nil }
-        if let oldest, oldest.lastStep + patience <= context.loop.now { return oldest }
+        if let oldest, oldest.hangs(after: patience) <= context.loop.now { return oldest }
         return connecting.last { $0.trial == nil }
     }
 
@@ -154,12 +154,12 @@ final class Pool {
         if !timer.isSet { timer.set(at: .current + context.configuration.patience) }
     }
 
-    /// A connection that has just come a step further does not hang: the next address of a deaf one's server is on its way, or the
-    /// handshake with a distant one.
+    /// Not with one that has just come a step further: to the server's next address, when one is deaf, or to the handshake with a
+    /// distant server.
     private func losePatience() {
         guard let first = waiting.first else { return }
-        let lastStep = connecting.lazy.filter { $0.trial == nil || self.version != .http1 }.map(\.lastStep).max()
-        if let due = lastStep.map({ $0 + context.configuration.patience }), due > context.loop.now {
+        let limit = context.configuration.patience
+        if let due = connecting.map({ $0.hangs(after: limit) }).max(), due > context.loop.now {
             patience?.set(at: due)
             return
         }

@@ -31,14 +31,17 @@ struct DialerNamespaceTests {
         }
     }
 
-    /// With the times that calls have.
-    @Test func `a deaf address beside a good one costs no second connection`() async throws {
-        let resolver = try fixedResolver(["fd00:9::2", "127.0.0.1"])
+    @Test func `a connection that has not come to the server's last address is left to look for it alone`() async throws {
+        let resolver = try fixedResolver((2...7).map { "10.9.0.\($0)" })
         try await LoopActor.runInNetwork(deafNetworks) { worker in
-            let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            let session = try Session(on: worker.loop, Session.Configuration(), resolver)
-            #expect(try await session.fetch(.get("http://name:\(server.port)/")).body == "ok")
-            session.expectNothingLeft(idle: 1)
+            var configuration = Session.Configuration()
+            configuration.patience = .seconds(1)
+            let session = try Session(on: worker.loop, configuration, resolver)
+            let call = try session.start(.get("http://name:8080/"), waking: Wakeup(on: worker.loop))
+            await worker.wait { (try? openSockets(to: 8080)) ?? 0 >= 6 }
+            #expect(session.pools.values.map(\.connecting.count) == [1])
+            call.cancel()
+            session.expectNothingLeft()
         }
     }
 
