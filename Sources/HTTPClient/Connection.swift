@@ -24,6 +24,8 @@ final class Connection {
     private(set) var trial: Transfer?
     /// When it began to be made.
     let begun: Instant
+    /// When the last step of its making began: to an address of the server's, or to its handshake.
+    private var lastStep: Instant
     /// Whether nobody has had an answer over it and it has not been idle either: then a request that it loses is not tried again.
     var isFresh = true
     private var phase: Phase
@@ -44,6 +46,7 @@ final class Connection {
         self.pool = pool
         context = pool.context
         begun = .current
+        lastStep = begun
         self.trial = trial
         phase = .closed
     }
@@ -57,7 +60,10 @@ final class Connection {
         timer.set(at: .current + timeout)
         let dialer = Dialer(
             to: pool.route.target, resolver: context.resolver, nameLifetime: pool.options.nameLifetime,
-            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop
+            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop,
+            onAttempt: { [unowned self] in lastStep = .current },
+            // One that is made to stand ready is worth no more than another that does.
+            giveUpDescriptor: { [unowned self] in trial == nil && context.closeLongestIdle() }
         ) { [unowned self] in dialed($0) }
         phase = .connecting(dialer)
         dialer.start()
@@ -69,19 +75,27 @@ final class Connection {
         case .success(let socket):
             self.socket = socket
             socket.handler = { [unowned self] in ready($0) }
-            if let proxy = pool.route.proxy, pool.origin.isSecure {
+            if let proxy = pool.route.proxy, pool.isTunnelled {
                 beginTunnel(through: proxy)
-            } else if pool.origin.isSecure {
-                beginHandshake()
             } else {
-                begin(pool.options.version == .http2 ? .http2 : .http1)
+                connected()
             }
+        }
+    }
+
+    /// There is a way to the server.
+    private func connected() {
+        if pool.origin.isSecure {
+            beginHandshake()
+        } else {
+            begin(pool.options.version == .http2 ? .http2 : .http1)
         }
     }
 
     private func beginTunnel(through proxy: Proxy) {
         let tunnel = ProxyTunnel(to: pool.origin, through: proxy)
         phase = .tunnelling(tunnel)
+        lastStep = .current
         updateInterest()
         write(tunnel.request)
     }
@@ -92,6 +106,7 @@ final class Connection {
                 try context.tlsContext(for: pool.options), host: pool.origin.hostWithoutZone, protocols: pool.options.protocols,
                 sessions: pool.sessions, output: context.cipher)
             phase = .handshaking
+            lastStep = .current
             updateInterest()
             handshake()
         } catch {
@@ -126,6 +141,13 @@ final class Connection {
         trial = nil
         // What HTTP/2 begins with has gone out with the first request, if there was one.
         if case .open(.http2(let http2)) = phase { http2.flush() }
+    }
+
+    /// In the making: when nothing will have happened for so long that another one may be sooner there, unless something does.
+    /// Beside one that waits for the server's name, or for its next address, another would only wait too.
+    func hangs(after patience: Duration) -> Instant {
+        if case .connecting(let dialer) = phase, dialer.goesOn { return context.loop.now + patience }
+        return lastStep + patience
     }
 
     // MARK: Transfers
@@ -327,7 +349,7 @@ extension Connection {
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
         switch phase {
-        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes))
+        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes), bytes)
         case .handshaking, .open:
             if tls != nil {
                 unsafe records.pass(bytes)
@@ -339,10 +361,12 @@ extension Connection {
         }
     }
 
-    private func takeTunnel(_ result: ProxyTunnel.Progress) {
+    private func takeTunnel(_ result: ProxyTunnel.Progress, _ bytes: UnsafeRawBufferPointer) {
         switch result {
         case .wantsMore: break
-        case .done: beginHandshake()
+        case .done(let count):
+            connected()
+            if count < bytes.count { unsafe take(UnsafeRawBufferPointer(rebasing: bytes[count...])) }
         case .failed(let error): close(error)
         }
     }

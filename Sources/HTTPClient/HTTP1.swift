@@ -87,7 +87,8 @@ final class HTTP1 {
     /// A proxy that wants credentials is no verdict of the server's on the request.
     private func takeHead(for transfer: Transfer) {
         let head = parser.takeHead()
-        guard head.status == 407, let proxy = connection.pool.route.proxy else { return transfer.receive(head) }
+        let pool = connection.pool
+        guard head.status == 407, let proxy = pool.route.proxy, !pool.isTunnelled else { return transfer.receive(head) }
         transfer.fail(.unreachable(reason: ProxyTunnel.refusal(407, hasCredentials: proxy.authorization != nil)))
     }
 
@@ -161,7 +162,7 @@ extension OutputBuffer {
         let pool = connection.pool
         append(utf8: request.method.name)
         append(" ")
-        if let proxy = pool.route.proxy, !pool.origin.isSecure {
+        if let proxy = pool.route.proxy, !pool.isTunnelled {
             // In absolute form (RFC 9112 §3.2.2).
             append("http://")
             append(utf8: pool.origin.authority)

@@ -49,6 +49,9 @@ final class Pool {
         version = options.version == .http2 ? .http2 : options.version == .http1 || !origin.isSecure ? .http1 : nil
     }
 
+    /// Whether a proxy, if there is one, hands on what it does not read: of HTTP it knows HTTP/1.1 alone.
+    var isTunnelled: Bool { origin.isSecure || options.version == .http2 }
+
     func close() {
         isClosed = true
         patience?.cancel()
@@ -87,7 +90,7 @@ final class Pool {
     private var leastPromising: Connection? {
         let patience = context.configuration.patience
         let oldest = connecting.first { $0.trial == nil }
-        if let oldest, oldest.begun + patience <= context.loop.now { return oldest }
+        if let oldest, oldest.hangs(after: patience) <= context.loop.now { return oldest }
         return connecting.last { $0.trial == nil }
     }
 
@@ -151,8 +154,15 @@ final class Pool {
         if !timer.isSet { timer.set(at: .current + context.configuration.patience) }
     }
 
+    /// Not with one that has just come a step further: to the server's next address, when one is deaf, or to the handshake with a
+    /// distant server.
     private func losePatience() {
         guard let first = waiting.first else { return }
+        let limit = context.configuration.patience
+        if let due = connecting.map({ $0.hangs(after: limit) }).max(), due > context.loop.now {
+            patience?.set(at: due)
+            return
+        }
         if connectingForWaiting < connectingMax { open(within: first.connectTimeout) }
         if !waiting.isEmpty { setPatience() }
     }

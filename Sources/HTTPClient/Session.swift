@@ -45,7 +45,7 @@ package final class Session {
         package var unreadBytesMax = 64 << 10
         /// After how long a connection of HTTP/2 that is silent while a request waits is asked whether it is alive.
         package var silenceMax = Duration.seconds(1)
-        /// After how long callers who wait for another's connection get a further one.
+        /// After how long without a step forward callers who wait for another's connection get a further one.
         package var patience = Duration.milliseconds(250)
 
         /// The system's certificates and the limits above.

@@ -50,7 +50,14 @@ import EventLoop
     /// The longest idle one goes when there are too many.
     func addIdle(_ connection: Connection) {
         idle.append(connection)
-        if idle.count > configuration.idleConnectionsMax { idle.first?.close() }
+        if idle.count > configuration.idleConnectionsMax { closeLongestIdle() }
+    }
+
+    /// Whether there was one.
+    @discardableResult func closeLongestIdle() -> Bool {
+        guard let longest = idle.first else { return false }
+        longest.close()
+        return true
     }
 
     /// Calls take those that were used last, which stand at the end.

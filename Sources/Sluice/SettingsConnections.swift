@@ -4,18 +4,11 @@ import HTTPClient
 
 extension SettingsSources {
     /// Tells what is wrong with the proxies that upstreams would be asked through, without any value of the environment.
-    ///
-    /// - Parameter file: the settings file's table, if there is one.
-    func checkProxies(
-        _ settings: Settings, _ environment: ProxyEnvironment, _ file: SettingsReader?, _ problems: SettingsProblems
-    ) {
+    func checkProxies(_ settings: Settings, _ environment: ProxyEnvironment, _ problems: SettingsProblems) {
         var told: Set<String> = []
         for upstream in settings.networkUpstreams {
             do throws(HTTPError) {
-                let proxy = try upstream.proxy.asked(for: upstream.urlPrefix, in: environment)
-                guard proxy != nil, upstream.httpVersion == .http2, !upstream.usesTLS else { continue }
-                guard let node = file?.upstream(upstream.name)?.member("http") else { continue }
-                problems.add(SettingsProblem(node, #"= "2" without TLS goes through no proxy; set proxy = "none""#))
+                _ = try upstream.proxy.asked(for: upstream.urlPrefix, in: environment)
             } catch {
                 // Several upstreams may share a variable.
                 if told.insert(error.reason).inserted { problems.add(error.reason) }

@@ -46,7 +46,7 @@ struct SettingsSources {
         takeListenAddress(&settings, reader, problems)
         takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
-        checkProxies(settings, ProxyEnvironment(variable), reader, problems)
+        checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
         return (settings, document == nil ? nil : file)

@@ -26,6 +26,27 @@ import Testing
         try await front.end()
     }
 
+    @Test func `may be 2 without TLS through a proxy too`() async throws {
+        let directory = try TemporaryDirectory()
+        let upstream = try StubUpstream(.stream(frames))
+        let front = try await UpstreamFront(for: upstream, listen: "http2", [], in: directory)
+        let tinyproxy = try await Tinyproxy(in: directory)
+        let settings = """
+            retries = 0
+            [upstreams.stub]
+            url = "http://127.0.0.1:\(front.port)/v1"
+            http = "2"
+            proxy = "\(tinyproxy.url)"
+            """
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            try await site.answers(frames)
+            #expect(try await upstream.request().head["X-Front-Protocol"] == "HTTP/2.0")
+            try await tinyproxy.tunnelled(to: "127.0.0.1:\(front.port)")
+        }
+        try await tinyproxy.end()
+        try await front.end()
+    }
+
     @Test(arguments: [("1.1", "HTTP/1.1"), ("2", "HTTP/2.0"), ("auto", "HTTP/2.0")])
     func `is the setting's where the server has both`(version: String, spoken: String) async throws {
         let directory = try TemporaryDirectory()

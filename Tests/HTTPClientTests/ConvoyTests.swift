@@ -80,6 +80,21 @@ import Testing
         }
     }
 
+    @Test func `a caller who waits for a name has one connection that waits for it`() async throws {
+        let names = Names([.addresses(addresses("127.0.0.1"))], isHeld: true)
+        let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration()
+            configuration.patience = .milliseconds(1)
+            let session = try Session(on: worker.loop, configuration, names.resolver())
+            let call = try session.start(.get("http://name:\(server.port)/"), waking: Wakeup(on: worker.loop))
+            for _ in 0..<10 { await worker.loop.sleep(for: .milliseconds(1)) }
+            #expect(session.pools.values.map(\.connecting.count) == [1])
+            names.open(1)
+            #expect(try await call.rest() == Array("ok".utf8))
+        }
+    }
+
     @Test func `300 callers at once have 300 connections and each its own bytes`() async throws {
         let (count, gate) = (300, Gate())
         let server = try ScriptServer { peer in

@@ -29,14 +29,11 @@ import Testing
         #expect(problems("[upstreams.a]\n\(upstream)", ["ALL_PROXY": "socks5://p", "no_proxy": "excepted"]).isEmpty)
     }
 
-    @Test func `HTTP2 by prior knowledge and a proxy exclude each other`() {
-        let problem = #"dir/sluice.toml:2: upstreams.a.http = "2" without TLS goes through no proxy; set proxy = "none""#
-        let upstream = "[upstreams.a]\nhttp = '2'\nurl = 'http://a'"
-        #expect(problems(upstream, ["http_proxy": "http://p:1"]) == [problem])
-        #expect(problems("\(upstream)\nproxy = 'http://p:1'", [:]) == [problem])
-        #expect(problems("\(upstream)\nproxy = 'none'", ["http_proxy": "http://p:1"]).isEmpty)
-        #expect(problems("[upstreams.a]\nhttp = '2'\nurl = 'https://a'", ["https_proxy": "http://p:1"]).isEmpty)
-        #expect(problems("[upstreams.a]\nhttp = '1.1'\nurl = 'http://a'", ["http_proxy": "http://p:1"]).isEmpty)
+    @Test(arguments: ["1.1", "2"], ["http", "https"])
+    func `a proxy serves every version of HTTP, with TLS and without`(version: String, scheme: String) {
+        let upstream = "[upstreams.a]\nhttp = '\(version)'\nurl = '\(scheme)://a'"
+        #expect(problems(upstream, ["all_proxy": "http://p:1"]).isEmpty)
+        #expect(problems("\(upstream)\nproxy = 'http://p:1'", [:]).isEmpty)
     }
 
     private let files = ["dir/a.pem": "", "dir/a.key": "", "dir/b.pem": "", "dir/ca.pem": ""]
