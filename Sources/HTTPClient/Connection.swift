@@ -262,21 +262,26 @@ extension Connection {
         unsentStart = 0
     }
 
-    private func flush() {
-        let before = unsentBytes
-        sendUnsent()
-        waitToSend(hasProgress: unsentBytes < before)
+    /// - Returns: whether the socket took anything of what waited.
+    @discardableResult private func flush() -> Bool {
+        let hasProgress = sendUnsent()
+        waitToSend(hasProgress: hasProgress)
         if takesMore, case .open(let exchange) = phase { exchange.canSend() }
     }
 
     /// As much as the socket takes.
-    private func sendUnsent() {
-        guard let socket else { return }
+    ///
+    /// - Returns: whether it took anything.
+    @discardableResult private func sendUnsent() -> Bool {
+        guard let socket else { return false }
+        var hasProgress = false
         while unsentStart < unsent.count {
             switch unsafe unsent.withUnsafeBytes({ unsafe socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }) {
-            case .bytes(let count): unsentStart += count
-            case .nothing: return
-            case .failed: return fail()
+            case .bytes(let count): (unsentStart, hasProgress) = (unsentStart + count, true)
+            case .nothing: return hasProgress
+            case .failed:
+                fail()
+                return hasProgress
             }
         }
         (unsent, unsentStart) = ([], 0)
@@ -297,19 +302,19 @@ extension Connection {
         let limit = context.configuration.sendTimeout
         let timer = timer ?? Timer(on: context.loop) { [unowned self] in sendLimitPassed(limit) }
         self.timer = timer
+        return hasProgress
         if hasProgress || !timer.isSet { timer.set(at: context.loop.now + limit) }
     }
 
     /// The kernel says that it takes more only when a good part of its buffer is free: a slow server may have taken something.
     private func sendLimitPassed(_ limit: Duration) {
-        let before = unsentBytes
-        flush()
-        if unsentBytes > 0, unsentBytes >= before { lost(.timedOut(.send, after: limit)) }
+        if !flush(), unsentBytes > 0 { lost(.timedOut(.send, after: limit)) }
     }
 
     private func updateInterest() {
         var interest: Readiness = isPaused ? [] : .readable
         if !unsent.isEmpty { interest.insert(.writable) }
+        return hasProgress
         socket?.setInterest(interest)
     }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -73,6 +74,73 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             #expect(server.connections == 1)
             session.expectNothingLeft()
             #expect(worker.loop.timers.first == nil)
+        }
+    }
+
+    /// The kernel tells of room only when a good part of its buffer is free, which takes longer here than the time limit.
+    @Test func `a server that takes a little within each time limit is not lost`() async throws {
+        let gate = Gate()
+        let steps = 8
+        let server = try ScriptServer { peer in
+            peer.waitForHead()
+            peer.report("begun")
+            for _ in 0..<steps {
+                gate.wait()
+                _ = peer.bytes(100_000)
+            }
+            var rest = 20_000_000 - steps * 100_000
+            while rest > 0, let bytes = peer.some() { rest -= bytes.count }
+            peer.send(ok)
+            peer.waitForHangUp()
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.sendTimeout = .milliseconds(400)
+            let session = try Session(on: worker.loop, configuration)
+            let body = String(repeating: "x", count: 20_000_000)
+            let transfer = try session.start(.post(server.url, body), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "begun")
+            for _ in 0..<steps {
+                await worker.loop.sleep(for: .milliseconds(200))
+                gate.open()
+            }
+            #expect(await transfer.outcome() == .ok())
+        }
+    }
+
+    /// What waits in the process is moved to the front again and again.
+    @Test(arguments: [false, true]) func `a body that the kernel takes in small pieces is whole`(isHTTP2: Bool) async throws {
+        let body = (0..<400_000).map { "\($0) " }.joined()
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            peer.report("there")
+            gate.wait()
+            if isHTTP2 {
+                guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+                peer.send(.windowUpdate(0, 0x7FFF_0000))
+                var reader = RequestReader(peer)
+                guard let (stream, received) = reader.next(opensWindows: false) else { return }
+                peer.answer(stream, "\(received == body)")
+            } else {
+                let text = "\(peer.request()?.hasSuffix("\r\n\r\n\(body)") == true)"
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+            }
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop, .patient)
+            var request = HTTPRequest.post(server.url, body)
+            if isHTTP2 { request.options = .priorKnowledge }
+            let transfer = try session.start(request, waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "there")
+            for descriptor in openDescriptors() where isConnected(descriptor, to: server.port) {
+                // The kernel makes the least that it has of it (socket(7)).
+                var size: Int32 = 1
+                _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+            }
+            gate.open()
+            #expect(await transfer.outcome() == .ok("true"))
+            session.close()
         }
     }
 
