@@ -186,6 +186,7 @@ extension HTTP2 {
 
     /// Its reader has taken so many bytes.
     func taken(_ count: Int, of number: Int32) {
+        stream.isBodySent = isLast
         guard let stream = streams[number] else { return }
         stream.takenBytes += count
         guard stream.takenBytes >= HTTP2Session.streamWindowBytes / 4 else { return }

@@ -37,7 +37,7 @@ final class HTTP2Stream {
 
     var isSent: Bool {
         guard let request = transfer.request, request.hasBody else { return true }
-        return bodySent == request.body.count
+        return isBodySent
     }
 }
 
