@@ -13,6 +13,9 @@ import EventLoop
     /// Bytes that bring nobody anything: PING, SETTINGS, empty DATA and their like. No server has reason for so many in a row.
     static let idleBytesMax = 256 << 10
 
+    /// What a server may send in a row for streams that were abandoned, however many these are.
+    private static let abandonedBytesMax = 16 << 20
+
     /// nghttp2 must not be asked for more from inside its callbacks.
     enum Work { case none, sending, receiving }
 
@@ -132,7 +135,7 @@ extension HTTP2 {
     func abandon(_ number: Int32) {
         guard remove(number) != nil else { return }
         // What the server has sent until it hears of it is no flood.
-        idleBytes -= HTTP2Session.streamWindowBytes
+        idleBytes = max(idleBytes - HTTP2Session.streamWindowBytes, -Self.abandonedBytesMax)
         if number > 0 { reset(number) }
         flush()
     }
