@@ -30,6 +30,8 @@ final class Connection {
     /// Whether what was received under TLS ends with a whole record.
     private var records = TLSRecordBounds()
     private var timer: Timer?
+    /// While a large body may be on its way: looks after its delivery.
+    private var deliveryTimer: Timer?
     /// What the socket has not taken yet.
     private var unsent: [UInt8] = []
     private var unsentStart = 0
@@ -162,7 +164,8 @@ final class Connection {
         if case .closed = phase { return }
         let former = exchange(&phase, with: .closed)
         timer?.cancel()
-        timer = nil
+        deliveryTimer?.cancel()
+        (timer, deliveryTimer) = (nil, nil)
         if case .connecting(let dialer) = former { dialer.cancel() }
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
@@ -215,9 +218,32 @@ extension Connection {
         socket?.setAcknowledgementTimeout(bodyBytes > 0 ? 0 : context.acknowledgementMilliseconds)
     }
 
+        deliveryTimer?.cancel()
+        deliveryTimer = bodyBytes > 0 ? Timer(on: context.loop) { [unowned self] in checkDelivery() } : nil
     /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
     func write(_ buffer: OutputBuffer) {
         unsafe buffer.withUnsafeBytes { unsafe write($0) }
+    private func watchDelivery() {
+        guard let deliveryTimer, !deliveryTimer.isSet else { return }
+        deliveryTimer.set(at: context.loop.now + context.configuration.acknowledgementTimeout)
+    }
+
+    private func watchDeliveryFurther() {
+        deliveryTimer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
+    }
+
+    private func checkDelivery() {
+        switch socket?.delivery(within: context.acknowledgementMilliseconds) {
+        case .unanswered?:
+            // The kernel does not go on for long with what is left.
+            willSend(0)
+            ended(isProved: false)
+        case .underWay?: watchDeliveryFurther()
+        case .done?: if !unsent.isEmpty { watchDeliveryFurther() }
+        case nil: break
+        }
+    }
+
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) {
@@ -244,6 +270,7 @@ extension Connection {
         var sent = 0
         if unsent.isEmpty, !isCollecting {
             switch unsafe socket.send(bytes) {
+        watchDelivery()
             case .bytes(let count): sent = count
             case .nothing: break
             case .failed: return fail()
