@@ -145,6 +145,9 @@ final class Connection {
     /// HTTP/2: whether it can take another stream now.
     var hasRoom: Bool { if case .open(.http2(let http2)) = phase { http2.hasRoom } else { false } }
 
+    /// HTTP/2: since when it has no streams.
+    var idleSince: Instant? { if case .open(.http2(let http2)) = phase { http2.idleSince } else { nil } }
+
     /// HTTP/2, without streams: shows the server that somebody is there, and finds out whether it is.
     func ping() { if case .open(.http2(let http2)) = phase { http2.ping() } }
 
@@ -212,17 +215,14 @@ extension Connection {
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
 
-    /// A server that reads a large body late has no room for it meanwhile, which must not count as its silence (tcp(7),
-    /// `TCP_USER_TIMEOUT`).
+    /// A server that reads a large body late has no room for it meanwhile, which to the kernel is as good as its silence (tcp(7),
+    /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here.
     func willSend(_ bodyBytes: Int) {
+        deliveryTimer?.cancel()
+        deliveryTimer = bodyBytes > 0 ? Timer(on: context.loop) { [unowned self] in checkDelivery() } : nil
         socket?.setAcknowledgementTimeout(bodyBytes > 0 ? 0 : context.acknowledgementMilliseconds)
     }
 
-        deliveryTimer?.cancel()
-        deliveryTimer = bodyBytes > 0 ? Timer(on: context.loop) { [unowned self] in checkDelivery() } : nil
-    /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
-    func write(_ buffer: OutputBuffer) {
-        unsafe buffer.withUnsafeBytes { unsafe write($0) }
     private func watchDelivery() {
         guard let deliveryTimer, !deliveryTimer.isSet else { return }
         deliveryTimer.set(at: context.loop.now + context.configuration.acknowledgementTimeout)
@@ -244,6 +244,9 @@ extension Connection {
         }
     }
 
+    /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
+    func write(_ buffer: OutputBuffer) {
+        unsafe buffer.withUnsafeBytes { unsafe write($0) }
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) {
@@ -267,10 +270,10 @@ extension Connection {
 
     private func transmit(_ bytes: UnsafeRawBufferPointer) {
         guard let socket, !isBroken, bytes.count > 0 else { return }
+        watchDelivery()
         var sent = 0
         if unsent.isEmpty, !isCollecting {
             switch unsafe socket.send(bytes) {
-        watchDelivery()
             case .bytes(let count): sent = count
             case .nothing: break
             case .failed: return fail()
@@ -294,6 +297,7 @@ extension Connection {
         let hasProgress = sendUnsent()
         waitToSend(hasProgress: hasProgress)
         if takesMore, case .open(let exchange) = phase { exchange.canSend() }
+        return hasProgress
     }
 
     /// As much as the socket takes.
@@ -312,6 +316,7 @@ extension Connection {
             }
         }
         (unsent, unsentStart) = ([], 0)
+        return hasProgress
     }
 
     /// What the socket has taken is not kept for as long as it takes less than it is given.
@@ -329,7 +334,6 @@ extension Connection {
         let limit = context.configuration.sendTimeout
         let timer = timer ?? Timer(on: context.loop) { [unowned self] in sendLimitPassed(limit) }
         self.timer = timer
-        return hasProgress
         if hasProgress || !timer.isSet { timer.set(at: context.loop.now + limit) }
     }
 
@@ -341,7 +345,6 @@ extension Connection {
     private func updateInterest() {
         var interest: Readiness = isPaused ? [] : .readable
         if !unsent.isEmpty { interest.insert(.writable) }
-        return hasProgress
         socket?.setInterest(interest)
     }
 }

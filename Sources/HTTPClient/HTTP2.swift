@@ -29,6 +29,8 @@ import EventLoop
     /// Whether the server refused a stream that it should have allowed, and none has ended since.
     var isRefusing = false
     var hasSettings = false
+    /// Since when it has no streams.
+    private(set) var idleSince: Instant?
     /// Those whose requests the server has not looked at, until nghttp2 has returned.
     var refused: [Transfer] = []
     /// The same, where it was too much to ask of the server.
@@ -96,6 +98,7 @@ extension HTTP2 {
     }
 
     private func add(_ stream: HTTP2Stream, _ number: Int32) {
+        if exchange(&idleSince, with: nil) != nil { connection.context.removeIdle(connection) }
         streams[number] = stream
         stream.transfer.begin(on: .http2(self, stream: number))
     }
@@ -156,7 +159,7 @@ extension HTTP2 {
         let pool = connection.pool
         connection.close()
         for transfer in postponed { pool.begin(transfer) }
-        for transfer in refused { transfer.refused() }
+        for transfer in refused { transfer.refused(isGoing: isClosing) }
         for stream in lost { stream.transfer.connectionLost(isKept: stream.isKept && !stream.hasBegun, error) }
     }
 
@@ -183,13 +186,13 @@ extension HTTP2 {
         stream.bodySent += count
         idleBytes = 0
         let isLast = stream.bodySent == body.count
+        stream.isBodySent = isLast
         if isLast { stream.dropRequest() }
         return (count, isLast)
     }
 
     /// Its reader has taken so many bytes.
     func taken(_ count: Int, of number: Int32) {
-        stream.isBodySent = isLast
         guard let stream = streams[number] else { return }
         stream.takenBytes += count
         guard stream.takenBytes >= HTTP2Session.streamWindowBytes / 4 else { return }
@@ -255,7 +258,7 @@ extension HTTP2 {
         }
         let (refused, postponed) = (exchange(&refused, with: []), exchange(&postponed, with: []))
         for transfer in postponed { connection.pool.begin(transfer) }
-        for transfer in refused { transfer.refused() }
+        for transfer in refused { transfer.refused(isGoing: isClosing) }
         if !isLost { leaveRoom() }
     }
 
@@ -263,5 +266,12 @@ extension HTTP2 {
     private func leaveRoom() {
         if streams.isEmpty, !hasRoom { return connection.close() }
         if exchange(&mayHaveRoom, with: false) { connection.pool.roomAppeared() }
+        if streams.isEmpty, idleSince == nil, !isLost { becomeIdle() }
+    }
+
+    private func becomeIdle() {
+        idleSince = connection.context.loop.now
+        connection.pool.becameIdle()
+        connection.context.addIdle(connection)
     }
 }

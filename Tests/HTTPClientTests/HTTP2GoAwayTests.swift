@@ -49,6 +49,24 @@ import Testing
         #expect(server.connections == 2)
     }
 
+    @Test(arguments: [3, 4]) func `one request is taken along by three connections that go, and no more`(
+        going: Int
+    ) async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard let (stream, body) = reader.next() else { return }
+            if peer.number > going { peer.answer(stream, body) } else { peer.send(.goAway(last: 0)) }
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let outcome = try await session.withTransfer(.http2(server.url, "a")) { await $0.outcome() }
+            #expect(outcome == (going == 3 ? .ok("a") : .failed(.cutOff(afterBytes: 0))))
+            #expect(server.connections == 4)
+        }
+    }
+
     @Test func `what the server may have looked at is cut off when it closes`() async throws {
         let server = try Self.server { peer, streams in
             peer.send(.head(streams[0], status: 200), .data(streams[0], "part"), .goAway(last: 3, code: 2))
