@@ -30,6 +30,7 @@ final class Connection {
     /// Whether what was received under TLS ends with a whole record.
     private var records = TLSRecordBounds()
     private var timer: Timer?
+    private var hasLargeBody = false
     /// While a large body may be on its way: looks after its delivery.
     private var deliveryTimer: Timer?
     /// What the socket has not taken yet.
@@ -218,9 +219,10 @@ extension Connection {
     /// A server that reads a large body late has no room for it meanwhile, which to the kernel is as good as its silence (tcp(7),
     /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here.
     func willSend(_ bodyBytes: Int) {
-        deliveryTimer?.cancel()
-        deliveryTimer = bodyBytes > 0 ? Timer(on: context.loop) { [unowned self] in checkDelivery() } : nil
-        socket?.setAcknowledgementTimeout(bodyBytes > 0 ? 0 : context.acknowledgementMilliseconds)
+        hasLargeBody = bodyBytes > 0
+        guard hasLargeBody else { return deliveryTimer == nil ? () : checkDelivery() }
+        deliveryTimer = deliveryTimer ?? Timer(on: context.loop) { [unowned self] in checkDelivery() }
+        socket?.setAcknowledgementTimeout(0)
     }
 
     private func watchDelivery() {
@@ -232,16 +234,22 @@ extension Connection {
         deliveryTimer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
     }
 
+    /// What was sent of a body outlives the wish to send it.
     private func checkDelivery() {
         switch socket?.delivery(within: context.acknowledgementMilliseconds) {
+        case .done? where unsent.isEmpty: if !hasLargeBody { leaveDeliveryToKernel() }
+        case .done?, .underWay?: watchDeliveryFurther()
         case .unanswered?:
-            // The kernel does not go on for long with what is left.
-            willSend(0)
+            leaveDeliveryToKernel()
             ended(isProved: false)
-        case .underWay?: watchDeliveryFurther()
-        case .done?: if !unsent.isEmpty { watchDeliveryFurther() }
         case nil: break
         }
+    }
+
+    private func leaveDeliveryToKernel() {
+        deliveryTimer?.cancel()
+        deliveryTimer = nil
+        socket?.setAcknowledgementTimeout(context.acknowledgementMilliseconds)
     }
 
     /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.

@@ -80,7 +80,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     /// The kernel tells of room only when a good part of its buffer is free, which takes longer here than the time limit.
     @Test func `a server that takes a little within each time limit is not lost`() async throws {
         let gate = Gate()
-        let steps = 8
+        let steps = 12
         let server = try ScriptServer { peer in
             peer.waitForHead()
             peer.report("begun")
@@ -95,16 +95,47 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.patient
-            configuration.sendTimeout = .milliseconds(400)
+            configuration.sendTimeout = .seconds(2)
             let session = try Session(on: worker.loop, configuration)
             let body = String(repeating: "x", count: 20_000_000)
             let transfer = try session.start(.post(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "begun")
             for _ in 0..<steps {
-                await worker.loop.sleep(for: .milliseconds(200))
+                await worker.loop.sleep(for: .milliseconds(250))
                 gate.open()
             }
             #expect(await transfer.outcome() == .ok())
+        }
+    }
+
+    /// Its bytes are with the kernel, and the server has no room for them for a while.
+    @Test func `a large body that was given up takes no one along who shares its connection`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+            peer.send(.windowUpdate(0, 0x7FFF_0000))
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next(), peer.frame(.headers) != nil else { return }
+            peer.report("sending")
+            gate.wait()
+            guard peer.frame(.resetStream) != nil else { return }
+            peer.answer(stream)
+            while let (stream, _) = reader.next() { peer.answer(stream, "next") }
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = try Session(on: worker.loop, configuration)
+            let small = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            let body = String(repeating: "x", count: 20_000_000)
+            let large = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "sending")
+            large.cancel()
+            await worker.loop.sleep(for: .milliseconds(900))
+            gate.open()
+            #expect(await small.outcome() == .ok())
+            #expect(try await session.fetch(.http2(server.url)).body == "next")
+            #expect(server.connections == 1)
         }
     }
 
