@@ -98,10 +98,17 @@ final class Pool {
         shared.first { $0.hasRoom && (!transfer.isSecondAttempt || $0.begun >= transfer.attemptStart) }
     }
 
+    /// In their order, but for second attempts that need a fresher connection than there is.
     private func serveWaiting() {
-        while let transfer = waiting.first, let connection = sharedConnection(for: transfer) {
-            waiting.removeFirst()
-            connection.start(transfer)
+        var place = 0
+        while place < waiting.count {
+            if let connection = sharedConnection(for: waiting[place]) {
+                connection.start(waiting.remove(at: place))
+            } else if waiting[place].isSecondAttempt {
+                place += 1
+            } else {
+                break
+            }
         }
         if !waiting.isEmpty { openMissing(waiting[0].connectTimeout) }
     }
