@@ -91,7 +91,7 @@ import Testing
 }
 
 /// Makes frames that are sound one by one, and often enough as a whole.
-private struct RandomFrames {
+struct RandomFrames {
     var streams: [UInt32] = []
     /// What each asked, and what its body is so far.
     var requests: [UInt32: (request: String, body: String)] = [:]
