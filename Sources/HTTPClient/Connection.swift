@@ -168,8 +168,9 @@ final class Connection {
         if case .closed = phase { return }
         let former = exchange(&phase, with: .closed)
         timer?.cancel()
-        deliveryTimer?.cancel()
-        (timer, deliveryTimer) = (nil, nil)
+        timer = nil
+        // The kernel is not to keep a body for long that nobody reads.
+        if deliveryTimer != nil { leaveDeliveryToKernel() }
         if case .connecting(let dialer) = former { dialer.cancel() }
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
