@@ -34,6 +34,9 @@ final class Connection {
     /// Whether what was received under TLS ends with a whole record.
     private var records = TLSRecordBounds()
     private var timer: Timer?
+    private var hasLargeBody = false
+    /// While a large body may be on its way: looks after its delivery.
+    private var deliveryTimer: Timer?
     /// What the socket has not taken yet.
     private var unsent = UnsentBytes()
     private var isPaused = false
@@ -166,6 +169,9 @@ final class Connection {
     /// HTTP/2: whether it can take another stream now.
     var hasRoom: Bool { if case .open(.http2(let http2)) = phase { http2.hasRoom } else { false } }
 
+    /// HTTP/2: since when it has no streams.
+    var idleSince: Instant? { if case .open(.http2(let http2)) = phase { http2.idleSince } else { nil } }
+
     /// HTTP/2, without streams: shows the server that somebody is there, and finds out whether it is.
     func ping() { if case .open(.http2(let http2)) = phase { http2.ping() } }
 
@@ -186,6 +192,8 @@ final class Connection {
         let former = exchange(&phase, with: .closed)
         timer?.cancel()
         timer = nil
+        // The kernel is not to keep a body for long that nobody reads.
+        if deliveryTimer != nil { leaveDeliveryToKernel() }
         if case .connecting(let dialer) = former { dialer.cancel() }
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
@@ -220,10 +228,40 @@ extension Connection {
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
 
-    /// A server that reads a large body late has no room for it meanwhile, which must not count as its silence (tcp(7),
-    /// `TCP_USER_TIMEOUT`).
+    /// A server that reads a large body late has no room for it meanwhile, which to the kernel is as good as its silence (tcp(7),
+    /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here.
     func willSend(_ bodyBytes: Int) {
-        socket?.setAcknowledgementTimeout(bodyBytes > 0 ? 0 : context.acknowledgementMilliseconds)
+        hasLargeBody = bodyBytes > 0
+        guard hasLargeBody else { return deliveryTimer == nil ? () : checkDelivery() }
+        deliveryTimer = deliveryTimer ?? Timer(on: context.loop) { [unowned self] in checkDelivery() }
+        socket?.setAcknowledgementTimeout(0)
+    }
+
+    private func watchDelivery() {
+        guard let deliveryTimer, !deliveryTimer.isSet else { return }
+        deliveryTimer.set(at: context.loop.now + context.configuration.acknowledgementTimeout)
+    }
+
+    private func watchDeliveryFurther() {
+        deliveryTimer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
+    }
+
+    /// What was sent of a body outlives the wish to send it.
+    private func checkDelivery() {
+        switch socket?.delivery(within: context.acknowledgementMilliseconds) {
+        case .done? where unsent.isEmpty: if !hasLargeBody { leaveDeliveryToKernel() }
+        case .done?, .underWay?: watchDeliveryFurther()
+        case .unanswered?:
+            leaveDeliveryToKernel()
+            ended(isProved: false)
+        case nil: break
+        }
+    }
+
+    private func leaveDeliveryToKernel() {
+        deliveryTimer?.cancel()
+        deliveryTimer = nil
+        socket?.setAcknowledgementTimeout(context.acknowledgementMilliseconds)
     }
 
     /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
@@ -252,6 +290,7 @@ extension Connection {
 
     private func transmit(_ bytes: UnsafeRawBufferPointer) {
         guard let socket, !isBroken, bytes.count > 0 else { return }
+        watchDelivery()
         var sent = 0
         if unsent.isEmpty, !isCollecting {
             switch unsafe socket.send(bytes) {
@@ -271,16 +310,22 @@ extension Connection {
         unsent.removeAll()
     }
 
-    private func flush() {
-        let before = unsent.count
-        sendUnsent()
-        waitToSend(hasProgress: unsent.count < before)
+    /// - Returns: whether the socket took anything of what waited.
+    @discardableResult private func flush() -> Bool {
+        let hasProgress = sendUnsent()
+        waitToSend(hasProgress: hasProgress)
         if takesMore, case .open(let exchange) = phase { exchange.canSend() }
+        return hasProgress
     }
 
     /// As much as the socket takes.
-    private func sendUnsent() {
-        if let socket, !unsent.send(over: socket) { fail() }
+    ///
+    /// - Returns: whether it took anything.
+    @discardableResult private func sendUnsent() -> Bool {
+        guard let socket else { return false }
+        let before = unsent.count
+        if !unsent.send(over: socket) { fail() }
+        return unsent.count < before
     }
 
     /// A server that takes nothing for too long is lost. While the connection is made, its own time limit holds.
@@ -299,9 +344,7 @@ extension Connection {
 
     /// The kernel says that it takes more only when a good part of its buffer is free: a slow server may have taken something.
     private func sendLimitPassed(_ limit: Duration) {
-        let before = unsent.count
-        flush()
-        if !unsent.isEmpty, unsent.count >= before { lost(.timedOut(.send, after: limit)) }
+        if !flush(), !unsent.isEmpty { lost(.timedOut(.send, after: limit)) }
     }
 
     private func updateInterest() {

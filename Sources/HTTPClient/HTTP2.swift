@@ -13,6 +13,9 @@ import EventLoop
     /// Bytes that bring nobody anything: PING, SETTINGS, empty DATA and their like. No server has reason for so many in a row.
     static let idleBytesMax = 256 << 10
 
+    /// What a server may send in a row for streams that were abandoned, however many these are.
+    private static let abandonedBytesMax = 16 << 20
+
     /// What nghttp2 is in the middle of: it must not be asked for more from inside its callbacks.
     enum Work { case none, sending, receiving }
 
@@ -26,6 +29,8 @@ import EventLoop
     /// Whether the server refused a stream that it should have allowed, and none has ended since.
     var isRefusing = false
     var hasSettings = false
+    /// Since when it has no streams.
+    private(set) var idleSince: Instant?
     /// Transfers whose requests the server has not looked at. They go out again when nghttp2 has returned.
     var refused: [Transfer] = []
     /// Transfers that begin again without that counting as a refusal: they were opened before the server had said how many it allows.
@@ -97,6 +102,7 @@ extension HTTP2 {
     }
 
     private func add(_ stream: HTTP2Stream, _ number: Int32) {
+        if exchange(&idleSince, with: nil) != nil { connection.context.removeIdle(connection) }
         streams[number] = stream
         stream.transfer.begin(on: .http2(self, stream: number))
     }
@@ -136,7 +142,7 @@ extension HTTP2 {
     func abandon(_ number: Int32) {
         guard remove(number) != nil else { return }
         // What the server has sent until it hears of it is no flood.
-        idleBytes -= HTTP2Session.streamWindowBytes
+        idleBytes = max(idleBytes - HTTP2Session.streamWindowBytes, -Self.abandonedBytesMax)
         if number > 0 { reset(number) }
         flush()
     }
@@ -157,7 +163,7 @@ extension HTTP2 {
         let pool = connection.pool
         connection.close()
         for transfer in postponed { pool.begin(transfer) }
-        for transfer in refused { transfer.refused() }
+        for transfer in refused { transfer.refused(isGoing: isClosing) }
         for stream in lost { stream.transfer.connectionLost(isKept: stream.isKept && !stream.hasBegun, error) }
     }
 
@@ -184,6 +190,7 @@ extension HTTP2 {
         stream.bodySent += count
         idleBytes = 0
         let isLast = stream.bodySent == body.count
+        stream.isBodySent = isLast
         if isLast { stream.dropRequest() }
         return (count, isLast)
     }
@@ -255,15 +262,22 @@ extension HTTP2 {
         }
         let (refused, postponed) = (exchange(&refused, with: []), exchange(&postponed, with: []))
         for transfer in postponed { connection.pool.begin(transfer) }
-        for transfer in refused { transfer.refused() }
+        for transfer in refused { transfer.refused(isGoing: isClosing) }
         if !isLost { leaveRoom() }
     }
 
     /// Lets it go when it has no streams and takes none, or lets others have a stream that has ended.
     private func leaveRoom() {
         if streams.isEmpty, !hasRoom { return connection.close() }
-        // Whoever gets it later may find it dead.
-        if streams.isEmpty { connection.isFresh = false }
         if exchange(&mayHaveRoom, with: false) { connection.pool.roomAppeared() }
+        if streams.isEmpty, idleSince == nil, !isLost { becomeIdle() }
+    }
+
+    /// Whoever gets it later may find it dead.
+    private func becomeIdle() {
+        connection.isFresh = false
+        idleSince = connection.context.loop.now
+        connection.pool.becameIdle()
+        connection.context.addIdle(connection)
     }
 }

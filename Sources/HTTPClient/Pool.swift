@@ -36,6 +36,7 @@ final class Pool {
     /// Told when idle connections were taken or lost.
     weak var warm: WarmConnections?
     private var patience: Timer?
+    private var spareTimer: Timer?
     private var isClosed = false
 
     /// How many connections are made at most beside those that should do.
@@ -55,6 +56,7 @@ final class Pool {
     func close() {
         isClosed = true
         patience?.cancel()
+        spareTimer?.cancel()
         for connection in connecting + idle + shared { connection.close() }
     }
 
@@ -99,10 +101,17 @@ final class Pool {
         shared.first { $0.hasRoom && (!transfer.isSecondAttempt || $0.begun >= transfer.attemptStart) }
     }
 
+    /// In their order, but for second attempts that need a fresher connection than there is.
     private func serveWaiting() {
-        while let transfer = waiting.first, let connection = sharedConnection(for: transfer) {
-            waiting.removeFirst()
-            connection.start(transfer)
+        var place = 0
+        while place < waiting.count {
+            if let connection = sharedConnection(for: waiting[place]) {
+                connection.start(waiting.remove(at: place))
+            } else if waiting[place].isSecondAttempt {
+                place += 1
+            } else {
+                break
+            }
         }
         if !waiting.isEmpty { openMissing(waiting[0].connectTimeout) }
     }
@@ -208,6 +217,23 @@ final class Pool {
     /// HTTP/2: a stream has ended, or the server allows more.
     func roomAppeared() { if !waiting.isEmpty { serveWaiting() } }
 
+    /// HTTP/2: a connection has no streams. What a burst has needed beside it is closed some time later.
+    func becameIdle() {
+        guard shared.count > 1, !isClosed else { return }
+        let timer = spareTimer ?? Timer(on: context.loop) { [unowned self] in closeSpare() }
+        spareTimer = timer
+        if !timer.isSet { timer.set(at: context.loop.now + context.configuration.spareTime) }
+    }
+
+    /// All but one of those that were idle for long enough: calls take the first that has room.
+    private func closeSpare() {
+        let (now, spareTime) = (context.loop.now, context.configuration.spareTime)
+        let spare = shared.filter { $0.idleSince != nil }.dropFirst(shared.contains { $0.idleSince == nil && $0.hasRoom } ? 0 : 1)
+        for connection in spare where connection.idleSince.map({ $0 + spareTime <= now }) ?? false { connection.close() }
+        let next = spare.compactMap(\.idleSince).min()
+        if let next { spareTimer?.set(at: next + spareTime) }
+    }
+
     /// It is closed. While it was being made, `error` says why.
     func closed(_ connection: Connection, _ error: HTTPError?) {
         if removeConnecting(connection) {
@@ -216,6 +242,7 @@ final class Pool {
             if !isClosed, let first = waiting.first { openMissing(first.connectTimeout) }
         } else if shared.contains(where: { $0 === connection }) {
             shared.removeAll { $0 === connection }
+            context.removeIdle(connection)
             if !isClosed { roomAppeared() }
             warm?.lostIdle()
         } else if let place = idle.lastIndex(where: { $0 === connection }) {

@@ -39,8 +39,10 @@ package final class Session {
         /// The response headers that are kept, in lower case; a `*` at a name's end stands for anything. All of them when nil: APIs
         /// send twenty and more.
         package var keptHeaders: [String]?
-        /// Connections of HTTP/1 that nobody uses: above it the longest idle one is closed.
+        /// Connections that nobody uses: above it the longest idle one is closed.
         package var idleConnectionsMax = 1024
+        /// How long a connection of HTTP/2 without streams is kept beside another one.
+        package var spareTime = Duration.seconds(60)
         /// With so much unread, a response is not read on until the reader has taken it.
         package var unreadBytesMax = 64 << 10
         /// After how long a connection of HTTP/2 that is silent while a request waits is asked whether it is alive.

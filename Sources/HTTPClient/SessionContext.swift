@@ -18,7 +18,7 @@ import EventLoop
     let output = OutputBuffer()
     /// What TLS made of them.
     let cipher = OutputBuffer()
-    /// Connections of HTTP/1 that nobody uses, the longest idle one first.
+    /// Connections that nobody uses, the longest idle one first.
     private(set) var idle: [Connection] = []
 
     init(on loop: EventLoop, _ configuration: Session.Configuration, _ resolver: Resolver) {
@@ -47,7 +47,7 @@ import EventLoop
 
     // MARK: Idle connections
 
-    /// The longest idle one goes when there are too many.
+    /// The longest idle one goes when there are too many: it may be this one.
     func addIdle(_ connection: Connection) {
         idle.append(connection)
         if idle.count > configuration.idleConnectionsMax { closeLongestIdle() }

@@ -176,6 +176,29 @@ final class StreamSocket {
         set(TCP_USER_TIMEOUT, of: Int32(IPPROTO_TCP), to: Int32(clamping: milliseconds))
     }
 
+    /// What has become of the bytes that the kernel took, for TCP.
+    enum Delivery {
+        /// The peer's kernel has all of them.
+        case done
+        case underWay
+        /// For so long the peer's kernel has not said a word, though it was sent something meanwhile.
+        case unanswered
+    }
+
+    /// - Parameter milliseconds: how long a peer may say nothing. One that has no room for more still says so when it is asked.
+    /// - Returns: `.done` for a unix socket.
+    func delivery(within milliseconds: UInt32) -> Delivery {
+        var (queued, info, length) = (Int32(0), tcp_info(), socklen_t(MemoryLayout<tcp_info>.size))
+        guard isIP, unsafe ioctl(number, UInt(TIOCOUTQ), &queued) == 0, queued > 0 else { return .done }
+        guard unsafe getsockopt(number, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0 else { return .done }
+        let silence = info.tcpi_last_ack_recv
+        guard silence >= milliseconds else { return .underWay }
+        // Asked whether it has room, which the kernel does ever more rarely: one question may be on its way just now.
+        if info.tcpi_probes >= 2 { return .unanswered }
+        let sent = info.tcpi_last_data_sent
+        return sent < silence && sent >= min(1000, milliseconds / 2) ? .unanswered : .underWay
+    }
+
     /// Nothing waits for a fuller packet, and a silent peer that is gone is found out: after 30 s without a packet it is asked
     /// every 10 s.
     private func setOptions() {

@@ -264,9 +264,14 @@ extension Transfer {
     }
 
     /// The server has not looked at the request and says so (RFC 9113 §8.7).
-    func refused() {
+    ///
+    /// It goes out again at once: three times where a connection had come to its end, but only once where the server has too much
+    /// to do. Then it is for those to decide who know how often this happens, and of other servers.
+    ///
+    /// - Parameter isGoing: whether the server takes no more requests over that connection, and says nothing of others.
+    func refused(isGoing: Bool) {
         refusals += 1
-        guard refusals <= 3, request != nil else { return fail(.cutOff(afterBytes: bytesReceived)) }
+        guard refusals <= (isGoing ? 3 : 1), request != nil else { return fail(.cutOff(afterBytes: bytesReceived)) }
         tryAgain()
     }
 

@@ -149,6 +149,32 @@ import Testing
         }
     }
 
+    @Test func `an empty body whose end waits for a window goes out behind an early answer's head`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(), peer.frame(.headers) != nil else { return }
+            var received = 0
+            while received < 65_535, let frame = peer.frame(.data) { received += frame.payload.count }
+            peer.report("full")
+            guard let head = peer.frame(.headers) else { return }
+            peer.send(.head(head.stream, status: 200))
+            peer.readAll()
+            peer.send(.windowUpdate(0, 1 << 20))
+            while let frame = peer.frame() {
+                guard frame.stream == head.stream else { continue }
+                guard frame.is(.data) else { break }
+                peer.send(.data(head.stream, "ok", isLast: true))
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = try Session(on: worker.loop)
+            let large = try session.start(
+                .http2(server.url, String(repeating: "x", count: 1 << 20)), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "full")
+            #expect(try await session.fetch(.http2(server.url, "")).body == "ok")
+            large.cancel()
+        }
+    }
+
     /// Sends as much as the client's windows allow, and reports when they are used up.
     @Test func `words that nobody keeps, since they are compressed, hold up no window`() async throws {
         let server = try ScriptServer { peer in

@@ -78,18 +78,18 @@ import Testing
         }
     }
 
-    @Test func `a server that allows no streams gets four connections for a hundred callers, and none stays open`() async throws {
+    @Test func `a server that allows no streams gets two connections for a hundred callers, and none stays open`() async throws {
         let server = try Self.limitedServer(0)
         try await LoopActor.run { worker in
             let session = try Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome().isFailure) }
-            #expect(server.connections <= 5)
+            #expect(server.connections <= 3)
             for _ in 0..<server.connections { #expect(await server.report() == "closed") }
             #expect(descriptorsConnected(to: server.port) == 0)
         }
     }
 
-    @Test func `a server that refuses every stream is asked four times for each caller, each time on another connection`()
+    @Test func `a server that refuses every stream is asked twice for each caller, each time on another connection`()
         async throws
     {
         let asked = Mutex(0)
@@ -107,7 +107,7 @@ import Testing
             for transfer in try session.begin(Self.bodies, server.url) {
                 #expect(await transfer.outcome() == .failed(.cutOff(afterBytes: 0)))
             }
-            #expect(asked.withLock { $0 } == 400)
+            #expect(asked.withLock { $0 } == 200)
             #expect(server.connections < 100)
             for _ in 0..<server.connections { #expect(await server.report() == "closed") }
         }
@@ -119,7 +119,7 @@ import Testing
             guard peer.beginHTTP2() else { return }
             var reader = RequestReader(peer)
             guard let (stream, body) = reader.next() else { return }
-            guard peer.number == 4 else {
+            guard peer.number == 2 else {
                 peer.send(.reset(stream, code: Frame.refusedStream))
                 return peer.waitForEnd()
             }
@@ -131,6 +131,49 @@ import Testing
             let body = String(repeating: "x", count: size)
             let transfer = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await transfer.outcome() == .ok("\(size) true"))
+        }
+    }
+
+    /// Takes one stream a connection.
+    private static func singleServer() throws -> ScriptServer {
+        try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            while let (stream, body) = reader.next() { peer.answer(stream, body) }
+            peer.report("closed")
+        }
+    }
+
+    private static let oneStream = ConnectionOptions(version: .http2, streamsMax: 1)
+
+    @Test func `what a burst has needed is closed some time later, but for one connection`() async throws {
+        let server = try Self.singleServer()
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.spareTime = .milliseconds(100)
+            let session = try Session(on: worker.loop, configuration)
+            for _ in 0..<2 {
+                let transfers = try session.begin(Self.bodies, server.url, options: Self.oneStream)
+                for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
+                while descriptorsConnected(to: server.port) > 1 { #expect(await server.report() == "closed") }
+                session.expectNothingLeft(idle: 1)
+            }
+            #expect(try await session.fetch(.http2(server.url, options: Self.oneStream)).body == "{}")
+            #expect(descriptorsConnected(to: server.port) == 1)
+        }
+    }
+
+    @Test func `connections without streams are bounded as idle ones of HTTP 1 are`() async throws {
+        let server = try Self.singleServer()
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.idleConnectionsMax = 10
+            let session = try Session(on: worker.loop, configuration)
+            for _ in 0..<3 {
+                let transfers = try session.begin(Self.bodies, server.url, options: Self.oneStream)
+                for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
+                session.expectNothingLeft(idle: 10)
+            }
         }
     }
 

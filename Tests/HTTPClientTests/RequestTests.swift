@@ -129,7 +129,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
-    @Test func `a kept connection that a firewall has forgotten is replaced, long before the call's time is over`() async throws {
+    @Test(arguments: [0, 20_000, 300_000, 8_000_000])
+    func `a kept connection that a firewall has forgotten is replaced, long before the call's time is over`(
+        size: Int
+    ) async throws {
         let gate = Gate()
         let server = try ScriptServer { peer in
             while let request = peer.request() {
@@ -149,8 +152,45 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             #expect(try await session.fetch(.post(server.url, "first")).body == "ok")
             #expect(await server.report() == "first on 1")
             #expect(await server.report() == "gone")
-            #expect(try await session.fetch(.post(server.url, "again")).body == "ok")
+            let body = String(repeating: "x", count: size) + "again"
+            #expect(try await session.fetch(.post(server.url, body)).body == "ok")
             #expect(await server.report() == "again on 2")
+        }
+        gate.open()
+    }
+
+    @Test(arguments: [false, true], [0, 100_000, 300_000, 8_000_000])
+    func `one of HTTP 2 is replaced too, and one that is lost while a first body goes out fails its call`(
+        isFirst: Bool, size: Int
+    ) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+            peer.send(.windowUpdate(0, 0x7FFF_0000))
+            var reader = RequestReader(peer)
+            if peer.number == 1, isFirst {
+                guard peer.frame(.headers) != nil else { return }
+            } else {
+                guard let (stream, _) = reader.next(opensWindows: false) else { return }
+                peer.answer(stream)
+            }
+            guard peer.number == 1 else { return peer.waitForEnd() }
+            peer.vanish()
+            peer.report("gone")
+            gate.wait()
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = try Session(on: worker.loop, configuration)
+            if !isFirst {
+                #expect(try await session.fetch(.http2(server.url)).body == "ok")
+                #expect(await server.report() == "gone")
+            }
+            // What a window holds may be acknowledged before; the rest is not.
+            let body = String(repeating: "x", count: isFirst ? size + 20_000_000 : size)
+            let outcome = try await session.withTransfer(.http2(server.url, body)) { await $0.outcome() }
+            #expect(outcome == (isFirst ? .failed(.cutOff(afterBytes: 0)) : .ok()))
         }
         gate.open()
     }
