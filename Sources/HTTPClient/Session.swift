@@ -68,15 +68,16 @@ package final class Session {
     private var fixedRoute: Route?
     private(set) var isClosed = false
 
-    /// - Throws: `HTTPError.tls` when the file of trusted certificates cannot be used.
-    package convenience init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
-        try self.init(on: loop, configuration, .shared)
+    /// A session without connections. The file of authorities is read when the first connection needs it, or by
+    /// `ConnectionOptions.loadTLS` before.
+    package convenience init(on loop: EventLoop, _ configuration: Configuration = Configuration()) {
+        self.init(on: loop, configuration, .shared)
     }
 
     /// - Parameter route: of all connections, whatever host a URL names.
     init(
         on loop: EventLoop, _ configuration: Configuration = Configuration(), _ resolver: Resolver, route: Route? = nil
-    ) throws(HTTPError) {
+    ) {
         self.loop = loop
         self.configuration = configuration
         fixedRoute = route

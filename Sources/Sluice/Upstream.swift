@@ -33,7 +33,7 @@ final class Upstreams {
         configuration.idleConnectionsMax = try DescriptorBudget(settings).idlePerWorker
         configuration.keptHeaders = UpstreamHead.headerNames
         configuration.authoritiesFile = settings.authoritiesFile
-        let session = try Session(on: loop, configuration)
+        let session = Session(on: loop, configuration)
         self.session = session
         warm = try upstreams.filter { $0.settings.warmCount > 0 }.map { upstream, options in
             try session.keepWarm(

@@ -36,7 +36,7 @@ struct DialerNamespaceTests {
         try await LoopActor.runInNetwork(deafNetworks) { worker in
             var configuration = Session.Configuration()
             configuration.patience = .seconds(1)
-            let session = try Session(on: worker.loop, configuration, resolver)
+            let session = Session(on: worker.loop, configuration, resolver)
             let call = try session.start(.get("http://name:8080/"), waking: Wakeup(on: worker.loop))
             await worker.wait { (try? openSockets(to: 8080)) ?? 0 >= 6 }
             #expect(session.pools.values.map(\.connecting.count) == [1])

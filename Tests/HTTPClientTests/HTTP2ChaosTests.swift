@@ -87,7 +87,7 @@ import Testing
         try await LoopActor.run { worker in
             var chance = SeededGenerator(seed: seed)
             for round in 0..<40 {
-                let session = try Session(on: worker.loop, Self.restless)
+                let session = Session(on: worker.loop, Self.restless)
                 var calls: [Call] = []
                 for turn in 0..<60 {
                     for number in 0..<Int.random(in: 0...4, using: &chance) {

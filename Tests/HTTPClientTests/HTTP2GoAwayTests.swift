@@ -24,7 +24,7 @@ import Testing
 
     private static func outcomes(_ server: ScriptServer) async throws -> [TransferOutcome] {
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             var outcomes: [TransferOutcome] = []
             for transfer in try session.begin(["a", "b", "c"], server.url) { outcomes.append(await transfer.outcome()) }
             return outcomes
@@ -62,7 +62,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let outcome = try await session.withTransfer(.http2(server.url, "a")) { await $0.outcome() }
             #expect(outcome == (going == 3 ? .ok("a") : .failed(.cutOff(afterBytes: 0))))
             #expect(server.connections == 4)
@@ -92,7 +92,7 @@ import Testing
             peer.report(peer.frame(.resetStream) == nil ? "closed" : "reset")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "going")
             #expect(try await transfer.head()?.status == 200)
@@ -146,8 +146,8 @@ import Testing
                 if !isFirst { nameServer.wait() }
                 return .addresses(addresses("127.0.0.1"))
             })
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient, resolver)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient, resolver)
             let url = "http://name:\(server.port)/"
             #expect(try await session.fetch(.http2(url)).body == "1")
             let running = try session.begin(["a"], url)
@@ -177,8 +177,8 @@ import Testing
             }
             peer.waitForEnd()
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
             var request = HTTPRequest.post(server.url, "{}")
             request.options = ConnectionOptions(version: .http2, streamsMax: 1)
             let first = (0..<2).map { [request] _ in

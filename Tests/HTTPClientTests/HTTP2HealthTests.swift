@@ -27,7 +27,7 @@ import Testing
             while let (stream, _) = reader.next() { peer.answer(stream, "first") }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "ping")
             #expect(try await session.fetch(.http2(server.url)).body == "second")
@@ -50,7 +50,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             #expect(try await session.fetch(.http2(server.url)).body == "ok")
             // Its silence began after the other's.
             for _ in 0..<3 {
@@ -83,7 +83,7 @@ import Testing
     @Test func `one whose only caller leaves before it has said anything is asked, and serves the next`() async throws {
         let server = try Self.thinkingServer(isMute: false)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "asked on 1")
             transfer.cancel()
@@ -96,7 +96,7 @@ import Testing
     @Test func `one whose only caller has left, and which does not answer either, is closed`() async throws {
         let server = try Self.thinkingServer(isMute: true)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "asked on 1")
             transfer.cancel()
@@ -147,7 +147,7 @@ import Testing
             var configuration = Self.impatient
             // No other time limit has a part in it.
             configuration.acknowledgementTimeout = .seconds(3_600)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let requests = past == .nothing ? 0 : past == .pingTwice ? 2 : 1
             var running: [Transfer] = []
             for _ in 0..<requests {
@@ -174,7 +174,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "ping")
             transfer.cancel()
@@ -200,7 +200,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             var transfers: [Transfer] = []
             for number in 1...2 {
                 transfers.append(try session.start(.http2(server.url), waking: Wakeup(on: worker.loop)))
@@ -226,7 +226,7 @@ import Testing
             while let (stream, _) = reader.next() { peer.answer(stream, "after") }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             #expect(try await session.fetch(.http2(server.url)).body == "before")
             let early = try session.begin(Array(repeating: "early", count: 10), server.url)
             #expect(await server.report() == "frozen")

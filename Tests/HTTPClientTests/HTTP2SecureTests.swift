@@ -64,7 +64,7 @@ import Testing
             if aside.endsConnection { peer.waitUntilRead() } else { peer.waitForEnd() }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(site.file))
+            let session = Session(on: worker.loop, .trusting(site.file))
             let outcome = try await session.withTransfer(.post(server.secureURL, "{}")) { await $0.outcome() }
             let isWhole = aside.isHarmless || place == Self.parts.count
             if isWhole { #expect(outcome == .ok("first second")) } else { #expect(outcome.isFailure) }

@@ -17,7 +17,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let transfers = try session.begin(Self.bodies, server.url)
             for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
             #expect(server.connections == 1)
@@ -33,7 +33,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let options = ConnectionOptions(version: .http2, streamsMax: 2)
             let transfers = try session.begin(Array(Self.bodies.prefix(6)), server.url, options: options)
             var answers: [String?] = []
@@ -71,7 +71,7 @@ import Testing
     func `what the server's SETTINGS allow is kept to, and everybody is served`(limit: Int) async throws {
         let server = try Self.limitedServer(limit)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome() == .ok()) }
             session.close()
             #expect(await server.report() == "closed")
@@ -81,7 +81,7 @@ import Testing
     @Test func `a server that allows no streams gets two connections for a hundred callers, and none stays open`() async throws {
         let server = try Self.limitedServer(0)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome().isFailure) }
             #expect(server.connections <= 3)
             for _ in 0..<server.connections { #expect(await server.report() == "closed") }
@@ -103,7 +103,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) {
                 #expect(await transfer.outcome() == .failed(.cutOff(afterBytes: 0)))
             }
@@ -127,7 +127,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let body = String(repeating: "x", count: size)
             let transfer = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await transfer.outcome() == .ok("\(size) true"))
@@ -151,7 +151,7 @@ import Testing
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.patient
             configuration.spareTime = .milliseconds(100)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             for _ in 0..<2 {
                 let transfers = try session.begin(Self.bodies, server.url, options: Self.oneStream)
                 for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
@@ -168,7 +168,7 @@ import Testing
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.patient
             configuration.idleConnectionsMax = 10
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             for _ in 0..<3 {
                 let transfers = try session.begin(Self.bodies, server.url, options: Self.oneStream)
                 for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
@@ -195,7 +195,7 @@ import Testing
             while let (stream, _) = reader.next() { peer.answer(stream, "first") }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let transfers = try session.begin(["a", "b", "c"], server.url)
             for transfer in transfers { #expect(try await transfer.head()?.status == 200) }
             #expect(try await session.fetch(.http2(server.url)).body == "second")

@@ -46,7 +46,7 @@ extension Session.Configuration {
 
 extension Session {
     /// Tests of what a session does when it has waited for too long say after how long.
-    convenience init(on loop: EventLoop) throws { try self.init(on: loop, .patient) }
+    convenience init(on loop: EventLoop) { self.init(on: loop, .patient) }
 }
 
 extension Pool {

@@ -24,10 +24,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 peer.send(ok)
             }
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = Session.Configuration.patient
             configuration.acknowledgementTimeout = .milliseconds(300)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             let body = String(repeating: "x", count: 7_000_000)
             let caller = Task {
@@ -62,11 +62,11 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.waitForHangUp()
             peer.report("closed")
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = isSecure ? Session.Configuration.trusting(site.file) : .init()
             configuration.sendTimeout = .milliseconds(500)
             configuration.patience = .seconds(3_600)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let url = isSecure ? server.secureURL : server.url
             if isKept { #expect(try await session.fetch(.get(url)).body == "ok") }
             let failure = await session.failure(of: .post(url, String(repeating: "x", count: 20_000_000)))
@@ -96,7 +96,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.patient
             configuration.sendTimeout = .seconds(1)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let body = String(repeating: "x", count: 20_000_000)
             let transfer = try session.start(.post(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "begun")
@@ -125,7 +125,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.patient
             configuration.acknowledgementTimeout = .milliseconds(300)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let small = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             let body = String(repeating: "x", count: 20_000_000)
             let large = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
@@ -159,7 +159,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+            let session = Session(on: worker.loop, .patient)
             var request = HTTPRequest.post(server.url, body)
             if isHTTP2 { request.options = .priorKnowledge }
             let transfer = try session.start(request, waking: Wakeup(on: worker.loop))
@@ -193,7 +193,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             if early == .refusalWithReset { peer.reset() }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+            let session = Session(on: worker.loop, .patient)
             for number in 1...(isRefusal || early == .success && count == 20_000_000 ? 3 : 1) {
                 let (head, body) = try await session.fetch(.post(server.url, String(repeating: "x", count: count)))
                 #expect(head?.status == (isRefusal ? 413 : 200))
@@ -217,8 +217,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.report("\(peer.number) \(peer.request()?.hasSuffix("body") == true)")
             peer.send(heard)
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
             if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             #expect(await session.failure(of: .post(server.url, "body")).error == .cutOff(afterBytes: 0))
             #expect(await server.report() == "1 true")
@@ -236,7 +236,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get(server.url)).error
             guard case .malformed = error else {
                 if case .headTooLarge = error { return }
@@ -253,8 +253,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try ScriptServer { peer in
             while peer.request() != nil { peer.send("HTTP/1.0 200 OK\r\n\(row.field)Content-Length: 2\r\n\r\nok") }
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
             for _ in 0..<2 { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             #expect(server.connections == row.connections)
             session.expectNothingLeft(idle: 2 - row.connections)
