@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite struct EventLoopTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopTests {
     @Test func `the actor's code and its tasks run on the loop's thread`() async throws {
         try await LoopActor.run { worker in
             #expect(worker.loop.isCurrent)
@@ -24,7 +24,7 @@ import Testing
         #expect(sum == 1000)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a wake finds a task that is on its way to its wait`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a wake finds a task that is on its way to its wait`() async throws {
         try await LoopActor.run { worker in
             let (wakeup, ready) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
             // It lacks the loop as its preferred executor, and so it hops from job to job.
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a handler works in the waiting task's place until it says that the task must`()
+    @Test(.timeLimit(.minutes(5))) func `a handler works in the waiting task's place until it says that the task must`()
         async throws
     {
         try await LoopActor.run { worker in
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a deadline ends a wait whatever its handler says`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a deadline ends a wait whatever its handler says`() async throws {
         try await LoopActor.run { worker in
             let wakeup = Wakeup(on: worker.loop)
             wakeup.handler = { true }

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct RemoteActionTests {
+@Suite(.timeLimit(.minutes(5))) struct RemoteActionTests {
     @Test func `a body runs on the loop's thread, once for each run by another thread`() async throws {
         try await LoopActor.run { worker in
             let all = Wakeup(on: worker.loop)

@@ -2,7 +2,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@Suite struct TimerTests {
+@Suite(.timeLimit(.minutes(5))) struct TimerTests {
     @Test func `timers fire in the order of their deadlines`() async throws {
         let fired = try await LoopActor.run { worker in
             let wakeup = Wakeup(on: worker.loop)

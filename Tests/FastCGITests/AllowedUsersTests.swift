@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct AllowedUsersTests {
+@Suite(.timeLimit(.minutes(5))) struct AllowedUsersTests {
     @Test(arguments: [[], [ownNumber], ["1", "2", ownNumber]] + userName(geteuid()).map { [$0] })
     func `an allowed user is served, and without a list everybody is`(users: [String]) async throws {
         try await LoopActor.run { worker in

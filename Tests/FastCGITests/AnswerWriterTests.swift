@@ -5,7 +5,7 @@ import Testing
 @testable import FastCGI
 
 /// Answers of one worker share libfcgi's writers.
-@Suite struct AnswerWriterTests {
+@Suite(.timeLimit(.minutes(5))) struct AnswerWriterTests {
     private static func text(_ id: Int) -> [UInt8] { Array("answer \(id)".utf8) }
 
     @Test(arguments: [2, 100])

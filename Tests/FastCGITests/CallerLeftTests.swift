@@ -3,7 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@Suite struct CallerLeftTests {
+@Suite(.timeLimit(.minutes(5))) struct CallerLeftTests {
     /// Streams until the caller has left.
     static func streamForEver(_ request: Request, _ response: inout Response?) async throws(FastCGIError) {
         response?.start(status: 200, headers: [])

@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite struct ConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionTests {
     @Test func `parameters and body arrive as they were sent`() async throws {
         try await LoopActor.run { worker in
             let long = String(repeating: "x", count: 20_000)

@@ -3,7 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@Suite struct IdleAndDrainTests {
+@Suite(.timeLimit(.minutes(5))) struct IdleAndDrainTests {
     static let short = Connection.Timeouts(request: .milliseconds(30))
     static let sent = SentRequest(body: pattern(50), padding: 4, recordBytesMax: 30)
 

@@ -1,7 +1,7 @@
 import FastCGI
 import Testing
 
-@Suite struct ListenAddressTests {
+@Suite(.timeLimit(.minutes(5))) struct ListenAddressTests {
     @Test(arguments: [
         ("unix:/run/sluice.sock", ListenAddress.unix("/run/sluice.sock")),
         ("unix:relative.sock", .unix("relative.sock")),

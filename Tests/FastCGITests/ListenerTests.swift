@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct ListenerTests {
+@Suite(.timeLimit(.minutes(5))) struct ListenerTests {
     @Test(arguments: [1, 100])
     func `connections are accepted and served`(count: Int) async throws {
         try await LoopActor.run { worker in

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite struct ListeningSocketTests {
+@Suite(.timeLimit(.minutes(5))) struct ListeningSocketTests {
     @Test func `a path takes connections, is the group's to use, and goes with its socket`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.path("s")

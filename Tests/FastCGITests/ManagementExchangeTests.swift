@@ -3,7 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@Suite struct ManagementExchangeTests {
+@Suite(.timeLimit(.minutes(5))) struct ManagementExchangeTests {
     static let query = getValues(["FCGI_MAX_CONNS", "FCGI_MPXS_CONNS"])
     static let result = [UInt8]("\u{e}\u{4}FCGI_MAX_CONNS4096\u{f}\u{1}FCGI_MPXS_CONNS0".utf8)
 

@@ -1,7 +1,7 @@
 import FastCGI
 import Testing
 
-@Suite struct ManagementRecordTests {
+@Suite(.timeLimit(.minutes(5))) struct ManagementRecordTests {
     static let limits = RecordScanner.Limits(requestsMax: 123)
     static let answers = ["FCGI_MAX_CONNS": "123", "FCGI_MAX_REQS": "123", "FCGI_MPXS_CONNS": "0"]
 

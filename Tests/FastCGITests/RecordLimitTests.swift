@@ -1,7 +1,7 @@
 import FastCGI
 import Testing
 
-@Suite struct RecordLimitTests {
+@Suite(.timeLimit(.minutes(5))) struct RecordLimitTests {
     static let limits = RecordScanner.Limits(parametersBytesMax: 1000, bodyBytesMax: 5000)
 
     @Test(arguments: [0, 1, 4999, 5000, 5001, 5002, 9000], [1, 7, 4096, 65535])

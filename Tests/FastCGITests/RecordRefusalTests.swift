@@ -1,7 +1,7 @@
 import FastCGI
 import Testing
 
-@Suite struct RecordRefusalTests {
+@Suite(.timeLimit(.minutes(5))) struct RecordRefusalTests {
     @Test(arguments: [UInt16(0), 2, 3, 4, 256, 257, 65535])
     func `another role is answered with UNKNOWN_ROLE and refused`(role: UInt16) {
         let scan = Scan(SentRequest(id: 5, role: role, body: [1]).bytes)

@@ -1,7 +1,7 @@
 import FastCGI
 import Testing
 
-@Suite struct RecordScannerTests {
+@Suite(.timeLimit(.minutes(5))) struct RecordScannerTests {
     static let full = SentRequest(id: 7, body: pattern(300), padding: 3, recordBytesMax: 20)
 
     @Test func `a request in one piece arrives as it was sent`() {

@@ -3,7 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@Suite struct ResponseTests {
+@Suite(.timeLimit(.minutes(5))) struct ResponseTests {
     static let pieces: [[Int]] = [
         [], [0], [1], [0, 0, 1, 0], [8175], [8176], [8177], [8183], [8184], [8185], [8191], [8192], [8193], [16_352], [65_536],
         [1, 8176, 3, 8175, 100_000, 0, 7], Array(repeating: 100, count: 500), [3 << 20],

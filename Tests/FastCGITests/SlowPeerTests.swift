@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct SlowPeerTests {
+@Suite(.timeLimit(.minutes(5))) struct SlowPeerTests {
     /// Sends 20 MiB in pieces of `pieceBytes`.
     static func sendMuch(pieceBytes: Int) -> Exchange.Handler {
         { request, response throws(FastCGIError) in

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Bodies made of requests: whoever took a byte of one for a record would answer a request that nobody sent.
-@Suite struct SmugglingTests {
+@Suite(.timeLimit(.minutes(5))) struct SmugglingTests {
     static func body(_ count: Int) -> [UInt8] {
         let smuggled = SentRequest(id: 1, parameters: [("SCRIPT_NAME", "/smuggled")], body: pattern(11)).bytes
         return [UInt8]((0...count / smuggled.count).flatMap { _ in smuggled }.prefix(count))

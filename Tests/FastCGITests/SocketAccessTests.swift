@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite struct SocketAccessTests {
+@Suite(.timeLimit(.minutes(5))) struct SocketAccessTests {
     @Test(arguments: [0o600, 0o620, 0o660, 0o666] as [mode_t])
     func `a path has the mode that is asked for, whatever the umask`(mode: mode_t) throws {
         let directory = try TemporaryDirectory()

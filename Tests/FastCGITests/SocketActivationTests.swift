@@ -3,7 +3,7 @@ import EventLoop
 import Glibc
 import Testing
 
-@Suite struct SocketActivationTests {
+@Suite(.timeLimit(.minutes(5))) struct SocketActivationTests {
     @Test(
         arguments: [
             (nil, nil, .notActivated),

@@ -3,7 +3,7 @@ import HTTPClient
 import TestSupport
 import Testing
 
-@Suite struct BackpressureTests {
+@Suite(.timeLimit(.minutes(5))) struct BackpressureTests {
     private static let total = 24 << 20
 
     @Test(arguments: ["Content-Length: \(total)\r\n", "Transfer-Encoding: chunked\r\n", ""])

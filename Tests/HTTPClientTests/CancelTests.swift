@@ -3,7 +3,7 @@ import HTTPClient
 import TestSupport
 import Testing
 
-@Suite struct CancelTests {
+@Suite(.timeLimit(.minutes(5))) struct CancelTests {
     /// How far a response has come when it is cancelled.
     enum Moment: CaseIterable { case atOnce, beforeHead, afterHead, inBody, paused }
 

@@ -5,7 +5,7 @@ import Testing
 @testable import HTTPClient
 
 /// Handshakes that hang, and those who come after.
-@Suite(.timeLimit(.minutes(2))) struct ConvoyTests {
+@Suite(.timeLimit(.minutes(5))) struct ConvoyTests {
     @Test(arguments: [(1, true), (1, false), (3, true), (3, false)], [false, true])
     func `a handshake that hangs holds up nobody who comes after it`(
         row: (hung: Int, areLong: Bool), comeAtOnce: Bool

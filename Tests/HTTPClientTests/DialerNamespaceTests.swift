@@ -10,7 +10,7 @@ private let never = Duration.seconds(3_600)
 /// What is sent to these networks vanishes: the loopback interface brings it back, and nobody has such an address.
 private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6 route add fd00:9::/64 dev lo"
 
-@Suite(.enabled(if: mayMakeNetworks, "network namespaces need root"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: mayMakeNetworks, "network namespaces need root"), .timeLimit(.minutes(5)))
 struct DialerNamespaceTests {
     @Test(arguments: [("fd00:9::2", "127.0.0.1"), ("10.9.0.2", "::1")], [false, true])
     func `a deaf address of one family beside a good one of the other wins nothing, and the next call goes straight`(

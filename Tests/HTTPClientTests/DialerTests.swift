@@ -8,7 +8,7 @@ import Testing
 /// So long that a test never comes to its end.
 private let never = Duration.seconds(3_600)
 
-@Suite(.timeLimit(.minutes(1))) struct DialerTests {
+@Suite(.timeLimit(.minutes(5))) struct DialerTests {
     @Test(arguments: ["127.0.0.1", "localhost", "::1"])
     func `a host's name or number becomes a connected socket, and nothing else is left`(host: String) async throws {
         let port = try freePort()
@@ -201,7 +201,7 @@ private let never = Duration.seconds(3_600)
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct DialerCancelTests {
+@Suite(.timeLimit(.minutes(5))) struct DialerCancelTests {
     @Test(arguments: [false, true])
     func `a dialer that waits for a name leaves nothing when it goes`(isLetGo: Bool) async throws {
         let turnstile = Turnstile()
@@ -264,7 +264,7 @@ private let never = Duration.seconds(3_600)
     }
 }
 
-@Suite struct DialOrderTests {
+@Suite(.timeLimit(.minutes(5))) struct DialOrderTests {
     @Test(arguments: [
         ("4a 4b 6a 6b", "-", "6a 4a 6b 4b"), ("4a 4b 4c 6a", "-", "6a 4a 4b 4c"), ("6a 6b 6c 4a", "-", "6a 4a 6b 6c"),
         ("4a", "-", "4a"), ("4a 4b 6a 6b", "4b", "4b 6a 4a 6b"), ("4a 6a 6b", "6b", "6b 4a 6a"), ("6a 4a 6a 4a", "-", "6a 4a"),

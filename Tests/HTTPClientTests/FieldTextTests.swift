@@ -2,7 +2,7 @@
 import Testing
 
 /// What is looked at eight bytes at a time, against the plain definition, for each byte at each place.
-@Suite struct FieldTextTests {
+@Suite(.timeLimit(.minutes(5))) struct FieldTextTests {
     private static let tokenBytes = Set("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
     /// A text of so many letters with this byte at each place in turn.

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A caller who leaves: the server knows at once, and nothing is left of it.
-@Suite struct HTTP2CancelTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2CancelTests {
     enum Moment: CaseIterable { case beforeHead, inBody, whileSending, whilePaused, whileWaitingForSettings }
 
     /// Brings each transfer to its moment, reports that, and then reports the reset, or the end of the connection.

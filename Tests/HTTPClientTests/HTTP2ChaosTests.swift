@@ -8,7 +8,7 @@ import Testing
 @testable import HTTPClient
 
 /// Callers who leave at any moment, and a server that does anything at any moment, over connections that go on meanwhile.
-@Suite struct HTTP2ChaosTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2ChaosTests {
     private final class Ended: Sendable {
         private let bodies = Mutex<[String: Set<String>]>([:])
 

@@ -5,7 +5,7 @@ import Testing
 @testable import HTTPClient
 
 /// Bodies and windows (RFC 9113 §5.2), in both directions.
-@Suite struct HTTP2FlowTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2FlowTests {
     /// Takes one request whose body is opened up by so many bytes at a time, and answers with how it was.
     private static func takingServer(of body: [UInt8], window: UInt32, step: UInt32) throws -> ScriptServer {
         try ScriptServer { peer in

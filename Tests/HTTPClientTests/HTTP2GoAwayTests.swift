@@ -6,7 +6,7 @@ import Testing
 @testable import HTTPClient
 
 /// A server that goes (RFC 9113 §6.8): what it has not looked at goes out again elsewhere, what runs finishes.
-@Suite struct HTTP2GoAwayTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2GoAwayTests {
     /// The first connection serves three requests by the script, the others all that come.
     private static func server(_ script: @escaping @Sendable (Peer, [UInt32]) -> Void) throws -> ScriptServer {
         try ScriptServer { peer in

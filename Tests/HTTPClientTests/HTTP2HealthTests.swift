@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A connection that brings nothing while requests wait gets a PING, and new requests go elsewhere until it answers.
-@Suite struct HTTP2HealthTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2HealthTests {
     private static var impatient: Session.Configuration {
         var configuration = Session.Configuration.patient
         configuration.silenceMax = .milliseconds(100)

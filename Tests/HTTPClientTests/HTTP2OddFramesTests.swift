@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A server that sends anything: it harms its own streams, and at worst its connection.
-@Suite struct HTTP2OddFramesTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2OddFramesTests {
     @Test(arguments: OddFrames.all)
     func `an answer is whole or fails, and the next request is served`(row: OddFrames) async throws {
         let server = try ScriptServer { peer in

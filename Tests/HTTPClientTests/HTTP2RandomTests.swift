@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Frames by chance: no transfer gets another's bytes, and none is whole that the server has not ended.
-@Suite struct HTTP2RandomTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2RandomTests {
     /// The bodies that were ended, by the request that they answer.
     private final class Ended: Sendable {
         private let bodies = Mutex<[String: Set<String>]>([:])

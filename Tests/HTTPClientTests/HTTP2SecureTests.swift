@@ -6,7 +6,7 @@ import Testing
 @testable import HTTPClient
 
 /// Frames of HTTP/2 among what else TLS has to say.
-@Suite struct HTTP2SecureTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2SecureTests {
     /// What TLS says besides; the last two end the connection.
     enum Aside: CaseIterable {
         case nothing, tickets, ticketFlood, keyUpdate, keyUpdates, closeNotify, endOfFile

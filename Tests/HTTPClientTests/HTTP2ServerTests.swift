@@ -30,7 +30,7 @@ private final class Nghttpd: Sendable {
     var configuration: Session.Configuration { certificateFile.map { .trusting($0) } ?? .patient }
 }
 
-@Suite struct HTTP2ServerTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2ServerTests {
     @Test(arguments: [false, true], [1, 1000, 200_000])
     func `a hundred overlapping requests of nghttpd come back, each with its own body`(isSecure: Bool, size: Int) async throws {
         let server = try await Nghttpd(isSecure: isSecure)

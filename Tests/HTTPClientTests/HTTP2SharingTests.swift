@@ -1,11 +1,11 @@
 import EventLoop
-import HTTPClient
+@testable import HTTPClient
 import Synchronization
 import TestSupport
 import Testing
 
 /// How transfers share connections: as many streams as both sides allow, and what the server refuses goes elsewhere.
-@Suite struct HTTP2SharingTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2SharingTests {
     private static let bodies = (0..<100).map { "request \($0)" }
 
     @Test func `one connection serves a hundred at once, each with its own answer`() async throws {
@@ -78,12 +78,13 @@ import Testing
         }
     }
 
-    @Test func `a server that allows no streams gets two connections for a hundred callers, and none stays open`() async throws {
+    @Test func `a server that allows no streams gets few connections for a hundred callers, and none stays open`() async throws {
         let server = try Self.limitedServer(0)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome().isFailure) }
-            #expect(server.connections <= 3)
+            // Two, and on a slow machine one for each of the streams that came before its SETTINGS and are refused one by one.
+            #expect(server.connections <= 2 + HTTP2.streamsBeforeSettings)
             for _ in 0..<server.connections { #expect(await server.report() == "closed") }
             #expect(descriptorsConnected(to: server.port) == 0)
         }

@@ -3,7 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-@Suite struct LocalConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct LocalConnectionTests {
     @Test func `a local session connects to its socket, whatever host the URL names`() async throws {
         try await LoopActor.run { worker in
             let listener = try LocalListener()

@@ -7,7 +7,7 @@ import Testing
 private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 /// Transfers over HTTP/2 to an nginx whose upstream does what the test says.
-@Suite struct MultiplexingTests {
+@Suite(.timeLimit(.minutes(5))) struct MultiplexingTests {
     @Test func `two transfers share a connection, and cancelling one leaves the other alive`() async throws {
         let gate = Gate()
         let backend = try ScriptServer { peer in

@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPClient
 
-@Suite struct OutputBufferTests {
+@Suite(.timeLimit(.minutes(5))) struct OutputBufferTests {
     @Test func `bytes and texts are appended at the end`() {
         let output = OutputBuffer()
         output.append("GET ")

@@ -1,7 +1,7 @@
 @testable import HTTPClient
 import Testing
 
-@Suite struct `Proxies of the environment` {
+@Suite(.timeLimit(.minutes(5))) struct `Proxies of the environment` {
     private func proxy(for url: String, _ environment: [String: String]) throws -> String? {
         try ProxyChoice.environment.proxy(for: RequestURL(url).origin, in: ProxyEnvironment { environment[$0] })?.description
     }

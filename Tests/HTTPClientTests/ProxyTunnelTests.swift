@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTPClient
 
-@Suite struct `A proxy's tunnel` {
+@Suite(.timeLimit(.minutes(5))) struct `A proxy's tunnel` {
     private func tunnel(_ proxy: String = "http://proxy:3128", to url: String = "https://host/v1") throws -> ProxyTunnel {
         ProxyTunnel(to: try RequestURL(url).origin, through: try Proxy(proxy))
     }

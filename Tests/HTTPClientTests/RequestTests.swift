@@ -6,7 +6,7 @@ import Testing
 
 private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-@Suite struct RequestTests {
+@Suite(.timeLimit(.minutes(5))) struct RequestTests {
     @Test(arguments: [0, 1, 1000, 70_000, 3_000_000])
     func `method, headers and body arrive as given, and nothing waits for a 100 or allows compression`(count: Int) async throws {
         let server = try ScriptServer { peer in

@@ -6,7 +6,7 @@ import Testing
 @testable import EventLoop
 @testable import HTTPClient
 
-@Suite(.timeLimit(.minutes(1))) struct ResolverTests {
+@Suite(.timeLimit(.minutes(5))) struct ResolverTests {
     @Test func `an answer in its last quarter is refreshed, and nobody waits for that`() async throws {
         let names = Names([firstAnswer, secondAnswer])
         let resolver = names.resolver()

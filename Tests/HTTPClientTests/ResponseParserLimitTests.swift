@@ -2,7 +2,7 @@
 import Testing
 
 /// Each limit at its edge: what is just allowed, and one more.
-@Suite struct ResponseParserLimitTests {
+@Suite(.timeLimit(.minutes(5))) struct ResponseParserLimitTests {
     private static let tooLarge = Outcome.Ending.failed(.headTooLarge(bytesMax: 65536))
 
     private func ending(_ text: String) -> Outcome.Ending {

@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite struct ResponseParserTests {
+@Suite(.timeLimit(.minutes(5))) struct ResponseParserTests {
     @Test func `there are enough responses`() { #expect(ResponseRow.all.count >= 200) }
 
     @Test(arguments: ResponseRow.all)

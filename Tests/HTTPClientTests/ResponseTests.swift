@@ -3,7 +3,7 @@ import HTTPClient
 import TestSupport
 import Testing
 
-@Suite struct ResponseTests {
+@Suite(.timeLimit(.minutes(5))) struct ResponseTests {
     @Test func `status and headers arrive before the body, and each chunk before the next is sent`() async throws {
         let gate = Gate()
         let server = try ScriptServer { peer in

@@ -8,7 +8,7 @@ import Testing
 private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 /// Bodies that a server reads late, or never, or not before it answers; and what goes out twice.
-@Suite(.timeLimit(.minutes(1))) struct SendingTests {
+@Suite(.timeLimit(.minutes(5))) struct SendingTests {
     @Test(arguments: [false, true]) func `a large body may wait for longer than an acknowledgement`(isKept: Bool) async throws {
         let gate = Gate()
         let server = try ScriptServer { peer in

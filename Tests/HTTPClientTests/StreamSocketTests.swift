@@ -16,7 +16,7 @@ extension StreamSocket {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct StreamSocketTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamSocketTests {
     @Test func `bytes go both ways, and what is not there is not waited for`() async throws {
         let port = try freePort()
         let listener = try KernelListener(address("127.0.0.1", port))

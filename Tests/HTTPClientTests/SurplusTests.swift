@@ -14,7 +14,7 @@ extension String {
 }
 
 /// Bytes behind an answer reach nobody.
-@Suite(.timeLimit(.minutes(1))) struct SurplusTests {
+@Suite(.timeLimit(.minutes(5))) struct SurplusTests {
     enum Moment: CaseIterable { case sameSegment, nextSegment, whileIdle, beforeNext }
 
     static let surpluses = [answer("stolen"), late408, "x", "\r\n\r\n" + answer("stolen")]

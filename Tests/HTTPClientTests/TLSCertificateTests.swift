@@ -112,7 +112,7 @@ private let chains: [Case] = [
     },
 ]
 
-@Suite struct TLSCertificateTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSCertificateTests {
     @Test(arguments: names + chains, [TLS1_2_VERSION, TLS1_3_VERSION])
     fileprivate func `a certificate is trusted or refused in words`(row: Case, version: Int32) throws {
         let authority = TestCertificate(.authority())

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HTTPClient
 
-@Suite struct TLSContextTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSContextTests {
     private let directory: TemporaryDirectory
     private let authority = TestCertificate(.authority())
     private let authoritiesFile: String

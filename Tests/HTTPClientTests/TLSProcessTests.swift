@@ -82,7 +82,7 @@ private final class ReversingServer {
     }
 }
 
-@Suite struct TLSProcessTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSProcessTests {
     @Test(arguments: ["-tls1_2", "-tls1_3"], [("h2", ALPN.http2), ("http/1.1", .http1)])
     func `openssl's own server answers, and resumes`(version: String, protocolName: (String, ALPN)) async throws {
         let server = try await ReversingServer([version, "-alpn", protocolName.0])

@@ -50,7 +50,7 @@ private final class Origin {
     }
 }
 
-@Suite struct TLSSessionsTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSSessionsTests {
     @Test func `a ticket of TLS 1·3 shortens one handshake`() throws {
         let origin = try Origin(TLS1_3_VERSION)
         try #expect(!origin.connect())

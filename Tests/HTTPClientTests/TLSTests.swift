@@ -6,7 +6,7 @@ import Testing
 
 private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-@Suite struct TLSTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSTests {
     @Test func `a certificate that nobody vouches for is refused with the reason`() async throws {
         let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
         let url = server.url

@@ -36,7 +36,7 @@ import Testing
                 while true {
                     _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
                     let log = CollectedLog()
-                    Rehearsal.run(log.logger, within: .seconds(60))
+                    Rehearsal.run(log.logger)
                     if log.lines.value.isEmpty { break }
                     #expect(log.lines.value.count == 1, "\(log.lines.value)")
                     limit.rlim_cur += 1
