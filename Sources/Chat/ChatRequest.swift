@@ -31,33 +31,48 @@ package struct ChatRequest: Sendable {
         messagesWithOtherMembers = reader.messagesWithOtherMembers
         isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.areVapis
         let model = members.value(.model)?.string(in: body.span)
-        self.model = model == "" ? nil : model
+        self.model = model?.isEmpty == true ? nil : model
     }
 }
 
 extension ChatRequest {
-    /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any.
+    /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any. Of a long one
+    /// the beginning.
     package var lastUserMessage: String? {
-        let content = messages.last { $0.member("role", in: body.span)?.string(in: body.span) == "user" }?
-            .member("content", in: body.span)
+        let content = messages.last { self.is($0.member("role", in: body.span), "user") }?.member("content", in: body.span)
         switch content?.kind {
-        case .string: return content?.string(in: body.span)
+        case .string: return content.map(start)
         case .array: return content.flatMap(joinedParts)
         default: return nil
         }
     }
 
     private func joinedParts(_ content: JSONValue) -> String? {
-        let texts = content.elements(in: body.span).compactMap { $0.member("text", in: body.span)?.string(in: body.span) }
+        let texts = content.elements(in: body.span, countMax: Self.partsMax).compactMap { part in
+            part.member("text", in: body.span).flatMap { $0.kind == .string ? start(of: $0) : nil }
+        }
         return texts.isEmpty ? nil : texts.joined(separator: "\n")
+    }
+
+    private static let partsMax = 16
+    /// Of a text that is looked at, in bytes.
+    private static let startBytesMax = 1024
+
+    private func start(of text: JSONValue) -> String {
+        String(decoding: JSONText.bytes(text.range, in: body.span, countMax: Self.startBytesMax), as: UTF8.self)
+    }
+
+    private func `is`(_ value: JSONValue?, _ text: String) -> Bool {
+        value.map { $0.kind == .string && JSONText.isEqual($0.range, to: text, in: body.span) } ?? false
     }
 
     private var messages: [JSONValue] { members.value(.messages)?.elements(in: body.span) ?? [] }
 
-    /// Whose the last message is: `user`, `assistant`, `tool`, …
-    package var lastRole: String? {
-        messages.last?.member("role", in: body.span)?.string(in: body.span)
-    }
+    /// Whether the last message is the user's, not a tool's or the assistant's.
+    package var endsWithUser: Bool { self.is(messages.last?.member("role", in: body.span), "user") }
+
+    /// Whether `reasoning_effort` is set, to other than `none`; nil when it is not said.
+    package var wantsReasoning: Bool? { members.value(.reasoning_effort).map { !self.is($0, "none") } }
 
     /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`.
     package var maxTokens: Int? {
@@ -79,6 +94,6 @@ extension ChatRequest {
         let tools = members.value(.tools)?.elements(in: body.span) ?? []
         let functions = members.value(.functions)?.elements(in: body.span) ?? []
         let described = tools.compactMap { $0.member("function", in: body.span) } + functions
-        return described.compactMap { $0.member("name", in: body.span)?.string(in: body.span) }
+        return described.compactMap { $0.member("name", in: body.span) }.filter { $0.kind == .string }.map(start)
     }
 }

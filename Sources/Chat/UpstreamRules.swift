@@ -8,6 +8,8 @@ package struct UpstreamRules: Hashable, Sendable {
     package var addedParameters: Set<String> = []
     /// Whether every top-level member goes through, but for those, and every member of a message.
     package var passesAll = false
+    /// Which members of messages go through, when not all do.
+    package var messages = MessageRule.known
     /// Whether the upstream is asked for the usage of a stream (`stream_options.include_usage`) when the caller says nothing.
     package var asksForUsage = false
     /// The value of `stream_options.include_obfuscation` of a stream when the caller says nothing; nil leaves it out.
@@ -28,7 +30,26 @@ extension UpstreamRules {
 
     /// Whether the settings name a top-level member as one that goes through, or as one that goes through under another name.
     func mentions(_ name: String) -> Bool {
-        addedParameters.contains(name) || edits.contains { $0.renamed.contains { $0.name == name && $0.hasEffect } }
+        addedParameters.contains { $0.hasSameBytes(as: name) }
+            || edits.contains { $0.renamed.contains { $0.name.hasSameBytes(as: name) && $0.hasEffect } }
+    }
+
+    /// Whether the settings put a parameter in that the caller left out.
+    func gives(_ name: String) -> Bool {
+        edits.contains { edits in (edits.defaults + edits.set).contains { $0.name == name } }
+    }
+
+    /// Whether the request goes out with a `reasoning_effort` other than `none`.
+    /// - Parameter callers: whether the caller's is; nil when it has none.
+    package func wantsReasoning(callers: Bool?) -> Bool {
+        var effort = callers
+        for edits in edits {
+            for value in edits.defaults where value.name == "reasoning_effort" && effort == nil {
+                effort = value.json.isReasoning
+            }
+            for value in edits.set where value.name == "reasoning_effort" { effort = value.json.isReasoning }
+        }
+        return effort ?? false
     }
 }
 
@@ -81,4 +102,9 @@ extension ParameterEdits.Rename {
     var hasEffect: Bool {
         name != newName && !ParameterEdits.fixedNames.contains(name) && !ParameterEdits.fixedNames.contains(newName)
     }
+}
+
+extension [UInt8] {
+    /// Whether the JSON of a `reasoning_effort` asks for any.
+    fileprivate var isReasoning: Bool { !elementsEqual("\"none\"".utf8) && !elementsEqual("null".utf8) }
 }

@@ -82,7 +82,7 @@ private struct DemoCompletion {
 
     /// A tool one of whose name's words stands in the message, unless its result is what the caller sends just now.
     private static func tool(askedForBy message: String, of chat: ChatRequest) -> String? {
-        guard chat.lastRole == "user" else { return nil }
+        guard chat.endsWithUser else { return nil }
         let words = Set(message.lowercased().split { !$0.isLetter }.map(String.init))
         return chat.toolNames.first { name in
             name.lowercased().split { !$0.isLetter }.contains { $0.count > 3 && words.contains(String($0)) }

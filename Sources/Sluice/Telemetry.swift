@@ -48,8 +48,13 @@ extension Logger {
     }
 
     /// The reason in the HTTP client's words, which the caller does not get.
-    func upstreamFailed(_ id: RequestID, _ error: HTTPError) {
-        if error != .cancelled { warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"]) }
+    func noted(_ note: UpstreamAnswer.Note, _ id: RequestID) {
+        switch note {
+        case .failed(.cancelled): break
+        case .failed(let error): warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"])
+        case .headersLeftOut(let count):
+            debug("headers of the upstream are left out", metadata: ["request": "\(id)", "count": "\(count)"])
+        }
     }
 
     func warmConnections(_ upstream: String, _ report: WarmConnections.Report) {

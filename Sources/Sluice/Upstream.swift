@@ -47,18 +47,18 @@ final class Upstreams {
         _ target: Target, _ chat: ChatRequest, _ caller: Caller, waking wakeup: Wakeup
     ) throws(ChatError) -> UpstreamAnswer {
         let id = caller.id
-        let failed: (HTTPError) -> Void = { [logger] in logger.upstreamFailed(id, $0) }
+        let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id) }
         guard let endpoint = endpoints[target.upstream] else {
             let demo = DemoAnswer(chat, id, waking: wakeup, on: loop)
-            return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, failed: failed)
+            return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
         let request = try endpoint.request(for: chat, to: target, caller)
         do throws(HTTPError) {
             let transfer = try session.start(request, waking: wakeup)
             return UpstreamAnswer(
-                .http(transfer), jsonDepth: jsonDepth, isCallersKey: endpoint.takesCallersKey, failed: failed)
+                .http(transfer), jsonDepth: jsonDepth, key: endpoint.key, noted: noted)
         } catch {
-            failed(error)
+            noted(.failed(error))
             throw .upstreamFailed(.unreachable)
         }
     }
@@ -84,6 +84,8 @@ extension ChatError {
         case .refused: self = .upstreamFailed(.connectionRefused)
         case .tls: self = .upstreamFailed(.insecure)
         case .cannotResolve, .unreachable, .invalidRequest, .unavailable: self = .upstreamFailed(.unreachable)
+        case .malformed(let reason) where reason.utf8.starts(with: "the body is compressed".utf8):
+            self = .upstreamFailed(.compressed(reason: reason))
         case .malformed, .headTooLarge: self = .upstreamFailed(.garbage)
         case .cutOff(let count): self = count == 0 ? .upstreamFailed(.noAnswer) : .upstreamCutOff
         }

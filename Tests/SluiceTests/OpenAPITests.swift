@@ -57,7 +57,7 @@ import Testing
             .upstreamTimedOut(.idle, after: .seconds(1)), .upstreamRefusedKey(status: 401),
             .upstreamAnswerTooLarge(bytesMax: 1), .upstreamEventTooLarge(bytesMax: 1),
         ]
-        + (300..<600).map { .upstreamAnswered(status: $0, body: [UInt8]().span, isCallersKey: true, depthMax: 1) }
+        + (300..<600).map { .upstreamAnswered(status: $0, body: [UInt8]().span, key: UpstreamKey(isCallers: true), depthMax: 1) }
 
     @Test func `it lists every status that a chat can be answered with, and no other`() {
         let listed = object("paths", "/chat/completions", "post", "responses")
