@@ -75,9 +75,9 @@ struct Query {
         var value: UInt8 = 0
         for digit in digits {
             switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | digit - UInt8(ascii: "0")
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | (digit - UInt8(ascii: "0"))
             case UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "a")...UInt8(ascii: "f"):
-                value = value << 4 | (digit | 0x20) - UInt8(ascii: "a") + 10
+                value = value << 4 | ((digit | 0x20) - UInt8(ascii: "a") + 10)
             default: return nil
             }
         }

@@ -321,12 +321,12 @@ private let wildAnswers: [WildRow] = [
         "duplicate-transfer-encoding", .frames(good, fields: [("Transfer-Encoding", "chunked")]), .stream(good.joined())),
     WildRow(
         "big-rate-limit-headers",
-        .frames(good, fields: [("x-ratelimit large", "1"), ("x-request-id", String(repeating: "r", count: 5000))] + limits),
+        .frames(good, fields: [("x-request-id", String(repeating: "r", count: 5000))] + limits),
         .stream(good.joined())
-    ).with { $0.callerLacks = ["rrrr", "x-ratelimit large", "model-059"] },
+    ).with { $0.callerLacks = ["rrrr", "model-059"] },
     WildRow(
         "many-headers",
-        .frames(good, fields: (0..<300).map { ("x-ratelimit-\($0)", "1") } + [("Retry-After", "7")]), .stream(good.joined())
+        .frames(good, fields: (0..<150).map { ("x-ratelimit-\($0)", "1") } + [("Retry-After", "7")]), .stream(good.joined())
     ).with { $0.callerFields = ["Retry-After": "7", "x-ratelimit-0": "1"] },
     WildRow("stream-though-not-asked", .frames(good), .error(503, "no chat completion"))
         .with { $0.isStreaming = false }.asked(3),
