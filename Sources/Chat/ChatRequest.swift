@@ -51,15 +51,21 @@ extension ChatRequest {
         let texts = content.elements(in: body.span, countMax: Self.partsMax).compactMap { part in
             part.member("text", in: body.span).flatMap { $0.kind == .string ? start(of: $0) : nil }
         }
-        return texts.isEmpty ? nil : texts.joined(separator: "\n")
+        return texts.isEmpty
+            ? nil : String(decoding: texts.joined(separator: "\n").utf8.prefix(Self.startBytesMax), as: UTF8.self)
     }
 
     private static let partsMax = 16
+    /// OpenAI's own limits.
+    private static let toolsMax = 128
+    private static let toolNameBytesMax = 64
     /// Of a text that is looked at, in bytes.
     private static let startBytesMax = 1024
 
-    private func start(of text: JSONValue) -> String {
-        String(decoding: JSONText.bytes(text.range, in: body.span, countMax: Self.startBytesMax), as: UTF8.self)
+    private func start(of text: JSONValue) -> String { start(of: text, bytesMax: Self.startBytesMax) }
+
+    private func start(of text: JSONValue, bytesMax: Int) -> String {
+        String(decoding: JSONText.bytes(text.range, in: body.span, countMax: bytesMax), as: UTF8.self)
     }
 
     private func `is`(_ value: JSONValue?, _ text: String) -> Bool {
@@ -89,11 +95,14 @@ extension ChatRequest {
     /// How many answers the caller wants (`n`).
     package var choicesCount: Int { max(1, members.value(.n)?.integer(in: body.span) ?? 1) }
 
-    /// The names of the functions that the model may call, from `tools` and from the older `functions`.
+    /// The names of the functions that the model may call, from `tools` and from the older `functions`: the first of them, and of long
+    /// ones the beginning.
     package var toolNames: [String] {
-        let tools = members.value(.tools)?.elements(in: body.span) ?? []
-        let functions = members.value(.functions)?.elements(in: body.span) ?? []
+        let tools = members.value(.tools)?.elements(in: body.span, countMax: Self.toolsMax) ?? []
+        let functions = members.value(.functions)?.elements(in: body.span, countMax: Self.toolsMax) ?? []
         let described = tools.compactMap { $0.member("function", in: body.span) } + functions
-        return described.compactMap { $0.member("name", in: body.span) }.filter { $0.kind == .string }.map(start)
+        return described.compactMap { $0.member("name", in: body.span) }.filter { $0.kind == .string }.map {
+            start(of: $0, bytesMax: Self.toolNameBytesMax)
+        }
     }
 }

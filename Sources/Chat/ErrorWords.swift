@@ -42,15 +42,17 @@ enum ErrorWords {
         return fit(first == UInt8(ascii: "<") ? betweenTags(start) : start, bytesMax: bytesMax)
     }
 
+    /// What shows nothing, and how its end begins.
+    private static let hiddenParts = [("style", "</style"), ("script", "</script"), ("!--", "-->")]
+
     private static func betweenTags(_ page: [UInt8]) -> [UInt8] {
         var words: [UInt8] = []
         var rest = page[...]
         while let open = rest.firstIndex(of: UInt8(ascii: "<")) {
             words += rest[..<open] + [UInt8(ascii: " ")]
             rest = rest[open...]
-            for hidden in ["style", "script", "!--"]
+            for (hidden, end) in hiddenParts
             where rest.dropFirst().prefix(hidden.utf8.count).isEqualIgnoringCase(to: hidden) {
-                let end = hidden == "!--" ? "-->" : "</" + hidden
                 while !rest.isEmpty, !rest.prefix(end.utf8.count).isEqualIgnoringCase(to: end) { rest = rest.dropFirst() }
             }
             guard let close = rest.firstIndex(of: UInt8(ascii: ">")) else { return words }

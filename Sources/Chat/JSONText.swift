@@ -220,11 +220,15 @@ extension JSONText {
         let unit = codeUnit(at: start + 2, in: document) ?? 0xFFFD
         if UTF16.isLeadSurrogate(unit), let trail = trailSurrogate(at: start + 6, in: document) {
             let value = 0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(trail) - 0xDC00)
-            text.append(contentsOf: Character(Unicode.Scalar(value) ?? "\u{FFFD}").utf8)
+            append(Unicode.Scalar(value), to: &text)
             return start + 12
         }
-        text.append(contentsOf: Character(Unicode.Scalar(UInt32(unit)) ?? "\u{FFFD}").utf8)
+        append(Unicode.Scalar(UInt32(unit)), to: &text)
         return start + 6
+    }
+
+    private static func append(_ scalar: Unicode.Scalar?, to text: inout [UInt8]) {
+        UTF8.encode(scalar ?? "\u{FFFD}") { text.append($0) }
     }
 
     private static func trailSurrogate(at start: Int, in document: Span<UInt8>) -> UInt16? {

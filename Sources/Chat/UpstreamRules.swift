@@ -5,7 +5,7 @@ package struct UpstreamRules: Hashable, Sendable {
     /// The model for a request that names none; nil leaves it to the upstream.
     package var defaultModel: String?
     /// Top-level members that go through besides OpenAI's own parameters, as they are. Never ``withheldNames``.
-    package var addedParameters: Set<String> = []
+    package var addedParameters: Set<String> = []  // by characters: the settings' own names
     /// Whether every top-level member goes through, but for those, and every member of a message.
     package var passesAll = false
     /// Which members of messages go through, when not all do.
@@ -23,7 +23,7 @@ package struct UpstreamRules: Hashable, Sendable {
 
 extension UpstreamRules {
     /// What never goes out, whatever the settings say: other gateways take an upstream from these.
-    package static let withheldNames: Set<String> = ["api_base", "base_url", "api_key"]
+    package static let withheldNames: Set<String> = ["api_base", "base_url", "api_key"]  // by characters: the settings' own names
 
     /// Whether the settings let a top-level member through that is not OpenAI's.
     func admits(_ name: String) -> Bool { passesAll || mentions(name) }
@@ -44,10 +44,8 @@ extension UpstreamRules {
     package func wantsReasoning(callers: Bool?) -> Bool {
         var effort = callers
         for edits in edits {
-            for value in edits.defaults where value.name == "reasoning_effort" && effort == nil {
-                effort = value.json.isReasoning
-            }
-            for value in edits.set where value.name == "reasoning_effort" { effort = value.json.isReasoning }
+            for value in edits.defaults where value.isEffort && effort == nil { effort = value.json.isReasoning }
+            for value in edits.set where value.isEffort { effort = value.json.isReasoning }
         }
         return effort ?? false
     }
@@ -83,7 +81,7 @@ package struct ParameterEdits: Hashable, Sendable {
     /// one of the new name already that is not null.
     package var renamed: [Rename] = []
     /// Parameters that do not go out.
-    package var dropped: Set<String> = []
+    package var dropped: Set<String> = []  // by characters: the settings' own names
     /// Values for parameters that the caller left out or sent as null.
     package var defaults: [Value] = []
     /// Values that go out whatever the caller sent.
@@ -107,4 +105,8 @@ extension ParameterEdits.Rename {
 extension [UInt8] {
     /// Whether the JSON of a `reasoning_effort` asks for any.
     fileprivate var isReasoning: Bool { !elementsEqual("\"none\"".utf8) && !elementsEqual("null".utf8) }
+}
+
+extension ParameterEdits.Value {
+    fileprivate var isEffort: Bool { name.hasSameBytes(as: "reasoning_effort") }
 }

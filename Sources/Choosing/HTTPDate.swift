@@ -73,23 +73,23 @@ enum HTTPDate {
         }
 
         private mutating func readField(_ field: UInt8) -> Bool {
-            switch Unicode.Scalar(field) {
-            case "a": return index(of: Self.days.map { [UInt8]($0.utf8.prefix(3)) }) != nil
-            case "A": return index(of: Self.days.map { [UInt8]($0.utf8) }) != nil
-            case "b":
+            switch field {
+            case UInt8(ascii: "a"): return index(of: Self.days.map { [UInt8]($0.utf8.prefix(3)) }) != nil
+            case UInt8(ascii: "A"): return index(of: Self.days.map { [UInt8]($0.utf8) }) != nil
+            case UInt8(ascii: "b"):
                 guard let index = index(of: Self.months.map { [UInt8]($0.utf8) }) else { return false }
                 date.month = index + 1
                 return true
-            case "d": return readNumber(2, into: \.day)
-            case "e":
+            case UInt8(ascii: "d"): return readNumber(2, into: \.day)
+            case UInt8(ascii: "e"):
                 return rest.first == UInt8(ascii: " ")
                     ? rest.popFirst() != nil && readNumber(1, into: \.day) : readNumber(2, into: \.day)
-            case "Y":
+            case UInt8(ascii: "Y"):
                 date.hasCentury = true
                 return readNumber(4, into: \.year)
-            case "y": return readNumber(2, into: \.year)
-            case "H": return readNumber(2, into: \.hour)
-            case "M": return readNumber(2, into: \.minute)
+            case UInt8(ascii: "y"): return readNumber(2, into: \.year)
+            case UInt8(ascii: "H"): return readNumber(2, into: \.hour)
+            case UInt8(ascii: "M"): return readNumber(2, into: \.minute)
             default: return readNumber(2, into: \.second)
             }
         }

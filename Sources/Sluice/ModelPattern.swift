@@ -16,7 +16,7 @@ struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         description = text
         let special = text.utf8.firstIndex { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
         isExact = special == nil
-        isAny = text == "*"
+        isAny = text == "*"  // by characters: the settings' own
         prefix = String(text[..<(special ?? text.endIndex)])
     }
 

@@ -30,6 +30,8 @@ struct WildRow: Sendable, CustomTestStringConvertible {
     var members = ""
     var isStreaming = true
     var messages = hi
+    /// Whether the upstream, which would go on for ever, is let go.
+    var isLetGo = false
     /// Texts in the request that the upstream gets, and texts that must not be there.
     var upstreamGets: [String] = []
     var upstreamLacks: [String] = []

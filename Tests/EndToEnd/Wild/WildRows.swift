@@ -243,7 +243,8 @@ private let wildEnds: [WildRow] = [
         .broken(delta("Hello", finish: #""null""#), "broke off")),
     WildRow(
         "open-after-finish", .frames([hello, world, ending()], end: [.silence]),
-        .stream(hello + world + ending() + Chunks.done)),
+        .stream(hello + world + ending() + Chunks.done)
+    ).with { $0.isLetGo = true },
     WildRow(
         "usage-late-then-open",
         .frames(
@@ -366,9 +367,11 @@ private let wildRequests: [WildRow] = [
     openAI("gpt-5.3", "gpt-5.3-temperature-with-effort", sampling + #","reasoning_effort":"low""#, lacks: ["temperature"]),
     request("gpt-5-behind-a-gateway", #","max_tokens":250"#, gets: [#""max_tokens":250"#])
         .with { $0.asksModel = "openai/gpt-5-mini" },
-    request("tools-empty-choice-null", #","tools":[],"tool_choice":null"#, lacks: ["tool"]),
-    request("tools-null-choice-auto", #","tools":null,"tool_choice":"auto","parallel_tool_calls":true"#, lacks: ["tool"]),
-    request("no-tools-choice-none", #","tool_choice":"none""#, lacks: ["tool"]),
+    request("tools-empty-choice-null", #","tools":[],"tool_choice":null"#, lacks: ["tool_choice", #""tools""#, "parallel"]),
+    request(
+        "tools-null-choice-auto", #","tools":null,"tool_choice":"auto","parallel_tool_calls":true"#,
+        lacks: ["tool_choice", #""tools""#, "parallel"]),
+    request("no-tools-choice-none", #","tool_choice":"none""#, lacks: ["tool_choice", #""tools""#, "parallel"]),
     request("tools-keep-their-choice", #","tools":[{}],"tool_choice":"auto""#, gets: [#""tool_choice":"auto""#]),
     WildRow("compressed-request", .silence, .error(415, "gzip")).asked(0).with {
         $0.fields = [("Content-Encoding", "gzip")]

@@ -22,6 +22,7 @@ import Testing
                 let response = try await site.call(call).ended()
                 check(row, response)
                 check(row, upstream.requests.value.dropFirst(before))
+                if row.isLetGo { try await upstream.request(before).closedByPeer() }
                 try await checkLog(row, number, site)
             }
         }
@@ -85,6 +86,7 @@ import Testing
 
     private func check(_ row: WildRow, _ requests: ArraySlice<UpstreamRequest>) {
         #expect(requests.count == row.asked, "\(row.name): asked \(requests.count) times")
+        #expect(requests.allSatisfy { $0.head["Accept-Encoding"] == "identity" }, "\(row.name)")
         for text in row.upstreamGets {
             #expect(requests.allSatisfy { $0.text.contains(text) }, "\(row.name): \(requests.first?.text ?? "")")
         }
