@@ -4,8 +4,8 @@ package enum ChatFrame: Hashable, Sendable {
     case done
     /// A `chat.completion.chunk` or a whole `chat.completion`: an object with a `choices` array, or with the `usage` alone.
     case chunk(ChatChunk)
-    /// The upstream reports an error.
-    case error(UpstreamError)
+    /// The upstream reports an error. Indirect, so that all other frames take no room for it.
+    indirect case error(UpstreamError)
     /// JSON with neither `choices` nor an error; clients that expect `choices` break on it.
     case other
     /// Not JSON.
@@ -223,40 +223,47 @@ extension JSONValue {
 package struct ChoiceSet: Hashable, Sendable {
     /// OpenAI's own limit of `n`.
     package static let countMax = 128
-    private var bits: UInt128 = 0
+    private var low: UInt64 = 0
+    private var high: UInt64 = 0
 
     package init() {}
 
     /// The choices of a request that wants so many.
     package init(count: Int) {
-        bits = count >= Self.countMax ? .max : (1 << UInt128(max(0, count))) - 1
+        for index in 0..<min(max(0, count), Self.countMax) { insert(index) }
     }
 
-    package var isEmpty: Bool { bits == 0 }
+    package var isEmpty: Bool { low | high == 0 }
 
     /// One that cannot be a choice's is left out.
     package mutating func insert(_ index: Int) {
-        if (0..<Self.countMax).contains(index) { bits |= 1 << UInt128(index) }
+        guard (0..<Self.countMax).contains(index) else { return }
+        if index < 64 { low |= 1 << UInt64(index) } else { high |= 1 << UInt64(index - 64) }
     }
 
-    package mutating func formUnion(_ others: ChoiceSet) { bits |= others.bits }
+    package mutating func formUnion(_ others: ChoiceSet) {
+        low |= others.low
+        high |= others.high
+    }
 
-    package func isSuperset(of others: ChoiceSet) -> Bool { bits & others.bits == others.bits }
+    package func isSuperset(of others: ChoiceSet) -> Bool {
+        low & others.low == others.low && high & others.high == others.high
+    }
 }
 
 extension JSONKey {
-    fileprivate static let choices = JSONKey("choices")
-    fileprivate static let usage = JSONKey("usage")
-    fileprivate static let model = JSONKey("model")
-    fileprivate static let error = JSONKey("error")
-    fileprivate static let object = JSONKey("object")
-    fileprivate static let baseResponse = JSONKey("base_resp")
-    fileprivate static let index = JSONKey("index")
-    fileprivate static let delta = JSONKey("delta")
-    fileprivate static let message = JSONKey("message")
-    fileprivate static let finishReason = JSONKey("finish_reason")
-    fileprivate static let content = JSONKey("content")
-    fileprivate static let toolCalls = JSONKey("tool_calls")
-    fileprivate static let functionCall = JSONKey("function_call")
-    fileprivate static let refusal = JSONKey("refusal")
+    fileprivate static var choices: JSONKey { JSONKey(["c", "h", "o", "i", "c", "e", "s"]) }
+    fileprivate static var usage: JSONKey { JSONKey(["u", "s", "a", "g", "e"]) }
+    fileprivate static var model: JSONKey { JSONKey(["m", "o", "d", "e", "l"]) }
+    fileprivate static var error: JSONKey { JSONKey(["e", "r", "r", "o", "r"]) }
+    fileprivate static var object: JSONKey { JSONKey(["o", "b", "j", "e", "c", "t"]) }
+    fileprivate static var baseResponse: JSONKey { JSONKey(["b", "a", "s", "e", "_", "r", "e", "s", "p"]) }
+    fileprivate static var index: JSONKey { JSONKey(["i", "n", "d", "e", "x"]) }
+    fileprivate static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }
+    fileprivate static var message: JSONKey { JSONKey(["m", "e", "s", "s", "a", "g", "e"]) }
+    fileprivate static var finishReason: JSONKey { JSONKey(["f", "i", "n", "i", "s", "h", "_", "r", "e", "a", "s", "o", "n"]) }
+    fileprivate static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
+    fileprivate static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
+    fileprivate static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }
+    fileprivate static var refusal: JSONKey { JSONKey(["r", "e", "f", "u", "s", "a", "l"]) }
 }

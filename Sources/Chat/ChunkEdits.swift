@@ -2,9 +2,10 @@
 package struct ChunkEdits: Hashable, Sendable {
     /// The value of `system_fingerprint` in each chunk: Hume takes its session's id from there.
     package var systemFingerprint: String? {
-        didSet { fingerprintJSON = systemFingerprint.map(Self.json) }
+        get { fingerprintJSON.map { JSONText.decode($0.indices, in: $0.span) } }
+        set { fingerprintJSON = newValue.map(Self.json) }
     }
-    /// The same as JSON, escaped once for all chunks.
+    /// As JSON: escaped once for all chunks.
     private var fingerprintJSON: [UInt8]?
     /// Whether the text of `refusal` is put into `content` as well, so that a voice says it.
     package var speaksRefusal = false

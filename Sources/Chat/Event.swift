@@ -4,9 +4,6 @@ package struct Event: Sendable {
     package let bytes: Range<Int>
     /// What the block's `data` fields hold.
     package let data: Data
-    /// What the block is besides its data.
-    package var kind = Kind.plain
-
     /// What a block says by other means than its `data` fields.
     package enum Kind: Sendable, Equatable {
         case plain

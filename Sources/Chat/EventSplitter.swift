@@ -32,6 +32,8 @@ package struct EventSplitter: Sendable {
     /// Of the event that is being read. Offsets count from the event's start, so that `discard` leaves them right.
     private var partialData = Event.Data.none
     private var partialKind = Event.Kind.plain
+    /// What the event that `next` has returned last is besides its data.
+    package private(set) var kind = Event.Kind.plain
     /// Where the first line stands that is JSON instead of a field.
     private var bareStart: Int?
 
@@ -224,11 +226,12 @@ extension EventSplitter {
             if range.isEmpty, partialKind == .plain { partialKind = .blank }
         }
         takenCount = lineStart
-        if partialKind == .plain, bareStart == nil { return Event(bytes: start..<lineStart, data: data) }
-        if data == .none, let bareStart {
-            (data, partialKind) = (.line(bareStart + start..<lineStart), .bare)
+        if let bareStart {
+            if data == .none { (data, partialKind) = (.line(bareStart + start..<lineStart), .bare) }
+            self.bareStart = nil
         }
-        bareStart = nil
-        return Event(bytes: start..<lineStart, data: data, kind: exchange(&partialKind, with: .plain))
+        kind = partialKind
+        partialKind = .plain
+        return Event(bytes: start..<lineStart, data: data)
     }
 }

@@ -70,6 +70,9 @@ struct JSONKey: Hashable, Sendable {
 
     /// The key of a validated name of 16 bytes or more, one that has escapes, or one at the document's very end.
     static func slowly(_ range: Range<Int>, in document: Span<UInt8>) -> JSONKey {
+        guard range.count - 2 <= bytesMax || JSONText.hasEscape(range, in: document) else {
+            return JSONKey(count: range.count - 2)
+        }
         let text = JSONText.bytes(range, in: document, countMax: bytesMax + 1)
         var key = JSONKey(count: text.count)
         guard text.count <= bytesMax else { return key }

@@ -17,7 +17,7 @@ package struct UpstreamError: Hashable, Sendable {
     /// The path of the parameter at fault.
     package private(set) var param: String?
     /// The status that stands in a comment beside the error (DashScope).
-    private var statusBeside: Int?
+    private var statusBeside: UInt16?
 
     private static let objectBytesMax = 1024
 
@@ -125,11 +125,11 @@ extension UpstreamError {
         statusBeside = Self.status(inCommentOf: event)
     }
 
-    private static func status(inCommentOf event: Span<UInt8>) -> Int? {
+    private static func status(inCommentOf event: Span<UInt8>) -> UInt16? {
         let mark = [UInt8](":HTTP_STATUS/".utf8)
         let bytes = event.bytes(in: event.indices)
         for line in bytes.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) where line.starts(with: mark) {
-            return Int(decimal: line.dropFirst(mark.count)).flatMap { (400...599).contains($0) ? $0 : nil }
+            return Int(decimal: line.dropFirst(mark.count)).flatMap { (400...599).contains($0) ? UInt16($0) : nil }
         }
         return nil
     }
@@ -151,7 +151,7 @@ extension UpstreamError {
     /// The HTTP status that the error would have had, told by its code or else its type; nil for an error of the upstream's own.
     package var status: Int? {
         if let status = code.flatMap({ Int(decimal: $0.utf8) }), (400...599).contains(status) { return status }
-        if let statusBeside { return statusBeside }
+        if let statusBeside { return Int(statusBeside) }
         if let status = Self.statuses.first(where: { code.has($0.name) })?.status { return status }
         if let status = Self.statuses.first(where: { type.has($0.name) })?.status { return status }
         return nil

@@ -41,6 +41,8 @@ struct EventScanner {
     /// Who answers, when the upstream has said it by the first text. Azure's first chunk does not.
     private(set) var model: ServedModel?
     let form: AnswerForm
+    /// Whether the form has edits at all: to ask them for each chunk costs more.
+    private let isEdited: Bool
     private let key: UpstreamKey
     private let limits: Settings.Limits
     private var splitter: EventSplitter
@@ -48,6 +50,7 @@ struct EventScanner {
 
     init(_ form: AnswerForm, _ key: UpstreamKey, _ limits: Settings.Limits) {
         self.form = form
+        isEdited = !form.edits.isEmpty
         self.key = key
         self.limits = limits
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
@@ -75,7 +78,7 @@ struct EventScanner {
             while let event = try splitter.next() {
                 if event.data != .none {
                     // A keep-alive of some gateways, on which clients break.
-                    if event.kind == .blank {
+                    if splitter.kind == .blank {
                         stretch.stop = .skip(event)
                         return stretch
                     }
@@ -132,7 +135,7 @@ struct EventScanner {
 
     private mutating func look(at event: Event) -> Stretch.Stop? {
         let data = splitter.data(of: event)
-        if event.kind != .plain { return look(at: event, ofKind: event.kind, data) }
+        if splitter.kind != .plain { return look(at: event, ofKind: splitter.kind, data) }
         switch reader.read(data.span) {
         case .chunk(let chunk): return look(at: chunk, event, data)
         case .done: return end()
@@ -173,7 +176,7 @@ struct EventScanner {
             usage = TokenUsage(data.span) ?? usage
             if chunk.isUsageOnly, !form.showsUsage { return .skip(event) }
         }
-        guard form.edits.changes(chunk) else { return nil }
+        guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         hasEvents = true
         return .replace(event, [UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
     }

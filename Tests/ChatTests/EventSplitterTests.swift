@@ -15,7 +15,7 @@ struct Relay {
         splitter.append(Array(part))
         while let event = try splitter.next() {
             // JSON without a field is no event to a client.
-            guard event.data != .none, event.kind != .bare else { continue }
+            guard event.data != .none, splitter.kind != .bare else { continue }
             dispatched.append(String(decoding: splitter.data(of: event), as: UTF8.self))
         }
         forwarded += splitter.buffer[..<splitter.takenCount]
@@ -238,7 +238,7 @@ enum EventVectors {
                 splitter.append(Array(part))
                 while let event = try splitter.next() {
                     let data = String(decoding: splitter.data(of: event), as: UTF8.self)
-                    events.append((event.kind, event.data == .none ? nil : data))
+                    events.append((splitter.kind, event.data == .none ? nil : data))
                 }
                 splitter.discard()
             }
