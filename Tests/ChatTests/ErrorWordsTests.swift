@@ -58,3 +58,46 @@ import Testing
         }
     }
 }
+
+/// Marks that stand above and below a letter by turns: to compare such a text by characters, they are sorted first, which takes the
+/// square of their number. Half a megabyte of them would hold these tests up for minutes.
+@Suite struct `Text that is slow to compare by characters` {
+    private static let marks = Array(repeatElement(Array("\u{301}\u{327}".utf8), count: 1 << 17).joined())
+
+    /// The text with the marks in place of each `@`.
+    private func filled(_ text: String) -> [UInt8] { text.utf8.flatMap { $0 == UInt8(ascii: "@") ? Self.marks : [$0] } }
+
+    @Test(arguments: [
+        #""@":1"#, #""a":{"@":1}"#, #""stream_options":{"@":1}"#, #""user":"@""#, #""call":{"id":"@"}"#,
+        #""metadata":{"@":""},"store":true"#, #""tools":[{"function":{"name":"@"}}]"#, #""@":1,"@":2"#,
+    ])
+    func `costs a request no more than any other`(_ members: String) throws {
+        let body = filled(#"{"messages":[{"role":"user","content":"@","@":1}],\#(members)}"#)
+        let request = try ChatRequest(body: body, depthMax: 9)
+        var rules = UpstreamRules()
+        rules.addedParameters = ["top_k"]
+        rules.edits = [ParameterEdits()]
+        rules.edits[0].dropped = ["top_k"]
+        for messages in [MessageRule.known, .allButHumes, .all] {
+            for passesAll in [false, true] {
+                (rules.messages, rules.passesAll, rules.asksForUsage) = (messages, passesAll, true)
+                #expect(!request.upstreamBody(rules).isEmpty)
+            }
+        }
+        #expect(request.callID == nil && request.lastUserMessage?.isEmpty == false && request.toolNames.count < 2)
+    }
+
+    @Test(arguments: [
+        #"{"error":{"code":"@","type":"@","message":"@"}}"#, #"{"error":{"@":"x"}}"#, #"{"@":"x"}"#,
+        #"{"choices":[{"index":0,"@":1,"message":{"@":1,"content":"x"},"finish_reason":"@"}],"model":"@","@":1}"#,
+    ])
+    func `costs an answer no more than any other`(_ answer: String) {
+        let answer = filled(answer)
+        let error = ChatError.upstreamAnswered(
+            status: 429, body: answer.span, key: UpstreamKey(secrets: [bytes("key")]), depthMax: 9)
+        #expect(error.message.utf8.count <= 1024)
+        _ = ChatFrame(answer.span, depthMax: 9)
+        _ = CompletionEvents.events(of: answer, edits: ChunkEdits(), includesUsage: true)
+        #expect(ServedModel(ofCompletion: answer.span) == nil)
+    }
+}

@@ -63,5 +63,11 @@ import Testing
         #expect(unixSeconds(date) == seconds)
     }
 
+    @Test func `marks without end are no time, and cost no more than others`() {
+        let marks = String(repeating: "\u{301}\u{327}", count: 1 << 16)
+        #expect(RetryAfter.duration(marks, milliseconds: marks, unixTime: unixTime) == nil)
+        #expect(RetryAfter.duration("Sun, " + marks, unixTime: unixTime) == nil)
+    }
+
     private func unixSeconds(_ date: String) -> Int64? { HTTPDate.unixSeconds([UInt8](date.utf8)[...], unixTime: unixTime) }
 }
