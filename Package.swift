@@ -49,7 +49,7 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "COpenSSL", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
         .testTarget(name: "ChoosingTests", dependencies: ["Choosing", "Chat", "TestSupport"]),
-        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "Choosing", "TestSupport"]),
+        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "Choosing", "HTTPClient", "TestSupport"]),
         .testTarget(name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["clients"]),
     ]
 )

@@ -19,10 +19,6 @@ static inline long SSL_CTX_clear_mode(SSL_CTX *context, long mode) {
 static inline int SSL_CTX_set_min_proto_version(SSL_CTX *context, int version) {
     return (int)SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, version, NULL);
 }
-#undef SSL_CTX_set_max_proto_version
-static inline int SSL_CTX_set_max_proto_version(SSL_CTX *context, int version) {
-    return (int)SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, version, NULL);
-}
 
 // SSL_CTX_set_session_cache_mode(3)
 #undef SSL_CTX_set_session_cache_mode

@@ -96,7 +96,7 @@ package struct UpstreamKey: Sendable {
 
 /// The deadlines of an upstream call.
 package enum UpstreamTimeout: String, Hashable, Sendable {
-    case connect, firstToken = "first_token", idle, total
+    case connect, send, firstToken = "first_token", idle, total
 }
 
 extension ChatError {

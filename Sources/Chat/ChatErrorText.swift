@@ -202,6 +202,7 @@ extension UpstreamTimeout {
     fileprivate func sentence(after limit: Duration) -> String {
         switch self {
         case .connect: "The model's server could not be connected to within \(text(limit))."
+        case .send: "The model's server took nothing of the request for \(text(limit))."
         case .firstToken: "The model's server began no answer within \(text(limit))."
         case .idle: "The model's server was silent for \(text(limit)) inside its answer."
         case .total: "The answer was not complete within \(text(limit))."

@@ -20,12 +20,17 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     let remoteQueue: RemoteQueue
     private let thread = Atomic<UInt>(0)
     private let isStopped = Atomic<Bool>(false)
+    /// Jobs that its own thread has enqueued; those of other threads come by `remoteQueue`.
     private var localJobs: [UnownedJob] = []
+    /// Empty but while jobs run: its memory is used again.
     private var runningJobs: [UnownedJob] = []
+    /// Those whose handlers are to run.
     private var wakeups: [Wakeup] = []
+    /// As `runningJobs`.
     private var runningWakeups: [Wakeup] = []
     /// The watch of each descriptor, by its number.
     private(set) var watches: [Watch?] = []
+    /// Counts registrations, and so tells two watches of one number apart: the high half of a token.
     private var generation: UInt32 = 0
 
     /// - Throws: `SystemError` when the process is out of descriptors.
@@ -104,15 +109,19 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     /// Runs what is ready, and what that makes ready, but leaves what a job enqueues for itself to the next turn's readiness.
     private func runJobs() {
-        for _ in 0..<8 where !localJobs.isEmpty || !wakeups.isEmpty {
-            runHandlers()
-            swap(&localJobs, &runningJobs)
-            for job in runningJobs {
-                unsafe job.runSynchronously(
-                    isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-            }
-            runningJobs.removeAll(keepingCapacity: true)
+        for _ in 0..<8 {
+            if localJobs.isEmpty, wakeups.isEmpty { return }
+            if !wakeups.isEmpty { runHandlers() }
+            if !localJobs.isEmpty { runLocalJobs() }
         }
+    }
+
+    private func runLocalJobs() {
+        swap(&localJobs, &runningJobs)
+        for job in runningJobs {
+            unsafe job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        }
+        runningJobs.removeAll(keepingCapacity: true)
     }
 
     /// Lets a wakeup's handler run among the jobs.

@@ -7,6 +7,7 @@ package struct Instant: Comparable, Hashable, Sendable {
     /// Since the machine's start.
     package let nanoseconds: Int64
 
+    /// - Parameter nanoseconds: since the machine's start.
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     /// Never: no timer that is set to it fires.
@@ -30,6 +31,7 @@ package struct Instant: Comparable, Hashable, Sendable {
         .nanoseconds(later.nanoseconds - earlier.nanoseconds)
     }
 
+    /// Whether the left one comes first.
     package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 }
 

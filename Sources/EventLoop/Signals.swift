@@ -24,6 +24,7 @@ package final class SignalWatch {
 
     /// - Parameter handler: called on the loop's thread with the signal's number.
     /// - Precondition: the signals are blocked in every thread, see `block(_:)`.
+    /// - Throws: `SystemError` when the process is out of descriptors.
     package init(_ signals: [Int32], on loop: EventLoop, handler: @escaping (Int32) -> Void) throws(SystemError) {
         var set = Self.signalSet(signals)
         let flags = Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC)

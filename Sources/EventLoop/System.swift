@@ -5,6 +5,7 @@ import Glibc
 
 /// An owned file descriptor, closed when its value ends.
 package struct Descriptor: ~Copyable, Sendable {
+    /// Its number, for calls of the kernel while this value lives.
     package let number: Int32
 
     /// - Parameter number: an open descriptor that nobody else closes.
@@ -36,6 +37,7 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         self.code = code
     }
 
+    /// For the log.
     package var description: String { "\(operation): \(reason)" }
 
     /// The kernel's words alone.

@@ -20,6 +20,7 @@
     private var timerDeadline: Instant?
     private var remoteAction: RemoteAction?
 
+    /// - Parameter loop: on whose thread it is used.
     package init(on loop: EventLoop) { self.loop = loop }
 
     deinit {
@@ -29,7 +30,10 @@
 
     /// On the loop's thread. The task goes on in its turn, not inside this call.
     package func wake() {
-        guard unsafe waiter != nil else { return isAwake = true }
+        guard unsafe waiter != nil else {
+            isAwake = true
+            return
+        }
         guard handler != nil else { return resume() }
         guard !isHandlerQueued else { return }
         isHandlerQueued = true
@@ -39,7 +43,10 @@
     /// From the loop, for a wake that came while a handler was set.
     func runHandler() {
         isHandlerQueued = false
-        guard unsafe waiter != nil else { return isAwake = true }
+        guard unsafe waiter != nil else {
+            isAwake = true
+            return
+        }
         if handler?() != true { resume() }
     }
 
@@ -51,7 +58,10 @@
 
     /// Returns after the next `wake()`, or at once when there was one since the last wait, or when `deadline` has come.
     package func wait(until deadline: Instant? = nil) async {
-        if isAwake { return isAwake = false }
+        guard !isAwake else {
+            isAwake = false
+            return
+        }
         precondition(unsafe waiter == nil, "one task waits at a time")
         setTimer(deadline)
         await unsafe withUnsafeContinuation { continuation in
@@ -65,7 +75,10 @@
     private func setTimer(_ deadline: Instant?) {
         guard deadline != timerDeadline else { return }
         timerDeadline = deadline
-        guard let deadline, deadline != .distantFuture else { return timer?.cancel() ?? () }
+        guard let deadline, deadline != .distantFuture else {
+            timer?.cancel()
+            return
+        }
         let timer = timer ?? Timer(on: loop) { [unowned self] in deadlinePassed() }
         self.timer = timer
         timer.set(at: deadline)
@@ -91,22 +104,12 @@ extension Wakeup {
     package struct Remote: Sendable {
         fileprivate let action: RemoteAction
 
+        /// From any thread. The task goes on in a coming turn of its loop.
         package func wake() { action.run() }
     }
 }
 
 extension EventLoop {
-    /// Suspends the calling task for `duration`; returns early when the task is cancelled.
-    package func sleep(for duration: Duration) async {
-        let wakeup = Wakeup(on: self)
-        let deadline = now + duration
-        await withCancellation {
-            while now < deadline, !Task.isCancelled { await wakeup.wait(until: deadline) }
-        } onCancel: {
-            wakeup.wake()
-        }
-    }
-
     /// Runs `operation`; when its task is or becomes cancelled, `onCancel` runs at once, on this loop's thread.
     ///
     /// - Precondition: tasks that run on a loop are cancelled on that loop.

@@ -4,10 +4,14 @@ import CLinux
 
 /// What a descriptor is ready for, or what is asked about it: the bits of `epoll_event.events`.
 package struct Readiness: OptionSet, Sendable {
+    /// As epoll_ctl(2) has it.
     package let rawValue: UInt32
+    /// - Parameter rawValue: as epoll_ctl(2) has it.
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// There is something to read, be it the end, or a connection to accept.
     package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    /// The kernel takes bytes, or an attempt to connect has ended.
     package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
     /// The peer has shut down its sending side; reported only when asked for.
     package static let peerClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
@@ -46,6 +50,8 @@ package final class Watch {
     }
 
     /// Changes what is asked. No system call when nothing changes.
+    ///
+    /// - Throws: `SystemError` when the kernel is out of memory.
     package func update(_ interest: Readiness) throws(SystemError) {
         guard !isCancelled, interest != self.interest else { return }
         try loop.modify(self, interest: interest)

@@ -1,13 +1,15 @@
-// One connection: how it is made, and what is sent and received over it, with TLS or without.
+// One connection: how it is made and closed, and what is sent and received over it, with TLS or without.
 
 import EventLoop
 
 /// A connection to a server, from its first packet on. What is spoken over it `HTTP1` and `HTTP2` know.
 ///
-/// Its pool keeps it until it is closed.
+/// Its pool keeps it until it is closed; while a transfer uses it over HTTP/1, the transfer does.
 final class Connection {
+    /// What is spoken over it.
     enum Version { case http1, http2 }
 
+    /// In this order, and from each straight to `closed`; a connection without proxy or TLS leaves those phases out.
     private enum Phase {
         case connecting(Dialer)
         case tunnelling(ProxyTunnel)
@@ -20,9 +22,11 @@ final class Connection {
     let context: SessionContext
     /// The transfer that it is opened for, when that is only there to open it.
     private(set) var trial: Transfer?
-    /// When it was begun to be made.
+    /// When it began to be made.
     let begun: Instant
-    /// Whether it is its first transfer's, or waits for none.
+    /// When the last step of its making began: to an address of the server's, or to its handshake.
+    private var lastStep: Instant
+    /// Whether nobody has had an answer over it and it has not been idle either: then a request that it loses is not tried again.
     var isFresh = true
     private var phase: Phase
     private var socket: StreamSocket?
@@ -30,19 +34,22 @@ final class Connection {
     /// Whether what was received under TLS ends with a whole record.
     private var records = TLSRecordBounds()
     private var timer: Timer?
+    private var hasLargeBody = false
+    /// While a large body may be on its way: looks after its delivery.
+    private var deliveryTimer: Timer?
     /// What the socket has not taken yet.
-    private var unsent: [UInt8] = []
-    private var unsentStart = 0
+    private var unsent = UnsentBytes()
     private var isPaused = false
-    /// While what was received is looked at, all that is to be sent is collected.
+    /// While what was received is looked at, all that is to be sent is collected, and goes out in one call.
     private var isCollecting = false
-    /// A failed call to send has taken away the error that the end of what is received would come with.
+    /// Whether sending has failed. That has used up the socket's error: an end of file behind it proves nothing.
     private var isBroken = false
 
     init(in pool: Pool, for trial: Transfer?) {
         self.pool = pool
         context = pool.context
         begun = .current
+        lastStep = begun
         self.trial = trial
         phase = .closed
     }
@@ -56,7 +63,10 @@ final class Connection {
         timer.set(at: .current + timeout)
         let dialer = Dialer(
             to: pool.route.target, resolver: context.resolver, nameLifetime: pool.options.nameLifetime,
-            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop
+            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop,
+            onAttempt: { [unowned self] in lastStep = .current },
+            // One that is made to stand ready is worth no more than another that does.
+            giveUpDescriptor: { [unowned self] in trial == nil && context.closeLongestIdle() }
         ) { [unowned self] in dialed($0) }
         phase = .connecting(dialer)
         dialer.start()
@@ -64,23 +74,31 @@ final class Connection {
 
     private func dialed(_ result: Result<StreamSocket, HTTPError>) {
         switch result {
-        case .failure(let error): close(pool.route.proxy == nil ? error : error.ofProxy)
+        case .failure(let error): close(pool.route.proxy == nil ? error : error.onWayToProxy)
         case .success(let socket):
             self.socket = socket
             socket.handler = { [unowned self] in ready($0) }
-            if let proxy = pool.route.proxy, pool.origin.isSecure {
+            if let proxy = pool.route.proxy, pool.isTunnelled {
                 beginTunnel(through: proxy)
-            } else if pool.origin.isSecure {
-                beginHandshake()
             } else {
-                begin(pool.options.version == .http2 ? .http2 : .http1)
+                connected()
             }
+        }
+    }
+
+    /// There is a way to the server.
+    private func connected() {
+        if pool.origin.isSecure {
+            beginHandshake()
+        } else {
+            begin(pool.options.version == .http2 ? .http2 : .http1)
         }
     }
 
     private func beginTunnel(through proxy: Proxy) {
         let tunnel = ProxyTunnel(to: pool.origin, through: proxy)
         phase = .tunnelling(tunnel)
+        lastStep = .current
         updateInterest()
         write(tunnel.request)
     }
@@ -91,6 +109,7 @@ final class Connection {
                 try context.tlsContext(for: pool.options), host: pool.origin.hostWithoutZone, protocols: pool.options.protocols,
                 sessions: pool.sessions, output: context.cipher)
             phase = .handshaking
+            lastStep = .current
             updateInterest()
             handshake()
         } catch {
@@ -127,6 +146,13 @@ final class Connection {
         if case .open(.http2(let http2)) = phase { http2.flush() }
     }
 
+    /// In the making: when nothing will have happened for so long that another one may be sooner there, unless something does.
+    /// Beside one that waits for the server's name, or for its next address, another would only wait too.
+    func hangs(after patience: Duration) -> Instant {
+        if case .connecting(let dialer) = phase, dialer.goesOn { return context.loop.now + patience }
+        return lastStep + patience
+    }
+
     // MARK: Transfers
 
     /// Sends a request and lets its transfer have the response.
@@ -142,6 +168,9 @@ final class Connection {
 
     /// HTTP/2: whether it can take another stream now.
     var hasRoom: Bool { if case .open(.http2(let http2)) = phase { http2.hasRoom } else { false } }
+
+    /// HTTP/2: since when it has no streams.
+    var idleSince: Instant? { if case .open(.http2(let http2)) = phase { http2.idleSince } else { nil } }
 
     /// HTTP/2, without streams: shows the server that somebody is there, and finds out whether it is.
     func ping() { if case .open(.http2(let http2)) = phase { http2.ping() } }
@@ -163,25 +192,15 @@ final class Connection {
         let former = exchange(&phase, with: .closed)
         timer?.cancel()
         timer = nil
+        // The kernel is not to keep a body for long that nobody reads.
+        if deliveryTimer != nil { leaveDeliveryToKernel() }
         if case .connecting(let dialer) = former { dialer.cancel() }
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
         socket = nil
-        unsent = []
+        unsent.removeAll()
         pool.closed(self, error)
         if case .open(.http2(let http2)) = former { http2.connectionClosed() }
-    }
-}
-
-extension HTTPError {
-    /// The same, when it was the way to a proxy.
-    fileprivate var ofProxy: HTTPError {
-        switch self {
-        case .refused: .unreachable(reason: "the proxy: connection refused")
-        case .cannotResolve(let host): .unreachable(reason: "the proxy: cannot resolve \(host)")
-        case .unreachable(let reason): .unreachable(reason: "the proxy: \(reason)")
-        default: self
-        }
     }
 }
 
@@ -189,7 +208,7 @@ extension Connection {
     /// An alert or a close_notify, if the socket takes it at once.
     private func sayGoodbye(_ tls: TLSStream) {
         tls.close()
-        if isCollecting, !unsent.isEmpty { sendUnsent() }
+        if isCollecting { sendUnsent() }
         isCollecting = false
         sendCipher()
     }
@@ -204,15 +223,45 @@ extension Connection {
     /// A server that makes this process answer and takes no answers, as by TLS's key updates, is not to fill its memory.
     private static let floodBytes = 1 << 20
 
-    var unsentBytes: Int { unsent.count - unsentStart }
+    var unsentBytes: Int { unsent.count }
 
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
 
-    /// A server that reads a large body late has no room for it meanwhile, which must not count as its silence (tcp(7),
-    /// `TCP_USER_TIMEOUT`).
+    /// A server that reads a large body late has no room for it meanwhile, which to the kernel is as good as its silence (tcp(7),
+    /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here.
     func willSend(_ bodyBytes: Int) {
-        socket?.setAcknowledgementTimeout(bodyBytes > 0 ? 0 : context.acknowledgementMilliseconds)
+        hasLargeBody = bodyBytes > 0
+        guard hasLargeBody else { return deliveryTimer == nil ? () : checkDelivery() }
+        deliveryTimer = deliveryTimer ?? Timer(on: context.loop) { [unowned self] in checkDelivery() }
+        socket?.setAcknowledgementTimeout(0)
+    }
+
+    private func watchDelivery() {
+        guard let deliveryTimer, !deliveryTimer.isSet else { return }
+        deliveryTimer.set(at: context.loop.now + context.configuration.acknowledgementTimeout)
+    }
+
+    private func watchDeliveryFurther() {
+        deliveryTimer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
+    }
+
+    /// What was sent of a body outlives the wish to send it.
+    private func checkDelivery() {
+        switch socket?.delivery(within: context.acknowledgementMilliseconds) {
+        case .done? where unsent.isEmpty: if !hasLargeBody { leaveDeliveryToKernel() }
+        case .done?, .underWay?: watchDeliveryFurther()
+        case .unanswered?:
+            leaveDeliveryToKernel()
+            ended(isProved: false)
+        case nil: break
+        }
+    }
+
+    private func leaveDeliveryToKernel() {
+        deliveryTimer?.cancel()
+        deliveryTimer = nil
+        socket?.setAcknowledgementTimeout(context.acknowledgementMilliseconds)
     }
 
     /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
@@ -241,6 +290,7 @@ extension Connection {
 
     private func transmit(_ bytes: UnsafeRawBufferPointer) {
         guard let socket, !isBroken, bytes.count > 0 else { return }
+        watchDelivery()
         var sent = 0
         if unsent.isEmpty, !isCollecting {
             switch unsafe socket.send(bytes) {
@@ -250,50 +300,42 @@ extension Connection {
             }
         }
         guard sent < bytes.count else { return }
-        dropSent()
-        unsafe unsent.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        unsafe unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
         if !isCollecting { waitToSend() }
     }
 
     /// What has come before the failure may still be read, and how the connection ended.
     private func fail() {
         isBroken = true
-        unsent = []
-        unsentStart = 0
+        unsent.removeAll()
     }
 
-    private func flush() {
-        let before = unsentBytes
-        sendUnsent()
-        waitToSend(hasProgress: unsentBytes < before)
+    /// - Returns: whether the socket took anything of what waited.
+    @discardableResult private func flush() -> Bool {
+        let hasProgress = sendUnsent()
+        waitToSend(hasProgress: hasProgress)
         if takesMore, case .open(let exchange) = phase { exchange.canSend() }
+        return hasProgress
     }
 
     /// As much as the socket takes.
-    private func sendUnsent() {
-        guard let socket else { return }
-        while unsentStart < unsent.count {
-            switch unsafe unsent.withUnsafeBytes({ unsafe socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }) {
-            case .bytes(let count): unsentStart += count
-            case .nothing: return
-            case .failed: return fail()
-            }
-        }
-        (unsent, unsentStart) = ([], 0)
-    }
-
-    /// What the socket has taken is not kept for as long as it takes less than it is given.
-    private func dropSent() {
-        guard unsentStart >= Self.unsentBytesMax else { return }
-        unsent.removeFirst(unsentStart)
-        unsentStart = 0
+    ///
+    /// - Returns: whether it took anything.
+    @discardableResult private func sendUnsent() -> Bool {
+        guard let socket else { return false }
+        let before = unsent.count
+        if !unsent.send(over: socket) { fail() }
+        return unsent.count < before
     }
 
     /// A server that takes nothing for too long is lost. While the connection is made, its own time limit holds.
     private func waitToSend(hasProgress: Bool = false) {
         updateInterest()
         guard case .open = phase else { return }
-        guard !unsent.isEmpty else { return timer?.cancel() ?? () }
+        guard !unsent.isEmpty else {
+            timer?.cancel()
+            return
+        }
         let limit = context.configuration.sendTimeout
         let timer = timer ?? Timer(on: context.loop) { [unowned self] in sendLimitPassed(limit) }
         self.timer = timer
@@ -302,9 +344,7 @@ extension Connection {
 
     /// The kernel says that it takes more only when a good part of its buffer is free: a slow server may have taken something.
     private func sendLimitPassed(_ limit: Duration) {
-        let before = unsentBytes
-        flush()
-        if unsentBytes > 0, unsentBytes >= before { lost(.timedOut(.send, after: limit)) }
+        if !flush(), !unsent.isEmpty { lost(.timedOut(.send, after: limit)) }
     }
 
     private func updateInterest() {
@@ -343,7 +383,7 @@ extension Connection {
             unsafe take(UnsafeRawBufferPointer(rebasing: received[..<count]))
             isCollecting = false
             if !unsent.isEmpty { flush() }
-            if unsentBytes > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
+            if unsent.count > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
         case .nothing: break
         case .endOfFile: ended(isProved: tls == nil && !isBroken)
         case .failed: ended(isProved: false)
@@ -352,7 +392,7 @@ extension Connection {
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
         switch phase {
-        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes))
+        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes), bytes)
         case .handshaking, .open:
             if tls != nil {
                 unsafe records.pass(bytes)
@@ -364,10 +404,12 @@ extension Connection {
         }
     }
 
-    private func takeTunnel(_ result: ProxyTunnel.Progress) {
+    private func takeTunnel(_ result: ProxyTunnel.Progress, _ bytes: UnsafeRawBufferPointer) {
         switch result {
         case .wantsMore: break
-        case .done: beginHandshake()
+        case .done(let count):
+            connected()
+            if count < bytes.count { unsafe take(UnsafeRawBufferPointer(rebasing: bytes[count...])) }
         case .failed(let error): close(error)
         }
     }

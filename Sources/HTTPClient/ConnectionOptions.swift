@@ -2,7 +2,7 @@
 
 /// How connections to an upstream are made and shared; one object an upstream, told apart by identity.
 package final class ConnectionOptions: Sendable {
-    /// The version of HTTP that is spoken. `http2` without TLS begins with HTTP/2, by prior knowledge (RFC 9113 §3.3).
+    /// Which version of HTTP is spoken. `http2` without TLS begins with HTTP/2, by prior knowledge (RFC 9113 §3.3).
     package enum Version: String, CaseIterable, Sendable {
         /// What the server chooses in the TLS handshake (RFC 7301); without TLS HTTP/1.1.
         case auto
@@ -10,6 +10,7 @@ package final class ConnectionOptions: Sendable {
         case http2 = "2"
     }
 
+    /// The version of HTTP.
     package let version: Version
     /// The client's own certificate, and those between it and its authority: a PEM file, for upstreams that ask for one.
     package let certificate: String?
@@ -42,12 +43,16 @@ package final class ConnectionOptions: Sendable {
 extension ConnectionOptions {
     /// Reads the files that connections with TLS need, once for the process, so that no connection has to.
     ///
-    /// - Parameter authoritiesFile: as `Session.Configuration.caFile`.
+    /// - Parameter authoritiesFile: as `Session.Configuration.authoritiesFile`.
     /// - Throws: `HTTPError.tls` with the name of a file that cannot be used, and why.
     package func loadTLS(authoritiesFile: String?) throws(HTTPError) {
-        let identity = TLSIdentity(
-            authoritiesFile: authoritiesFile, certificate: certificate, certificateKey: certificateKey)
-        _ = try TLSContext.shared(identity)
+        _ = try tlsContext(authoritiesFile: authoritiesFile)
+    }
+
+    /// - Throws: as `loadTLS(authoritiesFile:)`.
+    func tlsContext(authoritiesFile: String?) throws(HTTPError) -> TLSContext {
+        try .shared(
+            TLSIdentity(authoritiesFile: authoritiesFile, certificate: certificate, certificateKey: certificateKey))
     }
 
     /// What is offered to a server with TLS (RFC 7301).

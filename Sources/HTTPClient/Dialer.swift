@@ -9,6 +9,7 @@ import Glibc
 /// - The first that connects wins, and all others are closed. The address that won goes first the next time.
 /// - At most 8 attempts run at once: a ninth takes the place of the oldest. At most 32 addresses are tried.
 /// - A unix socket whose listener's queue is full is tried again every 10 ms.
+/// - Out of descriptors, an attempt is made once more for each that somebody gives up for it.
 ///
 /// There is no deadline: whoever has one cancels. To let go of a dialer cancels it.
 final class Dialer {
@@ -26,6 +27,8 @@ final class Dialer {
     private let delay: Duration
     private let acknowledgementMilliseconds: UInt32
     private let loop: EventLoop
+    private let onAttempt: () -> Void
+    private let giveUpDescriptor: () -> Bool
     private var completion: ((Result<StreamSocket, HTTPError>) -> Void)?
     private var lookUp: PendingLookUp?
     private var timer: Timer?
@@ -39,20 +42,27 @@ final class Dialer {
     ///   - nameLifetime: for how long an answer of the resolver serves.
     ///   - delay: until the next address is tried beside the last one (RFC 8305 §5, Connection Attempt Delay).
     ///   - acknowledgementMilliseconds: see `StreamSocket.setAcknowledgementTimeout(_:)`.
+    ///   - onAttempt: called whenever an attempt has begun.
+    ///   - giveUpDescriptor: called when the process is out of descriptors; whether one more is free for this connection now.
     ///   - completion: called once on the loop's thread, unless the dialer is cancelled before, perhaps inside `start()`. The
     ///     socket is connected, and its handler and interest are to be set. Errors: `.cannotResolve`; `.refused` when all
     ///     addresses refused; `.unreachable` with the kernel's words; `.unavailable` when the process or the machine is out of
     ///     descriptors, memory or threads; `.invalidRequest` for an impossible unix address.
     init(
         to target: DialTarget, resolver: Resolver = .shared, nameLifetime: Duration, delay: Duration = .milliseconds(250),
-        acknowledgementMilliseconds: UInt32 = 0, on loop: EventLoop,
+        acknowledgementMilliseconds: UInt32 = 0, on loop: EventLoop, onAttempt: @escaping () -> Void = {},
+        giveUpDescriptor: @escaping () -> Bool = { false },
         completion: @escaping (Result<StreamSocket, HTTPError>) -> Void
     ) {
+        (self.onAttempt, self.giveUpDescriptor) = (onAttempt, giveUpDescriptor)
         (self.target, self.resolver, self.nameLifetime, self.delay) = (target, resolver, nameLifetime, delay)
         (self.acknowledgementMilliseconds, self.loop, self.completion) = (acknowledgementMilliseconds, loop, completion)
     }
 
     deinit { cancel() }
+
+    /// Whether it waits for a name, or will try another address by itself.
+    var goesOn: Bool { lookUp != nil || timer?.isSet == true }
 
     /// To be called once.
     func start() {
@@ -123,9 +133,7 @@ final class Dialer {
     private func begin(_ address: SocketAddress) -> Bool {
         makeRoom()
         do {
-            let socket = try StreamSocket(
-                connectingTo: address, acknowledgementMilliseconds: acknowledgementMilliseconds, on: loop)
-            return begun(Attempt(socket: socket, address: address))
+            return begun(Attempt(socket: try openSocket(to: address), address: address))
         } catch {
             if error.code == EAGAIN, !address.isIP {
                 tryAgain(address)
@@ -136,11 +144,23 @@ final class Dialer {
         }
     }
 
+    private func openSocket(to address: SocketAddress) throws(SystemError) -> StreamSocket {
+        while true {
+            do throws(SystemError) {
+                return try StreamSocket(
+                    connectingTo: address, acknowledgementMilliseconds: acknowledgementMilliseconds, on: loop)
+            } catch {
+                guard error.isOutOfDescriptors, giveUpDescriptor() else { throw error }
+            }
+        }
+    }
+
     private func begun(_ attempt: Attempt) -> Bool {
         let socket = attempt.socket
         if socket.isConnectedAtOnce { return hasWon(attempt) }
         socket.handler = { [unowned self, unowned socket] _ in heard(of: socket) }
         attempts.append(attempt)
+        onAttempt()
         if !addresses.isEmpty { setTimer(after: delay) }
         return true
     }
@@ -180,4 +200,9 @@ final class Dialer {
         finish(.success(attempt.socket))
         return true
     }
+}
+
+extension SystemError {
+    /// The process, or the machine.
+    fileprivate var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
 }

@@ -16,6 +16,13 @@ extension UInt8 {
     var isBlank: Bool { self == 0x20 || self == 0x09 }
 
     var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
+
+    /// What a hexadecimal digit stands for; nil for any other byte.
+    var hexadecimalDigit: Int? {
+        if isDigit { return Int(self - UInt8(ascii: "0")) }
+        let letter = (self | 0x20) &- UInt8(ascii: "a")
+        return letter < 6 ? Int(letter) + 10 : nil
+    }
 }
 
 extension Span<UInt8> {

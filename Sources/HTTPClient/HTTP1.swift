@@ -7,14 +7,16 @@ final class HTTP1 {
     /// With as few bytes as this a body goes out together with its head.
     private static let smallBodyBytesMax = 16 << 10
 
-    /// Whoever uses it keeps the connection, which lets go of this when it is closed.
+    /// The two keep each other until the connection is closed, so that a transfer keeps both.
     private let connection: Connection
     private var transfer: Transfer?
     private var parser = ResponseParser(for: .head)
+    /// How many bytes of the request's body the connection has.
     private var bodySent = 0
     /// How the response that has just become whole leaves the connection.
     private var ending: Ending?
 
+    /// Whether the next request may use the connection (RFC 9112 §9.3), or it is to be closed.
     private enum Ending { case kept, spent }
 
     init(on connection: Connection) { self.connection = connection }
@@ -85,7 +87,8 @@ final class HTTP1 {
     /// A proxy that wants credentials is no verdict of the server's on the request.
     private func takeHead(for transfer: Transfer) {
         let head = parser.takeHead()
-        guard head.status == 407, let proxy = connection.pool.route.proxy else { return transfer.receive(head) }
+        let pool = connection.pool
+        guard head.status == 407, let proxy = pool.route.proxy, !pool.isTunnelled else { return transfer.receive(head) }
         transfer.fail(.unreachable(reason: ProxyTunnel.refusal(407, hasCredentials: proxy.authorization != nil)))
     }
 
@@ -159,7 +162,7 @@ extension OutputBuffer {
         let pool = connection.pool
         append(utf8: request.method.name)
         append(" ")
-        if let proxy = pool.route.proxy, !pool.origin.isSecure {
+        if let proxy = pool.route.proxy, !pool.isTunnelled {
             // In absolute form (RFC 9112 §3.2.2).
             append("http://")
             append(utf8: pool.origin.authority)
@@ -171,19 +174,7 @@ extension OutputBuffer {
             append(" HTTP/1.1\r\n")
         }
         appendField("Host", pool.origin.authority)
-        for header in request.headers { appendField(header.name, header.value) }
-        appendOwnFields(of: request, url, userAgent: connection.context.configuration.userAgent)
-        append("\r\n")
-    }
-
-    private func appendOwnFields(of request: HTTPRequest, _ url: RequestURL, userAgent: String) {
-        if let credentials = url.authorization, !request.has("authorization") { appendField("Authorization", credentials) }
-        if !request.has("user-agent") { appendField("User-Agent", userAgent) }
-        if !request.has("accept") { append("Accept: */*\r\n") }
-        append("Accept-Encoding: identity\r\n")
-        guard request.hasBody else { return }
-        append("Content-Length: ")
-        append(decimal: request.body.count)
+        request.forEachField(to: url, userAgent: connection.context.configuration.userAgent) { appendField($0, $1) }
         append("\r\n")
     }
 

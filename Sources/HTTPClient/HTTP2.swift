@@ -13,12 +13,15 @@ import EventLoop
     /// Bytes that bring nobody anything: PING, SETTINGS, empty DATA and their like. No server has reason for so many in a row.
     static let idleBytesMax = 256 << 10
 
-    /// nghttp2 must not be asked for more from inside its callbacks.
+    /// What a server may send in a row for streams that were abandoned, however many these are.
+    private static let abandonedBytesMax = 16 << 20
+
+    /// What nghttp2 is in the middle of: it must not be asked for more from inside its callbacks.
     enum Work { case none, sending, receiving }
 
     unowned let connection: Connection
     let nghttp2: OpaquePointer
-    /// By their numbers; those that wait for the server's first SETTINGS have negative ones.
+    /// By their identifiers (RFC 9113 §5.1.1); those that wait for the server's first SETTINGS have negative ones of their own.
     private(set) var streams: [Int32: HTTP2Stream] = [:]
     private(set) var work = Work.none
     /// Whether it takes no new streams (GOAWAY, or stream identifiers used up).
@@ -26,17 +29,23 @@ import EventLoop
     /// Whether the server refused a stream that it should have allowed, and none has ended since.
     var isRefusing = false
     var hasSettings = false
-    /// Those whose requests the server has not looked at, until nghttp2 has returned.
+    /// Since when it has no streams.
+    private(set) var idleSince: Instant?
+    /// Transfers whose requests the server has not looked at. They go out again when nghttp2 has returned.
     var refused: [Transfer] = []
-    /// The same, where it was too much to ask of the server.
+    /// Transfers that begin again without that counting as a refusal: they were opened before the server had said how many it allows.
     var postponed: [Transfer] = []
     /// Whether a stream may be opened that could not be before.
     var mayHaveRoom = false
+    /// What has come since somebody last had something of it; see `idleBytesMax`.
     var idleBytes = 0
     var silence = Silence()
     private var lastPostponed: Int32 = 0
+    /// How many streams have large bodies to send; see `Connection.willSend(_:)`.
     private var largeBodies = 0
+    /// Whether the connection is closed, or about to be.
     private var isLost = false
+    /// Whether nghttp2 said so.
     private var isOutOfMemory = false
 
     init?(on connection: Connection) {
@@ -93,6 +102,7 @@ extension HTTP2 {
     }
 
     private func add(_ stream: HTTP2Stream, _ number: Int32) {
+        if exchange(&idleSince, with: nil) != nil { connection.context.removeIdle(connection) }
         streams[number] = stream
         stream.transfer.begin(on: .http2(self, stream: number))
     }
@@ -132,7 +142,7 @@ extension HTTP2 {
     func abandon(_ number: Int32) {
         guard remove(number) != nil else { return }
         // What the server has sent until it hears of it is no flood.
-        idleBytes -= HTTP2Session.streamWindowBytes
+        idleBytes = max(idleBytes - HTTP2Session.streamWindowBytes, -Self.abandonedBytesMax)
         if number > 0 { reset(number) }
         flush()
     }
@@ -153,7 +163,7 @@ extension HTTP2 {
         let pool = connection.pool
         connection.close()
         for transfer in postponed { pool.begin(transfer) }
-        for transfer in refused { transfer.refused() }
+        for transfer in refused { transfer.refused(isGoing: isClosing) }
         for stream in lost { stream.transfer.connectionLost(isKept: stream.isKept && !stream.hasBegun, error) }
     }
 
@@ -180,6 +190,7 @@ extension HTTP2 {
         stream.bodySent += count
         idleBytes = 0
         let isLast = stream.bodySent == body.count
+        stream.isBodySent = isLast
         if isLast { stream.dropRequest() }
         return (count, isLast)
     }
@@ -251,7 +262,7 @@ extension HTTP2 {
         }
         let (refused, postponed) = (exchange(&refused, with: []), exchange(&postponed, with: []))
         for transfer in postponed { connection.pool.begin(transfer) }
-        for transfer in refused { transfer.refused() }
+        for transfer in refused { transfer.refused(isGoing: isClosing) }
         if !isLost { leaveRoom() }
     }
 
@@ -259,5 +270,14 @@ extension HTTP2 {
     private func leaveRoom() {
         if streams.isEmpty, !hasRoom { return connection.close() }
         if exchange(&mayHaveRoom, with: false) { connection.pool.roomAppeared() }
+        if streams.isEmpty, idleSince == nil, !isLost { becomeIdle() }
+    }
+
+    /// Whoever gets it later may find it dead.
+    private func becomeIdle() {
+        connection.isFresh = false
+        idleSince = connection.context.loop.now
+        connection.pool.becameIdle()
+        connection.context.addIdle(connection)
     }
 }

@@ -7,6 +7,8 @@ extension HTTP2 {
     struct Silence {
         /// Since when somebody waits for a sign of life, while not a byte has come.
         var since: Instant?
+        /// Whether a PING has gone out since.
+        var isAsked = false
         /// Whether it has lasted so long that new streams go elsewhere until the server answers a PING.
         var isSuspect = false
         var timer: Timer?
@@ -19,7 +21,10 @@ extension HTTP2 {
         flush()
     }
 
-    private func submitPing() { _ = unsafe nghttp2_submit_ping(nghttp2, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil) }
+    private func submitPing() {
+        silence.isAsked = true
+        _ = unsafe nghttp2_submit_ping(nghttp2, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+    }
 
     func expectSign() {
         guard silence.since == nil else { return }
@@ -35,6 +40,7 @@ extension HTTP2 {
     func heard() {
         guard silence.since != nil else { return }
         silence.since = silence.isSuspect ? nil : connection.context.loop.now
+        silence.isAsked = false
         guard silence.isSuspect else { return }
         silence.isSuspect = false
         mayHaveRoom = true
@@ -43,13 +49,17 @@ extension HTTP2 {
     /// New streams go elsewhere while it is silent. Those that it has keep it, since a busy server may be late with all its answers.
     private func checkSilence() {
         guard let since = silence.since else { return }
-        let configuration = connection.context.configuration
-        let due = since + configuration.silenceMax
+        let silenceMax = connection.context.configuration.silenceMax
         let now = connection.context.loop.now
-        if now < due { return silence.timer?.set(at: due) ?? () }
-        if silence.isSuspect { return silence.timer?.set(at: now + configuration.acknowledgementTimeout) ?? () }
-        silence.isSuspect = true
-        submitPing()
+        if now < since + silenceMax { return silence.timer?.set(at: since + silenceMax) ?? () }
+        if streams.isEmpty, !silence.isAsked {
+            // Who waited has left: it is no reason to let go of a server that may have had nothing to say.
+            silence.since = now
+            silence.timer?.set(at: now + silenceMax)
+        } else {
+            silence.isSuspect = true
+        }
+        if !silence.isAsked { submitPing() }
         flush()
     }
 }

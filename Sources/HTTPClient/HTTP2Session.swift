@@ -75,8 +75,9 @@ private func fieldArrived(
     guard let http2 = unsafe HTTP2.from(data), let frame = unsafe frame else { return 0 }
     let name = unsafe UnsafeBufferPointer(start: name, count: nameBytes)
     let value = unsafe UnsafeBufferPointer(start: value, count: valueBytes)
-    unsafe http2.received(name: name.span, value: value.span, of: frame.pointee.hd.stream_id)
-    return 0
+    let isWanted = unsafe http2.received(name: name.span, value: value.span, of: frame.pointee.hd.stream_id)
+    // The stream is reset, if it was not before, and what is left of its fields is looked at no more.
+    return isWanted ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
 }
 
 /// `nghttp2_on_frame_recv_callback`

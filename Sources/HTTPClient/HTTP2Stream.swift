@@ -16,6 +16,10 @@ final class HTTP2Stream {
     /// Whether the server may have no room for its body for a while.
     var hasLargeBody = false
     var bodySent = 0
+    /// Whether the end of the request has gone out behind its body.
+    var isBodySent = false
+    /// What has come of a trailer.
+    var trailer = FieldChecker()
     /// What its reader has taken since its window was last opened.
     var takenBytes = 0
 
@@ -33,25 +37,32 @@ final class HTTP2Stream {
 
     var isSent: Bool {
         guard let request = transfer.request, request.hasBody else { return true }
-        return bodySent == request.body.count
+        return isBodySent
     }
 }
 
 // Each is called by nghttp2. A transfer that fails here resets its stream with the frames that go out next.
 extension HTTP2 {
-    func received(name: Span<UInt8>, value: Span<UInt8>, of number: Int32) {
-        guard let stream = streams[number], !stream.transfer.isHeadComplete else { return }
-        stream.hasBegun = true
-        idleBytes = 0
+    /// - Returns: whether anybody wants the rest of them: a kilobyte can unpack to megabytes of fields.
+    func received(name: Span<UInt8>, value: Span<UInt8>, of number: Int32) -> Bool {
+        guard let stream = streams[number] else { return false }
         do throws(HTTPError) {
+            guard !stream.transfer.isHeadComplete else {
+                try stream.trailer.check(name: name, value: value)
+                return true
+            }
+            stream.hasBegun = true
+            idleBytes = 0
             // The only pseudo-header field of a response (RFC 9113 §8.3.2); nghttp2 has checked that it is one, and three digits.
             if name.count > 0, name[0] == UInt8(ascii: ":") {
                 stream.head.begin(status: value.decimalNumber ?? 0)
             } else {
                 try stream.head.add(name: name, value: value, keeping: connection.context.keptHeaders)
             }
+            return true
         } catch {
             stream.transfer.fail(error)
+            return false
         }
     }
 

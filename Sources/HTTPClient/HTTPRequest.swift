@@ -37,8 +37,21 @@ package struct HTTPRequest: Sendable {
 extension HTTPRequest {
     var hasBody: Bool { method == .post }
 
+    /// Calls `body` for each header field in order: the request's, then those that the client adds, in any version of HTTP.
+    ///
+    /// None is about the connection, since `validate()` refuses those (RFC 9113 §8.2.2 does too). Who is asked, a connection knows:
+    /// `Host`, `:authority` and what a proxy wants are not among them.
+    func forEachField(to url: RequestURL, userAgent: String, _ body: (_ name: String, _ value: String) -> Void) {
+        for header in headers { body(header.name, header.value) }
+        if let credentials = url.authorization, !has("authorization") { body("Authorization", credentials) }
+        if !has("user-agent") { body("User-Agent", userAgent) }
+        if !has("accept") { body("Accept", "*/*") }
+        body("Accept-Encoding", "identity")
+        if hasBody { body("Content-Length", String(self.body.count)) }
+    }
+
     /// - Parameter name: in lower case.
-    func has(_ name: StaticString) -> Bool { headers.contains { $0.name.isFieldName(name) } }
+    private func has(_ name: StaticString) -> Bool { headers.contains { $0.name.isFieldName(name) } }
 
     /// Refuses what could not be sent as it stands, above all a header that would smuggle in another (RFC 9110 §5.5).
     ///
@@ -81,13 +94,8 @@ extension String {
         }
     }
 
-    /// Whether it is that field name (RFC 9110 §5.1), which is in lower case; as bytes, in a few instructions.
-    fileprivate func isFieldName(_ name: StaticString) -> Bool {
-        let bytes = utf8Span.span
-        guard bytes.count == name.utf8CodeUnitCount else { return false }
-        for index in bytes.indices where unsafe bytes[index].lowercased != name.utf8Start[index] { return false }
-        return true
-    }
+    /// Whether it is that field name (RFC 9110 §5.1), which is in lower case.
+    fileprivate func isFieldName(_ name: StaticString) -> Bool { utf8Span.span.isEqualIgnoringCase(to: name) }
 }
 
 extension UInt8 {

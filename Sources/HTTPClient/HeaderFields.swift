@@ -21,16 +21,7 @@ import CNghttp2
         add(":scheme", origin.isSecure ? "https" : "http")
         add(":authority", origin.authority)
         add(":path", url.target)
-        for header in request.headers where !header.name.isOfConnection { add(header.name, header.value) }
-        if let credentials = url.authorization, !request.has("authorization") { add("authorization", credentials) }
-        if !request.has("user-agent") { add("user-agent", connection.context.configuration.userAgent) }
-        if !request.has("accept") { add("accept", "*/*") }
-        add("accept-encoding", "identity")
-        guard request.hasBody else { return }
-        text.append("content-length")
-        ends.append(text.count)
-        text.append(decimal: request.body.count)
-        ends.append(text.count)
+        request.forEachField(to: url, userAgent: connection.context.configuration.userAgent) { add($0, $1) }
     }
 
     private mutating func add(_ name: String, _ value: String) {
@@ -57,21 +48,6 @@ import CNghttp2
                 }
                 return unsafe body(UnsafeBufferPointer(pairs))
             }
-        }
-    }
-}
-
-extension String {
-    /// Whether it is the name of a field about the connection, which HTTP/2 has other means for (RFC 9113 §8.2.2).
-    fileprivate var isOfConnection: Bool {
-        let name = utf8Span.span
-        switch name.count {
-        case 4: return name.isEqualIgnoringCase(to: "host")
-        case 7: return name.isEqualIgnoringCase(to: "upgrade")
-        case 10: return name.isEqualIgnoringCase(to: "connection") || name.isEqualIgnoringCase(to: "keep-alive")
-        case 16: return name.isEqualIgnoringCase(to: "proxy-connection")
-        case 17: return name.isEqualIgnoringCase(to: "transfer-encoding")
-        default: return false
         }
     }
 }

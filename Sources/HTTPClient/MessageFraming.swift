@@ -16,6 +16,7 @@ struct MessageFraming {
     private var contentLength: Int?
     private var hasTransferEncoding = false
     private var isChunked = false
+    private var isChunkedTwice = false
     private var hasClose = false
     private var hasKeepAlive = false
     private(set) var contentCoding: ContentCoding?
@@ -26,7 +27,7 @@ struct MessageFraming {
     /// Takes note of a field if it is about the body or the connection.
     ///
     /// - Throws: `HTTPError.malformed` for a length that is none, or not the same as before, and for a transfer coding other than
-    ///   one `chunked`.
+    ///   `chunked`.
     @inline(__always)
     mutating func note(name: Span<UInt8>, value: Span<UInt8>) throws(HTTPError) {
         switch name.count {
@@ -56,6 +57,7 @@ struct MessageFraming {
         }
     }
 
+    /// Some servers and proxies both send the field for a body that is chunked once.
     private mutating func noteTransferCodings(_ value: Span<UInt8>) throws(HTTPError) {
         hasTransferEncoding = true
         try value.forEachMember { coding throws(HTTPError) in
@@ -63,7 +65,7 @@ struct MessageFraming {
             guard coding.isEqualIgnoringCase(to: "chunked") else {
                 throw .malformed(reason: "another transfer coding than chunked was used")
             }
-            guard !isChunked else { throw .malformed(reason: "the transfer coding chunked is given twice") }
+            if isChunked { isChunkedTwice = true }
             isChunked = true
         }
     }
@@ -89,9 +91,9 @@ extension MessageFraming {
     }
 
     /// Whether the connection may be used again once the body has ended. Two lengths in one head are what request smuggling is made
-    /// of: the body is read as chunked, and nothing behind it is believed (RFC 9112 §6.3, item 3).
+    /// of: the body is read as chunked, once, and nothing behind it is believed (RFC 9112 §6.3, item 3).
     func allowsReuse(isHTTP10: Bool) -> Bool {
-        guard !hasClose, !(hasTransferEncoding && contentLength != nil) else { return false }
+        guard !hasClose, !isChunkedTwice, !(hasTransferEncoding && contentLength != nil) else { return false }
         return !isHTTP10 || hasKeepAlive
     }
 }

@@ -90,11 +90,3 @@ extension Span<UInt8> {
         return nil
     }
 }
-
-extension UInt8 {
-    fileprivate var hexadecimalDigit: Int? {
-        if isDigit { return Int(self - UInt8(ascii: "0")) }
-        let letter = (self | 0x20) &- UInt8(ascii: "a")
-        return letter < 6 ? Int(letter) + 10 : nil
-    }
-}

@@ -160,21 +160,21 @@ extension HTTPRequest {
 }
 
 extension ArraySlice<UInt8> {
-    func removingPrefix(_ prefix: StaticString) -> ArraySlice<UInt8>? {
+    fileprivate func removingPrefix(_ prefix: StaticString) -> ArraySlice<UInt8>? {
         let length = prefix.utf8CodeUnitCount
         guard prefix.withUTF8Buffer({ unsafe self.prefix(length).elementsEqual($0) }) else { return nil }
         return dropFirst(length)
     }
 
     /// RFC 3986 §2.1; what is no escape stays as it is.
-    var percentDecoded: [UInt8] {
+    fileprivate var percentDecoded: [UInt8] {
         var decoded: [UInt8] = []
         var index = startIndex
         while index < endIndex {
-            if self[index] == UInt8(ascii: "%"), index + 2 < endIndex, let high = self[index + 1].hexValue,
-                let low = self[index + 2].hexValue
+            if self[index] == UInt8(ascii: "%"), index + 2 < endIndex, let high = self[index + 1].hexadecimalDigit,
+                let low = self[index + 2].hexadecimalDigit
             {
-                decoded.append(high << 4 | low)
+                decoded.append(UInt8(high << 4 | low))
                 index += 3
             } else {
                 decoded.append(self[index])
@@ -202,21 +202,8 @@ extension [UInt8] {
 }
 
 extension UInt8 {
-    fileprivate var hexValue: UInt8? {
-        switch lowercased {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): lowercased - UInt8(ascii: "a") + 10
-        default: nil
-        }
-    }
-
-    private var isAlphanumeric: Bool {
-        switch lowercased {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"): true
-        default: false
-        }
-    }
-
     /// Of a name that can be looked up, or of a zone; an underscore is seen in the names of containers.
-    fileprivate var isInName: Bool { isAlphanumeric || "-._".utf8.contains(self) }
+    fileprivate var isInName: Bool {
+        isDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(lowercased) || "-._".utf8.contains(self)
+    }
 }

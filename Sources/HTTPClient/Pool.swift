@@ -36,6 +36,7 @@ final class Pool {
     /// Told when idle connections were taken or lost.
     weak var warm: WarmConnections?
     private var patience: Timer?
+    private var spareTimer: Timer?
     private var isClosed = false
 
     /// How many connections are made at most beside those that should do.
@@ -49,9 +50,13 @@ final class Pool {
         version = options.version == .http2 ? .http2 : options.version == .http1 || !origin.isSecure ? .http1 : nil
     }
 
+    /// Whether a proxy, if there is one, hands on what it does not read: of HTTP it knows HTTP/1.1 alone.
+    var isTunnelled: Bool { origin.isSecure || options.version == .http2 }
+
     func close() {
         isClosed = true
         patience?.cancel()
+        spareTimer?.cancel()
         for connection in connecting + idle + shared { connection.close() }
     }
 
@@ -87,7 +92,7 @@ final class Pool {
     private var leastPromising: Connection? {
         let patience = context.configuration.patience
         let oldest = connecting.first { $0.trial == nil }
-        if let oldest, oldest.begun + patience <= context.loop.now { return oldest }
+        if let oldest, oldest.hangs(after: patience) <= context.loop.now { return oldest }
         return connecting.last { $0.trial == nil }
     }
 
@@ -96,10 +101,17 @@ final class Pool {
         shared.first { $0.hasRoom && (!transfer.isSecondAttempt || $0.begun >= transfer.attemptStart) }
     }
 
+    /// In their order, but for second attempts that need a fresher connection than there is.
     private func serveWaiting() {
-        while let transfer = waiting.first, let connection = sharedConnection(for: transfer) {
-            waiting.removeFirst()
-            connection.start(transfer)
+        var place = 0
+        while place < waiting.count {
+            if let connection = sharedConnection(for: waiting[place]) {
+                connection.start(waiting.remove(at: place))
+            } else if waiting[place].isSecondAttempt {
+                place += 1
+            } else {
+                break
+            }
         }
         if !waiting.isEmpty { openMissing(waiting[0].connectTimeout) }
     }
@@ -151,8 +163,15 @@ final class Pool {
         if !timer.isSet { timer.set(at: .current + context.configuration.patience) }
     }
 
+    /// Not with one that has just come a step further: to the server's next address, when one is deaf, or to the handshake with a
+    /// distant server.
     private func losePatience() {
         guard let first = waiting.first else { return }
+        let limit = context.configuration.patience
+        if let due = connecting.map({ $0.hangs(after: limit) }).max(), due > context.loop.now {
+            patience?.set(at: due)
+            return
+        }
         if connectingForWaiting < connectingMax { open(within: first.connectTimeout) }
         if !waiting.isEmpty { setPatience() }
     }
@@ -198,6 +217,23 @@ final class Pool {
     /// HTTP/2: a stream has ended, or the server allows more.
     func roomAppeared() { if !waiting.isEmpty { serveWaiting() } }
 
+    /// HTTP/2: a connection has no streams. What a burst has needed beside it is closed some time later.
+    func becameIdle() {
+        guard shared.count > 1, !isClosed else { return }
+        let timer = spareTimer ?? Timer(on: context.loop) { [unowned self] in closeSpare() }
+        spareTimer = timer
+        if !timer.isSet { timer.set(at: context.loop.now + context.configuration.spareTime) }
+    }
+
+    /// All but one of those that were idle for long enough: calls take the first that has room.
+    private func closeSpare() {
+        let (now, spareTime) = (context.loop.now, context.configuration.spareTime)
+        let spare = shared.filter { $0.idleSince != nil }.dropFirst(shared.contains { $0.idleSince == nil && $0.hasRoom } ? 0 : 1)
+        for connection in spare where connection.idleSince.map({ $0 + spareTime <= now }) ?? false { connection.close() }
+        let next = spare.compactMap(\.idleSince).min()
+        if let next { spareTimer?.set(at: next + spareTime) }
+    }
+
     /// It is closed. While it was being made, `error` says why.
     func closed(_ connection: Connection, _ error: HTTPError?) {
         if removeConnecting(connection) {
@@ -206,6 +242,7 @@ final class Pool {
             if !isClosed, let first = waiting.first { openMissing(first.connectTimeout) }
         } else if shared.contains(where: { $0 === connection }) {
             shared.removeAll { $0 === connection }
+            context.removeIdle(connection)
             if !isClosed { roomAppeared() }
             warm?.lostIdle()
         } else if let place = idle.lastIndex(where: { $0 === connection }) {

@@ -68,10 +68,10 @@ extension ProxyChoice {
         }
     }
 
-    /// Whether a proxy is asked for a URL, so that what is wrong with it shows before the first request.
+    /// Which proxy is asked for a URL, so that what is wrong with it shows before the first request.
     ///
     /// - Throws: `HTTPError.invalidRequest` when the URL cannot be used, or the proxy that the environment names for it.
-    package func isAsked(for url: String, in environment: ProxyEnvironment) throws(HTTPError) -> Bool {
-        try proxy(for: try RequestURL(url).origin, in: environment) != nil
+    package func asked(for url: String, in environment: ProxyEnvironment) throws(HTTPError) -> Proxy? {
+        try proxy(for: try RequestURL(url).origin, in: environment)
     }
 }

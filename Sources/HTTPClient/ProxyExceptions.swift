@@ -1,7 +1,5 @@
 // Hosts that are asked without a proxy: NO_PROXY.
 
-import Glibc
-
 /// A list as curl has it since 7.86, with ports besides: names, which stand for all names under them too, addresses, blocks of
 /// addresses (`10.0.0.0/8`), and `*` for everything. `HOST:PORT` means that port alone.
 struct ProxyExceptions: Sendable {
@@ -77,11 +75,9 @@ private struct IPBytes {
 
     /// - Parameter text: without brackets and zone. `nil` when it is a name.
     init?(_ text: String) {
-        var bytes = [UInt8](repeating: 0, count: 16)
-        let isIPv6 = text.utf8.contains(UInt8(ascii: ":"))
-        guard unsafe inet_pton(isIPv6 ? AF_INET6 : AF_INET, text, &bytes) == 1 else { return nil }
-        let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
-        self.bytes = isIPv6 ? bytes[(isMapped ? 12 : 0)...] : bytes[..<4]
+        guard let bytes = SocketAddress.bytes(ofIP: text) else { return nil }
+        let isMapped = bytes.count == 16 && bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        self.bytes = bytes[(isMapped ? 12 : 0)...]
     }
 
     var bitCount: Int { 8 * bytes.count }

@@ -2,6 +2,7 @@
 
 /// The head of a final response; interim ones (1xx) are skipped.
 package struct ResponseHead: Sendable {
+    /// From 200 to 599 (RFC 9110 §15).
     package internal(set) var status = 0
     /// In the order of arrival, names in lower case, values without the white space around them and cut at 4096 bytes. Bytes of a
     /// value that are no UTF-8 are replaced.

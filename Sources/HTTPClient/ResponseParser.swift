@@ -162,6 +162,10 @@ extension ResponseParser {
         guard lines.isAtStart else { return }
         switch input[cursor] {
         case UInt8(ascii: "H"), 0x0D, 0x0A: break
+        // A frame's length (RFC 9113 §4.1): its server speaks first, and expects the same.
+        case 0: throw .malformed(reason: "no status line but what looks like HTTP/2: http = \"2\" may be needed")
+        // A record with an alert (RFC 8446 §5.1).
+        case 0x15: throw .malformed(reason: "no status line but what looks like TLS: https:// may be needed")
         default: throw StatusLine.missing
         }
     }

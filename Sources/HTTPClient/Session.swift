@@ -1,15 +1,34 @@
-// A worker's HTTP client.
+// A worker's HTTP client, and the file of this module to read first.
 
 package import EventLoop
 
 /// All calls of one worker to its upstreams, and their connections, which outlive a request.
 ///
-/// It belongs to its loop's thread, and so does everything made by it.
+/// It belongs to its loop's thread, and so does everything made by it. A request's path, from top to bottom:
+///
+/// 1. `Session.start` checks the request, finds the `Pool` of its URL's origin, and makes the `Transfer` that its caller reads.
+/// 2. `Pool.begin` gives the transfer a `Connection` that is open. Without one the transfer waits, and the pool opens another:
+///    `Dialer` (names by `Resolver`, addresses side by side), `ProxyTunnel` and `TLSStream` where they are needed, then
+///    `Pool.opened`.
+/// 3. `Connection.start` hands it to `HTTP1` or `HTTP2`, which write head and body by `Connection.write`: through `TLSStream`
+///    where there is TLS, to the `StreamSocket`. What the socket does not take waits in `UnsentBytes`.
+///
+/// And its answer's, from bottom to top:
+///
+/// 1. The loop tells the socket's `Watch`, and `Connection` receives once, decrypts, and lets `HTTP1` (`ResponseParser`) or `HTTP2`
+///    (nghttp2, `HTTP2Stream`) take the bytes. Both build the head by `HeadBuilder`.
+/// 2. `Transfer.receive` keeps head and body until they are taken, and wakes its caller. One that takes nothing stops its connection
+///    (HTTP/1) or its stream (HTTP/2).
+/// 3. At the end `Transfer.finish` or `fail` says how it was, and `Pool.release` keeps the connection or `Pool.closed` forgets it.
+///    A request that a kept connection has lost unanswered goes back to `Pool.begin`, once.
+///
+/// Who keeps what until its end: a session its pools and transfers, a pool its connections but for those that transfers use over
+/// HTTP/1, which keep them, and a connection its socket and all that is spoken over it. `Resolver` and `TLSContext` are the process's.
 package final class Session {
     /// Trust, and limits in the units that their names say.
     package struct Configuration: Sendable {
-        /// A file of trusted certificates (PEM) in place of the system's.
-        package var caFile: String?
+        /// A PEM file of the authorities that are trusted, in place of the system's.
+        package var authoritiesFile: String?
         /// `User-Agent` of requests that bring none.
         package var userAgent = "sluice"
         /// How long what was sent may stay unacknowledged before its connection counts as lost: a firewall that has forgotten an
@@ -20,13 +39,15 @@ package final class Session {
         /// The response headers that are kept, in lower case; a `*` at a name's end stands for anything. All of them when nil: APIs
         /// send twenty and more.
         package var keptHeaders: [String]?
-        /// Connections of HTTP/1 that nobody uses: above it the longest idle one is closed.
+        /// Connections that nobody uses: above it the longest idle one is closed.
         package var idleConnectionsMax = 1024
+        /// How long a connection of HTTP/2 without streams is kept beside another one.
+        package var spareTime = Duration.seconds(60)
         /// With so much unread, a response is not read on until the reader has taken it.
         package var unreadBytesMax = 64 << 10
         /// After how long a connection of HTTP/2 that is silent while a request waits is asked whether it is alive.
         package var silenceMax = Duration.seconds(1)
-        /// After how long callers who wait for another's connection get a further one.
+        /// After how long without a step forward callers who wait for another's connection get a further one.
         package var patience = Duration.milliseconds(250)
 
         /// The system's certificates and the limits above.
@@ -41,20 +62,22 @@ package final class Session {
     var spareBuffers = SpareBuffers()
     private(set) var transfers: [Transfer] = []
     private(set) var pools: [Pool.Key: Pool] = [:]
-    private var lastPlace: (text: String, options: ConnectionOptions, url: RequestURL, pool: Pool)?
-    /// See `connectLocally(to:)`.
+    /// Most requests are for the URL of the one before.
+    private var lastDestination: (text: String, options: ConnectionOptions, url: RequestURL, pool: Pool)?
+    /// The route of all connections, whatever host a URL names.
     private var fixedRoute: Route?
     private(set) var isClosed = false
 
-    /// - Throws: `HTTPError.tls` when the file of trusted certificates cannot be used.
-    package convenience init(on loop: EventLoop, _ configuration: Configuration = Configuration()) throws(HTTPError) {
-        try self.init(on: loop, configuration, .shared)
+    /// A session without connections. The file of authorities is read when the first connection needs it, or by
+    /// `ConnectionOptions.loadTLS` before.
+    package convenience init(on loop: EventLoop, _ configuration: Configuration = Configuration()) {
+        self.init(on: loop, configuration, .shared)
     }
 
     /// - Parameter route: of all connections, whatever host a URL names.
     init(
         on loop: EventLoop, _ configuration: Configuration = Configuration(), _ resolver: Resolver, route: Route? = nil
-    ) throws(HTTPError) {
+    ) {
         self.loop = loop
         self.configuration = configuration
         fixedRoute = route
@@ -69,7 +92,7 @@ package final class Session {
         while let transfer = transfers.last { transfer.cancel() }
         for pool in pools.values { pool.close() }
         pools = [:]
-        lastPlace = nil
+        lastDestination = nil
     }
 }
 
@@ -92,7 +115,7 @@ extension Session {
         loop.checkIsolated()
         guard !isClosed else { throw .unavailable(reason: "the session is closed") }
         try request.validate()
-        let (url, pool) = try place(of: request.url, request.options)
+        let (url, pool) = try destination(of: request.url, request.options)
         let transfer = Transfer(request, url, in: pool, waking: wakeup, self)
         transfer.index = transfers.count
         transfers.append(transfer)
@@ -100,6 +123,7 @@ extension Session {
         return transfer
     }
 
+    /// From a transfer that has ended. The last one takes its index.
     func forget(_ transfer: Transfer) {
         let last = transfers.removeLast()
         guard last !== transfer else { return }
@@ -107,9 +131,11 @@ extension Session {
         last.index = transfer.index
     }
 
-    /// A URL's parts and its pool. Most requests are for the URL of the one before.
-    func place(of text: String, _ options: ConnectionOptions) throws(HTTPError) -> (url: RequestURL, pool: Pool) {
-        if let lastPlace, lastPlace.options === options, lastPlace.text == text { return (lastPlace.url, lastPlace.pool) }
+    /// A URL's parts, and the pool of its origin, which is made for its first request.
+    ///
+    /// - Throws: `HTTPError.invalidRequest` for a URL, or a proxy of the environment, that cannot be used.
+    func destination(of text: String, _ options: ConnectionOptions) throws(HTTPError) -> (url: RequestURL, pool: Pool) {
+        if let last = lastDestination, last.options === options, last.text == text { return (last.url, last.pool) }
         let url = try RequestURL(text)
         let key = Pool.Key(origin: url.origin, options: ObjectIdentifier(options))
         let pool =
@@ -117,7 +143,7 @@ extension Session {
                 Pool(url.origin, options, try route(to: url.origin, options), in: context)
             }
         pools[key] = pool
-        lastPlace = (text, options, url, pool)
+        lastDestination = (text, options, url, pool)
         return (url, pool)
     }
 

@@ -18,7 +18,7 @@ import EventLoop
     let output = OutputBuffer()
     /// What TLS made of them.
     let cipher = OutputBuffer()
-    /// Connections of HTTP/1 that nobody uses, the longest idle one first.
+    /// Connections that nobody uses, the longest idle one first.
     private(set) var idle: [Connection] = []
 
     init(on loop: EventLoop, _ configuration: Session.Configuration, _ resolver: Resolver) {
@@ -42,17 +42,22 @@ import EventLoop
 
     /// - Throws: `HTTPError.tls` when a file of authorities, of the certificate or of its key cannot be used.
     func tlsContext(for options: ConnectionOptions) throws(HTTPError) -> TLSContext {
-        try .shared(
-            TLSIdentity(
-                authoritiesFile: configuration.caFile, certificate: options.certificate, certificateKey: options.certificateKey))
+        try options.tlsContext(authoritiesFile: configuration.authoritiesFile)
     }
 
     // MARK: Idle connections
 
-    /// The longest idle one goes when there are too many.
+    /// The longest idle one goes when there are too many: it may be this one.
     func addIdle(_ connection: Connection) {
         idle.append(connection)
-        if idle.count > configuration.idleConnectionsMax { idle.first?.close() }
+        if idle.count > configuration.idleConnectionsMax { closeLongestIdle() }
+    }
+
+    /// Whether there was one.
+    @discardableResult func closeLongestIdle() -> Bool {
+        guard let longest = idle.first else { return false }
+        longest.close()
+        return true
     }
 
     /// Calls take those that were used last, which stand at the end.

@@ -37,6 +37,14 @@ struct SocketAddress: Hashable, Sendable {
         }
     }
 
+    /// The bytes of an IP address in the network's order, four or sixteen; nil unless `text` is one, without brackets and zone.
+    static func bytes(ofIP text: String) -> [UInt8]? {
+        guard !text.utf8.contains(0) else { return nil }
+        let (family, count) = text.utf8.contains(UInt8(ascii: ":")) ? (AF_INET6, 16) : (AF_INET, 4)
+        var bytes = [UInt8](repeating: 0, count: count)
+        return unsafe inet_pton(family, text, &bytes) == 1 ? bytes : nil
+    }
+
     /// - Throws: `.invalidRequest` for a path that is empty, too long for the kernel or holds a NUL.
     init(path: String) throws(HTTPError) {
         try Self.checkUnix(path)

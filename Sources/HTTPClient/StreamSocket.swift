@@ -30,7 +30,7 @@ final class StreamSocket {
     private var descriptor: Descriptor?
     private var watch: Watch?
     private var acknowledgementMilliseconds: UInt32 = 0
-    /// Why the kernel does not watch it any more; an `errno`.
+    /// Why the kernel does not watch it any more; an `errno`. Then there is no watch.
     private var refusal: Int32?
     private var refusalTimer: Timer?
 
@@ -77,10 +77,11 @@ final class StreamSocket {
     /// Changes what the handler is told, besides errors and hang-ups, which it always is unless it asks for nothing: the kernel would
     /// tell of them in every turn, though nobody is ready to see to them. No system call when nothing changes.
     ///
-    /// A socket that the kernel refuses to watch any further (it is out of memory) fails: the handler is told `.error`, and
-    /// `receive` and `send` fail with the kernel's reason.
+    /// A socket that the kernel refuses to watch any further (it is out of memory) fails: the handler is told `.error`, and again
+    /// whenever it asks for something from then on, and `receive` and `send` fail with the kernel's reason.
     func setInterest(_ interest: Readiness) {
         guard isOpen else { return }
+        if refusal != nil { return tellRefusal(if: interest) }
         do {
             if interest.isEmpty {
                 watch?.cancel()
@@ -91,17 +92,19 @@ final class StreamSocket {
                 watch = try Watch(number, for: interest, on: loop) { [unowned self] in handler($0) }
             }
         } catch {
-            fail(error.code)
+            refusal = error.code
+            watch?.cancel()
+            watch = nil
+            tellRefusal(if: interest)
         }
     }
 
-    /// The handler is told in a turn of its own, not inside the call that failed.
-    private func fail(_ code: Int32) {
-        guard refusal == nil else { return }
-        refusal = code
-        let timer = Timer(on: loop) { [unowned self] in handler(.error) }
-        timer.set(at: loop.now)
+    /// The handler is told in a turn of its own, not inside the call that failed, and nothing while it asks for nothing.
+    private func tellRefusal(if interest: Readiness) {
+        guard !interest.isEmpty else { return refusalTimer?.cancel() ?? () }
+        let timer = refusalTimer ?? Timer(on: loop) { [unowned self] in handler(.error) }
         refusalTimer = timer
+        timer.set(at: loop.now)
     }
 
     // MARK: Bytes
@@ -171,6 +174,29 @@ final class StreamSocket {
         guard isIP, milliseconds != acknowledgementMilliseconds else { return }
         acknowledgementMilliseconds = milliseconds
         set(TCP_USER_TIMEOUT, of: Int32(IPPROTO_TCP), to: Int32(clamping: milliseconds))
+    }
+
+    /// What has become of the bytes that the kernel took, for TCP.
+    enum Delivery {
+        /// The peer's kernel has all of them.
+        case done
+        case underWay
+        /// For so long the peer's kernel has not said a word, though it was sent something meanwhile.
+        case unanswered
+    }
+
+    /// - Parameter milliseconds: how long a peer may say nothing. One that has no room for more still says so when it is asked.
+    /// - Returns: `.done` for a unix socket.
+    func delivery(within milliseconds: UInt32) -> Delivery {
+        var (queued, info, length) = (Int32(0), tcp_info(), socklen_t(MemoryLayout<tcp_info>.size))
+        guard isIP, unsafe ioctl(number, UInt(TIOCOUTQ), &queued) == 0, queued > 0 else { return .done }
+        guard unsafe getsockopt(number, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0 else { return .done }
+        let silence = info.tcpi_last_ack_recv
+        guard silence >= milliseconds else { return .underWay }
+        // Asked whether it has room, which the kernel does ever more rarely: one question may be on its way just now.
+        if info.tcpi_probes >= 2 { return .unanswered }
+        let sent = info.tcpi_last_data_sent
+        return sent < silence && sent >= min(1000, milliseconds / 2) ? .unanswered : .underWay
     }
 
     /// Nothing waits for a fuller packet, and a silent peer that is gone is found out: after 30 s without a packet it is asked

@@ -6,10 +6,14 @@ import Glibc
 extension TLSContext {
     /// Trusts the authorities of `file` alone, or the system's.
     ///
+    /// Whoever stands in the file is trusted as it is, though another may have issued it: a company's own authority, or the
+    /// server's certificate itself. Without the flag OpenSSL wants all issuers up to one that has signed itself.
+    ///
     /// - Returns: whether there are any.
     func trustAuthorities(in file: String?) throws(HTTPError) -> Bool {
         guard let file else { return trust(SystemAuthorities()) }
         try load("authorities file", file) { unsafe SSL_CTX_load_verify_file(pointer, file) }
+        unsafe X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(pointer), UInt(X509_V_FLAG_PARTIAL_CHAIN))
         return true
     }
 
@@ -53,7 +57,7 @@ struct SystemAuthorities {
     }
 }
 
-/// Whether one of a directory's names is such as OpenSSL looks for: eight hexadecimal digits and a dot.
+/// Whether one of a directory's names is such as OpenSSL looks for: eight lower-case hexadecimal digits and a dot.
 private func holdsCertificate(_ directory: String) -> Bool {
     guard let stream = unsafe opendir(directory) else { return false }
     defer { unsafe closedir(stream) }
@@ -66,11 +70,11 @@ private func holdsCertificate(_ directory: String) -> Bool {
 
 private func isHash(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
-    return bytes.count > 9 && bytes[8] == UInt8(ascii: ".") && bytes[..<8].allSatisfy(isHexadecimal)
+    return bytes.count > 9 && bytes[8] == UInt8(ascii: ".") && bytes[..<8].allSatisfy(\.isLowercaseHexadecimal)
 }
 
-private func isHexadecimal(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+extension UInt8 {
+    fileprivate var isLowercaseHexadecimal: Bool { hexadecimalDigit != nil && self == lowercased }
 }
 
 /// Why a file is not given to OpenSSL, which would read a pipe or a device for ever; nil when nothing speaks against it.

@@ -1,7 +1,6 @@
 // The name that a server's certificate must bear.
 
 import COpenSSL
-import Glibc
 
 /// A host as certificates name it (RFC 9525): a DNS name, or the bytes of an address.
 struct TLSHost {
@@ -12,7 +11,7 @@ struct TLSHost {
 
     init(_ host: String) throws(HTTPError) {
         name = host.utf8.last == UInt8(ascii: ".") ? String(host.dropLast()) : host
-        address = bytes(AF_INET, 4, of: name) ?? bytes(AF_INET6, 16, of: name) ?? []
+        address = SocketAddress.bytes(ofIP: name) ?? []
         guard !address.isEmpty || isName(name) else { throw .tls(reason: "no certificate can name the host") }
     }
 
@@ -33,12 +32,6 @@ struct TLSHost {
         guard let parameters = unsafe SSL_get0_param(ssl) else { return false }
         return unsafe X509_VERIFY_PARAM_set1_ip(parameters, address, address.count) == 1
     }
-}
-
-/// An address in binary; nil unless `text` is one of the family.
-private func bytes(_ family: Int32, _ count: Int, of text: String) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: count)
-    return unsafe inet_pton(family, text, &bytes) == 1 ? bytes : nil
 }
 
 /// Letters, digits, `-` and `_` between dots. To OpenSSL the empty name is any name, and one that begins with a dot any below it.

@@ -23,8 +23,6 @@ final class TLSSessions {
     private var sessions: [Session] = []
     private var owner: (context: ObjectIdentifier, host: String)?
 
-    init() {}
-
     deinit {
         for session in sessions { unsafe SSL_SESSION_free(session.pointer) }
     }

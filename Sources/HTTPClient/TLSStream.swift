@@ -104,11 +104,6 @@ enum ALPN: Sendable {
 }
 
 extension TLSStream {
-    var inputIsUsedUp: Bool { unsafe (input?.count ?? 0) == 0 }
-
-    /// Whether `read` may find something without more input.
-    var hasMore: Bool { unsafe !inputIsUsedUp || (!isStarved && SSL_has_pending(pointer) != 0) }
-
     /// Whether the handshake was shortened by an earlier session.
     var isResumed: Bool { unsafe SSL_session_reused(pointer) == 1 }
 

@@ -2,6 +2,7 @@
 
 import COpenSSL
 
+/// What an `HTTPError.tls` says, worded here once.
 enum TLSWords {
     /// Why a certificate is refused.
     ///
@@ -97,14 +98,12 @@ enum TLSWords {
         if ERR_GET_LIB(last) == ERR_LIB_X509 && ERR_GET_REASON(last) == X509_R_KEY_VALUES_MISMATCH {
             return keyOfAnother(file: file)
         }
-        if isEncrypted { return "\(name) \(file) cannot be read: it is encrypted" }
-        let isMissing = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
+        if isEncrypted { return "\(name) \(file) cannot be read: it is encrypted; it must be one without a password" }
+        // For keys, of which it knows many forms, OpenSSL says no more than that it found none.
+        let isMissing =
+            ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
+            || ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER
         return "\(name) \(file) cannot be read: \(isMissing ? "nothing of the kind is in it" : string(code))"
-    }
-
-    private static func isMismatch(_ code: UInt) -> Bool {
-        guard ERR_GET_LIB(code) == ERR_LIB_X509 else { return false }
-        return [X509_R_KEY_VALUES_MISMATCH, X509_R_KEY_TYPE_MISMATCH].contains(ERR_GET_REASON(code))
     }
 
     private static func string(_ code: UInt) -> String {

@@ -30,15 +30,21 @@ package final class Transfer {
 
     // What each read of a stream touches stands together: with thousands open, every cache line is a miss.
     private let session: Session
-    /// Woken when there may be something new: by whoever reads without `head(until:)` and `next(until:)`.
+    /// Woken when there may be something new: what its reader waits for.
     package let wakeup: Wakeup
+    /// Bytes of the body that nobody has taken.
     private var unread: [UInt8] = []
+    /// How many bytes of the body have come.
     private(set) var bytesReceived = 0
     private var state = State.running
+    /// HTTP/1: whether its connection reads nothing until `takeBytes()`.
     private var isPaused = false
     private var isHeadTaken = false
+    /// Between its arrival and `takeHead()`.
     private var head: ResponseHead?
+    /// Whether somebody reads the body; else it is counted and dropped.
     private var isBodyKept = true
+    /// Whether the head has come, taken or not.
     private(set) var isHeadComplete = false
     var place = Place.none
     /// Its index among the session's transfers.
@@ -98,18 +104,6 @@ package final class Transfer {
         return exchange(&head, with: nil)
     }
 
-    /// Waits for `takeHead()`.
-    ///
-    /// - Returns: `nil` when the deadline came first; the transfer goes on.
-    /// - Throws: as `takeHead()`.
-    package func head(until deadline: Instant? = nil) async throws(HTTPError) -> ResponseHead? {
-        while true {
-            if let head = try takeHead() { return head }
-            if hasPassed(deadline) { return nil }
-            await wakeup.wait(until: deadline)
-        }
-    }
-
     /// Whether there are bytes of the body to take.
     package var hasBytes: Bool { !unread.isEmpty }
 
@@ -134,7 +128,7 @@ package final class Transfer {
     package func next(until deadline: Instant? = nil) async throws(HTTPError) -> Arrival {
         while true {
             if let arrival = try arrived() { return arrival }
-            if hasPassed(deadline) { return .deadline }
+            if let deadline, session.loop.now >= deadline { return .deadline }
             await wakeup.wait(until: deadline)
         }
     }
@@ -156,11 +150,6 @@ package final class Transfer {
 
     /// Takes an array that is of no more use, for bytes to come: whichever transfer they come for, so that a silent one owns none.
     package func recycle(_ buffer: consuming [UInt8]) { session.spareBuffers.give(buffer) }
-
-    private func hasPassed(_ deadline: Instant?) -> Bool {
-        guard let deadline else { return false }
-        return session.loop.now >= deadline
-    }
 
     // MARK: Ending
 
@@ -275,9 +264,14 @@ extension Transfer {
     }
 
     /// The server has not looked at the request and says so (RFC 9113 §8.7).
-    func refused() {
+    ///
+    /// It goes out again at once: three times where a connection had come to its end, but only once where the server has too much
+    /// to do. Then it is for those to decide who know how often this happens, and of other servers.
+    ///
+    /// - Parameter isGoing: whether the server takes no more requests over that connection, and says nothing of others.
+    func refused(isGoing: Bool) {
         refusals += 1
-        guard refusals <= 3, request != nil else { return fail(.cutOff(afterBytes: bytesReceived)) }
+        guard refusals <= (isGoing ? 3 : 1), request != nil else { return fail(.cutOff(afterBytes: bytesReceived)) }
         tryAgain()
     }
 

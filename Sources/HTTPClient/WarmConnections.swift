@@ -18,8 +18,9 @@ package final class WarmConnections {
         package var refresh = Duration.seconds(30)
         /// For the answer to a request, once there is a connection.
         package var answer = Duration.seconds(10)
-        /// The pause for an origin that is down or does not keep connections. It doubles up to the longest.
+        /// The first pause for an origin that is down or does not keep connections. It doubles up to `pauseMax`.
         package var pauseMin = Duration.seconds(1)
+        /// The longest of these pauses.
         package var pauseMax = Duration.seconds(60)
 
         /// The times above.
@@ -215,7 +216,7 @@ extension Session {
         _ url: String, count: Int, connectTimeout: Duration, options: ConnectionOptions = .standard,
         times: WarmConnections.Times = WarmConnections.Times(), report: @escaping (WarmConnections.Report) -> Void
     ) throws(HTTPError) -> WarmConnections {
-        let (parts, pool) = try place(of: url, options)
+        let (parts, pool) = try destination(of: url, options)
         let request = { (method: HTTPMethod, target: String) in
             HTTPRequest(
                 method, parts.origin.url + target, connectTimeout: connectTimeout, totalTimeout: connectTimeout + times.answer,

@@ -6,6 +6,7 @@ import Logging
 
 /// Writes each event as one line in one call, so that the lines of several workers never mix.
 struct JSONLog: LogHandler {
+    let output: LogOutput
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
@@ -21,18 +22,12 @@ struct JSONLog: LogHandler {
         clock.appendStart(of: event.level, to: &line)
         line.appendJSONString(event.message.description)
         for (name, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) {
-            line.append(",")
-            line.appendJSONString(name)
-            line.append(":")
-            line.appendJSONString(value.description)
+            line.appendLogMember(name, value.description)
         }
         line.append("}\n")
-        writeLine(line)
+        output.write(line)
     }
 }
-
-/// A log that nobody can take must not stop the service: what cannot be written is lost.
-func writeLine(_ line: [UInt8], to descriptor: Int32 = STDERR_FILENO) { _ = unsafe write(descriptor, line, line.count) }
 
 /// The time as the log has it: RFC 3339, in UTC, to the millisecond.
 struct LogClock {

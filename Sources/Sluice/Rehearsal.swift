@@ -10,12 +10,15 @@ import Logging
 /// nothing is left of it.
 enum Rehearsal {
     /// On the calling thread, in a few milliseconds. A failure is logged and harms nobody.
-    static func run(_ logger: Logger) {
+    ///
+    /// - Parameter limit: after which it has failed.
+    static func run(_ logger: Logger, within limit: Duration = .seconds(1)) {
         do {
-            let (settings, silence) = (Settings.rehearsal, Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() }))
+            let settings = Settings.rehearsal(within: limit)
+            let silence = Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() })
             let routes = Routes(settings)
             let worker = try Worker(
-                settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nowhere), Counters())
+                settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nil), Counters())
             Task(executorPreference: worker.loop) {
                 do throws(SystemError) {
                     if try await !worker.rehearse() { logger.rehearsalFailed("the answer is not whole") }
@@ -29,9 +32,6 @@ enum Rehearsal {
             logger.rehearsalFailed("\(error)")
         }
     }
-
-    /// No descriptor: the line of the request is made, and lost.
-    private static let nowhere: Int32 = -1
 
     // MARK: The request and its answer
 
@@ -101,13 +101,12 @@ extension Worker {
 }
 
 extension Settings {
-    /// One upstream, whose answer is there at once, and no patience.
-    fileprivate static var rehearsal: Settings {
+    /// One upstream, whose answer is there at once.
+    fileprivate static func rehearsal(within limit: Duration) -> Settings {
         let upstream = UpstreamSettings(name: "rehearsal", url: "http://127.0.0.1/v1", key: .secret("none"))
         var model = ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: upstream.name)])
         model.attempts.retriesMax = 0
         var settings = Settings(listen: .unix(""), workers: 1, upstreams: [upstream], models: [model])
-        let limit = Duration.seconds(1)
         settings.timeouts = Timeouts(
             request: limit, connect: limit, firstToken: limit, idle: limit, total: limit, clientWrite: limit, drain: limit)
         settings.refusal = .speak

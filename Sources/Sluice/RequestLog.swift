@@ -8,31 +8,42 @@ import Logging
 /// One worker's writer of request lines.
 final class RequestLog {
     private let level: Logger.Level
-    private let descriptor: Int32
-    private var line: [UInt8] = []
+    private let output: LogOutput?
+    /// Of the line before.
+    private var buffer: [UInt8] = []
     private var clock = LogClock()
 
     /// - Parameters:
     ///   - level: of the least important lines that are written.
-    ///   - descriptor: where they are written to. Not owned.
-    init(level: Logger.Level, to descriptor: Int32 = STDERR_FILENO) {
+    ///   - output: where they go; without one they are made, and lost.
+    init(level: Logger.Level, to output: LogOutput?) {
         self.level = level
-        self.descriptor = descriptor
+        self.output = output
     }
 
     /// Writes the line of a request that ended just now. No message, key, token or phone number has a place in it.
     func write(_ record: RequestRecord, at end: Instant) {
         guard record.level >= level else { return }
+        var line = exchange(&buffer, with: [])
         line.removeAll(keepingCapacity: true)
         clock.appendStart(of: record.level, to: &line)
-        line.append(#""answered""#)
+        line.append(record, at: end)
+        output?.write(line)
+        buffer = line
+    }
+}
+
+extension [UInt8] {
+    /// From the message on.
+    fileprivate mutating func append(_ record: RequestRecord, at end: Instant) {
+        append(#""answered""#)
         append(#","request":"#, record.id.description)
         append(#","client":"#, record.client)
         append(#","call":"#, record.call)
         append(#","route":"#, record.target?.match.description)
         append(#","upstream":"#, record.target?.upstreamName)
         append(#","model":"#, record.model?.name)
-        append(#","status":"#, record.status ?? Self.statusOfNothing)
+        append(#","status":"#, record.status ?? statusOfNothing)
         append(#","ending":"#, record.ending)
         if let firstEvent = record.firstEvent { append(#","first_event":"#, firstEvent - record.start) }
         append(#","seconds":"#, end - record.start)
@@ -42,45 +53,54 @@ final class RequestLog {
             append(#","completion_tokens":"#, usage.completionTokens)
         }
         if record.tried.count > 1 { append(record.tried) }
-        line.append("}\n")
-        writeLine(line, to: descriptor)
+        append("}\n")
     }
 
-    /// What nginx logs for a client that closed its connection before any answer; no server sends it.
-    private static let statusOfNothing = 499
-
-    private func append(_ tried: [RequestRecord.Try]) {
-        line.append(#","tried":["#)
+    private mutating func append(_ tried: [RequestRecord.Try]) {
+        append(#","tried":["#)
         for (index, attempt) in tried.enumerated() {
+            let before = count
             append(index == 0 ? #"{"upstream":"# : #",{"upstream":"#, attempt.upstream)
             append(#","outcome":"#, attempt.outcome)
             append(#","seconds":"#, attempt.duration)
-            line.append("}")
+            append("}")
+            // Three bytes end the line.
+            if count + 3 > LogOutput.lineBytesMax {
+                removeLast(count - before)
+                break
+            }
         }
-        line.append("]")
+        append("]")
     }
 
+    /// What would leave too little room for the numbers is left out.
+    ///
     /// - Parameter name: with all that stands ahead of the value.
-    private func append(_ name: String, _ value: String?) {
+    private mutating func append(_ name: String, _ value: String?) {
         guard let value else { return }
-        line.append(name)
-        line.appendJSONString(value)
+        let before = count
+        append(name)
+        appendJSONString(value)
+        if count > LogOutput.lineBytesMax - 512 { removeLast(count - before) }
     }
 
-    private func append(_ name: String, _ value: Int) {
-        line.append(name)
-        line.append(decimal: value)
+    private mutating func append(_ name: String, _ value: Int) {
+        append(name)
+        append(decimal: value)
     }
 
     /// In seconds, to the millisecond.
-    private func append(_ name: String, _ value: Duration) {
-        line.append(name)
-        let milliseconds = Int(max(0, value.nanoseconds) / 1_000_000)
-        line.append(decimal: milliseconds / 1000)
-        line.append(UInt8(ascii: "."))
-        line.append(decimal: milliseconds % 1000, digits: 3)
+    private mutating func append(_ name: String, _ value: Duration) {
+        append(name)
+        let milliseconds = Int(Swift.max(0, value.nanoseconds) / 1_000_000)
+        append(decimal: milliseconds / 1000)
+        append(UInt8(ascii: "."))
+        append(decimal: milliseconds % 1000, digits: 3)
     }
 }
+
+/// What nginx logs for a client that closed its connection before any answer; no server sends it.
+private let statusOfNothing = 499
 
 extension RequestRecord {
     /// A mistake of the caller is its own business; a key that is refused is the operator's.

@@ -29,12 +29,16 @@ final class Server: Sendable {
     private let workers: [Worker]
     private let isDraining = Atomic<Bool>(false)
 
+    private static let endingSignals = [SIGTERM, SIGINT]
+    /// Other daemons read their settings or open their logs again for some of these; the kernel would end the process for each.
+    private static let ignoredSignals = [SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
+
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
     /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
     static func run(_ settings: Settings, _ logger: Logger) throws {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
-        SignalWatch.block([SIGTERM, SIGINT])
+        SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
         try raiseDescriptorLimit()
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
@@ -51,14 +55,15 @@ final class Server: Sendable {
         let counters = Counters()
         let board = Board(settings, routes)
         workers = try (0..<settings.workers).map { _ in
-            try Worker(settings, routes, board, logger, RequestLog(level: settings.logLevel), counters)
+            try Worker(settings, routes, board, logger, RequestLog(level: settings.logLevel, to: .standardError), counters)
         }
     }
 
     private func run() throws {
-        _ = signal(SIGPIPE, SIG_IGN)
         let first = workers[0]
-        let signals = try SignalWatch([SIGTERM, SIGINT], on: first.loop) { [unowned self] in signalled($0) }
+        let signals = try SignalWatch(Self.endingSignals + Self.ignoredSignals, on: first.loop) { [unowned self] in
+            if Self.ignoredSignals.contains($0) { logger.ignored(signal: $0) } else { signalled($0) }
+        }
         for worker in workers {
             if let socket = socket.withLock({ $0 }) { worker.start(socket) }
             if worker !== first { try startThread { worker.loop.run() } }

@@ -2,39 +2,58 @@
 
 import HTTPClient
 
-extension Settings {
-    /// What is wrong with the proxies that upstreams would be asked through, as sentences without any value of the environment.
-    func proxyProblems(_ environment: ProxyEnvironment) -> [String] {
-        networkUpstreams.reduce(into: []) { problems, upstream in
+extension SettingsSources {
+    /// Tells what is wrong with the proxies that upstreams would be asked through, without any value of the environment.
+    func checkProxies(_ settings: Settings, _ environment: ProxyEnvironment, _ problems: SettingsProblems) {
+        var told: Set<String> = []
+        for upstream in settings.networkUpstreams {
             do throws(HTTPError) {
-                let isAsked = try upstream.proxy.isAsked(for: upstream.urlPrefix, in: environment)
-                guard isAsked, upstream.httpVersion == .http2, !upstream.usesTLS else { return }
-                problems.append("upstreams.\(upstream.name).http = \"2\" without TLS goes through no proxy; set proxy = \"none\"")
+                _ = try upstream.proxy.asked(for: upstream.urlPrefix, in: environment)
             } catch {
-                problems.appendNew(error.reason)
+                // Several upstreams may share a variable.
+                if told.insert(error.reason).inserted { problems.add(error.reason) }
             }
         }
     }
 
-    /// Reads what connections with TLS need, once for the process.
+    /// Reads what connections with TLS need, once for the process, and tells what is wrong with it where the file names it.
     ///
-    /// - Returns: what is wrong with it, as sentences with the names of files.
-    func loadTLS() -> [String] {
-        networkUpstreams.filter(\.usesTLS).reduce(into: []) { problems, upstream in
-            do throws(HTTPError) {
-                try ConnectionOptions(upstream, of: self).loadTLS(authoritiesFile: authoritiesFile)
-            } catch {
-                problems.appendNew(error.reason)
-            }
+    /// - Parameter file: the settings file's table, if there is one.
+    func loadTLS(_ settings: Settings, _ file: SettingsReader?, _ problems: SettingsProblems) {
+        let upstreams = settings.networkUpstreams.filter(\.usesTLS)
+        let failing = upstreams.filter { reason(ConnectionOptions($0, of: settings), settings.authoritiesFile) != nil }
+        guard !failing.isEmpty else { return }
+        if let reason = reason(.standard, settings.authoritiesFile) {
+            problems.add(reason, at: file?.node("authorities_file"), else: "SSL_CERT_FILE")
+        }
+        // Half a pair is known to be wrong already.
+        for upstream in failing where upstream.certificate != nil && upstream.certificateKey != nil {
+            guard let reason = reason(ConnectionOptions(upstream, of: settings), nil) else { continue }
+            let node = file?.upstream(upstream.name)?.member("certificate")
+            problems.add(reason, at: node, else: upstream.name)
         }
     }
 
-    private var networkUpstreams: [UpstreamSettings] { upstreams.filter { $0.kind != .demo && !$0.url.isEmpty } }
+    /// Why the files cannot be used.
+    private func reason(_ options: ConnectionOptions, _ authoritiesFile: String?) -> String? {
+        do throws(HTTPError) { try readTLSFiles(options, authoritiesFile) } catch { return error.reason }
+        return nil
+    }
 }
 
-extension [String] {
-    /// Several upstreams may share what is wrong.
-    fileprivate mutating func appendNew(_ text: String) { if !contains(text) { append(text) } }
+extension SettingsProblems {
+    fileprivate func add(_ reason: String, at node: SettingsNode?, else name: String) {
+        if let node { add(SettingsProblem(node, "cannot be used: \(reason)")) } else { add("\(name) cannot be used: \(reason)") }
+    }
+}
+
+extension Settings {
+    fileprivate var networkUpstreams: [UpstreamSettings] { upstreams.filter { $0.kind != .demo && !$0.url.isEmpty } }
+}
+
+extension SettingsReader {
+    /// The table `[upstreams.NAME]`.
+    fileprivate func upstream(_ name: String) -> SettingsNode? { node("upstreams")?.member(name) }
 }
 
 extension HTTPError {

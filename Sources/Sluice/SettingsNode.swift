@@ -28,6 +28,12 @@ struct SettingsNode {
 }
 
 extension SettingsNode {
+    /// What stands under a key, if this is a table that has it.
+    func member(_ key: String) -> SettingsNode? {
+        guard case .table(let members) = value else { return nil }
+        return members.first { $0.key == key }?.node
+    }
+
     /// The whole document as one table.
     ///
     /// - Throws: `SettingsProblem` for what is no TOML. Nothing of the document's text is in it: a secret may stand anywhere.

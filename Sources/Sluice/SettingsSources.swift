@@ -31,6 +31,8 @@ struct SettingsSources {
     /// Whether descriptor 0 is a listening socket, as spawn-fcgi and lighttpd start a FastCGI program.
     var inheritsSocket = false
     var readFile: (String) throws(SystemError) -> [UInt8]
+    /// Reads the files of a connection with TLS, and of the authorities.
+    var readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
 
     /// The settings in force, and the file that they come from; nil when there is none.
     func load() throws(SettingsError) -> (settings: Settings, file: String?) {
@@ -44,7 +46,8 @@ struct SettingsSources {
         takeListenAddress(&settings, reader, problems)
         takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
-        for problem in settings.proxyProblems(ProxyEnvironment(variable)) { problems.add(problem) }
+        checkProxies(settings, ProxyEnvironment(variable), problems)
+        loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
         return (settings, document == nil ? nil : file)
     }

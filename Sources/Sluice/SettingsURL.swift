@@ -84,7 +84,7 @@ enum UpstreamURLError: Error, CustomStringConvertible {
         switch self {
         case .notHTTP: "must be a URL like \(Settings.defaultBaseURL)"
         case .userinfo: "must not hold a user name or password; a key has a setting of its own"
-        case .notPlain: "must be a plain URL without spaces, '?' and '#'"
+        case .notPlain: "must be a plain URL of ASCII without spaces, '?' and '#'"
         case .noPlace: "must name a host, and as its port, if it has one, a number from 1 to 65535"
         case .notAbsolute: "must name a socket by its absolute path, as unix:/run/vllm.sock"
         case .socketTooLong: "must name a socket by a path of at most \(ListenAddress.pathBytesMax) bytes"

@@ -92,7 +92,10 @@ extension SettingsReader {
         case "none": return .direct
         case let url:
             do throws(HTTPError) { return .proxy(try Proxy(url)) } catch {
-                throw SettingsProblem(node, #"must be "environment", "none" or a URL like http://proxy.example:3128"#)
+                throw SettingsProblem(
+                    node,
+                    #"must be "environment", "none", http://HOST:PORT or http://USER:PASSWORD@HOST:PORT (special characters as %XX)"#
+                )
             }
         }
     }

@@ -113,9 +113,9 @@ extension SettingsReader {
 
     /// One of the names of a closed choice.
     func choice<Choice: CaseIterable & RawRepresentable<String>>(_ node: SettingsNode) throws(SettingsProblem) -> Choice {
-        guard let choice = Choice(rawValue: try text(node)) else {
-            throw SettingsProblem(node, "must be \(alternatives(Choice.allCases.map(\.rawValue)))")
-        }
+        let problem = SettingsProblem(node, "must be \(alternatives(Choice.allCases.map(\.rawValue)))")
+        // A number is no name, but http = 2 is soon written.
+        guard case .string = node.value, let choice = Choice(rawValue: try text(node)) else { throw problem }
         return choice
     }
 

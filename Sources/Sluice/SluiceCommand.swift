@@ -4,6 +4,7 @@ import ArgumentParser
 import EventLoop
 import FastCGI
 import Glibc
+import HTTPClient
 import Logging
 
 @main
@@ -13,6 +14,20 @@ struct SluiceCommand: ParsableCommand {
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
         version: sluiceVersion,
         subcommands: [Serve.self, Check.self])
+
+    static func main() {
+        openStandardDescriptors()
+        // A write to whoever has left is an error of that write.
+        _ = signal(SIGPIPE, SIG_IGN)
+        main(nil)
+    }
+}
+
+/// A process may be started without them. What it opens first would take their numbers, and log lines would go there.
+private func openStandardDescriptors() {
+    for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
+        _ = unsafe open("/dev/null", O_RDWR)
+    }
 }
 
 /// The options that go over the settings file and the environment.
@@ -50,13 +65,11 @@ struct SettingsArguments: ParsableArguments {
             options: SettingsOptions(
                 config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
-            inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) })
+            inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
+            readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
         do {
-            let loaded = try sources.load()
-            let problems = loaded.settings.loadTLS()
-            guard problems.isEmpty else { throw SettingsError(problems: problems) }
-            return loaded
-        } catch let error as SettingsError {
+            return try sources.load()
+        } catch {
             for problem in error.problems { writeError("sluice: \(problem)") }
             throw ExitCode(EX_CONFIG)
         }
@@ -77,7 +90,7 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let settings = try arguments.load().settings
-        var logger = Logger(label: "sluice", factory: { _ in JSONLog() })
+        var logger = Logger(label: "sluice", factory: { _ in JSONLog(output: .standardError) })
         logger.logLevel = settings.logLevel
         do {
             try Server.run(settings, logger)

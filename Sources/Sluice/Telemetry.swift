@@ -7,13 +7,14 @@ import HTTPClient
 import Logging
 
 extension Logger {
-    func serving(_ settings: Settings) {
+    /// - Parameter environment: the process's proxies.
+    func serving(_ settings: Settings, _ environment: ProxyEnvironment = .current) {
         notice("serving", metadata: ["listen": "\(settings.listen)", "workers": "\(settings.workers)"])
         for upstream in settings.upstreams {
             if upstream.kind == .demo {
                 warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
             } else {
-                notice("forwarding", metadata: ["upstream": "\(upstream.url)", "key": upstream.key == .none ? "none" : "set"])
+                notice("forwarding", metadata: upstream.summary(environment))
             }
         }
     }
@@ -26,6 +27,9 @@ extension Logger {
 
     func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit)"]) }
     func drained() { notice("stopped") }
+    func ignored(signal number: Int32) {
+        notice("a signal was ignored: settings are read at the start only", metadata: ["signal": "\(number)"])
+    }
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
     func rehearsalFailed(_ reason: String) {
@@ -48,12 +52,17 @@ extension Logger {
     }
 
     /// The reason in the HTTP client's words, which the caller does not get.
-    func noted(_ note: UpstreamAnswer.Note, _ id: RequestID) {
+    ///
+    /// - Parameter upstream: its name in the settings.
+    func noted(_ note: UpstreamAnswer.Note, _ id: RequestID, _ upstream: String) {
         switch note {
-        case .failed(.cancelled): break
-        case .failed(let error): warning("the upstream failed", metadata: ["request": "\(id)", "reason": "\(error)"])
+        case .failed(.connection(.cancelled)): break
+        case .failed(let trouble):
+            warning("the upstream failed", metadata: ["request": "\(id)", "upstream": "\(upstream)", "reason": "\(trouble)"])
         case .headersLeftOut(let count):
-            debug("headers of the upstream are left out", metadata: ["request": "\(id)", "count": "\(count)"])
+            debug(
+                "headers of the upstream are left out",
+                metadata: ["request": "\(id)", "upstream": "\(upstream)", "count": "\(count)"])
         }
     }
 
@@ -75,5 +84,20 @@ extension Logger {
 
     func requestBroken(_ id: RequestID, _ error: any Error) {
         self.error("a request failed by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
+    }
+}
+
+extension UpstreamSettings {
+    /// Where requests go and how, without any secret.
+    fileprivate func summary(_ environment: ProxyEnvironment) -> Logger.Metadata {
+        var summary: Logger.Metadata = ["upstream": "\(name)", "url": "\(url)", "key": key == .none ? "none" : "set"]
+        if let proxy = proxyInForce(environment) { summary["proxy"] = "\(proxy)" }
+        return summary
+    }
+
+    private func proxyInForce(_ environment: ProxyEnvironment) -> Proxy? {
+        do throws(HTTPError) { return try proxy.asked(for: urlPrefix, in: environment) } catch {
+            return nil  // It would have ended the start.
+        }
     }
 }

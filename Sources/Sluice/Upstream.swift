@@ -9,6 +9,8 @@ import Logging
 final class Upstreams {
     /// One for each upstream, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
+    /// In the same order.
+    private let names: [String]
     let session: Session
     /// Connections that stand ready while there is no request for them.
     private let warm: [WarmConnections]
@@ -22,6 +24,7 @@ final class Upstreams {
         self.logger = logger
         jsonDepth = settings.limits.jsonDepth
         let upstreams = settings.upstreams.map { (settings: $0, options: ConnectionOptions($0, of: settings)) }
+        names = upstreams.map(\.settings.name)
         endpoints = upstreams.map { $0.settings.kind == .demo ? nil : Endpoint($0.settings, $0.options) }
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice/\(sluiceVersion)"
@@ -29,8 +32,8 @@ final class Upstreams {
         configuration.sendTimeout = settings.timeouts.send
         configuration.idleConnectionsMax = try DescriptorBudget(settings).idlePerWorker
         configuration.keptHeaders = UpstreamHead.headerNames
-        configuration.caFile = settings.authoritiesFile
-        let session = try Session(on: loop, configuration)
+        configuration.authoritiesFile = settings.authoritiesFile
+        let session = Session(on: loop, configuration)
         self.session = session
         warm = try upstreams.filter { $0.settings.warmCount > 0 }.map { upstream, options in
             try session.keepWarm(
@@ -47,7 +50,8 @@ final class Upstreams {
         _ target: Target, _ chat: ChatRequest, _ caller: Caller, waking wakeup: Wakeup
     ) throws(ChatError) -> UpstreamAnswer {
         let id = caller.id
-        let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id) }
+        let name = names[target.upstream]
+        let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id, name) }
         guard let endpoint = endpoints[target.upstream] else {
             let demo = DemoAnswer(chat, id, waking: wakeup, on: loop)
             return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
@@ -58,7 +62,7 @@ final class Upstreams {
             return UpstreamAnswer(
                 .http(transfer), jsonDepth: jsonDepth, key: endpoint.key, noted: noted)
         } catch {
-            noted(.failed(error))
+            noted(.failed(.connection(error)))
             throw .upstreamFailed(.unreachable)
         }
     }
@@ -80,7 +84,8 @@ extension ChatError {
         switch error {
         case .cancelled: throw CancellationError()
         case .timedOut(.connect, let limit): self = .upstreamTimedOut(.connect, after: limit)
-        case .timedOut(.send, let limit), .timedOut(.total, let limit): self = .upstreamTimedOut(.total, after: limit)
+        case .timedOut(.send, let limit): self = .upstreamTimedOut(.send, after: limit)
+        case .timedOut(.total, let limit): self = .upstreamTimedOut(.total, after: limit)
         case .refused: self = .upstreamFailed(.connectionRefused)
         case .tls: self = .upstreamFailed(.insecure)
         case .cannotResolve, .unreachable, .invalidRequest, .unavailable: self = .upstreamFailed(.unreachable)

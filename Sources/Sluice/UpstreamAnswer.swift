@@ -21,8 +21,8 @@ final class UpstreamAnswer {
     }
     /// What the log is told, and the caller is not.
     enum Note {
-        /// The connection failed, for a reason in the HTTP client's words.
-        case failed(HTTPError)
+        /// It failed, for a reason that is not for the caller.
+        case failed(UpstreamTrouble)
         /// So many headers that would have gone on to the caller are more than it gets.
         case headersLeftOut(Int)
     }
@@ -61,7 +61,7 @@ final class UpstreamAnswer {
                 do {
                     return try arrival(of: transfer)
                 } catch {
-                    noted(.failed(error))
+                    noted(.failed(.connection(error)))
                     throw try ChatError(error)
                 }
             }
@@ -132,8 +132,10 @@ final class UpstreamAnswer {
     /// - Parameter body: the whole body, which says why when the status is no success.
     /// - Throws: `ChatError` for any status but one of success.
     func checkStatus(_ body: [UInt8]) throws(ChatError) {
-        guard head != nil else { throw .upstreamFailed(.noAnswer) }
-        if let error = statusError(body) { throw error }
+        guard let head else { throw .upstreamFailed(.noAnswer) }
+        guard let error = statusError(body) else { return }
+        if head.isPage, case .upstreamRefused(let status, _) = error { noted(.failed(.page(status: status))) }
+        throw error
     }
 
     /// What the status means, when it has come and is none of success.
@@ -145,11 +147,29 @@ final class UpstreamAnswer {
     }
 }
 
+/// What went wrong at an upstream, in words for the log.
+enum UpstreamTrouble: Equatable, CustomStringConvertible {
+    case connection(HTTPError)
+    /// A refusal with a page of HTML: nginx, for one, says so that it misses TLS or a client's certificate.
+    case page(status: Int)
+
+    var description: String {
+        switch self {
+        case .connection(let error): "\(error)"
+        case .page(let status):
+            "status \(status) with a page of HTML, as of a web server and no API: "
+                + "check url (path, https://) and the certificate, if the server asks for one"
+        }
+    }
+}
+
 /// What an upstream says ahead of its answer, as far as it matters here.
 struct UpstreamHead {
     let status: Int
     /// The content coding of an error's body, which is not read then.
     let coding: String?
+    /// Whether the answer is a page of HTML, as web servers have it and no API.
+    let isPage: Bool
     /// How long the upstream wants not to be asked again.
     let retryAfter: Duration?
     /// The headers that the caller gets too.
@@ -158,18 +178,21 @@ struct UpstreamHead {
     let headersLeftOut: Int
 
     /// The headers from which all of this is taken.
-    static let headerNames = ["content-encoding", "retry-after", "retry-after-ms", "x-request-id", "x-ratelimit-*"]
+    static let headerNames = [
+        "content-encoding", "content-type", "retry-after", "retry-after-ms", "x-request-id", "x-ratelimit-*",
+    ]
 
     static let demo = UpstreamHead(demo: [("X-Sluice-Upstream", "demo")])
 
     private init(demo passedHeaders: [(name: String, value: String)]) {
-        (status, coding, retryAfter, headersLeftOut) = (200, nil, nil, 0)
+        (status, coding, isPage, retryAfter, headersLeftOut) = (200, nil, false, nil, 0)
         self.passedHeaders = passedHeaders
     }
 
     init(_ head: ResponseHead) {
         status = head.status
         coding = Sluice.isSuccess(head.status) ? nil : head["content-encoding"]
+        isPage = head["content-type"]?.utf8.prefix("text/html".utf8.count).isEqualIgnoringCase(to: "text/html") ?? false
         retryAfter =
             Sluice.isSuccess(head.status)
             ? nil

@@ -44,6 +44,7 @@ import Testing
         (.upstreamFailed(.status(418)), 503, "upstream_error", "upstream_status", nil),
         (.upstreamFailed(.error(refused!)), 503, "upstream_error", "upstream_reported_error", nil),
         (.upstreamTimedOut(.connect, after: .seconds(3)), 503, "upstream_timeout", "connect_timeout", nil),
+        (.upstreamTimedOut(.send, after: .seconds(30)), 503, "upstream_timeout", "send_timeout", nil),
         (.upstreamTimedOut(.firstToken, after: .milliseconds(1500)), 503, "upstream_timeout", "first_token_timeout", nil),
         (.upstreamTimedOut(.idle, after: .seconds(30)), 503, "upstream_timeout", "idle_timeout", nil),
         (.upstreamTimedOut(.total, after: .seconds(600)), 503, "upstream_timeout", "total_timeout", nil),

@@ -7,6 +7,16 @@ func chat(_ text: String = "Hello", stream: Bool = true, members: String = "") -
     ChatCall(#"{"model":"stub-1","messages":[{"role":"user","content":\#(quoted(text))}],"stream":\#(stream)\#(members)}"#)
 }
 
+/// The text of a settings file with one upstream, which is asked once.
+///
+/// - Parameters:
+///   - authorities: the file of those that are trusted instead of the system's.
+///   - lines: more of the upstream's table.
+func oneUpstream(url: String, authorities: String? = nil, _ lines: String...) -> String {
+    let trust = authorities.map { ["authorities_file = \"\($0)\""] } ?? []
+    return (["retries = 0"] + trust + ["[upstreams.stub]", "url = \"\(url)\""] + lines).joined(separator: "\n")
+}
+
 /// The request of a voice platform, as the contract has it.
 let referenceCall = ChatCall(
     """

@@ -45,12 +45,7 @@ import Testing
 
     @Test func `of the environment is not asked by an upstream that wants none`() async throws {
         let upstream = try StubUpstream(.stream(frames))
-        let settings = """
-            retries = 0
-            [upstreams.stub]
-            url = "http://upstream.invalid/v1"
-            proxy = "none"
-            """
+        let settings = oneUpstream(url: "http://upstream.invalid/v1", "proxy = \"none\"")
         let environment = ["ALL_PROXY": "http://127.0.0.1:\(upstream.port)"]
         try await Site.with(server, upstream: upstream, settings: settings, environment: environment) { site in
             let response = try await site.call(chat()).ended()
@@ -82,14 +77,10 @@ import Testing
         let authority = try await Authority(in: directory)
         let front = try await UpstreamFront(for: upstream, authority.issue("front", for: names), in: directory)
         let tinyproxy = try await Tinyproxy(credentials: credentials, in: directory)
-        let settings = """
-            retries = 0
-            authorities_file = "\(authority.file)"
-            [upstreams.stub]
-            url = "\(secure ? "https://localhost:\(front.port)" : "http://127.0.0.1:\(upstream.port)")/v1"
-            proxy = "\(proxy.replacing("PROXY", with: "127.0.0.1:\(tinyproxy.port)"))"
-            key = "sk-stub"
-            """
+        let settings = oneUpstream(
+            url: "\(secure ? "https://localhost:\(front.port)" : "http://127.0.0.1:\(upstream.port)")/v1",
+            authorities: authority.file, "proxy = \"\(proxy.replacing("PROXY", with: "127.0.0.1:\(tinyproxy.port)"))\"",
+            "key = \"sk-stub\"")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             try await test(site, tinyproxy)
             if secure { try await tinyproxy.tunnelled(to: "localhost:\(front.port)") }
@@ -105,11 +96,7 @@ import Testing
         let upstream = try StubUpstream(.stream(frames, each: gate))
         try await with(server, upstream, secure: secure) { site, _ in
             let stream = try site.call(chat())
-            for index in frames.indices {
-                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-                gate.open()
-            }
-            #expect(try await stream.ended().end == .complete)
+            try await stream.arrives(frames, eachThrough: gate)
             let request = try await upstream.request()
             #expect(request.head["Authorization"] == "Bearer sk-stub")
             #expect(request.head["Proxy-Authorization"] == nil)
@@ -175,12 +162,7 @@ import Testing
     @Test func `that cannot reach the upstream is told in words`() async throws {
         let directory = try TemporaryDirectory()
         let tinyproxy = try await Tinyproxy(in: directory)
-        let settings = """
-            retries = 0
-            [upstreams.stub]
-            url = "https://127.0.0.1:\(try freePort())/v1"
-            proxy = "\(tinyproxy.url)"
-            """
+        let settings = oneUpstream(url: "https://127.0.0.1:\(try freePort())/v1", "proxy = \"\(tinyproxy.url)\"")
         try await Site.with(WebServer.selected[0], upstream: try StubUpstream(.silence), settings: settings) { site in
             try await site.fails(because: "the proxy refused with status 500")
         }

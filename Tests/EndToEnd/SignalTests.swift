@@ -66,3 +66,15 @@ import Testing
         }
     }
 }
+
+@Suite struct `Another signal` {
+    @Test func `ends nothing`() async throws {
+        let sluice = try await SluiceProcess(upstream: "demo", in: TemporaryDirectory())
+        for signal in [SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGPIPE] {
+            sluice.process.signal(signal)
+        }
+        _ = try await ChildProcess.line(containing: "\"signal\":\"\(SIGPWR)\"", in: sluice.process.errors)
+        #expect(sluice.process.exit.value == nil)
+        try await sluice.process.end()
+    }
+}

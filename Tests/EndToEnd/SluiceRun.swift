@@ -17,6 +17,18 @@ struct SluiceRun {
     }
 }
 
+extension HTTPStream {
+    /// Gets these events one by one, and the end. The upstream sends each only when the gate opens, which is when the caller has the one
+    /// before it: nothing on the way may hold one back.
+    func arrives(_ frames: [String], eachThrough gate: Gate) async throws {
+        for index in frames.indices {
+            try await received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
+            gate.open()
+        }
+        #expect(try await ended().end == .complete)
+    }
+}
+
 extension Site {
     /// Calls it and gets a whole stream of these events.
     func answers(_ frames: [String]) async throws {
@@ -25,14 +37,16 @@ extension Site {
         #expect(response.end == .complete)
     }
 
-    /// Calls it: the caller gets 503 without a word of why, and the log has the reason in words.
+    /// Calls it: the caller gets 503 without a word of why, and the log has the reason in words and whose it is.
     func fails(because reason: String, type: String = "upstream_error") async throws {
         let response = try await call(chat()).ended()
         #expect(response.status == 503)
         #expect(response.error?.type == type)
         #expect(!response.text.contains(reason))
         try await sluice.process.errors.wait(for: "\(reason) in the log") { output in
-            output.lines.contains { $0.contains(#""message":"the upstream failed""#) && $0.contains(reason) }
+            output.lines.contains { line in
+                [#""message":"the upstream failed""#, #""upstream":""#, reason].allSatisfy { line.contains($0) }
+            }
         }
     }
 }

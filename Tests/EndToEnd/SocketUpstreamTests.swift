@@ -9,12 +9,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let socket = directory.path("vllm.sock")
         let upstream = try StubUpstream(path: socket, reply)
-        let settings = """
-            retries = 0
-            [upstreams.stub]
-            url = "unix:\(socket)\(path)"
-            key = "sk-stub"
-            """
+        let settings = oneUpstream(url: "unix:\(socket)\(path)", "key = \"sk-stub\"")
         try await Site.with(server, upstream: upstream, settings: settings, environment: environment, in: directory, test)
     }
 
@@ -26,11 +21,7 @@ import Testing
         let environment = ["ALL_PROXY": "http://127.0.0.1:1"]
         try await with(server, .stream(frames, each: gate), path: ":/v1", environment: environment) { site in
             let stream = try site.call(chat())
-            for index in frames.indices {
-                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-                gate.open()
-            }
-            #expect(try await stream.ended().end == .complete)
+            try await stream.arrives(frames, eachThrough: gate)
             let request = try await site.upstream.request()
             #expect(request.path == "/v1/chat/completions")
             #expect(request.head["Host"] == "localhost")

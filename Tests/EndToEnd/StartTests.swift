@@ -27,6 +27,20 @@ import Testing
         try await upstream.stop()
     }
 
+    @Test func `tells of the upstream and of the proxy on the way there, without a password`() async throws {
+        let sluice = try await SluiceProcess(
+            upstream: "https://upstream.invalid/v1",
+            environment: ["OPENAI_API_KEY": "sk-secret", "HTTPS_PROXY": "http://user:secret@proxy.invalid:3128"],
+            in: TemporaryDirectory())
+        let line = try await ChildProcess.line(containing: "forwarding", in: sluice.process.errors)
+        for text in [
+            #""upstream":"openai""#, #""url":"https://upstream.invalid/v1""#, #""key":"set""#,
+            #""proxy":"http://***@proxy.invalid:3128""#,
+        ] { #expect(line.contains(text), "\(line)") }
+        #expect(!line.contains("secret") && !line.contains("user"))
+        try await sluice.process.end()
+    }
+
     @Test func `leaves no worker behind but those that it serves with`() async throws {
         let upstream = try StubUpstream(.silence)
         let sluice = try await started(upstream)
@@ -41,5 +55,16 @@ import Testing
         }
         try await sluice.process.end()
         try await upstream.stop()
+    }
+
+    @Test(arguments: ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+    func `without a standard descriptor writes no log line elsewhere`(redirections: String) async throws {
+        let sluice = try await SluiceProcess(upstream: "demo", redirections: redirections, in: TemporaryDirectory())
+        let folder = "/proc/\(sluice.process.identifier)/fd"
+        for number in 0...2 where redirections.contains("\(number)<") || redirections.contains("\(number)>") {
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(number)") == "/dev/null")
+        }
+        sluice.process.signal(SIGTERM)
+        #expect(try await sluice.process.exited() == .code(0))
     }
 }

@@ -19,12 +19,7 @@ struct Route: Sendable, CustomTestStringConvertible {
         let upstream = try StubUpstream(.stream(frames, each: gate))
         try await Site.with(route.server, upstream: upstream) { site in
             let stream = try site.call(chat(), over: route.client)
-            // The upstream sends an event only when the caller has the one before it: nothing on the way may hold one back.
-            for index in frames.indices {
-                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-                gate.open()
-            }
-            #expect(try await stream.ended().end == .complete)
+            try await stream.arrives(frames, eachThrough: gate)
         }
     }
 
@@ -40,11 +35,7 @@ struct Route: Sendable, CustomTestStringConvertible {
         ]
         try await Site.with(server, upstream: upstream, changes: changes) { site in
             let stream = try site.call(chat())
-            for index in frames.indices {
-                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-                gate.open()
-            }
-            #expect(try await stream.ended().end == .complete)
+            try await stream.arrives(frames, eachThrough: gate)
         }
     }
 

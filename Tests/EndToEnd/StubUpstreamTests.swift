@@ -39,11 +39,7 @@ import Testing
         let frames = Chunks.stream(["one", "two"])
         try await with(.stream(frames, each: gate)) { upstream in
             let stream = try HTTPStream.plain(call, port: upstream.port)
-            for index in frames.indices {
-                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-                gate.open()
-            }
-            #expect(try await stream.ended().end == .complete)
+            try await stream.arrives(frames, eachThrough: gate)
         }
     }
 
@@ -108,11 +104,7 @@ import Testing
         let stream = try HTTPStream.curl(
             call, url: "https://localhost:\(front.port)", authority: front.certificate.file, http2: true, in: directory)
         #expect(try await stream.head().startLine.hasPrefix("HTTP/2 200"))
-        for index in frames.indices {
-            try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-            gate.open()
-        }
-        #expect(try await stream.ended().end == .complete)
+        try await stream.arrives(frames, eachThrough: gate)
         try await upstream.stop()
     }
 

@@ -26,11 +26,7 @@ import Testing
         let upstream = try StubUpstream(.stream(frames, each: gate))
         try await with(server, upstream) { site in
             let stream = try site.call(chat())
-            for index in frames.indices {
-                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-                gate.open()
-            }
-            #expect(try await stream.ended().end == .complete)
+            try await stream.arrives(frames, eachThrough: gate)
             #expect(try await upstream.request().head["X-Front-Protocol"] == "HTTP/2.0")
         }
     }
@@ -128,14 +124,9 @@ import Testing
         let gate = try Gate()
         let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
         let front = try await TLSFront(for: upstream, http2: http2, in: TemporaryDirectory())
-        let settings = """
-            retries = 0
-            authorities_file = "\(front.certificate.file)"
-            [upstreams.stub]
-            url = "UPSTREAM"
-            """
+        let settings = oneUpstream(url: front.url, authorities: front.certificate.file)
         try await Site.with(
-            server, upstream: upstream, upstreamURL: front.url, settings: settings, options: ["--workers", "1"]
+            server, upstream: upstream, settings: settings, options: ["--workers", "1"]
         ) { site in
             let streams = try (0..<20).map { try site.call(chat("number \($0)")) }
             for stream in streams { try await stream.arrival(of: "assistant") }

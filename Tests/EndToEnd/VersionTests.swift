@@ -9,13 +9,7 @@ import Testing
         _ server: WebServer, _ upstream: StubUpstream, url: String, version: String, authorities: String? = nil,
         _ test: (Site) async throws -> Void
     ) async throws {
-        let settings = """
-            retries = 0
-            \(authorities.map { "authorities_file = \"\($0)\"" } ?? "")
-            [upstreams.stub]
-            url = "\(url)/v1"
-            http = "\(version)"
-            """
+        let settings = oneUpstream(url: "\(url)/v1", authorities: authorities, "http = \"\(version)\"")
         try await Site.with(server, upstream: upstream, settings: settings, test)
     }
 
@@ -26,13 +20,30 @@ import Testing
         let front = try await UpstreamFront(for: upstream, listen: "http2", [], in: TemporaryDirectory())
         try await with(server, upstream, url: "http://127.0.0.1:\(front.port)", version: "2") { site in
             let stream = try site.call(chat())
-            for index in frames.indices {
-                try await stream.received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
-                gate.open()
-            }
-            #expect(try await stream.ended().end == .complete)
+            try await stream.arrives(frames, eachThrough: gate)
             #expect(try await upstream.request().head["X-Front-Protocol"] == "HTTP/2.0")
         }
+        try await front.end()
+    }
+
+    @Test func `may be 2 without TLS through a proxy too`() async throws {
+        let directory = try TemporaryDirectory()
+        let upstream = try StubUpstream(.stream(frames))
+        let front = try await UpstreamFront(for: upstream, listen: "http2", [], in: directory)
+        let tinyproxy = try await Tinyproxy(in: directory)
+        let settings = """
+            retries = 0
+            [upstreams.stub]
+            url = "http://127.0.0.1:\(front.port)/v1"
+            http = "2"
+            proxy = "\(tinyproxy.url)"
+            """
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            try await site.answers(frames)
+            #expect(try await upstream.request().head["X-Front-Protocol"] == "HTTP/2.0")
+            try await tinyproxy.tunnelled(to: "127.0.0.1:\(front.port)")
+        }
+        try await tinyproxy.end()
         try await front.end()
     }
 

@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func `a cancelled task's sleep ends early`() async throws {
+    @Test func `a task that is cancelled while it waits is woken at once`() async throws {
         try await LoopActor.run { worker in
             let loop = worker.loop
             let sleeper = Task(executorPreference: loop) { await worker.sleepForAnHour() }

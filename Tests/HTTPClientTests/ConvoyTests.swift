@@ -30,7 +30,7 @@ import Testing
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = .milliseconds(20)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             var callers: [Task<String, any Error>] = []
             for number in 0..<count {
                 var request = HTTPRequest.post(server.secureURL, "nonce-\(number)")
@@ -60,9 +60,9 @@ import Testing
     @Test func `400 callers behind a slow resolver cost one thread, and all are served`() async throws {
         let names = Names([.addresses(addresses("127.0.0.1"))], isHeld: true)
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             let resolver = names.resolver()
-            let session = try Session(on: worker.loop, .patient, resolver)
+            let session = Session(on: worker.loop, .patient, resolver)
             let callers = (0..<400).map { _ in
                 Task {
                     _ = worker
@@ -80,6 +80,21 @@ import Testing
         }
     }
 
+    @Test func `a caller who waits for a name has one connection that waits for it`() async throws {
+        let names = Names([.addresses(addresses("127.0.0.1"))], isHeld: true)
+        let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration()
+            configuration.patience = .milliseconds(1)
+            let session = Session(on: worker.loop, configuration, names.resolver())
+            let call = try session.start(.get("http://name:\(server.port)/"), waking: Wakeup(on: worker.loop))
+            for _ in 0..<10 { await worker.loop.sleep(for: .milliseconds(1)) }
+            #expect(session.pools.values.map(\.connecting.count) == [1])
+            names.open(1)
+            #expect(try await call.rest() == Array("ok".utf8))
+        }
+    }
+
     @Test func `300 callers at once have 300 connections and each its own bytes`() async throws {
         let (count, gate) = (300, Gate())
         let server = try ScriptServer { peer in
@@ -89,8 +104,8 @@ import Testing
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(nonce.utf8.count)\r\n\r\n\(nonce)")
             peer.waitForEnd()
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop)
             let callers = (0..<count).map { number in
                 Task { [request = HTTPRequest.post(server.url, "nonce-\(number)")] in
                     _ = worker

@@ -154,6 +154,14 @@ private func contents(ofKernelFile path: String) throws -> String {
     return String(decoding: bytes, as: UTF8.self)
 }
 
+/// Lets this process open nothing more until it closes something.
+func useUpDescriptors() {
+    let highest = openDescriptors().max() ?? 0
+    var limit = rlimit(rlim_cur: rlim_t(highest) + 1, rlim_max: rlim_t(highest) + 1)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    while dup(0) >= 0 {}
+}
+
 struct CannotRead: Error { let code: Int32 }
 
 /// Holds threads until it is opened, once for each.

@@ -31,6 +31,20 @@ struct DialerNamespaceTests {
         }
     }
 
+    @Test func `a connection that has not come to the server's last address is left to look for it alone`() async throws {
+        let resolver = try fixedResolver((2...7).map { "10.9.0.\($0)" })
+        try await LoopActor.runInNetwork(deafNetworks) { worker in
+            var configuration = Session.Configuration()
+            configuration.patience = .seconds(1)
+            let session = Session(on: worker.loop, configuration, resolver)
+            let call = try session.start(.get("http://name:8080/"), waking: Wakeup(on: worker.loop))
+            await worker.wait { (try? openSockets(to: 8080)) ?? 0 >= 6 }
+            #expect(session.pools.values.map(\.connecting.count) == [1])
+            call.cancel()
+            session.expectNothingLeft()
+        }
+    }
+
     @Test func `when what worked last falls silent the other one is found and goes first`() async throws {
         let resolver = try fixedResolver(["10.9.0.2", "::1"])
         try await LoopActor.runInNetwork(deafNetworks) { worker in

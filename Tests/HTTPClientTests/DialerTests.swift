@@ -128,6 +128,37 @@ private let never = Duration.seconds(3_600)
         }
     }
 
+    @Test func `out of descriptors an idle connection makes way for a call, but not for one that is to stand ready`() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            let path = directory.path("server")
+            let listener = try KernelListener(SocketAddress(path: path))
+            // It keeps its ends open.
+            let server = try ScriptServer { peer in
+                _ = peer.request()
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                Gate().wait()
+            }
+            try await LoopActor.run { worker in
+                let session = Session(on: worker.loop)
+                let calls = try (0..<2).map { _ in try session.start(.get(server.url), waking: Wakeup(on: worker.loop)) }
+                for call in calls { _ = try await call.rest() }
+                guard session.context.idle.count == 2 else { exit(1) }
+                useUpDescriptors()
+                let warm = try session.keepWarm("unix:\(path)", count: 1, connectTimeout: .seconds(10)) { _ in }
+                await worker.loop.sleep(for: .milliseconds(1))
+                guard session.context.idle.count == 2 else { exit(2) }
+                withExtendedLifetime(warm) {}
+                for left in [1, 0] {
+                    let call = try session.start(.get("unix:\(path)"), waking: Wakeup(on: worker.loop))
+                    guard case .http1 = call.place, session.context.idle.count == left else { exit(3) }
+                }
+                guard case .unavailable? = await session.failure(of: .get("unix:\(path)")).error else { exit(4) }
+            }
+            withExtendedLifetime((directory, listener)) {}
+        }
+    }
+
     @Test func `without a descriptor there is no connection, and that is nobody's fault`() async {
         await #expect(processExitsWith: .success) {
             try await LoopActor.run { worker in

@@ -27,7 +27,7 @@ import Testing
             peer.reset()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let (error, body) = await session.failure(of: .post(server.url, "{}"))
             #expect(error == .cutOff(afterBytes: cut.body))
             #expect(body == cut.body)
@@ -47,7 +47,7 @@ import Testing
             peer.send(answer)
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let error = await session.failure(of: .get(server.url)).error
             guard case .malformed(let reason) = error else {
                 Issue.record("\(String(describing: error))")
@@ -55,6 +55,28 @@ import Testing
             }
             #expect(!reason.isEmpty)
         }
+    }
+
+    @Test(arguments: [
+        ("settings of HTTP/2", "\0\0\u{6}\u{4}\0\0\0\0\0\0\u{3}\0\0\0\u{64}", #"http = "2" may be needed"#),
+        ("an alert of TLS", "\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{46}", "https:// may be needed"),
+    ])
+    func `a server of another protocol is told with what to do`(answer: (kind: String, bytes: String, hint: String)) async throws
+    {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send(answer.bytes)
+        }
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop)
+            let error = await session.failure(of: .get(server.url)).error
+            #expect("\(try #require(error))".hasSuffix(answer.hint))
+        }
+    }
+
+    @Test(arguments: [(0, "cut off before the first byte of the body"), (3, "cut off after 3 bytes of the body")])
+    func `where a response broke off is told in words`(cut: (bytes: Int, words: String)) {
+        #expect("\(HTTPError.cutOff(afterBytes: cut.bytes))" == cut.words)
     }
 
     @Test(arguments: [("X-Name: value\r\n", 5000), ("X-Long: ", 8800), ("X-Longer: ", 40_000), ("y", 400_000)])
@@ -65,7 +87,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             #expect(await session.failure(of: .get(server.url)).error == .headTooLarge(bytesMax: 64 << 10))
         }
     }
@@ -74,7 +96,7 @@ import Testing
         let (descriptor, port) = try listen(backlog: 1)
         close(descriptor)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             #expect(await session.failure(of: .get("http://127.0.0.1:\(port)/")).error == .refused)
             #expect(await session.failure(of: .get("http://localhost:\(port)/")).error == .refused)
         }
@@ -82,7 +104,7 @@ import Testing
 
     @Test func `a name that does not exist cannot be resolved, and the error names the host alone`() async throws {
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let error = await session.failure(of: .get("http://user:secret@name.invalid:8080/secret?key=secret")).error
             #expect(error == .cannotResolve(host: "name.invalid"))
         }
@@ -94,7 +116,7 @@ import Testing
         let waiting = (0..<4).map { _ in beginConnecting(to: port) }
         defer { for descriptor in waiting + [listener] { close(descriptor) } }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let request = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(50))
             #expect(await session.failure(of: request).error == .timedOut(.connect, after: .milliseconds(50)))
         }
@@ -115,8 +137,8 @@ import Testing
             close(first)
             return waiting
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop)
             let request = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(200), total: .seconds(600))
             #expect(try await session.fetch(request).body == "ok")
             #expect(await session.failure(of: request).error == .timedOut(.connect, after: .milliseconds(200)))
@@ -131,7 +153,7 @@ import Testing
         defer { for descriptor in waiting + [listener] { close(descriptor) } }
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         try await LoopActor.run { worker in
-            let (session, other) = (try Session(on: worker.loop), try Session(on: worker.loop))
+            let (session, other) = (Session(on: worker.loop), Session(on: worker.loop))
             let late = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(20))
             for turn in 0..<20 {
                 if turn.isMultiple(of: 2) {
@@ -151,7 +173,7 @@ import Testing
     {
         let server = try ScriptServer { peer in peer.waitForEnd() }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let request = HTTPRequest.get("https://127.0.0.1:\(server.port)/", connect: .milliseconds(50))
             let tasks = (0..<3).map { _ in
                 Task {
@@ -173,7 +195,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let request = HTTPRequest.get(server.url, connect: connect, total: .milliseconds(700))
             let failure = await session.failure(of: request)
             #expect(failure.error == .timedOut(.total, after: .milliseconds(700)))
@@ -189,7 +211,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             try await session.withTransfer(.get(server.url)) { transfer in
                 _ = try await transfer.head(until: worker.loop.now + .milliseconds(5))
                 session.close()

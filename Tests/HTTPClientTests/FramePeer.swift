@@ -170,7 +170,7 @@ extension ConnectionOptions {
 extension HTTPRequest {
     /// Over HTTP/2 without TLS.
     static func http2(
-        _ url: String, _ body: String = "{}", total: Duration = .seconds(30), options: ConnectionOptions = .priorKnowledge
+        _ url: String, _ body: String = "{}", total: Duration = .seconds(300), options: ConnectionOptions = .priorKnowledge
     ) -> HTTPRequest {
         HTTPRequest(
             .post, url, body: Array(body.utf8), connectTimeout: .seconds(10), totalTimeout: total, options: options)

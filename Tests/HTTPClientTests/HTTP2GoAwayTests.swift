@@ -1,7 +1,9 @@
 import EventLoop
-import HTTPClient
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import HTTPClient
 
 /// A server that goes (RFC 9113 §6.8): what it has not looked at goes out again elsewhere, what runs finishes.
 @Suite struct HTTP2GoAwayTests {
@@ -22,7 +24,7 @@ import Testing
 
     private static func outcomes(_ server: ScriptServer) async throws -> [TransferOutcome] {
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             var outcomes: [TransferOutcome] = []
             for transfer in try session.begin(["a", "b", "c"], server.url) { outcomes.append(await transfer.outcome()) }
             return outcomes
@@ -49,6 +51,24 @@ import Testing
         #expect(server.connections == 2)
     }
 
+    @Test(arguments: [3, 4]) func `one request is taken along by three connections that go, and no more`(
+        going: Int
+    ) async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard let (stream, body) = reader.next() else { return }
+            if peer.number > going { peer.answer(stream, body) } else { peer.send(.goAway(last: 0)) }
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop)
+            let outcome = try await session.withTransfer(.http2(server.url, "a")) { await $0.outcome() }
+            #expect(outcome == (going == 3 ? .ok("a") : .failed(.cutOff(afterBytes: 0))))
+            #expect(server.connections == 4)
+        }
+    }
+
     @Test func `what the server may have looked at is cut off when it closes`() async throws {
         let server = try Self.server { peer, streams in
             peer.send(.head(streams[0], status: 200), .data(streams[0], "part"), .goAway(last: 3, code: 2))
@@ -72,7 +92,7 @@ import Testing
             peer.report(peer.frame(.resetStream) == nil ? "closed" : "reset")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "going")
             #expect(try await transfer.head()?.status == 200)
@@ -93,6 +113,57 @@ import Testing
         #expect(Array(outcomes[1...]) == [.ok("b elsewhere"), .ok("c elsewhere")])
     }
 
+    @Test func `who waits is not held up by a second attempt that needs a fresher connection`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(.settings(Frame.streamsMax, 1)) else { return }
+            var reader = RequestReader(peer)
+            while let (stream, body) = reader.next() {
+                if peer.number == 1, body == "a" {
+                    peer.report("running")
+                    return gate.wait()
+                }
+                peer.answer(stream, "\(peer.number)")
+            }
+        }
+        // Each connection looks the name up, since the last answer is an hour old; all but the first wait for the answer.
+        let time = Mutex(Instant(nanoseconds: 0))
+        let lookUps = Mutex(0)
+        let nameServer = Gate()
+        let resolver = Resolver(
+            threadsMax: 16, idleTime: .milliseconds(20), namesMax: 10,
+            now: {
+                time.withLock {
+                    $0 = $0 + .seconds(3_600)
+                    return $0
+                }
+            },
+            answer: { _ in
+                let isFirst = lookUps.withLock { count in
+                    count += 1
+                    return count == 1
+                }
+                if !isFirst { nameServer.wait() }
+                return .addresses(addresses("127.0.0.1"))
+            })
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient, resolver)
+            let url = "http://name:\(server.port)/"
+            #expect(try await session.fetch(.http2(url)).body == "1")
+            let running = try session.begin(["a"], url)
+            #expect(await server.report() == "running")
+            let waiting = try session.begin(["b"], url)
+            gate.open()
+            while !running[0].isSecondAttempt { await worker.loop.sleep(for: .microseconds(100)) }
+            let late = try session.begin(["c"], url)
+            waiting[0].cancel()
+            nameServer.open()
+            #expect(await late[0].outcome() == .ok("2"))
+            nameServer.open()
+            #expect(await running[0].outcome() == .ok("3"))
+        }
+    }
+
     @Test func `when all kept connections turn out dead, the second attempt is made on a fresh one`() async throws {
         let gate = Gate()
         let server = try ScriptServer { peer in
@@ -106,8 +177,8 @@ import Testing
             }
             peer.waitForEnd()
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
             var request = HTTPRequest.post(server.url, "{}")
             request.options = ConnectionOptions(version: .http2, streamsMax: 1)
             let first = (0..<2).map { [request] _ in

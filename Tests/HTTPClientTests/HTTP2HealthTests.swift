@@ -27,7 +27,7 @@ import Testing
             while let (stream, _) = reader.next() { peer.answer(stream, "first") }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "ping")
             #expect(try await session.fetch(.http2(server.url)).body == "second")
@@ -50,7 +50,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             #expect(try await session.fetch(.http2(server.url)).body == "ok")
             // Its silence began after the other's.
             for _ in 0..<3 {
@@ -63,6 +63,108 @@ import Testing
         }
     }
 
+    /// Tells of each request, and answers each PING unless it is to be mute; the second connection answers all.
+    private static func thinkingServer(isMute: Bool) throws -> ScriptServer {
+        try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            while let frame = peer.frame() {
+                if frame.is(.headers) { peer.report("asked on \(peer.number)") }
+                if frame.is(.data), frame.flags & Frame.endOfStream != 0, frame.stream > 1 || peer.number > 1 {
+                    peer.answer(frame.stream, "\(peer.number)")
+                }
+                guard frame.is(.ping), frame.flags & Frame.acknowledgement == 0 else { continue }
+                if !isMute { peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload)) }
+                peer.report("ping")
+            }
+            peer.report("closed")
+        }
+    }
+
+    @Test func `one whose only caller leaves before it has said anything is asked, and serves the next`() async throws {
+        let server = try Self.thinkingServer(isMute: false)
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, Self.impatient)
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "asked on 1")
+            transfer.cancel()
+            #expect(await server.report() == "ping")
+            #expect(try await session.fetch(.http2(server.url)).body == "1")
+            #expect(server.connections == 1)
+        }
+    }
+
+    @Test func `one whose only caller has left, and which does not answer either, is closed`() async throws {
+        let server = try Self.thinkingServer(isMute: true)
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, Self.impatient)
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "asked on 1")
+            transfer.cancel()
+            #expect(await server.report() == "ping")
+            #expect(await server.report() == "closed")
+            #expect(descriptorsConnected(to: server.port) == 0)
+        }
+    }
+
+    /// What happened on a connection before it froze.
+    enum Past: CaseIterable { case nothing, answer, longAgo, ping, pingTwice, running }
+
+    @Test(arguments: Past.allCases) func `one that freezes is asked whatever went before, and the next request goes elsewhere`(
+        past: Past
+    ) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard peer.number == 1 else {
+                while let (stream, _) = reader.next() { peer.answer(stream, "elsewhere") }
+                return
+            }
+            func answerPing() {
+                guard let ping = peer.frame(.ping) else { return }
+                peer.send(Frame(.ping, flags: Frame.acknowledgement, ping.payload))
+            }
+            switch past {
+            case .nothing: break
+            case .answer, .longAgo: if let (stream, _) = reader.next() { peer.answer(stream) }
+            case .ping, .pingTwice:
+                guard let (stream, _) = reader.next() else { return }
+                answerPing()
+                peer.answer(stream)
+                guard past == .pingTwice, let (second, _) = reader.next() else { break }
+                answerPing()
+                peer.answer(second)
+            case .running:
+                guard let (stream, _) = reader.next() else { return }
+                answerPing()
+                peer.send(.head(stream, status: 200))
+            }
+            guard peer.frame(.headers) != nil, peer.frame(.ping) != nil else { return }
+            peer.report("frozen")
+            gate.wait()
+        }
+        try await LoopActor.run { worker in
+            var configuration = Self.impatient
+            // No other time limit has a part in it.
+            configuration.acknowledgementTimeout = .seconds(3_600)
+            let session = Session(on: worker.loop, configuration)
+            let requests = past == .nothing ? 0 : past == .pingTwice ? 2 : 1
+            var running: [Transfer] = []
+            for _ in 0..<requests {
+                let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+                #expect(try await transfer.head()?.status == 200)
+                if past == .running { running.append(transfer) } else { _ = try await transfer.rest() }
+            }
+            if past == .longAgo { await worker.loop.sleep(for: .milliseconds(300)) }
+            let frozen = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "frozen")
+            #expect(try await session.fetch(.http2(server.url)).body == "elsewhere")
+            #expect(!frozen.isOver && running.allSatisfy { !$0.isOver })
+            session.close()
+        }
+        gate.open()
+    }
+
     @Test func `one that is suspected is closed when its last caller has left`() async throws {
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2() else { return }
@@ -72,7 +174,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "ping")
             transfer.cancel()
@@ -98,7 +200,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             var transfers: [Transfer] = []
             for number in 1...2 {
                 transfers.append(try session.start(.http2(server.url), waking: Wakeup(on: worker.loop)))
@@ -124,7 +226,7 @@ import Testing
             while let (stream, _) = reader.next() { peer.answer(stream, "after") }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, Self.impatient)
+            let session = Session(on: worker.loop, Self.impatient)
             #expect(try await session.fetch(.http2(server.url)).body == "before")
             let early = try session.begin(Array(repeating: "early", count: 10), server.url)
             #expect(await server.report() == "frozen")

@@ -44,6 +44,14 @@ private let tooLarge = OddFrames.Expected.failsAs(.headTooLarge(bytesMax: 64 << 
 
 private func head(_ fields: [(String, String)], isLast: Bool = true) -> Frame { .head(1, fields, isLast: isLast) }
 
+/// One field of 4,000 bytes is put into the table, and then named by its index, a byte each, 12,000 times (RFC 7541 §6.1, §6.2.1).
+private func unpacking(behind first: [UInt8]) -> Frame {
+    let field = [0x40] + Frame.block([("large", String(repeating: "x", count: 4_000))]).dropFirst()
+    return Frame(
+        .headers, flags: Frame.endOfHeaders | Frame.endOfStream, stream: 1,
+        first + field + [UInt8](repeating: 0xBE, count: 12_000))
+}
+
 /// A header block in HEADERS and as many CONTINUATIONs as it takes (RFC 9113 §6.10).
 private func split(_ block: [UInt8], isLast: Bool) -> [Frame] {
     var parts = stride(from: 0, to: block.count, by: 16_000).map { Array(block[$0..<min($0 + 16_000, block.count)]) }
@@ -78,6 +86,7 @@ extension OddFrames {
         OddFrames("Upgrade", [head([status, ("upgrade", "h3")])], malformed),
         OddFrames("300 fields", [head([status] + fields300)], tooLarge),
         OddFrames("65 KiB of fields", split(Frame.block([status] + Array(repeating: large, count: 5)), isLast: true), tooLarge),
+        OddFrames("48 MB of fields, unpacked", [unpacking(behind: Frame.block([status]))], tooLarge),
         OddFrames("60 KiB of fields", split(Frame.block([status] + Array(repeating: large, count: 3)), isLast: true), .whole("")),
         OddFrames(
             "gzip", [head([status, ("content-encoding", "gzip")])],
@@ -140,6 +149,14 @@ extension OddFrames {
             "a trailer of 60 KiB",
             [.head(1, status: 200), .data(1, "ok")]
                 + split(Frame.block(Array(repeating: large, count: 3)), isLast: true), .whole("ok")),
+        OddFrames(
+            "a trailer of 65 KiB",
+            [.head(1, status: 200), .data(1, "ok")]
+                + split(Frame.block(Array(repeating: large, count: 5)), isLast: true), tooLarge),
+        OddFrames(
+            "a trailer of 300 fields", [.head(1, status: 200), .data(1, "ok"), head(fields300)], tooLarge),
+        OddFrames(
+            "a trailer that unpacks to 48 MB", [.head(1, status: 200), .data(1, "ok"), unpacking(behind: [])], tooLarge),
         OddFrames("a trailer with a status", [.head(1, status: 200), .data(1, "ok"), head([status])], malformed),
         OddFrames(
             "a trailer that is not the end", [.head(1, status: 200), .data(1, "ok"), head([("a", "b")], isLast: false)],

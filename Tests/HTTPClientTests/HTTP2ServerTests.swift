@@ -36,7 +36,7 @@ private final class Nghttpd: Sendable {
         let server = try await Nghttpd(isSecure: isSecure)
         let (url, configuration) = (server.url, server.configuration)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let bodies = (0..<100).map { "request \($0) " + String(repeating: "\($0 % 10)", count: size) }
             let transfers = try session.begin(bodies, url)
             for (transfer, body) in zip(transfers, bodies) { #expect(await transfer.outcome() == .ok(body)) }
@@ -49,7 +49,7 @@ private final class Nghttpd: Sendable {
         let server = try await Nghttpd(isSecure: isSecure, "-m3")
         let (url, configuration) = (server.url, server.configuration)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let bodies = (0..<50).map { "request \($0)" }
             for (transfer, body) in zip(try session.begin(bodies, url), bodies) {
                 #expect(await transfer.outcome() == .ok(body))
@@ -63,12 +63,8 @@ private final class Nghttpd: Sendable {
         let server = options.isEmpty ? try await Nghttpd(isSecure: isSecure) : try await Nghttpd(isSecure: isSecure, options[0])
         let (url, configuration) = (server.url, server.configuration)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, configuration)
-            let transfers = try (0..<20).map { _ in
-                var request = HTTPRequest.http2(url)
-                request.method = .get
-                return try session.start(request, waking: Wakeup(on: worker.loop))
-            }
+            let session = Session(on: worker.loop, configuration)
+            let transfers = try session.beginGets(20, url)
             for transfer in transfers { #expect(await transfer.outcome().body?.utf8.count == Nghttpd.largeBytes) }
         }
         _ = server
@@ -79,12 +75,8 @@ private final class Nghttpd: Sendable {
         let server = try await Nghttpd(isSecure: isSecure)
         let (url, configuration) = (server.url, server.configuration)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, configuration)
-            let transfers = try (0..<20).map { _ in
-                var request = HTTPRequest.http2(url)
-                request.method = .get
-                return try session.start(request, waking: Wakeup(on: worker.loop))
-            }
+            let session = Session(on: worker.loop, configuration)
+            let transfers = try session.beginGets(20, url)
             for transfer in transfers { #expect(try await transfer.head()?.status == 200) }
             server.process.signal(signal)
             _ = try await server.process.exited()
@@ -109,7 +101,7 @@ private final class Nghttpd: Sendable {
         let server = try TLSServer(backend: backend.port, rules: "keepalive_requests 7;")
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             for round in 0..<10 {
                 let bodies = (0..<20).map { "request \(round) \($0)" }
                 for (transfer, body) in zip(try session.begin(bodies, url, options: .standard), bodies) {
@@ -118,5 +110,13 @@ private final class Nghttpd: Sendable {
             }
         }
         _ = server
+    }
+}
+
+extension Session {
+    fileprivate func beginGets(_ count: Int, _ url: String) throws -> [Transfer] {
+        var request = HTTPRequest.http2(url)
+        request.method = .get
+        return try (0..<count).map { _ in try start(request, waking: Wakeup(on: loop)) }
     }
 }

@@ -17,7 +17,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let transfers = try session.begin(Self.bodies, server.url)
             for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
             #expect(server.connections == 1)
@@ -33,7 +33,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let options = ConnectionOptions(version: .http2, streamsMax: 2)
             let transfers = try session.begin(Array(Self.bodies.prefix(6)), server.url, options: options)
             var answers: [String?] = []
@@ -71,25 +71,25 @@ import Testing
     func `what the server's SETTINGS allow is kept to, and everybody is served`(limit: Int) async throws {
         let server = try Self.limitedServer(limit)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome() == .ok()) }
             session.close()
             #expect(await server.report() == "closed")
         }
     }
 
-    @Test func `a server that allows no streams gets four connections for a hundred callers, and none stays open`() async throws {
+    @Test func `a server that allows no streams gets two connections for a hundred callers, and none stays open`() async throws {
         let server = try Self.limitedServer(0)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome().isFailure) }
-            #expect(server.connections <= 5)
+            #expect(server.connections <= 3)
             for _ in 0..<server.connections { #expect(await server.report() == "closed") }
             #expect(descriptorsConnected(to: server.port) == 0)
         }
     }
 
-    @Test func `a server that refuses every stream is asked four times for each caller, each time on another connection`()
+    @Test func `a server that refuses every stream is asked twice for each caller, each time on another connection`()
         async throws
     {
         let asked = Mutex(0)
@@ -103,11 +103,11 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             for transfer in try session.begin(Self.bodies, server.url) {
                 #expect(await transfer.outcome() == .failed(.cutOff(afterBytes: 0)))
             }
-            #expect(asked.withLock { $0 } == 400)
+            #expect(asked.withLock { $0 } == 200)
             #expect(server.connections < 100)
             for _ in 0..<server.connections { #expect(await server.report() == "closed") }
         }
@@ -119,7 +119,7 @@ import Testing
             guard peer.beginHTTP2() else { return }
             var reader = RequestReader(peer)
             guard let (stream, body) = reader.next() else { return }
-            guard peer.number == 4 else {
+            guard peer.number == 2 else {
                 peer.send(.reset(stream, code: Frame.refusedStream))
                 return peer.waitForEnd()
             }
@@ -127,10 +127,53 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let body = String(repeating: "x", count: size)
             let transfer = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await transfer.outcome() == .ok("\(size) true"))
+        }
+    }
+
+    /// Takes one stream a connection.
+    private static func singleServer() throws -> ScriptServer {
+        try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            while let (stream, body) = reader.next() { peer.answer(stream, body) }
+            peer.report("closed")
+        }
+    }
+
+    private static let oneStream = ConnectionOptions(version: .http2, streamsMax: 1)
+
+    @Test func `what a burst has needed is closed some time later, but for one connection`() async throws {
+        let server = try Self.singleServer()
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.spareTime = .milliseconds(100)
+            let session = Session(on: worker.loop, configuration)
+            for _ in 0..<2 {
+                let transfers = try session.begin(Self.bodies, server.url, options: Self.oneStream)
+                for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
+                while descriptorsConnected(to: server.port) > 1 { #expect(await server.report() == "closed") }
+                session.expectNothingLeft(idle: 1)
+            }
+            #expect(try await session.fetch(.http2(server.url, options: Self.oneStream)).body == "{}")
+            #expect(descriptorsConnected(to: server.port) == 1)
+        }
+    }
+
+    @Test func `connections without streams are bounded as idle ones of HTTP 1 are`() async throws {
+        let server = try Self.singleServer()
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.idleConnectionsMax = 10
+            let session = Session(on: worker.loop, configuration)
+            for _ in 0..<3 {
+                let transfers = try session.begin(Self.bodies, server.url, options: Self.oneStream)
+                for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
+                session.expectNothingLeft(idle: 10)
+            }
         }
     }
 
@@ -152,7 +195,7 @@ import Testing
             while let (stream, _) = reader.next() { peer.answer(stream, "first") }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let transfers = try session.begin(["a", "b", "c"], server.url)
             for transfer in transfers { #expect(try await transfer.head()?.status == 200) }
             #expect(try await session.fetch(.http2(server.url)).body == "second")

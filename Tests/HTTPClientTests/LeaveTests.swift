@@ -39,7 +39,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
         let names = Names([.addresses(addresses("127.0.0.1"))], isHeld: true)
         let server = try ScriptServer(answer: ok)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient, names.resolver())
+            let session = Session(on: worker.loop, .patient, names.resolver())
             let url = "http://name:\(server.port)/"
             for _ in 0..<3 {
                 try await Self.leave(Self.request(way, url), session, worker) {
@@ -55,7 +55,10 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
     func `in each half of happy eyeballs`(way: Way, attempts: Int) async throws {
         let resolver = try fixedResolver(["fd00:9::2", "10.9.0.2"])
         try await LoopActor.runInNetwork(deafNetworks) { worker in
-            let session = try Session(on: worker.loop, .patient, resolver)
+            // A busy machine may stand still until attempts that the kernel gives up after seconds are over, and be waited for in vain.
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .seconds(60)
+            let session = Session(on: worker.loop, configuration, resolver)
             var request = Self.request(way, "http://name:8080/")
             if attempts == 2, way == .connectDeadline { request.connectTimeout = .milliseconds(400) }
             if attempts == 2, way == .totalDeadline { request.totalTimeout = .milliseconds(400) }
@@ -73,7 +76,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
         let resolver = try fixedResolver(["fd00:9::2", "127.0.0.1"])
         try await LoopActor.runInNetwork(deafNetworks) { worker in
             let listener = try KernelListener(address("127.0.0.1", 8080))
-            let session = try Session(on: worker.loop, .patient, resolver)
+            let session = Session(on: worker.loop, .patient, resolver)
             for _ in 0..<3 {
                 let transfer = try session.start(.get("http://name:8080/"), waking: Wakeup(on: worker.loop))
                 await worker.wait { if case .http1 = transfer.place { true } else { false } }
@@ -92,7 +95,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             var defects = 0
             worker.loop.onDefect = { _ in defects += 1 }
             let listener = try KernelListener(address("127.0.0.1", 8080))
-            let session = try Session(on: worker.loop, .patient, resolver)
+            let session = Session(on: worker.loop, .patient, resolver)
             for turn in 0..<20 {
                 let way = Way.allCases[turn % 3]
                 try await Self.leave(Self.request(way, "http://name:8080/"), session, worker) {}
@@ -126,7 +129,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
         try await LoopActor.run { worker in
             let proxy = hang == .hello ? nil : try Proxy("http://127.0.0.1:\(server.port)")
             let route = Route(target: .host("127.0.0.1", port: server.port), proxy: proxy)
-            let session = try Session(on: worker.loop, .patient, .shared, route: route)
+            let session = Session(on: worker.loop, .patient, .shared, route: route)
             var request = Self.request(way, "https://localhost:\(server.port)/")
             if way == .connectDeadline { request.connectTimeout = .seconds(2) }
             if way == .totalDeadline { request.totalTimeout = .seconds(2) }
@@ -170,7 +173,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             let route = Route(target: .host("127.0.0.1", port: server.port), proxy: proxy)
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = .seconds(3_600)
-            let session = try Session(on: worker.loop, configuration, .shared, route: route)
+            let session = Session(on: worker.loop, configuration, .shared, route: route)
             let first = try session.start(
                 .get(server.secureURL, connect: .milliseconds(500)), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "answered")
@@ -205,7 +208,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+            let session = Session(on: worker.loop, .patient)
             var request = Self.request(way, server.url, body: moment == .body ? 20_000_000 : 10)
             if way == .totalDeadline { request.totalTimeout = .seconds(1) }
             try await Self.leave(request, session, worker) { #expect(await server.report() == "there") }
@@ -222,7 +225,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             peer.report("reset")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: 20_000_000)
             try await session.withTransfer(.post(server.url, body)) { transfer in
                 let head = try await transfer.head()
@@ -249,7 +252,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = .seconds(3_600)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let warm = try session.keepWarm(server.secureURL, count: 1, connectTimeout: .seconds(60)) { _ in }
             await worker.wait { server.connections == 1 }
             let caller = Task {

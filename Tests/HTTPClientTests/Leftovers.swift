@@ -8,14 +8,15 @@ extension Session {
     /// What its pools count, against what there is.
     func expectConsistent(at location: SourceLocation = #_sourceLocation) {
         let pools = Array(pools.values)
-        #expect(pools.reduce(0) { $0 + $1.idle.count } == context.idle.count, sourceLocation: location)
+        let idle = pools.flatMap { $0.idle + $0.shared.filter { $0.idleSince != nil } }
+        #expect(idle.count == context.idle.count, sourceLocation: location)
         #expect(context.idle.count <= configuration.idleConnectionsMax, sourceLocation: location)
+        #expect(idle.allSatisfy { one in context.idle.contains { $0 === one } }, sourceLocation: location)
         for pool in pools {
             let places = transfers.filter { $0.pool === pool }.map(\.place)
             #expect(pool.busyCount == places.count { if case .http1 = $0 { true } else { false } }, sourceLocation: location)
             let waiting = places.count { if case .waiting = $0 { true } else { false } }
             #expect(pool.waiting.count == waiting - pool.connecting.count { $0.trial != nil }, sourceLocation: location)
-            #expect(pool.idle.allSatisfy { one in context.idle.contains { $0 === one } }, sourceLocation: location)
             #expect(pool.waiting.isEmpty || pool.hasSomethingToWaitFor, sourceLocation: location)
         }
     }
@@ -45,7 +46,7 @@ extension Session.Configuration {
 
 extension Session {
     /// Tests of what a session does when it has waited for too long say after how long.
-    convenience init(on loop: EventLoop) throws { try self.init(on: loop, .patient) }
+    convenience init(on loop: EventLoop) { self.init(on: loop, .patient) }
 }
 
 extension Pool {

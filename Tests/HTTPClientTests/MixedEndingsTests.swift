@@ -46,7 +46,7 @@ import Testing
             var configuration = isSecure ? Session.Configuration.trusting(site.file) : .init()
             configuration.idleConnectionsMax = 8
             configuration.patience = .milliseconds(20)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let url = isSecure ? "https://localhost:\(server.port)" : "http://127.0.0.1:\(server.port)"
             let lanes = (0..<width).map { lane in
                 Task {

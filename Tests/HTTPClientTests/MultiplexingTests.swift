@@ -26,7 +26,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             try await session.withTransfer(.post(url, "stays")) { stays in
                 try await session.withTransfer(.post(url, "leaves")) { leaves in
                     for transfer in [stays, leaves] {
@@ -57,7 +57,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             try await session.withTransfer(.post(url, "stays")) { stays in
                 try await session.withTransfer(.post(url, "leaves")) { leaves in
                     for _ in 0..<2 { #expect(await backend.report() == "requested") }
@@ -81,7 +81,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             for isAnswered in [true, false] {
                 try await session.withTransfer(.post(url, "{}")) { transfer in
                     #expect(await backend.report() == "requested")
@@ -106,7 +106,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             let staying = (0..<20).map { _ in
                 Task {
                     _ = worker
@@ -133,7 +133,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             for turns in 0..<12 {
-                let session = try Session(on: worker.loop, .trusting(file))
+                let session = Session(on: worker.loop, .trusting(file))
                 try await session.withTransfer(.post(url, "leaves")) { leaves in
                     try await session.withTransfer(.post(url, "stays")) { stays in
                         for _ in 0..<turns { await worker.loop.sleep(for: .microseconds(100)) }
@@ -150,8 +150,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let backend = try ScriptServer(answer: ok)
         let server = try TLSServer(backend: backend.port)
         let (url, file, port) = (server.url, server.certificateFile, server.port)
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .trusting(file))
             let tasks = (0..<100).map { _ in
                 Task {
                     _ = worker
@@ -180,7 +180,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             try await session.withTransfer(.post(url, "large")) { large in
                 _ = try await large.head()
                 #expect(await backend.report() == "blocked")
@@ -206,7 +206,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             try await session.withTransfer(.post(url, "large")) { large in
                 _ = try await large.head()
                 #expect(await backend.report() == "blocked")
@@ -227,7 +227,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             let (error, body) = await session.failure(of: .post(url, "{}"))
             #expect(error == .cutOff(afterBytes: 5))
             #expect(body == 5)
@@ -237,9 +237,4 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 private func transferText(_ transfer: Transfer) async throws(HTTPError) -> String {
     String(decoding: try await transfer.rest(), as: UTF8.self)
-}
-
-/// The number of the connection that nginx got the request on.
-private func connection(of request: String?) -> Substring? {
-    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
 }

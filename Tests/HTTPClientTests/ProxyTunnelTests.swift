@@ -1,5 +1,8 @@
-@testable import HTTPClient
+import EventLoop
+import TestSupport
 import Testing
+
+@testable import HTTPClient
 
 @Suite struct `A proxy's tunnel` {
     private func tunnel(_ proxy: String = "http://proxy:3128", to url: String = "https://host/v1") throws -> ProxyTunnel {
@@ -30,7 +33,7 @@ import Testing
         for part in [bytes[..<cut], bytes[cut...]] where !part.isEmpty {
             switch unsafe part.withUnsafeBytes({ unsafe tunnel.take($0) }) {
             case .wantsMore: continue
-            case .done: return part.endIndex == bytes.count ? "done" : "done early"
+            case .done(let count): return part.startIndex + count == bytes.count ? "done" : "done early"
             case .failed(let error): return error.description
             }
         }
@@ -53,6 +56,38 @@ import Testing
     func `that a password was given for in vain says so`(status: Int, words: String) throws {
         let text = try outcome("HTTP/1.1 \(status) No\r\n\r\n", cutAt: 3, "http://user:secret@proxy:1")
         #expect(text == "unreachable: the proxy \(words)")
+    }
+
+    @Test func `leaves what comes behind the answer to a server that may speak first`() throws {
+        let tunnel = try tunnel(to: "http://host:8000")
+        #expect(request(of: tunnel).hasPrefix("CONNECT host:8000 HTTP/1.1\r\n"))
+        let answer = Array("HTTP/1.1 200 OK\r\n\r\nPRI".utf8)
+        guard case .done(answer.count - 3) = unsafe answer.withUnsafeBytes({ unsafe tunnel.take($0) }) else {
+            Issue.record("the tunnel was not made")
+            return
+        }
+    }
+
+    /// A proxy that is asked for HTTP/2 without TLS, and the server behind it.
+    @Test(arguments: [false, true]) func `carries HTTP2 without TLS, whoever speaks first`(isServerFirst: Bool) async throws {
+        let server = try ScriptServer { peer in
+            guard let head = peer.request() else { return }
+            peer.report(head.split(separator: "\r\n").first.map(String.init) ?? "")
+            peer.send(Array("HTTP/1.1 200 Fine\r\n\r\n".utf8) + (isServerFirst ? Frame.settings().bytes : []))
+            guard peer.beginHTTP2() else { return peer.report("no HTTP/2") }
+            while let stream = peer.requestStream() { peer.answer(stream) }
+        }
+        try await LoopActor.run { worker in
+            let proxy = try Proxy("http://127.0.0.1:\(server.port)")
+            let options = ConnectionOptions(version: .http2, proxy: .proxy(proxy))
+            let session = Session(on: worker.loop)
+            for _ in 0..<2 {
+                let calls = try session.begin(["a", "b"], "http://upstream.invalid/v1", options: options)
+                for call in calls { #expect(await call.outcome() == .ok()) }
+            }
+            #expect(await server.report() == "CONNECT upstream.invalid:80 HTTP/1.1")
+            #expect(server.connections == 1)
+        }
     }
 
     @Test func `takes nothing that comes behind the answer`() throws {

@@ -75,7 +75,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, isSecure ? .trusting(site.file) : .patient)
+            let session = Session(on: worker.loop, isSecure ? .trusting(site.file) : .patient)
             let url = isSecure ? "https://localhost:\(server.port)" : "http://127.0.0.1:\(server.port)"
             let tasks = (0..<width).map { lane in
                 Task {
@@ -110,8 +110,8 @@ import Testing
             _ = peer.request()
             peer.send("HTTP/1.1 200 OK\r\n\r\nhello")
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop)
             for _ in 0..<20 { #expect(try await session.fetch(.post(server.url, "{}")).body == "hello") }
             session.expectNothingLeft()
         }

@@ -163,7 +163,7 @@ struct ReferenceHead {
         guard addAny(line) else { return false }
         let lengths = list("content-length").map { $0.allSatisfy(\.isASCIIDigit) ? Int($0) : nil }
         guard lengths.allSatisfy({ $0 != nil && $0 == lengths[0] && ($0 ?? 0) <= 1 << 53 }) else { return false }
-        return ["", "chunked"].contains(list("transfer-encoding").filter { !$0.isEmpty }.joined(separator: "/"))
+        return list("transfer-encoding").allSatisfy { ["", "chunked"].contains($0) }
     }
 
     func isAllowed(_ asked: Asked) -> Bool {
@@ -189,7 +189,8 @@ struct ReferenceHead {
     var allowsReuse: Bool {
         let options = list("connection")
         let hasTwoLengths = fields.contains { $0.name == "transfer-encoding" } && !list("content-length").isEmpty
-        return !options.contains("close") && !hasTwoLengths && (minor == 1 || options.contains("keep-alive"))
+        let isChunkedTwice = list("transfer-encoding").count { $0 == "chunked" } > 1
+        return !options.contains("close") && !hasTwoLengths && !isChunkedTwice && (minor == 1 || options.contains("keep-alive"))
     }
 
     private func list(_ name: String) -> [String] {

@@ -17,7 +17,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
         let body = String(repeating: "x", count: count)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let headers = [(name: "Authorization", value: "Bearer key"), (name: "X-Empty", value: "")]
             _ = try await session.fetch(.post(server.url, body, headers: headers))
         }
@@ -47,7 +47,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
         let body = String(repeating: "0123456789", count: 2_000_000)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             try await session.withTransfer(.post(server.url, body)) { transfer in
                 _ = try await transfer.head()
                 gate.open()
@@ -65,7 +65,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             _ = try await session.fetch(.post(server.url, "secret", headers: [(name: "Authorization", value: "Bearer key")]))
             _ = try await session.fetch(.get(server.url.replacing("http://", with: "http://user:password@")))
             _ = try await session.fetch(.get(server.url))
@@ -91,7 +91,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             _ = try await session.fetch(.post(server.url, "once"))
             let (_, body) = try await session.fetch(.post(server.url, "again"))
             #expect(body == "ok")
@@ -112,8 +112,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 peer.send(ok)
             }
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop)
             let first = (0..<keptCount).map { _ in
                 Task {
                     _ = worker
@@ -129,7 +129,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
-    @Test func `a kept connection that a firewall has forgotten is replaced, long before the call's time is over`() async throws {
+    @Test(arguments: [0, 20_000, 300_000, 8_000_000])
+    func `a kept connection that a firewall has forgotten is replaced, long before the call's time is over`(
+        size: Int
+    ) async throws {
         let gate = Gate()
         let server = try ScriptServer { peer in
             while let request = peer.request() {
@@ -142,15 +145,52 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 }
             }
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = Session.Configuration.patient
             configuration.acknowledgementTimeout = .milliseconds(300)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             #expect(try await session.fetch(.post(server.url, "first")).body == "ok")
             #expect(await server.report() == "first on 1")
             #expect(await server.report() == "gone")
-            #expect(try await session.fetch(.post(server.url, "again")).body == "ok")
+            let body = String(repeating: "x", count: size) + "again"
+            #expect(try await session.fetch(.post(server.url, body)).body == "ok")
             #expect(await server.report() == "again on 2")
+        }
+        gate.open()
+    }
+
+    @Test(arguments: [false, true], [0, 100_000, 300_000, 8_000_000])
+    func `one of HTTP 2 is replaced too, and one that is lost while a first body goes out fails its call`(
+        isFirst: Bool, size: Int
+    ) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+            peer.send(.windowUpdate(0, 0x7FFF_0000))
+            var reader = RequestReader(peer)
+            if peer.number == 1, isFirst {
+                guard peer.frame(.headers) != nil else { return }
+            } else {
+                guard let (stream, _) = reader.next(opensWindows: false) else { return }
+                peer.answer(stream)
+            }
+            guard peer.number == 1 else { return peer.waitForEnd() }
+            peer.vanish()
+            peer.report("gone")
+            gate.wait()
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = Session(on: worker.loop, configuration)
+            if !isFirst {
+                #expect(try await session.fetch(.http2(server.url)).body == "ok")
+                #expect(await server.report() == "gone")
+            }
+            // What a window holds may be acknowledged before; the rest is not.
+            let body = String(repeating: "x", count: isFirst ? size + 20_000_000 : size)
+            let outcome = try await session.withTransfer(.http2(server.url, body)) { await $0.outcome() }
+            #expect(outcome == (isFirst ? .failed(.cutOff(afterBytes: 0)) : .ok()))
         }
         gate.open()
     }
@@ -162,7 +202,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     func `a header that would smuggle in another is refused before anything is sent`(name: String, value: String) async throws {
         let server = try ScriptServer(answer: ok)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let request = HTTPRequest.post(server.url, "{}", headers: [(name, value)])
             guard case .invalidRequest(let reason) = await session.failure(of: request).error else {
                 Issue.record("it was not refused")
@@ -180,7 +220,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     func `a header that the client alone may send is refused by name`(name: String) async throws {
         let server = try ScriptServer(answer: ok)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let error = await session.failure(of: .post(server.url, "{}", headers: [(name, "1")])).error
             #expect(error == .invalidRequest(reason: "the header \(name) is the client's own"))
         }
@@ -193,7 +233,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     ])
     func `a URL that is not plainly http or https is refused`(url: String) async throws {
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             guard case .invalidRequest(let reason) = await session.failure(of: .get(url)).error else {
                 Issue.record("it was not refused")
                 return
@@ -205,7 +245,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     @Test func `a thousand requests, finished and cancelled, leave no descriptor behind`() async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             for number in 0..<1000 {
                 try await session.withTransfer(.post(server.url, "{}")) { transfer in
                     if number % 3 == 0 { return }

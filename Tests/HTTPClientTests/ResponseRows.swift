@@ -59,6 +59,9 @@ extension ResponseRow {
             name: "no chunks", fields: ["Transfer-Encoding: chunked"], body: "0¶¶",
             expected: .whole(body: "", allowsReuse: true)),
         Framing(
+            name: "one coding twice", fields: ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], body: "5¶hello¶0¶¶",
+            expected: .whole(body: "hello", allowsReuse: false)),
+        Framing(
             name: "two lengths", fields: ["Content-Length: 3", "Transfer-Encoding: , chunked"], body: "5¶hello¶0¶¶",
             expected: .whole(body: "hello", allowsReuse: false)),
         Framing(name: "no length", fields: [], body: "all\nthere is", expected: .untilClose(body: "all\nthere is")),

@@ -42,19 +42,35 @@ final class SecurePeer {
         }
     }
 
+    /// Waits for something that the client has to say; false when it has closed.
+    func hasInput() -> Bool {
+        while input.isEmpty {
+            guard let bytes = peer.some() else { return false }
+            tls.receive(bytes)
+            input += tls.read()
+        }
+        return true
+    }
+
     /// The text as one record of ciphertext, together with whatever else is to be sent.
-    func record(_ text: String) -> [UInt8] {
-        tls.write(Array(text.utf8))
+    func record(_ text: String) -> [UInt8] { records(Array(text.utf8)) }
+
+    /// The same for any bytes.
+    func records(_ bytes: [UInt8]) -> [UInt8] {
+        tls.write(bytes)
         return tls.takeOutput()
     }
 
     func send(_ text: String) { peer.send(record(text)) }
 
-    /// Says that nothing more will come.
-    func close() {
+    /// A close_notify.
+    func goodbye() -> [UInt8] {
         tls.close()
-        peer.send(tls.takeOutput())
+        return tls.takeOutput()
     }
+
+    /// Says that nothing more will come.
+    func close() { peer.send(goodbye()) }
 
     /// A NewSessionTicket of TLS 1.3.
     func ticket() -> [UInt8] {

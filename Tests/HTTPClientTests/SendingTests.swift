@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -23,10 +24,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 peer.send(ok)
             }
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = Session.Configuration.patient
             configuration.acknowledgementTimeout = .milliseconds(300)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             let body = String(repeating: "x", count: 7_000_000)
             let caller = Task {
@@ -61,11 +62,11 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.waitForHangUp()
             peer.report("closed")
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = isSecure ? Session.Configuration.trusting(site.file) : .init()
             configuration.sendTimeout = .milliseconds(500)
             configuration.patience = .seconds(3_600)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let url = isSecure ? server.secureURL : server.url
             if isKept { #expect(try await session.fetch(.get(url)).body == "ok") }
             let failure = await session.failure(of: .post(url, String(repeating: "x", count: 20_000_000)))
@@ -73,6 +74,104 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             #expect(server.connections == 1)
             session.expectNothingLeft()
             #expect(worker.loop.timers.first == nil)
+        }
+    }
+
+    /// The kernel tells of room only when a good part of its buffer is free, which takes longer here than the time limit.
+    @Test func `a server that takes a little within each time limit is not lost`() async throws {
+        let gate = Gate()
+        let steps = 40
+        let server = try ScriptServer { peer in
+            peer.waitForHead()
+            peer.report("begun")
+            for _ in 0..<steps {
+                gate.wait()
+                _ = peer.bytes(50_000)
+            }
+            var rest = 20_000_000 - steps * 50_000
+            while rest > 0, let bytes = peer.some() { rest -= bytes.count }
+            peer.send(ok)
+            peer.waitForHangUp()
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.sendTimeout = .seconds(1)
+            let session = Session(on: worker.loop, configuration)
+            let body = String(repeating: "x", count: 20_000_000)
+            let transfer = try session.start(.post(server.url, body), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "begun")
+            for _ in 0..<steps {
+                await worker.loop.sleep(for: .milliseconds(100))
+                gate.open()
+            }
+            #expect(await transfer.outcome() == .ok())
+        }
+    }
+
+    /// Its bytes are with the kernel, and the server has no room for them for a while.
+    @Test func `a large body that was given up takes no one along who shares its connection`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+            peer.send(.windowUpdate(0, 0x7FFF_0000))
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next(), peer.frame(.headers) != nil else { return }
+            peer.report("sending")
+            gate.wait()
+            guard peer.frame(.resetStream) != nil else { return }
+            peer.answer(stream)
+            while let (stream, _) = reader.next() { peer.answer(stream, "next") }
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = Session(on: worker.loop, configuration)
+            let small = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            let body = String(repeating: "x", count: 20_000_000)
+            let large = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "sending")
+            large.cancel()
+            await worker.loop.sleep(for: .milliseconds(900))
+            gate.open()
+            #expect(await small.outcome() == .ok())
+            #expect(try await session.fetch(.http2(server.url)).body == "next")
+            #expect(server.connections == 1)
+        }
+    }
+
+    /// What waits in the process is moved to the front again and again.
+    @Test(arguments: [false, true]) func `a body that the kernel takes in small pieces is whole`(isHTTP2: Bool) async throws {
+        let body = (0..<400_000).map { "\($0) " }.joined()
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            peer.report("there")
+            gate.wait()
+            if isHTTP2 {
+                guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+                peer.send(.windowUpdate(0, 0x7FFF_0000))
+                var reader = RequestReader(peer)
+                guard let (stream, received) = reader.next(opensWindows: false) else { return }
+                peer.answer(stream, "\(received == body)")
+            } else {
+                let text = "\(peer.request()?.hasSuffix("\r\n\r\n\(body)") == true)"
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+            }
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, .patient)
+            var request = HTTPRequest.post(server.url, body)
+            if isHTTP2 { request.options = .priorKnowledge }
+            let transfer = try session.start(request, waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "there")
+            for descriptor in openDescriptors() where isConnected(descriptor, to: server.port) {
+                // The kernel makes the least that it has of it (socket(7)).
+                var size: Int32 = 1
+                _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+            }
+            gate.open()
+            #expect(await transfer.outcome() == .ok("true"))
+            session.close()
         }
     }
 
@@ -94,7 +193,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             if early == .refusalWithReset { peer.reset() }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+            let session = Session(on: worker.loop, .patient)
             for number in 1...(isRefusal || early == .success && count == 20_000_000 ? 3 : 1) {
                 let (head, body) = try await session.fetch(.post(server.url, String(repeating: "x", count: count)))
                 #expect(head?.status == (isRefusal ? 413 : 200))
@@ -118,8 +217,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.report("\(peer.number) \(peer.request()?.hasSuffix("body") == true)")
             peer.send(heard)
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
             if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             #expect(await session.failure(of: .post(server.url, "body")).error == .cutOff(afterBytes: 0))
             #expect(await server.report() == "1 true")
@@ -137,7 +236,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get(server.url)).error
             guard case .malformed = error else {
                 if case .headTooLarge = error { return }
@@ -154,8 +253,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try ScriptServer { peer in
             while peer.request() != nil { peer.send("HTTP/1.0 200 OK\r\n\(row.field)Content-Length: 2\r\n\r\nok") }
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .patient)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
             for _ in 0..<2 { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             #expect(server.connections == row.connections)
             session.expectNothingLeft(idle: 2 - row.connections)

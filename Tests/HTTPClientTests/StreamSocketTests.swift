@@ -103,6 +103,33 @@ extension StreamSocket {
         withExtendedLifetime(listener) {}
     }
 
+    @Test func `a socket that fails while nobody asks says so to whoever asks again`() async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            let heard = Wakeup(on: worker.loop)
+            var count = 0
+            socket.handler = { _ in
+                count += 1
+                heard.wake()
+            }
+            socket.setInterest(.readable)
+            socket.setInterest(.exclusive)
+            socket.setInterest([])
+            await worker.loop.sleep(for: .milliseconds(1))
+            #expect(count == 0)
+            for asked in 1...2 {
+                socket.setInterest(.readable)
+                await heard.wait()
+                #expect(count == asked)
+                socket.setInterest([])
+            }
+            #expect(worker.leftovers == (0, false))
+        }
+        withExtendedLifetime(listener) {}
+    }
+
     @Test func `a socket may be let go inside its handler`() async throws {
         let port = try freePort()
         let listener = try KernelListener(address("127.0.0.1", port))

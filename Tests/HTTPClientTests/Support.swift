@@ -13,17 +13,26 @@ final class Gate: Sendable {
 }
 
 extension HTTPRequest {
-    static func get(_ url: String, connect: Duration = .seconds(10), total: Duration = .seconds(30)) -> HTTPRequest {
+    static func get(_ url: String, connect: Duration = .seconds(10), total: Duration = .seconds(300)) -> HTTPRequest {
         HTTPRequest(.get, url, connectTimeout: connect, totalTimeout: total)
     }
 
     static func post(_ url: String, _ body: String, headers: [(name: String, value: String)] = []) -> HTTPRequest {
         HTTPRequest(
-            .post, url, headers: headers, body: Array(body.utf8), connectTimeout: .seconds(10), totalTimeout: .seconds(30))
+            .post, url, headers: headers, body: Array(body.utf8), connectTimeout: .seconds(10), totalTimeout: .seconds(300))
     }
 }
 
 extension Transfer {
+    /// Waits for the head; `nil` when the deadline came first.
+    func head(until deadline: Instant = .distantFuture) async throws(HTTPError) -> ResponseHead? {
+        while true {
+            if let head = try takeHead() { return head }
+            if Instant.current >= deadline { return nil }
+            await wakeup.wait(until: deadline)
+        }
+    }
+
     func text() -> String { String(decoding: takeBytes(), as: UTF8.self) }
 
     /// The rest of the body.

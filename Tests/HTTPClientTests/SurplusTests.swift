@@ -44,8 +44,8 @@ extension String {
                 return peer.report("closed")
             }
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop)
             #expect(try await session.fetch(.post(server.url, "first")).body == "first")
             gate.open()
             if moment == .whileIdle { #expect(await server.report() == "closed") }
@@ -101,10 +101,10 @@ extension String {
                 return peer.report("closed")
             }
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = isWaitedFor ? .seconds(1) : .seconds(3_600)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             let first = Task {
                 _ = worker
                 return try await session.fetch(.post(server.secureURL, "first")).body
@@ -142,8 +142,8 @@ extension String {
                 sent.signal()
             }
         }
-        try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(site.file))
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .trusting(site.file))
             for number in 0..<5 {
                 #expect(try await session.fetch(.post(server.secureURL, "\(number)")).body == "\(number)")
                 gate.open()
@@ -167,10 +167,10 @@ extension String {
             secure.peer.report("closed")
         }
         let servers = [try site.server(script), try site.server(script)]
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = Session.Configuration.trusting(site.file)
             configuration.idleConnectionsMax = 1
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             for number in 0..<6 {
                 for server in servers {
                     #expect(try await session.fetch(.post(server.secureURL, "\(number)")).body == "\(number)")
@@ -194,10 +194,10 @@ extension String {
                 peer.report("closed \(peer.number)")
             }
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = Session.Configuration.patient
             configuration.idleConnectionsMax = 4
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             for (number, server) in servers.enumerated() {
                 let callers = (0..<2).map { caller in
                     Task {
@@ -234,10 +234,10 @@ extension String {
                 secure.send(answer(request.nonce))
             }
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = .milliseconds(10)
-            let session = try Session(on: worker.loop, configuration)
+            let session = Session(on: worker.loop, configuration)
             #expect(try await session.fetch(.post(server.secureURL, "one")).body == "one")
             first.open()
             await worker.wait { session.context.idle.count == server.connections }

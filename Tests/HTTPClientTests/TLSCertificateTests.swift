@@ -132,6 +132,21 @@ private let chains: [Case] = [
         #expect(exchange.read().bytes == [])
     }
 
+    /// As curl and Python take such a file: a company's own authority is often below one that nobody hands out.
+    @Test(arguments: [true, false])
+    func `whom the file names is trusted, also where another has issued it`(sendsChain: Bool) throws {
+        let between = TestCertificate(.authority("between"), by: TestCertificate(.authority("above")))
+        let certificate = TestCertificate(by: between)
+        func error(_ trusted: TestCertificate, host: String = "localhost") throws -> HTTPError? {
+            let server = unsafe TLSPeerContext(certificate, sendsChain: sendsChain)
+            return try TLSExchange(.trusting(trusted), server, host: host).handshake()
+        }
+        #expect(try error(between) == nil)
+        #expect(try error(certificate) == nil)
+        #expect(try error(certificate, host: "elsewhere")?.tlsReason == other("elsewhere"))
+        #expect(try error(TestCertificate(.authority("between")))?.tlsReason?.isEmpty == false)
+    }
+
     @Test(arguments: [
         "", ".", ".example.com", "a..b", "localhost..", "a b", "a\0b", "bücher.example", "[::1]", "fe80::1%lo", "*.a.b",
     ])
@@ -141,7 +156,7 @@ private let chains: [Case] = [
         #expect(throws: HTTPError.tls(reason: "no certificate can name the host")) {
             _ = try TLSStream(context, host: host, protocols: [], sessions: TLSSessions(), output: output)
         }
-        #expect(output.isEmpty)
+        #expect(output.bytes.isEmpty)
     }
 
     @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION])

@@ -18,7 +18,8 @@ import Glibc
         // A server that still has what a client must refuse.
         unsafe SSL_CTX_set_security_level(pointer, 0)
         _ = unsafe SSL_CTX_set_min_proto_version(pointer, versions.lowerBound)
-        _ = unsafe SSL_CTX_set_max_proto_version(pointer, versions.upperBound)
+        // SSL_CTX_set_max_proto_version(3)
+        _ = unsafe SSL_CTX_ctrl(pointer, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(versions.upperBound), nil)
         precondition(unsafe SSL_CTX_use_certificate(pointer, certificate.pointer) == 1)
         precondition(unsafe SSL_CTX_use_PrivateKey(pointer, certificate.key) == 1)
         if sendsChain { addIssuers(of: certificate) }

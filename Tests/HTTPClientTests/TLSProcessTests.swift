@@ -45,7 +45,7 @@ private final class ReversingServer {
             return (result, unsafe stream.input?.count ?? 0)
         }
         received = Array(received.suffix(result.1))
-        if !output.isEmpty { try socket.write(output.bytes) }
+        if !output.bytes.isEmpty { try socket.write(output.bytes) }
         output.removeAll()
         return result.0
     }

@@ -83,3 +83,8 @@ final class TLSServer {
         return nginx.isRunning
     }
 }
+
+/// The number of the connection that `TLSServer` got the request on.
+func connection(of request: String?) -> Substring? {
+    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
+}

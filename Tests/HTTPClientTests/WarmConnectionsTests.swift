@@ -23,7 +23,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         let server = try TLSServer(backend: backend.port)
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             let observed = try Warmth(session, url, count: 3, .onlyOnce)
             #expect(await observed.next() == .ready(connections: 1))
             let warm = sockets { isConnected($0, to: port) }
@@ -33,11 +33,28 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         }
     }
 
+    @Test func `a connection of HTTP/2 that nobody has used may be dead, and a request goes out once more`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2() else { return }
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next(), peer.number > 1 else { return }
+            peer.answer(stream, "another")
+            peer.waitForEnd()
+        }
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop)
+            let warm = try Warmth(session, server.url, count: 1, .onlyOnce, .priorKnowledge)
+            #expect(await warm.next() == .ready(connections: 1))
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await transfer.outcome() == .ok("another"))
+        }
+    }
+
     @Test func `a call finds a connection of HTTP/1 that a request without a secret has opened`() async throws {
         let server = try answeringServer()
         let url = "http://user:password@localhost:\(server.port)/v1/secret?key=secret#secret"
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, url, count: 1, .onlyOnce)
             #expect(await observed.next() == .ready(connections: 1))
             let trial = try #require(await server.report())
@@ -59,7 +76,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 1, .often)
             #expect(await observed.next().pauseAfterClose != nil)
             #expect(await observed.next() == .ready(connections: 1))
@@ -84,7 +101,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         let server = try TLSServer(backend: backend.port, protocols: "")
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             let observed = try Warmth(session, url, count: 3, .onlyOnce)
             #expect(await observed.next() == .ready(connections: 3))
             #expect(descriptorsConnected(to: port) == 3)
@@ -107,7 +124,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
     func `any answer will do, and as many connections are opened as asked for`(status: Int) async throws {
         let server = try answeringServer("HTTP/1.1 \(status) Whatever\r\nContent-Length: 0\r\n\r\n")
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 3, .onlyOnce)
             #expect(await observed.next() == .ready(connections: 3))
             #expect(server.connections == 3)
@@ -126,7 +143,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 3, .often)
             #expect(await observed.next() == .ready(connections: 3))
             for _ in 0..<3 { gate.open() }
@@ -154,7 +171,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         try await LoopActor.run { worker in
             var times = WarmConnections.Times.onlyOnce
             times.pauseMin = .microseconds(1)
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 1, times)
             #expect(await observed.next() == .ready(connections: 1))
             gate.open()
@@ -170,7 +187,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         let elsewhere = try ScriptServer(answer: answer)
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop, .trusting(file))
+            let session = Session(on: worker.loop, .trusting(file))
             var observed: Warmth? = try Warmth(session, url, count: 3, .often)
             var lost: Set<UInt64> = []
             for _ in 0..<6 {
@@ -199,7 +216,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             if peer.number < 4 { gate.wait() } else { peer.waitForEnd() }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 1, .often, ConnectionOptions(version: .http2))
             for number in 1...4 {
                 #expect(await observed.next() == .ready(connections: 1))
@@ -220,7 +237,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             var times = WarmConnections.Times.often
             times.refresh = .milliseconds(1)
             let observed = try Warmth(session, server.url, count: 1, times, ConnectionOptions(version: .http2))
@@ -240,7 +257,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             }
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 1, .often)
             #expect(await observed.next() == .ready(connections: 1))
             try await session.withTransfer(.post(server.url, "{}")) { stream in
@@ -262,7 +279,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             var times = WarmConnections.Times.often
             times.pauseMax = .seconds(3600)
             let observed = try Warmth(session, server.url, count: 1, times)
@@ -275,7 +292,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         let (descriptor, port) = try HTTPClientTests.listen(backlog: 1)
         close(descriptor)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, "http://127.0.0.1:\(port)/", count: 2, .often)
             for longest in pausesMax {
                 let again = try #require(await observed.next().pauseAfterRefusal)
@@ -293,7 +310,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 3, .often)
             for longest in pausesMax {
                 let again = try #require(await observed.next().pauseAfterClose)
@@ -309,7 +326,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
             peer.report("left")
         }
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             var times = WarmConnections.Times.often
             times.answer = .milliseconds(1)
             let observed = try Warmth(session, server.url, count: 1, connectTimeout: .milliseconds(100), times)
@@ -322,8 +339,8 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
         let body = String(repeating: "x", count: 300_000)
         let server = try answeringServer("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
-            let (_, pool) = try session.place(of: server.url, .standard)
+            let session = Session(on: worker.loop)
+            let (_, pool) = try session.destination(of: server.url, .standard)
             let wakeup = Wakeup(on: worker.loop)
             let trial = try session.prepare(.get(server.url), waking: wakeup)
             var kept: Bool?
@@ -340,7 +357,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
 
     @Test func `connections that cannot even begin are one failure, however many there are to be`() async throws {
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, "unix:/nonexistent/socket", count: 8, .often)
             for longest in pausesMax {
                 guard case .failed(.unreachable, let again) = await observed.next() else {
@@ -355,7 +372,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
     @Test func `closing the session closes the connections, and no more are opened`() async throws {
         let server = try answeringServer()
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 3, .often)
             #expect(await observed.next() == .ready(connections: 3))
             session.close()
@@ -378,7 +395,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
     @Test func `a session can be closed while connections are opened`() async throws {
         let server = try Self.silentServer()
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             let observed = try Warmth(session, server.url, count: 3, .often)
             #expect(await server.report() == "asked")
             session.close()
@@ -393,7 +410,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
     @Test func `who lets go of them cancels what is on the way`() async throws {
         let server = try Self.silentServer()
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             var observed: Warmth? = try Warmth(session, server.url, count: 1, .often)
             #expect(observed?.reports == 0)
             #expect(await server.report() == "asked")
@@ -406,7 +423,7 @@ private func answeringServer(_ answer: String = answer) throws -> ScriptServer {
     @Test(arguments: ["", "localhost", "ftp://localhost/", "http://", "unix:run/socket"])
     func `a URL that nobody can connect to is refused at once`(url: String) async throws {
         try await LoopActor.run { worker in
-            let session = try Session(on: worker.loop)
+            let session = Session(on: worker.loop)
             #expect(throws: HTTPError.self) { _ = try Warmth(session, url, count: 1, .often) }
         }
     }
@@ -426,7 +443,7 @@ private func take(_ calls: Int, from warmth: Warmth, _ session: Session, _ url: 
 private func manyLooks(_ worker: isolated LoopActor) async throws {
     let (descriptor, port) = try HTTPClientTests.listen(backlog: 1)
     close(descriptor)
-    let session = try Session(on: worker.loop)
+    let session = Session(on: worker.loop)
     let others = try Warmth(session, "http://127.0.0.1:\(port)/", count: 1, .often)
     for _ in 0..<5 { #expect(await others.next().pauseAfterRefusal != nil) }
 }
@@ -486,9 +503,4 @@ extension WarmConnections.Report {
     fileprivate var pauseAfterClose: Duration? { if case .notKept(let again) = self { again } else { nil } }
 
     fileprivate var isLate: Bool { if case .failed(.timedOut(.total, _), _) = self { true } else { false } }
-}
-
-/// The number of the connection that nginx got the request on.
-private func connection(of request: String?) -> Substring? {
-    request?.split(separator: "\r\n").first { $0.hasPrefix("X-Connection") }
 }

@@ -12,12 +12,12 @@ import Testing
         await #expect(processExitsWith: .success) {
             await onThread {
                 let log = CollectedLog()
-                for _ in 0..<100 { Rehearsal.run(log.logger) }
+                for _ in 0..<100 { Rehearsal.run(log.logger, within: .seconds(60)) }
                 let (descriptors, memory) = (openDescriptors(), residentBytes())
-                for _ in 0..<500 { Rehearsal.run(log.logger) }
+                for _ in 0..<500 { Rehearsal.run(log.logger, within: .seconds(60)) }
                 let growth = residentBytes() - memory
                 #expect(log.lines.value == [], "\(log.lines.value)")
-                #expect(openDescriptors() == descriptors)
+                #expect(openDescriptors() <= descriptors)
                 // Half a kilobyte lost with each would be seen.
                 #expect(growth < 256 << 10, "\(growth) bytes")
             }
@@ -27,7 +27,7 @@ import Testing
     @Test func `a process without descriptors gets one line in the log, and goes on`() async {
         await #expect(processExitsWith: .success) {
             await onThread {
-                Rehearsal.run(CollectedLog().logger)
+                Rehearsal.run(CollectedLog().logger, within: .seconds(60))
                 let descriptors = openDescriptors()
                 // The lowest number that is free: none is allowed at first, then one more each time.
                 let lowest = dup(0)
@@ -36,13 +36,14 @@ import Testing
                 while true {
                     _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
                     let log = CollectedLog()
-                    Rehearsal.run(log.logger)
+                    Rehearsal.run(log.logger, within: .seconds(60))
                     if log.lines.value.isEmpty { break }
                     #expect(log.lines.value.count == 1, "\(log.lines.value)")
                     limit.rlim_cur += 1
                 }
                 #expect(limit.rlim_cur > lowest)
-                #expect(openDescriptors() == descriptors, "\(descriptors)")
+                // The process may have had something open at its start that it has closed since.
+                #expect(openDescriptors() <= descriptors, "\(openDescriptors()) instead of \(descriptors)")
             }
         }
     }

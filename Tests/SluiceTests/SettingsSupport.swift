@@ -1,5 +1,6 @@
 import EventLoop
 import Glibc
+import HTTPClient
 import Testing
 
 @testable import Sluice
@@ -11,6 +12,8 @@ struct SettingsCase {
     /// Files that settings may name, by their paths.
     var files: [String: String] = [:]
     var options = SettingsOptions()
+    /// Why TLS cannot use files, by their paths.
+    var tlsProblems: [String: String] = [:]
 
     /// - Throws: `SettingsError`.
     func load() throws -> Settings {
@@ -23,6 +26,10 @@ struct SettingsCase {
             readFile: { path throws(SystemError) in
                 guard let text = files[path] else { throw SystemError(path, code: ENOENT) }
                 return [UInt8](text.utf8)
+            },
+            readTLSFiles: { options, authoritiesFile throws(HTTPError) in
+                let used = [authoritiesFile, options.certificate, options.certificateKey].compactMap(\.self)
+                if let reason = used.compactMap({ tlsProblems[$0] }).first { throw .tls(reason: reason) }
             }
         ).load().settings
     }

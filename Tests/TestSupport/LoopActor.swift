@@ -37,3 +37,16 @@ package actor LoopActor {
         try await body(self)
     }
 }
+
+extension EventLoop {
+    /// Suspends the calling task for `duration`; returns early when the task is cancelled.
+    package func sleep(for duration: Duration) async {
+        let wakeup = Wakeup(on: self)
+        let deadline = now + duration
+        await withCancellation {
+            while now < deadline, !Task.isCancelled { await wakeup.wait(until: deadline) }
+        } onCancel: {
+            wakeup.wake()
+        }
+    }
+}

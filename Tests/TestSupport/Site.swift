@@ -27,7 +27,8 @@ package struct Site: Sendable {
     package static func with(
         _ server: WebServer, upstream: StubUpstream, upstreamURL: String? = nil, settings: String? = nil,
         options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"], changes: [Change] = [],
-        endsSluice: Bool = false, in directory: TemporaryDirectory? = nil, _ test: (Site) async throws -> Void
+        redirections: String = "", endsSluice: Bool = false, in directory: TemporaryDirectory? = nil,
+        _ test: (Site) async throws -> Void
     ) async throws {
         await slots.take()
         let outcome: Result<Void, any Error>
@@ -36,7 +37,8 @@ package struct Site: Sendable {
             let url = upstreamURL ?? upstream.url
             let source = settings.map { SluiceProcess.Source.settings($0.replacingOccurrences(of: "UPSTREAM", with: url)) }
             let sluice = try await SluiceProcess(
-                source ?? .upstream(url), options: options, environment: environment, in: directory)
+                source ?? .upstream(url), options: options, environment: environment, redirections: redirections,
+                in: directory)
             let running = try await RunningServer(server, socket: sluice.socket, changes: changes, in: directory)
             let site = Site(
                 directory: directory, upstream: upstream, upstreamURL: url, sluice: sluice, server: running)

@@ -23,16 +23,18 @@ package final class SluiceProcess: Sendable {
     /// - Parameters:
     ///   - options: further ones.
     ///   - environment: the whole environment but for `PATH`, `HOME` and `LANG`.
+    ///   - redirections: a shell's, as `2>&-`.
     package convenience init(
         upstream: String, options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"],
-        in directory: TemporaryDirectory
+        redirections: String = "", in directory: TemporaryDirectory
     ) async throws {
-        try await self.init(.upstream(upstream), options: options, environment: environment, in: directory)
+        try await self.init(
+            .upstream(upstream), options: options, environment: environment, redirections: redirections, in: directory)
     }
 
     package init(
         _ source: Source, options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"],
-        in directory: TemporaryDirectory
+        redirections: String = "", in directory: TemporaryDirectory
     ) async throws {
         let socket = directory.path("sluice.sock")
         self.socket = socket
@@ -41,8 +43,10 @@ package final class SluiceProcess: Sendable {
             case .upstream(let url): ["--upstream", url]
             case .settings(let text): ["--config", try directory.write(text, to: "sluice.toml")]
             }
+        // `sh -c` takes the first word behind its command for `$0`.
+        let command = ["-c", "exec \"$0\" \"$@\" \(redirections)", Self.binary]
         process = try ChildProcess(
-            Self.binary, ["serve", "--listen", "unix:\(socket)", "--workers", "2"] + sourceOptions + options,
+            "/bin/sh", command + ["serve", "--listen", "unix:\(socket)", "--workers", "2"] + sourceOptions + options,
             environment: environment, in: directory)
         try await process.accepts { try Socket.connected(path: socket) }
     }
