@@ -49,9 +49,14 @@ extension ChatRequest {
     }
 
     private func callID(in parameter: Parameter, _ name: String) -> String? {
-        let text = members.value(parameter)?.member(name, in: body.span)?.string(in: body.span)
-        return text.flatMap { CallID($0)?.text }
+        guard let id = members.value(parameter)?.member(name, in: body.span), id.range.count <= Self.callIDBytesMax else {
+            return nil
+        }
+        return id.string(in: body.span).flatMap { CallID($0)?.text }
     }
+
+    /// Of what may be one when its escapes are undone.
+    private static var callIDBytesMax: Int { 6 * 64 + 2 }
 }
 
 extension UInt8 {

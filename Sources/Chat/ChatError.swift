@@ -15,6 +15,8 @@ package enum ChatError: Error, Hashable, Sendable {
     /// `allowed` is the value of the `Allow` header, such as `POST`.
     case methodNotAllowed(allowed: String)
     case bodyTooLarge(bytesMax: Int)
+    /// The body is compressed; `coding` is nil when its name is not fit to be repeated.
+    case compressedBody(coding: String?)
 
     // This server.
     case overloaded(retryAfter: Duration)
@@ -22,11 +24,11 @@ package enum ChatError: Error, Hashable, Sendable {
     case shuttingDown
     case internalDefect(requestID: String)
 
-    // The upstream. ``upstreamAnswered(status:body:isCallersKey:depthMax:)`` picks the right one for a response.
+    // The upstream. ``upstreamAnswered(status:body:key:depthMax:)`` picks the right one for a response.
     /// Its verdict on the caller's request, which goes through with its status.
     case upstreamRefused(status: Int, UpstreamError?)
     /// It does not accept the key from Sluice's settings.
-    case upstreamRefusedKey(status: Int)
+    case upstreamRefusedKey(status: Int, UpstreamError? = nil)
     case upstreamFailed(UpstreamFailure)
     case upstreamTimedOut(UpstreamTimeout, after: Duration)
     /// It broke off inside its answer.
@@ -53,14 +55,43 @@ package enum UpstreamFailure: Hashable, Sendable {
     case unreachable
     case connectionRefused
     case insecure
-    /// It closed the connection before the first event.
+    /// It closed the connection, or ended its stream, before it said anything.
     case noAnswer
     /// It sent what is neither events nor a completion.
     case garbage
-    /// It answered with a status that is no verdict on the request, such as 500.
-    case status(Int)
-    /// It reported an error, in its first event, that is no verdict on the request.
+    /// Its answer is in a content coding, though none was asked for; `reason` is a sentence without its end that says so.
+    case compressed(reason: String)
+    /// It answered with a status that is no verdict on the request, such as 500 or 402.
+    case status(Int, UpstreamError? = nil)
+    /// It reported an error, behind a status of success, that is no verdict on the request.
     case error(UpstreamError)
+
+    /// The status that it answered with, or would have.
+    package var status: Int? {
+        switch self {
+        case .status(let status, _): status
+        case .error(let error): error.status
+        default: nil
+        }
+    }
+
+    /// Whether it speaks of the upstream's account or capacity: the same target will not do better in a moment, another may.
+    package var isAboutAccount: Bool {
+        guard let status else { return false }
+        return (400..<500).contains(status) && status != 408 && status != 409
+    }
+}
+
+/// The key that an upstream is called with.
+package struct UpstreamKey: Sendable {
+    /// It is the caller's own (`key = "passthrough"`), so that 401 and 403 are about that.
+    package let isCallers: Bool
+    /// What no caller may read, should the upstream repeat it.
+    package let secrets: [[UInt8]]
+
+    package init(isCallers: Bool = false, secrets: [[UInt8]] = []) {
+        (self.isCallers, self.secrets) = (isCallers, secrets)
+    }
 }
 
 /// The deadlines of an upstream call.
@@ -69,40 +100,27 @@ package enum UpstreamTimeout: String, Hashable, Sendable {
 }
 
 extension ChatError {
-    /// The error for an upstream's response that has not the status 200.
+    /// The error for an upstream's response that has no status of success.
     /// - Parameters:
     ///   - body: the response's body, of whatever kind.
-    ///   - isCallersKey: the caller's own key went to the upstream (`key = "passthrough"`), so 401 and 403 are about that.
+    ///   - coding: the content coding that the body came in, and so was not read.
     package static func upstreamAnswered(
-        status: Int, body: Span<UInt8>, isCallersKey: Bool, depthMax: Int
+        status: Int, body: Span<UInt8>, coding: String? = nil, key: UpstreamKey, depthMax: Int
     ) -> ChatError {
+        let error = UpstreamError(body: body, depthMax: depthMax)?.masking(key.secrets) ?? coding.map(UpstreamError.compressed)
+        return verdict(status, error, key) ?? .upstreamFailed(.status(status, error))
+    }
+
+    /// The error for one that the upstream reported behind a status of success.
+    package static func upstreamReported(_ error: UpstreamError, key: UpstreamKey) -> ChatError {
+        let error = error.masking(key.secrets)
+        return error.status.flatMap { verdict($0, error, key) } ?? .upstreamFailed(.error(error))
+    }
+
+    private static func verdict(_ status: Int, _ error: UpstreamError?, _ key: UpstreamKey) -> ChatError? {
         switch status {
-        case 401 where !isCallersKey, 403 where !isCallersKey: .upstreamRefusedKey(status: status)
-        case 400, 401, 403, 404, 413, 422, 429: .upstreamRefused(status: status, UpstreamError(body: body, depthMax: depthMax))
-        default: .upstreamFailed(.status(status))
-        }
-    }
-
-    /// The error for one that the upstream reported in its first event, behind a status of 200.
-    package static func upstreamReported(_ error: UpstreamError, isCallersKey: Bool) -> ChatError {
-        switch error.status {
-        case let status? where (status == 401 || status == 403) && !isCallersKey: .upstreamRefusedKey(status: status)
-        case let status? where [400, 401, 403, 404, 413, 422, 429].contains(status): .upstreamRefused(status: status, error)
-        default: .upstreamFailed(.error(error))
-        }
-    }
-}
-
-extension UpstreamError {
-    /// The HTTP status that the error would have had, told by its code or else its type; nil for an error of the upstream's own.
-    fileprivate var status: Int? {
-        if let status = code.flatMap({ Int($0) }), (400...599).contains(status) { return status }
-        return switch (code, type) {
-        case ("invalid_api_key", _), (_, "authentication_error"): 401
-        case (_, "permission_error"): 403
-        case ("model_not_found", _): 404
-        case ("rate_limit_exceeded", _), ("insufficient_quota", _), (_, "rate_limit_error"): 429
-        case (_, "invalid_request_error"): 400
+        case 401 where !key.isCallers, 403 where !key.isCallers: .upstreamRefusedKey(status: status, error)
+        case 400, 401, 403, 404, 413, 422, 429: .upstreamRefused(status: status, error)
         default: nil
         }
     }

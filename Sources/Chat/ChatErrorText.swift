@@ -56,6 +56,10 @@ extension ChatError {
             Summary(
                 413, "invalid_request_error", "request_too_large",
                 "The request body is larger than the limit of \(bytesMax) bytes. Shorten the chat or raise the limit.")
+        case .compressedBody(let coding):
+            Summary(
+                415, "invalid_request_error", "unsupported_content_encoding",
+                "The request body is compressed\(coding.map { " (\($0))" } ?? ""). Send it as it is, without Content-Encoding.")
         case .overloaded(let delay):
             Summary(
                 503, "overloaded_error", "overloaded",
@@ -71,11 +75,11 @@ extension ChatError {
                 status, error?.type ?? refusalType(status: status), error?.code,
                 param: error?.param,
                 error?.message ?? "The model's server refused the request (HTTP \(status)) and gave no reason.")
-        case .upstreamRefusedKey(let status):
+        case .upstreamRefusedKey(let status, let error):
             Summary(
                 503, "upstream_error", "upstream_key_refused",
-                "The model's server does not accept this server's key (HTTP \(status)). Whoever runs this server must check the key."
-            )
+                "The model's server does not accept this server's key (HTTP \(status))\(reason(error)) "
+                    + "Whoever runs this server must check the key.")
         case .upstreamFailed(let failure):
             Summary(503, "upstream_error", failure.code, failure.message)
         case .upstreamTimedOut(let timeout, let limit):
@@ -100,6 +104,8 @@ extension ChatError {
     package var headers: [(name: String, value: String)] {
         switch self {
         case .methodNotAllowed(let allowed): [("Allow", allowed)]
+        // RFC 9110 §12.5.3, §15.5.16.
+        case .compressedBody: [("Accept-Encoding", "identity")]
         case .shuttingDown: [("Retry-After", "1")]
         case .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
         default: []
@@ -157,6 +163,7 @@ extension UpstreamFailure {
         case .insecure: "upstream_tls_failed"
         case .noAnswer: "upstream_no_answer"
         case .garbage: "upstream_garbage"
+        case .compressed: "upstream_compressed"
         case .status: "upstream_status"
         case .error: "upstream_reported_error"
         }
@@ -167,12 +174,28 @@ extension UpstreamFailure {
         case .unreachable: "The model's server cannot be reached. Try again; if it stays so, check the upstream's address."
         case .connectionRefused: "The model's server refuses connections. Try again; if it stays so, check that it runs."
         case .insecure: "No secure connection to the model's server could be made: its TLS handshake or certificate failed."
-        case .noAnswer: "The model's server closed the connection before it answered. Try again."
+        case .noAnswer: "The model's server ended before it answered. Try again."
         case .garbage: "The model's server sent something that is no chat completion."
-        case .status(let status): "The model's server failed (HTTP \(status)). Try again."
-        case .error: "The model's server reports an error of its own. Try again."
+        case .compressed(let reason): "The model's server sent an answer that cannot be read: \(reason)."
+        case .status(402, let error):
+            "The model's server turns this server's account down (HTTP 402)\(reason(error)) \(Self.operatorsTurn)"
+        case .status(let status, let error) where isAboutAccount:
+            "The model's server turns this server's request down (HTTP \(status))\(reason(error)) \(Self.operatorsTurn)"
+        case .status(let status, let error): "The model's server failed (HTTP \(status))\(reason(error)) Try again."
+        case .error(let error) where isAboutAccount:
+            "The model's server turns this server's request down\(reason(error)) \(Self.operatorsTurn)"
+        case .error(let error): "The model's server reports an error of its own\(reason(error)) Try again."
         }
     }
+
+    private static let operatorsTurn = "Whoever runs this server must look into it."
+}
+
+/// The end of a sentence: a colon and the upstream's own words, or the full stop alone.
+private func reason(_ error: UpstreamError?) -> String {
+    guard let words = error?.message else { return "." }
+    let ends = [UInt8(ascii: "."), UInt8(ascii: "!"), UInt8(ascii: "?")]
+    return ": " + words + (words.utf8.last.map(ends.contains) == true ? "" : ".")
 }
 
 extension UpstreamTimeout {

@@ -2,10 +2,10 @@
 package enum ChatFrame: Hashable, Sendable {
     /// `[DONE]`, the end of the stream.
     case done
-    /// A `chat.completion.chunk` or a whole `chat.completion`: an object with a `choices` array.
+    /// A `chat.completion.chunk` or a whole `chat.completion`: an object with a `choices` array, or with the `usage` alone.
     case chunk(ChatChunk)
-    /// The upstream reports an error.
-    case error(UpstreamError)
+    /// The upstream reports an error. Indirect, so that all other frames take no room for it.
+    indirect case error(UpstreamError)
     /// JSON with neither `choices` nor an error; clients that expect `choices` break on it.
     case other
     /// Not JSON.
@@ -25,10 +25,10 @@ package enum ChatFrame: Hashable, Sendable {
         }
         do throws(JSONError) {
             let root = try reader.read(data)
-            if reader.mayBeError, let error = UpstreamError(root: root, in: data) {
+            if reader.mayBeError, let error = UpstreamError(root: root, in: data, besideChoices: reader.hasChoices) {
                 self = .error(error)
             } else {
-                self = reader.hasChoices ? .chunk(reader.chunk) : .other
+                self = reader.hasChoices || reader.chunk.hasUsage ? .chunk(reader.chunk) : .other
             }
         } catch {
             self = .garbage(error)
@@ -94,8 +94,10 @@ package struct ChatFrameReader: Sendable {
 package struct ChatChunk: Hashable, Sendable {
     /// How many choices there are. Azure's first chunk and the usage chunk have none.
     package fileprivate(set) var choicesCount = 0
-    /// How many of them have a `finish_reason` that is not null.
-    package fileprivate(set) var finishedCount = 0
+    /// Whether there is no `choices` array, which clients expect in every frame: only beside `usage`.
+    package fileprivate(set) var lacksChoices = true
+    /// Those that have a `finish_reason`, a bit for each by its `index`, or else by its place.
+    package fileprivate(set) var finished = ChoiceSet()
     /// A delta (or message) has text in `content`.
     package fileprivate(set) var hasContent = false
     /// A delta (or message) has `tool_calls` or `function_call`.
@@ -113,11 +115,9 @@ private struct ChunkReader {
     private(set) var chunk = ChatChunk()
     /// The object has a `choices` array.
     private(set) var hasChoices = false
-    /// The object has an `error` that is an object or text, or says `"object":"error"`. Some servers send an empty `error` with
-    /// each chunk: beside `choices` it is none.
-    var mayBeError: Bool { hasError || hasEmptyError && !hasChoices }
+    /// Whether it is worth a closer look: beside `choices` only for some members. Some servers send an empty `error` with each chunk.
+    var mayBeError: Bool { hasError || !hasChoices }
     private var hasError = false
-    private var hasEmptyError = false
     /// Where the last text in a `content` stands, quotes included.
     private(set) var content: Range<Int>?
     private(set) var servedModel: JSONValue?
@@ -151,8 +151,7 @@ private struct ChunkReader {
             switch key {
             case .usage: chunk.hasUsage = value.kind != .null
             case .model: servedModel = value
-            case .error where value.kind == .object || value.kind == .string:
-                if value.isEmpty(in: data) { hasEmptyError = true } else { hasError = true }
+            case .error, .baseResponse: hasError = hasError || value.kind != .null
             // A length of 7 is that of "error": a chunk's longer value is not worth a key.
             case .object:
                 hasError =
@@ -168,22 +167,24 @@ private struct ChunkReader {
         try scanner.beginArray(data)
         while try scanner.nextElement(data) {
             count += 1
-            try readChoice(data)
+            try readChoice(at: count - 1, data)
         }
-        (hasChoices, chunk.choicesCount) = (true, count)
+        (hasChoices, chunk.lacksChoices, chunk.choicesCount) = (true, false, count)
     }
 
-    private mutating func readChoice(_ data: Span<UInt8>) throws(JSONError) {
+    private mutating func readChoice(at position: Int, _ data: Span<UInt8>) throws(JSONError) {
         guard try isNext(.object, data) else { return }
+        var (index, isFinished): (JSONValue?, Bool) = (nil, false)
         try scanner.beginObject(data)
         while let key = try scanner.nextKey(data) {
             if key == .delta || key == .message {
                 try readDelta(data)
             } else {
                 let value = try scanner.value(data)
-                if key == .finishReason, value.isFinishReason(in: data) { chunk.finishedCount += 1 }
+                if key == .finishReason { isFinished = value.isFinishReason(in: data) } else if key == .index { index = value }
             }
         }
+        if isFinished { chunk.finished.insert(index?.integer(in: data) ?? position) }
     }
 
     private mutating func readDelta(_ data: Span<UInt8>) throws(JSONError) {
@@ -212,23 +213,57 @@ private struct ChunkReader {
 }
 
 extension JSONValue {
-    /// Whether it says that its choice is complete. Some servers send `""` with each chunk before the last.
+    /// Whether it says that its choice is complete. Some servers send `""`, or `"null"`, with each chunk before the last.
     func isFinishReason(in document: Span<UInt8>) -> Bool {
-        kind != .null && !isEmpty(in: document)
+        kind == .string && !isEmpty(in: document) && !JSONText.isEqual(range, to: "null", in: document)
+    }
+}
+
+/// Some of a stream's choices, by their `index`.
+package struct ChoiceSet: Hashable, Sendable {
+    /// OpenAI's own limit of `n`.
+    package static let countMax = 128
+    private var low: UInt64 = 0
+    private var high: UInt64 = 0
+
+    package init() {}
+
+    /// The choices of a request that wants so many.
+    package init(count: Int) {
+        for index in 0..<min(max(0, count), Self.countMax) { insert(index) }
+    }
+
+    package var isEmpty: Bool { low | high == 0 }
+
+    /// One that cannot be a choice's is left out.
+    package mutating func insert(_ index: Int) {
+        guard (0..<Self.countMax).contains(index) else { return }
+        if index < 64 { low |= 1 << UInt64(index) } else { high |= 1 << UInt64(index - 64) }
+    }
+
+    package mutating func formUnion(_ others: ChoiceSet) {
+        low |= others.low
+        high |= others.high
+    }
+
+    package func isSuperset(of others: ChoiceSet) -> Bool {
+        low & others.low == others.low && high & others.high == others.high
     }
 }
 
 extension JSONKey {
-    fileprivate static let choices = JSONKey("choices")
-    fileprivate static let usage = JSONKey("usage")
-    fileprivate static let model = JSONKey("model")
-    fileprivate static let error = JSONKey("error")
-    fileprivate static let object = JSONKey("object")
-    fileprivate static let delta = JSONKey("delta")
-    fileprivate static let message = JSONKey("message")
-    fileprivate static let finishReason = JSONKey("finish_reason")
-    fileprivate static let content = JSONKey("content")
-    fileprivate static let toolCalls = JSONKey("tool_calls")
-    fileprivate static let functionCall = JSONKey("function_call")
-    fileprivate static let refusal = JSONKey("refusal")
+    fileprivate static var choices: JSONKey { JSONKey(["c", "h", "o", "i", "c", "e", "s"]) }
+    fileprivate static var usage: JSONKey { JSONKey(["u", "s", "a", "g", "e"]) }
+    fileprivate static var model: JSONKey { JSONKey(["m", "o", "d", "e", "l"]) }
+    fileprivate static var error: JSONKey { JSONKey(["e", "r", "r", "o", "r"]) }
+    fileprivate static var object: JSONKey { JSONKey(["o", "b", "j", "e", "c", "t"]) }
+    fileprivate static var baseResponse: JSONKey { JSONKey(["b", "a", "s", "e", "_", "r", "e", "s", "p"]) }
+    fileprivate static var index: JSONKey { JSONKey(["i", "n", "d", "e", "x"]) }
+    fileprivate static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }
+    fileprivate static var message: JSONKey { JSONKey(["m", "e", "s", "s", "a", "g", "e"]) }
+    fileprivate static var finishReason: JSONKey { JSONKey(["f", "i", "n", "i", "s", "h", "_", "r", "e", "a", "s", "o", "n"]) }
+    fileprivate static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
+    fileprivate static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
+    fileprivate static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }
+    fileprivate static var refusal: JSONKey { JSONKey(["r", "e", "f", "u", "s", "a", "l"]) }
 }

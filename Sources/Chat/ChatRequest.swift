@@ -31,33 +31,54 @@ package struct ChatRequest: Sendable {
         messagesWithOtherMembers = reader.messagesWithOtherMembers
         isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.areVapis
         let model = members.value(.model)?.string(in: body.span)
-        self.model = model == "" ? nil : model
+        self.model = model?.isEmpty == true ? nil : model
     }
 }
 
 extension ChatRequest {
-    /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any.
+    /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any. Of a long one
+    /// the beginning.
     package var lastUserMessage: String? {
-        let content = messages.last { $0.member("role", in: body.span)?.string(in: body.span) == "user" }?
-            .member("content", in: body.span)
+        let content = messages.last { self.is($0.member("role", in: body.span), "user") }?.member("content", in: body.span)
         switch content?.kind {
-        case .string: return content?.string(in: body.span)
+        case .string: return content.map(start)
         case .array: return content.flatMap(joinedParts)
         default: return nil
         }
     }
 
     private func joinedParts(_ content: JSONValue) -> String? {
-        let texts = content.elements(in: body.span).compactMap { $0.member("text", in: body.span)?.string(in: body.span) }
-        return texts.isEmpty ? nil : texts.joined(separator: "\n")
+        let texts = content.elements(in: body.span, countMax: Self.partsMax).compactMap { part in
+            part.member("text", in: body.span).flatMap { $0.kind == .string ? start(of: $0) : nil }
+        }
+        return texts.isEmpty
+            ? nil : String(decoding: texts.joined(separator: "\n").utf8.prefix(Self.startBytesMax), as: UTF8.self)
+    }
+
+    private static let partsMax = 16
+    /// OpenAI's own limits.
+    private static let toolsMax = 128
+    private static let toolNameBytesMax = 64
+    /// Of a text that is looked at, in bytes.
+    private static let startBytesMax = 1024
+
+    private func start(of text: JSONValue) -> String { start(of: text, bytesMax: Self.startBytesMax) }
+
+    private func start(of text: JSONValue, bytesMax: Int) -> String {
+        String(decoding: JSONText.bytes(text.range, in: body.span, countMax: bytesMax), as: UTF8.self)
+    }
+
+    private func `is`(_ value: JSONValue?, _ text: String) -> Bool {
+        value.map { $0.kind == .string && JSONText.isEqual($0.range, to: text, in: body.span) } ?? false
     }
 
     private var messages: [JSONValue] { members.value(.messages)?.elements(in: body.span) ?? [] }
 
-    /// Whose the last message is: `user`, `assistant`, `tool`, …
-    package var lastRole: String? {
-        messages.last?.member("role", in: body.span)?.string(in: body.span)
-    }
+    /// Whether the last message is the user's, not a tool's or the assistant's.
+    package var endsWithUser: Bool { self.is(messages.last?.member("role", in: body.span), "user") }
+
+    /// Whether `reasoning_effort` is set, to other than `none`; nil when it is not said.
+    package var wantsReasoning: Bool? { members.value(.reasoning_effort).map { !self.is($0, "none") } }
 
     /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`.
     package var maxTokens: Int? {
@@ -74,11 +95,14 @@ extension ChatRequest {
     /// How many answers the caller wants (`n`).
     package var choicesCount: Int { max(1, members.value(.n)?.integer(in: body.span) ?? 1) }
 
-    /// The names of the functions that the model may call, from `tools` and from the older `functions`.
+    /// The names of the functions that the model may call, from `tools` and from the older `functions`: the first of them, and of long
+    /// ones the beginning.
     package var toolNames: [String] {
-        let tools = members.value(.tools)?.elements(in: body.span) ?? []
-        let functions = members.value(.functions)?.elements(in: body.span) ?? []
+        let tools = members.value(.tools)?.elements(in: body.span, countMax: Self.toolsMax) ?? []
+        let functions = members.value(.functions)?.elements(in: body.span, countMax: Self.toolsMax) ?? []
         let described = tools.compactMap { $0.member("function", in: body.span) } + functions
-        return described.compactMap { $0.member("name", in: body.span)?.string(in: body.span) }
+        return described.compactMap { $0.member("name", in: body.span) }.filter { $0.kind == .string }.map {
+            start(of: $0, bytesMax: Self.toolNameBytesMax)
+        }
     }
 }

@@ -6,14 +6,14 @@ package enum CompletionEvents {
 
     /// For each choice a chunk with its whole message as the delta, then for each one with its finish reason, then the usage, then
     /// `[DONE]`. Values are the completion's bytes. Nothing is made up, but the numbers (`index`) by which clients put the choices
-    /// and tool calls of a stream together, where the completion leaves them to the order.
+    /// and tool calls of a stream together, where the completion leaves them to the order, and a finish reason that it leaves out.
     ///
     /// - Parameters:
     ///   - completion: validated, with `choices`, as in ``ChatFrame/chunk(_:)``.
     ///   - edits: changes that all chunks get.
     ///   - includesUsage: whether the caller asked for the usage of the stream.
-    /// - Returns: nil for what would not be a whole answer: there is no choice, or one without a finish reason or with a message
-    ///   that is no object. Also for more than 128 choices.
+    /// - Returns: nil for what would not be a whole answer: there is no choice, or one with a message that is no object, or without
+    ///   both message and finish reason. Also for more than 128 choices.
     package static func events(of completion: [UInt8], edits: ChunkEdits, includesUsage: Bool) -> [UInt8]? {
         let json = edits.isEmpty ? completion : edits.edited(completion.span)
         let root = JSONValue(validated: json.span)
@@ -42,10 +42,13 @@ private struct CompletionChoice {
     /// With an empty delta and the finish reason.
     let finish: [UInt8]
 
-    /// - Returns: nil when the choice has no finish reason, or a message that is no object.
+    private static let rewritten = Set(["index", "message", "delta", "finish_reason"].map { JSONKey($0) })
+
+    /// - Returns: nil when the choice has a message that is no object, or has neither a message nor a finish reason.
     init?(_ choice: JSONValue, at position: Int, in json: Span<UInt8>) {
-        guard let finishReason = choice.member("finish_reason", in: json), finishReason.isFinishReason(in: json),
-            let delta = Self.delta(choice.member("message", in: json) ?? choice.member("delta", in: json), in: json)
+        let said = choice.member("message", in: json) ?? choice.member("delta", in: json)
+        guard let delta = Self.delta(said, in: json),
+            let finishReason = Self.finishReason(of: choice, saying: said, in: json)
         else { return nil }
 
         var opening: [UInt8] = []
@@ -59,10 +62,7 @@ private struct CompletionChoice {
 
         var message = opening
         choice.forEachMember(in: json) { member in
-            switch JSONText.decode(member.name, in: json) {
-            case "index", "message", "delta", "finish_reason": break
-            default: message.append(member, of: json)
-            }
+            if !Self.rewritten.contains(JSONKey(member.name, in: json)) { message.append(member, of: json) }
         }
         message.append(#""delta":"#)
         message.append(contentsOf: delta)
@@ -71,9 +71,19 @@ private struct CompletionChoice {
 
         var finish = opening
         finish.append(#""delta":{},"finish_reason":"#)
-        finish.append(contentsOf: json.bytes(in: finishReason.range))
+        finish.append(contentsOf: finishReason)
         finish.append("}")
         self.finish = finish
+    }
+
+    /// Some servers leave it out. The document is whole by its own end, so there is one all the same.
+    private static func finishReason(of choice: JSONValue, saying said: JSONValue?, in json: Span<UInt8>) -> [UInt8]? {
+        if let reason = choice.member("finish_reason", in: json), reason.isFinishReason(in: json) {
+            return json.bytes(in: reason.range)
+        }
+        guard let said, said.kind == .object else { return nil }
+        let calls = said.member("tool_calls", in: json)
+        return [UInt8](calls.map { $0.kind == .array && !$0.isEmpty(in: json) } == true ? "\"tool_calls\"".utf8 : "\"stop\"".utf8)
     }
 
     /// The message with the tool calls numbered. Azure leaves out a message that its filter has taken away.
@@ -98,13 +108,18 @@ private struct ChunkStream: ~Copyable {
     /// Members that a chunk need not have. They come once, with the first chunk.
     private var others: [UInt8] = []
 
+    /// What stands in each chunk.
+    private static let ofEach = ["id", "created", "model", "service_tier", "system_fingerprint"]
+    private static let rewritten = Set(["object", "choices", "usage"].map { JSONKey($0) })
+
     init(_ completion: JSONValue, in json: Span<UInt8>) {
         head.append("{")
         completion.forEachMember(in: json) { member in
-            switch JSONText.decode(member.name, in: json) {
-            case "object", "choices", "usage": break
-            case "id", "created", "model", "service_tier", "system_fingerprint": head.append(member, of: json)
-            default: others.append(member, of: json)
+            let isOfEach = Self.ofEach.contains { JSONText.isEqual(member.name, to: $0, in: json) }
+            if isOfEach {
+                head.append(member, of: json)
+            } else if !Self.rewritten.contains(JSONKey(member.name, in: json)) {
+                others.append(member, of: json)
             }
         }
         head.append(#""object":"chat.completion.chunk","#)

@@ -4,6 +4,16 @@ package struct Event: Sendable {
     package let bytes: Range<Int>
     /// What the block's `data` fields hold.
     package let data: Data
+    /// What a block says by other means than its `data` fields.
+    package enum Kind: Sendable, Equatable {
+        case plain
+        /// One `data` field with nothing in it: some gateways keep a connection alive by it, and clients break on it.
+        case blank
+        /// `event: error`, or a field `error` (llama.cpp), whose value then is the data.
+        case error
+        /// JSON without any field: its lines, from the first that begins with a brace or a bracket, are the data.
+        case bare
+    }
 
     /// The values of an event's `data` fields.
     package enum Data: Sendable, Equatable {

@@ -31,6 +31,11 @@ package struct EventSplitter: Sendable {
     private var isAfterCarriageReturn = false
     /// Of the event that is being read. Offsets count from the event's start, so that `discard` leaves them right.
     private var partialData = Event.Data.none
+    private var partialKind = Event.Kind.plain
+    /// What the event that `next` has returned last is besides its data.
+    package private(set) var kind = Event.Kind.plain
+    /// Where the first line stands that is JSON instead of a field.
+    private var bareStart: Int?
 
     /// The buffer's capacity, in bytes, that a silent stream may keep.
     private static let idleBytesMax = 1024
@@ -161,9 +166,24 @@ extension EventSplitter {
         return true
     }
 
-    /// Reads one line that is not blank: a comment, `name: value`, `name:value` or `name`. All but `data` is for the client.
+    /// Reads one line that is not blank: a comment, `name: value`, `name:value` or `name`. All but `data` is for the client, and
+    /// for what upstreams say of errors.
     private mutating func readField(_ line: Range<Int>) {
-        if let value = Self.value(of: "data", in: line, buffer.span) { addData(value) }
+        if let value = Self.value(of: "data", in: line, buffer.span) { addData(value) } else { readOtherLine(line) }
+    }
+
+    private mutating func readOtherLine(_ line: Range<Int>) {
+        switch buffer[line.lowerBound] {
+        case UInt8(ascii: "e"):
+            if let type = Self.value(of: "event", in: line, buffer.span) {
+                if buffer[type].elementsEqual("error".utf8) { partialKind = .error }
+            } else if let value = Self.value(of: "error", in: line, buffer.span) {
+                partialKind = .error
+                addData(value)
+            }
+        case UInt8(ascii: "{"), UInt8(ascii: "["): bareStart = bareStart ?? line.lowerBound - takenCount
+        default: break
+        }
     }
 
     /// The line's value when its field has this name: what follows the colon and one space after it.
@@ -201,8 +221,17 @@ extension EventSplitter {
         let start = takenCount
         guard lineStart - start <= eventBytesMax else { throw .eventTooLarge(bytesMax: eventBytesMax) }
         var data = exchange(&partialData, with: .none)
-        if case .line(let range) = data { data = .line(range.lowerBound + start..<range.upperBound + start) }
+        if case .line(let range) = data {
+            data = .line(range.lowerBound + start..<range.upperBound + start)
+            if range.isEmpty, partialKind == .plain { partialKind = .blank }
+        }
         takenCount = lineStart
+        if let bareStart {
+            if data == .none { (data, partialKind) = (.line(bareStart + start..<lineStart), .bare) }
+            self.bareStart = nil
+        }
+        kind = partialKind
+        partialKind = .plain
         return Event(bytes: start..<lineStart, data: data)
     }
 }

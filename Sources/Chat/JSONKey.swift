@@ -1,11 +1,12 @@
 /// A member name of at most 16 bytes, packed into two words so that comparing costs two instructions. Escapes are undone:
-/// `"\u006dodel"` has the key of `model`. Longer names have keys too, which equal none made from text.
+/// `"\u006dodel"` has the key of `model`. Longer names have keys too, which equal none
+/// made from text, and may equal each other.
 struct JSONKey: Hashable, Sendable {
     private var count: Int
     private var low: UInt64 = 0
     private var high: UInt64 = 0
 
-    private static let bytesMax = 16
+    static let bytesMax = 16
 
     init(_ text: String) {
         count = text.utf8.count
@@ -70,13 +71,16 @@ struct JSONKey: Hashable, Sendable {
     /// The key of a validated name of 16 bytes or more, one that has escapes, or one at the document's very end.
     static func slowly(_ range: Range<Int>, in document: Span<UInt8>) -> JSONKey {
         guard range.count - 2 <= bytesMax || JSONText.hasEscape(range, in: document) else {
-            return JSONKey(long: range.count - 2)
+            return JSONKey(count: range.count - 2)
         }
-        let text = JSONText.decode(range, in: document)
-        return text.utf8.count <= bytesMax ? JSONKey(text) : JSONKey(long: text.utf8.count)
+        let text = JSONText.bytes(range, in: document, countMax: bytesMax + 1)
+        var key = JSONKey(count: text.count)
+        guard text.count <= bytesMax else { return key }
+        for (index, byte) in text.enumerated() { key.put(byte, at: index) }
+        return key
     }
 
-    private init(long count: Int) { self.count = count }
+    private init(count: Int) { self.count = count }
 
     @inline(always)
     private mutating func put(_ byte: UInt8, at index: Int) {

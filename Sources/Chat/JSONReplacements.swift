@@ -3,7 +3,7 @@ struct JSONReplacements {
     private var replacements: [(range: Range<Int>, bytes: [UInt8])] = []
 
     /// Gives one member of an object a value: in place of the one that it has (of duplicates the last, which counts), else as a
-    /// new member at the object's end. At most once for an object.
+    /// new member at the object's end. Of an object without members at most one.
     mutating func set(_ name: String, to value: [UInt8], in object: JSONValue, of document: Span<UInt8>) {
         var (last, same): (JSONMember?, JSONMember?) = (nil, nil)
         object.forEachMember(in: document) { member in

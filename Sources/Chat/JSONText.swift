@@ -156,10 +156,17 @@ extension JSONText {
     package static func decode(_ range: Range<Int>, in document: Span<UInt8>) -> String {
         let inner = range.lowerBound + 1..<range.upperBound - 1
         guard hasEscape(inner, in: document) else { return document.text(in: inner) }
+        return String(decoding: bytes(range, in: document), as: UTF8.self)
+    }
+
+    /// The bytes of a validated string, its escapes undone, as `decode` has them.
+    /// - Parameter countMax: about how many are wanted; a few more may come, and no character is cut by an escape.
+    package static func bytes(_ range: Range<Int>, in document: Span<UInt8>, countMax: Int = .max) -> [UInt8] {
+        let inner = range.lowerBound + 1..<range.upperBound - 1
         var text: [UInt8] = []
-        text.reserveCapacity(inner.count)
+        text.reserveCapacity(min(inner.count, countMax))
         var offset = inner.lowerBound
-        while offset < inner.upperBound {
+        while offset < inner.upperBound, text.count < countMax {
             if document[offset] == UInt8(ascii: "\\") {
                 offset = appendEscape(at: offset, in: document, to: &text)
             } else {
@@ -167,7 +174,7 @@ extension JSONText {
                 offset += 1
             }
         }
-        return String(decoding: text, as: UTF8.self)
+        return text
     }
 
     /// Whether a validated member name is `name`, also when it is written with escapes (`"\u006dodel"` is `model`).
@@ -180,7 +187,14 @@ extension JSONText {
             if index == key.count { return true }
         }
         // An escape takes more bytes than the character for which it stands.
-        return range.count > key.count &+ 2 && hasEscape(range, in: document) && decode(range, in: document) == name
+        return range.count > key.count &+ 2 && isEqualUnescaped(range, to: key, in: document)
+    }
+
+    private static func isEqualUnescaped(_ range: Range<Int>, to key: Span<UInt8>, in document: Span<UInt8>) -> Bool {
+        // No escape is longer than twelve bytes, which stand for four.
+        guard range.count &- 2 <= 6 &* key.count, hasEscape(range, in: document) else { return false }
+        let text = bytes(range, in: document)
+        return text.count == key.count && text.span.isEqual(to: key, at: 0, from: 0, count: key.count)
     }
 
     static func hasEscape(_ range: Range<Int>, in document: Span<UInt8>) -> Bool {
@@ -206,11 +220,15 @@ extension JSONText {
         let unit = codeUnit(at: start + 2, in: document) ?? 0xFFFD
         if UTF16.isLeadSurrogate(unit), let trail = trailSurrogate(at: start + 6, in: document) {
             let value = 0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(trail) - 0xDC00)
-            text.append(contentsOf: Character(Unicode.Scalar(value) ?? "\u{FFFD}").utf8)
+            append(Unicode.Scalar(value), to: &text)
             return start + 12
         }
-        text.append(contentsOf: Character(Unicode.Scalar(UInt32(unit)) ?? "\u{FFFD}").utf8)
+        append(Unicode.Scalar(UInt32(unit)), to: &text)
         return start + 6
+    }
+
+    private static func append(_ scalar: Unicode.Scalar?, to text: inout [UInt8]) {
+        UTF8.encode(scalar ?? "\u{FFFD}") { text.append($0) }
     }
 
     private static func trailSurrogate(at start: Int, in document: Span<UInt8>) -> UInt16? {

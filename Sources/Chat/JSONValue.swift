@@ -60,13 +60,14 @@ extension JSONValue {
     }
 
     /// The elements of an array, in their order; none when the value is no array. See ``forEachMember(in:_:)``.
-    package func elements(in document: Span<UInt8>) -> [JSONValue] {
+    /// - Parameter countMax: of the first that are wanted.
+    package func elements(in document: Span<UInt8>, countMax: Int = .max) -> [JSONValue] {
         var elements: [JSONValue] = []
         guard kind == .array else { return elements }
         var scanner = JSONScanner(depthMax: .max, offset: range.lowerBound)
         do {
             try scanner.beginArray(document)
-            while try scanner.nextElement(document) {
+            while elements.count < countMax, try scanner.nextElement(document) {
                 elements.append(try scanner.value(document))
             }
         } catch {}  // A validated range holds no error.
@@ -89,9 +90,12 @@ extension JSONValue {
 
     /// The value of a number written as an integer that fits; nil for `1.0`, `1e3` and other kinds.
     package func integer(in document: Span<UInt8>) -> Int? {
-        guard kind == .number else { return nil }
+        guard kind == .number, range.count <= Self.integerBytesMax else { return nil }
         return Int(document.text(in: range))
     }
+
+    /// Of a number that fits: 19 digits and a sign.
+    private static let integerBytesMax = 20
 
     /// Whether an object, an array or a string has nothing inside; false for other kinds.
     package func isEmpty(in document: Span<UInt8>) -> Bool {

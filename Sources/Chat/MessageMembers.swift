@@ -1,22 +1,41 @@
 // What of a message goes to the upstream (contract §2). Hume's messages carry `time` and `models`, which OpenAI refuses.
 
+/// Which members of a message go to an upstream.
+package enum MessageRule: Hashable, Sendable {
+    /// Those that OpenAI knows: it refuses all others.
+    case known
+    /// All but those that are Hume's own. Servers demand members of their own, such as `reasoning_content` or `prefix`.
+    case allButHumes
+    case all
+}
+
 extension JSONKey {
     /// Whether OpenAI knows a member of a message by this name.
     var isOfMessage: Bool { Self.ofMessage.contains(self) }
 
+    /// Whether it is one that Hume adds to a message.
+    var isHumes: Bool { self == Self.time || self == Self.models }
+
+    private static let time = JSONKey("time")
+    private static let models = JSONKey("models")
     private static let ofMessage = [
         "role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call",
     ].map { JSONKey($0) }
 }
 
 extension [UInt8] {
-    /// Appends the `messages` of a request. Of those in `trimmed` only the members that OpenAI knows go out: each in its bytes and
-    /// its place, of duplicates the last. All else is copied as it stands, also what is between the messages.
-    mutating func appendMessages(_ messages: Range<Int>, trimmed: [Range<Int>], of body: [UInt8]) {
+    /// Appends the `messages` of a request. Of those in `others`, which have members that OpenAI does not know, only what the rule
+    /// says goes out: each member in its bytes and its place, of duplicates the last. All else is copied as it stands, also what is
+    /// between the messages.
+    mutating func appendMessages(_ messages: Range<Int>, others: [Range<Int>], _ rule: MessageRule, of body: [UInt8]) {
         var end = messages.lowerBound
-        for message in trimmed {
+        for message in rule == .all ? [] : others {
             append(contentsOf: body[end..<message.lowerBound])
-            appendKnownMembers(of: message, body)
+            switch rule {
+            case .known: appendKnownMembers(of: message, body)
+            case .allButHumes: appendWithoutHumes(message, body)
+            case .all: break
+            }
             end = message.upperBound
         }
         append(contentsOf: body[end..<messages.upperBound])
@@ -31,10 +50,24 @@ extension [UInt8] {
             known.removeAll { $0.key == key }
             known.append((key, member.range))
         }
+        append(members: known.map(\.bytes), of: body)
+    }
+
+    /// A message that has none of Hume's members stays as it is.
+    private mutating func appendWithoutHumes(_ message: Range<Int>, _ body: [UInt8]) {
+        var (kept, count): ([Range<Int>], Int) = ([], 0)
+        JSONValue(kind: .object, range: message).forEachMember(in: body.span) { member in
+            count += 1
+            if !JSONKey(member.name, in: body.span).isHumes { kept.append(member.range) }
+        }
+        if kept.count == count { append(contentsOf: body[message]) } else { append(members: kept, of: body) }
+    }
+
+    private mutating func append(members: [Range<Int>], of body: [UInt8]) {
         append("{")
-        for (index, member) in known.enumerated() {
+        for (index, member) in members.enumerated() {
             if index > 0 { append(",") }
-            append(contentsOf: body[member.bytes])
+            append(contentsOf: body[member])
         }
         append("}")
     }

@@ -29,7 +29,7 @@ extension [RequestMember] {
         let bytesMax = 256
         // An escape takes more bytes than the character for which it stands.
         guard let model = value(.model), model.range.count - 2 > bytesMax else { return }
-        guard model.string(in: document).map(\.utf8.count) ?? 0 <= bytesMax else {
+        guard JSONText.bytes(model.range, in: document, countMax: bytesMax + 1).count <= bytesMax else {
             throw .invalidParameter("model", .tooLong(bytesMax: bytesMax))
         }
     }

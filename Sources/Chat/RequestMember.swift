@@ -17,13 +17,13 @@ extension [RequestMember] {
     /// Without all but the last of the members that share a name. Linear, however many there are.
     func lastOfEachName() -> [RequestMember] {
         var parameters: UInt64 = 0
-        var others: Set<String> = []
+        var others: Set<[UInt8]> = []
         var repeated: Set<Int> = []
         for index in indices.reversed() {
             if let parameter = self[index].parameter {
                 if parameters & parameter.bit != 0 { repeated.insert(index) }
                 parameters |= parameter.bit
-            } else if !others.insert(self[index].name).inserted {
+            } else if !others.insert([UInt8](self[index].name.utf8)).inserted {
                 repeated.insert(index)
             }
         }
@@ -58,14 +58,19 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     case message
 
     private static let names = allCases.map { "\($0)" }
-    private static let named = Dictionary(uniqueKeysWithValues: zip(names, allCases))
     private static let byKey = Dictionary(
-        uniqueKeysWithValues: allCases.filter { $0.name.utf8.count <= 16 }.map { (JSONKey($0.name), $0) })
+        uniqueKeysWithValues: allCases.filter { $0.name.utf8.count <= JSONKey.bytesMax }.map { (JSONKey($0.name), $0) })
+    private static let long = allCases.filter { $0.name.utf8.count > JSONKey.bytesMax }
 
     /// The parameter of a validated name; its range includes the quotes.
     init?(_ name: Range<Int>, in document: Span<UInt8>) {
-        let parameter = Self.byKey[JSONKey(name, in: document)] ?? Self.named[JSONText.decode(name, in: document)]
-        guard let parameter else { return nil }
+        if let parameter = Self.byKey[JSONKey(name, in: document)] {
+            self = parameter
+            return
+        }
+        guard name.count - 2 > JSONKey.bytesMax,
+            let parameter = Self.long.first(where: { JSONText.isEqual(name, to: $0.name, in: document) })
+        else { return nil }
         self = parameter
     }
 

@@ -9,12 +9,15 @@ package struct ServedModel: Hashable, Sendable {
         self.init(value, in: json)
     }
 
+    /// With all characters escaped.
+    private static let bytesMax = 6 * 128 + 2
+
     /// - Parameters:
     ///   - value: of `model` in a chunk or a completion.
     ///   - json: the chunk or completion.
     /// - Returns: nil when it is not 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, or a phone number.
     package init?(_ value: JSONValue, in json: Span<UInt8>) {
-        guard let name = value.string(in: json),
+        guard value.range.count <= Self.bytesMax, let name = value.string(in: json),
             (1...128).contains(name.utf8.count), name.utf8.allSatisfy(\.isOfModel), !name.utf8.holdsPhoneNumber(besidesAtMost: 0)
         else { return nil }
         self.name = name

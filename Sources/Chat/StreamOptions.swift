@@ -4,7 +4,7 @@ private struct StreamOption {
     /// What to ask for when the caller says nothing; nil for nothing.
     let wanted: Bool?
     /// What the caller said, which may be null.
-    let callers: JSONValue?
+    var callers: JSONValue?
 
     var isAdded: Bool { wanted != nil && (callers?.kind ?? .null) == .null }
 }
@@ -18,18 +18,32 @@ extension [UInt8] {
     /// Appends the `stream_options` of a stream: the caller's members in their bytes, and behind them what `rules` ask for and
     /// the caller left out or sent as null. With nothing to add it is the caller's value as it stands.
     mutating func appendStreamOptions(_ caller: JSONValue?, _ rules: UpstreamRules, of body: [UInt8]) {
-        let options: [StreamOption] = [
-            ("include_usage", rules.asksForUsage ? true : nil), ("include_obfuscation", rules.obfuscation),
-        ].map { StreamOption(name: $0, wanted: $1, callers: caller?.member($0, in: body.span)) }
-        if let caller, !options.contains(where: \.isAdded) { return append(contentsOf: body[caller.range]) }
-        var isFirst = true
-        append("{")
+        var options = [
+            StreamOption(name: "include_usage", wanted: rules.asksForUsage ? true : nil),
+            StreamOption(name: "include_obfuscation", wanted: rules.obfuscation),
+        ]
+        var (isEmpty, isPlain) = (true, true)
         caller?.forEachMember(in: body.span) { member in
-            let option = options.first { JSONText.isEqual(member.name, to: $0.name, in: body.span) }
-            // Of duplicates the last counts: one before it, or one of null, would stand beside what is added.
-            if let option, option.isAdded || option.callers != member.value { return }
-            appendSeparator(&isFirst)
-            append(contentsOf: body[member.range])
+            isEmpty = false
+            for index in options.indices where JSONText.isEqual(member.name, to: options[index].name, in: body.span) {
+                isPlain = false
+                options[index].callers = member.value
+            }
+        }
+        if let caller, !options.contains(where: \.isAdded) { return append(contentsOf: body[caller.range]) }
+        var isFirst = false
+        if let caller, caller.kind == .object, isPlain, !isEmpty {
+            append(contentsOf: body[caller.range].dropLast())
+        } else {
+            isFirst = true
+            append("{")
+            caller?.forEachMember(in: body.span) { member in
+                let option = options.first { JSONText.isEqual(member.name, to: $0.name, in: body.span) }
+                // Of duplicates the last counts: one before it, or one of null, would stand beside what is added.
+                if let option, option.isAdded || option.callers != member.value { return }
+                appendSeparator(&isFirst)
+                append(contentsOf: body[member.range])
+            }
         }
         for option in options where option.isAdded {
             appendSeparator(&isFirst)

@@ -42,9 +42,9 @@ extension ChatRequest {
         case .model: model != nil && rules.model == nil
         case .stream: member.value.kind != .null
         case .metadata: rules.admits(member.name) || isMetadataForwarded(member.value)
-        case .tools, .functions: !member.value.isEmpty(in: body.span)
-        case .tool_choice, .parallel_tool_calls: !isEmptyArray(.tools)
-        case .function_call: !isEmptyArray(.functions)
+        case .tools, .functions: has(member.parameter)
+        case .tool_choice, .parallel_tool_calls: has(.tools) || rules.gives("tools")
+        case .function_call: has(.functions) || rules.gives("functions")
         case .user: user == .user
         case .user_id: user == .user_id || rules.mentions(member.name)
         case .api_base, .base_url, .api_key: false
@@ -54,8 +54,9 @@ extension ChatRequest {
     }
 
     /// OpenAI answers 400 to an empty array of tools, and to a choice among none.
-    private func isEmptyArray(_ parameter: Parameter) -> Bool {
-        members.value(parameter)?.isEmpty(in: body.span) ?? false
+    private func has(_ parameter: Parameter?) -> Bool {
+        guard let parameter, let value = members.value(parameter) else { return false }
+        return !value.isEmpty(in: body.span)
     }
 
     /// OpenAI takes metadata with `store` alone, and only up to 16 strings; Vapi's holds numbers.
@@ -94,7 +95,8 @@ extension ChatRequest {
         switch value {
         case .callers(let value): buffer.append(contentsOf: body[value.range])
         case .messages(let value):
-            buffer.appendMessages(value.range, trimmed: rules.passesAll ? [] : messagesWithOtherMembers, of: body)
+            buffer.appendMessages(
+                value.range, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, of: body)
         case .streamOptions(let value): buffer.appendStreamOptions(value, rules, of: body)
         case .settings(let json): buffer.append(contentsOf: json)
         case .text(let text): buffer.appendJSONString(text)

@@ -75,5 +75,5 @@ extension [UpstreamMember] {
         }
     }
 
-    private func index(of name: String) -> Int? { firstIndex { $0.name == name } }
+    private func index(of name: String) -> Int? { firstIndex { $0.name.hasSameBytes(as: name) } }
 }

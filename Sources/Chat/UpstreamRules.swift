@@ -5,9 +5,11 @@ package struct UpstreamRules: Hashable, Sendable {
     /// The model for a request that names none; nil leaves it to the upstream.
     package var defaultModel: String?
     /// Top-level members that go through besides OpenAI's own parameters, as they are. Never ``withheldNames``.
-    package var addedParameters: Set<String> = []
+    package var addedParameters: Set<String> = []  // by characters: the settings' own names
     /// Whether every top-level member goes through, but for those, and every member of a message.
     package var passesAll = false
+    /// Which members of messages go through, when not all do.
+    package var messages = MessageRule.known
     /// Whether the upstream is asked for the usage of a stream (`stream_options.include_usage`) when the caller says nothing.
     package var asksForUsage = false
     /// The value of `stream_options.include_obfuscation` of a stream when the caller says nothing; nil leaves it out.
@@ -21,14 +23,31 @@ package struct UpstreamRules: Hashable, Sendable {
 
 extension UpstreamRules {
     /// What never goes out, whatever the settings say: other gateways take an upstream from these.
-    package static let withheldNames: Set<String> = ["api_base", "base_url", "api_key"]
+    package static let withheldNames: Set<String> = ["api_base", "base_url", "api_key"]  // by characters: the settings' own names
 
     /// Whether the settings let a top-level member through that is not OpenAI's.
     func admits(_ name: String) -> Bool { passesAll || mentions(name) }
 
     /// Whether the settings name a top-level member as one that goes through, or as one that goes through under another name.
     func mentions(_ name: String) -> Bool {
-        addedParameters.contains(name) || edits.contains { $0.renamed.contains { $0.name == name && $0.hasEffect } }
+        addedParameters.contains { $0.hasSameBytes(as: name) }
+            || edits.contains { $0.renamed.contains { $0.name.hasSameBytes(as: name) && $0.hasEffect } }
+    }
+
+    /// Whether the settings put a parameter in that the caller left out.
+    func gives(_ name: String) -> Bool {
+        edits.contains { edits in (edits.defaults + edits.set).contains { $0.name == name } }
+    }
+
+    /// Whether the request goes out with a `reasoning_effort` other than `none`.
+    /// - Parameter callers: whether the caller's is; nil when it has none.
+    package func wantsReasoning(callers: Bool?) -> Bool {
+        var effort = callers
+        for edits in edits {
+            for value in edits.defaults where value.isEffort && effort == nil { effort = value.json.isReasoning }
+            for value in edits.set where value.isEffort { effort = value.json.isReasoning }
+        }
+        return effort ?? false
     }
 }
 
@@ -62,7 +81,7 @@ package struct ParameterEdits: Hashable, Sendable {
     /// one of the new name already that is not null.
     package var renamed: [Rename] = []
     /// Parameters that do not go out.
-    package var dropped: Set<String> = []
+    package var dropped: Set<String> = []  // by characters: the settings' own names
     /// Values for parameters that the caller left out or sent as null.
     package var defaults: [Value] = []
     /// Values that go out whatever the caller sent.
@@ -81,4 +100,13 @@ extension ParameterEdits.Rename {
     var hasEffect: Bool {
         name != newName && !ParameterEdits.fixedNames.contains(name) && !ParameterEdits.fixedNames.contains(newName)
     }
+}
+
+extension [UInt8] {
+    /// Whether the JSON of a `reasoning_effort` asks for any.
+    fileprivate var isReasoning: Bool { !elementsEqual("\"none\"".utf8) && !elementsEqual("null".utf8) }
+}
+
+extension ParameterEdits.Value {
+    fileprivate var isEffort: Bool { name.hasSameBytes(as: "reasoning_effort") }
 }

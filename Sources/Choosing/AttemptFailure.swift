@@ -18,14 +18,18 @@ package struct AttemptFailure: Equatable, Sendable {
         case retry
         /// It took its time already: another target comes first.
         case elsewhere
+        /// The same target will not do better, since its account or its room is used up; another may.
+        case onlyElsewhere
         /// No target is asked again, unless `fallback_on` lists the status.
         case end
     }
 
     var consequence: Consequence {
         switch error {
-        case .upstreamRefused(status: 429, _): .retry
-        case .upstreamFailed(.status(let status)): status == 408 || status == 409 || status >= 500 ? .retry : .end
+        case .upstreamRefused(status: 429, let error): error?.isAboutQuota == true ? .onlyElsewhere : .retry
+        case .upstreamFailed(let failure) where failure.isAboutAccount: .onlyElsewhere
+        case .upstreamFailed(.status(..<400, _)): .end
+        case .upstreamFailed(.compressed): .onlyElsewhere
         case .upstreamFailed, .upstreamCutOff: .retry
         case .upstreamTimedOut: .elsewhere
         default: .end
@@ -35,7 +39,7 @@ package struct AttemptFailure: Equatable, Sendable {
     /// The response's status, where that was the failure.
     var status: Int? {
         switch error {
-        case .upstreamRefused(let status, _), .upstreamRefusedKey(let status), .upstreamFailed(.status(let status)): status
+        case .upstreamRefused(let status, _), .upstreamRefusedKey(let status, _), .upstreamFailed(.status(let status, _)): status
         default: nil
         }
     }

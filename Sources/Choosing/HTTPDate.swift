@@ -1,13 +1,19 @@
 // Dates as HTTP writes them: the one form of today, and the two that are to be understood still (RFC 9110 §5.6.7).
 
+import Chat
+
 enum HTTPDate {
     /// `%a` and `%A` a day's name, `%d` two digits, `%e` the same with a space for a zero, `%b` a month's name, `%Y` and `%y` a
     /// year of four or two digits, `%H`, `%M`, `%S` the time.
     private static let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
 
+    /// No date is longer.
+    private static let bytesMax = 64
+
     /// - Parameter unixTime: the time since 1970, which a year of two digits is near to.
     /// - Returns: seconds since 1970; nil for anything but one of the three forms.
-    static func unixSeconds(_ text: Substring, unixTime: Duration) -> Int64? {
+    static func unixSeconds(_ text: ArraySlice<UInt8>, unixTime: Duration) -> Int64? {
+        guard text.count <= bytesMax else { return nil }
         for form in forms {
             var reader = Reader(rest: text)
             if reader.read(form) { return reader.date.unixSeconds(at: unixTime) }
@@ -52,51 +58,53 @@ enum HTTPDate {
     }
 
     private struct Reader {
-        var rest: Substring
+        var rest: ArraySlice<UInt8>
         var date = Date()
 
         private static let days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
         private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
         mutating func read(_ form: String) -> Bool {
-            var form = form[...]
-            while let character = form.popFirst() {
-                guard character == "%" ? readField(form.removeFirst()) : rest.popFirst() == character else { return false }
+            var form = [UInt8](form.utf8)[...]
+            while let byte = form.popFirst() {
+                guard byte == UInt8(ascii: "%") ? readField(form.removeFirst()) : rest.popFirst() == byte else { return false }
             }
             return rest.isEmpty
         }
 
-        private mutating func readField(_ field: Character) -> Bool {
+        private mutating func readField(_ field: UInt8) -> Bool {
             switch field {
-            case "a": return index(of: Self.days.map { $0.prefix(3) }) != nil
-            case "A": return index(of: Self.days.map { $0[...] }) != nil
-            case "b":
-                guard let index = index(of: Self.months.map { $0[...] }) else { return false }
+            case UInt8(ascii: "a"): return index(of: Self.days.map { [UInt8]($0.utf8.prefix(3)) }) != nil
+            case UInt8(ascii: "A"): return index(of: Self.days.map { [UInt8]($0.utf8) }) != nil
+            case UInt8(ascii: "b"):
+                guard let index = index(of: Self.months.map { [UInt8]($0.utf8) }) else { return false }
                 date.month = index + 1
                 return true
-            case "d": return readNumber(2, into: \.day)
-            case "e": return rest.first == " " ? rest.popFirst() != nil && readNumber(1, into: \.day) : readNumber(2, into: \.day)
-            case "Y":
+            case UInt8(ascii: "d"): return readNumber(2, into: \.day)
+            case UInt8(ascii: "e"):
+                return rest.first == UInt8(ascii: " ")
+                    ? rest.popFirst() != nil && readNumber(1, into: \.day) : readNumber(2, into: \.day)
+            case UInt8(ascii: "Y"):
                 date.hasCentury = true
                 return readNumber(4, into: \.year)
-            case "y": return readNumber(2, into: \.year)
-            case "H": return readNumber(2, into: \.hour)
-            case "M": return readNumber(2, into: \.minute)
+            case UInt8(ascii: "y"): return readNumber(2, into: \.year)
+            case UInt8(ascii: "H"): return readNumber(2, into: \.hour)
+            case UInt8(ascii: "M"): return readNumber(2, into: \.minute)
             default: return readNumber(2, into: \.second)
             }
         }
 
-        private mutating func index(of names: [Substring]) -> Int? {
-            guard let index = names.firstIndex(where: { rest.hasPrefix($0) }) else { return nil }
+        private mutating func index(of names: [[UInt8]]) -> Int? {
+            guard let index = names.firstIndex(where: { rest.starts(with: $0) }) else { return nil }
             rest = rest.dropFirst(names[index].count)
             return index
         }
 
         private mutating func readNumber(_ digitsCount: Int, into member: WritableKeyPath<Date, Int>) -> Bool {
             let digits = rest.prefix(digitsCount)
-            guard digits.count == digitsCount, digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
-                let number = Int(digits)
-            else { return false }
+            guard digits.count == digitsCount, digits.first != UInt8(ascii: "-"), let number = Int(decimal: digits) else {
+                return false
+            }
             date[keyPath: member] = number
             rest = rest.dropFirst(digitsCount)
             return true

@@ -109,6 +109,7 @@ package struct Selection: Sendable {
         case .elsewhere:
             targets[attempt.target].isSlow = true
             allowRetry(of: attempt.target, failure, at: now, using: &generator)
+        case .onlyElsewhere: break
         case .end where failure.status.map(plan.fallbackOn.contains) == true: break
         case .end where attempt.reason == .hedge && attempts.contains(where: { $0.isActive && $0.replaced != id }):
             // The attempt beside which it was started goes on. What another target thinks of Sluice's key does not concern it.

@@ -8,13 +8,13 @@ struct AnswerForm {
     var edits = ChunkEdits()
     /// Whether the caller gets the chunk with the stream's usage, for which the upstream is asked in any case.
     var showsUsage: Bool
-    /// How many answers the caller asked for (`n`).
-    var choicesCount: Int
+    /// The answers that the caller asked for (`n`); nil for one, whatever its number.
+    var choices: ChoiceSet?
 
     init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
         isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true
-        choicesCount = chat.choicesCount
+        choices = chat.choicesCount > 1 ? ChoiceSet(count: chat.choicesCount) : nil
         edits.systemFingerprint = caller.sessionID
         edits.speaksRefusal = settings.refusal == .speak
     }
@@ -29,9 +29,12 @@ struct Completion {
     init(_ body: [UInt8], of answer: UpstreamAnswer, _ limits: Settings.Limits) throws(ChatError) {
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
-        case .chunk(let chunk): (self.body, self.chunk) = (body, chunk)
-        case .error(let error): throw .upstreamReported(error, isCallersKey: answer.isCallersKey)
-        case .done, .other, .garbage: throw .upstreamFailed(.garbage)
+        case .chunk(let chunk) where !chunk.lacksChoices: (self.body, self.chunk) = (body, chunk)
+        case .error(let error): throw .upstreamReported(error, key: answer.key)
+        case .other:
+            guard let error = UpstreamError(body: body.span, depthMax: limits.jsonDepth) else { throw .upstreamFailed(.garbage) }
+            throw .upstreamReported(error, key: answer.key)
+        case .chunk, .done, .garbage: throw .upstreamFailed(.garbage)
         }
     }
 

@@ -44,8 +44,10 @@ final class Attempt {
     private let awaitsToken: Bool
     private var scanner: EventScanner
     private var stretches: [EventScanner.Stretch] = []
-    /// Of an answer that does not stream.
+    /// Of an answer that does not stream, or not yet known to.
     private var body: [UInt8] = []
+    /// Whether the answer is a stream of events; nil until its first bytes tell.
+    private var isStream: Bool?
     /// Until when it must have progressed; `distantFuture` for as long as its timeouts allow.
     private(set) var deadline = Instant.distantFuture
 
@@ -63,7 +65,7 @@ final class Attempt {
         self.awaitsToken = awaitsToken
         self.limits = limits
         self.start = start
-        scanner = EventScanner(form, isCallersKey: answer.isCallersKey, limits)
+        scanner = EventScanner(form, answer.key, limits)
     }
 
     /// What has become of it; to be asked again at `deadline`, if nothing arrives before.
@@ -72,15 +74,14 @@ final class Attempt {
     func progress(at now: Instant) throws(CancellationError) -> Progress {
         do {
             while let arrival = try answer.arrival {
-                let isStream = scanner.form.isStreaming && answer.head?.isEventStream == true
                 switch arrival {
-                case .bytes where isStream:
-                    try scan(answer.takeBytes())
+                case .bytes where mayBeStream:
+                    try take(answer.takeBytes())
                     if isOpen { return .won(.stream(OpenedStream(scanner, stretches))) }
                 case .bytes: try collect(answer.takeBytes())
-                case .end where isStream:
-                    if scanner.isFinished, scanner.hasEvents { return .won(.stream(OpenedStream(scanner, stretches))) }
-                    throw scanner.hasEvents ? ChatError.upstreamCutOff : .upstreamFailed(.noAnswer)
+                case .end where mayBeStream:
+                    if let error = scanner.failureAtEnd() { throw error }
+                    return .won(.stream(OpenedStream(scanner, stretches)))
                 case .end: return .won(.whole(try Completion(body, of: answer, limits)))
                 }
             }
@@ -93,9 +94,24 @@ final class Attempt {
         }
     }
 
+    private var mayBeStream: Bool { scanner.form.isStreaming && answer.head?.isSuccess == true && isStream != false }
+
+    /// Takes bytes of what may be events. Their first one tells: servers call events JSON and JSON events, but an event begins with
+    /// neither a brace, a bracket nor a tag.
+    private func take(_ bytes: [UInt8]) throws(ChatError) {
+        if isStream == true { return try scan(bytes) }
+        try collect(bytes)
+        let start = body.starts(with: Self.byteOrderMark) ? body.dropFirst(Self.byteOrderMark.count) : body[...]
+        guard let first = start.first(where: { $0 > UInt8(ascii: " ") }) else { return }
+        isStream = ![UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "<")].contains(first)
+        if isStream == true { try scan(exchange(&body, with: [])) }
+    }
+
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
     private func collect(_ bytes: [UInt8]) throws(ChatError) {
-        body += bytes
-        if answer.head?.status == 200 {
+        if body.isEmpty { body = bytes } else { body += bytes }
+        if answer.head?.isSuccess == true {
             guard body.count <= limits.answerBytes else { throw .upstreamAnswerTooLarge(bytesMax: limits.answerBytes) }
         } else {
             // The status says enough without its text.
@@ -132,6 +148,6 @@ final class Attempt {
 
     /// Whether what has come opens the gate.
     private var isOpen: Bool {
-        awaitsToken ? scanner.hasToken || scanner.isFinished : scanner.hasEvents
+        awaitsToken ? scanner.hasToken || scanner.isFinished || scanner.isDone : scanner.hasEvents
     }
 }

@@ -23,8 +23,13 @@ struct Caller {
         clientRequestID = Self.sane(request["HTTP_X_CLIENT_REQUEST_ID"]) ?? id.description
         traceparent = Self.sane(request["HTTP_TRACEPARENT"])
         authorization = Self.sane(request["HTTP_AUTHORIZATION"], bytesMax: 4096)
-        sessionID = request["QUERY_STRING"].flatMap { Query($0)["custom_session_id"] }.flatMap { $0.isEmpty ? nil : $0 }
+        sessionID = request["QUERY_STRING"].flatMap { Query($0)["custom_session_id"] }.flatMap { id in
+            (1...Self.sessionIDBytesMax).contains(id.utf8.count) ? id : nil
+        }
     }
+
+    /// It stands in each event. A longer one is left out, as all that is not sane.
+    private static let sessionIDBytesMax = 256
 
     /// A value that may go on as it is: printable ASCII of a bearable length. Any other is the caller's mistake, and is left out
     /// instead of spoiling the request.
@@ -44,7 +49,9 @@ struct Query {
     subscript(_ name: String) -> String? {
         for pair in text.utf8.split(separator: UInt8(ascii: "&")) {
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            if parts.first.map(Self.decoded) == name { return parts.count > 1 ? Self.decoded(parts[1]) : "" }
+            if parts.first.map({ Self.decoded($0).hasSameBytes(as: name) }) == true {
+                return parts.count > 1 ? Self.decoded(parts[1]) : ""
+            }
         }
         return nil
     }
@@ -64,7 +71,16 @@ struct Query {
     }
 
     private static func hexadecimal(_ digits: Substring.UTF8View) -> UInt8? {
-        guard digits.count == 2, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) else { return nil }
-        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+        guard digits.count == 2 else { return nil }
+        var value: UInt8 = 0
+        for digit in digits {
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | (digit - UInt8(ascii: "0"))
+            case UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "a")...UInt8(ascii: "f"):
+                value = value << 4 | ((digit | 0x20) - UInt8(ascii: "a") + 10)
+            default: return nil
+            }
+        }
+        return value
     }
 }

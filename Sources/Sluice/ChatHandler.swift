@@ -103,6 +103,9 @@ final class ChatHandler {
         let caller = Caller(request, record.id)
         record.client = caller.client
         if request.isBodyTooLarge { throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
+        if let coding = request["HTTP_CONTENT_ENCODING"], !coding.isEmpty, !coding.utf8.isEqualIgnoringCase(to: "identity") {
+            throw .compressedBody(coding: Caller.sane(coding, bytesMax: 32))
+        }
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }

@@ -82,15 +82,16 @@ private struct DemoCompletion {
 
     /// A tool one of whose name's words stands in the message, unless its result is what the caller sends just now.
     private static func tool(askedForBy message: String, of chat: ChatRequest) -> String? {
-        guard chat.lastRole == "user" else { return nil }
-        let words = Set(message.lowercased().split { !$0.isLetter }.map(String.init))
+        guard chat.endsWithUser else { return nil }
+        let words = Set(message.lowercased().split { !$0.isLetter }.map(String.init))  // by characters: 1 KiB
         return chat.toolNames.first { name in
-            name.lowercased().split { !$0.isLetter }.contains { $0.count > 3 && words.contains(String($0)) }
+            let parts = name.lowercased().split { !$0.isLetter }  // by characters: 64 bytes
+            return parts.contains { $0.count > 3 && words.contains(String($0)) }
         }
     }
 
     private static func reply(to message: String) -> String {
-        if message.lowercased().contains("joke") {
+        if message.lowercased().contains("joke") {  // by characters: 1 KiB
             return "Why did the token never wait at the sluice? Because the gate opens for every single event."
         }
         let quote = message.count > 200 ? "\(message.prefix(200))…" : message
@@ -99,7 +100,8 @@ private struct DemoCompletion {
 
     /// Words with the space before them, as tokens come.
     private static func words(of text: String) -> [String] {
-        text.split(separator: " ").enumerated().map { $0.offset == 0 ? String($0.element) : " \($0.element)" }
+        let words = text.split(separator: " ")  // by characters: 1 KiB
+        return words.enumerated().map { $0.offset == 0 ? String($0.element) : " \($0.element)" }
     }
 
     // MARK: Streamed

@@ -5,8 +5,8 @@ import HTTPClient
 
 /// An API's URL, key and habits.
 struct Endpoint: Sendable {
-    /// Whether the caller's own key goes to it, so that a refusal of the key is the caller's affair.
-    let takesCallersKey: Bool
+    /// The key that goes to it, and what else its answers may not show.
+    let key: UpstreamKey
     private let kind: UpstreamSettings.Kind
     private let baseURL: String
     private let completionsURL: String
@@ -16,7 +16,6 @@ struct Endpoint: Sendable {
 
     init(_ upstream: UpstreamSettings, _ options: ConnectionOptions) {
         self.options = options
-        takesCallersKey = upstream.key == .passthrough
         kind = upstream.kind
         baseURL = upstream.urlPrefix
         completionsURL = "\(upstream.urlPrefix)/chat/completions"
@@ -24,18 +23,19 @@ struct Endpoint: Sendable {
         var headers = [("Content-Type", "application/json")]
         if case .secret(let key) = upstream.key { headers.append(Self.keyHeader(kind, key)) }
         self.headers = headers + upstream.headers.map { ($0.name, $0.value) }
+        key = UpstreamKey(upstream)
     }
 
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
     func request(for chat: ChatRequest, to target: Target, _ caller: Caller) throws(ChatError) -> HTTPRequest {
         var headers = headers
-        if takesCallersKey { headers.append(try callersKeyHeader(caller)) }
+        if key.isCallers { headers.append(try callersKeyHeader(caller)) }
         headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
         headers.append(("X-Client-Request-Id", caller.clientRequestID))
         if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
         return HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), headers: headers,
-            body: chat.upstreamBody(target.rules(for: chat.model)),
+            body: chat.upstreamBody(target.rules(for: chat)),
             connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
     }
 
@@ -44,19 +44,30 @@ struct Endpoint: Sendable {
         guard kind == .azure else { return completionsURL }
         guard let model else { throw .invalidParameter("model", .missing) }
         // Dots alone would lead to another path (RFC 3986 §5.2.4), also when they are escaped.
-        guard model != ".", model != ".." else { throw .modelNotFound(known: []) }
+        guard !model.hasSameBytes(as: "."), !model.hasSameBytes(as: "..") else { throw .modelNotFound(known: []) }
         return "\(baseURL)/openai/deployments/\(model.percentEncoded)/chat/completions?api-version=\(apiVersion.percentEncoded)"
     }
 
     private func callersKeyHeader(_ caller: Caller) throws(ChatError) -> (name: String, value: String) {
         guard let authorization = caller.authorization else { throw .missingCallersKey }
         guard kind == .azure else { return ("Authorization", authorization) }
-        guard authorization.lowercased().hasPrefix("bearer ") else { throw .missingCallersKey }
+        guard authorization.utf8.prefix("bearer ".utf8.count).isEqualIgnoringCase(to: "bearer ") else { throw .missingCallersKey }
         return Self.keyHeader(kind, String(authorization.dropFirst("bearer ".count)))
     }
 
     private static func keyHeader(_ kind: UpstreamSettings.Kind, _ key: String) -> (String, String) {
         kind == .azure ? ("api-key", key) : ("Authorization", "Bearer \(key)")
+    }
+}
+
+extension UpstreamKey {
+    /// What is shorter may stand in any text.
+    private static let secretBytesMin = 4
+
+    fileprivate init(_ upstream: UpstreamSettings) {
+        var secrets = upstream.headers.map { [UInt8]($0.value.utf8) }
+        if case .secret(let key) = upstream.key { secrets.append([UInt8](key.utf8)) }
+        self.init(isCallers: upstream.key == .passthrough, secrets: secrets.filter { $0.count >= Self.secretBytesMin })
     }
 }
 

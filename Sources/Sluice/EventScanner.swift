@@ -28,8 +28,12 @@ struct EventScanner {
 
     /// Whether the stream has had an event.
     private(set) var hasEvents = false
-    /// Finish reasons so far: each choice has one at its end.
-    private var finishedCount = 0
+    /// The choices that have had a finish reason: each has one at its end.
+    private var finished = ChoiceSet()
+    /// The last event, when it is neither a chunk nor an error of a known form: what it says, should nothing follow.
+    private var unknown: [UInt8] = []
+    /// Whether `[DONE]` has come behind an answer.
+    private(set) var isDone = false
     /// Whether the stream has had content, a tool call or a refusal.
     private(set) var hasToken = false
     /// What the answer cost, when the upstream has said it.
@@ -37,14 +41,17 @@ struct EventScanner {
     /// Who answers, when the upstream has said it by the first text. Azure's first chunk does not.
     private(set) var model: ServedModel?
     let form: AnswerForm
-    private let isCallersKey: Bool
+    /// Whether the form has edits at all: to ask them for each chunk costs more.
+    private let isEdited: Bool
+    private let key: UpstreamKey
     private let limits: Settings.Limits
     private var splitter: EventSplitter
     private var reader: ChatFrameReader
 
-    init(_ form: AnswerForm, isCallersKey: Bool, _ limits: Settings.Limits) {
+    init(_ form: AnswerForm, _ key: UpstreamKey, _ limits: Settings.Limits) {
         self.form = form
-        self.isCallersKey = isCallersKey
+        isEdited = !form.edits.isEmpty
+        self.key = key
         self.limits = limits
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
         reader = ChatFrameReader(depthMax: limits.jsonDepth)
@@ -70,6 +77,11 @@ struct EventScanner {
         do throws(EventError) {
             while let event = try splitter.next() {
                 if event.data != .none {
+                    // A keep-alive of some gateways, on which clients break.
+                    if splitter.kind == .blank {
+                        stretch.stop = .skip(event)
+                        return stretch
+                    }
                     stretch.hasEvent = true
                     if let stop = look(at: event) {
                         if case .done = stop { stretch.range = start..<splitter.takenCount }
@@ -88,7 +100,10 @@ struct EventScanner {
     }
 
     /// Whether all choices that were asked for have come to their end.
-    var isFinished: Bool { finishedCount >= form.choicesCount }
+    var isFinished: Bool { form.choices.map(finished.isSuperset) ?? !finished.isEmpty }
+
+    /// Whether there is anything that an upstream's `[DONE]` could be the end of.
+    private var hasAnswer: Bool { hasToken || !finished.isEmpty }
 
     /// Whether a stream that ends here breaks off inside an event. One that lacks but the line ends of its `[DONE]` does not.
     var isInsideEvent: Bool {
@@ -99,30 +114,70 @@ struct EventScanner {
         return true
     }
 
+    /// What is wrong with a stream that is over without `[DONE]`; nil when all choices have come to their end.
+    ///
+    /// What stands at its end without a blank line behind it was never an event, but may be the words of an error.
+    func failureAtEnd() -> ChatError? {
+        var completed = self
+        completed.append(Array("\n\n".utf8))
+        if case .failure(let error) = completed.next(from: splitter.takenCount).stop, error != .upstreamFailed(.garbage) {
+            return error
+        }
+        if isFinished, !isInsideEvent { return nil }
+        return completed.unknownError ?? (hasEvents ? .upstreamCutOff : .upstreamFailed(.noAnswer))
+    }
+
+    /// What the last event says, when it is of no known kind.
+    private var unknownError: ChatError? {
+        guard !unknown.isEmpty else { return nil }
+        return UpstreamError(body: unknown.span, depthMax: limits.jsonDepth).map { .upstreamReported($0, key: key) }
+    }
+
     private mutating func look(at event: Event) -> Stretch.Stop? {
         let data = splitter.data(of: event)
+        if splitter.kind != .plain { return look(at: event, ofKind: splitter.kind, data) }
         switch reader.read(data.span) {
         case .chunk(let chunk): return look(at: chunk, event, data)
-        case .done:
-            hasEvents = true
-            return .done
+        case .done: return end()
         // A frame without choices breaks clients that expect them in every one.
-        case .other: return .skip(event)
-        case .error(let error): return .failure(.upstreamReported(error, isCallersKey: isCallersKey))
+        case .other:
+            unknown = Array(data)
+            return .skip(event)
+        case .error(let error): return .failure(.upstreamReported(error, key: key))
+        case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip(event)
         case .garbage: return .failure(.upstreamFailed(.garbage))
         }
     }
 
+    /// An event that is called an error, or is JSON without a field.
+    private mutating func look(at event: Event, ofKind kind: Event.Kind, _ data: ArraySlice<UInt8>) -> Stretch.Stop {
+        let frame = ChatFrame(data.span, depthMax: limits.jsonDepth)
+        if case .done = frame { return end() }
+        if kind == .bare, case .garbage = frame { return .failure(.upstreamFailed(.garbage)) }
+        if kind == .bare, case .chunk = frame { return .failure(.upstreamFailed(.garbage)) }
+        let error = UpstreamError(data: data.span, ofEvent: buffer[event.bytes].span, depthMax: limits.jsonDepth)
+        return .failure(.upstreamReported(error, key: key))
+    }
+
+    /// `[DONE]`, which is believed only behind an answer, and not behind words of which nobody knows what they are.
+    private mutating func end() -> Stretch.Stop {
+        if !isFinished, let unknownError { return .failure(unknownError) }
+        guard hasAnswer else { return .failure(.upstreamFailed(.noAnswer)) }
+        (hasEvents, isDone) = (true, true)
+        return .done
+    }
+
     private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
-        finishedCount += chunk.finishedCount
+        if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
+        if !unknown.isEmpty { unknown = [] }
         if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
         if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage
             if chunk.isUsageOnly, !form.showsUsage { return .skip(event) }
         }
-        guard form.edits.changes(chunk) else { return nil }
+        guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         hasEvents = true
-        return .replace(event, [UInt8](eventWithData: form.edits.edited(data.span)))
+        return .replace(event, [UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
     }
 }

@@ -1,5 +1,6 @@
 // Which models a setting is for.
 
+import Chat
 import Glibc
 
 /// A model's name, or a pattern of names: `*` stands for anything, `?` for one character, `[1-9]` for one of these.
@@ -15,13 +16,13 @@ struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         description = text
         let special = text.utf8.firstIndex { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
         isExact = special == nil
-        isAny = text == "*"
+        isAny = text == "*"  // by characters: the settings' own
         prefix = String(text[..<(special ?? text.endIndex)])
     }
 
     func matches(_ model: String) -> Bool {
         if isAny { return true }
-        if isExact { return model == description }
+        if isExact { return model.hasSameBytes(as: description) }
         guard model.utf8.starts(with: prefix.utf8) else { return false }
         return unsafe fnmatch(description, model, FNM_NOESCAPE) == 0
     }

@@ -87,6 +87,7 @@ let openAPIDocument = [UInt8](
               "404": { "$ref": "#/components/responses/NotFound" },
               "405": { "$ref": "#/components/responses/MethodNotAllowed" },
               "413": { "$ref": "#/components/responses/TooLarge" },
+              "415": { "$ref": "#/components/responses/Compressed" },
               "422": { "$ref": "#/components/responses/Unprocessable" },
               "429": { "$ref": "#/components/responses/TooManyRequests" },
               "500": { "$ref": "#/components/responses/Defect" },
@@ -219,6 +220,11 @@ let openAPIDocument = [UInt8](
             "description": "The body is above the limit, here or at the upstream.",
             "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestIDOfError" } },
             "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Verdict" } } }
+          },
+          "Compressed": {
+            "description": "The request body is in a content coding; Accept-Encoding names what is taken.",
+            "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestID" } },
+            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } }
           },
           "Unprocessable": {
             "description": "The upstream refused the request.",

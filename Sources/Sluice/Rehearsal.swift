@@ -96,7 +96,7 @@ extension Worker {
         caller.send(Rehearsal.request)
         await serve(server.takeDescriptor())
         received += caller.receive()
-        return String(decoding: received, as: UTF8.self).contains("data: [DONE]")
+        return String(decoding: received, as: UTF8.self).contains("data: [DONE]")  // by characters: the demo's own
     }
 }
 

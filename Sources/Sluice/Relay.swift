@@ -38,6 +38,8 @@ final class Relay {
     private static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
+    /// How long `[DONE]` may take from the last finish reason, while no event comes: the usage may follow.
+    private static let grace = Duration.seconds(2)
 
     init(_ won: Winner, as form: AnswerForm, _ settings: borrowing Settings, on loop: EventLoop) {
         answer = won.answer
@@ -51,7 +53,7 @@ final class Relay {
             (self.scanner, opening) = (scanner, stretches[...])
         case .whole(let completion):
             self.completion = completion
-            scanner = EventScanner(form, isCallersKey: answer.isCallersKey, settings.limits)
+            scanner = EventScanner(form, answer.key, settings.limits)
         }
         lastEvent = loop.now
         lastWrite = loop.now
@@ -96,7 +98,7 @@ final class Relay {
                 continue
             }
             switch try answer.arrival {
-            case nil where loop.now >= nextCheck: try await checkSilence(&reply)
+            case nil where loop.now >= nextCheck: if try await checkSilence(&reply) { return }
             case nil: await wait(departure == nil ? reply.writer : nil)
             case .end: return try await end(&reply)
             case .bytes:
@@ -109,14 +111,18 @@ final class Relay {
     /// Waits until there is something for the task to do.
     private func wait(_ writer: ResponseWriter?) async {
         if let writer { answer.wakeup.handler = { self.forwardAtOnce(writer) } }
+        if isWhole { nextCheck = min(deadline, heartbeat) }
         await answer.wakeup.wait(until: nextCheck)
         answer.wakeup.handler = nil
     }
 
     // MARK: Silence
 
-    /// When the upstream must have said more.
-    private var deadline: Instant { lastEvent + idle }
+    /// When the upstream must have said more, or need not any more.
+    private var deadline: Instant { lastEvent + (isWhole ? min(Self.grace, idle) : idle) }
+
+    /// Whether the answer is complete as it stands.
+    private var isWhole: Bool { scanner.isFinished && !scanner.isInsideEvent }
 
     /// When the caller is due a sign of life.
     private var heartbeat: Instant {
@@ -124,13 +130,19 @@ final class Relay {
     }
 
     /// Gives up on an upstream that was silent for too long, and shows a caller that its answer is still on the way.
-    private func checkSilence(_ reply: inout Reply) async throws {
-        guard loop.now < deadline else { throw ChatError.upstreamTimedOut(.idle, after: idle) }
+    /// Whether the answer was complete but for its end, which the caller now has.
+    private func checkSilence(_ reply: inout Reply) async throws -> Bool {
+        if loop.now >= deadline {
+            guard isWhole else { throw ChatError.upstreamTimedOut(.idle, after: idle) }
+            try await send(Self.doneEvent[...], isLast: true, &reply)
+            return true
+        }
         if loop.now >= heartbeat {
             try await reply.keepAlive()
             lastWrite = loop.now
         }
         nextCheck = min(deadline, heartbeat)
+        return false
     }
 
     // MARK: Events
@@ -146,7 +158,8 @@ final class Relay {
             return false
         }
         answer.recycle(scanner.discard())
-        return !answer.isOver
+        // With the last finish reason the time for `[DONE]` begins, which the task sees to.
+        return !answer.isOver && !scanner.isFinished
     }
 
     /// Sends a range of the buffer unless that has to wait. Whether it has; a failure shows again when the task tries.
@@ -217,7 +230,7 @@ final class Relay {
     /// The upstream's response is over, without `[DONE]`.
     private func end(_ reply: inout Reply) async throws {
         // A body that ends with its connection may have been cut there; half an event says so.
-        guard scanner.isFinished, !scanner.isInsideEvent else { throw ChatError.upstreamCutOff }
+        if let error = scanner.failureAtEnd() { throw error }
         try await send(Self.doneEvent[...], isLast: true, &reply)
     }
 

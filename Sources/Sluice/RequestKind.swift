@@ -17,7 +17,7 @@ enum RequestKind {
         let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
         for ending in Self.endings where Self.path(of: uri, endsWith: ending.path) {
             // For HEAD the web server leaves the body out.
-            guard let method = request["REQUEST_METHOD"], ending.methods.contains(method) else {
+            guard let method = request["REQUEST_METHOD"], ending.methods.contains(where: method.hasSameBytes) else {
                 throw .methodNotAllowed(allowed: ending.methods.joined(separator: ", "))
             }
             self = ending.kind

@@ -54,8 +54,8 @@ struct RequestRecord {
         case .upstreamTimedOut(let timeout, _): return "timeout.\(timeout.rawValue)"
         // The upstream's own words may quote the request.
         case .upstreamRefused(let status, _): return "refused.\(status)"
-        case .upstreamRefusedKey(let status): return "key_refused.\(status)"
-        case .upstreamFailed(.status(let status)): return "failed.\(status)"
+        case .upstreamRefusedKey(let status, _): return "key_refused.\(status)"
+        case .upstreamFailed(.status(let status, _)): return "failed.\(status)"
         default: return error.code ?? error.type
         }
     }

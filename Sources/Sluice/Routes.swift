@@ -90,6 +90,7 @@ final class Target: Sendable {
         rules.defaultModel = settings.defaultModel
         rules.addedParameters = upstream.addedParameters
         rules.passesAll = upstream.passesAllParameters
+        rules.messages = upstream.kind == .compatible ? .allButHumes : .known
         rules.asksForUsage = upstream.asksForUsage
         rules.obfuscation = upstream.obfuscation
         var edits = ParameterEdits()
@@ -102,10 +103,10 @@ final class Target: Sendable {
     func model(for callersModel: String?) -> String? { rules.model ?? callersModel ?? rules.defaultModel }
 
     /// The rules for a request: those of the settings after the shipped ones for the model.
-    func rules(for callersModel: String?) -> UpstreamRules {
-        guard takesShippedEdits, let model = model(for: callersModel), let shipped = ParameterEdits.shipped(for: model) else {
-            return rules
-        }
+    func rules(for chat: ChatRequest) -> UpstreamRules {
+        guard takesShippedEdits, let model = model(for: chat.model),
+            let shipped = ParameterEdits.shipped(for: model, isReasoning: rules.wantsReasoning(callers: chat.wantsReasoning))
+        else { return rules }
         var rules = rules
         rules.edits.insert(shipped, at: 0)
         return rules
@@ -114,20 +115,25 @@ final class Target: Sendable {
 
 extension ParameterEdits {
     /// What OpenAI's reasoning models refuse (400) of what voice platforms always send: `max_tokens`, which they want under its new
-    /// name, and any `temperature` but 1 with its kin. The first pattern that matches counts.
-    private static let shipped: [(match: ModelPattern, edits: ParameterEdits)] = {
+    /// name, `stop`, and any `temperature` but 1 with its kin, which those from GPT-5.1 on take while they do not reason. The first
+    /// pattern that matches counts.
+    private static let shipped: [(match: ModelPattern, edits: ParameterEdits, unlessReasoning: ParameterEdits)] = {
         var renaming = ParameterEdits()
         renaming.renamed = [Rename("max_tokens", to: "max_completion_tokens")]
-        var reasoning = renaming
-        reasoning.dropped = [
+        var unreasoning = renaming
+        unreasoning.dropped = ["stop"]
+        var reasoning = unreasoning
+        reasoning.dropped.formUnion([
             "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias",
-        ]
+        ])
         return [
-            (ModelPattern("gpt-5-chat*"), renaming), (ModelPattern("gpt-5*"), reasoning), (ModelPattern("o[1-9]*"), reasoning),
+            (ModelPattern("gpt-5-chat*"), renaming, renaming), (ModelPattern("gpt-5.[1-9]*"), reasoning, unreasoning),
+            (ModelPattern("gpt-5*"), reasoning, reasoning), (ModelPattern("o[1-9]*"), reasoning, reasoning),
         ]
     }()
 
-    static func shipped(for model: String) -> ParameterEdits? {
-        shipped.first { $0.match.matches(model) }?.edits
+    /// - Parameter isReasoning: whether the request asks for a `reasoning_effort` other than `none`.
+    static func shipped(for model: String, isReasoning: Bool) -> ParameterEdits? {
+        shipped.first { $0.match.matches(model) }.map { isReasoning ? $0.edits : $0.unlessReasoning }
     }
 }

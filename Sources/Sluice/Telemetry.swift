@@ -54,9 +54,16 @@ extension Logger {
     /// The reason in the HTTP client's words, which the caller does not get.
     ///
     /// - Parameter upstream: its name in the settings.
-    func upstreamFailed(_ id: RequestID, _ upstream: String, _ trouble: UpstreamTrouble) {
-        guard trouble != .connection(.cancelled) else { return }
-        warning("the upstream failed", metadata: ["request": "\(id)", "upstream": "\(upstream)", "reason": "\(trouble)"])
+    func noted(_ note: UpstreamAnswer.Note, _ id: RequestID, _ upstream: String) {
+        switch note {
+        case .failed(.connection(.cancelled)): break
+        case .failed(let trouble):
+            warning("the upstream failed", metadata: ["request": "\(id)", "upstream": "\(upstream)", "reason": "\(trouble)"])
+        case .headersLeftOut(let count):
+            debug(
+                "headers of the upstream are left out",
+                metadata: ["request": "\(id)", "upstream": "\(upstream)", "count": "\(count)"])
+        }
     }
 
     func warmConnections(_ upstream: String, _ report: WarmConnections.Report) {

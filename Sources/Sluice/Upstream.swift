@@ -51,18 +51,18 @@ final class Upstreams {
     ) throws(ChatError) -> UpstreamAnswer {
         let id = caller.id
         let name = names[target.upstream]
-        let failed: (UpstreamTrouble) -> Void = { [logger] in logger.upstreamFailed(id, name, $0) }
+        let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id, name) }
         guard let endpoint = endpoints[target.upstream] else {
             let demo = DemoAnswer(chat, id, waking: wakeup, on: loop)
-            return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, failed: failed)
+            return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
         let request = try endpoint.request(for: chat, to: target, caller)
         do throws(HTTPError) {
             let transfer = try session.start(request, waking: wakeup)
             return UpstreamAnswer(
-                .http(transfer), jsonDepth: jsonDepth, isCallersKey: endpoint.takesCallersKey, failed: failed)
+                .http(transfer), jsonDepth: jsonDepth, key: endpoint.key, noted: noted)
         } catch {
-            failed(.connection(error))
+            noted(.failed(.connection(error)))
             throw .upstreamFailed(.unreachable)
         }
     }
@@ -89,6 +89,8 @@ extension ChatError {
         case .refused: self = .upstreamFailed(.connectionRefused)
         case .tls: self = .upstreamFailed(.insecure)
         case .cannotResolve, .unreachable, .invalidRequest, .unavailable: self = .upstreamFailed(.unreachable)
+        case .malformed(let reason) where reason.utf8.starts(with: "the body is compressed".utf8):
+            self = .upstreamFailed(.compressed(reason: reason))
         case .malformed, .headTooLarge: self = .upstreamFailed(.garbage)
         case .cutOff(let count): self = count == 0 ? .upstreamFailed(.noAnswer) : .upstreamCutOff
         }

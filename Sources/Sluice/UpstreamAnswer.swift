@@ -19,23 +19,29 @@ final class UpstreamAnswer {
         /// The end of the answer, whether it makes sense or not.
         case end
     }
+    /// What the log is told, and the caller is not.
+    enum Note {
+        /// It failed, for a reason that is not for the caller.
+        case failed(UpstreamTrouble)
+        /// So many headers that would have gone on to the caller are more than it gets.
+        case headersLeftOut(Int)
+    }
     /// Woken when there may be something new.
     let wakeup: Wakeup
     /// `nil` until the first arrival.
     private(set) var head: UpstreamHead?
 
-    /// Whether the caller's own key went out, so that a refusal of the key is the caller's affair.
-    let isCallersKey: Bool
+    /// The key that went out.
+    let key: UpstreamKey
     private let source: Source
     private let jsonDepth: Int
-    /// Where failures are told whose reasons are not for the caller.
-    private let failed: (UpstreamTrouble) -> Void
+    private let noted: (Note) -> Void
 
-    init(_ source: Source, jsonDepth: Int, isCallersKey: Bool = false, failed: @escaping (UpstreamTrouble) -> Void) {
+    init(_ source: Source, jsonDepth: Int, key: UpstreamKey = UpstreamKey(), noted: @escaping (Note) -> Void) {
         self.source = source
-        self.isCallersKey = isCallersKey
+        self.key = key
         self.jsonDepth = jsonDepth
-        self.failed = failed
+        self.noted = noted
         switch source {
         case .http(let transfer): wakeup = transfer.wakeup
         case .demo(let demo):
@@ -55,7 +61,7 @@ final class UpstreamAnswer {
                 do {
                     return try arrival(of: transfer)
                 } catch {
-                    failed(.connection(error))
+                    noted(.failed(.connection(error)))
                     throw try ChatError(error)
                 }
             }
@@ -65,7 +71,9 @@ final class UpstreamAnswer {
     private func arrival(of transfer: Transfer) throws(HTTPError) -> Arrival? {
         if head == nil {
             guard let head = try transfer.takeHead() else { return nil }
-            self.head = UpstreamHead(head)
+            let known = UpstreamHead(head)
+            if known.headersLeftOut > 0 { noted(.headersLeftOut(known.headersLeftOut)) }
+            self.head = known
         }
         switch try transfer.arrived() {
         case .bytes: return .bytes
@@ -122,20 +130,20 @@ final class UpstreamAnswer {
     }
 
     /// - Parameter body: the whole body, which says why when the status is no success.
-    /// - Throws: `ChatError` for any status but 200.
+    /// - Throws: `ChatError` for any status but one of success.
     func checkStatus(_ body: [UInt8]) throws(ChatError) {
         guard let head else { throw .upstreamFailed(.noAnswer) }
         guard let error = statusError(body) else { return }
-        if head.isPage, case .upstreamRefused(let status, nil) = error { failed(.page(status: status)) }
+        if head.isPage, case .upstreamRefused(let status, _) = error { noted(.failed(.page(status: status))) }
         throw error
     }
 
-    /// What the status means, when it has come and is not 200.
+    /// What the status means, when it has come and is none of success.
     ///
     /// - Parameter body: the whole body, which says why; left out, there are no words of the upstream's.
     func statusError(_ body: [UInt8] = []) -> ChatError? {
-        guard let status = head?.status, status != 200 else { return nil }
-        return .upstreamAnswered(status: status, body: body.span, isCallersKey: isCallersKey, depthMax: jsonDepth)
+        guard let head, !head.isSuccess else { return nil }
+        return .upstreamAnswered(status: head.status, body: body.span, coding: head.coding, key: key, depthMax: jsonDepth)
     }
 }
 
@@ -158,44 +166,91 @@ enum UpstreamTrouble: Equatable, CustomStringConvertible {
 /// What an upstream says ahead of its answer, as far as it matters here.
 struct UpstreamHead {
     let status: Int
-    /// Whether the answer is a stream of events, as far as one can know: servers forget the type, but none calls events JSON.
-    let isEventStream: Bool
+    /// The content coding of an error's body, which is not read then.
+    let coding: String?
     /// Whether the answer is a page of HTML, as web servers have it and no API.
     let isPage: Bool
     /// How long the upstream wants not to be asked again.
     let retryAfter: Duration?
     /// The headers that the caller gets too.
     let passedHeaders: [(name: String, value: String)]
+    /// How many more there were that it does not get.
+    let headersLeftOut: Int
 
     /// The headers from which all of this is taken.
-    static let headerNames = ["content-type", "retry-after", "retry-after-ms", "x-request-id", "x-ratelimit-*"]
+    static let headerNames = [
+        "content-encoding", "content-type", "retry-after", "retry-after-ms", "x-request-id", "x-ratelimit-*",
+    ]
 
-    static let demo = UpstreamHead(status: 200, isEventStream: true, passedHeaders: [("X-Sluice-Upstream", "demo")])
+    static let demo = UpstreamHead(demo: [("X-Sluice-Upstream", "demo")])
 
-    private init(status: Int, isEventStream: Bool, passedHeaders: [(name: String, value: String)]) {
-        self.status = status
-        self.isEventStream = isEventStream
-        isPage = false
+    private init(demo passedHeaders: [(name: String, value: String)]) {
+        (status, coding, isPage, retryAfter, headersLeftOut) = (200, nil, false, nil, 0)
         self.passedHeaders = passedHeaders
-        retryAfter = nil
     }
 
     init(_ head: ResponseHead) {
         status = head.status
-        let type = (head["content-type"] ?? "text/event-stream").lowercased()
-        isEventStream = head.status == 200 && !type.hasPrefix("application/json")
-        isPage = type.hasPrefix("text/html")
+        coding = Sluice.isSuccess(head.status) ? nil : head["content-encoding"]
+        isPage = head["content-type"]?.utf8.prefix("text/html".utf8.count).isEqualIgnoringCase(to: "text/html") ?? false
         retryAfter =
-            status == 200
+            Sluice.isSuccess(head.status)
             ? nil
             : RetryAfter.duration(
                 head["retry-after"], milliseconds: head["retry-after-ms"], unixTime: .seconds(secondsSince1970()))
-        passedHeaders = head.headers.compactMap { name, value in
-            switch name {
-            case "retry-after", "retry-after-ms": (name, value)
-            case "x-request-id": ("x-upstream-request-id", value)
-            default: name.hasPrefix("x-ratelimit-") ? (name, value) : nil
+        let headers = PassedHeaders(head)
+        (passedHeaders, headersLeftOut) = (headers.passed, headers.leftOutCount)
+    }
+
+    /// Whether an answer is to be expected behind it (RFC 9110 §15.3).
+    var isSuccess: Bool { Sluice.isSuccess(status) }
+}
+
+private func isSuccess(_ status: Int) -> Bool { (200..<300).contains(status) }
+
+/// The headers of an upstream that go on to the caller, bounded: web servers give a response's head little room, and refuse an answer
+/// whose head is larger.
+private struct PassedHeaders {
+    private(set) var passed: [(name: String, value: String)] = []
+    private(set) var leftOutCount = 0
+    private var bytesCount = 0
+
+    private static let countMax = 32
+    private static let fieldBytesMax = 256
+    private static let bytesMax = 2048
+
+    init(_ head: ResponseHead) {
+        // What tells when to come again goes first.
+        for (name, value) in head.headers where name.utf8.starts(with: "retry-after".utf8) { add(name, value) }
+        for (name, value) in head.headers {
+            if name.hasSameBytes(as: "x-request-id") {
+                add("x-upstream-request-id", value)
+            } else if name.utf8.starts(with: "x-ratelimit-".utf8) {
+                add(name, value)
             }
+        }
+    }
+
+    private mutating func add(_ name: String, _ value: String) {
+        let count = name.utf8.count + value.utf8.count
+        guard passed.count < Self.countMax, count <= Self.fieldBytesMax, bytesCount + count <= Self.bytesMax,
+            name.utf8.allSatisfy(\.isOfToken)
+        else {
+            leftOutCount += 1
+            return
+        }
+        passed.append((name, value))
+        bytesCount += count
+    }
+}
+
+extension UInt8 {
+    /// Whether it may stand in a token (RFC 9110 §5.6.2).
+    fileprivate var isOfToken: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
         }
     }
 }

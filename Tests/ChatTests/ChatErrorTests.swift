@@ -20,6 +20,8 @@ import Testing
         (.unknownPath, 404, "invalid_request_error", "unknown_url", nil),
         (.methodNotAllowed(allowed: "POST"), 405, "invalid_request_error", "method_not_allowed", nil),
         (.bodyTooLarge(bytesMax: 8 << 20), 413, "invalid_request_error", "request_too_large", nil),
+        (.compressedBody(coding: "gzip"), 415, "invalid_request_error", "unsupported_content_encoding", nil),
+        (.compressedBody(coding: nil), 415, "invalid_request_error", "unsupported_content_encoding", nil),
         (.overloaded(retryAfter: .milliseconds(1500)), 503, "overloaded_error", "overloaded", nil),
         (.shuttingDown, 503, "overloaded_error", "shutting_down", nil),
         (.internalDefect(requestID: "req_1"), 500, "server_error", "internal_error", nil),
@@ -35,6 +37,9 @@ import Testing
         (.upstreamFailed(.insecure), 503, "upstream_error", "upstream_tls_failed", nil),
         (.upstreamFailed(.noAnswer), 503, "upstream_error", "upstream_no_answer", nil),
         (.upstreamFailed(.garbage), 503, "upstream_error", "upstream_garbage", nil),
+        (.upstreamFailed(.compressed(reason: "the body is compressed")), 503, "upstream_error", "upstream_compressed", nil),
+        (.upstreamFailed(.status(402, refused)), 503, "upstream_error", "upstream_status", nil),
+        (.upstreamRefusedKey(status: 403, refused), 503, "upstream_error", "upstream_key_refused", nil),
         (.upstreamFailed(.status(500)), 503, "upstream_error", "upstream_status", nil),
         (.upstreamFailed(.status(418)), 503, "upstream_error", "upstream_status", nil),
         (.upstreamFailed(.error(refused!)), 503, "upstream_error", "upstream_reported_error", nil),
@@ -86,9 +91,9 @@ import Testing
         #expect(error.body == bytes(body + #""param":"messages[3].role","code":"invalid_type"}}"#))
     }
 
-    @Test func `what an upstream says about itself is not told to the caller`() throws {
+    @Test func `no secret in what an upstream says about itself is told to the caller`() throws {
         let reported = UpstreamError(body: bytes(#"{"error":{"message":"cannot reach http://u:secret@db"}}"#).span, depthMax: 64)
-        let error = ChatError.upstreamReported(try #require(reported), isCallersKey: false)
+        let error = ChatError.upstreamReported(try #require(reported), key: UpstreamKey())
         #expect(!String(decoding: error.body, as: UTF8.self).contains("secret"))
     }
 
@@ -121,8 +126,8 @@ import Testing
             ChatError.notAnObject.bareEvent
                 == bytes("data: {\"error\":\"The request body must be a JSON object.\"}\n\n"))
         let body = bytes("{\"error\":{\"message\":\"No\\n\\\"way\\\"\"}}")
-        let theirs = ChatError.upstreamAnswered(status: 400, body: body.span, isCallersKey: false, depthMax: 64)
-        #expect(theirs.bareEvent == bytes("data: {\"error\":\"No\\n\\\"way\\\"\"}\n\n"))
+        let theirs = ChatError.upstreamAnswered(status: 400, body: body.span, key: UpstreamKey(), depthMax: 64)
+        #expect(theirs.bareEvent == bytes("data: {\"error\":\"No \\\"way\\\"\"}\n\n"))
     }
 
     @Test(arguments: table.map(\.0)) func `each bare event is one data line with the message`(_ error: ChatError) throws {
@@ -150,24 +155,30 @@ import Testing
 
     @Test(arguments: [400, 404, 413, 422, 429]) func `an upstream's verdict goes through with its own object`(_ status: Int) {
         let body = bytes(#"{"error": {"code":null, "message":"N\u006f", "x":[1.0]}}"#)
-        let error = ChatError.upstreamAnswered(status: status, body: body.span, isCallersKey: false, depthMax: 64)
+        let error = ChatError.upstreamAnswered(status: status, body: body.span, key: UpstreamKey(), depthMax: 64)
         #expect(error.status == status)
         #expect(error.body == bytes(#"{"error":{"code":null, "message":"N\u006f", "x":[1.0]}}"#))
     }
 
     @Test(arguments: [401, 403]) func `a refused key is ours to mend, unless it is the caller's`(_ status: Int) {
         let body = bytes(#"{"error":{"message":"Incorrect API key provided: sk-12***89"}}"#)
-        let ours = ChatError.upstreamAnswered(status: status, body: body.span, isCallersKey: false, depthMax: 64)
-        #expect(ours == .upstreamRefusedKey(status: status))
-        #expect(!String(decoding: ours.body, as: UTF8.self).contains("sk-"))
-        let theirs = ChatError.upstreamAnswered(status: status, body: body.span, isCallersKey: true, depthMax: 64)
+        let ours = ChatError.upstreamAnswered(status: status, body: body.span, key: UpstreamKey(), depthMax: 64)
+        guard case .upstreamRefusedKey(status: status, _) = ours else {
+            Issue.record("\(ours)")
+            return
+        }
+        let secret = UpstreamKey(secrets: [bytes("sk-12***89")])
+        let masked = ChatError.upstreamAnswered(status: status, body: body.span, key: secret, depthMax: 64)
+        #expect(masked.message.contains("Incorrect API key provided: ***."))
+        #expect(!String(decoding: masked.body, as: UTF8.self).contains("sk-"))
+        let theirs = ChatError.upstreamAnswered(status: status, body: body.span, key: UpstreamKey(isCallers: true), depthMax: 64)
         #expect(theirs.status == status && theirs.body == body)
     }
 
     @Test(arguments: [500, 502, 503, 529, 302, 402, 408, 409, 418, 204]) func `any other status is a failure of the upstream`(
         _ status: Int
     ) {
-        let error = ChatError.upstreamAnswered(status: status, body: bytes("{}").span, isCallersKey: false, depthMax: 64)
+        let error = ChatError.upstreamAnswered(status: status, body: bytes("{}").span, key: UpstreamKey(), depthMax: 64)
         #expect(error == .upstreamFailed(.status(status)))
         #expect(error.status == 503)
     }
@@ -176,11 +187,14 @@ import Testing
         arguments: [
             ("", nil), ("<html>", nil), ("{}", nil), ("[1]", nil), (#"{"error":null}"#, nil),
             (#"{"error":"No \"x\""}"#, "No \"x\""),
-            (#"{"detail":"Not Found"}"#, "Not Found"), (#"{"detail":[{"loc":[]}]}"#, nil), (#"{"error":{"message":7}}"#, nil),
+            (#"{"detail":"Not Found"}"#, "Not Found"), (#"{"detail":[{"loc":[]}]}"#, nil),
+            ("model not loaded", "model not loaded"),
+            ("<html><title>No</title><script>x</script><p>way</p>", "No way"), (#"{"reason":{"title":"No"}}"#, "No"),
+            ("[{\"error\":{\"message\":\"No\"}}]", "No"), (#"{"error":{"message":7}}"#, nil),
             ("‹FF›", nil),
         ] as [(String, String?)])
     func `an upstream's body that is no error object is wrapped`(_ text: String, message: String?) throws {
-        let error = ChatError.upstreamAnswered(status: 404, body: bytes(text).span, isCallersKey: false, depthMax: 64)
+        let error = ChatError.upstreamAnswered(status: 404, body: bytes(text).span, key: UpstreamKey(), depthMax: 64)
         let body = error.body
         let root = try JSONScanner.validate(body.span, depthMax: 2)
         let told = root.member("error", in: body.span)?.member("message", in: body.span)?.string(in: body.span)
@@ -188,9 +202,9 @@ import Testing
     }
 
     @Test func `an error object on several lines fits in one event`() throws {
-        let body = bytes("{\"error\":{\r\n  \"message\": \"No\\nway\"\r\n}}")
-        let error = ChatError.upstreamAnswered(status: 400, body: body.span, isCallersKey: false, depthMax: 64)
-        #expect(error.event == bytes("data: {\"error\":{    \"message\": \"No\\nway\"  }}\n\n"))
+        let body = bytes("{\"error\":{\r\n  \"message\": \"No way\"\r\n}}")
+        let error = ChatError.upstreamAnswered(status: 400, body: body.span, key: UpstreamKey(), depthMax: 64)
+        #expect(error.event == bytes("data: {\"error\":{    \"message\": \"No way\"  }}\n\n"))
     }
 
     @Test(
@@ -213,7 +227,7 @@ import Testing
     func `an error in the first event gets the status that it means`(_ text: String, ours: Int, callers: Int) throws {
         let reported = UpstreamError(body: bytes(text).span, depthMax: 64)
         let error = try #require(reported)
-        #expect(ChatError.upstreamReported(error, isCallersKey: false).status == ours)
-        #expect(ChatError.upstreamReported(error, isCallersKey: true).status == callers)
+        #expect(ChatError.upstreamReported(error, key: UpstreamKey()).status == ours)
+        #expect(ChatError.upstreamReported(error, key: UpstreamKey(isCallers: true)).status == callers)
     }
 }

@@ -30,6 +30,7 @@ import Testing
 
     @Test(arguments: [
         "{}", "{\"id\":\"x\"}", "[]", "null", "{\"choices\":null}", "{\"choices\":{}}", "{\"error\":null}", "{\"error\":false}",
+        "{\"error\":{}}", "{\"error\":\"\"}", "{\"error\":{\"message\":\"\",\"code\":null}}", "[{\"choices\":[]}]",
     ])
     func `JSON without choices and without an error is neither chunk nor error`(_ text: String) {
         #expect(frame(text) == .other)
@@ -76,6 +77,32 @@ import Testing
         #expect(try chunk(#"{"choices":[{"\#(name)":{"content":"a"}}]}"#).hasContent)
     }
 
+    @Test(arguments: [
+        (#"{"index":0,"finish_reason":"stop"},{"index":1,"finish_reason":"stop"}"#, true),
+        (#"{"index":1,"finish_reason":"stop"},{"index":0,"finish_reason":"stop"}"#, true),
+        (#"{"finish_reason":"stop"},{"finish_reason":"stop"}"#, true),
+        (#"{"index":0,"finish_reason":"stop"},{"index":0,"finish_reason":"length"}"#, false),
+        (#"{"index":0,"finish_reason":"stop"},{"index":2,"finish_reason":"stop"}"#, false),
+        (#"{"index":0,"finish_reason":"stop"},{"index":-1,"finish_reason":"stop"}"#, false),
+        (#"{"index":0,"finish_reason":"stop"},{"index":1e99,"finish_reason":"null"}"#, false),
+    ])
+    func `two choices are finished when each is`(_ choices: String, areFinished: Bool) throws {
+        #expect(try chunk("{\"choices\":[\(choices)]}").finished.isSuperset(of: ChoiceSet(count: 2)) == areFinished)
+    }
+
+    @Test func `no number of choices is more than can be told apart`() {
+        for count in [-1, 0, 1, 127, 128, 129, .max] {
+            #expect(ChoiceSet(count: count).isEmpty == (count < 1))
+        }
+    }
+
+    @Test func `usage alone is a chunk that lacks choices`() throws {
+        for text in [#"{"usage":{"x":1}}"#, #"{"choices":null,"usage":{"x":1}}"#] {
+            #expect(try chunk(text).lacksChoices)
+            #expect(try chunk(text).isUsageOnly)
+        }
+    }
+
     @Test func `a finish reason in any choice counts`() throws {
         let chunk = try chunk(
             #"{"choices":[{"delta":{},"finish_reason":null},{"delta":{},"finish_reason":"length"},{"finish_reason":null}]}"#)
@@ -83,7 +110,9 @@ import Testing
         #expect(chunk.choicesCount == 3)
     }
 
-    @Test(arguments: ["null", "\"\"", "{}", "[]"]) func `a finish reason that says nothing is none`(_ reason: String) throws {
+    @Test(arguments: ["null", "\"\"", "\"null\"", "{}", "[]"]) func `a finish reason that says nothing is none`(_ reason: String)
+        throws
+    {
         #expect(try !chunk("{\"choices\":[{\"delta\":{},\"finish_reason\":\(reason)}]}").hasFinishReason)
     }
 
@@ -116,8 +145,18 @@ import Testing
                 nil, "400"
             ),
             (#"{"id":"x","choices":[{"delta":{},"finish_reason":"error"}],"error":{"message":"no"}}"#, "no", nil, nil, nil),
-            (#"{"error":{}}"#, nil, nil, nil, nil), (#"{"error":{"message":7}}"#, nil, nil, nil, nil),
-            (#"{"error":""}"#, nil, nil, nil, nil),
+            (#"{"error":{"message":7}}"#, nil, nil, nil, nil), (#"{"error":{"code":7}}"#, nil, nil, nil, "7"),
+            (#"[{"error":{"message":"no","code":400}}]"#, "no", nil, nil, "400"),
+            (#"{"code":"c","message":"no"}"#, "no", nil, nil, "c"),
+            (#"{"error_type":"t","error_message":"no"}"#, "no", "t", nil, nil),
+            (#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"no"}}"#, "no", nil, nil, "1008"),
+            (#"{"choices":[],"base_resp":{"status_code":1008,"status_msg":"no"}}"#, "no", nil, nil, "1008"),
+            (#"{"detail":"no"}"#, "no", nil, nil, nil),
+            (#"{"detail":[{"msg":"no","loc":["body",0]}]}"#, "no (body.0)", nil, nil, nil),
+            (#"{"errors":[{"code":3,"message":"no"},{"message":"nor"}]}"#, "no; nor", nil, nil, "3"),
+            (#"{"error":"QUOTA","message":"no"}"#, "no", nil, nil, "QUOTA"),
+            (#"{"error":{"message":{"detail":"no"}}}"#, "no", nil, nil, nil),
+            (#"{"error":["no","nor"]}"#, "no; nor", nil, nil, nil),
         ] as [(String, String?, String?, String?, String?)])
     func `an upstream's error is understood`(_ text: String, message: String?, type: String?, param: String?, code: String?) {
         guard case .error(let error) = frame(text) else {
@@ -127,7 +166,7 @@ import Testing
         #expect([error.message, error.type, error.param, error.code] == [message, type, param, code])
     }
 
-    @Test(arguments: ["\"\"", "{}", "{ }", "null", "false"])
+    @Test(arguments: ["\"\"", "\" \"", "{}", "{ }", "null", "false", "{\"code\":null}", "{\"message\":\"\",\"code\":0}", "[]"])
     func `an empty error beside choices is none`(_ empty: String) throws {
         let choices = #""choices":[{"delta":{"content":"a"},"finish_reason":null}]"#
         for text in ["{\(choices),\"error\":\(empty)}", "{\"error\":\(empty),\(choices)}"] {
@@ -135,7 +174,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["\" \"", "{\"code\":null}", "{\"message\":\"\"}"])
+    @Test(arguments: ["\"x\"", "{\"code\":1}", "{\"message\":\"x\"}", "{\"x\":\"y\"}"])
     func `any other error beside choices is one`(_ error: String) {
         guard case .error = frame("{\"choices\":[],\"error\":\(error)}") else {
             Issue.record("an error was missed")
@@ -205,5 +244,5 @@ import Testing
 }
 
 extension ChatChunk {
-    var hasFinishReason: Bool { finishedCount > 0 }
+    var hasFinishReason: Bool { !finished.isEmpty }
 }

@@ -113,11 +113,19 @@ import Testing
     }
 
     @Test(arguments: [
-        #"{"choices":[]}"#, #"{"choices":[{"message":{"content":"a"}}]}"#,
-        #"{"choices":[{"message":{"content":"a"},"finish_reason":null}]}"#,
-        #"{"choices":[{"message":{"content":"a"},"finish_reason":""}]}"#,
-        #"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"},{"message":{"content":"b"}}]}"#,
-        #"{"choices":[{"message":{"content":"a"},"finish_reason":"stop","finish_reason":null}]}"#,
+        (#"{"message":{"content":"a"}}"#, "stop"), (#"{"message":{"content":"a"},"finish_reason":null}"#, "stop"),
+        (#"{"message":{"content":"a"},"finish_reason":"null"}"#, "stop"),
+        (#"{"message":{"content":"a"},"finish_reason":"stop","finish_reason":""}"#, "stop"),
+        (#"{"message":{"tool_calls":[{}]}}"#, "tool_calls"), (#"{"message":{"tool_calls":[]}}"#, "stop"),
+    ])
+    func `a finish reason that is left out is there all the same`(_ choice: String, reason: String) throws {
+        let events = try #require(stream("{\"choices\":[\(choice)]}"))
+        #expect(String(decoding: events, as: UTF8.self).contains("\"delta\":{},\"finish_reason\":\"\(reason)\""))
+    }
+
+    @Test(arguments: [
+        #"{"choices":[]}"#, #"{"choices":[{}]}"#, #"{"choices":[{"message":null}]}"#,
+        #"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"},{"finish_reason":null}]}"#,
         #"{"choices":[{"message":"a","finish_reason":"stop"}]}"#, #"{"choices":[7]}"#, #"{"choices":null}"#, "{}", "[]",
     ])
     func `what is no whole answer does not look like one`(_ completion: String) {

@@ -14,7 +14,8 @@ struct Relay {
     mutating func feed(_ part: some Sequence<UInt8>) throws {
         splitter.append(Array(part))
         while let event = try splitter.next() {
-            guard event.data != .none else { continue }
+            // JSON without a field is no event to a client.
+            guard event.data != .none, splitter.kind != .bare else { continue }
             dispatched.append(String(decoding: splitter.data(of: event), as: UTF8.self))
         }
         forwarded += splitter.buffer[..<splitter.takenCount]
@@ -216,5 +217,33 @@ enum EventVectors {
         #expect(relay.splitter.buffer.capacity <= 1024)
         try relay.feed(bytes("data: a\n\n: part"))
         #expect(relay.splitter.buffer.capacity <= 1024)
+    }
+
+    @Test(
+        arguments: [
+            ("data: {}\n\n", .plain, "{}"), ("data:\n\n", .blank, ""), ("data: \n\n", .blank, ""), ("data\n\n", .blank, ""),
+            ("event: error\ndata: {}\n\n", .error, "{}"), ("data: {}\nevent:error\n\n", .error, "{}"),
+            ("event: errors\ndata: {}\n\n", .plain, "{}"), ("event\ndata: {}\n\n", .plain, "{}"),
+            ("error: {}\n\n", .error, "{}"), ("error\n\n", .error, ""), ("errors: {}\n\n", .plain, nil),
+            ("{\"a\":1}\n\n", .bare, "{\"a\":1}\n\n"), (": c\n[1,\n2]\n\n", .bare, "[1,\n2]\n\n"),
+            ("{}\ndata: x\n\n", .plain, "x"), (": c\n\n", .plain, nil),
+        ] as [(String, Event.Kind, String?)])
+    func `an event says by what means it speaks`(_ stream: String, kind: Event.Kind, data: String?) throws {
+        // Behind another event, whose state must be forgotten, and in two parts.
+        let whole = Array("event: error\ndata: x\n\n{}\n\n\(stream)data: y\n\n".utf8)
+        for cut in whole.indices {
+            var splitter = EventSplitter(eventBytesMax: 1024)
+            var events: [(Event.Kind, String?)] = []
+            for part in [whole[..<cut], whole[cut...]] {
+                splitter.append(Array(part))
+                while let event = try splitter.next() {
+                    let data = String(decoding: splitter.data(of: event), as: UTF8.self)
+                    events.append((splitter.kind, event.data == .none ? nil : data))
+                }
+                splitter.discard()
+            }
+            #expect(events.map(\.0) == [.error, .bare, kind, .plain])
+            #expect(events.map(\.1) == ["x", "{}\n\n", data, "y"])
+        }
     }
 }

@@ -30,6 +30,23 @@ import Testing
         #expect(try upstream("{\"messages\":\(messages)}") { $0.passesAll = true } == "{\"messages\":\(messages)}")
     }
 
+    @Test(arguments: [
+        (
+            #"[{"role":"assistant", "reasoning_content":"x","reasoning_details":[{}],"prefix":true}]"#,
+            #"[{"role":"assistant", "reasoning_content":"x","reasoning_details":[{}],"prefix":true}]"#
+        ),
+        (#"[{"role":"user", "x":1,"time":{},"m\u006fdels":{},"content":"y"}]"#, #"[{"role":"user","x":1,"content":"y"}]"#),
+        (
+            #"[{"a":1,"time":2},{"a_name_of_twenty_chars":1,"b_name_of_twenty_chars":2}]"#,
+            #"[{"a":1},{"a_name_of_twenty_chars":1,"b_name_of_twenty_chars":2}]"#
+        ),
+    ])
+    func `a server of another kind gets all but what is Hume's`(_ messages: String, expected: String) throws {
+        let messages = messages.replacing("{\"a", with: "{\"role\":\"r\",\"a")
+        let expected = expected.replacing("{\"a", with: "{\"role\":\"r\",\"a")
+        #expect(try upstream("{\"messages\":\(messages)}") { $0.messages = .allButHumes } == "{\"messages\":\(expected)}")
+    }
+
     @Test(arguments: ["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"])
     func `what OpenAI knows of a message goes through`(_ name: String) throws {
         let message = "{\"role\":\"user\",\"\(name)\": \"x\" }"

@@ -36,7 +36,10 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
     ])
     func `a parameter of OpenAI's goes through`(_ name: String) throws {
         let value = name == "stream" ? "true" : name == "stream_options" ? "{ }" : "1"
-        let text = "{\(messages),\"\(name)\":\(value)}"
+        // A choice among tools goes nowhere without them.
+        let ofTools = ["tool_choice": "tools", "parallel_tool_calls": "tools", "function_call": "functions"]
+        let tools = ofTools[name].map { "\"\($0)\":[{}]," } ?? ""
+        let text = "{\(messages),\(tools)\"\(name)\":\(value)}"
         #expect(try upstream(text) == text)
     }
 
@@ -57,10 +60,20 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
             #""tools":[{"type":"function"}],"parallel_tool_calls":false"#,
             #","tools":[{"type":"function"}],"parallel_tool_calls":false"#
         ),
-        (#""tools":[{}],"tools":[]"#, ""),
+        (#""tools":[{}],"tools":[]"#, ""), (#""tools":null,"tool_choice":"auto""#, ""), (#""tool_choice":"none""#, ""),
+        (#""tools":[],"tool_choice":null"#, ""), (#""functions":null,"function_call":"auto""#, ""),
+        (#""function_call":"auto""#, ""),
+        (#""parallel_tool_calls":true"#, ""),
     ])
     func `empty tools are dropped with what belongs to them`(_ members: String, kept: String) throws {
         #expect(try upstream("{\(messages),\(members)}") == "{\(messages)\(kept)}")
+    }
+
+    @Test func `a choice stays with tools that the settings give`() throws {
+        var edits = ParameterEdits()
+        edits.set = [.init("tools", json: [UInt8]("[{}]".utf8))]
+        let sent = try upstream("{\(messages),\"tool_choice\":\"auto\"}") { $0.edits = [edits] }
+        #expect(sent == "{\(messages),\"tool_choice\":\"auto\",\"tools\":[{}]}")
     }
 
     @Test(arguments: [

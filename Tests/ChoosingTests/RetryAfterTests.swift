@@ -50,8 +50,8 @@ import Testing
 
     @Test(arguments: [("01-Jan-44", 2044), ("01-Jan-45", 1945), ("01-Jan-99", 1999), ("01-Jan-94", 1994), ("01-Jan-00", 2000)])
     func `a year of two digits is at most fifty ahead`(_ date: String, year: Int) throws {
-        let seconds = try #require(HTTPDate.unixSeconds("Sunday, \(date) 00:00:00 GMT", unixTime: unixTime))
-        #expect(HTTPDate.unixSeconds("Sun, 01 Jan \(year) 00:00:00 GMT", unixTime: unixTime) == seconds)
+        let seconds = try #require(unixSeconds("Sunday, \(date) 00:00:00 GMT"))
+        #expect(unixSeconds("Sun, 01 Jan \(year) 00:00:00 GMT") == seconds)
     }
 
     @Test(arguments: [
@@ -59,7 +59,15 @@ import Testing
         ("Sun, 01 Mar 2100 00:00:00 GMT", 4_107_542_400), ("Fri, 31 Dec 2038 23:59:60 GMT", 2_177_452_800),
         ("Wed, 31 Dec 1969 23:59:59 GMT", -1), ("Fri, 31 Dec 9999 23:59:59 GMT", 253_402_300_799),
     ])
-    func `dates are counted by the calendar`(_ date: Substring, seconds: Int64) {
-        #expect(HTTPDate.unixSeconds(date, unixTime: unixTime) == seconds)
+    func `dates are counted by the calendar`(_ date: String, seconds: Int64) {
+        #expect(unixSeconds(date) == seconds)
     }
+
+    @Test func `marks without end are no time, and cost no more than others`() {
+        let marks = String(repeating: "\u{301}\u{327}", count: 1 << 16)
+        #expect(RetryAfter.duration(marks, milliseconds: marks, unixTime: unixTime) == nil)
+        #expect(RetryAfter.duration("Sun, " + marks, unixTime: unixTime) == nil)
+    }
+
+    private func unixSeconds(_ date: String) -> Int64? { HTTPDate.unixSeconds([UInt8](date.utf8)[...], unixTime: unixTime) }
 }

@@ -158,6 +158,7 @@ private struct Run {
             case .retry, .elsewhere:
                 let wait = failure.retryAfter ?? .zero
                 if wait <= plan.retryAfterMax { retryable[target] = now + wait }
+            case .onlyElsewhere: break
             case .end where plan.fallbackOn.contains(failure.status ?? 0): break
             case .end:
                 let isHedgeBesideAnother = attempts[id].reason == .hedge && !active.isEmpty
@@ -177,7 +178,7 @@ private struct Run {
         case 4: error = .upstreamRefusedKey(status: [401, 403].randomElement(using: &generator)!)
         case 5, 6: error = .upstreamRefused(status: [400, 404, 413, 422].randomElement(using: &generator)!, nil)
         case 7: error = .upstreamRefused(status: 429, nil)
-        default: error = .upstreamFailed(.status([408, 409, 500, 503].randomElement(using: &generator)!))
+        default: error = .upstreamFailed(.status([402, 408, 409, 498, 500, 503].randomElement(using: &generator)!))
         }
         let waits: [Duration?] = [nil, .zero, .seconds(2), .seconds(1_000_000_000)]
         return AttemptFailure(error, retryAfter: waits.randomElement(using: &generator)!)

@@ -25,7 +25,7 @@ struct Reaction {
     }
     /// - Parameter wait: `retry-after` as it stands in the header, at noon on 1 January 2026.
     static func status(_ status: Int, wait: String? = nil, after: Int = 0) -> Reaction {
-        let error = ChatError.upstreamAnswered(status: status, body: [UInt8]().span, isCallersKey: false, depthMax: 8)
+        let error = ChatError.upstreamAnswered(status: status, body: [UInt8]().span, key: UpstreamKey(), depthMax: 8)
         return fails(error, after: after, retryAfter: RetryAfter.duration(wait, unixTime: .seconds(1_767_268_800)))
     }
     static func cut(after: Int = 0) -> Reaction { fails(.upstreamFailed(.noAnswer), after: after) }
@@ -42,7 +42,7 @@ struct Reaction {
     /// An error as the first event of a stream.
     static func event(_ json: String) -> Reaction {
         let error = UpstreamError(body: Array(json.utf8).span, depthMax: 8)
-        return fails(error.map { .upstreamReported($0, isCallersKey: false) } ?? .upstreamFailed(.garbage))
+        return fails(error.map { .upstreamReported($0, key: UpstreamKey()) } ?? .upstreamFailed(.garbage))
     }
 
     /// With this the target has failed often enough to rest.

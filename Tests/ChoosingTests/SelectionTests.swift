@@ -62,7 +62,30 @@ private typealias Target = ScriptedTarget
         #expect(row.play() == row.expected)
     }
 
-    @Test(arguments: [201, 302, 402, 418, 451]) func `neither is a status that nobody expects`(_ status: Int) {
+    @Test(arguments: [402, 405, 418, 451, 498, 499])
+    func `a word about the upstream's account or room goes to the next target, never to the same`(_ status: Int) {
+        let row = Row("", Target(.status(status)), Target(.ok()), gives: "0 a, 0 then b, 50 b wins")
+        #expect(row.play() == row.expected)
+        let alone = Row("", Target(.status(status)), gives: "0 a, 0 \(status) of a")
+        #expect(alone.play() == alone.expected)
+    }
+
+    @Test(arguments: [402, 429, 498])
+    func `a word about the account behind 200 does the same, and a limit that passes is waited for`(_ status: Int) {
+        let error = UpstreamError(body: Array(#"{"error":{"message":"x","code":\#(status)}}"#.utf8).span, depthMax: 8)
+        let failure = AttemptFailure(.upstreamReported(error!, key: UpstreamKey()))
+        #expect(failure.isTargets)
+        #expect((failure.consequence == .retry) == (status == 429))
+    }
+
+    @Test(arguments: ["insufficient_quota", "billing_hard_limit_reached"])
+    func `a budget that is spent is waited for nowhere`(_ code: String) {
+        let body = Array(#"{"error":{"message":"x","type":"t","code":"\#(code)"}}"#.utf8)
+        let error = ChatError.upstreamAnswered(status: 429, body: body.span, key: UpstreamKey(), depthMax: 8)
+        #expect(AttemptFailure(error).consequence == .onlyElsewhere)
+    }
+
+    @Test(arguments: [302, 399]) func `neither is a status that nobody expects`(_ status: Int) {
         let row = Row("", Target(.status(status)), Target(.ok()), gives: "0 a, 0 \(status) of a")
         #expect(row.play() == row.expected)
     }

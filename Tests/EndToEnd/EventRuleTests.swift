@@ -175,6 +175,8 @@ private struct RuleStream: Sendable, CustomStringConvertible {
         [
             // JSON without choices
             (chunk + "event: ping\ndata: {\"type\":\"ping\"}\n\n" + finish + Chunks.done, chunk + finish + Chunks.done),
+            // data with nothing in it
+            (chunk + "data\n\n" + finish + "data:\n\n" + Chunks.done, chunk + finish + Chunks.done),
             // a DONE that is missing, or lacks its blank line
             (chunk + finish, chunk + finish + Chunks.done),
             (chunk + finish + "data: [DONE]", chunk + finish + Chunks.done),
@@ -196,7 +198,7 @@ private struct RuleStream: Sendable, CustomStringConvertible {
         arguments: WebServer.selected,
         [
             // data that is no JSON
-            (chunk + "data: Hello\n\n" + finish + Chunks.done, chunk), (chunk + "data\n\n" + finish + Chunks.done, chunk),
+            (chunk + "data: Hello\n\n" + finish + Chunks.done, chunk),
             // an event that is not complete, be it the finish reason or after it
             (chunk + finish.dropLast(), chunk), (chunk + finish + chunk.dropLast(), chunk + finish),
             (chunk + finish + "data: [DO", chunk + finish), (chunk + finish + "dat", chunk + finish),

@@ -52,12 +52,12 @@ import Testing
     private static let errors: [ChatError] =
         [
             .notAnObject, .unknownPath, .methodNotAllowed(allowed: "POST"),
-            .bodyTooLarge(bytesMax: 1), .overloaded(retryAfter: .seconds(1)),
+            .bodyTooLarge(bytesMax: 1), .compressedBody(coding: nil), .overloaded(retryAfter: .seconds(1)),
             .shuttingDown, .internalDefect(requestID: "req_1"), .upstreamFailed(.status(500)), .upstreamCutOff,
             .upstreamTimedOut(.idle, after: .seconds(1)), .upstreamRefusedKey(status: 401),
             .upstreamAnswerTooLarge(bytesMax: 1), .upstreamEventTooLarge(bytesMax: 1),
         ]
-        + (300..<600).map { .upstreamAnswered(status: $0, body: [UInt8]().span, isCallersKey: true, depthMax: 1) }
+        + (300..<600).map { .upstreamAnswered(status: $0, body: [UInt8]().span, key: UpstreamKey(isCallers: true), depthMax: 1) }
 
     @Test func `it lists every status that a chat can be answered with, and no other`() {
         let listed = object("paths", "/chat/completions", "post", "responses")

@@ -52,7 +52,7 @@ import Testing
         let route = try routes([TargetSettings(upstream: "a", set: set), TargetSettings(upstream: "b")], edits).route(for: "m")
         let body = #"{"model":"m","messages":[{"role":"user","content":"x"}],"seed":3}"#
         let request = try ChatRequest(body: [UInt8](body.utf8), depthMax: 64)
-        let bodies = route.targets.map { String(decoding: request.upstreamBody($0.rules(for: "m")), as: UTF8.self) }
+        let bodies = route.targets.map { String(decoding: request.upstreamBody($0.rules(for: request)), as: UTF8.self) }
         #expect(bodies.map { $0.contains(#""seed":2"#) } == [true, false])
         #expect(bodies.map { $0.contains(#""seed":1"#) } == [false, true])
         #expect(bodies.allSatisfy { $0.contains(#""top_p":0.5"#) && !$0.contains(#""seed":3"#) })
@@ -83,8 +83,38 @@ import Testing
         ("o4-mini-2025-04-16", true), ("o0", nil), ("omni-moderation", nil), ("gpt-4o", nil), ("my-gpt-5", nil),
     ])
     func `the shipped edits are for reasoning models`(_ model: String, dropsTemperature: Bool?) {
-        #expect(ParameterEdits.shipped(for: model)?.dropped.contains("temperature") == dropsTemperature)
-        #expect(ParameterEdits.shipped(for: model)?.renamed.isEmpty == dropsTemperature.map { _ in false })
+        let edits = ParameterEdits.shipped(for: model, isReasoning: true)
+        #expect(edits?.dropped.contains("temperature") == dropsTemperature)
+        #expect(edits?.dropped.contains("stop") == dropsTemperature)
+        #expect(edits?.renamed.isEmpty == dropsTemperature.map { _ in false })
+    }
+
+    @Test(arguments: [("gpt-5.1", true), ("gpt-5.2-mini", true), ("gpt-5", false), ("gpt-5-nano", false), ("o3", false)])
+    func `models from GPT-5_1 on take a temperature while they do not reason`(_ model: String, takesTemperature: Bool) {
+        let edits = ParameterEdits.shipped(for: model, isReasoning: false)
+        #expect(edits?.dropped.contains("temperature") == !takesTemperature)
+        #expect(edits?.dropped.contains("stop") == true)
+    }
+
+    @Test(
+        arguments: [
+            (#","reasoning_effort":"low""#, nil, false), (#","reasoning_effort":"none""#, nil, true), ("", nil, true),
+            (#","reasoning_effort":"low""#, #""none""#, true), ("", #""high""#, false),
+        ] as [(String, String?, Bool)])
+    func `the effort that counts is the one that goes out`(_ members: String, settings: String?, takesTemperature: Bool) throws {
+        var edits = ParameterEdits()
+        edits.set = settings.map { [.init("reasoning_effort", json: [UInt8]($0.utf8))] } ?? []
+        var upstream = UpstreamSettings(name: "a", url: "http://a")
+        upstream.kind = .openai
+        let model = ModelSettings(
+            match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")], edits: edits, timeouts: .init())
+        let target = try Routes(Settings(listen: .inherited(0), workers: 1, upstreams: [upstream], models: [model])).route(
+            for: "m"
+        ).targets[0]
+        let body = #"{"model":"gpt-5.1","messages":[{"role":"user","content":"x"}],"temperature":0.5\#(members)}"#
+        let request = try ChatRequest(body: [UInt8](body.utf8), depthMax: 64)
+        let sent = String(decoding: request.upstreamBody(target.rules(for: request)), as: UTF8.self)
+        #expect(sent.contains("temperature") == takesTemperature)
     }
 
     @Test func `many stars in a pattern cost nothing worth speaking of`() {

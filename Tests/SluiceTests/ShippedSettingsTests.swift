@@ -31,7 +31,7 @@ import Testing
         expected.models = settings.models
         #expect(settings == expected)
         #expect(settings.upstreams.map(\.kind) == [.openai, .azure, .compatible, .compatible, .compatible])
-        #expect(settings.models.count == 3)
+        #expect(settings.models.count == 4)
     }
 
     @Test func `it has every key`() throws {

@@ -5,6 +5,7 @@ import TestSupport
 private func event(_ members: String) -> String { "data: {\(members)}\n\n" }
 
 private let first = Chunks.content("Hello")
+private let otherFinish = Chunks.finish().replacing(#""index":0"#, with: #""index":1"#)
 private let start = [Chunks.role(), first]
 
 private func streams(
@@ -141,8 +142,8 @@ let streamRules: [Rule] = [
         answer: .stream([Chunks.role(), Chunks.finish()]),
         callerGets: .brokenStream(Chunks.role() + Chunks.finish(), type: "upstream_error", code: "upstream_cut_off")),
     streams(
-        "ended with both choices finished", [Chunks.role(), Chunks.finish(), Chunks.finish()],
-        gives: [Chunks.role(), Chunks.finish(), Chunks.finish(), Chunks.done], sends: streaming(#","n":2"#),
+        "ended with both choices finished", [Chunks.role(), Chunks.finish(), otherFinish],
+        gives: [Chunks.role(), Chunks.finish(), otherFinish, Chunks.done], sends: streaming(#","n":2"#),
         asked: asked(#","n":2"#)),
     breaks(
         "an error event", .stream(start + [event(#""error":{"message":"overloaded","type":"server_error"}"#)]),

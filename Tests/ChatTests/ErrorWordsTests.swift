@@ -1,0 +1,103 @@
+import TestSupport
+import Testing
+
+@testable import Chat
+
+@Suite struct `Words of an upstream about an error` {
+    private func words(_ text: String) throws -> String {
+        let error = UpstreamError(body: bytes(#"{"error":{"message":\#(quoted(text))}}"#).span, depthMax: 8)
+        return try #require(error?.message)
+    }
+
+    @Test(arguments: [
+        ("Incorrect API key provided: sk-proj-abcDEF123456789.", "Incorrect API key provided: ***."),
+        ("key AIzaSyA1234567890abcdefghij is bad", "key *** is bad"), ("send Bearer abcdef123 here", "send Bearer *** here"),
+        ("0123456789abcdef0123456789abcdef", "***"), ("cannot reach http://u:p$w@db:5432/x", "cannot reach http://***@db:5432/x"),
+        ("see https://example.com/a@b", "see https://example.com/a@b"), ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0", "***.***"),
+    ])
+    func `hold no keys`(_ text: String, masked: String) throws {
+        #expect(try words(text) == masked)
+    }
+
+    @Test(arguments: [
+        "The ask-me-anything model sk-1 is bearer of news", "request 550e8400-e29b-41d4-a716-446655440000 failed",
+        "req_011CSHoEeqs5C35K2UUqR7Fy", "maximum context length is 163840 tokens", "antidisestablishmentarianismandsomemore",
+    ])
+    func `are left alone otherwise`(_ text: String) throws {
+        #expect(try words(text) == text)
+    }
+
+    @Test func `have no control characters`() throws {
+        #expect(try words("\u{0}a\r\n\tb\u{1b}[31m\u{7f}c\u{9b}d é \u{2028}") == "a b [31m c d é \u{2028}")
+    }
+
+    @Test(arguments: [1000, 1021, 1022, 1023, 1024, 1025, 5000, 100_000])
+    func `have at most 1 KiB of whole characters`(_ count: Int) throws {
+        for character in ["a", "é", "€", "🐔"] {
+            let words = try words(String(repeating: character, count: count))
+            #expect(words.utf8.count <= 1024)
+            #expect(words.allSatisfy { "\($0)" == character || $0 == "…" })
+            #expect((words.last == "…") == (count * character.utf8.count > 1024))
+        }
+    }
+
+    @Test func `are found behind lists and objects, but not at any depth`() {
+        let error = { (text: String) in UpstreamError(body: bytes(text).span, depthMax: 99)?.message }
+        #expect(error(#"{"errors":{"a":[{"detail":["x","y"]},"z"]}}"#) == nil)
+        #expect(error(#"{"errors":[{"detail":["x","y"]},"z"]}"#) == "x; y; z")
+        #expect(error(String(repeating: "[", count: 50) + "\"x\"" + String(repeating: "]", count: 50)) == nil)
+    }
+
+    @Test func `pass in the upstream's own object only when it is short and fit`() {
+        let object = { (text: String) in
+            UpstreamError(body: bytes(text).span, depthMax: 9)?.object.map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(object(#"{"error":{"message":"m","x":[1.0]}}"#) == #"{"message":"m","x":[1.0]}"#)
+        for unfit in [#"\u001b"#, #"\n"#, #"\u0085"#, "sk-proj-abcdefgh1234", String(repeating: "x", count: 1024)] {
+            #expect(object(#"{"error":{"message":"m","x":"\#(unfit)"}}"#) == nil, "\(unfit.prefix(20))")
+        }
+    }
+}
+
+/// Marks that stand above and below a letter by turns: to compare such a text by characters, they are sorted first, which takes the
+/// square of their number. Half a megabyte of them would hold these tests up for minutes.
+@Suite struct `Text that is slow to compare by characters` {
+    private static let marks = Array(repeatElement(Array("\u{301}\u{327}".utf8), count: 1 << 17).joined())
+
+    /// The text with the marks in place of each `@`.
+    private func filled(_ text: String) -> [UInt8] { text.utf8.flatMap { $0 == UInt8(ascii: "@") ? Self.marks : [$0] } }
+
+    @Test(arguments: [
+        #""@":1"#, #""a":{"@":1}"#, #""stream_options":{"@":1}"#, #""user":"@""#, #""call":{"id":"@"}"#,
+        #""metadata":{"@":""},"store":true"#, #""tools":[{"function":{"name":"@"}}]"#, #""@":1,"@":2"#,
+    ])
+    func `costs a request no more than any other`(_ members: String) throws {
+        let body = filled(#"{"messages":[{"role":"user","content":"@","@":1}],\#(members)}"#)
+        let request = try ChatRequest(body: body, depthMax: 9)
+        var rules = UpstreamRules()
+        rules.addedParameters = ["top_k"]
+        rules.edits = [ParameterEdits()]
+        rules.edits[0].dropped = ["top_k"]
+        for messages in [MessageRule.known, .allButHumes, .all] {
+            for passesAll in [false, true] {
+                (rules.messages, rules.passesAll, rules.asksForUsage) = (messages, passesAll, true)
+                #expect(!request.upstreamBody(rules).isEmpty)
+            }
+        }
+        #expect(request.callID == nil && request.lastUserMessage?.isEmpty == false && request.toolNames.count < 2)
+    }
+
+    @Test(arguments: [
+        #"{"error":{"code":"@","type":"@","message":"@"}}"#, #"{"error":{"@":"x"}}"#, #"{"@":"x"}"#,
+        #"{"choices":[{"index":0,"@":1,"message":{"@":1,"content":"x"},"finish_reason":"@"}],"model":"@","@":1}"#,
+    ])
+    func `costs an answer no more than any other`(_ answer: String) {
+        let answer = filled(answer)
+        let error = ChatError.upstreamAnswered(
+            status: 429, body: answer.span, key: UpstreamKey(secrets: [bytes("key")]), depthMax: 9)
+        #expect(error.message.utf8.count <= 1024)
+        _ = ChatFrame(answer.span, depthMax: 9)
+        _ = CompletionEvents.events(of: answer, edits: ChunkEdits(), includesUsage: true)
+        #expect(ServedModel(ofCompletion: answer.span) == nil)
+    }
+}
