@@ -102,7 +102,11 @@ final class Attempt {
         if isStream == true { return try scan(bytes) }
         try collect(bytes)
         let start = body.starts(with: Self.byteOrderMark) ? body.dropFirst(Self.byteOrderMark.count) : body[...]
-        guard let first = start.first(where: { $0 > UInt8(ascii: " ") }) else { return }
+        guard let first = start.first(where: { $0 > UInt8(ascii: " ") }) else {
+            // Of blanks it counts only whether they begin a line. They are not looked at again with each that follows.
+            if let last = start.last { body = last == UInt8(ascii: "\n") ? [] : [last] }
+            return
+        }
         isStream = ![UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "<")].contains(first)
         if isStream == true { try scan(exchange(&body, with: [])) }
     }

@@ -325,6 +325,11 @@ private let wildAnswers: [WildRow] = [
             #"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello world"}}]}"#,
             status: 200), .says(["Hello world", #""finish_reason":"stop""#])),
     WildRow("sse-labelled-json", .frames(good, type: "application/json"), .stream(good.joined())),
+    WildRow(
+        "blanks-first", Reply([.text("\n"), .text(" \n\n"), .text("\n")] + good.map(Reply.Step.text)), .says([good.joined()])),
+    WildRow(
+        "blanks-before-json", Reply([.text(" "), .text("\n \n "), .text(Chunks.completion("Hello world"))]),
+        .says(["Hello world", #""finish_reason":"stop""#])),
     WildRow("sse-labelled-text", .frames(good, type: "text/plain"), .stream(good.joined())),
     WildRow(
         "json-labelled-sse",
