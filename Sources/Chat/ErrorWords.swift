@@ -104,6 +104,11 @@ enum ErrorWords {
     /// Without control characters and with keys masked; nil when nothing is left.
     private static func fit(_ text: [UInt8], bytesMax: Int) -> String? {
         var words = withoutControls(text.prefix(readBytesMax))
+        // Where blank space has gone, the end of what was looked at shows: a key that is cut there may be like none.
+        if text.count >= readBytesMax, words.count <= bytesMax {
+            while let last = words.last, last != UInt8(ascii: " ") { words.removeLast() }
+            if !words.isEmpty { words.append("…") }
+        }
         words = masked(words)
         if words.count > bytesMax {
             // The first byte of a character is none that continues one.
@@ -152,8 +157,12 @@ enum ErrorWords {
             }
         }
         let hasC1 = zip(object, object.dropFirst()).contains { $0 == 0xC2 && $1 < 0xA0 }
-        return !object.contains(0x7F) && !hasC1 && masked(object) == object
+        let text = unescaped(object)
+        return !object.contains(0x7F) && !hasC1 && masked(text) == text
     }
+
+    /// The texts of a validated object as they are read, with all that stands between them: `\/` is a slash.
+    static func unescaped(_ object: [UInt8]) -> [UInt8] { JSONText.bytes(object.indices, in: object.span) }
 
     // MARK: Keys
 
@@ -209,8 +218,9 @@ enum ErrorWords {
         return authority.lastIndex(of: UInt8(ascii: "@")).map { authority[..<$0] }
     }
 
-    /// A text without the secrets in it.
+    /// A text without the secrets in it, or a part of one where it was cut.
     static func masked(_ text: String, _ secrets: [[UInt8]]) -> String {
+        let text = withoutCutSecret(text, secrets)
         guard hold(Array(text.utf8), secrets) else { return text }
         var (result, rest) = ([UInt8](), [UInt8](text.utf8)[...])
         while let first = rest.first {
@@ -223,6 +233,18 @@ enum ErrorWords {
             }
         }
         return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func withoutCutSecret(_ text: String, _ secrets: [[UInt8]]) -> String {
+        let bytes = Array(text.utf8)
+        guard bytes.suffix("…".utf8.count).elementsEqual("…".utf8) else { return text }
+        let kept = bytes.dropLast("…".utf8.count)
+        let cut = secrets.map { secret in
+            (1..<max(secret.count, 1)).last { kept.suffix($0).elementsEqual(secret.prefix($0)) } ?? 0
+        }
+        guard let count = cut.max(), count > 0 else { return text }
+        let whole = Array(kept.prefix(kept.count - count))
+        return String(decoding: whole + mask + [UInt8]("…".utf8), as: UTF8.self)
     }
 
     /// Whether any of the secrets stands in a text.

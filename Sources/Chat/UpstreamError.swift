@@ -138,7 +138,7 @@ extension UpstreamError {
     package func masking(_ secrets: [[UInt8]]) -> UpstreamError {
         guard !secrets.isEmpty else { return self }
         var masked = self
-        if let object, ErrorWords.hold(object, secrets) { masked.object = nil }
+        if let object, ErrorWords.hold(ErrorWords.unescaped(object), secrets) { masked.object = nil }
         masked.message = message.map { ErrorWords.masked($0, secrets) }
         masked.type = type.map { ErrorWords.masked($0, secrets) }
         masked.code = code.map { ErrorWords.masked($0, secrets) }

@@ -137,7 +137,8 @@ final class Attempt {
         if case .none? = stretches.last?.stop { start = stretches.removeLast().range.lowerBound }
         scan: while true {
             let stretch = scanner.next(from: start)
-            stretches.append(stretch)
+            // An event that is left out leaves nothing behind, also when thousands come.
+            if case .skip = stretch.stop, stretch.range.isEmpty {} else { stretches.append(stretch) }
             switch stretch.stop {
             case .none, .done: break scan
             case .skip(let event), .replace(let event, _): start = event.bytes.upperBound

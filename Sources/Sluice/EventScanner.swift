@@ -30,6 +30,9 @@ struct EventScanner {
     private(set) var hasEvents = false
     /// The choices that have had a finish reason: each has one at its end.
     private var finished = ChoiceSet()
+    /// Whether the one choice had more to say behind a finish reason: servers that call tools themselves say so of each step, and some
+    /// say it with each chunk.
+    private(set) var hasGoneOn = false
     /// The last event, when it is neither a chunk nor an error of a known form: what it says, should nothing follow.
     private var unknown: [UInt8] = []
     /// Whether `[DONE]` has come behind an answer.
@@ -108,11 +111,16 @@ struct EventScanner {
     /// Whether a stream that ends here breaks off inside an event. One that lacks but the line ends of its `[DONE]` does not.
     var isInsideEvent: Bool {
         guard splitter.partialCount > 0 else { return false }
+        // It is asked for each part of an event that comes: to read a long one again each time would take the square of its length.
+        guard splitter.partialCount <= Self.doneBytesMax else { return true }
         var completed = self
         completed.append(Array("\n\n".utf8))
         if case .done = completed.next(from: splitter.takenCount).stop { return false }
         return true
     }
+
+    /// As many as a `[DONE]` takes with fields and comments beside it.
+    private static let doneBytesMax = 512
 
     /// What is wrong with a stream that is over without `[DONE]`; nil when all choices have come to their end.
     ///
@@ -168,6 +176,9 @@ struct EventScanner {
     }
 
     private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
+        if !finished.isEmpty, form.choices == nil, chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal {
+            (finished, hasGoneOn) = (ChoiceSet(), true)
+        }
         if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
         if !unknown.isEmpty { unknown = [] }
         if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }

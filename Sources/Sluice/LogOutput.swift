@@ -15,7 +15,7 @@ final class LogOutput: Sendable {
 
     private struct Lines {
         var lost = 0
-        /// What a socket has not taken of the last line.
+        /// What a socket, a terminal or a full disk has not taken of the last line.
         var rest: [UInt8] = []
         var clock = LogClock()
     }
@@ -29,13 +29,13 @@ final class LogOutput: Sendable {
         var status = stat()
         let kind = unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
         isSocket = kind == S_IFSOCK
-        self.descriptor = kind == S_IFIFO ? Self.reopened(descriptor) : descriptor
+        self.descriptor = kind == S_IFIFO || isatty(descriptor) == 1 ? Self.reopened(descriptor) : descriptor
     }
 
-    /// The same pipe, of which a write never waits, also when another process has filled it meanwhile. The descriptor that was given
-    /// may be shared with processes that rely on its waiting.
+    /// The same pipe or terminal, of which a write never waits, also when another process has filled it meanwhile, or a terminal has
+    /// room for a part of the line. The descriptor that was given may be shared with processes that rely on its waiting.
     private static func reopened(_ descriptor: Int32) -> Int32 {
-        let own = unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+        let own = unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         return own < 0 ? descriptor : own
     }
 

@@ -119,7 +119,9 @@ final class Relay {
     // MARK: Silence
 
     /// When the upstream must have said more, or need not any more.
-    private var deadline: Instant { lastEvent + (isWhole ? min(Self.grace, idle) : idle) }
+    ///
+    /// Where a finish reason was not the last word, it may be none again.
+    private var deadline: Instant { lastEvent + (!scanner.hasGoneOn && isWhole ? min(Self.grace, idle) : idle) }
 
     /// Whether the answer is complete as it stands.
     private var isWhole: Bool { scanner.isFinished && !scanner.isInsideEvent }

@@ -19,6 +19,8 @@ struct SluiceCommand: ParsableCommand {
         openStandardDescriptors()
         // A write to whoever has left is an error of that write.
         _ = signal(SIGPIPE, SIG_IGN)
+        // So is one beyond the limit of a file's size (`LimitFSIZE`): a log that is full ends nothing.
+        _ = signal(SIGXFSZ, SIG_IGN)
         main(nil)
     }
 }

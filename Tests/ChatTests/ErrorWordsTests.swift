@@ -27,6 +27,32 @@ import Testing
         #expect(try words(text) == text)
     }
 
+    @Test(arguments: [0, 1000, 4060, 4070, 4076, 4090])
+    func `hold no part of a key behind blank space without end`(_ count: Int) throws {
+        let key = "0123456789abcdef0123456789abcdef"
+        for mark in ["", "key "] {
+            let words = try? words("x" + String(repeating: " ", count: count) + mark + key + " y")
+            #expect(words?.contains("0123") != true, "\(words ?? "")")
+        }
+    }
+
+    @Test func `hold nothing of a secret, however it is written, also where they are cut`() throws {
+        let secret = "ab/cd+ef/gh"
+        func error(_ text: String) -> ChatError {
+            .upstreamAnswered(
+                status: 400, body: bytes(#"{"error":{"message":"\#(text)"}}"#).span,
+                key: UpstreamKey(secrets: [bytes("zz"), bytes(secret)]), depthMax: 9)
+        }
+        #expect(error("bad ab/cd+ef/gh!").message == "bad ***!")
+        for text in [#"ab\/cd+ef\/gh"#, #"\u0061b/cd+ef/g\u0068"#] {
+            #expect(String(decoding: error("bad \(text)!").body, as: UTF8.self).contains(#""bad ***!""#))
+        }
+        for count in 1000...1024 {
+            let message = error(String(repeating: "x", count: count) + secret + " and more").message
+            #expect(message.drop { $0 == "x" }.hasPrefix("***") || message.hasSuffix("x…"), "\(message.suffix(20))")
+        }
+    }
+
     @Test func `have no control characters`() throws {
         #expect(try words("\u{0}a\r\n\tb\u{1b}[31m\u{7f}c\u{9b}d é \u{2028}") == "a b [31m c d é \u{2028}")
     }
@@ -53,7 +79,8 @@ import Testing
             UpstreamError(body: bytes(text).span, depthMax: 9)?.object.map { String(decoding: $0, as: UTF8.self) }
         }
         #expect(object(#"{"error":{"message":"m","x":[1.0]}}"#) == #"{"message":"m","x":[1.0]}"#)
-        for unfit in [#"\u001b"#, #"\n"#, #"\u0085"#, "sk-proj-abcdefgh1234", String(repeating: "x", count: 1024)] {
+        let keys = ["sk-proj-abcdefgh1234", #"\u0073k-proj-abcdefgh1234"#, #"https:\/\/u:p@db"#]
+        for unfit in keys + [#"\u001b"#, #"\n"#, #"\u0085"#, String(repeating: "x", count: 1024)] {
             #expect(object(#"{"error":{"message":"m","x":"\#(unfit)"}}"#) == nil, "\(unfit.prefix(20))")
         }
     }

@@ -91,6 +91,18 @@ import Testing
     }
 
     /// Behind nginx alone: lighttpd notices that a caller left when it writes.
+    @Test(arguments: WebServer.selected)
+    func `ends no service when its file may grow no more`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hi"])))
+        try await Site.with(server, upstream: upstream, redirections: "2>log") { site in
+            let process = site.sluice.process.identifier
+            let command = ["-c", "exec prlimit --pid \(process) --fsize=4096"]
+            let limit = try ChildProcess("/bin/sh", command, environment: [:], in: site.directory)
+            #expect(try await limit.exited() == .code(0))
+            for _ in 0..<30 { try await site.answers(Chunks.stream(["Hi"])) }
+        }
+    }
+
     @Test(
         arguments: WebServer.selected.filter { $0 == .nginx },
         [(nil, 499), (": keep-alive", 200), ("assistant", 200)] as [(text: String?, status: Int)])

@@ -41,6 +41,22 @@ import Testing
         #expect(second.last?.utf8.count == size - 1)
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a terminal that nobody reads holds nobody up, and gets whole lines once it is read again`() throws {
+        var (reading, writing) = (Int32(-1), Int32(-1))
+        try #require(unsafe openpty(&reading, &writing, nil, nil, nil) == 0)
+        defer { for end in [reading, writing] { close(end) } }
+        let output = LogOutput(writing)
+        let line = Array(String(repeating: "x", count: 332).utf8) + [10]
+        for _ in 0..<2_000 { output.write(line) }
+        var text = readAll(reading)
+        output.write(line)
+        text += readAll(reading)
+        let lines = text.split(whereSeparator: \.isNewline)
+        #expect(lines.allSatisfy { $0.utf8.count == 332 || $0.contains("log lines were lost") }, "\(lines.map(\.utf8.count))")
+        #expect(lines.count { $0.contains("log lines were lost") } == 1 && lines.count < 2_000)
+    }
+
     @Test func `whoever is gone costs nothing, and a line that does not fit leaves out what is too long`() {
         let (reading, writing) = pair(true)
         defer { close(writing) }

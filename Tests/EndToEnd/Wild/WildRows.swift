@@ -242,6 +242,21 @@ private let wildEnds: [WildRow] = [
         "finish-reason-null-string-then-cut", .frames(delta("Hello", finish: #""null""#), delta(" wor", finish: #""null""#)),
         .broken(delta("Hello", finish: #""null""#), "broke off")),
     WildRow(
+        "goes-on-behind-a-finish-reason-then-cut", .frames(hello, ending(#""tool_calls""#), world),
+        .broken(hello + ending(#""tool_calls""#) + world, "broke off")),
+    WildRow(
+        "finish-reason-in-each-chunk-and-a-pause",
+        .frames(
+            [delta("He", finish: #""stop""#), delta("l", finish: #""stop""#)],
+            end: [.pause(.milliseconds(2500)), .text(delta("lo", finish: #""stop""#) + Chunks.done)]),
+        .stream(["He", "l", "lo"].map { delta($0, finish: #""stop""#) }.joined() + Chunks.done)),
+    WildRow(
+        "half-a-megabyte-behind-the-end",
+        .frames([
+            hello, ending(), #"data: {"choices":[],"x":""# + String(repeating: "x", count: 1 << 19), "\"}\n\n", Chunks.done,
+        ]),
+        .says([hello, ending()])),
+    WildRow(
         "open-after-finish", .frames([hello, world, ending()], end: [.silence]),
         .stream(hello + world + ending() + Chunks.done)
     ).with { $0.isLetGo = true },
