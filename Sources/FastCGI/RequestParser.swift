@@ -13,7 +13,8 @@ package final class RequestParser {
     /// Those that nobody uses.
     private(set) var writers: [AnswerWriter] = []
     static let sparesMax = 16
-    private var file: Descriptor
+    /// nil after libfcgi has closed it, until the next request.
+    private var file: Descriptor?
     private var fileSize = 0
     private var staging: [UInt8] = []
 
@@ -49,15 +50,15 @@ package final class RequestParser {
 
     /// Has libfcgi begin a request, which makes the writer for its answer.
     private func makeWriter(_ requestID: UInt16, _ parameters: [UInt8]) throws(SystemError) -> AnswerWriter {
-        try stage(requestID, parameters)
+        let file = try stage(requestID, parameters)
         let handle = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         _ = unsafe FCGX_InitRequest(handle, -1, 0)
-        unsafe handle.pointee.ipcFd = file.number
+        unsafe handle.pointee.ipcFd = file
         unsafe handle.pointee.keepConnection = 1  // else FCGX_Accept_r begins with closing the descriptor
         let hasBegun = unsafe FCGX_Accept_r(handle) == 0
         let writer = unsafe AnswerWriter(handle)
         guard hasBegun else {
-            try replaceFile()
+            forgetFile()
             throw SystemError("FCGX_Accept_r", code: EPROTO)
         }
         unsafe handle.pointee.ipcFd = -1
@@ -69,21 +70,32 @@ package final class RequestParser {
     }
 
     /// Writes the request up to its body in its plainest form: whole records, no padding, nothing foreign.
-    private func stage(_ requestID: UInt16, _ parameters: [UInt8]) throws(SystemError) {
+    ///
+    /// - Returns: the number of the file, which stands at its start.
+    private func stage(_ requestID: UInt16, _ parameters: [UInt8]) throws(SystemError) -> Int32 {
         staging.removeAll(keepingCapacity: true)
         staging.appendBeginRequest(requestID, role: 1, keepsConnection: true)
         staging.appendStream(.parameters, requestID: requestID, content: parameters)
-        let written = unsafe staging.withUnsafeBytes { unsafe pwrite(file.number, $0.baseAddress, $0.count, 0) }
-        guard written == staging.count, lseek(file.number, 0, Int32(SEEK_SET)) == 0 else { throw SystemError("pwrite") }
-        if fileSize > staging.count { _ = try SystemError.check("ftruncate", ftruncate(file.number, staging.count)) }
+        let number = try openFile()
+        let written = unsafe staging.withUnsafeBytes { unsafe pwrite(number, $0.baseAddress, $0.count, 0) }
+        guard written == staging.count, lseek(number, 0, Int32(SEEK_SET)) == 0 else { throw SystemError("pwrite") }
+        if fileSize > staging.count { _ = try SystemError.check("ftruncate", ftruncate(number, staging.count)) }
         fileSize = staging.count
         if staging.capacity > 1 << 20 { staging = [] }
+        return number
     }
 
-    /// libfcgi closes the descriptor of a request that it refuses.
-    private func replaceFile() throws(SystemError) {
+    private func openFile() throws(SystemError) -> Int32 {
+        if let number = file?.number { return number }
         let fresh = try Self.makeFile()
-        _ = exchange(&file, with: fresh).release()
+        let number = fresh.number
+        file = consume fresh
+        return number
+    }
+
+    /// libfcgi closes the descriptor of a request that it refuses: the number may be another's by now.
+    private func forgetFile() {
+        _ = file.take()?.release()
         fileSize = 0
     }
 
