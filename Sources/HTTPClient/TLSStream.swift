@@ -56,6 +56,8 @@ enum ALPN: Sendable {
     private var checkedAt: Int?
     /// Whether OpenSSL asked for more input than there was during the last call.
     private var isStarved = false
+    /// Whether the last read has left nothing, neither here nor with OpenSSL: the next one need not ask it.
+    private var isDrained = false
     private var silentRecords = 0
 
     /// - Parameters:
@@ -155,11 +157,13 @@ extension TLSStream {
     /// Decrypts into `buffer`, which is not empty, at most one record.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Read {
         if let error = obstacle { return .failed(error) }
+        if exchange(&isDrained, with: false), unsafe input?.isEmpty ?? true { return pause() }
         var count = 0
         while true {
             begin()
             if unsafe SSL_read_ex(pointer, buffer.baseAddress, buffer.count, &count) == 1 {
                 silentRecords = 0
+                isDrained = unsafe (input?.isEmpty ?? true) && SSL_has_pending(pointer) == 0
                 return .bytes(count)
             }
             if let outcome = outcomeWithoutBytes() { return outcome }
