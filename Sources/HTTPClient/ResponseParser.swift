@@ -92,6 +92,18 @@ struct ResponseParser {
         }
     }
 
+    /// As `next`, but hands ranges of the body on, and returns what comes behind them.
+    mutating func next(
+        in input: Span<UInt8>, from cursor: inout Int, keeping kept: [HeaderPattern]?, body: (Range<Int>) -> Void
+    ) -> Event {
+        var event = next(in: input, from: &cursor, keeping: kept)
+        while case .body(let range) = event {
+            body(range)
+            event = next(in: input, from: &cursor, keeping: kept)
+        }
+        return event
+    }
+
     /// The connection's input has ended.
     ///
     /// - Parameter isProved: by an orderly end (FIN on plain text, close_notify under TLS), not by a reset.

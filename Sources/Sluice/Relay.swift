@@ -102,8 +102,7 @@ final class Relay {
             case nil: await wait(departure == nil ? reply.writer : nil)
             case .end: return try await end(&reply)
             case .bytes:
-                scanner.append(answer.takeBytes())
-                stretch = nextStretch(from: 0)
+                stretch = noted(scanner.next(appending: answer.takeBytes()))
             }
         }
     }
@@ -153,8 +152,7 @@ final class Relay {
     /// Whether the task has nothing to do.
     private func forwardAtOnce(_ writer: ResponseWriter) -> Bool {
         guard answer.hasBytes else { return false }
-        scanner.append(answer.takeBytes())
-        let stretch = nextStretch(from: 0)
+        let stretch = noted(scanner.next(appending: answer.takeBytes()))
         guard case .none = stretch.stop, sendAtOnce(stretch.range, writer) else {
             self.stretch = stretch
             return false
@@ -200,7 +198,12 @@ final class Relay {
     /// Never inlined: the task's frame, which lives as long as the stream, would have room for all that is needed here.
     @inline(never)
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
-        let stretch = opening.isEmpty ? scanner.next(from: start) : nextOpening()
+        noted(opening.isEmpty ? scanner.next(from: start) : nextOpening())
+    }
+
+    /// Never inlined: as `nextStretch`.
+    @inline(never)
+    private func noted(_ stretch: EventScanner.Stretch) -> EventScanner.Stretch {
         if stretch.hasEvent {
             lastEvent = loop.now
             firstEvent = firstEvent ?? lastEvent
