@@ -102,7 +102,7 @@ final class Relay {
             case nil: await wait(departure == nil ? reply.writer : nil)
             case .end: return try await end(&reply)
             case .bytes:
-                stretch = noted(scanner.next(appending: answer.takeBytes()))
+                stretch = nextStretch(appending: answer.takeBytes())
             }
         }
     }
@@ -152,7 +152,8 @@ final class Relay {
     /// Whether the task has nothing to do.
     private func forwardAtOnce(_ writer: ResponseWriter) -> Bool {
         guard answer.hasBytes else { return false }
-        let stretch = noted(scanner.next(appending: answer.takeBytes()))
+        let stretch = scanner.next(appending: answer.takeBytes())
+        if stretch.hasEvent { noteEvent() }
         guard case .none = stretch.stop, sendAtOnce(stretch.range, writer) else {
             self.stretch = stretch
             return false
@@ -198,17 +199,22 @@ final class Relay {
     /// Never inlined: the task's frame, which lives as long as the stream, would have room for all that is needed here.
     @inline(never)
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
-        noted(opening.isEmpty ? scanner.next(from: start) : nextOpening())
+        let stretch = opening.isEmpty ? scanner.next(from: start) : nextOpening()
+        if stretch.hasEvent { noteEvent() }
+        return stretch
     }
 
-    /// Never inlined: as `nextStretch`.
+    /// Never inlined: as `nextStretch(from:)`.
     @inline(never)
-    private func noted(_ stretch: EventScanner.Stretch) -> EventScanner.Stretch {
-        if stretch.hasEvent {
-            lastEvent = loop.now
-            firstEvent = firstEvent ?? lastEvent
-        }
+    private func nextStretch(appending bytes: consuming [UInt8]) -> EventScanner.Stretch {
+        let stretch = scanner.next(appending: bytes)
+        if stretch.hasEvent { noteEvent() }
         return stretch
+    }
+
+    private func noteEvent() {
+        lastEvent = loop.now
+        firstEvent = firstEvent ?? lastEvent
     }
 
     private func nextOpening() -> EventScanner.Stretch {
