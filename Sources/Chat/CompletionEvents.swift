@@ -3,6 +3,8 @@
 package enum CompletionEvents {
     /// OpenAI's own limit of `n`. The events repeat the completion's `id` and `model` for each choice.
     private static let choicesMax = 128
+    /// More calls in one message than any client makes at once, and few enough to number them all.
+    fileprivate static let toolCallsMax = 1024
 
     /// For each choice a chunk with its whole message as the delta, then for each one with its finish reason, then the usage, then
     /// `[DONE]`. Values are the completion's bytes. Nothing is made up, but the numbers (`index`) by which clients put the choices
@@ -13,11 +15,12 @@ package enum CompletionEvents {
     ///   - edits: changes that all chunks get.
     ///   - includesUsage: whether the caller asked for the usage of the stream.
     /// - Returns: nil for what would not be a whole answer: there is no choice, or one with a message that is no object, or without
-    ///   both message and finish reason. Also for more than 128 choices.
+    ///   both message and finish reason. Also for more than 128 choices, or 1,024 tool calls in one of them.
     package static func events(of completion: [UInt8], edits: ChunkEdits, includesUsage: Bool) -> [UInt8]? {
         let json = edits.isEmpty ? completion : edits.edited(completion.span)
         let root = JSONValue(validated: json.span)
-        let elements = root.member("choices", in: json.span)?.elements(in: json.span) ?? []
+        let said = root.members(["choices", "usage"], in: json.span)
+        let elements = said[0]?.elements(in: json.span, countMax: choicesMax + 1) ?? []
         guard (1...choicesMax).contains(elements.count) else { return nil }
         var choices: [CompletionChoice] = []
         for (position, element) in elements.enumerated() {
@@ -28,7 +31,7 @@ package enum CompletionEvents {
         var stream = ChunkStream(root, in: json.span)
         for choice in choices { stream.append(choices: choice.message) }
         for choice in choices { stream.append(choices: choice.finish) }
-        if includesUsage, let usage = root.member("usage", in: json.span), usage.kind != .null {
+        if includesUsage, let usage = said[1], usage.kind != .null {
             stream.append(choices: [], usage: json.span.bytes(in: usage.range))
         }
         return stream.finish()
@@ -46,14 +49,16 @@ private struct CompletionChoice {
 
     /// - Returns: nil when the choice has a message that is no object, or has neither a message nor a finish reason.
     init?(_ choice: JSONValue, at position: Int, in json: Span<UInt8>) {
-        let said = choice.member("message", in: json) ?? choice.member("delta", in: json)
-        guard let delta = Self.delta(said, in: json),
-            let finishReason = Self.finishReason(of: choice, saying: said, in: json)
+        let parts = choice.members(["message", "delta", "finish_reason", "index"], in: json)
+        let said = parts[0] ?? parts[1]
+        let calls = said?.member("tool_calls", in: json)
+        guard let delta = Self.delta(said, calling: calls, in: json),
+            let finishReason = Self.finishReason(parts[2], saying: said, calling: calls, in: json)
         else { return nil }
 
         var opening: [UInt8] = []
         opening.append(#"{"index":"#)
-        if let index = choice.member("index", in: json), index.kind != .null {
+        if let index = parts[3], index.kind != .null {
             opening.append(contentsOf: json.bytes(in: index.range))
         } else {
             opening.append("\(position)")
@@ -77,21 +82,21 @@ private struct CompletionChoice {
     }
 
     /// Some servers leave it out. The document is whole by its own end, so there is one all the same.
-    private static func finishReason(of choice: JSONValue, saying said: JSONValue?, in json: Span<UInt8>) -> [UInt8]? {
-        if let reason = choice.member("finish_reason", in: json), reason.isFinishReason(in: json) {
-            return json.bytes(in: reason.range)
-        }
+    private static func finishReason(
+        _ reason: JSONValue?, saying said: JSONValue?, calling calls: JSONValue?, in json: Span<UInt8>
+    ) -> [UInt8]? {
+        if let reason, reason.isFinishReason(in: json) { return json.bytes(in: reason.range) }
         guard let said, said.kind == .object else { return nil }
-        let calls = said.member("tool_calls", in: json)
         return [UInt8](calls.map { $0.kind == .array && !$0.isEmpty(in: json) } == true ? "\"tool_calls\"".utf8 : "\"stop\"".utf8)
     }
 
     /// The message with the tool calls numbered. Azure leaves out a message that its filter has taken away.
-    private static func delta(_ message: JSONValue?, in json: Span<UInt8>) -> [UInt8]? {
+    private static func delta(_ message: JSONValue?, calling calls: JSONValue?, in json: Span<UInt8>) -> [UInt8]? {
         guard let message, message.kind != .null else { return [UInt8]("{}".utf8) }
         guard message.kind == .object else { return nil }
         var replacements = JSONReplacements()
-        let calls = message.member("tool_calls", in: json)?.elements(in: json) ?? []
+        let calls = calls?.elements(in: json, countMax: CompletionEvents.toolCallsMax + 1) ?? []
+        guard calls.count <= CompletionEvents.toolCallsMax else { return nil }
         for (position, call) in calls.enumerated() where call.kind == .object {
             guard call.member("index", in: json)?.kind ?? .null == .null else { continue }
             replacements.set("index", to: [UInt8]("\(position)".utf8), in: call, of: json)
@@ -108,7 +113,8 @@ private struct ChunkStream: ~Copyable {
     /// Members that a chunk need not have. They come once, with the first chunk.
     private var others: [UInt8] = []
 
-    /// What stands in each chunk.
+    /// What stands in each chunk, where it has no more than this many bytes: it is there twice for each choice.
+    private static let ofEachBytesMax = 1024
     private static let ofEach = ["id", "created", "model", "service_tier", "system_fingerprint"]
     private static let rewritten = Set(["object", "choices", "usage"].map { JSONKey($0) })
 
@@ -116,7 +122,7 @@ private struct ChunkStream: ~Copyable {
         head.append("{")
         completion.forEachMember(in: json) { member in
             let isOfEach = Self.ofEach.contains { JSONText.isEqual(member.name, to: $0, in: json) }
-            if isOfEach {
+            if isOfEach, member.range.count <= Self.ofEachBytesMax {
                 head.append(member, of: json)
             } else if !Self.rewritten.contains(JSONKey(member.name, in: json)) {
                 others.append(member, of: json)

@@ -13,6 +13,10 @@ extension SIMD16<UInt8> {
         return marks[0] != 0 ? marks[0].trailingZeroBitCount / 8 : 8 &+ marks[1].trailingZeroBitCount / 8
     }
 
+    /// With the high bit of those bytes set that are zero.
+    @inline(__always)
+    var markingZeros: SIMD16<UInt8> { (self &- SIMD16<UInt8>(repeating: 1)) & ~self }
+
     /// Whether all bytes are zero.
     @inline(__always)
     var isZero: Bool { words[0] | words[1] == 0 }

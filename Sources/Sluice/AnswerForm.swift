@@ -24,12 +24,20 @@ struct AnswerForm {
 struct Completion {
     let body: [UInt8]
     private let chunk: ChatChunk
+    /// What it cost, when the upstream says it.
+    let usage: TokenUsage?
+    /// Who answered, when the upstream says it.
+    let model: ServedModel?
 
     /// - Throws: `ChatError` for what is no completion.
     init(_ body: [UInt8], of answer: UpstreamAnswer, _ limits: Settings.Limits) throws(ChatError) {
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
-        case .chunk(let chunk) where !chunk.lacksChoices: (self.body, self.chunk) = (body, chunk)
+        case .chunk(let chunk) where !chunk.lacksChoices:
+            (self.body, self.chunk) = (body, chunk)
+            let said = JSONValue(validated: body.span).members(["usage", "model"], in: body.span)
+            usage = said[0].flatMap { TokenUsage($0, in: body.span) }
+            model = said[1].flatMap { ServedModel($0, in: body.span) }
         case .error(let error): throw .upstreamReported(error, key: answer.key)
         case .other:
             guard let error = UpstreamError(body: body.span, depthMax: limits.jsonDepth) else { throw .upstreamFailed(.garbage) }
@@ -37,9 +45,6 @@ struct Completion {
         case .chunk, .done, .garbage: throw .upstreamFailed(.garbage)
         }
     }
-
-    var usage: TokenUsage? { chunk.hasUsage ? TokenUsage(body.span) : nil }
-    var model: ServedModel? { ServedModel(ofCompletion: body.span) }
 
     func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
 }

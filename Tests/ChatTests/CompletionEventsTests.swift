@@ -140,6 +140,24 @@ import Testing
         #expect(stream(completion(129)) == nil)
     }
 
+    @Test func `tool calls are numbered up to a limit`() {
+        func completion(_ count: Int) -> String {
+            "{\"choices\":[{\"message\":{\"tool_calls\":[" + Array(repeating: "{}", count: count).joined(separator: ",") + "]}}]}"
+        }
+        #expect(stream(completion(1024)) != nil)
+        #expect(stream(completion(1025)) == nil)
+    }
+
+    /// Each chunk would have it, and there are two for each choice.
+    @Test func `a member of many bytes comes once`() throws {
+        let choices = Array(repeating: #"{"message":{},"finish_reason":"stop"}"#, count: 100).joined(separator: ",")
+        let id = String(repeating: "x", count: 100_000)
+        let events = try events("{\"id\":\"\(id)\",\"model\":\"m\",\"choices\":[\(choices)]}")
+        #expect(events.count == 201)
+        #expect(events[0].contains(id))
+        #expect(events.dropFirst().reduce(0) { $0 + $1.utf8.count } < 100_000)
+    }
+
     // MARK: Any completion
 
     @Test func `put together again, the events of any completion are that completion`() throws {

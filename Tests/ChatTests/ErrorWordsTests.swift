@@ -125,6 +125,7 @@ import Testing
         #expect(error.message.utf8.count <= 1024)
         _ = ChatFrame(answer.span, depthMax: 9)
         _ = CompletionEvents.events(of: answer, edits: ChunkEdits(), includesUsage: true)
-        #expect(ServedModel(ofCompletion: answer.span) == nil)
+        let model = JSONValue(validated: answer.span).member("model", in: answer.span)
+        #expect(model.flatMap { ServedModel($0, in: answer.span) } == nil)
     }
 }
