@@ -270,19 +270,19 @@ package struct ChoiceSet: Hashable, Sendable {
 }
 
 extension JSONKey {
-    fileprivate static var choices: JSONKey { JSONKey(["c", "h", "o", "i", "c", "e", "s"]) }
-    fileprivate static var usage: JSONKey { JSONKey(["u", "s", "a", "g", "e"]) }
-    fileprivate static var model: JSONKey { JSONKey(["m", "o", "d", "e", "l"]) }
-    fileprivate static var error: JSONKey { JSONKey(["e", "r", "r", "o", "r"]) }
-    fileprivate static var object: JSONKey { JSONKey(["o", "b", "j", "e", "c", "t"]) }
-    fileprivate static var baseResponse: JSONKey { JSONKey(["b", "a", "s", "e", "_", "r", "e", "s", "p"]) }
-    fileprivate static var obfuscation: JSONKey { JSONKey(["o", "b", "f", "u", "s", "c", "a", "t", "i", "o", "n"]) }
-    fileprivate static var index: JSONKey { JSONKey(["i", "n", "d", "e", "x"]) }
-    fileprivate static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }
-    fileprivate static var message: JSONKey { JSONKey(["m", "e", "s", "s", "a", "g", "e"]) }
-    fileprivate static var finishReason: JSONKey { JSONKey(["f", "i", "n", "i", "s", "h", "_", "r", "e", "a", "s", "o", "n"]) }
-    fileprivate static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
-    fileprivate static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
-    fileprivate static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }
-    fileprivate static var refusal: JSONKey { JSONKey(["r", "e", "f", "u", "s", "a", "l"]) }
+    static var choices: JSONKey { JSONKey(["c", "h", "o", "i", "c", "e", "s"]) }
+    static var usage: JSONKey { JSONKey(["u", "s", "a", "g", "e"]) }
+    static var model: JSONKey { JSONKey(["m", "o", "d", "e", "l"]) }
+    static var error: JSONKey { JSONKey(["e", "r", "r", "o", "r"]) }
+    static var object: JSONKey { JSONKey(["o", "b", "j", "e", "c", "t"]) }
+    static var baseResponse: JSONKey { JSONKey(["b", "a", "s", "e", "_", "r", "e", "s", "p"]) }
+    static var obfuscation: JSONKey { JSONKey(["o", "b", "f", "u", "s", "c", "a", "t", "i", "o", "n"]) }
+    static var index: JSONKey { JSONKey(["i", "n", "d", "e", "x"]) }
+    static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }
+    static var message: JSONKey { JSONKey(["m", "e", "s", "s", "a", "g", "e"]) }
+    static var finishReason: JSONKey { JSONKey(["f", "i", "n", "i", "s", "h", "_", "r", "e", "a", "s", "o", "n"]) }
+    static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
+    static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
+    static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }
+    static var refusal: JSONKey { JSONKey(["r", "e", "f", "u", "s", "a", "l"]) }
 }

@@ -18,9 +18,8 @@ package enum CompletionEvents {
     ///   both message and finish reason. Also for more than 128 choices, or 1,024 tool calls in one of them.
     package static func events(of completion: [UInt8], edits: ChunkEdits, includesUsage: Bool) -> [UInt8]? {
         let json = edits.isEmpty ? completion : edits.edited(completion.span)
-        let root = JSONValue(validated: json.span)
-        let said = root.members(["choices", "usage"], in: json.span)
-        let elements = said[0]?.elements(in: json.span, countMax: choicesMax + 1) ?? []
+        var stream = ChunkStream(JSONValue(validated: json.span), in: json.span)
+        let elements = stream.choices?.elements(in: json.span, countMax: choicesMax + 1) ?? []
         guard (1...choicesMax).contains(elements.count) else { return nil }
         var choices: [CompletionChoice] = []
         for (position, element) in elements.enumerated() {
@@ -28,10 +27,9 @@ package enum CompletionEvents {
             choices.append(choice)
         }
 
-        var stream = ChunkStream(root, in: json.span)
         for choice in choices { stream.append(choices: choice.message) }
         for choice in choices { stream.append(choices: choice.finish) }
-        if includesUsage, let usage = said[1], usage.kind != .null {
+        if includesUsage, let usage = stream.usage, usage.kind != .null {
             stream.append(choices: [], usage: json.span.bytes(in: usage.range))
         }
         return stream.finish()
@@ -45,40 +43,36 @@ private struct CompletionChoice {
     /// With an empty delta and the finish reason.
     let finish: [UInt8]
 
-    private static let rewritten = Set(["index", "message", "delta", "finish_reason"].map { JSONKey($0) })
-
     /// - Returns: nil when the choice has a message that is no object, or has neither a message nor a finish reason.
     init?(_ choice: JSONValue, at position: Int, in json: Span<UInt8>) {
-        let parts = choice.members(["message", "delta", "finish_reason", "index"], in: json)
-        let said = parts[0] ?? parts[1]
+        var (message, delta, reason, index): (JSONValue?, JSONValue?, JSONValue?, JSONValue?) = (nil, nil, nil, nil)
+        var others: [UInt8] = []
+        choice.forEachMember(in: json) { member in
+            switch JSONKey(member.name, in: json) {
+            case .message: message = member.value
+            case .delta: delta = member.value
+            case .finishReason: reason = member.value
+            case .index: index = member.value
+            default: others.append(member, of: json)
+            }
+        }
+        let said = message ?? delta
         let calls = said?.member("tool_calls", in: json)
         guard let delta = Self.delta(said, calling: calls, in: json),
-            let finishReason = Self.finishReason(parts[2], saying: said, calling: calls, in: json)
+            let finishReason = Self.finishReason(reason, saying: said, calling: calls, in: json)
         else { return nil }
 
         var opening: [UInt8] = []
         opening.append(#"{"index":"#)
-        if let index = parts[3], index.kind != .null {
+        if let index, index.kind != .null {
             opening.append(contentsOf: json.bytes(in: index.range))
         } else {
             opening.append("\(position)")
         }
         opening.append(",")
 
-        var message = opening
-        choice.forEachMember(in: json) { member in
-            if !Self.rewritten.contains(JSONKey(member.name, in: json)) { message.append(member, of: json) }
-        }
-        message.append(#""delta":"#)
-        message.append(contentsOf: delta)
-        message.append(#","finish_reason":null}"#)
-        self.message = message
-
-        var finish = opening
-        finish.append(#""delta":{},"finish_reason":"#)
-        finish.append(contentsOf: finishReason)
-        finish.append("}")
-        self.finish = finish
+        self.message = opening + others + #""delta":"#.utf8 + delta + #","finish_reason":null}"#.utf8
+        finish = opening + #""delta":{},"finish_reason":"#.utf8 + finishReason + "}".utf8
     }
 
     /// Some servers leave it out. The document is whole by its own end, so there is one all the same.
@@ -112,20 +106,28 @@ private struct ChunkStream: ~Copyable {
     private var head: [UInt8] = []
     /// Members that a chunk need not have. They come once, with the first chunk.
     private var others: [UInt8] = []
+    /// Of the completion.
+    private(set) var choices: JSONValue?
+    private(set) var usage: JSONValue?
 
     /// What stands in each chunk, where it has no more than this many bytes: it is there twice for each choice.
     private static let ofEachBytesMax = 1024
     private static let ofEach = ["id", "created", "model", "service_tier", "system_fingerprint"]
-    private static let rewritten = Set(["object", "choices", "usage"].map { JSONKey($0) })
 
     init(_ completion: JSONValue, in json: Span<UInt8>) {
         head.append("{")
         completion.forEachMember(in: json) { member in
-            let isOfEach = Self.ofEach.contains { JSONText.isEqual(member.name, to: $0, in: json) }
-            if isOfEach, member.range.count <= Self.ofEachBytesMax {
-                head.append(member, of: json)
-            } else if !Self.rewritten.contains(JSONKey(member.name, in: json)) {
-                others.append(member, of: json)
+            switch JSONKey(member.name, in: json) {
+            case .choices: choices = member.value
+            case .usage: usage = member.value
+            case .object: break
+            default:
+                let isShort = member.range.count <= Self.ofEachBytesMax
+                if isShort, Self.ofEach.contains(where: { JSONText.isEqual(member.name, to: $0, in: json) }) {
+                    head.append(member, of: json)
+                } else {
+                    others.append(member, of: json)
+                }
             }
         }
         head.append(#""object":"chat.completion.chunk","#)

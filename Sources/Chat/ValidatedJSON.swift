@@ -27,16 +27,36 @@ enum ValidatedJSON {
     static func end(ofStringAt start: Int, in document: Span<UInt8>) -> Int {
         var offset = start &+ 1
         while true {
-            offset = first(from: offset, in: document) { block in
-                (block ^ SIMD16(repeating: UInt8(ascii: "\""))).markingZeros
-                    | (block ^ SIMD16(repeating: UInt8(ascii: "\\"))).markingZeros
-            } or: {
-                $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\")
-            }
+            offset = quoteOrBackslash(from: offset, in: document)
             guard offset < document.count else { return document.count }
             if document[offset] == UInt8(ascii: "\"") { return offset &+ 1 }
             offset = min(offset &+ 2, document.count)
         }
+    }
+
+    /// The offset of the first one from `start` on; the document's end when there is none.
+    @inline(__always)
+    private static func quoteOrBackslash(from start: Int, in document: Span<UInt8>) -> Int {
+        var rest = document.extracting(start...)
+        // Behind an escape the next one, or the end, is often near.
+        if rest.count >= 8 {
+            let word = rest.word(at: 0)
+            let marks =
+                (word ^ UInt64(repeating: UInt8(ascii: "\""))).markingZeros
+                | (word ^ UInt64(repeating: UInt8(ascii: "\\"))).markingZeros
+            if marks != 0 { return start &+ marks.trailingZeroBitCount / 8 }
+            rest = rest.extracting(8...)
+        }
+        while rest.count >= 16 {
+            let block = rest.block()
+            let quotes = (block ^ SIMD16(repeating: UInt8(ascii: "\""))).markingZeros
+            let marks = quotes | (block ^ SIMD16(repeating: UInt8(ascii: "\\"))).markingZeros
+            if let length = marks.firstMarked { return document.count &- rest.count &+ length }
+            rest = rest.extracting(16...)
+        }
+        var length = 0
+        while length < rest.count, rest[length] != UInt8(ascii: "\""), rest[length] != UInt8(ascii: "\\") { length &+= 1 }
+        return document.count &- rest.count &+ length
     }
 
     private static func end(ofContainerAt start: Int, in document: Span<UInt8>) -> Int {
@@ -51,15 +71,7 @@ enum ValidatedJSON {
             default: break
             }
             offset = document[offset] == UInt8(ascii: "\"") ? end(ofStringAt: offset, in: document) : offset &+ 1
-            offset = first(from: offset, in: document) { block in
-                let folded = block | SIMD16(repeating: 0x20)
-                let braces =
-                    (folded ^ SIMD16(repeating: UInt8(ascii: "{"))).markingZeros
-                    | (folded ^ SIMD16(repeating: UInt8(ascii: "}"))).markingZeros
-                return braces | (block ^ SIMD16(repeating: UInt8(ascii: "\""))).markingZeros
-            } or: {
-                $0 | 0x20 == UInt8(ascii: "{") || $0 | 0x20 == UInt8(ascii: "}") || $0 == UInt8(ascii: "\"")
-            }
+            offset = quoteOrBrace(from: offset, in: document)
         }
         return document.count
     }
@@ -74,18 +86,26 @@ enum ValidatedJSON {
         return offset
     }
 
-    /// The offset of the first byte from `start` on that is marked, in a block or alone; the document's end when there is none.
-    @inline(always)
-    private static func first(
-        from start: Int, in document: Span<UInt8>, _ marks: (SIMD16<UInt8>) -> SIMD16<UInt8>, or isMarked: (UInt8) -> Bool
-    ) -> Int {
+    /// The offset of the first quote, brace or bracket from `start` on; the document's end when there is none.
+    @inline(__always)
+    private static func quoteOrBrace(from start: Int, in document: Span<UInt8>) -> Int {
         var rest = document.extracting(start...)
         while rest.count >= 16 {
-            if let length = marks(rest.block()).firstMarked { return document.count &- rest.count &+ length }
+            let block = rest.block()
+            let folded = block | SIMD16(repeating: 0x20)
+            let opening = (folded ^ SIMD16(repeating: UInt8(ascii: "{"))).markingZeros
+            let closing = (folded ^ SIMD16(repeating: UInt8(ascii: "}"))).markingZeros
+            let marks = opening | closing | (block ^ SIMD16(repeating: UInt8(ascii: "\""))).markingZeros
+            if let length = marks.firstMarked { return document.count &- rest.count &+ length }
             rest = rest.extracting(16...)
         }
         var length = 0
-        while length < rest.count, !isMarked(rest[length]) { length &+= 1 }
+        while length < rest.count, !isQuoteOrBrace(rest[length]) { length &+= 1 }
         return document.count &- rest.count &+ length
+    }
+
+    @inline(__always)
+    private static func isQuoteOrBrace(_ byte: UInt8) -> Bool {
+        byte | 0x20 == UInt8(ascii: "{") || byte | 0x20 == UInt8(ascii: "}") || byte == UInt8(ascii: "\"")
     }
 }

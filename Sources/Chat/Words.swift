@@ -2,6 +2,10 @@ extension UInt64 {
     /// Eight times the same byte.
     @inline(__always)
     init(repeating byte: UInt8) { self = 0x0101_0101_0101_0101 &* UInt64(byte) }
+
+    /// With the high bit of the lowest byte set that is zero. Those of the bytes above it may be wrong.
+    @inline(__always)
+    var markingZeros: UInt64 { (self &- UInt64(repeating: 1)) & ~self & UInt64(repeating: 0x80) }
 }
 
 extension SIMD16<UInt8> {
