@@ -105,18 +105,20 @@ private struct ChunkStream: ~Copyable {
     private var events: [UInt8] = []
     /// The beginning of each chunk: its brace, and members with a comma each.
     private var head: [UInt8] = []
-    /// Members that a chunk need not have. They come once, with the first chunk.
+    /// Members that a chunk need not have, and long ones. They come once, with the first chunk.
     private var others: [UInt8] = []
 
     /// What stands in each chunk.
     private static let ofEach = ["id", "created", "model", "service_tier", "system_fingerprint"]
     private static let rewritten = Set(["object", "choices", "usage"].map { JSONKey($0) })
+    /// For all that stands in each chunk: it is repeated twice for each choice. What finds no room in it comes once.
+    private static let headBytesMax = 4 << 10
 
     init(_ completion: JSONValue, in json: Span<UInt8>) {
         head.append("{")
         completion.forEachMember(in: json) { member in
             let isOfEach = Self.ofEach.contains { JSONText.isEqual(member.name, to: $0, in: json) }
-            if isOfEach {
+            if isOfEach, head.count + member.range.count <= Self.headBytesMax {
                 head.append(member, of: json)
             } else if !Self.rewritten.contains(JSONKey(member.name, in: json)) {
                 others.append(member, of: json)
