@@ -104,15 +104,16 @@ private struct ChunkStream: ~Copyable {
     private var events: [UInt8] = []
     /// The beginning of each chunk: its brace, and members with a comma each.
     private var head: [UInt8] = []
-    /// Members that a chunk need not have. They come once, with the first chunk.
+    /// Members that a chunk need not have, and long ones. They come once, with the first chunk.
     private var others: [UInt8] = []
     /// Of the completion.
     private(set) var choices: JSONValue?
     private(set) var usage: JSONValue?
 
-    /// What stands in each chunk, where it has no more than this many bytes: it is there twice for each choice.
-    private static let ofEachBytesMax = 1024
+    /// What stands in each chunk.
     private static let ofEach = ["id", "created", "model", "service_tier", "system_fingerprint"]
+    /// For all that stands in each chunk: it is repeated twice for each choice. What finds no room in it comes once.
+    private static let headBytesMax = 4 << 10
 
     init(_ completion: JSONValue, in json: Span<UInt8>) {
         head.append("{")
@@ -122,8 +123,8 @@ private struct ChunkStream: ~Copyable {
             case .usage: usage = member.value
             case .object: break
             default:
-                let isShort = member.range.count <= Self.ofEachBytesMax
-                if isShort, Self.ofEach.contains(where: { JSONText.isEqual(member.name, to: $0, in: json) }) {
+                let hasRoom = head.count + member.range.count <= Self.headBytesMax
+                if hasRoom, Self.ofEach.contains(where: { JSONText.isEqual(member.name, to: $0, in: json) }) {
                     head.append(member, of: json)
                 } else {
                     others.append(member, of: json)

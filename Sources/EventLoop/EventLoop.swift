@@ -79,8 +79,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private func millisecondsToWait() -> Int32 {
         guard localJobs.isEmpty, wakeups.isEmpty else { return 0 }
         guard let first = timers.first else { return -1 }
-        let milliseconds = (first.nanoseconds - Instant.current.nanoseconds + 999_999) / 1_000_000
-        return Int32(clamping: max(0, milliseconds))
+        let nanoseconds = first.nanoseconds - Instant.current.nanoseconds
+        return nanoseconds > 0 ? Int32(clamping: (nanoseconds - 1) / 1_000_000 + 1) : 0
     }
 
     private func fireTimers(at moment: Instant) {
@@ -160,8 +160,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         let number = Int(watch.descriptor)
         precondition(number >= 0)
         if number >= watches.count { watches.append(contentsOf: repeatElement(nil, count: number - watches.count + 64)) }
-        if watches[number] != nil {
-            watches[number] = nil
+        // What its handler captures may cancel other watches as it goes: it goes outside the access to the list.
+        let former = exchange(&watches[number], with: nil)
+        if former != nil {
             _ = epoll_ctl(epoll.number, EPOLL_CTL_DEL, watch.descriptor, nil)
             onDefect?("a descriptor was closed while it was watched")
         }

@@ -193,14 +193,14 @@ extension ResponseParser {
 
     private mutating func takeField(_ line: Span<UInt8>, keeping kept: [HeaderPattern]?) throws(HTTPError) {
         if line.isEmpty { return try endHead() }
-        let field = try FieldLine(line)
+        guard let field = try FieldLine(line) else { return }
         try builder.add(token: line.extracting(field.name), value: line.extracting(field.value), keeping: kept)
     }
 
     /// Its fields are checked and forgotten: nothing here has a use for them (RFC 9110 §6.5.1).
     private mutating func takeTrailerField(_ line: Span<UInt8>) throws(HTTPError) {
         if line.isEmpty { return phase = .ended }
-        let field = try FieldLine(line)
+        guard let field = try FieldLine(line) else { return }
         try trailer.check(name: line.extracting(field.name), value: line.extracting(field.value))
     }
 

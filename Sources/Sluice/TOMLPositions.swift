@@ -36,6 +36,10 @@ struct TOMLPositions {
     private var positions: [SettingsPath: Position] = [:]
     /// How many tables the arrays of tables have so far.
     private var tableCounts: [SettingsPath: Int] = [:]
+    /// How many arrays and inline tables are open.
+    private var depth = 0
+    /// No setting lies deeper, and a name has no more parts. Whoever reads the file goes down with its depth.
+    private static let depthMax = 64
     /// The first place that TOMLKit must not see.
     private(set) var defect: Defect?
 
@@ -98,6 +102,10 @@ struct TOMLPositions {
     private mutating func readKeys() -> [String]? {
         var keys: [String] = []
         repeat {
+            guard keys.count < Self.depthMax else {
+                notice("a name has more than \(Self.depthMax) parts")
+                return nil
+            }
             skipSpaces()
             let start = offset
             if next == UInt8(ascii: "\"") || next == UInt8(ascii: "'") {
@@ -124,11 +132,21 @@ struct TOMLPositions {
         skipSpaces()
         switch next {
         case UInt8(ascii: "\""), UInt8(ascii: "'"): skipString()
-        case UInt8(ascii: "["): return readArray(at: path)
-        case UInt8(ascii: "{"): return readInlineTable(at: path)
+        case UInt8(ascii: "["): return readNested { $0.readArray(at: path) }
+        case UInt8(ascii: "{"): return readNested { $0.readInlineTable(at: path) }
         default: while let byte = next, !",]}#\n".utf8.contains(byte) { offset += 1 }
         }
         return true
+    }
+
+    private mutating func readNested(_ read: (inout TOMLPositions) -> Bool) -> Bool {
+        guard depth < Self.depthMax else {
+            notice("values are nested more than \(Self.depthMax) deep")
+            return false
+        }
+        depth += 1
+        defer { depth -= 1 }
+        return read(&self)
     }
 
     private mutating func readArray(at path: SettingsPath) -> Bool {

@@ -97,6 +97,19 @@ import Testing
             ])
     }
 
+    @Test(arguments: [(1, 20_000), (2000, 2)])
+    func `what is long comes once, and not with each of many choices`(idsCount: Int, idBytes: Int) throws {
+        let id = #""id":"\#(String(repeating: "x", count: idBytes))","#
+        let choices = Array(repeating: #"{"message":{"content":"a"}}"#, count: 128).joined(separator: ",")
+        let completion = #"{"model":"m",\#(String(repeating: id, count: idsCount))"choices":[\#(choices)]}"#
+        let whole = try #require(stream(completion))
+        #expect(whole.count < completion.utf8.count + 256 * (4096 + 200))
+        let events = try eventData(of: whole).map { String(decoding: $0, as: UTF8.self) }
+        #expect(events.count == 257)
+        #expect(events[0].split(separator: id, omittingEmptySubsequences: false).count == idsCount + 1)
+        #expect(events.dropLast().allSatisfy { $0.hasPrefix(#"{"model":"m","#) } as Bool)
+    }
+
     @Test func `each chunk is edited`() throws {
         var edits = ChunkEdits()
         edits.systemFingerprint = "s"
@@ -146,16 +159,6 @@ import Testing
         }
         #expect(stream(completion(1024)) != nil)
         #expect(stream(completion(1025)) == nil)
-    }
-
-    /// Each chunk would have it, and there are two for each choice.
-    @Test func `a member of many bytes comes once`() throws {
-        let choices = Array(repeating: #"{"message":{},"finish_reason":"stop"}"#, count: 100).joined(separator: ",")
-        let id = String(repeating: "x", count: 100_000)
-        let events = try events("{\"id\":\"\(id)\",\"model\":\"m\",\"choices\":[\(choices)]}")
-        #expect(events.count == 201)
-        #expect(events[0].contains(id))
-        #expect(events.dropFirst().reduce(0) { $0 + $1.utf8.count } < 100_000)
     }
 
     // MARK: Any completion

@@ -65,6 +65,22 @@ import Testing
         for count in document.indices { _ = TOMLPositions(Array(document[..<count])) }
     }
 
+    private static func times(_ text: String, _ count: Int) -> String { String(repeating: text, count: count) }
+
+    @Test(arguments: [
+        "a = " + times("[", 100_000), "a = " + times("[", 65) + times("]", 65), "a = " + times("{a=", 100_000),
+        "a = " + times("[{a=", 50_000), times("a.", 100_000) + "a = 1", "[" + times("a.", 100_000) + "a]",
+        "[[" + times("a.", 64) + "a]]", "b = 1\n[b.c]\na = [\n" + times("[\n", 100_000),
+    ])
+    func `values too deep to be a setting are told, and never the end of the process`(document: String) {
+        #expect(throws: SettingsProblem.self) { try SettingsNode(document: [UInt8](document.utf8)) }
+    }
+
+    @Test func `values may be nested 64 deep`() throws {
+        let document = "a = " + Self.times("[", 64) + Self.times("]", 64) + "\n" + Self.times("b.", 63) + "b = 1"
+        #expect(try SettingsNode(document: [UInt8](document.utf8)).member("b") != nil)
+    }
+
     private static let tokens = [
         "a", "=", " ", "\n", "[", "]", "{", "}", ",", "#", "\"", "'", "1", ".", "true", "-", "\r", "\t", "\u{1}", "é", "_", "0x",
         "\"\"\"", "\\", "1979-05-27", "T",
