@@ -3,6 +3,8 @@
 package enum CompletionEvents {
     /// OpenAI's own limit of `n`. The events repeat the completion's `id` and `model` for each choice.
     private static let choicesMax = 128
+    /// As many as a request has. Each is looked at by its name, which takes ten times what it takes to step over it.
+    private static let membersMax = 1024
 
     /// For each choice a chunk with its whole message as the delta, then for each one with its finish reason, then the usage, then
     /// `[DONE]`. Values are the completion's bytes. Nothing is made up, but the numbers (`index`) by which clients put the choices
@@ -13,12 +15,15 @@ package enum CompletionEvents {
     ///   - edits: changes that all chunks get.
     ///   - includesUsage: whether the caller asked for the usage of the stream.
     /// - Returns: nil for what would not be a whole answer: there is no choice, or one with a message that is no object, or without
-    ///   both message and finish reason. Also for more than 128 choices.
+    ///   both message and finish reason. Also for more than 128 choices, or 1024 members or tool calls in one place.
     package static func events(of completion: [UInt8], edits: ChunkEdits, includesUsage: Bool) -> [UInt8]? {
         let json = edits.isEmpty ? completion : edits.edited(completion.span)
         let root = JSONValue(validated: json.span)
-        let elements = root.member("choices", in: json.span)?.elements(in: json.span) ?? []
-        guard (1...choicesMax).contains(elements.count) else { return nil }
+        let found = root.member("choices", in: json.span)
+        let elements = found?.elements(in: json.span, countMax: choicesMax + 1) ?? []
+        guard (1...choicesMax).contains(elements.count), ([root] + elements).allSatisfy({ isBounded($0, in: json.span) }) else {
+            return nil
+        }
         var choices: [CompletionChoice] = []
         for (position, element) in elements.enumerated() {
             guard let choice = CompletionChoice(element, at: position, in: json.span) else { return nil }
@@ -32,6 +37,18 @@ package enum CompletionEvents {
             stream.append(choices: [], usage: json.span.bytes(in: usage.range))
         }
         return stream.finish()
+    }
+
+    private static func isBounded(_ object: JSONValue, in json: Span<UInt8>) -> Bool {
+        var count = 0
+        object.forEachMember(in: json, countMax: membersMax + 1) { _ in count += 1 }
+        return count <= membersMax
+    }
+
+    /// Nil when there are too many.
+    fileprivate static func toolCalls(of message: JSONValue, in json: Span<UInt8>) -> [JSONValue]? {
+        let calls = message.member("tool_calls", in: json)?.elements(in: json, countMax: membersMax + 1) ?? []
+        return calls.count <= membersMax ? calls : nil
     }
 }
 
@@ -89,9 +106,8 @@ private struct CompletionChoice {
     /// The message with the tool calls numbered. Azure leaves out a message that its filter has taken away.
     private static func delta(_ message: JSONValue?, in json: Span<UInt8>) -> [UInt8]? {
         guard let message, message.kind != .null else { return [UInt8]("{}".utf8) }
-        guard message.kind == .object else { return nil }
+        guard message.kind == .object, let calls = CompletionEvents.toolCalls(of: message, in: json) else { return nil }
         var replacements = JSONReplacements()
-        let calls = message.member("tool_calls", in: json)?.elements(in: json) ?? []
         for (position, call) in calls.enumerated() where call.kind == .object {
             guard call.member("index", in: json)?.kind ?? .null == .null else { continue }
             replacements.set("index", to: [UInt8]("\(position)".utf8), in: call, of: json)

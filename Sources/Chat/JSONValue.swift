@@ -41,12 +41,15 @@ extension JSONValue {
     ///
     /// `document` is the one in which the value was found by a ``JSONScanner``, which has validated it: a scan of the range
     /// cannot fail. Were it to fail, the members end there.
-    package func forEachMember(in document: Span<UInt8>, _ body: (JSONMember) -> Void) {
+    /// - Parameter countMax: of the first that are wanted.
+    package func forEachMember(in document: Span<UInt8>, countMax: Int = .max, _ body: (JSONMember) -> Void) {
         guard kind == .object else { return }
         var scanner = JSONScanner(depthMax: .max, offset: range.lowerBound)
+        var countLeft = countMax
         do {
             try scanner.beginObject(document)
-            while let name = try scanner.nextMember(document) {
+            while countLeft > 0, let name = try scanner.nextMember(document) {
+                countLeft &-= 1
                 body(JSONMember(name: name, value: try scanner.value(document)))
             }
         } catch {}  // A validated range holds no error.
