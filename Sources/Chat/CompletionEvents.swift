@@ -3,8 +3,8 @@
 package enum CompletionEvents {
     /// OpenAI's own limit of `n`. The events repeat the completion's `id` and `model` for each choice.
     private static let choicesMax = 128
-    /// More calls in one message than any client makes at once, and few enough to number them all.
-    fileprivate static let toolCallsMax = 1024
+    /// As many as a request has, of a completion, of a choice, and of a message's tool calls.
+    fileprivate static let membersMax = 1024
 
     /// For each choice a chunk with its whole message as the delta, then for each one with its finish reason, then the usage, then
     /// `[DONE]`. Values are the completion's bytes. Nothing is made up, but the numbers (`index`) by which clients put the choices
@@ -15,12 +15,12 @@ package enum CompletionEvents {
     ///   - edits: changes that all chunks get.
     ///   - includesUsage: whether the caller asked for the usage of the stream.
     /// - Returns: nil for what would not be a whole answer: there is no choice, or one with a message that is no object, or without
-    ///   both message and finish reason. Also for more than 128 choices, or 1,024 tool calls in one of them.
+    ///   both message and finish reason. Also for more than 128 choices, or 1,024 members or tool calls in one place.
     package static func events(of completion: [UInt8], edits: ChunkEdits, includesUsage: Bool) -> [UInt8]? {
         let json = edits.isEmpty ? completion : edits.edited(completion.span)
         var stream = ChunkStream(JSONValue(validated: json.span), in: json.span)
         let elements = stream.choices?.elements(in: json.span, countMax: choicesMax + 1) ?? []
-        guard (1...choicesMax).contains(elements.count) else { return nil }
+        guard stream.membersCount <= membersMax, (1...choicesMax).contains(elements.count) else { return nil }
         var choices: [CompletionChoice] = []
         for (position, element) in elements.enumerated() {
             guard let choice = CompletionChoice(element, at: position, in: json.span) else { return nil }
@@ -46,8 +46,9 @@ private struct CompletionChoice {
     /// - Returns: nil when the choice has a message that is no object, or has neither a message nor a finish reason.
     init?(_ choice: JSONValue, at position: Int, in json: Span<UInt8>) {
         var (message, delta, reason, index): (JSONValue?, JSONValue?, JSONValue?, JSONValue?) = (nil, nil, nil, nil)
-        var others: [UInt8] = []
-        choice.forEachMember(in: json) { member in
+        var (others, count) = ([UInt8](), 0)
+        choice.forEachMember(in: json, countMax: CompletionEvents.membersMax + 1) { member in
+            count += 1
             switch JSONKey(member.name, in: json) {
             case .message: message = member.value
             case .delta: delta = member.value
@@ -56,6 +57,7 @@ private struct CompletionChoice {
             default: others.append(member, of: json)
             }
         }
+        guard count <= CompletionEvents.membersMax else { return nil }
         let said = message ?? delta
         let calls = said?.member("tool_calls", in: json)
         guard let delta = Self.delta(said, calling: calls, in: json),
@@ -89,8 +91,8 @@ private struct CompletionChoice {
         guard let message, message.kind != .null else { return [UInt8]("{}".utf8) }
         guard message.kind == .object else { return nil }
         var replacements = JSONReplacements()
-        let calls = calls?.elements(in: json, countMax: CompletionEvents.toolCallsMax + 1) ?? []
-        guard calls.count <= CompletionEvents.toolCallsMax else { return nil }
+        let calls = calls?.elements(in: json, countMax: CompletionEvents.membersMax + 1) ?? []
+        guard calls.count <= CompletionEvents.membersMax else { return nil }
         for (position, call) in calls.enumerated() where call.kind == .object {
             guard call.member("index", in: json)?.kind ?? .null == .null else { continue }
             replacements.set("index", to: [UInt8]("\(position)".utf8), in: call, of: json)
@@ -109,6 +111,7 @@ private struct ChunkStream: ~Copyable {
     /// Of the completion.
     private(set) var choices: JSONValue?
     private(set) var usage: JSONValue?
+    private(set) var membersCount = 0
 
     /// What stands in each chunk.
     private static let ofEach = ["id", "created", "model", "service_tier", "system_fingerprint"]
@@ -117,7 +120,8 @@ private struct ChunkStream: ~Copyable {
 
     init(_ completion: JSONValue, in json: Span<UInt8>) {
         head.append("{")
-        completion.forEachMember(in: json) { member in
+        completion.forEachMember(in: json, countMax: CompletionEvents.membersMax + 1) { member in
+            membersCount += 1
             switch JSONKey(member.name, in: json) {
             case .choices: choices = member.value
             case .usage: usage = member.value

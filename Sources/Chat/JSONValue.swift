@@ -54,12 +54,14 @@ extension JSONValue {
     /// Calls `body` with each member of an object, in their order, duplicates included; with none when the value is no object.
     ///
     /// `document` is the one in which the value was found by a ``JSONScanner``, which has validated it.
-    package func forEachMember(in document: Span<UInt8>, _ body: (JSONMember) -> Void) {
+    /// - Parameter countMax: of the first that are wanted.
+    package func forEachMember(in document: Span<UInt8>, countMax: Int = .max, _ body: (JSONMember) -> Void) {
         guard kind == .object else { return }
-        var offset = ValidatedJSON.next(from: range.lowerBound + 1, in: document)
-        while offset < range.upperBound, document[offset] == UInt8(ascii: "\"") {
+        var (offset, countLeft) = (ValidatedJSON.next(from: range.lowerBound + 1, in: document), countMax)
+        while countLeft > 0, offset < range.upperBound, document[offset] == UInt8(ascii: "\"") {
             let name = offset..<ValidatedJSON.end(ofStringAt: offset, in: document)
             guard let value = ValidatedJSON.value(from: name.upperBound, in: document) else { return }
+            countLeft &-= 1
             body(JSONMember(name: name, value: value))
             offset = ValidatedJSON.next(from: value.range.upperBound, in: document)
         }

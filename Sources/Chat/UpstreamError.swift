@@ -208,7 +208,7 @@ struct ErrorMembers {
     private static let identities = Set(["id", "request_id", "model", "created", "status", "success"].map { JSONKey($0) })
 
     init(_ object: JSONValue, in document: Span<UInt8>) {
-        object.forEachMember(in: document) { member in
+        object.forEachMember(in: document, countMax: ErrorWords.membersMax) { member in
             let key = JSONKey(member.name, in: document)
             if let name = Self.names[key] {
                 values.removeAll { $0.name == name }

@@ -97,7 +97,7 @@ import Testing
             ])
     }
 
-    @Test(arguments: [(1, 20_000), (2000, 2)])
+    @Test(arguments: [(1, 20_000), (1000, 2)])
     func `what is long comes once, and not with each of many choices`(idsCount: Int, idBytes: Int) throws {
         let id = #""id":"\#(String(repeating: "x", count: idBytes))","#
         let choices = Array(repeating: #"{"message":{"content":"a"}}"#, count: 128).joined(separator: ",")
@@ -108,6 +108,16 @@ import Testing
         #expect(events.count == 257)
         #expect(events[0].split(separator: id, omittingEmptySubsequences: false).count == idsCount + 1)
         #expect(events.dropLast().allSatisfy { $0.hasPrefix(#"{"model":"m","#) } as Bool)
+    }
+
+    @Test(arguments: [1000, 1025])
+    func `a thousand members or tool calls in one place are none too many`(count: Int) {
+        func times(_ text: String, _ count: Int) -> String { Array(repeating: text, count: count).joined(separator: ",") }
+        for completion in [
+            #"{"choices":[{"message":{}}],\#(times(#""a":1"#, count))}"#,
+            #"{"choices":[{"message":{},\#(times(#""a":1"#, count))}]}"#,
+            #"{"choices":[{"message":{"tool_calls":[\#(times("{}", count))]}}]}"#,
+        ] { #expect((stream(completion) == nil) == (count > 1024)) }
     }
 
     @Test func `each chunk is edited`() throws {

@@ -36,6 +36,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [(2, "late"), (15, nil)])
+    func `are looked for among some hundred values, and no further`(listsCount: Int, found: String?) throws {
+        func list(_ element: String, _ count: Int) -> String {
+            "[\(Array(repeating: element, count: count).joined(separator: ","))]"
+        }
+        let errors = list(list("0", 16), 6)
+        let text = #"{"errors":[\#(Array(repeating: errors, count: listsCount).joined(separator: ",")),"late"]}"#
+        #expect(UpstreamError(body: bytes(text).span, depthMax: 8)?.message == found)
+    }
+
+    @Test func `stand among the first thousand members`() {
+        let members = { (count: Int) in String(repeating: #""a":1,"#, count: count) }
+        for (count, found) in [(1000, "late"), (1024, nil)] {
+            let text = #"{"error":{\#(members(count))"message":"late"}}"#
+            #expect(UpstreamError(body: bytes(text).span, depthMax: 8)?.message == found)
+        }
+    }
+
     @Test func `hold nothing of a secret, however it is written, also where they are cut`() throws {
         let secret = "ab/cd+ef/gh"
         func error(_ text: String) -> ChatError {

@@ -356,6 +356,13 @@ private let wildAnswers: [WildRow] = [
         "headers-nobody-needs",
         .frames(good, fields: unneeded + [("Retry-After", "7")]), .stream(good.joined())
     ).with { $0.callerFields = ["Retry-After": "7"] },
+    WildRow(
+        "empty-chunks-by-the-thousand", .frames([String(repeating: "data: {\"choices\":[]}\n\n", count: 10_000)] + good),
+        .error(503, "event larger than")
+    ).with {
+        $0.hasSecond = true
+        $0.path += "?custom_session_id=" + String(repeating: "x", count: 256)
+    },
     WildRow("stream-though-not-asked", .frames(good), .error(503, "no chat completion"))
         .with { $0.isStreaming = false }.asked(3),
 ]
