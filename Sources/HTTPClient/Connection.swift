@@ -274,8 +274,7 @@ extension Connection {
         do throws(HTTPError) {
             try unsafe tls.write(bytes)
         } catch {
-            // What is received tells how it ended.
-            isBroken = true
+            fail()
         }
         sendCipher()
     }
@@ -307,10 +306,12 @@ extension Connection {
         if !isCollecting { waitToSend() }
     }
 
-    /// What has come before the failure may still be read, and how the connection ended.
+    /// What has come before the failure may still be read, and then how the connection ended. The peer need not have ended it: the
+    /// kernel may have been out of memory, or forbidden to send.
     private func fail() {
         isBroken = true
         unsent = UnsentBytes()
+        socket?.shutDown()
     }
 
     /// - Returns: whether the socket took anything of what waited.

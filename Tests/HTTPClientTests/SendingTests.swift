@@ -229,6 +229,32 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
+    /// As when the kernel is out of memory or may not send: nothing is heard of that on the receiving side.
+    @Test(arguments: [false, true])
+    func `a kept connection that takes nothing any more is replaced, though its server keeps it`(isHTTP2: Bool) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            if isHTTP2 {
+                guard peer.beginHTTP2() else { return }
+                var reader = RequestReader(peer)
+                while let (stream, _) = reader.next() { peer.answer(stream, "ok") }
+            } else {
+                while peer.request() != nil { peer.send(ok) }
+            }
+            gate.wait()
+        }
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
+            let request = isHTTP2 ? HTTPRequest.http2(server.url) : .get(server.url)
+            #expect(try await session.fetch(request).body == "ok")
+            let kept = try #require(worker.loop.watches.compactMap { $0 }.first)
+            shutdown(kept.descriptor, Int32(SHUT_WR))
+            #expect(try await session.fetch(request).body == "ok")
+            #expect(server.connections == 2)
+            for _ in 0..<2 { gate.open() }
+        }
+    }
+
     @Test func `interim answers without end are refused`() async throws {
         let server = try ScriptServer { peer in
             _ = peer.request()
