@@ -179,7 +179,13 @@ private struct ChunkReader {
         }
     }
 
+    /// Of several the last counts: what was noted of those before it is forgotten.
     private mutating func readChoices(_ data: Span<UInt8>) throws(JSONError) {
+        if hasChoices {
+            let hasUsage = chunk.hasUsage
+            (chunk, hasChoices, content) = (ChatChunk(), false, nil)
+            chunk.hasUsage = hasUsage
+        }
         guard try isNext(.array, data) else { return }
         var count = 0
         try scanner.beginArray(data)

@@ -10,7 +10,9 @@ struct AnswerForm {
     var showsUsage: Bool
     /// The answers that the caller asked for (`n`); nil for one, whatever its number.
     var choices: ChoiceSet?
+}
 
+extension AnswerForm {
     init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
         isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true

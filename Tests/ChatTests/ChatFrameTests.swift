@@ -36,6 +36,15 @@ import Testing
         #expect(frame(text) == .other)
     }
 
+    @Test func `of several choices the last ones count, as for clients`() throws {
+        let text = #""choices":[{"index":3,"delta":{"content":"a","tool_calls":[1],"refusal":"b"},"finish_reason":"stop"}]"#
+        #expect(frame("{\(text),\"choices\":null}") == .other)
+        #expect(frame("{\(text),\"\\u0063hoices\":{}}") == .other)
+        #expect(try chunk("{\(text),\"choices\":7,\"usage\":{}}").lacksChoices)
+        #expect(try chunk("{\(text),\"choices\":[]}") == chunk(#"{"choices":[]}"#))
+        #expect(try chunk("{\"choices\":[{}],\"usage\":{},\(text)}") == chunk("{\"usage\":{},\(text)}"))
+    }
+
     @Test func `a chunk with text is a chunk with text and nothing else`() throws {
         let chunk = try chunk(
             #"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","system_fingerprint":null,"#

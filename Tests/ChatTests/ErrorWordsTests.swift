@@ -71,6 +71,13 @@ import Testing
         }
     }
 
+    @Test(arguments: ["sesame-open", "gzip, sesame-open", "a coding of many more bytes, sesame-open and so on"])
+    func `hold nothing of a secret that the upstream gives for its coding`(_ coding: String) {
+        let key = UpstreamKey(secrets: [bytes("sesame-open")])
+        let error = ChatError.upstreamAnswered(status: 500, body: bytes("").span, coding: coding, key: key, depthMax: 9)
+        #expect(!error.message.contains("sesame") && error.message.contains("compressed"), "\(error.message)")
+    }
+
     @Test func `have no control characters`() throws {
         #expect(try words("\u{0}a\r\n\tb\u{1b}[31m\u{7f}c\u{9b}d é \u{2028}") == "a b [31m c d é \u{2028}")
     }

@@ -30,8 +30,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             let session = Session(on: worker.loop, configuration)
             if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             let body = String(repeating: "x", count: 7_000_000)
-            let caller = Task {
-                _ = worker
+            let caller = worker.start {
                 return try await session.fetch(.post(server.url, body)).body
             }
             #expect(await server.report() == "begun")
