@@ -74,10 +74,10 @@ class Daemon:
     def kill(self):
         try:
             if self.is_alive and (pid := self.own_pid()):
-                os.kill(pid, signal.SIGKILL)
-            self.process.kill()
+                os.kill(pid, signal.SIGKILL)  # strace ends with it, and alone would let it run on
         except OSError:
             pass
+        self.process.kill()
         self.process.wait()
 
     def descriptors(self):

@@ -56,10 +56,11 @@ class Lane:
         pathlib.Path(self.directory).mkdir()
         self.site = Site(self.directory, number)
         self.trace = f"{self.directory}/trace"
-        self.daemon = None
+        self.daemon = self.newest = None
 
     def new_daemon(self, *strace):
-        return Daemon(self.site, self.options.binary, self.directory, self.options.workers, strace)
+        self.newest = Daemon(self.site, self.options.binary, self.directory, self.options.workers, strace)
+        return self.newest
 
     async def try_out(self, combination):
         pathlib.Path(self.trace).unlink(missing_ok=True)
@@ -375,8 +376,8 @@ async def run(options, directory):
         return 1 if state.faults or missing and not options.call else 0
     finally:
         for lane in lanes:
-            if lane.daemon:
-                lane.daemon.kill()
+            for daemon in filter(None, (lane.daemon, lane.newest)):
+                daemon.kill()
             lane.site.stop()
 
 
