@@ -62,6 +62,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
             for index in 0..<Int(max(count, 0)) {
                 dispatch(events: unsafe events[index].events, token: unsafe events[index].data.u64)
             }
+            if remoteQueue.isOverdue { takeArrivals() }
             // What has come counts more than a deadline that has passed too: the process may have stood still meanwhile.
             runJobs()
             fireTimers(at: now)

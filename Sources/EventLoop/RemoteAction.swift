@@ -47,6 +47,8 @@ final class RemoteQueue: @unchecked Sendable {
     private(set) var bodies: [UInt64: () -> Void] = [:]
     private var lastID: UInt64 = 0
     private let arrivals = Mutex(Arrivals())
+    /// Whether something has arrived that the kernel would not wake the loop for.
+    private let overdue = Atomic<Bool>(false)
 
     /// - Throws: `SystemError` when the process is out of descriptors.
     init() throws(SystemError) {
@@ -64,7 +66,7 @@ final class RemoteQueue: @unchecked Sendable {
         append { if !$0.isClosed { $0.actions.append(action) } }
     }
 
-    /// The first that arrives wakes the loop; when that fails, the next one does it for both.
+    /// The first that arrives wakes the loop; when that fails, the next one does it for both, unless the loop has turned before.
     private func append(_ add: (inout Arrivals) -> Void) {
         let mustWake = arrivals.withLock { arrivals in
             add(&arrivals)
@@ -74,6 +76,7 @@ final class RemoteQueue: @unchecked Sendable {
         }
         guard mustWake, !wake() else { return }
         arrivals.withLock { $0.isAnnounced = false }
+        overdue.store(true, ordering: .releasing)
     }
 
     /// Whether the loop will look: without that nobody would ever answer what has arrived, so a failure is not the last word.
@@ -85,6 +88,8 @@ final class RemoteQueue: @unchecked Sendable {
     }
 
     // MARK: On the loop's thread
+
+    var isOverdue: Bool { overdue.load(ordering: .acquiring) }
 
     fileprivate func register(_ body: @escaping () -> Void) -> UInt64 {
         lastID += 1
@@ -100,6 +105,7 @@ final class RemoteQueue: @unchecked Sendable {
 
     /// Moves the jobs to `jobs`, and returns whose bodies are to run.
     func takeArrivals(jobs: inout [UnownedJob]) -> [UInt64] {
+        overdue.store(false, ordering: .relaxed)
         var count: UInt64 = 0
         _ = unsafe read(descriptor.number, &count, MemoryLayout<UInt64>.size)
         return arrivals.withLock { arrivals in

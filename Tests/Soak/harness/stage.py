@@ -120,10 +120,10 @@ def filled(text, values):
     return text
 
 
-def free_ports(names):
+def free_ports(names, further=0):
     """Below those that the kernel gives to connections, so that none is taken meanwhile."""
     ports = {}
-    port = 10_000 + os.getpid() * 37 % 15_000
+    port = 10_000 + os.getpid() * 37 % 15_000 + further
     for name in names:
         while True:
             port += 1
