@@ -1,10 +1,38 @@
+/// A request's body for the upstream, in parts that follow one another. What is large is the caller's own bytes, where they are.
+package struct UpstreamBody: Sendable {
+    package private(set) var parts: [ArraySlice<UInt8>] = []
+    /// How many bytes of it are no other's.
+    package private(set) var copiedCount = 0
+    /// What the next part begins with.
+    fileprivate var buffer: [UInt8] = []
+
+    /// The whole of it, in one piece.
+    package var bytes: [UInt8] { Array(parts.joined()) }
+
+    /// Adds bytes that stay where they are.
+    fileprivate mutating func share(_ bytes: ArraySlice<UInt8>) {
+        endPart()
+        parts.append(bytes)
+    }
+
+    fileprivate mutating func endPart() {
+        guard !buffer.isEmpty else { return }
+        copiedCount += buffer.count
+        parts.append(buffer[...])
+        buffer = []
+    }
+}
+
 extension ChatRequest {
-    /// The request for the upstream (contract §2), put together from the caller's bytes in one buffer: every value byte for byte,
-    /// the members in the caller's order, each name once.
+    /// A value of so many bytes, and so large a share of the body, is not copied.
+    private static let (sharedBytesMin, sharedPartsMax) = (64 << 10, 64)
+
+    /// The request for the upstream (contract §2), put together from the caller's bytes: every value byte for byte, the members in the
+    /// caller's order, each name once.
     ///
     /// At the front stand a `model` that is not the caller's own, and `stream` for a stream that the caller did not spell out. At
     /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add.
-    package func upstreamBody(_ rules: UpstreamRules) -> [UInt8] {
+    package func upstreamBody(_ rules: UpstreamRules) -> UpstreamBody {
         var members = forwardedMembers(rules)
         for edits in rules.edits { members.apply(edits) }
         return written(members, rules)
@@ -78,17 +106,36 @@ extension ChatRequest {
         }
     }
 
-    private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> [UInt8] {
-        var buffer: [UInt8] = []
-        buffer.reserveCapacity(members.reduce(128) { $0 + $1.byteCount })
+    private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> UpstreamBody {
+        var upstream = UpstreamBody()
+        upstream.buffer.reserveCapacity(members.reduce(128) { $0 + (shared($1.value, rules) == nil ? $1.byteCount : 0) })
+        var separator = "{"
         for member in members {
-            buffer.append(buffer.isEmpty ? "{" : ",")
-            buffer.appendJSONString(member.name)
-            buffer.append(":")
-            append(member.value, rules, to: &buffer)
+            upstream.buffer.append(separator)
+            separator = ","
+            upstream.buffer.appendJSONString(member.name)
+            upstream.buffer.append(":")
+            if let shared = shared(member.value, rules) {
+                upstream.share(shared)
+            } else {
+                append(member.value, rules, to: &upstream.buffer)
+            }
         }
-        buffer.append("}")
-        return buffer
+        upstream.buffer.append("}")
+        upstream.endPart()
+        return upstream
+    }
+
+    /// The bytes of a value that is large and goes out as it came.
+    private func shared(_ value: UpstreamMember.Value, _ rules: UpstreamRules) -> ArraySlice<UInt8>? {
+        let range: Range<Int>
+        switch value {
+        case .callers(let value): range = value.range
+        case .messages(let value) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
+            range = value.range
+        case .messages, .streamOptions, .settings, .text: return nil
+        }
+        return range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax) ? body[range] : nil
     }
 
     private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, to buffer: inout [UInt8]) {

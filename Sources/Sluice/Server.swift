@@ -12,6 +12,10 @@ final class Counters: Sendable {
     private let requests = Atomic<Int>(0)
     /// Connections that were closed because the peer broke the protocol or may not connect.
     private let refusals = Atomic<Int>(0)
+    /// What requests and answers may hold.
+    let memory: MemoryBudget
+
+    init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
 
     /// How many requests are being answered, with this one.
     func requestBegan() -> Int { requests.add(1, ordering: .relaxed).newValue }
@@ -52,7 +56,7 @@ final class Server: Sendable {
         self.logger = logger
         socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
-        let counters = Counters()
+        let counters = Counters(settings.limits)
         let board = Board(settings, routes)
         workers = try (0..<settings.workers).map { _ in
             try Worker(settings, routes, board, logger, RequestLog(level: settings.logLevel, to: .standardError), counters)
