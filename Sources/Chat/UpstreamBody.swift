@@ -3,23 +3,17 @@ package struct UpstreamBody: Sendable {
     package private(set) var parts: [ArraySlice<UInt8>] = []
     /// How many bytes of it are no other's.
     package private(set) var copiedCount = 0
-    /// What the next part begins with.
-    fileprivate var buffer: [UInt8] = []
 
     /// The whole of it, in one piece.
     package var bytes: [UInt8] { Array(parts.joined()) }
 
     /// Adds bytes that stay where they are.
-    fileprivate mutating func share(_ bytes: ArraySlice<UInt8>) {
-        endPart()
-        parts.append(bytes)
-    }
+    fileprivate mutating func share(_ bytes: ArraySlice<UInt8>) { parts.append(bytes) }
 
-    fileprivate mutating func endPart() {
-        guard !buffer.isEmpty else { return }
-        copiedCount += buffer.count
-        parts.append(buffer[...])
-        buffer = []
+    /// Adds bytes of its own.
+    fileprivate mutating func append(_ bytes: [UInt8]) {
+        copiedCount += bytes.count
+        parts.append(bytes[...])
     }
 }
 
@@ -108,21 +102,25 @@ extension ChatRequest {
 
     private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> UpstreamBody {
         var upstream = UpstreamBody()
-        upstream.buffer.reserveCapacity(members.reduce(128) { $0 + (shared($1.value, rules) == nil ? $1.byteCount : 0) })
-        var separator = "{"
+        let mayShare = body.count >= Self.sharedBytesMin
+        var buffer: [UInt8] = []
+        buffer.reserveCapacity(
+            members.reduce(128) { mayShare && shared($1.value, rules) != nil ? $0 + 128 : $0 + $1.byteCount })
+        var isFirst = true
         for member in members {
-            upstream.buffer.append(separator)
-            separator = ","
-            upstream.buffer.appendJSONString(member.name)
-            upstream.buffer.append(":")
-            if let shared = shared(member.value, rules) {
+            buffer.append(isFirst ? "{" : ",")
+            isFirst = false
+            buffer.appendJSONString(member.name)
+            buffer.append(":")
+            if mayShare, let shared = shared(member.value, rules) {
+                upstream.append(exchange(&buffer, with: []))
                 upstream.share(shared)
             } else {
-                append(member.value, rules, to: &upstream.buffer)
+                append(member.value, rules, to: &buffer)
             }
         }
-        upstream.buffer.append("}")
-        upstream.endPart()
+        buffer.append("}")
+        upstream.append(buffer)
         return upstream
     }
 

@@ -161,10 +161,10 @@ package import EventLoop
     private func take(_ bytes: Span<UInt8>) {
         var taken = 0
         do {
-            while taken < bytes.count && state == .open && waiting == nil {
+            scan: while taken < bytes.count && state == .open {
                 switch try scanner.scan(bytes, taken: &taken) {
                 case .incomplete: break
-                case .needsRoom: makeRoom(bytes.extracting(taken...))
+                case .needsRoom: guard makeRoom(bytes.extracting(taken...)) else { break scan }
                 case .request(let request):
                     scanned = request
                     wakeup.wake()
@@ -183,8 +183,10 @@ package import EventLoop
 
     /// Lets the body have as much as its length is said to be, before a byte of it is kept. One of unknown length begins small, and
     /// may then have as much as any: one that has begun and waits holds little.
-    private func makeRoom(_ unread: Span<UInt8>) {
-        guard let budget else { return }
+    ///
+    /// - Returns: whether it need not wait.
+    private func makeRoom(_ unread: Span<UInt8>) -> Bool {
+        guard let budget else { return true }
         let small = min(MemoryBudget.smallBytesMax, bodyBytesMax)
         guard let memory else {
             let announced = scanner.announcedBytes ?? 0
@@ -193,16 +195,21 @@ package import EventLoop
         if memory.bytes <= small { return room(for: bodyBytesMax, in: budget, unread) }
         // More than was said. It may hold much, so that it waits for nothing.
         if memory.grow(to: bodyBytesMax) { scanner.bodyRoom = memory.bytes } else { dropBody() }
+        return true
     }
 
-    private func room(for bytes: Int, in budget: MemoryBudget, _ unread: Span<UInt8>) {
-        if let share = budget.share(ofBody: bytes) { return letIn(share) }
+    private func room(for bytes: Int, in budget: MemoryBudget, _ unread: Span<UInt8>) -> Bool {
+        if let share = budget.share(ofBody: bytes) {
+            letIn(share)
+            return true
+        }
         let place = budget.place(forBody: bytes, waking: wakeup.remote)
         let unread = unsafe unread.withUnsafeBufferPointer { unsafe Array($0) }
         waiting = Waiting(place: place, deadline: loop.now + timeouts.memory, unread: unread)
         watch(for: .peerClosed)
         // Its task is to wait for another moment.
         wakeup.wake()
+        return false
     }
 
     private func letIn(_ share: MemoryShare) {

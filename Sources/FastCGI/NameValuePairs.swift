@@ -24,6 +24,8 @@ package struct NameValuePairs: Sendable {
         return (name, value)
     }
 
+    private static let contentLength: StaticString = "CONTENT_LENGTH"
+
     /// One byte up to 127, else four with the highest bit set.
     private mutating func length() throws(Refusal) -> Int {
         guard position < bytes.count else { throw .malformedParameters }
@@ -49,7 +51,7 @@ package struct NameValuePairs: Sendable {
             guard !bytes.has(0, in: name), !bytes.has(UInt8(ascii: "="), in: name), !bytes.has(0, in: value) else {
                 throw .malformedParameters
             }
-            if contentLength == nil, name.count == 14, bytes[name].elementsEqual("CONTENT_LENGTH".utf8) {
+            if contentLength == nil, bytes.equals(Self.contentLength, in: name) {
                 contentLength = bytes.number(in: value)
             }
         }
@@ -61,6 +63,13 @@ extension [UInt8] {
     fileprivate func has(_ byte: UInt8, in range: Range<Int>) -> Bool {
         guard !range.isEmpty else { return false }
         return unsafe withUnsafeBytes { unsafe memchr($0.baseAddress! + range.lowerBound, Int32(byte), range.count) != nil }
+    }
+
+    fileprivate func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
+        guard range.count == text.utf8CodeUnitCount else { return false }
+        return unsafe withUnsafeBytes {
+            unsafe memcmp($0.baseAddress! + range.lowerBound, text.utf8Start, range.count) == 0
+        }
     }
 
     /// The number whose digits these are, up to 18 of them.

@@ -97,3 +97,36 @@ import Testing
         }
     }
 }
+
+/// The same limit, where it is an upstream that sends much.
+@Suite struct `Answers for which there is no memory` {
+    private static let settings = "limits = {memory = \"1MiB\", body = \"512KiB\", event = \"2MiB\"}\n" + plainSettings
+
+    @Test(arguments: WebServer.selected)
+    func `are errors, and others are served`(server: WebServer) async throws {
+        let upstream = try StubUpstream { request in
+            request.text.contains("large")
+                ? .json(Chunks.completion(String(repeating: "x", count: 2 << 20))) : .json(Chunks.completion("small"))
+        }
+        try await Site.with(server, upstream: upstream, settings: Self.settings) { site in
+            for _ in 0..<3 {
+                let response = try await site.call(chat("large", stream: false)).ended()
+                #expect(response.status == 503 && response.error?.code == "memory_full")
+                #expect(response.head?["Retry-After"] == "5")
+                #expect(try await site.call(chat(stream: false)).ended().text.contains("small"))
+            }
+        }
+    }
+
+    @Test(arguments: WebServer.selected)
+    func `are told inside a stream that has begun`(server: WebServer) async throws {
+        let long = Chunks.content(String(repeating: "x", count: 1_500_000))
+        let upstream = try StubUpstream(.stream([Chunks.role(), Chunks.content("Hello"), long, Chunks.finish(), Chunks.done]))
+        try await Site.with(server, upstream: upstream, settings: Self.settings) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.status == 200 && response.text.contains("Hello"))
+            #expect(response.errorFrame?.code == "memory_full")
+            #expect(!response.text.contains("[DONE]"))
+        }
+    }
+}
