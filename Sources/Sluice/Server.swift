@@ -43,6 +43,7 @@ final class Server: Sendable {
     static func run(_ settings: Settings, _ logger: Logger) throws {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
         SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
+        returnLargeMemory()
         try raiseDescriptorLimit()
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
