@@ -109,7 +109,8 @@ extension ChatError {
     package static func upstreamAnswered(
         status: Int, body: Span<UInt8>, coding: String? = nil, key: UpstreamKey, depthMax: Int
     ) -> ChatError {
-        let error = UpstreamError(body: body, depthMax: depthMax)?.masking(key.secrets) ?? coding.map(UpstreamError.compressed)
+        let words = UpstreamError(body: body, depthMax: depthMax) ?? coding.map(UpstreamError.compressed)
+        let error = words?.masking(key.secrets)
         return verdict(status, error, key) ?? .upstreamFailed(.status(status, error))
     }
 

@@ -47,13 +47,16 @@ package enum ChatFrame: Hashable, Sendable {
 
 /// Looks at the frames of one stream, one after another.
 ///
-/// The chunks of a stream differ in little but the text of `content`. One that is byte for byte like the last chunk with text,
-/// except for what stands in that string, has the same structure; then the string alone is scanned.
+/// The chunks of a stream differ in little but the text of `content`, and OpenAI's in `obfuscation`, which hides how long that is. One
+/// that is byte for byte like the last chunk with text, except for what stands in these strings, has the same structure; then the
+/// strings alone are scanned.
 package struct ChatFrameReader: Sendable {
     private let depthMax: Int
     /// The last chunk with text; empty before the first.
     private var model: [UInt8] = []
     private var modelContent = 0..<0
+    /// Behind the content; empty when there is none.
+    private var modelObfuscation = 0..<0
     private var modelChunk = ChatChunk()
     /// Where the last frame says which model answers, unless it was like the one before.
     package private(set) var servedModel: JSONValue?
@@ -69,7 +72,7 @@ package struct ChatFrameReader: Sendable {
         servedModel = reader.servedModel
         if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content {
             model = data.bytes(in: data.indices)
-            (modelContent, modelChunk) = (content, chunk)
+            (modelContent, modelObfuscation, modelChunk) = (content, reader.obfuscation(behind: content), chunk)
         }
         return frame
     }
@@ -79,11 +82,18 @@ package struct ChatFrameReader: Sendable {
         let start = modelContent.lowerBound
         guard !model.isEmpty, start < data.count, data.isEqual(to: model, at: 0, from: 0, count: start + 1) else { return false }
         do throws(JSONError) {
-            let end = try JSONText.end(ofStringAt: start, in: data)
-            let rest = model.count - modelContent.upperBound
-            let isEmpty = end - start == 2
-            return !isEmpty && data.count - end == rest
-                && data.isEqual(to: model, at: end, from: modelContent.upperBound, count: rest)
+            var end = try JSONText.end(ofStringAt: start, in: data)
+            if end - start == 2 { return false }
+            var modelEnd = modelContent.upperBound
+            if !modelObfuscation.isEmpty {
+                // As far as its opening quote.
+                let count = modelObfuscation.lowerBound + 1 - modelEnd
+                guard data.isEqual(to: model, at: end, from: modelEnd, count: count) else { return false }
+                end = try JSONText.end(ofStringAt: end + count - 1, in: data)
+                modelEnd = modelObfuscation.upperBound
+            }
+            let rest = model.count - modelEnd
+            return data.count - end == rest && data.isEqual(to: model, at: end, from: modelEnd, count: rest)
         } catch {
             return false
         }
@@ -121,10 +131,17 @@ private struct ChunkReader {
     /// Where the last text in a `content` stands, quotes included.
     private(set) var content: Range<Int>?
     private(set) var servedModel: JSONValue?
+    private var obfuscation: Range<Int>?
     private var scanner: JSONScanner
 
     init(depthMax: Int) {
         scanner = JSONScanner(depthMax: depthMax)
+    }
+
+    /// Where the string `obfuscation` stands, quotes included, unless it does before `content`; then an empty range.
+    func obfuscation(behind content: Range<Int>) -> Range<Int> {
+        guard let obfuscation, obfuscation.lowerBound >= content.upperBound else { return 0..<0 }
+        return obfuscation
     }
 
     mutating func read(_ data: Span<UInt8>) throws(JSONError) -> JSONValue {
@@ -151,6 +168,7 @@ private struct ChunkReader {
             switch key {
             case .usage: chunk.hasUsage = value.kind != .null
             case .model: servedModel = value
+            case .obfuscation: obfuscation = value.kind == .string ? value.range : nil
             case .error, .baseResponse: hasError = hasError || value.kind != .null
             // A length of 7 is that of "error": a chunk's longer value is not worth a key.
             case .object:
@@ -161,7 +179,13 @@ private struct ChunkReader {
         }
     }
 
+    /// Of several the last counts: what was noted of those before it is forgotten.
     private mutating func readChoices(_ data: Span<UInt8>) throws(JSONError) {
+        if hasChoices {
+            let hasUsage = chunk.hasUsage
+            (chunk, hasChoices, content) = (ChatChunk(), false, nil)
+            chunk.hasUsage = hasUsage
+        }
         guard try isNext(.array, data) else { return }
         var count = 0
         try scanner.beginArray(data)
@@ -252,18 +276,19 @@ package struct ChoiceSet: Hashable, Sendable {
 }
 
 extension JSONKey {
-    fileprivate static var choices: JSONKey { JSONKey(["c", "h", "o", "i", "c", "e", "s"]) }
-    fileprivate static var usage: JSONKey { JSONKey(["u", "s", "a", "g", "e"]) }
-    fileprivate static var model: JSONKey { JSONKey(["m", "o", "d", "e", "l"]) }
-    fileprivate static var error: JSONKey { JSONKey(["e", "r", "r", "o", "r"]) }
-    fileprivate static var object: JSONKey { JSONKey(["o", "b", "j", "e", "c", "t"]) }
-    fileprivate static var baseResponse: JSONKey { JSONKey(["b", "a", "s", "e", "_", "r", "e", "s", "p"]) }
-    fileprivate static var index: JSONKey { JSONKey(["i", "n", "d", "e", "x"]) }
-    fileprivate static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }
-    fileprivate static var message: JSONKey { JSONKey(["m", "e", "s", "s", "a", "g", "e"]) }
-    fileprivate static var finishReason: JSONKey { JSONKey(["f", "i", "n", "i", "s", "h", "_", "r", "e", "a", "s", "o", "n"]) }
-    fileprivate static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
-    fileprivate static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
-    fileprivate static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }
-    fileprivate static var refusal: JSONKey { JSONKey(["r", "e", "f", "u", "s", "a", "l"]) }
+    static var choices: JSONKey { JSONKey(["c", "h", "o", "i", "c", "e", "s"]) }
+    static var usage: JSONKey { JSONKey(["u", "s", "a", "g", "e"]) }
+    static var model: JSONKey { JSONKey(["m", "o", "d", "e", "l"]) }
+    static var error: JSONKey { JSONKey(["e", "r", "r", "o", "r"]) }
+    static var object: JSONKey { JSONKey(["o", "b", "j", "e", "c", "t"]) }
+    static var baseResponse: JSONKey { JSONKey(["b", "a", "s", "e", "_", "r", "e", "s", "p"]) }
+    static var obfuscation: JSONKey { JSONKey(["o", "b", "f", "u", "s", "c", "a", "t", "i", "o", "n"]) }
+    static var index: JSONKey { JSONKey(["i", "n", "d", "e", "x"]) }
+    static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }
+    static var message: JSONKey { JSONKey(["m", "e", "s", "s", "a", "g", "e"]) }
+    static var finishReason: JSONKey { JSONKey(["f", "i", "n", "i", "s", "h", "_", "r", "e", "a", "s", "o", "n"]) }
+    static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
+    static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
+    static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }
+    static var refusal: JSONKey { JSONKey(["r", "e", "f", "u", "s", "a", "l"]) }
 }

@@ -10,14 +10,18 @@ enum ErrorWords {
     private static let pageBytesMax = 1 << 16
     /// How many elements of a list, or texts of an object, are looked at.
     static let elementsMax = 16
+    /// How many members of an object are looked at.
+    static let membersMax = 1024
+    /// How many values are looked at in all.
+    private static let valuesMax = 256
     /// How many lists and objects deep a reason may lie.
     private static let depthMax = 6
 
     /// The text of a value, or the texts in it; nil when there are none.
     static func text(of value: JSONValue?, in document: Span<UInt8>) -> String? {
         guard let value else { return nil }
-        var words: [UInt8] = []
-        append(value, in: document, depthMax, to: &words)
+        var (words, valuesLeft) = ([UInt8](), valuesMax)
+        append(value, in: document, depthMax, &valuesLeft, to: &words)
         return fit(words, bytesMax: bytesMax)
     }
 
@@ -68,8 +72,11 @@ enum ErrorWords {
         .message, .msg, .detail, .errorMessage, .statusMessage, .error, .errors, .description, .reason, .title,
     ]
 
-    private static func append(_ value: JSONValue, in document: Span<UInt8>, _ depthLeft: Int, to words: inout [UInt8]) {
-        guard depthLeft > 0, words.count < readBytesMax else { return }
+    private static func append(
+        _ value: JSONValue, in document: Span<UInt8>, _ depthLeft: Int, _ valuesLeft: inout Int, to words: inout [UInt8]
+    ) {
+        guard depthLeft > 0, valuesLeft > 0, words.count < readBytesMax else { return }
+        valuesLeft -= 1
         switch value.kind {
         case .string:
             guard value.saysAnything(in: document) else { return }
@@ -77,15 +84,15 @@ enum ErrorWords {
             words += JSONText.bytes(value.range, in: document, countMax: readBytesMax)
         case .array:
             for element in value.elements(in: document, countMax: elementsMax) {
-                append(element, in: document, depthLeft - 1, to: &words)
+                append(element, in: document, depthLeft - 1, &valuesLeft, to: &words)
             }
         case .object:
             let (members, count) = (ErrorMembers(value, in: document), words.count)
             for reason in reasons where words.count == count {
-                members[reason].map { append($0, in: document, depthLeft - 1, to: &words) }
+                members[reason].map { append($0, in: document, depthLeft - 1, &valuesLeft, to: &words) }
             }
             if words.count == count {
-                for text in members.others { append(text, in: document, depthLeft - 1, to: &words) }
+                for text in members.others { append(text, in: document, depthLeft - 1, &valuesLeft, to: &words) }
             } else {
                 appendLocation(members[.location], in: document, to: &words)
             }

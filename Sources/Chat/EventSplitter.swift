@@ -122,11 +122,12 @@ extension EventSplitter {
     }
 
     /// The offset of the first CR or LF from `start` on, or the count.
-    private static func lineEnd(from start: Int, in span: Span<UInt8>) -> Int {
+    static func lineEnd(from start: Int, in span: Span<UInt8>) -> Int {
         var rest = span.extracting(start...)
         while rest.count >= 16 {
             let block = rest.block()
-            let ends = zeros(block ^ SIMD16<UInt8>(repeating: lineFeed)) | zeros(block ^ SIMD16<UInt8>(repeating: carriageReturn))
+            let feeds = (block ^ SIMD16<UInt8>(repeating: lineFeed)).markingZeros
+            let ends = feeds | (block ^ SIMD16<UInt8>(repeating: carriageReturn)).markingZeros
             if let length = ends.firstMarked { return span.count &- rest.count &+ length }
             rest = rest.extracting(16...)
         }
@@ -134,10 +135,6 @@ extension EventSplitter {
         while length < rest.count, rest[length] != lineFeed, rest[length] != carriageReturn { length &+= 1 }
         return span.count &- rest.count &+ length
     }
-
-    /// Marks the bytes that are zero.
-    @inline(__always)
-    private static func zeros(_ block: SIMD16<UInt8>) -> SIMD16<UInt8> { (block &- SIMD16<UInt8>(repeating: 1)) & ~block }
 
     /// Steps over the LF of a CRLF whose CR has already ended a line, and counts it as taken when that line ended an event.
     private mutating func skipLineFeedOfPair() {

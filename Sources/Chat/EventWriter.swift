@@ -12,7 +12,13 @@ extension [UInt8] {
     /// Appends the same event.
     mutating func appendEvent(_ json: [UInt8]) {
         append("data: ")
-        append(contentsOf: json.lazy.map { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") ? UInt8(ascii: " ") : $0 })
+        var offset = count
+        append(contentsOf: json)
+        while true {
+            offset = EventSplitter.lineEnd(from: offset, in: span)
+            guard offset < count else { break }
+            self[offset] = UInt8(ascii: " ")
+        }
         append("\n\n")
     }
 

@@ -39,16 +39,8 @@ package struct JSONScanner: Sendable {
     /// The kind of the value that follows, told by its first byte.
     @inline(always)
     package mutating func nextKind(_ document: Span<UInt8>) throws(JSONError) -> JSONValue.Kind {
-        switch skipWhitespace(document) {
-        case UInt8(ascii: "\""): return .string
-        case UInt8(ascii: "{"): return .object
-        case UInt8(ascii: "["): return .array
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
-        case UInt8(ascii: "t"): return .true
-        case UInt8(ascii: "f"): return .false
-        case UInt8(ascii: "n"): return .null
-        default: throw unexpected(document, offset == 0 && startsWithByteOrderMark(document) ? .byteOrderMark : .unexpectedByte)
-        }
+        if let kind = JSONValue.Kind(firstByte: skipWhitespace(document)) { return kind }
+        throw unexpected(document, offset == 0 && startsWithByteOrderMark(document) ? .byteOrderMark : .unexpectedByte)
     }
 
     /// Validates the value that follows and steps over it.

@@ -3,6 +3,21 @@ package struct JSONValue: Hashable, Sendable {
     /// The kinds of RFC 8259 §3, the three literals apart.
     package enum Kind: Hashable, Sendable {
         case object, array, string, number, `true`, `false`, null
+
+        /// Of a value that begins with this byte; nil where none does.
+        @inline(always)
+        init?(firstByte: UInt8) {
+            switch firstByte {
+            case UInt8(ascii: "\""): self = .string
+            case UInt8(ascii: "{"): self = .object
+            case UInt8(ascii: "["): self = .array
+            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): self = .number
+            case UInt8(ascii: "t"): self = .true
+            case UInt8(ascii: "f"): self = .false
+            case UInt8(ascii: "n"): self = .null
+            default: return nil
+            }
+        }
     }
 
     /// Told by the value's first byte.
@@ -15,14 +30,13 @@ package struct JSONValue: Hashable, Sendable {
         self.range = range
     }
 
-    /// The value that a validated document is. Were it not valid, the value is null and the range empty.
-    init(validated document: Span<UInt8>) {
-        var scanner = JSONScanner(depthMax: .max)
-        do throws(JSONError) {
-            self = try scanner.value(document)
-        } catch {
-            self.init(kind: .null, range: 0..<0)
-        }
+    /// The value that a validated document is: all of it but the white space around. Were it not valid, the value may be null.
+    package init(validated document: Span<UInt8>) {
+        var (start, end) = (0, document.count)
+        while start < end, document[start] <= UInt8(ascii: " ") { start += 1 }
+        while start < end, document[end - 1] <= UInt8(ascii: " ") { end -= 1 }
+        kind = start < end ? Kind(firstByte: document[start]) ?? .null : .null
+        range = start..<end
     }
 }
 
@@ -39,17 +53,18 @@ package struct JSONMember: Hashable, Sendable {
 extension JSONValue {
     /// Calls `body` with each member of an object, in their order, duplicates included; with none when the value is no object.
     ///
-    /// `document` is the one in which the value was found by a ``JSONScanner``, which has validated it: a scan of the range
-    /// cannot fail. Were it to fail, the members end there.
-    package func forEachMember(in document: Span<UInt8>, _ body: (JSONMember) -> Void) {
+    /// `document` is the one in which the value was found by a ``JSONScanner``, which has validated it.
+    /// - Parameter countMax: of the first that are wanted.
+    package func forEachMember(in document: Span<UInt8>, countMax: Int = .max, _ body: (JSONMember) -> Void) {
         guard kind == .object else { return }
-        var scanner = JSONScanner(depthMax: .max, offset: range.lowerBound)
-        do {
-            try scanner.beginObject(document)
-            while let name = try scanner.nextMember(document) {
-                body(JSONMember(name: name, value: try scanner.value(document)))
-            }
-        } catch {}  // A validated range holds no error.
+        var (offset, countLeft) = (ValidatedJSON.next(from: range.lowerBound + 1, in: document), countMax)
+        while countLeft > 0, offset < range.upperBound, document[offset] == UInt8(ascii: "\"") {
+            let name = offset..<ValidatedJSON.end(ofStringAt: offset, in: document)
+            guard let value = ValidatedJSON.value(from: name.upperBound, in: document) else { return }
+            countLeft &-= 1
+            body(JSONMember(name: name, value: value))
+            offset = ValidatedJSON.next(from: value.range.upperBound, in: document)
+        }
     }
 
     /// The members of an object as a list. See ``forEachMember(in:_:)``.
@@ -64,13 +79,11 @@ extension JSONValue {
     package func elements(in document: Span<UInt8>, countMax: Int = .max) -> [JSONValue] {
         var elements: [JSONValue] = []
         guard kind == .array else { return elements }
-        var scanner = JSONScanner(depthMax: .max, offset: range.lowerBound)
-        do {
-            try scanner.beginArray(document)
-            while elements.count < countMax, try scanner.nextElement(document) {
-                elements.append(try scanner.value(document))
-            }
-        } catch {}  // A validated range holds no error.
+        var offset = ValidatedJSON.next(from: range.lowerBound + 1, in: document)
+        while offset < range.upperBound, elements.count < countMax, let value = ValidatedJSON.value(from: offset, in: document) {
+            elements.append(value)
+            offset = ValidatedJSON.next(from: value.range.upperBound, in: document)
+        }
         return elements
     }
 
@@ -81,6 +94,19 @@ extension JSONValue {
             if JSONText.isEqual(member.name, to: name, in: document) { value = member.value }
         }
         return value
+    }
+
+    /// The values of the members with these names, as of `member(_:in:)`, found in one pass: a document may have many megabytes.
+    package func members<let count: Int>(
+        _ names: InlineArray<count, String>, in document: Span<UInt8>
+    ) -> InlineArray<count, JSONValue?> {
+        var values = InlineArray<count, JSONValue?>(repeating: nil)
+        forEachMember(in: document) { member in
+            for index in names.indices where JSONText.isEqual(member.name, to: names[index], in: document) {
+                values[index] = member.value
+            }
+        }
+        return values
     }
 
     /// The text of a string, nil for other kinds.

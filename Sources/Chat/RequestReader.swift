@@ -125,5 +125,4 @@ private enum MessageFault {
 
 extension JSONKey {
     fileprivate static var role: JSONKey { JSONKey(["r", "o", "l", "e"]) }
-    fileprivate static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
 }

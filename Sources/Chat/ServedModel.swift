@@ -3,12 +3,6 @@ package struct ServedModel: Hashable, Sendable {
     /// As it came.
     package let name: String
 
-    /// Reads the `model` of a validated completion; nil as below, or when there is none.
-    package init?(ofCompletion json: Span<UInt8>) {
-        guard let value = JSONValue(validated: json).member("model", in: json) else { return nil }
-        self.init(value, in: json)
-    }
-
     /// With all characters escaped.
     private static let bytesMax = 6 * 128 + 2
 

@@ -9,8 +9,13 @@ package struct TokenUsage: Hashable, Sendable {
     /// - Parameter json: a validated chunk or completion.
     /// - Returns: nil when there is none, or one without both counts as integers from 0 up.
     package init?(_ json: Span<UInt8>) {
-        guard let usage = JSONValue(validated: json).member("usage", in: json),
-            let promptTokens = usage.member("prompt_tokens", in: json)?.integer(in: json), promptTokens >= 0,
+        guard let usage = JSONValue(validated: json).member("usage", in: json) else { return nil }
+        self.init(usage, in: json)
+    }
+
+    /// - Parameter usage: the value of `usage` in a validated document; nil as above.
+    package init?(_ usage: JSONValue, in json: Span<UInt8>) {
+        guard let promptTokens = usage.member("prompt_tokens", in: json)?.integer(in: json), promptTokens >= 0,
             let completionTokens = usage.member("completion_tokens", in: json)?.integer(in: json), completionTokens >= 0
         else { return nil }
         (self.promptTokens, self.completionTokens) = (promptTokens, completionTokens)

@@ -111,12 +111,14 @@ extension UpstreamError {
     }
 
     /// One whose words cannot be read.
-    /// - Parameter coding: as the upstream calls it.
+    /// - Parameter coding: as the upstream calls it. One of more than 32 bytes is left out.
     package static func compressed(_ coding: String) -> UpstreamError {
-        let coding = ErrorWords.text(ofPage: coding.utf8Span.span) ?? "an unknown coding"
-        return UpstreamError(
-            message: "its reason is compressed with \(coding.prefix(32)), though Accept-Encoding: identity was sent")
+        let words = ErrorWords.text(ofPage: coding.utf8Span.span)
+        let coding = words.flatMap { $0.utf8.count <= codingBytesMax ? $0 : nil } ?? "an unknown coding"
+        return UpstreamError(message: "its reason is compressed with \(coding), though Accept-Encoding: identity was sent")
     }
+
+    private static let codingBytesMax = 32
 
     /// Reads the data of an event that is called an error.
     /// - Parameter event: all bytes of the event, where a comment may tell a status: `:HTTP_STATUS/429`.
@@ -208,7 +210,7 @@ struct ErrorMembers {
     private static let identities = Set(["id", "request_id", "model", "created", "status", "success"].map { JSONKey($0) })
 
     init(_ object: JSONValue, in document: Span<UInt8>) {
-        object.forEachMember(in: document) { member in
+        object.forEachMember(in: document, countMax: ErrorWords.membersMax) { member in
             let key = JSONKey(member.name, in: document)
             if let name = Self.names[key] {
                 values.removeAll { $0.name == name }

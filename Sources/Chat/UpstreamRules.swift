@@ -36,7 +36,7 @@ extension UpstreamRules {
 
     /// Whether the settings put a parameter in that the caller left out.
     func gives(_ name: String) -> Bool {
-        edits.contains { edits in (edits.defaults + edits.set).contains { $0.name == name } }
+        edits.contains { edits in (edits.defaults + edits.set).contains { $0.name.hasSameBytes(as: name) } }
     }
 
     /// Whether the request goes out with a `reasoning_effort` other than `none`.
@@ -98,7 +98,8 @@ extension ParameterEdits {
 
 extension ParameterEdits.Rename {
     var hasEffect: Bool {
-        name != newName && !ParameterEdits.fixedNames.contains(name) && !ParameterEdits.fixedNames.contains(newName)
+        !name.hasSameBytes(as: newName)
+            && !ParameterEdits.fixedNames.contains(name) && !ParameterEdits.fixedNames.contains(newName)
     }
 }
 

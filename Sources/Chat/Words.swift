@@ -2,6 +2,10 @@ extension UInt64 {
     /// Eight times the same byte.
     @inline(__always)
     init(repeating byte: UInt8) { self = 0x0101_0101_0101_0101 &* UInt64(byte) }
+
+    /// With the high bit of the lowest byte set that is zero. Those of the bytes above it may be wrong.
+    @inline(__always)
+    var markingZeros: UInt64 { (self &- UInt64(repeating: 1)) & ~self & UInt64(repeating: 0x80) }
 }
 
 extension SIMD16<UInt8> {
@@ -12,6 +16,10 @@ extension SIMD16<UInt8> {
         guard marks[0] | marks[1] != 0 else { return nil }
         return marks[0] != 0 ? marks[0].trailingZeroBitCount / 8 : 8 &+ marks[1].trailingZeroBitCount / 8
     }
+
+    /// With the high bit of those bytes set that are zero.
+    @inline(__always)
+    var markingZeros: SIMD16<UInt8> { (self &- SIMD16<UInt8>(repeating: 1)) & ~self }
 
     /// Whether all bytes are zero.
     @inline(__always)

@@ -10,7 +10,11 @@ import Synchronization
 /// `isCurrent` may be called from any thread. That rule, and not the compiler, is what makes the class `Sendable`.
 package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     /// The time of the present turn, read once after each wait: cheap, and at most one turn old.
-    package private(set) var now = Instant.current
+    package var now: Instant { turn }
+
+    // Private storage behind what others see, and arrays that are only moved out and in again: then the compiler sees that no two
+    // accesses overlap, and the runtime need not look, which it does at each access else.
+    private var turn = Instant.current
 
     /// Told of a mistake in this process that harms nobody: a sentence for the log.
     package var onDefect: ((StaticString) -> Void)?
@@ -22,12 +26,12 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private let isStopped = Atomic<Bool>(false)
     /// Jobs that its own thread has enqueued; those of other threads come by `remoteQueue`.
     private var localJobs: [UnownedJob] = []
-    /// Empty but while jobs run: its memory is used again.
-    private var runningJobs: [UnownedJob] = []
+    /// Empty: its memory is used again.
+    private var spareJobs: [UnownedJob] = []
     /// Those whose handlers are to run.
     private var wakeups: [Wakeup] = []
-    /// As `runningJobs`.
-    private var runningWakeups: [Wakeup] = []
+    /// As `spareJobs`.
+    private var spareWakeups: [Wakeup] = []
     /// The watch of each descriptor, by its number.
     private(set) var watches: [Watch?] = []
     /// Counts registrations, and so tells two watches of one number apart: the high half of a token.
@@ -50,11 +54,11 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     package func run() {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         var events = unsafe [epoll_event](repeating: epoll_event(), count: 256)
-        now = .current
+        turn = .current
         while !isStopped.load(ordering: .acquiring) {
             runJobs()
             let count = unsafe epoll_wait(epoll.number, &events, Int32(events.count), millisecondsToWait())
-            now = .current
+            turn = .current
             for index in 0..<Int(max(count, 0)) {
                 dispatch(events: unsafe events[index].events, token: unsafe events[index].data.u64)
             }
@@ -75,8 +79,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private func millisecondsToWait() -> Int32 {
         guard localJobs.isEmpty, wakeups.isEmpty else { return 0 }
         guard let first = timers.first else { return -1 }
-        let milliseconds = (first.nanoseconds - Instant.current.nanoseconds + 999_999) / 1_000_000
-        return Int32(clamping: max(0, milliseconds))
+        let nanoseconds = first.nanoseconds - Instant.current.nanoseconds
+        return nanoseconds > 0 ? Int32(clamping: (nanoseconds - 1) / 1_000_000 + 1) : 0
     }
 
     private func fireTimers(at moment: Instant) {
@@ -96,7 +100,10 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// From any thread. Jobs of other threads cost a write to wake the loop, its own none.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        if isCurrent { localJobs.append(job) } else { remoteQueue.append(job) }
+        guard isCurrent else { return remoteQueue.append(job) }
+        var jobs = exchange(&localJobs, with: [])
+        jobs.append(job)
+        localJobs = jobs
     }
 
     /// Ends the process when the caller runs on another thread.
@@ -117,24 +124,32 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     }
 
     private func runLocalJobs() {
-        swap(&localJobs, &runningJobs)
-        for job in runningJobs {
+        var jobs = exchange(&localJobs, with: exchange(&spareJobs, with: []))
+        for job in jobs {
             unsafe job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
         }
-        runningJobs.removeAll(keepingCapacity: true)
+        jobs.removeAll(keepingCapacity: true)
+        spareJobs = jobs
     }
 
     /// Lets a wakeup's handler run among the jobs.
-    func queueHandler(of wakeup: Wakeup) { wakeups.append(wakeup) }
+    func queueHandler(of wakeup: Wakeup) {
+        var queue = exchange(&wakeups, with: [])
+        queue.append(wakeup)
+        wakeups = queue
+    }
 
     private func runHandlers() {
-        swap(&wakeups, &runningWakeups)
-        for wakeup in runningWakeups { wakeup.runHandler() }
-        runningWakeups.removeAll(keepingCapacity: true)
+        var queue = exchange(&wakeups, with: exchange(&spareWakeups, with: []))
+        for wakeup in queue { wakeup.runHandler() }
+        queue.removeAll(keepingCapacity: true)
+        spareWakeups = queue
     }
 
     private func takeArrivals() {
-        let actions = remoteQueue.takeArrivals(jobs: &localJobs)
+        var jobs = exchange(&localJobs, with: [])
+        let actions = remoteQueue.takeArrivals(jobs: &jobs)
+        localJobs = jobs
         remoteQueue.run(actions)
     }
 
@@ -145,8 +160,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         let number = Int(watch.descriptor)
         precondition(number >= 0)
         if number >= watches.count { watches.append(contentsOf: repeatElement(nil, count: number - watches.count + 64)) }
-        if watches[number] != nil {
-            watches[number] = nil
+        // What its handler captures may cancel other watches as it goes: it goes outside the access to the list.
+        let former = exchange(&watches[number], with: nil)
+        if former != nil {
             _ = epoll_ctl(epoll.number, EPOLL_CTL_DEL, watch.descriptor, nil)
             onDefect?("a descriptor was closed while it was watched")
         }

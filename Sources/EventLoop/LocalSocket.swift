@@ -34,6 +34,9 @@ package final class LocalSocket {
     @discardableResult
     package func send(_ bytes: [UInt8]) -> Bool { descriptor?.sendAtOnce(bytes) ?? false }
 
+    /// Ends the connection both ways: the other end finds that out.
+    package func shutDown() { _ = shutdown(number, Int32(SHUT_RDWR)) }
+
     /// What the other end has sent so far.
     package func receive() -> [UInt8] {
         var received: [UInt8] = []

@@ -35,10 +35,13 @@ final class RemoteQueue: @unchecked Sendable {
     private struct Arrivals {
         var jobs: [UnownedJob] = []
         var actions: [UInt64] = []
+        /// Whether the loop has been woken for them.
+        var isAnnounced = false
         var isClosed = false
         var isEmpty: Bool { jobs.isEmpty && actions.isEmpty }
     }
 
+    private static let wakesMax = 16
     /// Of an eventfd(2), which is readable while something has arrived.
     let descriptor: Descriptor
     private(set) var bodies: [UInt64: () -> Void] = [:]
@@ -61,19 +64,24 @@ final class RemoteQueue: @unchecked Sendable {
         append { if !$0.isClosed { $0.actions.append(action) } }
     }
 
-    /// The first that arrives wakes the loop.
+    /// The first that arrives wakes the loop; when that fails, the next one does it for both.
     private func append(_ add: (inout Arrivals) -> Void) {
         let mustWake = arrivals.withLock { arrivals in
-            let wasEmpty = arrivals.isEmpty
             add(&arrivals)
-            return wasEmpty && !arrivals.isEmpty
+            guard !arrivals.isAnnounced, !arrivals.isEmpty else { return false }
+            arrivals.isAnnounced = true
+            return true
         }
-        if mustWake { wake() }
+        guard mustWake, !wake() else { return }
+        arrivals.withLock { $0.isAnnounced = false }
     }
 
-    func wake() {
+    /// Whether the loop will look: without that nobody would ever answer what has arrived, so a failure is not the last word.
+    @discardableResult
+    func wake() -> Bool {
         var one: UInt64 = 1
-        _ = unsafe write(descriptor.number, &one, MemoryLayout<UInt64>.size)
+        let size = MemoryLayout<UInt64>.size
+        return (0..<Self.wakesMax).contains { _ in unsafe write(descriptor.number, &one, size) == size }
     }
 
     // MARK: On the loop's thread
@@ -97,6 +105,7 @@ final class RemoteQueue: @unchecked Sendable {
         return arrivals.withLock { arrivals in
             jobs.append(contentsOf: arrivals.jobs)
             arrivals.jobs.removeAll(keepingCapacity: true)
+            arrivals.isAnnounced = false
             defer { arrivals.actions = [] }
             return arrivals.actions
         }

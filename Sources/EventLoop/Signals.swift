@@ -9,9 +9,12 @@ package final class SignalWatch {
     private var watch: Watch?
 
     /// Blocks the signals in the calling thread. Threads that it starts later inherit that: call it before any other starts.
-    package static func block(_ signals: [Int32]) {
+    ///
+    /// - Throws: `SystemError` when the kernel refuses: they would go to whatever handler there is.
+    package static func block(_ signals: [Int32]) throws(SystemError) {
         var set = signalSet(signals)
-        _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        let code = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        guard code == 0 else { throw SystemError("pthread_sigmask", code: code) }
     }
 
     /// Blocks in the calling thread all signals but those of its own faults, which the kernel does not let wait.

@@ -9,8 +9,13 @@
 @safe package final class Wakeup {
     /// Called for a wake while a task waits, at the point of the loop's turn at which the task would run; it returns whether
     /// the task may go on waiting.
-    package var handler: (() -> Bool)?
+    package var handler: (() -> Bool)? {
+        get { inner }
+        set { inner = newValue }
+    }
 
+    /// Private, as the loop's time is.
+    private var inner: (() -> Bool)?
     private let loop: EventLoop
     private var isHandlerQueued = false
     private var waiter: UnsafeContinuation<Void, Never>?
@@ -34,7 +39,7 @@
             isAwake = true
             return
         }
-        guard handler != nil else { return resume() }
+        guard inner != nil else { return resume() }
         guard !isHandlerQueued else { return }
         isHandlerQueued = true
         loop.queueHandler(of: self)
@@ -47,7 +52,7 @@
             isAwake = true
             return
         }
-        if handler?() != true { resume() }
+        if inner?() != true { resume() }
     }
 
     private func resume() {

@@ -29,6 +29,10 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
                 throw ListenAddressError(text, "has a path of more than \(Self.pathBytesMax) bytes")
             }
             guard !rest.utf8.contains(0) else { throw ListenAddressError(text, "has a NUL in its path") }
+            // In place of bytes that are no text: nobody would find the socket at the path that this is.
+            guard !rest.unicodeScalars.contains("\u{FFFD}") else {
+                throw ListenAddressError(text, "has a path that is not UTF-8")
+            }
             self = .unix(rest)
         case "tcp":
             guard let last = rest.lastIndex(of: ":") else { throw ListenAddressError(text, "needs a host and a port") }

@@ -32,8 +32,15 @@ package final class RequestParser {
     /// - Throws: `SystemError` when the memory file cannot be written, or when libfcgi and the scanner disagree.
     func parse(_ request: ScannedRequest) throws(SystemError) -> RequestParameters {
         let writer = try makeWriter(request.id, request.parameters)
-        if writers.count < Self.sparesMax { writers.append(writer) }
+        keep(writer)
         return writer.takeParameters()
+    }
+
+    private func keep(_ writer: consuming AnswerWriter) {
+        guard writers.count < Self.sparesMax else { return }
+        var writers = exchange(&self.writers, with: [])
+        writers.append(writer)
+        self.writers = writers
     }
 
     /// Writes bytes of a request's answer, and its end behind them when they are the last.
@@ -42,6 +49,9 @@ package final class RequestParser {
     func write(
         _ bytes: ArraySlice<UInt8>, isLast: Bool, requestID: UInt16, to descriptor: borrowing Descriptor
     ) throws(SystemError) {
+        // Only moved out and in again, the array needs no look by the runtime at whether two accesses overlap.
+        var writers = exchange(&self.writers, with: [])
+        defer { self.writers = writers }
         if writers.isEmpty { writers.append(try makeWriter(requestID, [])) }
         let isWritten = writers[writers.count - 1].write(bytes, isLast: isLast, requestID: requestID, to: descriptor)
         if isLast || !isWritten { writers.removeLast() }

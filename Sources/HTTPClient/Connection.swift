@@ -198,7 +198,7 @@ final class Connection {
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
         socket = nil
-        unsent.removeAll()
+        unsent = UnsentBytes()
         pool.closed(self, error)
         if case .open(.http2(let http2)) = former { http2.connectionClosed() }
     }
@@ -274,8 +274,7 @@ extension Connection {
         do throws(HTTPError) {
             try unsafe tls.write(bytes)
         } catch {
-            // What is received tells how it ended.
-            isBroken = true
+            fail()
         }
         sendCipher()
     }
@@ -284,6 +283,7 @@ extension Connection {
 
     private func sendCipher() {
         let cipher = context.cipher
+        if cipher.isEmpty { return }
         unsafe cipher.withUnsafeBytes { unsafe transmit($0) }
         cipher.removeAll()
     }
@@ -300,14 +300,18 @@ extension Connection {
             }
         }
         guard sent < bytes.count else { return }
-        unsafe unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        var rest = exchange(&unsent, with: UnsentBytes())
+        unsafe rest.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        unsent = rest
         if !isCollecting { waitToSend() }
     }
 
-    /// What has come before the failure may still be read, and how the connection ended.
+    /// What has come before the failure may still be read, and then how the connection ended. The peer need not have ended it: the
+    /// kernel may have been out of memory, or forbidden to send.
     private func fail() {
         isBroken = true
-        unsent.removeAll()
+        unsent = UnsentBytes()
+        socket?.shutDown()
     }
 
     /// - Returns: whether the socket took anything of what waited.
@@ -323,9 +327,13 @@ extension Connection {
     /// - Returns: whether it took anything.
     @discardableResult private func sendUnsent() -> Bool {
         guard let socket else { return false }
-        let before = unsent.count
-        if !unsent.send(over: socket) { fail() }
-        return unsent.count < before
+        var rest = exchange(&unsent, with: UnsentBytes())
+        let before = rest.count
+        let isOver = !rest.send(over: socket)
+        let hasProgress = rest.count < before
+        unsent = rest
+        if isOver { fail() }
+        return hasProgress || isOver
     }
 
     /// A server that takes nothing for too long is lost. While the connection is made, its own time limit holds.

@@ -72,18 +72,31 @@ final class HTTP1 {
 
     func receive(_ bytes: UnsafeRawBufferPointer) {
         guard let transfer, ending == nil else { return surplusArrived() }
-        let input = unsafe bytes.assumingMemoryBound(to: UInt8.self).span
         var cursor = 0
-        while ending == nil, self.transfer != nil {
-            switch parser.next(in: input, from: &cursor, keeping: connection.context.keptHeaders) {
-            case .more: return dropRequest()
+        repeat {
+            switch unsafe passBody(of: bytes, from: &cursor, to: transfer) {
+            case .more:
+                if transfer.request != nil { dropRequest() }
+                return
             case .head: takeHead(for: transfer)
-            case .body(let range): unsafe transfer.receive(UnsafeRawBufferPointer(rebasing: bytes[range]))
+            case .body: break
             case .end:
-                let isKept = parser.allowsReuse && isBodySent && connection.isSent && cursor == input.count
+                let isKept = parser.allowsReuse && isBodySent && connection.isSent && cursor == bytes.count
                 ending = isKept ? .kept : .spent
             case .failed(let error): transfer.fail(error)
             }
+        } while ending == nil && self.transfer != nil
+    }
+
+    /// Gives the transfer what comes of the body, in one access to the parser.
+    ///
+    /// - Returns: what comes behind it.
+    private func passBody(
+        of bytes: UnsafeRawBufferPointer, from cursor: inout Int, to transfer: Transfer
+    ) -> ResponseParser.Event {
+        let input = unsafe bytes.assumingMemoryBound(to: UInt8.self).span
+        return parser.next(in: input, from: &cursor, keeping: connection.context.keptHeaders) { range in
+            unsafe transfer.receive(UnsafeRawBufferPointer(rebasing: bytes[range]))
         }
     }
 

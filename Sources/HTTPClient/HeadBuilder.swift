@@ -1,29 +1,24 @@
 // A response's head field by field, for HTTP/1 and HTTP/2.
 
-/// Checks fields one by one and counts them: those of all heads of a response, or those of a trailer.
+/// Checks fields one by one and counts their bytes: those of all heads of a response, or those of a trailer.
 struct FieldChecker {
-    static let fieldsMax = 200
-    private var fields = 0
     private var bytes = 0
 
-    /// - Parameter name: a token.
     /// - Throws: `HTTPError.malformed` for a value with a line end or NUL in it (RFC 9110 §5.5); `.headTooLarge` when there are
-    ///   more than 200 fields, or more than `HeadBuilder.bytesMax` bytes in them.
+    ///   more than `HeadBuilder.bytesMax` bytes in the fields, however many they are.
     @inline(__always)
     mutating func check(name: Span<UInt8>, value: Span<UInt8>) throws(HTTPError) {
-        fields += 1
         // With no more than a colon and a line feed each, the shortest form that HTTP/1 has.
         bytes += name.count + value.count + 2
-        guard fields <= Self.fieldsMax, bytes <= HeadBuilder.bytesMax else {
-            throw .headTooLarge(bytesMax: HeadBuilder.bytesMax)
-        }
+        guard bytes <= HeadBuilder.bytesMax else { throw .headTooLarge(bytesMax: HeadBuilder.bytesMax) }
         guard value.isFieldValue else { throw .malformed(reason: "a header's value holds a line end or NUL") }
     }
-
-    static let noToken = HTTPError.malformed(reason: "a header's name is no token")
 }
 
 /// Collects a head field by field; HTTP/1 and HTTP/2 share it.
+///
+/// A good answer is not lost for a field that nobody needs: all fields are looked at for what they say about the body, however many
+/// there are in 64 KiB, and of those that are wanted the first 200 are kept.
 ///
 ///     builder.begin(status: 200)
 ///     try builder.add(name: name, value: value, keeping: nil)
@@ -34,6 +29,7 @@ struct HeadBuilder {
     /// Interim responses before the final one.
     static let interimsMax = 16
     private static let valueBytesMax = 4 << 10
+    private static let headersMax = 200
 
     private var head = ResponseHead()
     /// What the fields since `begin(status:)` say about the body.
@@ -56,9 +52,10 @@ struct HeadBuilder {
     /// A field of the head, white space around its value included or not. Its name may be in any case.
     ///
     /// - Parameter kept: the headers that are wanted; all of them when nil.
-    /// - Throws: `HTTPError.malformed` or `.headTooLarge`, as `FieldChecker` and `MessageFraming` have them.
+    /// - Throws: `HTTPError.malformed` for a name that is no token, which HTTP/2 has no use for (RFC 9113 §8.2.1); `.malformed` or
+    ///   `.headTooLarge` as `FieldChecker` and `MessageFraming` have them.
     mutating func add(name: Span<UInt8>, value: Span<UInt8>, keeping kept: [HeaderPattern]?) throws(HTTPError) {
-        guard name.isToken else { throw FieldChecker.noToken }
+        guard name.isToken else { throw .malformed(reason: "a header's name is no token") }
         try add(token: name, value: value, keeping: kept)
     }
 
@@ -67,7 +64,7 @@ struct HeadBuilder {
         let value = value.extracting(value.trimmed(value.indices))
         try checker.check(name: name, value: value)
         try framing.note(name: name, value: value)
-        guard let name = kept.match(name) else { return }
+        guard head.headers.count < Self.headersMax, let name = kept.match(name) else { return }
         if head.headers.isEmpty { head.headers.reserveCapacity(8) }
         head.headers.append((name, value.extracting(first: Self.valueBytesMax).text()))
     }

@@ -39,6 +39,17 @@ struct MessageFraming {
         }
     }
 
+    /// Whether a field of this name says something about the body or the connection.
+    static func isAboutMessage(_ name: Span<UInt8>) -> Bool {
+        switch name.count {
+        case 10: name.isEqualIgnoringCase(to: "connection")
+        case 14: name.isEqualIgnoringCase(to: "content-length")
+        case 16: name.isEqualIgnoringCase(to: "content-encoding")
+        case 17: name.isEqualIgnoringCase(to: "transfer-encoding")
+        default: false
+        }
+    }
+
     private mutating func noteConnection(_ value: Span<UInt8>) throws(HTTPError) {
         try value.forEachMember { option throws(HTTPError) in
             if option.isEqualIgnoringCase(to: "close") { hasClose = true }

@@ -24,23 +24,35 @@ struct FieldLine {
     let name: Range<Int>
     let value: Range<Int>
 
-    /// Folded lines and blanks before the colon are refused: they are what hides a length from one reader and not from another
-    /// (RFC 9112 §5.1, §5.2).
+    /// `nil` for a line whose name is no token, such as `X Y: z`: nobody can want it, and the answer is good without it. No colon,
+    /// blanks around the name of a field about the body or the connection, a line end within the line, and folded lines are another
+    /// matter: they are what hides a length from one reader and not from another (RFC 9112 §5.1, §5.2).
     ///
-    /// - Throws: `HTTPError.malformed`.
+    /// - Throws: `HTTPError.malformed` for those.
     @inline(__always)
-    init(_ line: Span<UInt8>) throws(HTTPError) {
+    init?(_ line: Span<UInt8>) throws(HTTPError) {
         let colon = line.tokenPrefixCount
-        guard colon > 0, colon < line.count, line[colon] == UInt8(ascii: ":") else { throw Self.fault(in: line) }
+        guard colon > 0, colon < line.count, line[colon] == UInt8(ascii: ":") else {
+            try Self.checkOdd(line)
+            return nil
+        }
         name = 0..<colon
         value = colon + 1..<line.count
     }
 
-    private static func fault(in line: Span<UInt8>) -> HTTPError {
-        if !line.isEmpty, line[0].isBlank { return .malformed(reason: "a folded header line") }
-        guard let colon = line.firstColon else { return .malformed(reason: "a header line without a colon") }
-        guard colon > 0, line[colon - 1].isBlank else { return FieldChecker.noToken }
-        return .malformed(reason: "white space before a header's colon")
+    /// Whether a line whose name is no token may be left out.
+    private static func checkOdd(_ line: Span<UInt8>) throws(HTTPError) {
+        if !line.isEmpty, line[0].isBlank { throw .malformed(reason: "a folded header line") }
+        guard line.isFieldValue else { throw .malformed(reason: "a header line holds a line end or NUL") }
+        guard let colon = line.firstColon else { throw .malformed(reason: "a header line without a colon") }
+        var start = 0
+        while start < colon {
+            let word = line.extracting(start..<colon).tokenPrefixCount
+            guard !MessageFraming.isAboutMessage(line.extracting(start..<start + word)) else {
+                throw .malformed(reason: "the name of a header about the body is no token")
+            }
+            start += word + 1
+        }
     }
 }
 

@@ -92,6 +92,18 @@ struct ResponseParser {
         }
     }
 
+    /// As `next`, but hands ranges of the body on, and returns what comes behind them.
+    mutating func next(
+        in input: Span<UInt8>, from cursor: inout Int, keeping kept: [HeaderPattern]?, body: (Range<Int>) -> Void
+    ) -> Event {
+        var event = next(in: input, from: &cursor, keeping: kept)
+        while case .body(let range) = event {
+            body(range)
+            event = next(in: input, from: &cursor, keeping: kept)
+        }
+        return event
+    }
+
     /// The connection's input has ended.
     ///
     /// - Parameter isProved: by an orderly end (FIN on plain text, close_notify under TLS), not by a reset.
@@ -181,14 +193,14 @@ extension ResponseParser {
 
     private mutating func takeField(_ line: Span<UInt8>, keeping kept: [HeaderPattern]?) throws(HTTPError) {
         if line.isEmpty { return try endHead() }
-        let field = try FieldLine(line)
+        guard let field = try FieldLine(line) else { return }
         try builder.add(token: line.extracting(field.name), value: line.extracting(field.value), keeping: kept)
     }
 
     /// Its fields are checked and forgotten: nothing here has a use for them (RFC 9110 §6.5.1).
     private mutating func takeTrailerField(_ line: Span<UInt8>) throws(HTTPError) {
         if line.isEmpty { return phase = .ended }
-        let field = try FieldLine(line)
+        guard let field = try FieldLine(line) else { return }
         try trailer.check(name: line.extracting(field.name), value: line.extracting(field.value))
     }
 

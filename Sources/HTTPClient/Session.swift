@@ -59,7 +59,7 @@ package final class Session {
     let configuration: Configuration
     let context: SessionContext
     /// Buffers between two bursts of bytes, so that a silent transfer owns none.
-    var spareBuffers = SpareBuffers()
+    let spareBuffers = SpareBuffers()
     private(set) var transfers: [Transfer] = []
     private(set) var pools: [Pool.Key: Pool] = [:]
     /// Most requests are for the URL of the one before.

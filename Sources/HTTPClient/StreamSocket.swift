@@ -140,6 +140,9 @@ final class StreamSocket {
         }
     }
 
+    /// Ends both directions: what has come can still be read, and behind it the end, which the handler is told like any other.
+    func shutDown() { _ = shutdown(number, Int32(SHUT_RDWR)) }
+
     // MARK: Connecting
 
     /// Once it is writable or has an error: 0 when it is connected, else the `errno` of why it is not. It can be asked once.

@@ -59,6 +59,8 @@ enum ALPN: Sendable {
     /// Whether the last read has left nothing, neither here nor with OpenSSL: the next one need not ask it.
     private var isDrained = false
     private var silentRecords = 0
+    /// Whether OpenSSL may hold a buffer that it does not release by itself.
+    private var mayHoldBuffer = true
 
     /// - Parameters:
     ///   - host: a DNS name in ASCII, or a numeric address (of IPv6 without brackets).
@@ -179,12 +181,14 @@ extension TLSStream {
         default: return .failed(fail())
         }
         silentRecords += 1
+        mayHoldBuffer = true
         return silentRecords < Self.silentRecordsMax ? nil : .failed(fail(.tls(reason: "a flood of records without data")))
     }
 
     /// Reading a ticket makes OpenSSL set up a buffer to write, 16 KiB that would stay as long as the connection is silent.
     private func pause() -> Read {
-        unsafe SSL_free_buffers(pointer)
+        // With half a record there it frees nothing.
+        if unsafe mayHoldBuffer && SSL_free_buffers(pointer) == 1 { mayHoldBuffer = false }
         return .wantsMore
     }
 
@@ -194,6 +198,7 @@ extension TLSStream {
     func write(_ bytes: UnsafeRawBufferPointer) throws(HTTPError) {
         if let error = obstacle { throw error }
         guard bytes.count > 0 else { return }
+        mayHoldBuffer = true
         begin()
         var count = 0
         guard unsafe SSL_write_ex(pointer, bytes.baseAddress, bytes.count, &count) == 1, count == bytes.count else {
@@ -209,9 +214,10 @@ extension TLSStream {
         ERR_clear_error()
     }
 
-    /// What an earlier connection of this thread left must not be taken for this one's.
+    /// What an earlier connection of this thread left must not be taken for this one's. To clear what is empty costs OpenSSL a
+    /// thousand instructions.
     private func begin() {
-        ERR_clear_error()
+        if ERR_peek_error() != 0 { ERR_clear_error() }
         isStarved = false
     }
 

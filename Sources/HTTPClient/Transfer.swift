@@ -238,9 +238,12 @@ extension Transfer {
     @discardableResult func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytesReceived += bytes.count
         guard isBodyKept else { return false }
+        // As `OutputBuffer.change`.
+        var unread = exchange(&self.unread, with: [])
         let wasEmpty = unread.isEmpty
         if unread.capacity == 0 { unread = session.spareBuffers.take() }
         unsafe unread.append(contentsOf: bytes)
+        self.unread = unread
         if wasEmpty { wakeup.wake() }
         return true
     }

@@ -20,8 +20,6 @@ struct UnsentBytes {
         unsafe bytes.append(contentsOf: more)
     }
 
-    mutating func removeAll() { (bytes, takenCount) = ([], 0) }
-
     /// Sends as many as the socket takes at once.
     ///
     /// - Returns: false when sending has failed for good.
@@ -33,7 +31,7 @@ struct UnsentBytes {
             case .failed: return false
             }
         }
-        removeAll()
+        self = UnsentBytes()
         return true
     }
 }

@@ -11,7 +11,9 @@ struct AnswerForm {
     var showsUsage: Bool
     /// The answers that the caller asked for (`n`); nil for one, whatever its number.
     var choices: ChoiceSet?
+}
 
+extension AnswerForm {
     init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
         isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true
@@ -27,6 +29,10 @@ struct Completion {
     /// Whoever keeps the body keeps this.
     let memory: MemoryShare?
     private let chunk: ChatChunk
+    /// What it cost, when the upstream says it.
+    let usage: TokenUsage?
+    /// Who answered, when the upstream says it.
+    let model: ServedModel?
 
     /// - Throws: `ChatError` for what is no completion.
     init(
@@ -35,7 +41,11 @@ struct Completion {
         self.memory = memory
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
-        case .chunk(let chunk) where !chunk.lacksChoices: (self.body, self.chunk) = (body, chunk)
+        case .chunk(let chunk) where !chunk.lacksChoices:
+            (self.body, self.chunk) = (body, chunk)
+            let said = JSONValue(validated: body.span).members(["usage", "model"], in: body.span)
+            usage = said[0].flatMap { TokenUsage($0, in: body.span) }
+            model = said[1].flatMap { ServedModel($0, in: body.span) }
         case .error(let error): throw .upstreamReported(error, key: answer.key)
         case .other:
             guard let error = UpstreamError(body: body.span, depthMax: limits.jsonDepth) else { throw .upstreamFailed(.garbage) }
@@ -43,9 +53,6 @@ struct Completion {
         case .chunk, .done, .garbage: throw .upstreamFailed(.garbage)
         }
     }
-
-    var usage: TokenUsage? { chunk.hasUsage ? TokenUsage(body.span) : nil }
-    var model: ServedModel? { ServedModel(ofCompletion: body.span) }
 
     func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
 }

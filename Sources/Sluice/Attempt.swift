@@ -44,6 +44,8 @@ final class Attempt {
     private let awaitsToken: Bool
     private var scanner: EventScanner
     private var stretches: [EventScanner.Stretch] = []
+    /// Of the frames in them that go out in other bytes, which may be many more.
+    private var replacedBytes = 0
     /// Of an answer that does not stream, or not yet known to.
     private var body: [UInt8] = []
     /// Of what has been collected.
@@ -145,15 +147,26 @@ final class Attempt {
             if case .skip = stretch.stop, stretch.range.isEmpty {} else { stretches.append(stretch) }
             switch stretch.stop {
             case .none, .done: break scan
-            case .skip(let event), .replace(let event, _): start = event.bytes.upperBound
+            case .skip(let event): start = event.bytes.upperBound
+            case .replace(let event, let bytes):
+                start = event.bytes.upperBound
+                replacedBytes += bytes.count
+                try checkSize()
             case .failure(let error):
                 // Behind the first event it is the relay's to tell.
                 guard awaitsToken ? scanner.hasToken : scanner.hasEvents else { throw error }
                 break scan
             }
         }
-        guard scanner.buffer.count <= 2 * limits.eventBytes else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
-        try memory.keep(scanner.buffer.count)
+        try checkSize()
+    }
+
+    private func checkSize() throws(ChatError) {
+        let bytesMax = 2 * limits.eventBytes
+        guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
+            throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
+        }
+        try memory.keep(scanner.buffer.count + replacedBytes)
     }
 
     /// Whether what has come opens the gate.

@@ -65,6 +65,12 @@ struct EventScanner {
 
     mutating func append(_ bytes: consuming [UInt8]) { splitter.append(bytes) }
 
+    /// The first stretch, which may end in `bytes`.
+    mutating func next(appending bytes: consuming [UInt8]) -> Stretch {
+        splitter.append(bytes)
+        return next(from: 0)
+    }
+
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] { splitter.discardAndRelease() }
 

@@ -200,11 +200,12 @@ final class Race {
     }
 
     private func win(_ attempt: Attempt) {
+        // Its place is the winner's to give back, whatever the selection thinks of it.
+        running.removeAll { $0 === attempt }
         selection.won(attempt.id)
         while case .cancel(let id, let reason) = selection.next(at: loop.now, using: &generator) { cancel(id, reason) }
         _ = board.note(.token(after: loop.now - attempt.start), of: attempt.admission, on: attempt.target, at: loop.now)
         tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
-        running = []
     }
 
     // MARK: Steps

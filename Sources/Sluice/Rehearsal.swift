@@ -11,8 +11,10 @@ import Logging
 enum Rehearsal {
     /// On the calling thread, in a few milliseconds. A failure is logged and harms nobody.
     ///
-    /// - Parameter limit: after which it has failed.
-    static func run(_ logger: Logger, within limit: Duration = .seconds(1)) {
+    /// - Parameters:
+    ///   - limit: after which it has failed.
+    ///   - request: what is sent as a request.
+    static func run(_ logger: Logger, within limit: Duration = .seconds(1), request: [UInt8] = request) {
         do {
             let settings = Settings.rehearsal(within: limit)
             let silence = Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -21,7 +23,7 @@ enum Rehearsal {
                 settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nil), Counters(settings.limits))
             Task(executorPreference: worker.loop) {
                 do throws(SystemError) {
-                    if try await !worker.rehearse() { logger.rehearsalFailed("the answer is not whole") }
+                    if try await !worker.rehearse(request, within: limit) { logger.rehearsalFailed("the answer is not whole") }
                 } catch {
                     logger.rehearsalFailed(error.description)
                 }
@@ -36,7 +38,7 @@ enum Rehearsal {
     // MARK: The request and its answer
 
     /// As a web server sends it.
-    fileprivate static let request: [UInt8] = {
+    static let request: [UInt8] = {
         let parameters = [
             ("REQUEST_METHOD", "POST"), ("SCRIPT_NAME", "/v1/chat/completions"), ("QUERY_STRING", ""),
             ("CONTENT_TYPE", "application/json"), ("SLUICE_CLIENT", "rehearsal"),
@@ -76,7 +78,7 @@ enum Rehearsal {
 
 extension Worker {
     /// Answers the request. Whether all of it went as it should.
-    fileprivate func rehearse() async throws(SystemError) -> Bool {
+    fileprivate func rehearse(_ request: [UInt8], within limit: Duration) async throws(SystemError) -> Bool {
         let listener = try LocalListener()
         let (caller, server) = try LocalSocket.pair()
         var (upstream, parts): (LocalSocket?, _) = (nil, Rehearsal.answer[...])
@@ -92,8 +94,12 @@ extension Worker {
             if let part = parts.popFirst() { upstream?.send(part) }
         }
         defer { answered.cancel() }
+        // A request has limits of its own, but only once it has come.
+        let deadline = Timer(on: loop) { caller.shutDown() }
+        deadline.set(at: loop.now + limit)
+        defer { deadline.cancel() }
         handler.upstreams.session.connectLocally(to: listener.name)
-        caller.send(Rehearsal.request)
+        caller.send(request)
         await serve(server.takeDescriptor())
         received += caller.receive()
         return String(decoding: received, as: UTF8.self).contains("data: [DONE]")  // by characters: the demo's own

@@ -108,8 +108,7 @@ final class Relay {
             case nil: await wait(departure == nil ? reply.writer : nil)
             case .end: return try await end(&reply)
             case .bytes:
-                scanner.append(answer.takeBytes())
-                stretch = nextStretch(from: 0)
+                stretch = nextStretch(appending: answer.takeBytes())
             }
         }
     }
@@ -159,8 +158,8 @@ final class Relay {
     /// Whether the task has nothing to do.
     private func forwardAtOnce(_ writer: ResponseWriter) -> Bool {
         guard answer.hasBytes else { return false }
-        scanner.append(answer.takeBytes())
-        let stretch = nextStretch(from: 0)
+        let stretch = scanner.next(appending: answer.takeBytes())
+        if stretch.hasEvent { noteEvent() }
         guard case .none = stretch.stop, scanner.buffer.count <= memory.bytesMax, sendAtOnce(stretch.range, writer) else {
             self.stretch = stretch
             return false
@@ -214,11 +213,21 @@ final class Relay {
     @inline(never)
     private func nextStretch(from start: Int) -> EventScanner.Stretch {
         let stretch = opening.isEmpty ? scanner.next(from: start) : nextOpening()
-        if stretch.hasEvent {
-            lastEvent = loop.now
-            firstEvent = firstEvent ?? lastEvent
-        }
+        if stretch.hasEvent { noteEvent() }
         return stretch
+    }
+
+    /// Never inlined: as `nextStretch(from:)`.
+    @inline(never)
+    private func nextStretch(appending bytes: consuming [UInt8]) -> EventScanner.Stretch {
+        let stretch = scanner.next(appending: bytes)
+        if stretch.hasEvent { noteEvent() }
+        return stretch
+    }
+
+    private func noteEvent() {
+        lastEvent = loop.now
+        firstEvent = firstEvent ?? lastEvent
     }
 
     private func nextOpening() -> EventScanner.Stretch {

@@ -42,7 +42,7 @@ final class Server: Sendable {
     /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
     static func run(_ settings: Settings, _ logger: Logger) throws {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
-        SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
+        try SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
         returnLargeMemory()
         try raiseDescriptorLimit()
         let budget = try DescriptorBudget(settings)

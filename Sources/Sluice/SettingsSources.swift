@@ -24,6 +24,8 @@ struct SettingsOptions: Equatable, Sendable {
 
 struct SettingsSources {
     static let defaultFile = "/etc/sluice/sluice.toml"
+    /// A thousand upstreams take half of it. Its tree of values takes a hundred times as much.
+    private static let fileBytesMax = 1 << 20
 
     var options = SettingsOptions()
     /// Looks a variable up; an empty one counts as absent.
@@ -60,7 +62,11 @@ struct SettingsSources {
 
     /// The bytes of the settings file; nil when none is named, and the default one is not there.
     private func settingsFile(_ file: String, _ problems: SettingsProblems) -> [UInt8]? {
-        do throws(SystemError) { return try readFile(file) } catch {
+        do throws(SystemError) {
+            let document = try readFile(file)
+            guard document.count <= Self.fileBytesMax else { throw SystemError(file, code: EFBIG) }
+            return document
+        } catch {
             if options.config != nil || error.code != ENOENT { problems.add("the settings file cannot be read: \(error)") }
             return nil
         }

@@ -22,13 +22,14 @@ extension UpstreamSettings {
         guard !text.dropFirst(scheme.count).prefix(while: { $0 != "/" }).contains("@") else { throw .userinfo }
         guard isPlain(text) else { throw .notPlain }
         do throws(HTTPError) { try HTTPRequest.validate(url: text) } catch { throw .noPlace }
-        return String(withoutEndpoint(text[...]))
+        let authority = text.dropFirst(scheme.count).prefix { $0 != "/" }
+        return scheme + authority + withoutEndpoint(text[authority.endIndex...])
     }
 
     private static func checkedSocketURL(_ text: String) throws(UpstreamURLError) -> String {
         let rest = text.dropFirst(socketScheme.count)
         let (socket, path) = (rest.prefix { $0 != ":" }, rest.drop { $0 != ":" }.dropFirst())
-        guard socket.hasPrefix("/") else { throw .notAbsolute }
+        guard socket.hasPrefix("/"), !socket.hasSuffix("/") else { throw .notAbsolute }
         guard socket.utf8.count <= ListenAddress.pathBytesMax else { throw .socketTooLong }
         guard path.isEmpty || path.hasPrefix("/") else { throw .pathWithoutSlash }
         guard isPlain(text) else { throw .notPlain }
@@ -40,8 +41,18 @@ extension UpstreamSettings {
         text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !text.contains { "?#".contains($0) }
     }
 
-    private static func withoutEndpoint(_ text: Substring) -> Substring {
-        text.hasSuffix(endpoint) ? text.dropLast(endpoint.count) : text
+    /// A path without slashes or the endpoint's own at its end, however often they stand there.
+    private static func withoutEndpoint(_ path: Substring) -> Substring {
+        var path = path
+        while true {
+            if path.hasSuffix("/") {
+                path.removeLast()
+            } else if path.hasSuffix(endpoint) {
+                path.removeLast(endpoint.count)
+            } else {
+                return path
+            }
+        }
     }
 }
 

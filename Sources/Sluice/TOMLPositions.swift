@@ -3,14 +3,20 @@
 /// A value's place in the settings: `timeouts.idle`, `models[0].match`.
 struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
     private(set) var description = ""
+    /// How many keys and indices it has.
+    private(set) var depth = 0
 
     func appending(_ key: String) -> SettingsPath {
         let isBare = !key.isEmpty && key.utf8.allSatisfy(\.isInBareKey)
         let name = isBare ? key : "\"\(key)\""
-        return SettingsPath(description: description.isEmpty ? name : "\(description).\(name)")
+        return SettingsPath(description: description.isEmpty ? name : "\(description).\(name)", depth: depth + 1)
     }
 
-    func appending(_ index: Int) -> SettingsPath { SettingsPath(description: "\(description)[\(index)]") }
+    func appending(_ index: Int) -> SettingsPath { SettingsPath(description: "\(description)[\(index)]", depth: depth + 1) }
+
+    static func == (left: SettingsPath, right: SettingsPath) -> Bool { left.description == right.description }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(description) }
 }
 
 /// The lines of a document's keys and elements.
@@ -36,6 +42,8 @@ struct TOMLPositions {
     private var positions: [SettingsPath: Position] = [:]
     /// How many tables the arrays of tables have so far.
     private var tableCounts: [SettingsPath: Int] = [:]
+    /// No setting lies deeper, and a name has no more parts. Whoever reads the file goes down with its depth.
+    private static let depthMax = 64
     /// The first place that TOMLKit must not see.
     private(set) var defect: Defect?
 
@@ -76,10 +84,10 @@ struct TOMLPositions {
         var path = SettingsPath()
         for (index, key) in keys.enumerated() {
             path = path.appending(key)
-            record(path)
+            guard record(path) else { return nil }
             if isArray, index == keys.count - 1 { tableCounts[path, default: 0] += 1 }
             if let count = tableCounts[path] { path = path.appending(count - 1) }
-            record(path)
+            guard record(path) else { return nil }
         }
         return path
     }
@@ -90,7 +98,7 @@ struct TOMLPositions {
         var path = table
         for key in keys {
             path = path.appending(key)
-            record(path)
+            guard record(path) else { return false }
         }
         return readValue(at: path)
     }
@@ -98,6 +106,10 @@ struct TOMLPositions {
     private mutating func readKeys() -> [String]? {
         var keys: [String] = []
         repeat {
+            guard keys.count < Self.depthMax else {
+                notice("a name has more than \(Self.depthMax) parts")
+                return nil
+            }
             skipSpaces()
             let start = offset
             if next == UInt8(ascii: "\"") || next == UInt8(ascii: "'") {
@@ -114,8 +126,14 @@ struct TOMLPositions {
         return keys
     }
 
-    private mutating func record(_ path: SettingsPath) {
+    /// Whether reading may go on there.
+    private mutating func record(_ path: SettingsPath) -> Bool {
+        guard path.depth <= Self.depthMax else {
+            notice("nothing may lie more than \(Self.depthMax) keys deep")
+            return false
+        }
         if positions[path] == nil { positions[path] = Position(line: line, order: positions.count) }
+        return true
     }
 
     // MARK: Values
@@ -126,7 +144,19 @@ struct TOMLPositions {
         case UInt8(ascii: "\""), UInt8(ascii: "'"): skipString()
         case UInt8(ascii: "["): return readArray(at: path)
         case UInt8(ascii: "{"): return readInlineTable(at: path)
-        default: while let byte = next, !",]}#\n".utf8.contains(byte) { offset += 1 }
+        default: return readPlainValue()
+        }
+        return true
+    }
+
+    /// A boolean, a number or a date.
+    private mutating func readPlainValue() -> Bool {
+        let start = offset
+        while let byte = next, !",]}#\n".utf8.contains(byte) { offset += 1 }
+        let isNumeric = start < offset && PlainTOMLValue.beginsNumber(document[start])
+        if isNumeric, !PlainTOMLValue.isNumberOrDate(document[start..<offset]) {
+            notice("this is not TOML: what begins like a number is neither one nor a date")
+            return false
         }
         return true
     }
@@ -137,7 +167,7 @@ struct TOMLPositions {
         skipBlank()
         while !take("]") {
             let element = path.appending(index)
-            record(element)
+            guard record(element) else { return false }
             if next == UInt8(ascii: "}") {
                 notice("this is not TOML: '}' stands where the array has a value or ']'")
                 return false

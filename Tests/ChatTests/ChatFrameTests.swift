@@ -36,6 +36,15 @@ import Testing
         #expect(frame(text) == .other)
     }
 
+    @Test func `of several choices the last ones count, as for clients`() throws {
+        let text = #""choices":[{"index":3,"delta":{"content":"a","tool_calls":[1],"refusal":"b"},"finish_reason":"stop"}]"#
+        #expect(frame("{\(text),\"choices\":null}") == .other)
+        #expect(frame("{\(text),\"\\u0063hoices\":{}}") == .other)
+        #expect(try chunk("{\(text),\"choices\":7,\"usage\":{}}").lacksChoices)
+        #expect(try chunk("{\(text),\"choices\":[]}") == chunk(#"{"choices":[]}"#))
+        #expect(try chunk("{\"choices\":[{}],\"usage\":{},\(text)}") == chunk("{\"usage\":{},\(text)}"))
+    }
+
     @Test func `a chunk with text is a chunk with text and nothing else`() throws {
         let chunk = try chunk(
             #"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","system_fingerprint":null,"#
@@ -229,8 +238,30 @@ import Testing
         #expect(reader.read(bytes(Self.plain).span) == ChatFrame(bytes(Self.plain).span, depthMax: 64))
     }
 
-    @Test func `any byte of a chunk may change, and the look at it with it`() {
-        let original = bytes(Self.plain)
+    /// The part behind the content differs too, as OpenAI's does.
+    @Test(arguments: [
+        #""obfuscation":"Zk3"}"#, #""obfuscation":"""#, #""obfuscation":""}"#, #""obfuscation":"a\"b\u00e9 é"}"#,
+        #""obfuscation":"\x"}"#,
+        #""obfuscation":"‹FF›"}"#, #""obfuscation":"open}"#, #""obfuscation":"a","error":{"message":"m"}}"#,
+        #""obfuscation":null}"#,
+        #""obfuscation":{"a":"b"}}"#, #""obfuscation":"a","obfuscation":"b"}"#, #""obfuscation":"a"}x"#, #""obfuscation":"#,
+        #""obfuscation""#, #""obfuscatio\u006e":"a"}"#, #""usage":{"a":1},"obfuscation":"a"}"#, "\"model\":\"x\"}",
+    ])
+    func `a chunk whose padding differs from the one before is seen as it is alone`(_ end: String) {
+        let choices = #""choices":[{"delta":{"content":" a"},"finish_reason":null}],"#
+        let (padded, text) = ("{\(choices)\"obfuscation\":\"xY9zzz\"}", "{\(choices)\(end)")
+        let first = "{\"obfuscation\":\"q\",\(choices)\"obfuscation\":\"xY9zzz\"}"
+        for before in [padded, first, text] {
+            var reader = ChatFrameReader(depthMax: 64)
+            for frame in [before, padded, before] { _ = reader.read(bytes(frame).span) }
+            #expect(reader.read(bytes(text).span) == ChatFrame(bytes(text).span, depthMax: 64))
+            #expect(reader.read(bytes(padded).span) == ChatFrame(bytes(padded).span, depthMax: 64))
+        }
+    }
+
+    @Test(arguments: [plain, #"{"choices":[{"delta":{"content":"a"}}],"obfuscation":"b","usage":null}"#])
+    func `any byte of a chunk may change, and the look at it with it`(_ chunk: String) {
+        let original = bytes(chunk)
         for index in original.indices {
             for byte in [UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "}"), 0, 0xFF, UInt8(ascii: "x")] {
                 var changed = original

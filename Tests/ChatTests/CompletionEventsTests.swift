@@ -97,6 +97,29 @@ import Testing
             ])
     }
 
+    @Test(arguments: [(1, 20_000), (1000, 2)])
+    func `what is long comes once, and not with each of many choices`(idsCount: Int, idBytes: Int) throws {
+        let id = #""id":"\#(String(repeating: "x", count: idBytes))","#
+        let choices = Array(repeating: #"{"message":{"content":"a"}}"#, count: 128).joined(separator: ",")
+        let completion = #"{"model":"m",\#(String(repeating: id, count: idsCount))"choices":[\#(choices)]}"#
+        let whole = try #require(stream(completion))
+        #expect(whole.count < completion.utf8.count + 256 * (4096 + 200))
+        let events = try eventData(of: whole).map { String(decoding: $0, as: UTF8.self) }
+        #expect(events.count == 257)
+        #expect(events[0].split(separator: id, omittingEmptySubsequences: false).count == idsCount + 1)
+        #expect(events.dropLast().allSatisfy { $0.hasPrefix(#"{"model":"m","#) } as Bool)
+    }
+
+    @Test(arguments: [1000, 1025])
+    func `a thousand members or tool calls in one place are none too many`(count: Int) {
+        func times(_ text: String, _ count: Int) -> String { Array(repeating: text, count: count).joined(separator: ",") }
+        for completion in [
+            #"{"choices":[{"message":{}}],\#(times(#""a":1"#, count))}"#,
+            #"{"choices":[{"message":{},\#(times(#""a":1"#, count))}]}"#,
+            #"{"choices":[{"message":{"tool_calls":[\#(times("{}", count))]}}]}"#,
+        ] { #expect((stream(completion) == nil) == (count > 1024)) }
+    }
+
     @Test func `each chunk is edited`() throws {
         var edits = ChunkEdits()
         edits.systemFingerprint = "s"
@@ -138,6 +161,14 @@ import Testing
         }
         #expect(stream(completion(128)) != nil)
         #expect(stream(completion(129)) == nil)
+    }
+
+    @Test func `tool calls are numbered up to a limit`() {
+        func completion(_ count: Int) -> String {
+            "{\"choices\":[{\"message\":{\"tool_calls\":[" + Array(repeating: "{}", count: count).joined(separator: ",") + "]}}]}"
+        }
+        #expect(stream(completion(1024)) != nil)
+        #expect(stream(completion(1025)) == nil)
     }
 
     // MARK: Any completion

@@ -36,6 +36,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [(2, "late"), (15, nil)])
+    func `are looked for among some hundred values, and no further`(listsCount: Int, found: String?) throws {
+        func list(_ element: String, _ count: Int) -> String {
+            "[\(Array(repeating: element, count: count).joined(separator: ","))]"
+        }
+        let errors = list(list("0", 16), 6)
+        let text = #"{"errors":[\#(Array(repeating: errors, count: listsCount).joined(separator: ",")),"late"]}"#
+        #expect(UpstreamError(body: bytes(text).span, depthMax: 8)?.message == found)
+    }
+
+    @Test func `stand among the first thousand members`() {
+        let members = { (count: Int) in String(repeating: #""a":1,"#, count: count) }
+        for (count, found) in [(1000, "late"), (1024, nil)] {
+            let text = #"{"error":{\#(members(count))"message":"late"}}"#
+            #expect(UpstreamError(body: bytes(text).span, depthMax: 8)?.message == found)
+        }
+    }
+
     @Test func `hold nothing of a secret, however it is written, also where they are cut`() throws {
         let secret = "ab/cd+ef/gh"
         func error(_ text: String) -> ChatError {
@@ -51,6 +69,13 @@ import Testing
             let message = error(String(repeating: "x", count: count) + secret + " and more").message
             #expect(message.drop { $0 == "x" }.hasPrefix("***") || message.hasSuffix("x…"), "\(message.suffix(20))")
         }
+    }
+
+    @Test(arguments: ["sesame-open", "gzip, sesame-open", "a coding of many more bytes, sesame-open and so on"])
+    func `hold nothing of a secret that the upstream gives for its coding`(_ coding: String) {
+        let key = UpstreamKey(secrets: [bytes("sesame-open")])
+        let error = ChatError.upstreamAnswered(status: 500, body: bytes("").span, coding: coding, key: key, depthMax: 9)
+        #expect(!error.message.contains("sesame") && error.message.contains("compressed"), "\(error.message)")
     }
 
     @Test func `have no control characters`() throws {
@@ -125,6 +150,7 @@ import Testing
         #expect(error.message.utf8.count <= 1024)
         _ = ChatFrame(answer.span, depthMax: 9)
         _ = CompletionEvents.events(of: answer, edits: ChunkEdits(), includesUsage: true)
-        #expect(ServedModel(ofCompletion: answer.span) == nil)
+        let model = JSONValue(validated: answer.span).member("model", in: answer.span)
+        #expect(model.flatMap { ServedModel($0, in: answer.span) } == nil)
     }
 }

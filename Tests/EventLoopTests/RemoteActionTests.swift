@@ -1,8 +1,10 @@
 import Dispatch
-import EventLoop
+import Glibc
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import EventLoop
 
 @Suite(.timeLimit(.minutes(5))) struct RemoteActionTests {
     @Test func `a body runs on the loop's thread, once for each run by another thread`() async throws {
@@ -18,6 +20,30 @@ import Testing
             await all.wait()
             await worker.turnOfOthers()
             #expect(count == 1000)
+            action.cancel()
+        }
+    }
+
+    /// Otherwise nothing that came from another thread would ever arrive again.
+    @Test func `a run whose wake the kernel refuses is made up for by the next one`() async throws {
+        try await LoopActor.run { worker throws in
+            let both = Wakeup(on: worker.loop)
+            var count = 0
+            let action = worker.loop.remoteAction {
+                count += 1
+                if count == 2 { both.wake() }
+            }
+            let number = worker.loop.remoteQueue.descriptor.number
+            // Nobody can write there: it is open for reading alone.
+            let (kept, null) = (fcntl(number, F_DUPFD_CLOEXEC, 0), unsafe open("/dev/null", O_RDONLY | O_CLOEXEC))
+            dup2(null, number)
+            onAnotherThread { action.run() }
+            dup2(kept, number)
+            _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+            close(null)
+            close(kept)
+            onAnotherThread { action.run() }
+            await both.wait()
             action.cancel()
         }
     }

@@ -32,6 +32,8 @@ import Testing
         ("unix:" + String(repeating: "x", count: 108), "has a path of more than 107 bytes"),
         ("unix:" + String(repeating: "ü", count: 54), "has a path of more than 107 bytes"),
         ("unix:/a\0b", "has a NUL in its path"),
+        // What the bytes of another encoding become on their way here.
+        (String(decoding: Array("unix:/caf".utf8) + [0xE9], as: UTF8.self), "has a path that is not UTF-8"),
         ("tcp:", "needs a host and a port"),
         ("tcp:9000", "needs a host and a port"),
         ("tcp::9000", "needs a host and a port"),

@@ -69,7 +69,7 @@ import Testing
             #expect(budget.waitersCount == 1)
             #expect(waiting.outcomes.isEmpty)
             held = nil
-            await sending.value
+            try await sending.value
             #expect(try await waiting.peer.readAnswer().body == pattern(Self.megabyte))
             #expect(budget.usedBytes == 0)
             withExtendedLifetime(held) {}

@@ -54,8 +54,7 @@ import Testing
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop)
             let reached = Wakeup(on: worker.loop)
-            let task = Task {
-                _ = worker
+            let task = worker.start {
                 try await session.withTransfer(.post(server.url, "{}")) { transfer in
                     try await Self.reach(moment, transfer, server)
                     reached.wake()
@@ -75,14 +74,13 @@ import Testing
 
     @Test func `a task that was cancelled before starts nothing that stays`() async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\n\r\n")
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             let session = Session(on: worker.loop)
-            let task = Task {
-                _ = worker
+            let task = worker.start {
                 return await session.failure(of: .get(server.url)).error
             }
             task.cancel()
-            #expect(await task.value == .cancelled)
+            #expect(try await task.value == .cancelled)
             #expect(descriptorsConnected(to: server.port) == 0)
         }
     }

@@ -36,8 +36,7 @@ import Testing
                 var request = HTTPRequest.post(server.secureURL, "nonce-\(number)")
                 request.connectTimeout = number == 0 ? .seconds(2) : .seconds(10)
                 callers.append(
-                    Task { [request] in
-                        _ = worker
+                    worker.start { [request] in
                         return try await session.fetch(request).body
                     })
                 if !comeAtOnce { await worker.loop.sleep(for: .milliseconds(3)) }
@@ -64,8 +63,7 @@ import Testing
             let resolver = names.resolver()
             let session = Session(on: worker.loop, .patient, resolver)
             let callers = (0..<400).map { _ in
-                Task {
-                    _ = worker
+                worker.start {
                     return try await session.fetch(.get("http://name:\(server.port)/", connect: .seconds(60))).body
                 }
             }
@@ -107,8 +105,7 @@ import Testing
         try await LoopActor.run { worker throws in
             let session = Session(on: worker.loop)
             let callers = (0..<count).map { number in
-                Task { [request = HTTPRequest.post(server.url, "nonce-\(number)")] in
-                    _ = worker
+                worker.start { [request = HTTPRequest.post(server.url, "nonce-\(number)")] in
                     var request = request
                     request.connectTimeout = .seconds(60)
                     request.totalTimeout = .seconds(60)

@@ -172,16 +172,15 @@ import Testing
         async throws
     {
         let server = try ScriptServer { peer in peer.waitForEnd() }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             let session = Session(on: worker.loop)
             let request = HTTPRequest.get("https://127.0.0.1:\(server.port)/", connect: .milliseconds(50))
             let tasks = (0..<3).map { _ in
-                Task {
-                    _ = worker
+                worker.start {
                     return await session.failure(of: request).error
                 }
             }
-            for task in tasks { #expect(await task.value == .timedOut(.connect, after: .milliseconds(50))) }
+            for task in tasks { #expect(try await task.value == .timedOut(.connect, after: .milliseconds(50))) }
             #expect(descriptorsConnected(to: server.port) == 0)
         }
     }

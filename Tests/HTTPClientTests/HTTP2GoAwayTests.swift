@@ -182,8 +182,7 @@ import Testing
             var request = HTTPRequest.post(server.url, "{}")
             request.options = ConnectionOptions(version: .http2, streamsMax: 1)
             let first = (0..<2).map { [request] _ in
-                Task {
-                    _ = worker
+                worker.start {
                     return try await session.fetch(request).body
                 }
             }

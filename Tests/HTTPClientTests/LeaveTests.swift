@@ -177,8 +177,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             let first = try session.start(
                 .get(server.secureURL, connect: .seconds(2)), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "answered")
-            let second = Task {
-                _ = worker
+            let second = worker.start {
                 return try await session.fetch(.get(server.secureURL)).body
             }
             await worker.wait { first.isOver }
@@ -255,8 +254,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
             let session = Session(on: worker.loop, configuration)
             let warm = try session.keepWarm(server.secureURL, count: 1, connectTimeout: .seconds(60)) { _ in }
             await worker.wait { server.connections == 1 }
-            let caller = Task {
-                _ = worker
+            let caller = worker.start {
                 return try await session.fetch(.get(server.secureURL)).body
             }
             await worker.wait { session.pools.values.contains { !$0.waiting.isEmpty } }

@@ -49,8 +49,7 @@ import Testing
             let session = Session(on: worker.loop, configuration)
             let url = isSecure ? "https://localhost:\(server.port)" : "http://127.0.0.1:\(server.port)"
             let lanes = (0..<width).map { lane in
-                Task {
-                    _ = worker
+                worker.start {
                     var generator = SeededGenerator(seed: UInt64(lane))
                     for turn in 0..<count / width {
                         try await Self.call(session, url, "\(lane)-\(turn)", &generator)

@@ -108,14 +108,12 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
             let staying = (0..<20).map { _ in
-                Task {
-                    _ = worker
+                worker.start {
                     return try await session.fetch(.post(url, "stays")).body
                 }
             }
             let leaving = (0..<20).map { number in
-                Task {
-                    _ = worker
+                worker.start {
                     try await session.withTransfer(.post(url, "leaves")) { transfer in
                         for _ in 0..<number { await Task.yield() }
                         if number % 2 == 0 { _ = try await transfer.head() }
@@ -153,8 +151,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         try await LoopActor.run { worker throws in
             let session = Session(on: worker.loop, .trusting(file))
             let tasks = (0..<100).map { _ in
-                Task {
-                    _ = worker
+                worker.start {
                     return try await session.fetch(.post(url, "{}")).body
                 }
             }

@@ -78,8 +78,7 @@ import Testing
             let session = Session(on: worker.loop, isSecure ? .trusting(site.file) : .patient)
             let url = isSecure ? "https://localhost:\(server.port)" : "http://127.0.0.1:\(server.port)"
             let tasks = (0..<width).map { lane in
-                Task {
-                    _ = worker
+                worker.start {
                     var (generator, whole) = (SeededGenerator(seed: UInt64(lane)), [String]())
                     for _ in 0..<count / width {
                         let cut = Cut.random(isSecure: isSecure, &generator)
@@ -98,7 +97,7 @@ import Testing
                 }
             }
             for task in tasks {
-                let whole = await task.value
+                let whole = try await task.value
                 #expect(whole.isEmpty, "\(whole.prefix(3))")
             }
             session.expectNothingLeft()

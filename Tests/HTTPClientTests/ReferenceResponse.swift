@@ -13,6 +13,8 @@ enum Verdict: Equatable {
 struct Grammar {
     let statusLine = /HTTP\/1\.([01]) ([0-9]{3})( [^\r\u{0}]*)?/.matchingSemantics(.unicodeScalar)
     let field = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\r\u{0}]*)/.matchingSemantics(.unicodeScalar)
+    let oddField = /(|[^ \t:\r\u{0}][^:\r\u{0}]*):([^\r\u{0}]*)/.matchingSemantics(.unicodeScalar)
+    let token = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/.matchingSemantics(.unicodeScalar)
     let chunkSize = /([0-9A-Fa-f]{1,16})[ \t]*(;[^\r\u{0}]*)?/.matchingSemantics(.unicodeScalar)
 }
 
@@ -40,13 +42,12 @@ struct ReferenceReader {
     }
 
     private mutating func response() throws(Stop) -> Verdict {
-        var head = try head(after: 0, isFirst: true)
-        var (interims, fields) = (0, head.fields.count)
+        var head = try head(isFirst: true)
+        var interims = 0
         while head.status < 200 {
             interims += 1
             guard interims <= 16 else { throw .refused }
-            head = try self.head(after: fields, isFirst: false)
-            fields += head.fields.count
+            head = try self.head(isFirst: false)
         }
         guard head.hasBody(asked) else { return whole(head) }
         guard let length = head.length else { return .untilClose(status: head.status, body: Array(bytes[place...])) }
@@ -58,14 +59,14 @@ struct ReferenceReader {
         .whole(status: head.status, body: body, usedBytes: place, allowsReuse: head.allowsReuse)
     }
 
-    private mutating func head(after fields: Int, isFirst: Bool) throws(Stop) -> ReferenceHead {
+    private mutating func head(isFirst: Bool) throws(Stop) -> ReferenceHead {
         var line = try statusLine()
         for _ in 0..<2 where isFirst && line.isEmpty { line = try statusLine() }
         guard var head = ReferenceHead(statusLine: line, grammar) else { throw .refused }
         while true {
             let line = try self.line(limit: 65536, of: 0)
             if line.isEmpty { break }
-            guard head.add(line), fields + head.fields.count <= 200 else { throw .refused }
+            guard head.add(line) else { throw .refused }
         }
         guard head.isAllowed(asked) else { throw .refused }
         return head
@@ -103,7 +104,7 @@ struct ReferenceReader {
         while true {
             let line = try line(limit: 65536, of: start)
             if line.isEmpty { return }
-            guard trailer.addAny(line), trailer.fields.count <= 200 else { throw .refused }
+            guard trailer.addAny(line) else { throw .refused }
         }
     }
 
@@ -151,9 +152,14 @@ struct ReferenceHead {
         (self.status, self.minor, self.grammar) = (status, minor, grammar)
     }
 
-    /// Whether it is a field.
+    /// Whether it is a field, or one that may be left out: its name is no token, and no part of it is that of a field that matters.
     mutating func addAny(_ line: [UInt8]) -> Bool {
-        guard let match = String(decoding: line, as: UTF8.self).wholeMatch(of: grammar.field) else { return false }
+        let text = String(decoding: line, as: UTF8.self)
+        guard let match = text.wholeMatch(of: grammar.field) else {
+            guard let odd = text.wholeMatch(of: grammar.oddField) else { return false }
+            let words = odd.1.lowercased().matches(of: grammar.token).map { String($0.0) }
+            return Set(words).isDisjoint(with: ["connection", "content-length", "content-encoding", "transfer-encoding"])
+        }
         fields.append((match.1.lowercased(), trimmed(match.2)))
         return true
     }

@@ -115,8 +115,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         try await LoopActor.run { worker throws in
             let session = Session(on: worker.loop)
             let first = (0..<keptCount).map { _ in
-                Task {
-                    _ = worker
+                worker.start {
                     return try await session.fetch(.post(server.url, "first"))
                 }
             }

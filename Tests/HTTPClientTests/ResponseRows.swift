@@ -85,6 +85,7 @@ extension ResponseRow {
         Head(name: "close", fields: ["Connection: keep-alive , CLOSE"], closes: true),
         Head(name: "close in the second field", fields: ["connection: x", "Connection: a,,close"], closes: true),
         Head(name: "other options", fields: ["Connection: Keep-Alive, closer,upgrade", "Keep-Alive: timeout=5"]),
+        Head(name: "names that are none", fields: ["X Y: a", "X : b", ": c", "Ü: d", "\"X\": e", "X,Y\t:f"]),
         Head(
             name: "odd fields",
             fields: [

@@ -33,8 +33,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             let session = Session(on: worker.loop, configuration)
             if isKept { #expect(try await session.fetch(.get(server.url)).body == "ok") }
             let body = String(repeating: "x", count: 7_000_000)
-            let caller = Task {
-                _ = worker
+            let caller = worker.start {
                 return try await session.fetch(.post(server.url, body)).body
             }
             #expect(await server.report() == "begun")
@@ -248,6 +247,32 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             if isAgain { #expect(await server.report() == "2 true") }
             #expect(server.connections == (isAgain ? 2 : 1))
             session.expectNothingLeft()
+        }
+    }
+
+    /// As when the kernel is out of memory or may not send: nothing is heard of that on the receiving side.
+    @Test(arguments: [false, true])
+    func `a kept connection that takes nothing any more is replaced, though its server keeps it`(isHTTP2: Bool) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            if isHTTP2 {
+                guard peer.beginHTTP2() else { return }
+                var reader = RequestReader(peer)
+                while let (stream, _) = reader.next() { peer.answer(stream, "ok") }
+            } else {
+                while peer.request() != nil { peer.send(ok) }
+            }
+            gate.wait()
+        }
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
+            let request = isHTTP2 ? HTTPRequest.http2(server.url) : .get(server.url)
+            #expect(try await session.fetch(request).body == "ok")
+            let kept = try #require(worker.loop.watches.compactMap { $0 }.first)
+            shutdown(kept.descriptor, Int32(SHUT_WR))
+            #expect(try await session.fetch(request).body == "ok")
+            #expect(server.connections == 2)
+            for _ in 0..<2 { gate.open() }
         }
     }
 

@@ -105,15 +105,13 @@ extension String {
             var configuration = Session.Configuration.trusting(site.file)
             configuration.patience = isWaitedFor ? .seconds(1) : .seconds(3_600)
             let session = Session(on: worker.loop, configuration)
-            let first = Task {
-                _ = worker
+            let first = worker.start {
                 return try await session.fetch(.post(server.secureURL, "first")).body
             }
             #expect(await server.report() == "asked")
             let second =
                 isWaitedFor
-                ? Task {
-                    _ = worker
+                ? worker.start {
                     return try await session.fetch(.post(server.secureURL, "second")).body
                 } : nil
             if isWaitedFor { await worker.wait { session.pools.values.contains { !$0.waiting.isEmpty } } }
@@ -200,8 +198,7 @@ extension String {
             let session = Session(on: worker.loop, configuration)
             for (number, server) in servers.enumerated() {
                 let callers = (0..<2).map { caller in
-                    Task {
-                        _ = worker
+                    worker.start {
                         return try await session.fetch(.post(server.url, "\(number)\(caller)")).body
                     }
                 }

@@ -24,6 +24,18 @@ import Testing
         }
     }
 
+    /// As when the kernel does not take the request.
+    @Test(.timeLimit(.minutes(5)))
+    func `a request that does not come is a failure like any other, and the start goes on`() async {
+        await #expect(processExitsWith: .success) {
+            await onThread {
+                let log = CollectedLog()
+                Rehearsal.run(log.logger, within: .milliseconds(20), request: [])
+                #expect(log.lines.value.count == 1, "\(log.lines.value)")
+            }
+        }
+    }
+
     @Test func `a process without descriptors gets one line in the log, and goes on`() async {
         await #expect(processExitsWith: .success) {
             await onThread {

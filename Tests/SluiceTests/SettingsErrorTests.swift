@@ -391,6 +391,16 @@ import Testing
         #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
     }
 
+    @Test(arguments: [(1 << 20, nil), (1 << 20 + 1, "the settings file cannot be read: x.toml: File too large")])
+    func `a settings file has a mebibyte at most`(size: Int, problem: String?) {
+        let sources = SettingsSources(
+            options: SettingsOptions(config: "x.toml"), environment: { _ in nil },
+            readFile: { _ in [UInt8](repeating: UInt8(ascii: "\n"), count: size) }, readTLSFiles: { _, _ in })
+        var problems: [String] = []
+        do { _ = try sources.load() } catch { problems = error.problems }
+        #expect(problems == [problem].compactMap(\.self))
+    }
+
     @Test func `bytes that are not text are no settings`() {
         let sources = SettingsSources(
             options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] },

@@ -48,9 +48,15 @@ import Testing
 
     @Test(arguments: [
         "https://api.example.com/v1/chat/completions", "https://api.example.com/v1", "https://api.example.com/v1//",
+        "https://api.example.com/v1//chat/completions", "https://api.example.com/v1/chat/completions/chat/completions//",
     ])
     func `a base URL with the endpoint's path or slashes at its end is the same base URL`(_ url: String) throws {
         #expect(try settings(upstream: url).upstreams.map(\.url) == ["https://api.example.com/v1"])
+    }
+
+    @Test func `a host that is called as the endpoint's path begins stays one`() throws {
+        #expect(try settings(upstream: "http://chat/completions").upstreams.map(\.url) == ["http://chat/completions"])
+        #expect(try settings(upstream: "http://chat/chat/completions").upstreams.map(\.url) == ["http://chat"])
     }
 
     @Test(arguments: [
@@ -76,7 +82,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "unix:", "unix:/", "unix::", "unix::/v1", "unix:vllm.sock", "unix:./secret.sock:/v1", "unix:@secret",
+        "unix:", "unix:/", "unix::", "unix:/run/:", "unix:/run//:/v1", "unix::/v1", "unix:vllm.sock", "unix:./secret.sock:/v1",
+        "unix:@secret",
         "unix:/run/a:b.sock", "unix:/run/a::/v1", "unix:/run/a b.sock", "unix:/run/a.sock:/v1?k=secret",
         "unix:/run/ä.sock", "UNIX:/run/a.sock",
         "unix:/\(String(repeating: "x", count: 107))", "unix:/\(String(repeating: "x", count: 107)):/v1",

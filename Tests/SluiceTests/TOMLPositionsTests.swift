@@ -65,6 +65,22 @@ import Testing
         for count in document.indices { _ = TOMLPositions(Array(document[..<count])) }
     }
 
+    private static func times(_ text: String, _ count: Int) -> String { String(repeating: text, count: count) }
+
+    @Test(arguments: [
+        "a = " + times("[", 100_000), "a = " + times("[", 65) + times("]", 65), "a = " + times("{a=", 100_000),
+        "a = " + times("[{a=", 50_000), times("a.", 100_000) + "a = 1", "[" + times("a.", 100_000) + "a]",
+        "[[" + times("a.", 64) + "a]]", "b = 1\n[b.c]\na = [\n" + times("[\n", 100_000),
+    ])
+    func `values too deep to be a setting are told, and never the end of the process`(document: String) {
+        #expect(throws: SettingsProblem.self) { try SettingsNode(document: [UInt8](document.utf8)) }
+    }
+
+    @Test func `values may be nested 64 deep`() throws {
+        let document = "a = " + Self.times("[", 64) + Self.times("]", 64) + "\n" + Self.times("b.", 63) + "b = 1"
+        #expect(try SettingsNode(document: [UInt8](document.utf8)).member("b") != nil)
+    }
+
     private static let tokens = [
         "a", "=", " ", "\n", "[", "]", "{", "}", ",", "#", "\"", "'", "1", ".", "true", "-", "\r", "\t", "\u{1}", "é", "_", "0x",
         "\"\"\"", "\\", "1979-05-27", "T",
@@ -79,5 +95,48 @@ import Testing
                 }
             }
         }
+    }
+
+    /// The parser ends the process at some of these.
+    @Test(arguments: [
+        "1979-05-27T", "1979-05-27T*7:32:00Z", "1979-05-27T07:32:00Z1", "1979-05-27T07:32:00+", "1979-05-27 07", "07:32",
+        "07:32:0x",
+        "1979-05", "1979-05-27T07:32:00.", "0x", "0xg", "0b2", "0o8", "1__0", "_1", "1_", "1.", ".5", "1e", "1e+", "+", "-",
+        "+-1", "1-2",
+        "+1979-05-27", "1.2.3", "1:2", "12é", "+é", "in", "nano", "+infinity", "01", "1T", "1Z", "1t:-", "-0x1", "+i", "1e5e5",
+    ])
+    func `what is nearly a number or a date is told with its line`(value: String) {
+        for (start, end) in [("a = ", ""), ("a = ", "\nb = 2"), ("a = [1, ", "]"), ("a = {b = ", "}"), ("a = ", " # c")] {
+            #expect(throws: SettingsProblem.self) { try SettingsNode(document: [UInt8]((start + value + end).utf8)) }
+            do { _ = try SettingsNode(document: [UInt8]((start + value + end).utf8)) } catch {
+                #expect(error.line == 1, "\(error)")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "1979-05-27T07:32:00Z", "1979-05-27t07:32:00.999999-07:00", "1979-05-27 07:32:00", "1979-05-27", "07:32:00.5", "0", "-0",
+        "+99",
+        "1_000", "0xDEAD_beef", "0o755", "0b1101", "1.0", "-0.01", "5e+22", "1e06", "-2E-2", "6.626e-34", "224_617.445_991",
+        "inf",
+        "+inf", "-inf", "nan", "+nan", "-nan", "true", "false",
+    ])
+    func `a value of TOML is read`(value: String) throws {
+        for (start, end) in [("a = ", ""), ("a = ", "\r\nb = 2"), ("a = [1, ", " ]"), ("a = {b = ", " }"), ("a = ", "\t# c")] {
+            _ = try SettingsNode(document: [UInt8]((start + value + end).utf8))
+        }
+    }
+
+    /// Whatever is read level by level would take the process's stack.
+    @Test(arguments: [
+        ("a = ", "[", ""), ("a = ", "{a = ", ""), ("", "a.", "a = 1"), ("[", "a.", "a]"), ("[[", "a.", "a]]"), ("", "[", ""),
+    ])
+    func `no document is too deep`(_ start: String, _ level: String, _ end: String) throws {
+        for count in [1000, 200_000] {
+            let document = start + String(repeating: level, count: count) + end
+            #expect(throws: SettingsProblem.self) { try SettingsNode(document: [UInt8](document.utf8)) }
+        }
+        let document = "a = " + String(repeating: "[", count: 60) + String(repeating: "]", count: 60)
+        _ = try SettingsNode(document: [UInt8](document.utf8))
     }
 }

@@ -31,11 +31,23 @@ package actor LoopActor {
         }.value
     }
 
+    /// Starts another task on the loop. In a task that does not prefer the loop as its executor, what has no isolation of its own would
+    /// run on other threads.
+    package func start<Result: Sendable>(_ body: @escaping () async throws -> Result) -> Task<Result, any Error> {
+        let body = LoopBound(action: body)
+        return Task(executorPreference: loop) { try await self.perform { _ in try await body.action() } }
+    }
+
     private func perform<Result: Sendable>(
         _ body: @Sendable (isolated LoopActor) async throws -> Result
     ) async throws -> Result {
         try await body(self)
     }
+}
+
+/// An action that is made on a loop's thread and runs there.
+private struct LoopBound<Result>: @unchecked Sendable {
+    let action: () async throws -> Result
 }
 
 extension EventLoop {

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import Synchronization
 
 /// nginx with the files of `nginx/`, beside a plain listener with the same locations.
@@ -58,6 +58,7 @@ package final class TLSFront: Sendable {
     private let configuration: ServerConfiguration
     private let directory: TemporaryDirectory
     private let process: Mutex<ChildProcess>
+    private let frozen = Mutex<[pid_t]>([])
 
     package init(for upstream: StubUpstream, http2: Bool = true, in directory: TemporaryDirectory) async throws {
         let port = try freePort()
@@ -88,7 +89,28 @@ package final class TLSFront: Sendable {
         process.withLock { $0 = new }
     }
 
-    package func end() async throws { try await process.withLock { $0 }.end() }
+    /// Stops its workers, with every connection that they have: they say nothing more, while the kernel acknowledges what comes. New
+    /// workers serve new connections.
+    package func freeze() async throws {
+        let master = process.withLock { $0 }
+        let old = Self.workers(in: master.errors.value)
+        for worker in old { kill(worker, SIGSTOP) }
+        frozen.withLock { $0 += old }
+        master.signal(SIGHUP)
+        try await master.errors.wait(for: "new workers") { Self.workers(in: $0).count >= 2 * old.count }
+    }
+
+    /// It tells of each in its log.
+    private static func workers(in log: Output) -> [pid_t] {
+        log.lines.compactMap { line in
+            line.range(of: "start worker process ").flatMap { pid_t(line[$0.upperBound...]) }
+        }
+    }
+
+    package func end() async throws {
+        for worker in frozen.withLock({ $0 }) { kill(worker, SIGCONT) }
+        try await process.withLock { $0 }.end()
+    }
 }
 
 /// Starts an nginx of a single process in front of a stub upstream: killed, it takes its connections with it and leaves the port

@@ -32,9 +32,10 @@ package final class SluiceProcess: Sendable {
             .upstream(upstream), options: options, environment: environment, redirections: redirections, in: directory)
     }
 
+    /// - Parameter descriptors: how many it may have open; as many as the tests otherwise.
     package init(
         _ source: Source, options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"],
-        redirections: String = "", in directory: TemporaryDirectory
+        redirections: String = "", descriptors: Int? = nil, in directory: TemporaryDirectory
     ) async throws {
         let socket = directory.path("sluice.sock")
         self.socket = socket
@@ -44,7 +45,8 @@ package final class SluiceProcess: Sendable {
             case .settings(let text): ["--config", try directory.write(text, to: "sluice.toml")]
             }
         // `sh -c` takes the first word behind its command for `$0`.
-        let command = ["-c", "exec \"$0\" \"$@\" \(redirections)", Self.binary]
+        let limit = descriptors.map { "ulimit -n \($0); " } ?? ""
+        let command = ["-c", "\(limit)exec \"$0\" \"$@\" \(redirections)", Self.binary]
         process = try ChildProcess(
             "/bin/sh", command + ["serve", "--listen", "unix:\(socket)", "--workers", "2"] + sourceOptions + options,
             environment: environment, in: directory)

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 /// A request as the stub upstream received it.
@@ -48,7 +49,17 @@ package final class UpstreamRequest: Sendable {
 package final class StubUpstream: Sendable {
     package typealias Script = @Sendable (UpstreamRequest) -> Reply
 
+    /// What it does with a request's body.
+    package enum Taking: Sendable {
+        case atOnce
+        /// The upstream's own pace, between the head and the body.
+        case after(Duration)
+        /// Answers as soon as it has the head, and then reads and forgets the body.
+        case behindAnswer
+    }
+
     private let listener: Socket
+    private let taking: Taking
     private let script: Script
     private let connections = Mutex<(open: [UInt64: Socket], ever: UInt64, stopped: Bool)>(([:], 0, false))
     private let threads = Observed(0)
@@ -59,10 +70,12 @@ package final class StubUpstream: Sendable {
 
     /// Listens from now on.
     ///
-    /// - Parameter port: 0 for any that is free.
-    package convenience init(port: UInt16 = 0, _ script: @escaping Script) throws {
+    /// - Parameters:
+    ///   - port: 0 for any that is free.
+    ///   - taking: bodies.
+    package convenience init(port: UInt16 = 0, taking: Taking = .atOnce, _ script: @escaping Script) throws {
         let listener = try Socket.listening(port: port)
-        self.init(listener, port: listener.port, script)
+        self.init(listener, port: listener.port, taking, script)
     }
 
     /// Listens on a unix socket from now on.
@@ -70,8 +83,8 @@ package final class StubUpstream: Sendable {
         self.init(try Socket.listening(path: path), port: 0) { _ in reply }
     }
 
-    private init(_ listener: Socket, port: UInt16, _ script: @escaping Script) {
-        (self.listener, self.port, self.script) = (listener, port, script)
+    private init(_ listener: Socket, port: UInt16, _ taking: Taking = .atOnce, _ script: @escaping Script) {
+        (self.listener, self.port, self.taking, self.script) = (listener, port, taking, script)
         threads.update { $0 += 1 }
         startThread("stub upstream") { self.acceptAll() }
     }
@@ -146,6 +159,10 @@ package final class StubUpstream: Sendable {
             let ending = exchange.run()
             let stopped = connections.withLock { $0.stopped }
             request.ending.update { $0 = (stopped ? .stubStopped : ending, .now) }
+            if case .behindAnswer = taking {
+                try? reader.rest { _ in }
+                return
+            }
             guard exchange.keepsConnection, ending == .finished else { return }
         }
     }
@@ -154,6 +171,11 @@ package final class StubUpstream: Sendable {
         guard let head = try reader.head() else { return nil }
         if head["Expect"]?.lowercased() == "100-continue" { try connection.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
         var body: [UInt8] = []
+        switch taking {
+        case .atOnce: break
+        case .after(let pause): Thread.sleep(forTimeInterval: Double(pause.milliseconds) / 1000)
+        case .behindAnswer: return UpstreamRequest(head: head, body: [])
+        }
         guard try reader.body(of: head, endsWithConnection: false, each: { body += $0 }) else { return nil }
         return UpstreamRequest(head: head, body: body)
     }

@@ -289,6 +289,9 @@ private let limits = (0..<60).map { number in
     (name: "x-ratelimit-limit-model-0\(number)", value: String(repeating: "9", count: 60))
 }
 
+private let unneeded =
+    (0..<300).map { (name: "X-Proxy-\($0)", value: "1") } + [("X Proxy Note", "2"), ("X-Via ", "3"), ("", "4")]
+
 private let wildAnswers: [WildRow] = [
     WildRow("empty-data-frame", .frames([hello, "data:\n\n", world, ending(), Chunks.done]), .stream(good.joined())),
     WildRow("empty-data-frame-first", .frames(["data: \n\n", "data\n\n"] + good), .stream(good.joined())),
@@ -349,6 +352,17 @@ private let wildAnswers: [WildRow] = [
         "many-headers",
         .frames(good, fields: (0..<150).map { ("x-ratelimit-\($0)", "1") } + [("Retry-After", "7")]), .stream(good.joined())
     ).with { $0.callerFields = ["Retry-After": "7", "x-ratelimit-0": "1"] },
+    WildRow(
+        "headers-nobody-needs",
+        .frames(good, fields: unneeded + [("Retry-After", "7")]), .stream(good.joined())
+    ).with { $0.callerFields = ["Retry-After": "7"] },
+    WildRow(
+        "empty-chunks-by-the-thousand", .frames([String(repeating: "data: {\"choices\":[]}\n\n", count: 10_000)] + good),
+        .error(503, "event larger than")
+    ).with {
+        $0.hasSecond = true
+        $0.path += "?custom_session_id=" + String(repeating: "x", count: 256)
+    },
     WildRow("stream-though-not-asked", .frames(good), .error(503, "no chat completion"))
         .with { $0.isStreaming = false }.asked(3),
 ]

@@ -1,4 +1,6 @@
-// A response's parser must not trap, and must make the same of a response however it is cut. Compiled into the module itself: see `run`.
+// Whatever an upstream answers: the parser makes the same of it however it is cut.
+
+@testable import HTTPClient
 
 /// What a parser made of some bytes, and what their end makes of it.
 private struct Outcome: Equatable {
@@ -19,16 +21,9 @@ private struct Feeding {
 
     private init(_ parser: ResponseParser) { self.parser = parser }
 
-    /// Cut into pieces whose lengths come from `lengths`, again and again; whole where that is empty.
-    static func outcome(_ parser: ResponseParser, _ bytes: ArraySlice<UInt8>, lengths: [Int], isProved: Bool) -> Outcome {
+    static func outcome(_ parser: ResponseParser, _ pieces: [[UInt8]], isProved: Bool) -> Outcome {
         var feeding = Feeding(parser)
-        var (rest, turn) = (bytes, 0)
-        while !rest.isEmpty {
-            let length = lengths.isEmpty ? rest.count : lengths[turn % lengths.count]
-            guard feeding.feed(Array(rest.prefix(length))) else { break }
-            rest = rest.dropFirst(length)
-            turn += 1
-        }
+        for piece in pieces { guard feeding.feed(piece) else { break } }
         _ = feeding.feed([])
         feeding.outcome.errorAtEnd = feeding.parser.endOfInput(isProved: isProved)
         return feeding.outcome
@@ -73,11 +68,6 @@ private struct Feeding {
     }
 }
 
-/// As `precondition`, which tells nothing in an optimized build.
-private func require(_ condition: Bool, _ message: @autoclosure () -> String) {
-    if !condition { fatalError(message()) }
-}
-
 private func makeParser(_ choice: UInt8) -> ResponseParser {
     switch choice % 4 {
     case 0: ResponseParser(for: .head)
@@ -86,17 +76,16 @@ private func makeParser(_ choice: UInt8) -> ResponseParser {
     }
 }
 
-/// The first byte chooses the request, the second one how the bytes behind the third are cut.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
-    guard count > 3 else { return 0 }
-    let input = unsafe Array(UnsafeBufferPointer(start: start, count: count))
+/// The first byte chooses the request, the next two how the bytes behind them are cut.
+func feedResponse(_ input: [UInt8]) {
+    guard input.count > 3 else { return }
     let (parser, bytes, isProved) = (makeParser(input[0]), input[3...], input[0] & 0x80 != 0)
-    let whole = Feeding.outcome(parser, bytes, lengths: [], isProved: isProved)
-    let lengths = [1 + Int(input[1] & 0x0F), 1 + Int(input[1] >> 4), 1 + Int(input[2])]
-    for lengths in [lengths, [1]] {
-        let cut = Feeding.outcome(parser, bytes, lengths: lengths, isProved: isProved)
-        require(cut == whole, "cut into \(lengths): \(cut) is not \(whole)")
+    let whole = Feeding.outcome(parser, Cuts.none.pieces(of: bytes), isProved: isProved)
+    for cuts in [Cuts(input[1], input[2]), .each] {
+        let cut = Feeding.outcome(parser, cuts.pieces(of: bytes), isProved: isProved)
+        require(cut == whole, "cut into \(cuts.lengths): \(cut) is not \(whole)")
     }
-    return 0
+    if isLong(input) {
+        _ = Feeding.outcome(parser, Cuts(input[1], input[2]).pieces(of: repeated(bytes)), isProved: isProved)
+    }
 }

@@ -1,0 +1,47 @@
+// swift-tools-version: 6.3
+// The modules of Sluice once more, as what libFuzzer feeds: see `run`, which builds this in a folder of its own.
+import PackageDescription
+
+let package = Package(
+    name: "sluice",
+    dependencies: [
+        // As the package itself has resolved them.
+        .package(path: "checkouts/swift-log"),
+        .package(path: "checkouts/TOMLKit"),
+    ],
+    targets: [
+        .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2"),
+        .systemLibrary(name: "CLinux"),
+
+        .target(name: "EventLoop", dependencies: ["CLinux"]),
+        .target(name: "FastCGI", dependencies: ["EventLoop", "CFastCGI", "CLinux"]),
+        .target(name: "HTTPClient", dependencies: ["EventLoop", "COpenSSL", "CNghttp2", "CLinux"]),
+        .target(name: "Chat"),
+        .target(name: "Choosing", dependencies: ["Chat", "EventLoop"]),
+        .target(
+            name: "Sluice",
+            dependencies: [
+                "EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing",
+                .product(name: "Logging", package: "swift-log"), .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            // libFuzzer has a main of its own.
+            exclude: ["SluiceCommand.swift"]),
+        .executableTarget(
+            name: "Fuzz", dependencies: ["EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing", "Sluice"], path: "Fuzz",
+            exclude: ["run", "Package.swift", "corpus", "dictionaries"]),
+    ]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .enableUpcomingFeature("InferIsolatedConformances"),
+        .strictMemorySafety(),
+        .treatAllWarnings(as: .error),
+    ]
+}

@@ -1,0 +1,91 @@
+// Whatever a web server sends: the scanner makes the same of it however it is cut, keeps no more than its limits, and lets nothing
+// through that libfcgi does not take.
+
+@testable import FastCGI
+
+private struct Outcome: Equatable {
+    enum Step: Equatable {
+        case request(ScannedRequest), aborted
+    }
+    var steps: [Step] = []
+    var refusal: Refusal?
+    var answers: [UInt8] = []
+    var isIdle = false
+}
+
+nonisolated(unsafe) private let parser: RequestParser = {
+    do { return try RequestParser() } catch { fatalError("\(error)") }
+}()
+
+private let limits = RecordScanner.Limits(parametersBytesMax: 300, bodyBytesMax: 200, requestsMax: 10)
+
+/// The first byte says whether requests are answered, the next two how the bytes behind them are cut.
+func feedRecords(_ input: [UInt8]) {
+    guard input.count > 3 else { return }
+    let (bytes, isAnswered) = (input[3...], input[0] & 1 == 0)
+    let whole = outcome(Cuts.none.pieces(of: bytes), isAnswered: isAnswered)
+    for cuts in [Cuts(input[1], input[2]), .each] {
+        let cut = outcome(cuts.pieces(of: bytes), isAnswered: isAnswered)
+        require(cut == whole, "cut into \(cuts.lengths): \(cut) is not \(whole)")
+    }
+    require(whole.answers.count <= 2 * bytes.count, "more answers than questions")
+    for case .request(let request) in whole.steps { check(request) }
+    if isLong(input) { _ = outcome(Cuts(input[1], input[2]).pieces(of: repeated(bytes)), isAnswered: isAnswered) }
+}
+
+private func outcome(_ pieces: [[UInt8]], isAnswered: Bool) -> Outcome {
+    var (scanner, outcome) = (RecordScanner(limits: limits), Outcome())
+    do {
+        for piece in pieces { try feed(piece, isAnswered, &scanner, &outcome) }
+    } catch {
+        outcome.refusal = error
+    }
+    outcome.answers = scanner.answers
+    outcome.isIdle = outcome.refusal == nil && scanner.isIdle
+    return outcome
+}
+
+private func feed(
+    _ piece: [UInt8], _ isAnswered: Bool, _ scanner: inout RecordScanner, _ outcome: inout Outcome
+) throws(Refusal) {
+    var start = 0
+    repeat {
+        var taken = 0
+        let result = try scanner.scan(piece.span.extracting(start...), taken: &taken)
+        start += taken
+        switch result {
+        case .incomplete: require(start == piece.count, "more is wanted, and bytes are left")
+        case .request(let request):
+            outcome.steps.append(.request(request))
+            if isAnswered { scanner.requestAnswered() }
+        case .aborted: outcome.steps.append(.aborted)
+        }
+    } while start < piece.count
+}
+
+private func check(_ request: ScannedRequest) {
+    require(request.id != 0, "a request without a number")
+    require(request.parameters.count <= limits.parametersBytesMax, "more parameters than the limit")
+    require(request.body.count <= limits.bodyBytesMax, "more body than the limit")
+    require(!request.isBodyTooLarge || request.body.isEmpty, "a body that is too large is kept")
+    do {
+        let parameters = try unsafe parser.parse(request)
+        let (a, method) = (parameters["A"], parameters["REQUEST_METHOD"])
+        require(a == value("A", request.parameters) && method == value("REQUEST_METHOD", request.parameters), "other parameters")
+    } catch {
+        fatalError("libfcgi does not take it: \(error)")
+    }
+}
+
+/// Of the first pair of this name.
+private func value(_ name: String, _ parameters: [UInt8]) -> String? {
+    var pairs = NameValuePairs(parameters)
+    do throws(Refusal) {
+        while let (found, value) = try pairs.next() {
+            if parameters[found].elementsEqual(name.utf8) { return text(parameters[value]) }
+        }
+        return nil
+    } catch {
+        fatalError("unchecked parameters")
+    }
+}
