@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <linux/memfd.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 

@@ -20,6 +20,8 @@ package enum ChatError: Error, Hashable, Sendable {
 
     // This server.
     case overloaded(retryAfter: Duration)
+    /// What all requests together may hold is held, and was for as long as one could wait.
+    case memoryFull
     /// It is being stopped, and the time for open streams to finish is over.
     case shuttingDown
     case internalDefect(requestID: String)

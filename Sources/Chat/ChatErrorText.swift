@@ -64,6 +64,10 @@ extension ChatError {
             Summary(
                 503, "overloaded_error", "overloaded",
                 "This server takes no more requests at the moment. Try again in \(seconds(delay)) s.")
+        case .memoryFull:
+            Summary(
+                503, "overloaded_error", "memory_full",
+                "This server has no memory for a request or an answer of this size at the moment. Try again in 5 s.")
         case .shuttingDown:
             Summary(503, "overloaded_error", "shutting_down", "This server is being stopped. Try again.")
         case .internalDefect(let requestID):
@@ -107,6 +111,7 @@ extension ChatError {
         // RFC 9110 §12.5.3, §15.5.16.
         case .compressedBody: [("Accept-Encoding", "identity")]
         case .shuttingDown: [("Retry-After", "1")]
+        case .memoryFull: [("Retry-After", "5")]
         case .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
         default: []
         }

@@ -1,10 +1,32 @@
+/// A request's body for the upstream, in parts that follow one another. What is large is the caller's own bytes, where they are.
+package struct UpstreamBody: Sendable {
+    package private(set) var parts: [ArraySlice<UInt8>] = []
+    /// How many bytes of it are no other's.
+    package private(set) var copiedCount = 0
+
+    /// The whole of it, in one piece.
+    package var bytes: [UInt8] { Array(parts.joined()) }
+
+    /// Adds bytes that stay where they are.
+    fileprivate mutating func share(_ bytes: ArraySlice<UInt8>) { parts.append(bytes) }
+
+    /// Adds bytes of its own.
+    fileprivate mutating func append(_ bytes: [UInt8]) {
+        copiedCount += bytes.count
+        parts.append(bytes[...])
+    }
+}
+
 extension ChatRequest {
-    /// The request for the upstream (contract §2), put together from the caller's bytes in one buffer: every value byte for byte,
-    /// the members in the caller's order, each name once.
+    /// A value of so many bytes, and so large a share of the body, is not copied.
+    private static let (sharedBytesMin, sharedPartsMax) = (64 << 10, 64)
+
+    /// The request for the upstream (contract §2), put together from the caller's bytes: every value byte for byte, the members in the
+    /// caller's order, each name once.
     ///
     /// At the front stand a `model` that is not the caller's own, and `stream` for a stream that the caller did not spell out. At
     /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add.
-    package func upstreamBody(_ rules: UpstreamRules) -> [UInt8] {
+    package func upstreamBody(_ rules: UpstreamRules) -> UpstreamBody {
         var members = forwardedMembers(rules)
         for edits in rules.edits { members.apply(edits) }
         return written(members, rules)
@@ -78,17 +100,40 @@ extension ChatRequest {
         }
     }
 
-    private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> [UInt8] {
+    private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> UpstreamBody {
+        var upstream = UpstreamBody()
+        let mayShare = body.count >= Self.sharedBytesMin
         var buffer: [UInt8] = []
-        buffer.reserveCapacity(members.reduce(128) { $0 + $1.byteCount })
+        buffer.reserveCapacity(
+            members.reduce(128) { mayShare && shared($1.value, rules) != nil ? $0 + 128 : $0 + $1.byteCount })
+        var isFirst = true
         for member in members {
-            buffer.append(buffer.isEmpty ? "{" : ",")
+            buffer.append(isFirst ? "{" : ",")
+            isFirst = false
             buffer.appendJSONString(member.name)
             buffer.append(":")
-            append(member.value, rules, to: &buffer)
+            if mayShare, let shared = shared(member.value, rules) {
+                upstream.append(exchange(&buffer, with: []))
+                upstream.share(shared)
+            } else {
+                append(member.value, rules, to: &buffer)
+            }
         }
         buffer.append("}")
-        return buffer
+        upstream.append(buffer)
+        return upstream
+    }
+
+    /// The bytes of a value that is large and goes out as it came.
+    private func shared(_ value: UpstreamMember.Value, _ rules: UpstreamRules) -> ArraySlice<UInt8>? {
+        let range: Range<Int>
+        switch value {
+        case .callers(let value): range = value.range
+        case .messages(let value) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
+            range = value.range
+        case .messages, .streamOptions, .settings, .text: return nil
+        }
+        return range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax) ? body[range] : nil
     }
 
     private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, to buffer: inout [UInt8]) {

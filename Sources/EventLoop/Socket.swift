@@ -13,10 +13,10 @@ extension Descriptor {
     }
 
     /// Receives into `buffer` from its start, without waiting.
-    package func receive(into buffer: inout [UInt8]) -> Received {
+    package func receive(into buffer: inout [UInt8], countMax: Int = .max) -> Received {
         while true {
             let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe recv(number, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+                unsafe recv(number, $0.baseAddress, min($0.count, countMax), Int32(MSG_DONTWAIT))
             }
             if count > 0 { return .bytes(count) }
             if count == 0 { return .endOfFile }

@@ -16,12 +16,17 @@ package import EventLoop
     package struct Timeouts: Equatable, Sendable {
         /// From a request's first byte to its last.
         package var request: Duration
+        /// For a body to wait until there is memory for it.
+        package var memory: Duration
         /// Until a slow peer takes bytes again.
         package var write: Duration
 
-        /// A minute for a request and half of one for a write, unless told otherwise.
-        package init(request: Duration = .seconds(60), write: Duration = .seconds(30)) {
+        /// A minute for a request, a quarter of one for memory and half of one for a write, unless told otherwise.
+        package init(
+            request: Duration = .seconds(60), memory: Duration = .seconds(15), write: Duration = .seconds(30)
+        ) {
             self.request = request
+            self.memory = memory
             self.write = write
         }
     }
@@ -63,6 +68,12 @@ package import EventLoop
     private var scanned: ScannedRequest?
     private var parameters: RequestParameters?
     private var body: [UInt8] = []
+    /// What the body takes of the budget, from its first byte on.
+    private var memory: MemoryShare?
+    /// While the body waits for memory: its place, until when, and what had been read by then.
+    private var waiting: Waiting?
+    private let budget: MemoryBudget?
+    private let bodyBytesMax: Int
     /// The answer's header, until it leaves with the first bytes behind it.
     var unsentHead: [UInt8] = []
     private var isAborted = false
@@ -73,20 +84,29 @@ package import EventLoop
     private(set) var isWaitingToWrite = false
     private var watch: Watch?
 
+    private struct Waiting {
+        let place: MemoryPlace
+        let deadline: Instant
+        let unread: [UInt8]
+    }
+
+    /// - Parameter budget: where bodies get their memory, if that is limited.
     /// - Throws: `SystemError` when the loop cannot watch the descriptor.
     package init(
         _ descriptor: consuming Descriptor, on loop: EventLoop, parser: RequestParser,
-        limits: RecordScanner.Limits, timeouts: Timeouts
+        limits: RecordScanner.Limits, timeouts: Timeouts, budget: MemoryBudget? = nil
     ) throws(SystemError) {
         creditBytes = descriptor.writableBytes
         self.descriptor = descriptor
         self.loop = loop
         self.parser = parser
         self.timeouts = timeouts
-        scanner = RecordScanner(limits: limits)
+        self.budget = budget
+        bodyBytesMax = limits.bodyBytesMax
+        scanner = RecordScanner(limits: limits, firstRoom: budget == nil ? .max : 0)
         wakeup = Wakeup(on: loop)
         watch = try Watch(self.descriptor.number, for: [.readable, .peerClosed], on: loop) { [unowned self] readiness in
-            if !readiness.isDisjoint(with: .anythingToRead) { receive() }
+            if !readiness.isDisjoint(with: .anythingToRead) { if waiting == nil { receive() } else { abandon() } }
             if readiness.contains(.writable) { wakeup.wake() }
         }
     }
@@ -105,8 +125,12 @@ package import EventLoop
                 return begin(scanned)
             }
             if isDraining && scanner.isIdle { break }
-            await wakeup.wait(until: requestDeadline)
-            if let requestDeadline, scanned == nil, loop.now >= requestDeadline { refuse(.requestTimedOut) }
+            await wakeup.wait(until: waiting?.deadline ?? requestDeadline)
+            if waiting != nil {
+                endWaiting()
+            } else if let requestDeadline, scanned == nil, loop.now >= requestDeadline {
+                refuse(.requestTimedOut)
+            }
         }
         close()
         return nil
@@ -121,7 +145,9 @@ package import EventLoop
     // MARK: Receiving
 
     private func receive() {
-        switch descriptor.receive(into: &parser.receiveBuffer) {
+        // What has been read of a body that must wait is kept meanwhile: where one may have to, not much is read ahead.
+        let isScarce = scanner.isBeforeBody && budget?.isScarce == true
+        switch descriptor.receive(into: &parser.receiveBuffer, countMax: isScarce ? Self.scarceBytes : .max) {
         case .bytes(let count):
             let buffer = parser.receiveBuffer
             take(buffer.span.extracting(0..<count))
@@ -130,23 +156,96 @@ package import EventLoop
         }
     }
 
+    private static let scarceBytes = 4096
+
     private func take(_ bytes: Span<UInt8>) {
         var taken = 0
         do {
-            while taken < bytes.count && state == .open {
+            scan: while taken < bytes.count && state == .open {
                 switch try scanner.scan(bytes, taken: &taken) {
                 case .incomplete: break
+                case .needsRoom: guard makeRoom(bytes.extracting(taken...)) else { break scan }
                 case .request(let request):
                     scanned = request
                     wakeup.wake()
                 case .aborted: return takeBack()
                 }
             }
+            if scanner.dropsBody { memory = nil }
             sendAnswers()
         } catch {
             refuse(error)
         }
         setRequestDeadline()
+    }
+
+    // MARK: Memory
+
+    /// Lets the body have as much as its length is said to be, before a byte of it is kept. One of unknown length begins small, and
+    /// may then have as much as any: one that has begun and waits holds little.
+    ///
+    /// - Returns: whether it need not wait.
+    private func makeRoom(_ unread: Span<UInt8>) -> Bool {
+        guard let budget else { return true }
+        let small = min(MemoryBudget.smallBytesMax, bodyBytesMax)
+        guard let memory else {
+            let announced = scanner.announcedBytes ?? 0
+            return room(for: announced > 0 ? min(announced, bodyBytesMax) : small, in: budget, unread)
+        }
+        if memory.bytes <= small { return room(for: bodyBytesMax, in: budget, unread) }
+        // More than was said. It may hold much, so that it waits for nothing.
+        if memory.grow(to: bodyBytesMax) { scanner.bodyRoom = memory.bytes } else { dropBody() }
+        return true
+    }
+
+    private func room(for bytes: Int, in budget: MemoryBudget, _ unread: Span<UInt8>) -> Bool {
+        if let share = budget.share(ofBody: bytes) {
+            letIn(share)
+            return true
+        }
+        let place = budget.place(forBody: bytes, waking: wakeup.remote)
+        let unread = unsafe unread.withUnsafeBufferPointer { unsafe Array($0) }
+        waiting = Waiting(place: place, deadline: loop.now + timeouts.memory, unread: unread)
+        watch(for: .peerClosed)
+        // Its task is to wait for another moment.
+        wakeup.wake()
+        return false
+    }
+
+    private func letIn(_ share: MemoryShare) {
+        memory = share
+        scanner.bodyRoom = share.bytes
+    }
+
+    private func dropBody() {
+        scanner.dropBody(.noMemory)
+        memory = nil
+    }
+
+    /// Goes on with the body when there is memory for it, or without it when it has waited too long. The time that it has to come in
+    /// begins anew.
+    private func endWaiting() {
+        guard let waiting else { return }
+        if let share = waiting.place.claim() {
+            letIn(share)
+        } else if loop.now >= waiting.deadline {
+            dropBody()
+        } else {
+            return
+        }
+        readOn()
+    }
+
+    private func readOn() {
+        guard let unread = waiting?.unread else { return }
+        waiting = nil
+        requestDeadline = nil
+        watch(for: [.readable, .peerClosed])
+        take(unread.span)
+    }
+
+    private func watch(for interest: Readiness) {
+        do { try watch?.update(interest) } catch { abandon() }
     }
 
     /// What has begun must become a request in time; an idle connection may stay for ever.
@@ -185,6 +284,8 @@ package import EventLoop
         guard state == .open else { return }
         state = .abandoned
         watch?.cancel()
+        waiting = nil
+        if !isAnswering { memory = nil }
         if isAnswering { onCallerLeft?() }
         wakeup.wake()
     }
@@ -193,6 +294,8 @@ package import EventLoop
         guard state != .closed else { return }
         state = .closed
         watch?.cancel()
+        waiting = nil
+        memory = nil
         descriptor.shutDown()
     }
 
@@ -206,7 +309,8 @@ package import EventLoop
             isAnswering = true
             requestNumber += 1
             body = request.body
-            return Request(connection: self, number: requestNumber, isBodyTooLarge: request.isBodyTooLarge)
+            if body.isEmpty { memory = nil } else { memory?.shrink(to: body.count) }
+            return Request(connection: self, number: requestNumber, dropped: request.dropped)
         } catch {
             refusal = .notParsed(error)
             close()
@@ -221,9 +325,11 @@ package import EventLoop
 
     func body(of number: Int) -> [UInt8] { isAnswering && number == requestNumber ? body : [] }
 
+    func memory(of number: Int) -> MemoryShare? { isAnswering && number == requestNumber ? memory : nil }
+
     func releaseRequest(_ number: Int) {
         guard isAnswering, number == requestNumber else { return }
-        body = []
+        (body, memory) = ([], nil)
         parameters = nil
     }
 
@@ -233,7 +339,7 @@ package import EventLoop
     func endAnswer(isComplete: Bool) -> Bool {
         guard isAnswering else { return false }
         isAnswering = false
-        body = []
+        (body, memory) = ([], nil)
         parameters = nil
         unsentHead = []
         if isAborted && descriptor.isWritable { tellEnd() }

@@ -24,6 +24,8 @@ package struct NameValuePairs: Sendable {
         return (name, value)
     }
 
+    private static let contentLength: StaticString = "CONTENT_LENGTH"
+
     /// One byte up to 127, else four with the highest bit set.
     private mutating func length() throws(Refusal) -> Int {
         guard position < bytes.count else { throw .malformedParameters }
@@ -40,13 +42,20 @@ package struct NameValuePairs: Sendable {
 
     /// Checks parameters that libfcgi will store as C strings of the form `NAME=value`: a NUL would hide what follows it,
     /// and an equals sign in a name would make it another name.
-    package static func check(_ bytes: [UInt8]) throws(Refusal) {
+    ///
+    /// - Returns: the number that `CONTENT_LENGTH` is; `nil` when there is none, as when a server leaves it empty or says −1.
+    package static func check(_ bytes: [UInt8]) throws(Refusal) -> Int? {
         var pairs = NameValuePairs(bytes)
+        var contentLength: Int?
         while let (name, value) = try pairs.next() {
             guard !bytes.has(0, in: name), !bytes.has(UInt8(ascii: "="), in: name), !bytes.has(0, in: value) else {
                 throw .malformedParameters
             }
+            if contentLength == nil, bytes.equals(Self.contentLength, in: name) {
+                contentLength = bytes.number(in: value)
+            }
         }
+        return contentLength
     }
 }
 
@@ -54,6 +63,24 @@ extension [UInt8] {
     fileprivate func has(_ byte: UInt8, in range: Range<Int>) -> Bool {
         guard !range.isEmpty else { return false }
         return unsafe withUnsafeBytes { unsafe memchr($0.baseAddress! + range.lowerBound, Int32(byte), range.count) != nil }
+    }
+
+    fileprivate func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
+        guard range.count == text.utf8CodeUnitCount else { return false }
+        return unsafe withUnsafeBytes {
+            unsafe memcmp($0.baseAddress! + range.lowerBound, text.utf8Start, range.count) == 0
+        }
+    }
+
+    /// The number whose digits these are, up to 18 of them.
+    fileprivate func number(in range: Range<Int>) -> Int? {
+        guard (1...18).contains(range.count) else { return nil }
+        var number = 0
+        for byte in self[range] {
+            guard 0x30...0x39 ~= byte else { return nil }
+            number = number * 10 + Int(byte - 0x30)
+        }
+        return number
     }
 
     /// Appends a pair; both lengths below 2³¹.

@@ -31,14 +31,24 @@ package struct ScannedRequest: Equatable, Sendable {
     package var parameters: [UInt8] = []
     /// The STDIN stream; empty when it went over the limit.
     package var body: [UInt8] = []
+    /// Why there is no body, when it was dropped as it came.
+    package var dropped: DroppedBody?
+}
+
+/// Why a body was read and not kept.
+package enum DroppedBody: Equatable, Sendable {
     /// It went over `RecordScanner.Limits.bodyBytesMax`.
-    package var isBodyTooLarge = false
+    case tooLarge
+    /// There was no memory for it in time.
+    case noMemory
 }
 
 /// What a stretch of bytes amounted to.
 package enum ScanResult: Equatable, Sendable {
     /// All bytes are taken, more are needed.
     case incomplete
+    /// The body goes beyond `bodyRoom`. Nothing more is taken until that is more, or the body is dropped.
+    case needsRoom
     /// A request is complete; nothing but an abort or its padding may follow until `requestAnswered()`.
     case request(ScannedRequest)
     /// The peer has taken back the request that is being sent or answered.
@@ -71,8 +81,13 @@ package struct RecordScanner: Sendable {
 
     /// Records for the peer: answers to management records, or the reason of a refusal. The caller sends and empties them.
     package var answers: [UInt8] = []
+    /// How many bytes of the present request's body may be kept. Each request begins with `firstRoom`.
+    package var bodyRoom: Int
+    /// What the present request's `CONTENT_LENGTH` says (RFC 3875 §4.1.2), which need not be true; `nil` when it says nothing.
+    package private(set) var announcedBytes: Int?
 
     private let limits: Limits
+    private let firstRoom: Int
     private var phase = Phase.idle
     private var request = ScannedRequest(id: 0, keepsConnection: false)
     private var header: [UInt8] = []
@@ -83,10 +98,19 @@ package struct RecordScanner: Sendable {
     private var content: [UInt8] = []
 
     /// A scanner for a fresh connection.
-    package init(limits: Limits) { self.limits = limits }
+    ///
+    /// - Parameter firstRoom: see `bodyRoom`.
+    package init(limits: Limits, firstRoom: Int = .max) {
+        self.limits = limits
+        self.firstRoom = firstRoom
+        bodyRoom = firstRoom
+    }
 
     /// Between requests, with no byte of the next one taken. Padding that is still due changes nothing about that.
     package var isIdle: Bool { phase == .idle && header.isEmpty && (record == nil || contentRemaining == 0) }
+
+    /// Whether what comes next is no body yet.
+    package var isBeforeBody: Bool { phase == .idle || phase == .parameters }
 
     /// The request's answer has been written: the next one may come.
     package mutating func requestAnswered() {
@@ -102,6 +126,7 @@ package struct RecordScanner: Sendable {
             guard record != nil || takeHeader(bytes, &taken) else { return .incomplete }
             if record == nil, let result = try beginRecord() { return result }
             if contentRemaining > 0 {
+                if needsRoom(for: bytes.count - taken) { return .needsRoom }
                 try takeContent(bytes, &taken)
                 guard contentRemaining == 0 else { return .incomplete }
                 try contentEnded()
@@ -186,17 +211,43 @@ package struct RecordScanner: Sendable {
         }
     }
 
+    /// Whether more of the body is here than may be kept.
+    private func needsRoom(for arrived: Int) -> Bool {
+        guard phase == .body, record?.requestID != 0, request.dropped == nil else { return false }
+        let count = request.body.count + min(contentRemaining, arrived)
+        return count > bodyRoom && count <= limits.bodyBytesMax && arrived > 0
+    }
+
     /// A body over the limit is read to its end all the same, and dropped: only then can the peer take the answer, and no
     /// byte of it can be mistaken for a record.
     private mutating func takeBody(_ stretch: Span<UInt8>) {
-        guard !request.isBodyTooLarge else { return }
-        guard request.body.count + stretch.count <= limits.bodyBytesMax else {
-            request.isBodyTooLarge = true
-            request.body = []
-            return
-        }
+        guard request.dropped == nil else { return }
+        guard request.body.count + stretch.count <= limits.bodyBytesMax else { return dropBody(.tooLarge) }
+        makeCapacity(for: request.body.count + stretch.count)
         request.body.append(stretch)
     }
+
+    /// Growing step by step, a body would take twice its room. The kernel gives memory for what is written only.
+    private mutating func makeCapacity(for count: Int) {
+        guard count > request.body.capacity else { return }
+        let room = min(bodyRoom, limits.bodyBytesMax)
+        if let announcedBytes, count <= announcedBytes {
+            request.body.reserveCapacity(min(announcedBytes, room))
+        } else if count > Self.smallBytesMax {
+            request.body.reserveCapacity(room)
+        }
+    }
+
+    fileprivate static let smallBytesMax = 64 << 10
+
+    /// Keeps nothing of the present request's body, which is read to its end.
+    package mutating func dropBody(_ reason: DroppedBody) {
+        request.dropped = reason
+        request.body = []
+    }
+
+    /// Whether the present request's body is read and not kept.
+    package var dropsBody: Bool { phase == .body && request.dropped != nil }
 
     /// Only records that are looked at as a whole have something to do at their end.
     private mutating func contentEnded() throws(Refusal) {
@@ -228,20 +279,31 @@ package struct RecordScanner: Sendable {
     }
 
     private mutating func parametersEnded() throws(Refusal) {
-        try NameValuePairs.check(request.parameters)
+        announcedBytes = try NameValuePairs.check(request.parameters)
         phase = .body
+        bodyRoom = firstRoom
     }
 
     private mutating func bodyEnded() -> ScanResult {
         phase = .answering
-        let complete = request
+        var complete = request
         request.parameters = []
         request.body = []
+        complete.body.giveSpareBack()
         return .request(complete)
     }
 }
 
 extension [UInt8] {
+    /// Moves to memory of its own size, when it has much more.
+    fileprivate mutating func giveSpareBack() {
+        guard capacity > 2 * Swift.max(count, RecordScanner.smallBytesMax) else { return }
+        var moved: [UInt8] = []
+        moved.reserveCapacity(count)
+        moved.append(contentsOf: self)
+        self = moved
+    }
+
     fileprivate mutating func append(_ bytes: Span<UInt8>) {
         unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }

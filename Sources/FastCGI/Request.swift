@@ -1,13 +1,17 @@
 // What the web server passed on.
 
+package import EventLoop
+
 /// A complete, checked request. Its parts are there until `release()`, or until its answer is finished.
 package struct Request {
     let connection: Connection
     let number: Int
-    /// What came on STDIN. `CONTENT_LENGTH` plays no part: servers leave it empty or set it to −1.
+    /// What came on STDIN. What `CONTENT_LENGTH` says makes no difference to it: servers leave it empty or set it to −1.
     package var body: [UInt8] { connection.body(of: number) }
-    /// The body went over the limit and was dropped; the answer to that is 413.
-    package let isBodyTooLarge: Bool
+    /// What the body takes of the budget for all requests: whoever keeps the body keeps this.
+    package var memory: MemoryShare? { connection.memory(of: number) }
+    /// Why the body was dropped; the answer to that is 413 or 503.
+    package let dropped: DroppedBody?
 
     /// A CGI variable (RFC 3875 §4.1) or `HTTP_…` header; `nil` when absent.
     package subscript(_ name: StaticString) -> String? { connection.parameter(name, of: number) }

@@ -33,8 +33,12 @@ final class HTTP1 {
         buffer.appendHead(of: request, transfer.url, connection)
         bodySent = 0
         if request.hasBody, request.body.count <= Self.smallBodyBytesMax {
-            unsafe request.body.withUnsafeBytes { unsafe buffer.append($0) }
-            bodySent = request.body.count
+            while bodySent < request.body.count {
+                bodySent += unsafe request.body.withBytes(from: bodySent, countMax: .max) {
+                    unsafe buffer.append($0)
+                    return $0.count
+                }
+            }
         }
         connection.willSend(request.body.count - bodySent)
         connection.write(buffer)
@@ -45,11 +49,10 @@ final class HTTP1 {
     func sendBody() {
         guard let transfer, let request = transfer.request, request.hasBody else { return dropRequest() }
         while bodySent < request.body.count, connection.takesMore {
-            let end = min(bodySent + Connection.unsentBytesMax, request.body.count)
-            unsafe request.body.withUnsafeBytes {
-                unsafe connection.write(UnsafeRawBufferPointer(rebasing: $0[bodySent..<end]))
+            bodySent += unsafe request.body.withBytes(from: bodySent, countMax: Connection.unsentBytesMax) {
+                unsafe connection.write($0)
+                return $0.count
             }
-            bodySent = end
         }
         dropRequest()
     }

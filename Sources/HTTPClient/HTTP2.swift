@@ -183,11 +183,14 @@ extension HTTP2 {
     /// - Returns: the number of bytes, and whether they are the last; `nil` when the stream is of no use any more.
     func nextOfBody(of number: Int32, into buffer: UnsafeMutableRawBufferPointer) -> (count: Int, isLast: Bool)? {
         guard let stream = streams[number], let body = stream.transfer.request?.body else { return nil }
-        let count = min(buffer.count, body.count - stream.bodySent)
-        unsafe body.withUnsafeBytes {
-            unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[stream.bodySent..<stream.bodySent + count]))
+        var count = 0
+        while count < buffer.count, stream.bodySent < body.count {
+            let copied = unsafe body.withBytes(from: stream.bodySent, countMax: buffer.count - count) {
+                unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: $0)
+                return $0.count
+            }
+            (count, stream.bodySent) = (count + copied, stream.bodySent + copied)
         }
-        stream.bodySent += count
         idleBytes = 0
         let isLast = stream.bodySent == body.count
         stream.isBodySent = isLast

@@ -1,5 +1,7 @@
 // What is sent: checked before a byte of it goes out.
 
+package import EventLoop
+
 /// One request to an upstream.
 package struct HTTPRequest: Sendable {
     /// `post` alone has a body.
@@ -11,7 +13,9 @@ package struct HTTPRequest: Sendable {
     /// speaks, and it asks for no coding: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and their kin are refused.
     package var headers: [(name: String, value: String)]
     /// Sent with `POST` only.
-    package var body: [UInt8]
+    package var body: HTTPBody
+    /// What the body takes of a budget, and what was copied for it: kept for as long as the request is.
+    package var memory: (body: MemoryShare?, copy: MemoryShare?)
     /// For name, connection and TLS together, however many addresses are tried.
     package var connectTimeout: Duration
     /// From the start to the last byte, the time that a slow reader takes included.
@@ -27,7 +31,7 @@ package struct HTTPRequest: Sendable {
         self.method = method
         self.url = url
         self.headers = headers
-        self.body = body
+        self.body = HTTPBody(body)
         self.connectTimeout = connectTimeout
         self.totalTimeout = totalTimeout
         self.options = options

@@ -1,6 +1,7 @@
 // What a caller gets of what an upstream answers.
 
 import Chat
+import EventLoop
 
 /// How one caller's answer differs from the upstream's.
 struct AnswerForm {
@@ -25,6 +26,8 @@ extension AnswerForm {
 /// An upstream's answer that does not stream.
 struct Completion {
     let body: [UInt8]
+    /// Whoever keeps the body keeps this.
+    let memory: MemoryShare?
     private let chunk: ChatChunk
     /// What it cost, when the upstream says it.
     let usage: TokenUsage?
@@ -32,7 +35,10 @@ struct Completion {
     let model: ServedModel?
 
     /// - Throws: `ChatError` for what is no completion.
-    init(_ body: [UInt8], of answer: UpstreamAnswer, _ limits: Settings.Limits) throws(ChatError) {
+    init(
+        _ body: [UInt8], _ memory: MemoryShare?, of answer: UpstreamAnswer, _ limits: Settings.Limits
+    ) throws(ChatError) {
+        self.memory = memory
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
         case .chunk(let chunk) where !chunk.lacksChoices:

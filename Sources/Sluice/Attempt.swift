@@ -48,6 +48,8 @@ final class Attempt {
     private var replacedBytes = 0
     /// Of an answer that does not stream, or not yet known to.
     private var body: [UInt8] = []
+    /// Of what has been collected.
+    private var memory: AnswerMemory
     /// Whether the answer is a stream of events; nil until its first bytes tell.
     private var isStream: Bool?
     /// Until when it must have progressed; `distantFuture` for as long as its timeouts allow.
@@ -58,7 +60,7 @@ final class Attempt {
 
     init(
         _ attempt: Selection.Attempt, on target: Target, _ answer: UpstreamAnswer, _ admission: TargetHealth.Admission,
-        as form: AnswerForm, awaitsToken: Bool, _ limits: Settings.Limits, at start: Instant
+        as form: AnswerForm, awaitsToken: Bool, _ limits: Settings.Limits, _ budget: MemoryBudget, at start: Instant
     ) {
         id = attempt.id
         self.target = target
@@ -66,6 +68,7 @@ final class Attempt {
         self.admission = admission
         self.awaitsToken = awaitsToken
         self.limits = limits
+        memory = AnswerMemory(budget)
         self.start = start
         scanner = EventScanner(form, answer.key, limits)
     }
@@ -84,7 +87,7 @@ final class Attempt {
                 case .end where mayBeStream:
                     if let error = scanner.failureAtEnd() { throw error }
                     return .won(.stream(OpenedStream(scanner, stretches)))
-                case .end: return .won(.whole(try Completion(body, of: answer, limits)))
+                case .end: return .won(.whole(try Completion(body, memory.share, of: answer, limits)))
                 }
             }
             try checkErrorText(at: now)
@@ -123,6 +126,7 @@ final class Attempt {
             // The status says enough without its text.
             if body.count > limits.eventBytes, let error = answer.statusError() { throw error }
         }
+        try memory.keep(body.count)
     }
 
     /// Gives up on the text of an error that is no verdict on the request, when it takes too long.
@@ -162,6 +166,7 @@ final class Attempt {
         guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
             throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
         }
+        try memory.keep(scanner.buffer.count + replacedBytes)
     }
 
     /// Whether what has come opens the gate.

@@ -102,11 +102,16 @@ final class ChatHandler {
     ) throws(ChatError) -> (Answering, AnswerForm) {
         let caller = Caller(request, record.id)
         record.client = caller.client
-        if request.isBodyTooLarge { throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes) }
+        switch request.dropped {
+        case .tooLarge: throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes)
+        case .noMemory: throw .memoryFull
+        case nil: break
+        }
         if let coding = request["HTTP_CONTENT_ENCODING"], !coding.isEmpty, !coding.utf8.isEqualIgnoringCase(to: "identity") {
             throw .compressedBody(coding: Caller.sane(coding, bytesMax: 32))
         }
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
+        let memory = request.memory
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         if chat.isStreaming {
@@ -116,14 +121,16 @@ final class ChatHandler {
         let route = try routes.route(for: chat.model)
         record.target = route.targets[0]
         let form = AnswerForm(for: chat, caller, settings)
-        return (Answering(Race(chat, caller, route, as: form, upstreams, board, settings, on: loop), board), form)
+        let race = Race(
+            chat, RequestMemory(memory, counters.memory), caller, route, as: form, upstreams, board, settings, on: loop)
+        return (Answering(race, board), form)
     }
 
     /// A stream of events: they go on as they come.
     private func relay(
         _ won: Winner, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
     ) async throws {
-        let relay = Relay(won, as: form, settings, on: loop)
+        let relay = Relay(won, as: form, settings, counters.memory, on: loop)
         defer {
             (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
             (record.usage, record.model) = (relay.usage, relay.model)
@@ -138,6 +145,7 @@ final class ChatHandler {
         (record.firstEvent, record.usage, record.model) = (loop.now, completion.usage, completion.model)
         let answer = completion.edited(form.edits)
         record.bytesCount = answer.count
+        reply.memory = completion.memory
         reply.sendJSON(answer)
     }
 }

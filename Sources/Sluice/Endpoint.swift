@@ -27,16 +27,21 @@ struct Endpoint: Sendable {
     }
 
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
-    func request(for chat: ChatRequest, to target: Target, _ caller: Caller) throws(ChatError) -> HTTPRequest {
+    func request(
+        for chat: ChatRequest, _ memory: RequestMemory, to target: Target, _ caller: Caller
+    ) throws(ChatError) -> HTTPRequest {
         var headers = headers
         if key.isCallers { headers.append(try callersKeyHeader(caller)) }
         headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
         headers.append(("X-Client-Request-Id", caller.clientRequestID))
         if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
-        return HTTPRequest(
+        var request = HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), headers: headers,
-            body: chat.upstreamBody(target.rules(for: chat)),
             connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
+        let body = chat.upstreamBody(target.rules(for: chat))
+        request.body = HTTPBody(parts: body.parts)
+        request.memory = (memory.body, try memory.share(ofCopy: body.copiedCount))
+        return request
     }
 
     /// Azure puts the model, as its deployment, into the path (Azure OpenAI data plane reference, "Chat completions").

@@ -67,6 +67,7 @@ final class Race {
     private let start: Instant
     private var selection: Selection
     private let chat: ChatRequest
+    private let memory: RequestMemory
     private var running: [Attempt] = []
     private var queued: Queued?
     /// Those that have ended, whose error the caller may get.
@@ -78,10 +79,11 @@ final class Race {
     private var generator = SplitMix()
 
     init(
-        _ chat: ChatRequest, _ caller: Caller, _ route: Route, as form: AnswerForm, _ upstreams: Upstreams, _ board: Board,
-        _ settings: borrowing Settings, on loop: EventLoop
+        _ chat: ChatRequest, _ memory: RequestMemory, _ caller: Caller, _ route: Route, as form: AnswerForm,
+        _ upstreams: Upstreams, _ board: Board, _ settings: borrowing Settings, on loop: EventLoop
     ) {
         self.chat = chat
+        self.memory = memory
         self.caller = caller
         self.route = route
         self.form = form
@@ -223,11 +225,11 @@ final class Race {
             }
         case .admitted(let admission):
             do throws(ChatError) {
-                let answer = try upstreams.ask(target, chat, caller, waking: wakeup)
+                let answer = try upstreams.ask(target, chat, memory, caller, waking: wakeup)
                 running.append(
                     Attempt(
                         attempt, on: target, answer, admission, as: form, awaitsToken: route.targets.count > 1, limits,
-                        at: loop.now))
+                        memory.budget, at: loop.now))
                 selection.started(attempt.id, at: loop.now)
             } catch {
                 board.leave(target)

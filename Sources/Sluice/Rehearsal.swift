@@ -20,7 +20,7 @@ enum Rehearsal {
             let silence = Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() })
             let routes = Routes(settings)
             let worker = try Worker(
-                settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nil), Counters())
+                settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nil), Counters(settings.limits))
             Task(executorPreference: worker.loop) {
                 do throws(SystemError) {
                     if try await !worker.rehearse(request, within: limit) { logger.rehearsalFailed("the answer is not whole") }

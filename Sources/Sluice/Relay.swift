@@ -12,6 +12,8 @@ final class Relay {
     private let answer: UpstreamAnswer
     private let loop: EventLoop
     private var scanner: EventScanner
+    /// Of what the scanner keeps: part of a long event, or what a slow caller has not taken yet.
+    private var memory: AnswerMemory
     /// When the upstream sent its first event.
     private(set) var firstEvent: Instant?
     /// How much of the answer has gone to the caller.
@@ -41,7 +43,10 @@ final class Relay {
     /// How long `[DONE]` may take from the last finish reason, while no event comes: the usage may follow.
     private static let grace = Duration.seconds(2)
 
-    init(_ won: Winner, as form: AnswerForm, _ settings: borrowing Settings, on loop: EventLoop) {
+    init(
+        _ won: Winner, as form: AnswerForm, _ settings: borrowing Settings, _ budget: MemoryBudget, on loop: EventLoop
+    ) {
+        memory = AnswerMemory(budget)
         answer = won.answer
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
@@ -90,6 +95,7 @@ final class Relay {
     private func forwardAll(_ reply: inout Reply) async throws {
         if let completion {
             firstEvent = loop.now
+            reply.memory = completion.memory
             return try await send(events(of: completion)[...], isLast: true, &reply)
         }
         while true {
@@ -154,11 +160,11 @@ final class Relay {
         guard answer.hasBytes else { return false }
         let stretch = scanner.next(appending: answer.takeBytes())
         if stretch.hasEvent { noteEvent() }
-        guard case .none = stretch.stop, sendAtOnce(stretch.range, writer) else {
+        guard case .none = stretch.stop, scanner.buffer.count <= memory.bytesMax, sendAtOnce(stretch.range, writer) else {
             self.stretch = stretch
             return false
         }
-        answer.recycle(scanner.discard())
+        discard()
         // With the last finish reason the time for `[DONE]` begins, which the task sees to.
         return !answer.isOver && !scanner.isFinished
     }
@@ -178,6 +184,7 @@ final class Relay {
 
     /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
     private func forward(_ reply: inout Reply) async throws -> Bool {
+        try memory.keep(scanner.buffer.count)
         while let stretch {
             if !stretch.range.isEmpty {
                 try await send(scanner.buffer[stretch.range], isLast: stretch.isEnd && answer.isOver, &reply)
@@ -192,8 +199,14 @@ final class Relay {
             case .done: return true
             }
         }
-        answer.recycle(scanner.discard())
+        discard()
         return false
+    }
+
+    /// Forgets what has been sent.
+    private func discard() {
+        answer.recycle(scanner.discard())
+        if scanner.buffer.isEmpty { memory.release() }
     }
 
     /// Never inlined: the task's frame, which lives as long as the stream, would have room for all that is needed here.

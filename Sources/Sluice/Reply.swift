@@ -1,6 +1,7 @@
 // The answer to the caller in the forms that the contract knows: a stream of events, a JSON object, an error.
 
 import Chat
+import EventLoop
 import FastCGI
 
 /// A response with its id, which tells errors before the stream from errors inside it.
@@ -23,6 +24,8 @@ struct Reply: ~Copyable {
     /// What leaves together with the response's end: a JSON body, since web servers that have as much as was announced do not wait
     /// for that, and close a connection which they could have kept; or a stream's last events, to save a write.
     private var ending: [UInt8] = []
+    /// Of that, where it is much.
+    var memory: MemoryShare?
 
     init(_ response: consuming Response, _ id: RequestID) {
         self.response = response

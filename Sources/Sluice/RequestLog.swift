@@ -107,7 +107,8 @@ extension RequestRecord {
     fileprivate var level: Logger.Level {
         switch error {
         case .upstreamRefusedKey, .internalDefect: .error
-        case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded:
+        case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,
+            .memoryFull:
             .warning
         default: .info
         }

@@ -12,6 +12,10 @@ final class Counters: Sendable {
     private let requests = Atomic<Int>(0)
     /// Connections that were closed because the peer broke the protocol or may not connect.
     private let refusals = Atomic<Int>(0)
+    /// What requests and answers may hold.
+    let memory: MemoryBudget
+
+    init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
 
     /// How many requests are being answered, with this one.
     func requestBegan() -> Int { requests.add(1, ordering: .relaxed).newValue }
@@ -39,6 +43,7 @@ final class Server: Sendable {
     static func run(_ settings: Settings, _ logger: Logger) throws {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
         try SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
+        returnLargeMemory()
         try raiseDescriptorLimit()
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
@@ -52,7 +57,7 @@ final class Server: Sendable {
         self.logger = logger
         socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
-        let counters = Counters()
+        let counters = Counters(settings.limits)
         let board = Board(settings, routes)
         workers = try (0..<settings.workers).map { _ in
             try Worker(settings, routes, board, logger, RequestLog(level: settings.logLevel, to: .standardError), counters)

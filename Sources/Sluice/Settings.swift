@@ -49,6 +49,8 @@ struct Settings: Equatable, Sendable {
         var eventBytes = 1 << 20
         /// An upstream's answer that is not streamed.
         var answerBytes = 32 << 20
+        /// Bodies of requests, and answers that are collected or wait for slow callers, of all workers together.
+        var memoryBytes = MachineMemory.unknownLimit
         var jsonDepth = 64
     }
 

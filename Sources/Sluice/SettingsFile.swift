@@ -14,7 +14,7 @@ enum SettingsKeys {
         "rest_for", "rest_max", "socket", "limits", "timeouts", "upstreams", "models",
     ]
     static let socket = ["mode", "group", "allowed_users"]
-    static let limits = ["requests", "body", "parameters", "event", "answer", "json_depth"]
+    static let limits = ["requests", "body", "parameters", "event", "answer", "memory", "json_depth"]
     static let timeouts = ["request", "connect", "send", "first_token", "idle", "total", "client_write", "drain"]
     static let upstream = [
         "kind", "url", "key", "key_file", "headers", "api_version", "parameters", "usage", "obfuscation", "http",
@@ -55,7 +55,9 @@ extension Settings {
         attempts.take(file)
         rest.take(file)
         if let table = file.table("socket", keys: SettingsKeys.socket) { socket.take(table) }
-        if let table = file.table("limits", keys: SettingsKeys.limits) { limits.take(table) }
+        let limitsTable = file.table("limits", keys: SettingsKeys.limits)
+        if let limitsTable { limits.take(limitsTable) }
+        limits.makeRoomForBodies(limitsTable)
         if let table = file.table("timeouts", keys: SettingsKeys.timeouts) { timeouts.take(table) }
     }
 }
@@ -75,8 +77,20 @@ extension Settings.Limits {
         table.take("parameters", into: &parametersBytes, table.size(in: 1 << 10...16 << 20))
         table.take("event", into: &eventBytes, table.size(in: 1 << 10...1 << 30))
         table.take("answer", into: &answerBytes, table.size(in: 1 << 10...1 << 30))
+        table.take("memory", into: &memoryBytes, table.size(in: 1 << 20...1 << 50))
         // A message with parts of content is five deep.
         table.take("json_depth", into: &jsonDepth, table.integer(in: 8...10_000))
+    }
+}
+
+extension Settings.Limits {
+    /// Three quarters of the memory are for bodies: those must hold one. The default grows for that, what is set does not.
+    mutating func makeRoomForBodies(_ table: SettingsReader?) {
+        let needed = max(2 * bodyBytes, 1 << 20)
+        guard memoryBytes < needed else { return }
+        guard let table, let node = table.node("memory") else { return memoryBytes = needed }
+        table.problems.add(
+            SettingsProblem(node, "must be at least twice limits.body, which is \(Size.setting(bodyBytes))"))
     }
 }
 

@@ -44,6 +44,8 @@ struct SettingsSources {
         let reader = document.flatMap { self.reader(file, $0, problems) }
         var settings = Settings(listen: .inherited(0), workers: processorCount(), upstreams: [], models: [])
         settings.authoritiesFile = variable("SSL_CERT_FILE")
+        settings.limits.memoryBytes = MachineMemory(readFile).limit
+        settings.limits.makeRoomForBodies(nil)
         if let reader { settings.take(reader) }
         takeListenAddress(&settings, reader, problems)
         takeUpstreams(&settings, reader, problems)

@@ -50,6 +50,7 @@ extension Settings.Limits {
         text.append("parameters", Size.setting(parametersBytes))
         text.append("event", Size.setting(eventBytes))
         text.append("answer", Size.setting(answerBytes))
+        text.append("memory", Size.setting(memoryBytes))
         text.append("json_depth", raw: "\(jsonDepth)")
         return text.lines
     }

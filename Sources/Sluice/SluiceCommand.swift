@@ -85,6 +85,9 @@ struct Serve: ParsableCommand {
             Without options and settings file the environment is enough: OPENAI_API_KEY is the upstream's key, OPENAI_BASE_URL \
             its URL, and SLUICE_LISTEN the address to listen on. Without a key and a URL a demo answers, with no network.
 
+            Requests and answers together hold at most a quarter of the memory of the machine, or of its control group, unless \
+            the settings file says otherwise (limits.memory): bodies above it wait, and then get 503.
+
             The first SIGTERM or SIGINT lets open streams finish, a second one ends at once. Wrong settings end it with status 78.
             """)
 

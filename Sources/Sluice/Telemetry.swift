@@ -9,7 +9,12 @@ import Logging
 extension Logger {
     /// - Parameter environment: the process's proxies.
     func serving(_ settings: Settings, _ environment: ProxyEnvironment = .current) {
-        notice("serving", metadata: ["listen": "\(settings.listen)", "workers": "\(settings.workers)"])
+        notice(
+            "serving",
+            metadata: [
+                "listen": "\(settings.listen)", "workers": "\(settings.workers)",
+                "memory": "\(Size.setting(settings.limits.memoryBytes))",
+            ])
         for upstream in settings.upstreams {
             if upstream.kind == .demo {
                 warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")

@@ -47,7 +47,7 @@ final class Upstreams {
     /// - Parameter wakeup: woken when there may be something new.
     /// - Throws: `ChatError` when the request lacks what this upstream needs, or cannot be sent.
     func ask(
-        _ target: Target, _ chat: ChatRequest, _ caller: Caller, waking wakeup: Wakeup
+        _ target: Target, _ chat: ChatRequest, _ memory: RequestMemory, _ caller: Caller, waking wakeup: Wakeup
     ) throws(ChatError) -> UpstreamAnswer {
         let id = caller.id
         let name = names[target.upstream]
@@ -56,7 +56,7 @@ final class Upstreams {
             let demo = DemoAnswer(chat, id, waking: wakeup, on: loop)
             return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
-        let request = try endpoint.request(for: chat, to: target, caller)
+        let request = try endpoint.request(for: chat, memory, to: target, caller)
         do throws(HTTPError) {
             let transfer = try session.start(request, waking: wakeup)
             return UpstreamAnswer(

@@ -61,7 +61,8 @@ actor Worker {
         let number = descriptor.number
         do {
             let connection = try Connection(
-                descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts)
+                descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts,
+                budget: counters.memory)
             if settings.onDisconnect == .cancel {
                 connection.onCallerLeft = { [unowned self] in tasks[number]?.cancel() }
             }
@@ -110,6 +111,7 @@ extension Settings {
     }
 
     var connectionTimeouts: Connection.Timeouts {
-        Connection.Timeouts(request: timeouts.request, write: timeouts.clientWrite)
+        // Whoever waits for longer has no use of an answer either.
+        Connection.Timeouts(request: timeouts.request, memory: timeouts.firstToken, write: timeouts.clientWrite)
     }
 }

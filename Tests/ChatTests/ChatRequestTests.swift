@@ -179,7 +179,7 @@ func parsed(_ text: String) throws -> ChatRequest {
             do {
                 let request = try ChatRequest(body: body, depthMax: 64)
                 _ = (request.lastUserMessage, request.maxTokens, request.includeUsage, request.toolNames)
-                let upstream = request.upstreamBody(UpstreamRules())
+                let upstream = request.upstreamBody(UpstreamRules()).bytes
                 #expect(throws: Never.self) { try JSONScanner.validate(upstream.span, depthMax: 64) }
                 accepted += 1
             } catch {

@@ -133,7 +133,7 @@ import Testing
         for messages in [MessageRule.known, .allButHumes, .all] {
             for passesAll in [false, true] {
                 (rules.messages, rules.passesAll, rules.asksForUsage) = (messages, passesAll, true)
-                #expect(!request.upstreamBody(rules).isEmpty)
+                #expect(!request.upstreamBody(rules).bytes.isEmpty)
             }
         }
         #expect(request.callID == nil && request.lastUserMessage?.isEmpty == false && request.toolNames.count < 2)

@@ -11,7 +11,7 @@ import Testing
             let source = random.request()
             let rules = random.rules()
             let request = try parsed(source)
-            let body = request.upstreamBody(rules)
+            let body = request.upstreamBody(rules).bytes
             let comment = Comment(rawValue: "\(source)\n\(rules)\n\(String(decoding: body, as: UTF8.self))")
 
             let object = try JSONScanner.validate(body.span, depthMax: 64)

@@ -5,7 +5,7 @@ import Testing
 func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }) throws -> String {
     var rules = UpstreamRules()
     change(&rules)
-    return String(decoding: try parsed(text).upstreamBody(rules), as: UTF8.self)
+    return String(decoding: try parsed(text).upstreamBody(rules).bytes, as: UTF8.self)
 }
 
 @Suite struct UpstreamBodyTests {
@@ -23,6 +23,32 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
             "[ {\"content\":\"\\u0041\\/ é \\ud83d\\ude00\", \"role\" :\"user\",\"audio\":{\"begin\":1.50e+3}},\n\t{\"role\":\"x\",\"role\":\"y\"} ]"
         #expect(
             try upstream("{\"x\":1, \"messages\" : \(messages) , \"seed\": -0.0 }") == "{\"messages\":\(messages),\"seed\":-0.0}")
+    }
+
+    @Test func `large values are the caller's own bytes, and all else is one with them`() throws {
+        let long = String(repeating: "long ", count: 40_000)
+        let before = #"{"model":"gpt-4o","custom":1,"seed":1,"#
+        let messages = #""messages":[{"role":"user","content":"\#(long)"}]"#
+        let tools = #""tools":[{"type":"function","function":{"name":"\#(long)"}}],"temperature":0.5}"#
+        let request = try parsed(before + messages + "," + tools)
+        var rules = UpstreamRules()
+        var edits = ParameterEdits()
+        edits.set = [ParameterEdits.Value("top_p", json: [UInt8]("1".utf8))]
+        rules.edits = [edits]
+        let body = request.upstreamBody(rules)
+        let expected = #"{"model":"gpt-4o","seed":1,"# + messages + "," + tools.dropLast() + #","top_p":1}"#
+        #expect(String(decoding: body.bytes, as: UTF8.self) == expected)
+        #expect(body.copiedCount < 200)
+        #expect(body.parts.count == 5)
+    }
+
+    @Test func `messages that are changed are copied, and small ones too`() throws {
+        let long = String(repeating: "long ", count: 40_000)
+        let changed = try parsed(#"{"messages":[{"role":"user","content":"\#(long)","time":1}]}"#).upstreamBody(UpstreamRules())
+        #expect(String(decoding: changed.bytes, as: UTF8.self) == #"{"messages":[{"role":"user","content":"\#(long)"}]}"#)
+        #expect(changed.copiedCount == changed.bytes.count)
+        let small = try parsed(#"{"messages":[{"role":"user","content":"Hi"}]}"#).upstreamBody(UpstreamRules())
+        #expect(small.parts.count == 1)
     }
 
     @Test(arguments: [

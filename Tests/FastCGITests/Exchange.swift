@@ -20,7 +20,7 @@ final class Exchange {
     /// - Parameter handler: answers with the response, and takes it to finish it.
     init(
         on worker: isolated LoopActor, parser: RequestParser? = nil, sendBufferBytes: Int32? = nil,
-        limits: RecordScanner.Limits = .init(), timeouts: Connection.Timeouts = .init(),
+        limits: RecordScanner.Limits = .init(), timeouts: Connection.Timeouts = .init(), budget: MemoryBudget? = nil,
         handler: @escaping Handler = answerWithBody
     ) throws {
         let (near, far) = try makeSocketPair()
@@ -28,7 +28,8 @@ final class Exchange {
         if let sendBufferBytes { try descriptor.set(SOL_SOCKET, SO_SNDBUF, to: sendBufferBytes) }
         peer = Peer(Descriptor(owning: far), on: worker.loop)
         connection = try Connection(
-            descriptor, on: worker.loop, parser: parser ?? RequestParser(), limits: limits, timeouts: timeouts)
+            descriptor, on: worker.loop, parser: parser ?? RequestParser(), limits: limits, timeouts: timeouts,
+            budget: budget)
         task = worker.start { [self] in await serve(handler) }
     }
 
@@ -66,7 +67,7 @@ extension LoopActor {
 
 /// Answers with the request's body, or 413.
 func answerWithBody(_ request: Request, _ response: inout Response?) async throws(FastCGIError) {
-    response?.start(status: request.isBodyTooLarge ? 413 : 200, headers: [("Content-Type", "text/plain")])
+    response?.start(status: request.dropped != nil ? 413 : 200, headers: [("Content-Type", "text/plain")])
     try await response?.send(request.body[...])
     try await response.take()?.finish()
 }

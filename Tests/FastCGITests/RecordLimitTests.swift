@@ -10,7 +10,7 @@ import Testing
         let next = SentRequest(id: 2, body: pattern(10, seed: 2))
         let scan = Scan(sent.bytes + next.bytes, limits: Self.limits)
         var expected = sent.scanned
-        if size > 5000 { (expected.body, expected.isBodyTooLarge) = ([], true) }
+        if size > 5000 { (expected.body, expected.dropped) = ([], .tooLarge) }
         #expect(scan.requests == [expected, next.scanned])
         #expect(scan.answers.isEmpty && scan.refusal == nil)
     }
@@ -22,7 +22,7 @@ import Testing
         while sent.body.count < 20 << 20 { sent.body += smuggled }
         let next = SentRequest(body: pattern(10))
         let scan = Scan(pieces: (sent.bytes + next.bytes).split(every: 65536), limits: limits)
-        #expect(scan.requests.map(\.isBodyTooLarge) == [true, false])
+        #expect(scan.requests.map(\.dropped) == [.tooLarge, nil])
         #expect(scan.requests.map(\.body) == [[], next.body])
     }
 

@@ -19,6 +19,7 @@ struct Scan: Equatable {
                 while taken < piece.count {
                     switch try scanner.scan(piece.span.extracting(taken...), advancing: &taken) {
                     case .incomplete: break
+                    case .needsRoom: preconditionFailure("it has all the room")
                     case .request(let request):
                         requests.append(request)
                         if answersRequests { scanner.requestAnswered() }

@@ -40,7 +40,7 @@ import Testing
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop)
             var request = HTTPRequest.http2(server.url, "")
-            request.body = body
+            request.body = HTTPBody(body, cutAt: [1, 16_384, 16_385, 100_000, 8 << 20])
             let transfer = try session.start(request, waking: Wakeup(on: worker.loop))
             #expect(await transfer.outcome() == .ok("\(body.count) true"))
         }

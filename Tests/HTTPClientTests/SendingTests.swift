@@ -5,6 +5,9 @@ import Testing
 @testable import EventLoop
 @testable import HTTPClient
 
+/// ASCII whose bytes differ from their shifts.
+private func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(ascii: "a") + UInt8($0 % 19) } }
+
 private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 /// Bodies that a server reads late, or never, or not before it answers; and what goes out twice.
@@ -43,6 +46,25 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             #expect(await server.report() == "true")
             #expect(server.connections == 1)
             session.expectNothingLeft(idle: 1)
+        }
+    }
+
+    @Test(arguments: [1, 10, 16_384, 16_385, 200_000, 3_000_000], [[], [0], [5], [1, 1, 9_000, 70_000]])
+    func `a body in parts goes out as one`(count: Int, cuts: [Int]) async throws {
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                peer.report("\(request.utf8.suffix(count).elementsEqual(pattern(count)))")
+                peer.send(ok)
+            }
+        }
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
+            var request = HTTPRequest.post(server.url, "")
+            request.body = HTTPBody(pattern(count), cutAt: cuts)
+            for _ in 0..<2 {
+                #expect(try await session.fetch(request).body == "ok")
+                #expect(await server.report() == "true")
+            }
         }
     }
 
@@ -157,7 +179,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
             peer.waitForEnd()
         }
-        try await LoopActor.run { worker in
+        try await LoopActor.run { worker throws in
             let session = Session(on: worker.loop, .patient)
             var request = HTTPRequest.post(server.url, body)
             if isHTTP2 { request.options = .priorKnowledge }

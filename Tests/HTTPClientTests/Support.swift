@@ -12,6 +12,14 @@ final class Gate: Sendable {
     func wait() { semaphore.wait() }
 }
 
+extension HTTPBody {
+    /// In parts, of which some may be empty.
+    init(_ bytes: [UInt8], cutAt ends: [Int]) {
+        let cuts = [0] + ends.map { min($0, bytes.count) } + [bytes.count]
+        self.init(parts: zip(cuts, cuts.dropFirst()).map { bytes[$0..<$1] })
+    }
+}
+
 extension HTTPRequest {
     static func get(_ url: String, connect: Duration = .seconds(10), total: Duration = .seconds(300)) -> HTTPRequest {
         HTTPRequest(.get, url, connectTimeout: connect, totalTimeout: total)

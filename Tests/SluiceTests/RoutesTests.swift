@@ -52,7 +52,7 @@ import Testing
         let route = try routes([TargetSettings(upstream: "a", set: set), TargetSettings(upstream: "b")], edits).route(for: "m")
         let body = #"{"model":"m","messages":[{"role":"user","content":"x"}],"seed":3}"#
         let request = try ChatRequest(body: [UInt8](body.utf8), depthMax: 64)
-        let bodies = route.targets.map { String(decoding: request.upstreamBody($0.rules(for: request)), as: UTF8.self) }
+        let bodies = route.targets.map { String(decoding: request.upstreamBody($0.rules(for: request)).bytes, as: UTF8.self) }
         #expect(bodies.map { $0.contains(#""seed":2"#) } == [true, false])
         #expect(bodies.map { $0.contains(#""seed":1"#) } == [false, true])
         #expect(bodies.allSatisfy { $0.contains(#""top_p":0.5"#) && !$0.contains(#""seed":3"#) })
@@ -113,7 +113,7 @@ import Testing
         ).targets[0]
         let body = #"{"model":"gpt-5.1","messages":[{"role":"user","content":"x"}],"temperature":0.5\#(members)}"#
         let request = try ChatRequest(body: [UInt8](body.utf8), depthMax: 64)
-        let sent = String(decoding: request.upstreamBody(target.rules(for: request)), as: UTF8.self)
+        let sent = String(decoding: request.upstreamBody(target.rules(for: request)).bytes, as: UTF8.self)
         #expect(sent.contains("temperature") == takesTemperature)
     }
 

@@ -32,7 +32,7 @@ import Testing
             rest_for = "13s"
             rest_max = "3m"
             socket = {mode = "0600", group = "www-data", allowed_users = ["www-data", "root"]}
-            limits = {requests = 1, body = "1KiB", parameters = "2KiB", event = "3MiB", answer = "1GiB", json_depth = 8}
+            limits = {requests = 1, body = "1KiB", parameters = "2KiB", event = "3MiB", answer = "1GiB", memory = "3MiB", json_depth = 8}
             [timeouts]
             request = "1ms"
             connect = "2s"
@@ -49,7 +49,8 @@ import Testing
             spokenError: "Sorry.", refusal: .speak, onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
         expected.socket = SocketAccess(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
         expected.limits = Settings.Limits(
-            requests: 1, bodyBytes: 1024, parametersBytes: 2048, eventBytes: 3 << 20, answerBytes: 1 << 30, jsonDepth: 8)
+            requests: 1, bodyBytes: 1024, parametersBytes: 2048, eventBytes: 3 << 20, answerBytes: 1 << 30, memoryBytes: 3 << 20,
+            jsonDepth: 8)
         expected.attempts = AttemptSettings(
             retriesMax: 0, retryPercentMax: 30, retryAfterMax: .seconds(3), hedgePercentMax: 3)
         expected.rest = RestPlan(failuresMax: 3, failedPercentMax: 33, restFor: .seconds(13), restMax: .seconds(180))

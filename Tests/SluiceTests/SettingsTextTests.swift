@@ -22,6 +22,7 @@ import Testing
         rest_max = "1h"
         socket = {mode = "0600", group = "g", allowed_users = ["u", "v"]}
         limits.body = "1025B"
+        limits.memory = "1048577B"
         timeouts.idle = "1500ms"
         timeouts.send = "8s"
         [upstreams.b]

@@ -25,6 +25,7 @@ import Testing
         expected.authoritiesFile = settings.authoritiesFile
         expected.defaultModel = settings.defaultModel
         expected.spokenError = settings.spokenError
+        expected.limits.memoryBytes = settings.limits.memoryBytes
         expected.socket.group = settings.socket.group
         expected.socket.allowedUsers = settings.socket.allowedUsers
         expected.upstreams = settings.upstreams

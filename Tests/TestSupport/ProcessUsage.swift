@@ -9,9 +9,12 @@ package func openDescriptors() -> Int {
     (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
 }
 
-/// - Parameter peak: the most that there ever was.
-package func residentBytes(peak: Bool = false) -> Int {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+/// - Parameters:
+///   - process: this one, or another.
+///   - peak: the most that there ever was.
+package func residentBytes(of process: Int32? = nil, peak: Bool = false) -> Int {
+    let name = process.map { "\($0)" } ?? "self"
+    let status = (try? String(contentsOfFile: "/proc/\(name)/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix(peak ? "VmHWM:" : "VmRSS:") }
     return (line?.split(separator: " ").dropFirst().first).flatMap { Int($0) }.map { $0 << 10 } ?? 0
 }

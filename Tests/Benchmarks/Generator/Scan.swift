@@ -28,5 +28,5 @@ struct Scan {
 
     private func read() throws(ChatError) -> ChatRequest { try ChatRequest(body: body, depthMax: Self.depthMax) }
 
-    private func upstreamBody(of chat: ChatRequest) -> [UInt8] { chat.upstreamBody(UpstreamRules()) }
+    private func upstreamBody(of chat: ChatRequest) -> [UInt8] { chat.upstreamBody(UpstreamRules()).bytes }
 }

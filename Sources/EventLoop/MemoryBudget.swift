@@ -1,0 +1,188 @@
+// What all requests of the process may hold together, and who waits for it.
+
+import Synchronization
+
+/// A number of bytes that all threads share.
+///
+///     if let share = budget.share(ofBody: count) { … }               // at once
+///     let place = budget.place(forBody: count, waking: remote)      // or in turn: when woken, place.claim()
+///
+/// It counts what its users say, and no more. Bodies that come in may take three quarters, small ones an eighth more, so that few large
+/// ones leave room for many small ones; answers may take all of it. A body has all its bytes before its first one is read, so that
+/// whoever holds some can come to an end: nobody waits for one who waits.
+///
+/// Bodies that find no room wait in the order of their coming, small ones and large ones each in a queue of their own.
+package final class MemoryBudget: Sendable {
+    /// A body of at most so many bytes is a small one.
+    package static let smallBytesMax = 64 << 10
+
+    /// The bytes that there are.
+    package let limit: Int
+    private let used = Atomic<Int>(0)
+    /// How many are in the queues: asked at each return, without a lock.
+    private let waiterCount = Atomic<Int>(0)
+    private let queues = Mutex(Queues())
+
+    private struct Queues {
+        var small: [Waiter] = []
+        var large: [Waiter] = []
+        /// Shares that were given to those who waited, and not claimed yet.
+        var given: [UInt64: MemoryShare] = [:]
+        var nextNumber: UInt64 = 0
+    }
+
+    private struct Waiter {
+        let number: UInt64
+        let bytes: Int
+        let remote: Wakeup.Remote
+    }
+
+    /// - Parameter limit: in bytes.
+    package init(limit: Int) { self.limit = limit }
+
+    /// The bytes that are taken.
+    package var usedBytes: Int { used.load(ordering: .relaxed) }
+
+    /// Whether a body that comes now may have to wait.
+    package var isScarce: Bool { usedBytes > limit / 2 || waitersCount > 0 }
+
+    /// How many wait.
+    package var waitersCount: Int { waiterCount.load(ordering: .relaxed) }
+
+    /// A share for a body of so many bytes, at once; `nil` when it has to wait.
+    package func share(ofBody bytes: Int) -> MemoryShare? {
+        // Large ones do not overtake each other.
+        guard bytes <= Self.smallBytesMax || waitersCount == 0, take(bytes, upTo: bodyLimit(bytes)) else { return nil }
+        return MemoryShare(self, bytes)
+    }
+
+    /// A share for so many bytes of an answer; `nil` when there are none.
+    package func share(ofAnswer bytes: Int) -> MemoryShare? { take(bytes, upTo: limit) ? MemoryShare(self, bytes) : nil }
+
+    /// A place among those who wait for their share.
+    ///
+    /// - Parameter remote: woken when the place's turn has come, perhaps during this call.
+    package func place(forBody bytes: Int, waking remote: Wakeup.Remote) -> MemoryPlace {
+        let number = queues.withLock { queues in
+            let number = queues.nextNumber
+            queues.nextNumber += 1
+            let waiter = Waiter(number: number, bytes: bytes, remote: remote)
+            if bytes <= Self.smallBytesMax { queues.small.append(waiter) } else { queues.large.append(waiter) }
+            waiterCount.add(1, ordering: .sequentiallyConsistent)
+            advance(&queues)
+            return number
+        }
+        return MemoryPlace(self, number)
+    }
+
+    // MARK: Counting
+
+    private func bodyLimit(_ bytes: Int) -> Int {
+        bytes <= Self.smallBytesMax ? limit - limit / 8 : limit - limit / 4
+    }
+
+    /// What is larger than the whole is let in when there is nothing else: it would wait for ever.
+    fileprivate func take(_ bytes: Int, upTo limit: Int) -> Bool {
+        let before = used.add(bytes, ordering: .sequentiallyConsistent).oldValue
+        if before <= limit - bytes || before == 0 { return true }
+        giveBack(bytes)
+        return false
+    }
+
+    /// Whoever waits is told: either it sees these bytes, or this call sees it.
+    fileprivate func giveBack(_ bytes: Int) {
+        used.subtract(bytes, ordering: .sequentiallyConsistent)
+        guard waiterCount.load(ordering: .sequentiallyConsistent) > 0 else { return }
+        queues.withLock { advance(&$0) }
+    }
+
+    // MARK: Waiting
+
+    /// Gives as much as there is to those whose turn it is.
+    private func advance(_ queues: inout Queues) {
+        while let waiter = queues.small.first, give(waiter, &queues) { queues.small.removeFirst() }
+        while let waiter = queues.large.first, give(waiter, &queues) { queues.large.removeFirst() }
+    }
+
+    private func give(_ waiter: Waiter, _ queues: inout Queues) -> Bool {
+        // Not `take`, which returns what it cannot have by way of this lock.
+        var present = used.load(ordering: .sequentiallyConsistent)
+        repeat {
+            guard present <= bodyLimit(waiter.bytes) - waiter.bytes || present == 0 else { return false }
+            let (isTaken, found) = used.compareExchange(
+                expected: present, desired: present + waiter.bytes, ordering: .sequentiallyConsistent)
+            if isTaken { break }
+            present = found
+        } while true
+        waiterCount.subtract(1, ordering: .sequentiallyConsistent)
+        queues.given[waiter.number] = MemoryShare(self, waiter.bytes)
+        waiter.remote.wake()
+        return true
+    }
+
+    fileprivate func claim(_ number: UInt64) -> MemoryShare? {
+        queues.withLock { $0.given.removeValue(forKey: number) }
+    }
+
+    /// Its share, should it have one already, is given back outside the lock.
+    fileprivate func withdraw(_ number: UInt64) {
+        let share = queues.withLock { queues in
+            let count = queues.small.count + queues.large.count
+            queues.small.removeAll { $0.number == number }
+            queues.large.removeAll { $0.number == number }
+            if queues.small.count + queues.large.count < count {
+                waiterCount.subtract(1, ordering: .sequentiallyConsistent)
+                // Those behind it may need less.
+                advance(&queues)
+            }
+            return queues.given.removeValue(forKey: number)
+        }
+        withExtendedLifetime(share) {}
+    }
+}
+
+/// Bytes of a budget, which go back to it with the last one who keeps them.
+package final class MemoryShare: Sendable {
+    private let budget: MemoryBudget
+    private let count: Atomic<Int>
+
+    fileprivate init(_ budget: MemoryBudget, _ bytes: Int) {
+        self.budget = budget
+        count = Atomic(bytes)
+    }
+
+    deinit { budget.giveBack(bytes) }
+
+    /// How many they are.
+    package var bytes: Int { count.load(ordering: .relaxed) }
+
+    /// Takes more, as an answer does, so that they are `bytes`. Whether there are so many.
+    package func grow(to bytes: Int) -> Bool {
+        let missing = bytes - self.bytes
+        guard missing > 0 else { return true }
+        guard budget.take(missing, upTo: budget.limit) else { return false }
+        count.add(missing, ordering: .relaxed)
+        return true
+    }
+
+    /// Gives back what is above `bytes`.
+    package func shrink(to bytes: Int) {
+        let surplus = self.bytes - bytes
+        guard surplus > 0 else { return }
+        count.subtract(surplus, ordering: .relaxed)
+        budget.giveBack(surplus)
+    }
+}
+
+/// A place among those who wait for bytes of a budget. Its end is the end of the waiting.
+package final class MemoryPlace: Sendable {
+    private let budget: MemoryBudget
+    private let number: UInt64
+
+    fileprivate init(_ budget: MemoryBudget, _ number: UInt64) { (self.budget, self.number) = (budget, number) }
+
+    deinit { budget.withdraw(number) }
+
+    /// The share, once its turn has come; from then on there is nothing to wait for.
+    package func claim() -> MemoryShare? { budget.claim(number) }
+}

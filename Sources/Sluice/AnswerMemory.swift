@@ -1,0 +1,62 @@
+// What one request holds of the memory that is limited for all together.
+
+import Chat
+import EventLoop
+
+/// What a request has for its body, and where there is more.
+struct RequestMemory {
+    /// Whoever keeps the body keeps this.
+    let body: MemoryShare?
+    let budget: MemoryBudget
+
+    init(_ body: MemoryShare?, _ budget: MemoryBudget) { (self.body, self.budget) = (body, budget) }
+
+    /// A share for a copy of so many bytes; nil for a few, which count as nothing.
+    func share(ofCopy count: Int) throws(ChatError) -> MemoryShare? {
+        guard count > AnswerMemory.freeBytes else { return nil }
+        guard let share = budget.share(ofAnswer: count) else { throw .memoryFull }
+        return share
+    }
+}
+
+/// What is kept of an answer: until it is whole, or until its caller reads.
+struct AnswerMemory {
+    /// As many as any answer may keep, uncounted.
+    static let freeBytes = 64 << 10
+    /// What is taken at a time.
+    private static let stepBytes = 256 << 10
+
+    private let budget: MemoryBudget
+    /// Above which there is something to do.
+    private(set) var bytesMax = freeBytes
+    /// What is taken above what is free.
+    private(set) var share: MemoryShare?
+
+    init(_ budget: MemoryBudget) { self.budget = budget }
+
+    /// So many bytes are kept now. Costs a comparison, for most.
+    ///
+    /// - Throws: `ChatError.memoryFull`.
+    @inline(__always)
+    mutating func keep(_ count: Int) throws(ChatError) {
+        if count > bytesMax { try grow(to: count) }
+    }
+
+    /// Nothing is kept any more.
+    @inline(__always)
+    mutating func release() {
+        if share != nil { (share, bytesMax) = (nil, Self.freeBytes) }
+    }
+
+    @inline(never)
+    private mutating func grow(to count: Int) throws(ChatError) {
+        let bytes = (count + Self.stepBytes - 1) / Self.stepBytes * Self.stepBytes
+        if let share {
+            guard share.grow(to: bytes) else { throw .memoryFull }
+        } else {
+            share = budget.share(ofAnswer: bytes)
+            guard share != nil else { throw .memoryFull }
+        }
+        bytesMax = bytes
+    }
+}
