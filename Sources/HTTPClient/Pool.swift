@@ -38,6 +38,8 @@ final class Pool {
     private var patience: Timer?
     private var spareTimer: Timer?
     private var isClosed = false
+    /// Whether those who wait are being given connections.
+    private var isServing = false
 
     /// How many connections are made at most beside those that should do.
     private static let spareConnectionsMax = 7
@@ -102,7 +104,12 @@ final class Pool {
     }
 
     /// In their order, but for second attempts that need a fresher connection than there is.
+    ///
+    /// A stream that ends as soon as it begins leaves room for the next: that one's turn comes here, not inside the one before.
     private func serveWaiting() {
+        guard !isServing else { return }
+        isServing = true
+        defer { isServing = false }
         var place = 0
         while place < waiting.count {
             if let connection = sharedConnection(for: waiting[place]) {
