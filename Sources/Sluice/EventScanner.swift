@@ -82,7 +82,8 @@ struct EventScanner {
 
     /// The next stretch, which begins at `start`.
     mutating func next(from start: Int) -> Stretch {
-        var stretch = Stretch(range: start..<start, stop: .none, hasEvent: false)
+        var stretch = Stretch(range: start..<start, stop: isDone ? .done : .none, hasEvent: false)
+        if isDone { return stretch }
         do throws(EventError) {
             while let event = try splitter.next() {
                 if event.data != .none {
@@ -125,6 +126,7 @@ struct EventScanner {
         return true
     }
 
+    static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
     /// As many as a `[DONE]` takes with fields and comments beside it.
     private static let doneBytesMax = 512
 
@@ -166,7 +168,11 @@ struct EventScanner {
     /// An event that is called an error, or is JSON without a field.
     private mutating func look(at event: Event, ofKind kind: Event.Kind, _ data: ArraySlice<UInt8>) -> Stretch.Stop {
         let frame = ChatFrame(data.span, depthMax: limits.jsonDepth)
-        if case .done = frame { return end() }
+        if case .done = frame {
+            // Without the field's name it would be no event for the caller.
+            if kind == .bare, case .done = end() { return .replace(event, Self.doneEvent) }
+            return end()
+        }
         if kind == .bare, case .garbage = frame { return .failure(.upstreamFailed(.garbage)) }
         if kind == .bare, case .chunk = frame { return .failure(.upstreamFailed(.garbage)) }
         let error = UpstreamError(data: data.span, ofEvent: buffer[event.bytes].span, depthMax: limits.jsonDepth)

@@ -37,7 +37,6 @@ final class Relay {
     /// For an upstream that did not stream.
     private var completion: Completion?
 
-    private static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
     private static let settlingTime = Duration.milliseconds(250)
     /// How long `[DONE]` may take from the last finish reason, while no event comes: the usage may follow.
@@ -141,7 +140,7 @@ final class Relay {
     private func checkSilence(_ reply: inout Reply) async throws -> Bool {
         if loop.now >= deadline {
             guard isWhole else { throw ChatError.upstreamTimedOut(.idle, after: idle) }
-            try await send(Self.doneEvent[...], isLast: true, &reply)
+            try await send(EventScanner.doneEvent[...], isLast: true, &reply)
             return true
         }
         if loop.now >= heartbeat {
@@ -255,7 +254,7 @@ final class Relay {
     private func end(_ reply: inout Reply) async throws {
         // A body that ends with its connection may have been cut there; half an event says so.
         if let error = scanner.failureAtEnd() { throw error }
-        try await send(Self.doneEvent[...], isLast: true, &reply)
+        try await send(EventScanner.doneEvent[...], isLast: true, &reply)
     }
 
     /// The events of one completion, for an upstream that did not stream.

@@ -8,7 +8,8 @@ func feedCompletion(_ input: [UInt8]) {
     let (body, flags) = (Array(input[1...]), input[0])
     guard case .chunk(let chunk) = ChatFrame(body.span, depthMax: 32), !chunk.lacksChoices else { return }
     guard let source = PlainJSON(body, depthMax: 32) else { fatalError("accepted, and no JSON") }
-    _ = (TokenUsage(body.span), ServedModel(ofCompletion: body.span))
+    let model = JSONValue(validated: body.span).member("model", in: body.span)
+    _ = (TokenUsage(body.span), model.flatMap { ServedModel($0, in: body.span) })
 
     var edits = ChunkEdits()
     if flags & 1 != 0 { edits.systemFingerprint = "s" }

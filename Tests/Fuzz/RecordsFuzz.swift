@@ -25,7 +25,7 @@ func feedRecords(_ input: [UInt8]) {
     let (bytes, isAnswered) = (input[3...], input[0] & 1 == 0)
     let whole = outcome(Cuts.none.pieces(of: bytes), isAnswered: isAnswered)
     for cuts in [Cuts(input[1], input[2]), .each] {
-        let cut = outcome(cuts.pieces(of: bytes), isAnswered: isAnswered)
+        let cut = outcome(cuts.pieces(of: bytes), isAnswered: isAnswered, room: Int(input[1]))
         require(cut == whole, "cut into \(cuts.lengths): \(cut) is not \(whole)")
     }
     require(whole.answers.count <= 2 * bytes.count, "more answers than questions")
@@ -33,8 +33,9 @@ func feedRecords(_ input: [UInt8]) {
     if isLong(input) { _ = outcome(Cuts(input[1], input[2]).pieces(of: repeated(bytes)), isAnswered: isAnswered) }
 }
 
-private func outcome(_ pieces: [[UInt8]], isAnswered: Bool) -> Outcome {
-    var (scanner, outcome) = (RecordScanner(limits: limits), Outcome())
+/// - Parameter room: for a body, to begin with; where it is not enough it gets a byte more.
+private func outcome(_ pieces: [[UInt8]], isAnswered: Bool, room: Int = .max) -> Outcome {
+    var (scanner, outcome) = (RecordScanner(limits: limits, firstRoom: room), Outcome())
     do {
         for piece in pieces { try feed(piece, isAnswered, &scanner, &outcome) }
     } catch {
@@ -55,6 +56,7 @@ private func feed(
         start += taken
         switch result {
         case .incomplete: require(start == piece.count, "more is wanted, and bytes are left")
+        case .needsRoom: scanner.bodyRoom += 1
         case .request(let request):
             outcome.steps.append(.request(request))
             if isAnswered { scanner.requestAnswered() }
@@ -67,7 +69,7 @@ private func check(_ request: ScannedRequest) {
     require(request.id != 0, "a request without a number")
     require(request.parameters.count <= limits.parametersBytesMax, "more parameters than the limit")
     require(request.body.count <= limits.bodyBytesMax, "more body than the limit")
-    require(!request.isBodyTooLarge || request.body.isEmpty, "a body that is too large is kept")
+    require(request.dropped == nil || request.body.isEmpty, "a body that is too large is kept")
     do {
         let parameters = try unsafe parser.parse(request)
         let (a, method) = (parameters["A"], parameters["REQUEST_METHOD"])

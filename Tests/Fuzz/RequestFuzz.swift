@@ -99,7 +99,7 @@ private let plainParameters = ["frequency_penalty", "logit_bias", "n", "predicti
 private let knownOfMessages = ["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"]
 
 private func check(_ request: ChatRequest, _ source: PlainJSON, _ rules: UpstreamRules) {
-    let body = request.upstreamBody(rules)
+    let body = request.upstreamBody(rules).bytes
     guard let sent = PlainJSON(body, depthMax: 65), sent.isObject else { fatalError("no JSON goes out: \(text(body))") }
     let names = sent.members.map { $0.name }
     require(Set(names).count == names.count, "a name goes out twice: \(text(body))")

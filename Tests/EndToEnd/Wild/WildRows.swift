@@ -79,6 +79,9 @@ private let wildErrors: [WildRow] = [
             data(#"{"id":"","object":"","created":0,"model":"","system_fingerprint":null,"choices":null,"usage":null}"#),
             Chunks.done), .error(503, "ended before it answered")
     ).asked(3),
+    WildRow(
+        "done-without-its-field", .frames(hello, ending(), "[DONE]\n\n"), .stream(hello + ending() + Chunks.done)),
+    WildRow("done-without-its-field-only", .frames("[DONE]\n\n"), .error(503, "no chat completion")).asked(3),
     WildRow("done-only", .frames(Chunks.done), .error(503, "ended before it answered")).asked(3),
     WildRow("done-only-second", .frames(Chunks.done), .stream("")).thenSecond.asked(3),
     WildRow(
