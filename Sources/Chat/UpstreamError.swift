@@ -88,7 +88,9 @@ extension UpstreamError {
         type = ErrorWords.name(members[.type], in: document)
         param = ErrorWords.name(members[.param], in: document)
         code = ErrorWords.name(members[.code], in: document)
-        guard members[.message]?.kind == .string, message != nil, object.range.count <= Self.objectBytesMax else { return }
+        guard let said = members[.message], said.kind == .string, ErrorWords.text(of: said, in: document) != nil,
+            object.range.count <= Self.objectBytesMax
+        else { return }
         let bytes = document.bytes(in: object.range)
         if ErrorWords.areFit(bytes) { self.object = bytes }
     }

@@ -92,6 +92,20 @@ import Testing
         #expect(error.body == bytes(body + #""param":"messages[3].role","code":"invalid_type"}}"#))
     }
 
+    @Test(arguments: [
+        #"{"message":"","type":"t","param":"x"}"#, #"{"message":"","reason":"no"}"#, #"{"message":" ","code":"c","title":"no"}"#,
+        #"{"message":"","message":"\u0020","text":"no"}"#,
+    ])
+    func `an error without a message gets one`(object: String) throws {
+        for body in ["{\"error\":\(object)}", object] {
+            let error = ChatError.upstreamAnswered(status: 400, body: bytes(body).span, key: UpstreamKey(), depthMax: 9)
+            let told = error.body
+            let message = try JSONScanner.validate(told.span, depthMax: 9).member("error", in: told.span)?
+                .member("message", in: told.span)?.string(in: told.span)
+            #expect(message?.allSatisfy(\.isWhitespace) == false, "\(String(decoding: told, as: UTF8.self))")
+        }
+    }
+
     @Test func `no secret in what an upstream says about itself is told to the caller`() throws {
         let reported = UpstreamError(body: bytes(#"{"error":{"message":"cannot reach http://u:secret@db"}}"#).span, depthMax: 64)
         let error = ChatError.upstreamReported(try #require(reported), key: UpstreamKey())
