@@ -31,11 +31,12 @@ let package = Package(
             // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi,
             // OpenSSL, nghttp2 and libc.
             // Their functions are looked up at the start, not in the first request, and the table of them is read-only from then on.
+            // Functions with the same code are kept once, unless somebody may compare their addresses.
             linkerSettings: [
                 .unsafeFlags(
                     [
                         "-L\(Context.packageDirectory)/deploy/static", "-Xclang-linker", "-static-libgcc", "-Xlinker", "-s",
-                        "-Xlinker", "-z", "-Xlinker", "now",
+                        "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "--icf=safe",
                     ],
                     .when(configuration: .release))
             ]),
