@@ -72,7 +72,8 @@ final class TLSSessions {
 
     private func isUsable(_ session: Session, at now: Int) -> Bool {
         let age = unsafe now - Int(SSL_SESSION_get_time(session.pointer))
-        guard unsafe SSL_SESSION_is_resumable(session.pointer) == 1, age >= 0 else { return false }
+        // time(2) may be a tick, and so a second's turn, behind the clock that OpenSSL reads; more than that is a clock set back.
+        guard unsafe SSL_SESSION_is_resumable(session.pointer) == 1, age >= -1 else { return false }
         guard unsafe age < lifetime(of: session.pointer) else { return false }
         guard now - session.checkedAt < Self.secondsSinceCheckMax else { return false }
         return unsafe isCertificateValid(of: session.pointer, at: now)

@@ -105,6 +105,13 @@ private final class Origin {
         #expect(origin.sessions.count == 0)
     }
 
+    /// Seen by a clock that is a tick behind the one that the session was made by.
+    @Test func `a session of the next second is used`() throws {
+        let origin = try Origin(TLS1_3_VERSION)
+        try origin.connect()
+        #expect(origin.checkedAt(after: -1) != nil)
+    }
+
     @Test func `a session is not used after its certificate`() throws {
         let origin = try Origin(TLS1_3_VERSION, validity: 3_600)
         try origin.connect()
