@@ -23,7 +23,7 @@ let package = Package(
         .executableTarget(
             name: "Sluice",
             dependencies: [
-                "CLinux", "EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing",
+                "EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),

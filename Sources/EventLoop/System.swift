@@ -1,4 +1,4 @@
-// Descriptors that close once, failed system calls as errors, and the cores that there are.
+// Descriptors that close once, failed system calls as errors, the cores that there are, and what malloc keeps.
 
 import CLinux
 import Glibc
@@ -57,4 +57,12 @@ package func processorCount() -> Int {
     // More than 1,024 cores do not fit the set; then all of them count.
     guard unsafe sched_getaffinity(0, size, &cores) == 0 else { return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
     return unsafe withUnsafeBytes(of: cores) { unsafe $0.reduce(0) { $0 + $1.nonzeroBitCount } }
+}
+
+/// Has large memory go back to the kernel as soon as it is free. By itself malloc begins to keep it when some has been freed
+/// (mallopt(3), `M_MMAP_THRESHOLD`), and what was held for one body then lies between what is held for others.
+package func returnLargeMemory() {
+    _ = mallopt(M_MMAP_THRESHOLD, 256 << 10)
+    // What is freed at the heap's end stays for the next: to get it anew for each request costs more than that.
+    _ = mallopt(M_TRIM_THRESHOLD, 4 << 20)
 }

@@ -1,6 +1,5 @@
 // What the machine offers, and what the process may use of it.
 
-import CLinux
 import EventLoop
 import Glibc
 
@@ -42,14 +41,6 @@ func raiseDescriptorLimit() throws(SystemError) {
     var limit = try descriptorLimit()
     limit.rlim_cur = limit.rlim_max
     _ = try SystemError.check("setrlimit", unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit))
-}
-
-/// Has large memory go back to the kernel as soon as it is free. By itself malloc begins to keep it when some has been freed
-/// (mallopt(3), `M_MMAP_THRESHOLD`), and what was held for one body then lies between what is held for others.
-func returnLargeMemory() {
-    _ = mallopt(M_MMAP_THRESHOLD, 256 << 10)
-    // What is freed at the heap's end stays for the next: to get it anew for each request costs more than that.
-    _ = mallopt(M_TRIM_THRESHOLD, 4 << 20)
 }
 
 /// The wall clock, as OpenAI's `created` has it.
