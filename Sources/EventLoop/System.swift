@@ -64,5 +64,5 @@ package func processorCount() -> Int {
 package func returnLargeMemory() {
     _ = mallopt(M_MMAP_THRESHOLD, 256 << 10)
     // What is freed at the heap's end stays for the next: to get it anew for each request costs more than that.
-    _ = mallopt(M_TRIM_THRESHOLD, 4 << 20)
+    _ = mallopt(M_TRIM_THRESHOLD, 1 << 20)
 }
