@@ -15,15 +15,16 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CLinux"),
 
-        .target(name: "EventLoop", dependencies: ["CLinux"]),
-        .target(name: "FastCGI", dependencies: ["EventLoop", "CFastCGI", "CLinux"]),
-        .target(name: "HTTPClient", dependencies: ["EventLoop", "COpenSSL", "CNghttp2", "CLinux"]),
+        .target(name: "Clock"),
+        .target(name: "EventLoop", dependencies: ["Clock", "CLinux"]),
+        .target(name: "FastCGI", dependencies: ["EventLoop", "Clock", "CFastCGI", "CLinux"]),
+        .target(name: "HTTPClient", dependencies: ["EventLoop", "Clock", "COpenSSL", "CNghttp2", "CLinux"]),
         .target(name: "Chat"),
-        .target(name: "Choosing", dependencies: ["Chat", "EventLoop"]),
+        .target(name: "Choosing", dependencies: ["Chat", "Clock"]),
         .executableTarget(
             name: "Sluice",
             dependencies: [
-                "EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing",
+                "EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -41,17 +42,17 @@ let package = Package(
                     .when(configuration: .release))
             ]),
 
-        .target(name: "TestSupport", dependencies: ["EventLoop"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["EventLoop", "Clock"], path: "Tests/TestSupport"),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["EventLoop", "Chat", "Choosing"], path: "Tests/Benchmarks",
+            name: "Benchmarks", dependencies: ["EventLoop", "Clock", "Chat", "Choosing"], path: "Tests/Benchmarks",
             exclude: ["harness", "run"]),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"]),
-        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "TestSupport"]),
-        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "COpenSSL", "TestSupport"]),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Clock", "TestSupport"]),
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "Clock", "TestSupport"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "Clock", "COpenSSL", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
-        .testTarget(name: "ChoosingTests", dependencies: ["Choosing", "Chat", "TestSupport"]),
-        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "Choosing", "HTTPClient", "TestSupport"]),
-        .testTarget(name: "EndToEnd", dependencies: ["TestSupport"], path: "Tests/EndToEnd", exclude: ["clients"]),
+        .testTarget(name: "ChoosingTests", dependencies: ["Choosing", "Clock", "Chat", "TestSupport"]),
+        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "Choosing", "Clock", "HTTPClient", "TestSupport"]),
+        .testTarget(name: "EndToEnd", dependencies: ["TestSupport", "Clock"], path: "Tests/EndToEnd", exclude: ["clients"]),
     ]
 )
 

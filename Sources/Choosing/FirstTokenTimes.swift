@@ -1,6 +1,6 @@
 // How long a target takes to its first token, as a percentile of its recent answers.
 
-import EventLoop
+import Clock
 
 /// The last 128 first-token times of one target, in 1 KiB. Noting one costs a short copy, asking nothing.
 ///

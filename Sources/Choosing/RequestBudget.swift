@@ -1,6 +1,6 @@
 // How many extra attempts the recent requests pay for.
 
-package import EventLoop
+package import Clock
 
 /// A share of the requests of a sliding window, for what goes beyond one attempt per request: retries, or hedges.
 ///

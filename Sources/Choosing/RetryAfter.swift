@@ -1,7 +1,7 @@
 // When an upstream wants to be asked again.
 
 import Chat
-import EventLoop
+import Clock
 
 /// Reads `retry-after` and `retry-after-ms`.
 package enum RetryAfter {

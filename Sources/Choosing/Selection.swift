@@ -1,7 +1,7 @@
 // Which target is asked, when, and which attempt's answer the caller gets: a value without effects.
 
 import Chat
-package import EventLoop
+package import Clock
 
 /// The attempts of one request, over the targets of its route.
 ///

@@ -1,6 +1,6 @@
 // What a selection goes by: the settings of a route, and its targets as they stand when a request begins.
 
-import EventLoop
+import Clock
 
 /// How far one request may be tried again, and elsewhere.
 package struct SelectionPlan: Sendable {

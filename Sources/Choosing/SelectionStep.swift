@@ -1,7 +1,7 @@
 // What a selection says, and what may be said against it.
 
 package import Chat
-package import EventLoop
+package import Clock
 
 extension Selection {
     package enum Step: Equatable, Sendable {

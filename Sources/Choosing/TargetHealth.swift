@@ -1,6 +1,6 @@
 // Whether a target is worth asking: one that fails repeatedly rests, and one request finds out whether it is well again.
 
-package import EventLoop
+package import Clock
 
 /// When a target rests, and for how long.
 package struct RestPlan: Equatable, Sendable {

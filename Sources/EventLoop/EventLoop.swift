@@ -1,6 +1,7 @@
 // One thread's event loop: epoll readiness, jobs, timers. It is the executor of the actor that lives on it.
 
 import CLinux
+package import Clock
 import Glibc
 import Synchronization
 

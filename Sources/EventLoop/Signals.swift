@@ -1,4 +1,4 @@
-// Signals as readiness, and the threads that loops run on.
+// Signals as readiness.
 
 import CLinux
 import Glibc
@@ -50,28 +50,4 @@ package final class SignalWatch {
         for signal in signals { unsafe sigaddset(&set, signal) }
         return set
     }
-}
-
-/// Runs `body` on a new detached thread.
-///
-/// - Throws: `SystemError` when the machine allows no more threads.
-package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
-    final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    let argument = unsafe Unmanaged.passRetained(Body(body))
-    var thread = pthread_t()
-    let code = unsafe pthread_create(
-        &thread, nil,
-        { pointer in
-            // pthread_create hands over exactly the pointer that it was given.
-            if let pointer = unsafe pointer { unsafe Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
-            return nil
-        }, argument.toOpaque())
-    guard code == 0 else {
-        unsafe argument.release()
-        throw SystemError("pthread_create", code: code)
-    }
-    pthread_detach(thread)
 }

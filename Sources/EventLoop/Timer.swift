@@ -1,5 +1,7 @@
 // Timers that are cheap to set, to postpone and to cancel: a request holds several and hardly any ever fires.
 
+package import Clock
+
 /// An action at a moment, on a loop's thread. It can be set again after it has fired or was cancelled.
 ///
 /// While it is set the loop keeps it alive, so an action captures its owner weakly or the owner cancels it.

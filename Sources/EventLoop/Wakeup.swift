@@ -1,5 +1,7 @@
 // How a task waits for what callbacks of its own loop will tell it.
 
+package import Clock
+
 /// One task waits; readiness handlers, timers and C callbacks of the same loop wake it.
 ///
 /// A `wake()` while nobody waits is remembered, so that none is lost; several count as one.
@@ -112,24 +114,4 @@ extension Wakeup {
         /// From any thread. The task goes on in a coming turn of its loop.
         package func wake() { action.run() }
     }
-}
-
-extension EventLoop {
-    /// Runs `operation`; when its task is or becomes cancelled, `onCancel` runs at once, on this loop's thread.
-    ///
-    /// - Precondition: tasks that run on a loop are cancelled on that loop.
-    package func withCancellation<Result>(
-        _ operation: nonisolated(nonsending) () async throws -> Result, onCancel: @escaping () -> Void
-    ) async rethrows -> Result {
-        let handler = LoopBound(action: onCancel)
-        return try await withTaskCancellationHandler(operation: operation) {
-            checkIsolated()
-            handler.action()
-        }
-    }
-}
-
-/// An action that was made on a loop's thread and is run there only, however it travels.
-private struct LoopBound: @unchecked Sendable {
-    let action: () -> Void
 }

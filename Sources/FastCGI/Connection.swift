@@ -1,5 +1,6 @@
 // One connection from the web server: requests come out of it one after another, and each is answered before the next.
 
+import Clock
 package import EventLoop
 
 /// A FastCGI connection on its worker's loop.

@@ -1,5 +1,6 @@
 // The answer to one request, written through libfcgi, which never gets to write when that could block.
 
+import Clock
 import EventLoop
 
 /// Why an answer could not be written.

@@ -1,5 +1,6 @@
 // What all connections of a session share.
 
+import Clock
 import EventLoop
 
 /// The loop, the limits and the memory that the connections of a session use in turn, so that none owns it.

@@ -1,5 +1,6 @@
 // One request's response, as it comes.
 
+package import Clock
 package import EventLoop
 
 /// A response on its way: its head, then its body in whatever pieces arrive.

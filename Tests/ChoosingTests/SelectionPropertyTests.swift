@@ -1,4 +1,5 @@
 import Chat
+import Clock
 import EventLoop
 import TestSupport
 import Testing

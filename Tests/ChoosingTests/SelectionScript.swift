@@ -1,6 +1,7 @@
 // Plays a selection against scripted targets in virtual time, and writes down what it does.
 
 import Chat
+import Clock
 import EventLoop
 import Testing
 

@@ -1,3 +1,4 @@
+import Clock
 import EventLoop
 import Glibc
 import Synchronization

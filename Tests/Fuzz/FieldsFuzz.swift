@@ -1,6 +1,7 @@
 // Whatever stands in a header's field: what is read eight bytes at a time is read as by one, and times make sense.
 
 @testable import Choosing
+import Clock
 import Glibc
 @testable import HTTPClient
 @testable import Sluice

@@ -15,21 +15,23 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2"),
         .systemLibrary(name: "CLinux"),
 
-        .target(name: "EventLoop", dependencies: ["CLinux"]),
-        .target(name: "FastCGI", dependencies: ["EventLoop", "CFastCGI", "CLinux"]),
-        .target(name: "HTTPClient", dependencies: ["EventLoop", "COpenSSL", "CNghttp2", "CLinux"]),
+        .target(name: "Clock"),
+        .target(name: "EventLoop", dependencies: ["Clock", "CLinux"]),
+        .target(name: "FastCGI", dependencies: ["EventLoop", "Clock", "CFastCGI", "CLinux"]),
+        .target(name: "HTTPClient", dependencies: ["EventLoop", "Clock", "COpenSSL", "CNghttp2", "CLinux"]),
         .target(name: "Chat"),
-        .target(name: "Choosing", dependencies: ["Chat", "EventLoop"]),
+        .target(name: "Choosing", dependencies: ["Chat", "Clock"]),
         .target(
             name: "Sluice",
             dependencies: [
-                "EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing",
+                "EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing",
                 .product(name: "Logging", package: "swift-log"), .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             // libFuzzer has a main of its own.
-            exclude: ["SluiceCommand.swift"]),
+            exclude: ["Command"]),
         .executableTarget(
-            name: "Fuzz", dependencies: ["EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing", "Sluice"], path: "Fuzz",
+            name: "Fuzz", dependencies: ["EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing", "Sluice"],
+            path: "Fuzz",
             exclude: ["run", "Package.swift", "corpus", "dictionaries"]),
     ]
 )

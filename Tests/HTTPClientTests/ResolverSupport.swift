@@ -1,3 +1,4 @@
+import Clock
 import EventLoop
 import Synchronization
 import TestSupport

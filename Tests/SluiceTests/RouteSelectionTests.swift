@@ -1,5 +1,6 @@
 import Chat
 import Choosing
+import Clock
 import EventLoop
 import FastCGI
 import Testing

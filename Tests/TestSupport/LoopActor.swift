@@ -1,5 +1,6 @@
 // An actor on an event loop of its own thread, the way that a worker of the server is one.
 
+import Clock
 package import EventLoop
 import Synchronization
 

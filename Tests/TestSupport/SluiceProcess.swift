@@ -1,3 +1,4 @@
+import Clock
 import Foundation
 
 /// The program under test on a unix socket.

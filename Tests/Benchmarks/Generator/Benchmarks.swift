@@ -1,5 +1,6 @@
 // The load generator: one loop, thousands of callers, every byte checked, one line of figures at the end.
 
+import Clock
 import EventLoop
 import Glibc
 

@@ -1,5 +1,6 @@
 // One caller: its connection, and the stream that is open on it.
 
+import Clock
 import EventLoop
 
 final class Caller {

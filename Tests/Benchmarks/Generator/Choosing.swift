@@ -1,6 +1,7 @@
 // What choosing costs: every value that a request asks or tells on its way to its target.
 
 import Choosing
+import Clock
 import EventLoop
 
 /// Measures the choosing of one request for routes of several kinds.

@@ -1,5 +1,6 @@
 // Callers that leave in mid-stream, or before the first token. When each left is printed; when it was noticed the upstream knows.
 
+import Clock
 import EventLoop
 
 final class LeaveLoad: Load {

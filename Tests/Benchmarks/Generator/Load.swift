@@ -1,5 +1,6 @@
 // What a run consists of: a mode that decides, and what its callers share.
 
+import Clock
 import EventLoop
 
 /// What a mode of the generator decides: what callers do next.

@@ -1,5 +1,6 @@
 // Every byte of a stream, against what the upstream must have sent.
 
+import Clock
 import EventLoop
 
 /// The stream differs from what was ordered.

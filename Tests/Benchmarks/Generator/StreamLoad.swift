@@ -1,5 +1,6 @@
 // Callers that take stream after stream: a fixed number each, or until the time is over.
 
+import Clock
 import EventLoop
 
 final class StreamLoad: Load {

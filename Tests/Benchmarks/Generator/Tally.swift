@@ -1,5 +1,6 @@
 // What a run counts and measures, and the line that it prints.
 
+import Clock
 import EventLoop
 
 /// Durations, for percentiles.

@@ -1,5 +1,6 @@
 // Callers one after the other, each on a connection of its own: how long each waits for its first token, by its turn.
 
+import Clock
 import EventLoop
 
 final class TurnLoad: Load {

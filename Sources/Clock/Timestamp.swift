@@ -1,0 +1,62 @@
+// The wall clock: seconds since 1970, and the time as text.
+
+import Glibc
+
+/// The wall clock's time in whole seconds since 1970, as OpenAI's `created` has it.
+package func secondsSince1970() -> Int { time(nil) }
+
+/// Writes the present time as text: RFC 3339, in UTC, to the millisecond (`2026-11-29T08:30:00.125Z`).
+package struct TimestampClock {
+    /// The last second that was asked for, up to its point: most calls ask for the same again.
+    private var text: [UInt8] = []
+    private var second = time_t.min
+
+    package init() {}
+
+    /// Appends the time of this moment.
+    package mutating func appendNow(to line: inout [UInt8]) {
+        var now = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
+        if now.tv_sec != second {
+            second = now.tv_sec
+            text = Self.text(of: second)
+        }
+        line.append(contentsOf: text)
+        line.append(decimal: now.tv_nsec / 1_000_000, digits: 3)
+        line.append(UInt8(ascii: "Z"))
+    }
+
+    private static func text(of second: time_t) -> [UInt8] {
+        var second = second
+        var parts = unsafe tm()
+        _ = unsafe gmtime_r(&second, &parts)
+        let (year, month, day) = unsafe (parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday)
+        let (hour, minute, seconds) = unsafe (parts.tm_hour, parts.tm_min, parts.tm_sec)
+        var text: [UInt8] = []
+        for (number, digits, end) in [
+            (year, 4, "-"), (month, 2, "-"), (day, 2, "T"), (hour, 2, ":"), (minute, 2, ":"), (seconds, 2, "."),
+        ] {
+            text.append(decimal: Int(number), digits: digits)
+            text.append(contentsOf: end.utf8)
+        }
+        return text
+    }
+}
+
+extension [UInt8] {
+    /// Appends a number's digits.
+    ///
+    /// - Parameters:
+    ///   - number: not negative; of a negative one the sign is left out.
+    ///   - digits: at least so many, with zeros before the number's own.
+    package mutating func append(decimal number: Int, digits: Int = 1) {
+        let number = number.magnitude
+        var unit: UInt = 1
+        for _ in 1..<digits { unit *= 10 }
+        while number / unit >= 10 { unit *= 10 }
+        while unit > 0 {
+            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / unit % 10))
+            unit /= 10
+        }
+    }
+}

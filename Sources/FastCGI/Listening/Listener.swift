@@ -1,0 +1,97 @@
+// One worker's share of a listening socket.
+
+import CLinux
+import Clock
+package import EventLoop
+import Glibc
+
+/// Accepts connections for one worker.
+package final class Listener {
+    private let socket: ListeningSocket
+    private let loop: EventLoop
+    private let onRefusal: (Refusal) -> Void
+    private let handler: (consuming Descriptor) -> Void
+    private var watch: Watch?
+    /// Set while the listener rests.
+    private var resumption: Timer?
+
+    /// - Parameters:
+    ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
+    ///   - handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
+    package init(
+        _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (Refusal) -> Void = { _ in },
+        handler: @escaping (consuming Descriptor) -> Void
+    ) throws(SystemError) {
+        self.socket = socket
+        self.loop = loop
+        self.onRefusal = onRefusal
+        self.handler = handler
+        try start()
+    }
+
+    deinit { close() }
+
+    /// Whether accepting has failed for want of descriptors or memory, and will be tried again.
+    var isResting: Bool { resumption != nil }
+
+    /// Accepts nothing more. What waits in the kernel's queue is left to other workers, or refused with the socket's end.
+    package func close() {
+        watch?.cancel()
+        watch = nil
+        resumption?.cancel()
+        resumption = nil
+    }
+
+    private func start() throws(SystemError) {
+        watch = try Watch(socket.descriptor.number, for: [.readable, .exclusive], on: loop) { [unowned self] _ in accept() }
+    }
+
+    /// A few at a time: the rest of a burst is for the other workers.
+    private func accept() {
+        for _ in 0..<8 where watch != nil {
+            let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+            guard number >= 0 else { return acceptFailed(errno) }
+            let connection = Descriptor(owning: number)
+            if let refusal = refusal(of: connection) {
+                onRefusal(refusal)
+                continue
+            }
+            prepare(connection)
+            handler(connection)
+        }
+    }
+
+    private func refusal(of connection: borrowing Descriptor) -> Refusal? {
+        guard !socket.allowedUsers.isEmpty else { return nil }
+        let user = connection.peerUserID
+        return socket.allowedUsers.contains(user) ? nil : .peerNotAllowed(userID: user)
+    }
+
+    /// Out of descriptors or memory the socket would stay readable and the loop would spin: it rests for a moment.
+    private func acceptFailed(_ code: Int32) {
+        guard ![EAGAIN, EINTR, ECONNABORTED].contains(code) else { return }
+        watch?.cancel()
+        watch = nil
+        rest()
+    }
+
+    private func rest() {
+        let resumption = Timer(on: loop) { [unowned self] in resume() }
+        resumption.set(at: loop.now + .milliseconds(100))
+        self.resumption = resumption
+    }
+
+    private func resume() {
+        resumption = nil
+        do { try start() } catch { rest() }
+    }
+
+    /// Options that make a stream quick and a dead peer known. A socket that refuses them still serves.
+    private func prepare(_ connection: borrowing Descriptor) {
+        let common = [(SOL_SOCKET, SO_SNDBUF, Int32(512 << 10))]
+        let forTCP = [(Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1)), (SOL_SOCKET, SO_KEEPALIVE, 1)]
+        for (level, option, value) in socket.isTCP ? common + forTCP : common {
+            do { try connection.set(level, option, to: value) } catch { continue }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// The options of the command line that say where settings come from.
+
+import ArgumentParser
+import EventLoop
+import FastCGI
+import Glibc
+import HTTPClient
+
+/// The options that go over the settings file and the environment.
+struct SettingsArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The settings file. Default: \(SettingsSources.defaultFile) if there is one, else the environment alone.",
+            valueName: "file"))
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the web server connects: unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd. "
+                + "Default: a listening socket on descriptor 0 if there is one, else \(Settings.defaultListen).",
+            valueName: "address"))
+    var listen: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The OpenAI-compatible API to forward to, as https://HOST/v1 or unix:/PATH/OF/SOCKET:/v1, or 'demo'; instead of all "
+                + "upstreams and models of the settings file. Its key is OPENAI_API_KEY. Default: \(Settings.defaultBaseURL).",
+            valueName: "url|demo"))
+    var upstream: String?
+
+    @Option(
+        help: ArgumentHelp("Threads that serve, each on its own. Default: one per core that it may use.", valueName: "number"))
+    var workers: Int?
+
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))
+    var logLevel: String?
+
+    /// - Throws: `ExitCode` when something is wrong, after telling what.
+    func load() throws -> (settings: Settings, file: String?) {
+        let sources = SettingsSources(
+            options: SettingsOptions(
+                config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
+            environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
+            inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
+            readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
+        do {
+            return try sources.load()
+        } catch {
+            for problem in error.problems { writeError("sluice: \(problem)") }
+            throw ExitCode(EX_CONFIG)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+// The answer to `GET …/models`: what callers can name.
+
+import Chat
+import Clock
+
+extension Settings {
+    /// The models that the settings name, each once. Patterns are none: the upstreams know what those match.
+    var modelNames: [String] {
+        var seen: Set<String> = []
+        let names = models.filter(\.match.isExact).map(\.match.description) + (defaultModel.map { [$0] } ?? [])
+        return names.filter { seen.insert($0).inserted }
+    }
+
+    /// OpenAI's list object of these.
+    var modelList: [UInt8] {
+        let created = secondsSince1970()
+        var list: [UInt8] = []
+        list.append(#"{"object":"list","data":["#)
+        for (index, name) in modelNames.enumerated() {
+            if index > 0 { list.append(",") }
+            list.append(#"{"id":"#)
+            list.appendJSONString(name)
+            list.append(#","object":"model","created":\#(created),"owned_by":"sluice"}"#)
+        }
+        list.append("]}")
+        return list
+    }
+}

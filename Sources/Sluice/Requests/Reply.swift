@@ -1,0 +1,135 @@
+// The answer to the caller in the forms that the contract knows: a stream of events, a JSON object, an error.
+
+import Chat
+import Clock
+import EventLoop
+import FastCGI
+
+/// A response with its id, which tells errors before the stream from errors inside it.
+struct Reply: ~Copyable {
+    /// What the upstream said ahead of its answer; some of its headers go on to the caller.
+    var upstream: UpstreamHead?
+    /// Whether an event of the answer has been sent, not a comment alone.
+    var hasEvents = false
+    /// How a streaming caller is told of errors; until that is known to be one, by status.
+    var streamErrors: StreamErrors?
+
+    /// The status that the web server has been sent; nil while nothing has left.
+    var sentStatus: Int? { hasSent ? status : nil }
+
+    private var response: Response
+    private let id: RequestID
+    /// Of the header, which leaves with the first bytes behind it.
+    private var status = 200
+    private var hasSent = false
+    /// What leaves together with the response's end: a JSON body, since web servers that have as much as was announced do not wait
+    /// for that, and close a connection which they could have kept; or a stream's last events, to save a write.
+    private var ending: [UInt8] = []
+    /// Of that, where it is much.
+    var memory: MemoryShare?
+
+    init(_ response: consuming Response, _ id: RequestID) {
+        self.response = response
+        self.id = id
+    }
+
+    /// Whether the 200 of a stream has gone out.
+    var hasStarted: Bool { response.hasStarted }
+
+    /// What callbacks write with while the task waits; `nil` before the stream has begun.
+    var writer: ResponseWriter? { hasStarted ? response.writer : nil }
+
+    /// Begins a stream of server-sent events. The header leaves with the first event.
+    mutating func startStream() {
+        response.start(
+            status: 200,
+            headers: [
+                ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
+                // Tells nginx not to buffer, whatever its configuration says.
+                ("X-Accel-Buffering", "no"), ("X-Request-Id", id.description),
+            ] + (upstream?.passedHeaders ?? []))
+    }
+
+    /// Sends complete events, or a comment, at once.
+    mutating func send(_ bytes: ArraySlice<UInt8>) async throws(FastCGIError) {
+        try await response.send(bytes)
+        hasSent = true
+    }
+
+    /// The same, unless it would have to wait. Whether it has.
+    mutating func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
+        guard try response.sendAtOnce(bytes) else { return false }
+        hasSent = true
+        return true
+    }
+
+    /// Ends a stream with complete events. They leave when the reply is finished, which must be at once.
+    mutating func end(with bytes: ArraySlice<UInt8>) {
+        if !hasStarted { startStream() }
+        ending += bytes
+    }
+
+    /// A comment, which shows the caller that its answer is still on the way.
+    mutating func keepAlive() async throws(FastCGIError) {
+        if !hasStarted { startStream() }
+        try await send(Self.keepAliveComment[...])
+    }
+
+    private static let keepAliveComment = [UInt8](": keep-alive\n\n".utf8)
+
+    /// Answers with a completion. It leaves when the reply is finished.
+    mutating func sendJSON(_ body: [UInt8]) { respond(200, body, []) }
+
+    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
+    mutating func fail(_ error: ChatError) async throws(FastCGIError) {
+        if let spoken = streamErrors?.spoken, !hasEvents {
+            try await sendEvents(
+                SpokenError.events(
+                    text: spoken, id: id.description, model: streamErrors?.model,
+                    systemFingerprint: streamErrors?.systemFingerprint, created: secondsSince1970()))
+        } else if streamErrors?.form == .sse {
+            try await sendEvents(error.bareEvent)
+        } else if hasStarted {
+            try await send(error.event[...])
+        } else {
+            respond(error.status, error.body, error.headers)
+        }
+    }
+
+    private mutating func sendEvents(_ events: [UInt8]) async throws(FastCGIError) {
+        if !hasStarted { startStream() }
+        try await send(events[...])
+    }
+
+    /// - Returns: the status that the web server has been sent.
+    consuming func finish() async throws(FastCGIError) -> Int {
+        let status = status
+        do {
+            try await response.finish(sending: ending[...])
+        } catch {
+            // Clients hang up as soon as they have `[DONE]`; a stream that has been sent is whole all the same.
+            if !ending.isEmpty { throw error }
+        }
+        return status
+    }
+
+    private mutating func respond(_ status: Int, _ body: [UInt8], _ headers: [(name: String, value: String)]) {
+        self.status = status
+        response.start(
+            status: status,
+            headers: [
+                ("Content-Type", "application/json"), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
+            ] + headers + (upstream?.passedHeaders ?? []))
+        ending = body
+    }
+}
+
+/// How errors are told to callers who stream (contract §3.3).
+struct StreamErrors {
+    let form: Settings.ErrorForm
+    /// What is said, as if the model said it, in place of an error before the first event.
+    let spoken: String?
+    /// What the chunks of that say besides: the model that the caller named, and Hume's session.
+    var model: String?
+    var systemFingerprint: String?
+}

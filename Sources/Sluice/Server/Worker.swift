@@ -1,0 +1,118 @@
+// One core's share of the server: a loop, and all that lives on it.
+
+import Clock
+import EventLoop
+import FastCGI
+import HTTPClient
+import Logging
+
+/// Accepts connections and answers their requests, from the first byte to the last on its own loop.
+actor Worker {
+    nonisolated let loop: EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+
+    private let settings: Settings
+    private let logger: Logger
+    private let counters: Counters
+    private let parser: RequestParser
+    let handler: ChatHandler
+    private let idle: Wakeup
+    private var listener: Listener?
+    // With room for some from the start, so that the first caller does not wait for that.
+    private var connections = [Int32: Connection](minimumCapacity: 64)
+    private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
+
+    /// - Throws: `SystemError` or `HTTPError` when the process is out of descriptors or memory.
+    init(
+        _ settings: Settings, _ routes: Routes, _ board: Board, _ logger: Logger, _ log: sending RequestLog, _ counters: Counters
+    ) throws {
+        self.settings = settings
+        self.logger = logger
+        self.counters = counters
+        loop = try EventLoop()
+        loop.onDefect = { [logger] in logger.loopDefect($0) }
+        idle = Wakeup(on: loop)
+        parser = try RequestParser()
+        handler = try ChatHandler(settings, routes, board, on: loop, logger, log, counters)
+    }
+
+    /// Begins to accept as soon as the loop runs.
+    nonisolated func start(_ socket: ListeningSocket) {
+        Task(executorPreference: loop) { await self.listen(socket) }
+    }
+
+    private func listen(_ socket: ListeningSocket) {
+        do {
+            listener = try Listener(
+                socket, on: loop, onRefusal: { [unowned self] in refused($0) },
+                handler: { [unowned self] descriptor in accept(descriptor) })
+        } catch {
+            logger.workerFailed(error)
+        }
+    }
+
+    /// Answers the requests of one connection, and returns when it has ended.
+    func serve(_ connection: consuming Descriptor) async {
+        let number = connection.number
+        accept(connection)
+        await tasks[number]?.value
+    }
+
+    private func accept(_ descriptor: consuming Descriptor) {
+        let number = descriptor.number
+        do {
+            let connection = try Connection(
+                descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts,
+                budget: counters.memory)
+            if settings.onDisconnect == .cancel {
+                connection.onCallerLeft = { [unowned self] in tasks[number]?.cancel() }
+            }
+            connections[number] = connection
+            tasks[number] = Task(executorPreference: loop) { await self.serve(number) }
+        } catch {
+            logger.connectionFailed(error)
+        }
+    }
+
+    /// The life of one connection: its requests, one after another.
+    private func serve(_ number: Int32) async {
+        guard let connection = connections[number] else { return }
+        while let request = await connection.nextRequest() {
+            await handler.answer(request, Response(on: connection))
+        }
+        if let refusal = connection.refusal { refused(refusal) }
+        connections[number] = nil
+        tasks[number] = nil
+        if connections.isEmpty { idle.wake() }
+    }
+
+    private func refused(_ reason: Refusal) {
+        logger.connectionRefused(reason, total: counters.connectionRefused())
+    }
+
+    /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.
+    func drain(within limit: Duration) async {
+        listener?.close()
+        listener = nil
+        for connection in connections.values { connection.drain() }
+        let deadline = loop.now + limit
+        while !connections.isEmpty, loop.now < deadline { await idle.wait(until: deadline) }
+        for task in tasks.values { task.cancel() }
+        let end = loop.now + .seconds(1)
+        while !connections.isEmpty, loop.now < end { await idle.wait(until: end) }
+        for connection in connections.values { connection.abandon() }
+        while !connections.isEmpty { await idle.wait() }
+    }
+}
+
+extension Settings {
+    var scannerLimits: RecordScanner.Limits {
+        RecordScanner.Limits(
+            parametersBytesMax: limits.parametersBytes, bodyBytesMax: limits.bodyBytes, requestsMax: limits.requests)
+    }
+
+    var connectionTimeouts: Connection.Timeouts {
+        // Whoever waits for longer has no use of an answer either.
+        Connection.Timeouts(request: timeouts.request, memory: timeouts.firstToken, write: timeouts.clientWrite)
+    }
+}
