@@ -29,6 +29,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
+            resources: [.embedInCode("Pages/openapi.json")],
             // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi,
             // OpenSSL, nghttp2 and libc.
             // Their functions are looked up at the start, not in the first request, and the table of them is read-only from then on.

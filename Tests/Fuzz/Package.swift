@@ -28,7 +28,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"), .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             // libFuzzer has a main of its own.
-            exclude: ["Command"]),
+            exclude: ["Command"], resources: [.embedInCode("Pages/openapi.json")]),
         .executableTarget(
             name: "Fuzz", dependencies: ["EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing", "Sluice"],
             path: "Fuzz",

@@ -23,6 +23,10 @@ import Testing
         #expect(value.kind == .object)
     }
 
+    @Test func `its version is the program's`() {
+        #expect(object("info")["version"] as? String == sluiceVersion)
+    }
+
     @Test func `it lists every parameter that Sluice takes from a body, and no other`() {
         let known = Parameter.allCases.filter {
             $0.isOpenAIs || $0.isVapis || [.user_id, .elevenlabs_extra_body].contains($0)

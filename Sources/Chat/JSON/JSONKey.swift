@@ -1,6 +1,7 @@
 /// A member name of at most 16 bytes, packed into two words so that comparing costs two instructions. Escapes are undone:
-/// `"\u006dodel"` has the key of `model`. Longer names have keys too, which equal none
-/// made from text, and may equal each other.
+/// `"\u006dodel"` has the key of `model`. Longer names have keys too, which equal none made from text, and may equal each other.
+///
+///     "model"     count 5     low  6D 6F 64 65 6C 00 00 00     high  00 00 00 00 00 00 00 00     (the first byte lowest)
 struct JSONKey: Hashable, Sendable {
     private var count: Int
     private var low: UInt64 = 0
@@ -45,6 +46,11 @@ struct JSONKey: Hashable, Sendable {
 
     /// Whether the string whose opening quote stands at `start` is this key, in plain letters. One comparison tells: it is for keys of
     /// up to seven letters; of others, and at the document's very end, it says false.
+    ///
+    ///     document         " r o l e " : x y        start is the first quote's offset
+    ///     the word at +1     72 6F 6C 65 22 3A 78 79
+    ///     letters            72 6F 6C 65 22 00 00 00     the key and the closing quote
+    ///     both << unread              72 6F 6C 65 22     the same: what stands behind the quote has left the word
     @inline(always)
     func stands(at start: Int, in document: Span<UInt8>) -> Bool {
         guard count < 8, start &+ 9 <= document.count else { return false }

@@ -62,7 +62,8 @@ package enum JSONText {
     /// Marks the bytes of a word that do not stand for themselves. The lowest high bit that is set is right, the others may not be.
     @inline(always)
     static func marks(_ word: UInt64) -> UInt64 {
-        // The exclusive or swaps quote and space, so that one subtraction finds quotes and control characters.
+        // The exclusive or swaps quote (0x22) and space (0x20), and moves nothing else across 0x21. Below that are then the quote and
+        // the control characters alone, and of those the subtraction borrows, which sets the high bit.
         let quotesAndControls = (word ^ UInt64(repeating: 0x02)) &- UInt64(repeating: 0x21)
         let backslashes = (word ^ UInt64(repeating: UInt8(ascii: "\\"))) &- UInt64(repeating: 1)
         return (word | quotesAndControls | backslashes) & UInt64(repeating: 0x80)
@@ -91,6 +92,7 @@ package enum JSONText {
     /// has cannot be foretold, and a wrong guess at a branch costs more.
     @inline(always)
     private static func isEscapeOfOneByte(_ letter: UInt8) -> Bool {
+        // The letters below 0x40: " and /. Those from there on, less 0x40: \ (0x5C), b, f, n, r and t (0x62 to 0x74).
         let low: UInt64 = 1 << 0x22 | 1 << 0x2F
         let high: UInt64 = 1 << 0x1C | 1 << 0x22 | 1 << 0x26 | 1 << 0x2E | 1 << 0x32 | 1 << 0x34
         let letters = letter < 0x40 ? low : letter < 0x80 ? high : 0

@@ -15,7 +15,7 @@ final class Connection {
         case connecting(Dialer)
         case tunnelling(ProxyTunnel)
         case handshaking
-        case open(Exchange)
+        case open(WireProtocol)
         case closed
     }
 
@@ -319,7 +319,7 @@ extension Connection {
     @discardableResult private func flush() -> Bool {
         let hasProgress = sendUnsent()
         waitToSend(hasProgress: hasProgress)
-        if takesMore, case .open(let exchange) = phase { exchange.canSend() }
+        if takesMore, case .open(let wire) = phase { wire.canSend() }
         return hasProgress
     }
 
@@ -407,8 +407,8 @@ extension Connection {
                 unsafe records.pass(bytes)
                 return unsafe decrypt(bytes)
             }
-            if case .open(let exchange) = phase { unsafe exchange.receive(bytes) }
-            if case .open(let exchange) = phase { exchange.settle() }
+            if case .open(let wire) = phase { unsafe wire.receive(bytes) }
+            if case .open(let wire) = phase { wire.settle() }
         case .connecting, .closed: break
         }
     }
@@ -428,14 +428,14 @@ extension Connection {
         unsafe tls.input = bytes
         defer { unsafe tls.input = nil }
         if case .handshaking = phase { handshake() }
-        while case .open(let exchange) = phase {
+        while case .open(let wire) = phase {
             let plain = unsafe context.plain
             let read = unsafe tls.read(into: plain)
             // An alert or a key update is this connection's: what follows may give another one something to send.
             sendCipher()
             switch read {
-            case .bytes(let count): unsafe exchange.receive(UnsafeRawBufferPointer(rebasing: plain[..<count]))
-            case .wantsMore: return exchange.settle()
+            case .bytes(let count): unsafe wire.receive(UnsafeRawBufferPointer(rebasing: plain[..<count]))
+            case .wantsMore: return wire.settle()
             case .closed: return ended(isProved: true)
             case .failed(let error): return lost(error)
             }
@@ -447,7 +447,7 @@ extension Connection {
     /// - Parameter isProved: by the server's own word, and not by a reset, or under TLS by a mere end of file.
     private func ended(isProved: Bool) {
         switch phase {
-        case .open(let exchange): exchange.ended(isProved: isProved)
+        case .open(let wire): wire.ended(isProved: isProved)
         case .handshaking: close(.tls(reason: "the connection ended during the handshake"))
         case .tunnelling: close(.unreachable(reason: "the proxy closed the connection"))
         case .connecting, .closed: break
@@ -457,7 +457,7 @@ extension Connection {
     /// It is of no use any more, and neither is what it carries.
     func lost(_ error: HTTPError) {
         switch phase {
-        case .open(let exchange): exchange.lost(error)
+        case .open(let wire): wire.lost(error)
         case .connecting, .tunnelling, .handshaking: close(error)
         case .closed: break
         }

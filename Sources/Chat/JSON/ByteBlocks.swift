@@ -1,9 +1,16 @@
+// Bytes looked at eight or sixteen at a time: in a word (`UInt64`) or in a block (`SIMD16<UInt8>`). What a look finds it marks, by the
+// high bit of each byte that is meant; the index of the first mark is then one instruction away.
+//
+//     block             "  :     {  "  }  …        which bytes are quotes?
+//     block ^ "\"\"\"\"…   00 18 02 59 00 5F …        zero where one is
+//     markingZeros      80 00 00 00 80 00 …        firstMarked == 0
+
 extension UInt64 {
     /// Eight times the same byte.
     @inline(__always)
     init(repeating byte: UInt8) { self = 0x0101_0101_0101_0101 &* UInt64(byte) }
 
-    /// With the high bit of the lowest byte set that is zero. Those of the bytes above it may be wrong.
+    /// The high bit of the lowest byte that is zero is set. Above it there may be marks that are wrong: a byte of one that borrows.
     @inline(__always)
     var markingZeros: UInt64 { (self &- UInt64(repeating: 1)) & ~self & UInt64(repeating: 0x80) }
 }

@@ -1,7 +1,7 @@
 // HTTP/1.1 or HTTP/2 on a connection, as the connection sees them.
 
-/// What is spoken over a connection.
-enum Exchange {
+/// What is spoken over an open connection, and the state of that.
+enum WireProtocol {
     case http1(HTTP1), http2(HTTP2)
 
     func receive(_ bytes: UnsafeRawBufferPointer) {
