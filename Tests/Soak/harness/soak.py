@@ -229,16 +229,16 @@ class Soak:
             self.endings[self.kind_of[nonce]]["unseen"] += 1
 
     def check_memory(self):
-        """Flat from the second minute on: medians of half a minute."""
-        medians = []
+        """Flat from the second minute on: what is held in the quieter moments of each half minute, between large bodies that come and go."""
+        held = []
         for start in range(0, int(self.options.minutes * 60), 30):
             part = sorted(rss for passed, _, rss in self.samples if start <= passed < start + 30)
             if len(part) >= 10:
-                medians.append(part[len(part) // 2] / 1024)
-        print("RSS, medians of 30 s in MiB:", " ".join(f"{median:.1f}" for median in medians))
-        if len(medians) < 8:
+                held.append(part[len(part) // 10] / 1024)
+        print("RSS, lowest tenth of each 30 s in MiB:", " ".join(f"{rss:.1f}" for rss in held))
+        if len(held) < 8:
             return print("  (flat or not shows from four minutes on)")
-        first, last = min(medians[2:4]), min(medians[-2:])
+        first, last = min(held[2:4]), min(held[-2:])
         print(f"  from the second minute to the last: {(last / first - 1) * 100:+.1f} %")
         if last > first * (1 + RSS_PERCENT_MAX / 100):
             self.fault(f"memory grows: {first:.1f} MiB in the second minute, {last:.1f} MiB in the last")

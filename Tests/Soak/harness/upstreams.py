@@ -31,7 +31,7 @@ class Upstream:
     def __init__(self, manner, concurrent_max=None):
         self.manner = manner
         self.concurrent_max = concurrent_max
-        self.running = 0
+        self.running = set()
         self.connections = set()
 
     def __call__(self):
@@ -187,22 +187,33 @@ class Connection(asyncio.Protocol):
 
     async def perform(self, order, tag):
         self.begin()
-        self.counts = True
         try:
             return await self.perform_counted(order, tag)
         finally:
             self.end()
 
     def begin(self):
-        self.upstream.running += 1
+        self.upstream.running.add(self)
         limit = self.upstream.concurrent_max
-        if limit and self.upstream.running > limit:
-            tell(fault=f"{self.nonce}: {self.upstream.running} at a time, where {limit} are allowed")
+        if limit and len(self.upstream.running) > limit:
+            running = [connection for connection in self.upstream.running if not connection.has_been_left()]
+            if len(running) > limit:
+                tell(fault=f"{self.nonce}: {len(running)} at a time, where {limit} are allowed")
+
+    def has_been_left(self):
+        """Whether the peer has closed the connection, though this process has not come to see that."""
+        if self.closed.is_set():
+            return True
+        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as raw:
+            try:
+                return raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
 
     def end(self):
-        if self.counts:
-            self.counts = False
-            self.upstream.running -= 1
+        self.upstream.running.discard(self)
 
     async def perform_counted(self, order, tag):
         own = order | order.get("as", {}).get(tag, {})
