@@ -334,6 +334,14 @@ private let wildAnswers: [WildRow] = [
     WildRow(
         "blanks-first", Reply([.text("\n"), .text(" \n\n"), .text("\n")] + good.map(Reply.Step.text)), .says([good.joined()])),
     WildRow(
+        "mark-before-json",
+        Reply([.bytes([0xEF]), .read, .bytes([0xBB, 0xBF]), .read, .text(Chunks.completion("Hello world"))]),
+        .says(["Hello world"])),
+    WildRow(
+        "mark-before-json-not-streamed", Reply([.text("\u{FEFF}" + Chunks.completion("Hello world"))]),
+        .stream(Chunks.completion("Hello world"))
+    ).with { $0.isStreaming = false },
+    WildRow(
         "blanks-before-json", Reply([.text(" "), .text("\n \n "), .text(Chunks.completion("Hello world"))]),
         .says(["Hello world", #""finish_reason":"stop""#])),
     WildRow("sse-labelled-text", .frames(good, type: "text/plain"), .stream(good.joined())),
