@@ -166,7 +166,7 @@ final class Attempt {
         guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
             throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
         }
-        try memory.keep(scanner.buffer.count + replacedBytes)
+        try memory.keep(scanner.keptCount + replacedBytes)
     }
 
     /// Whether what has come opens the gate.
