@@ -106,6 +106,32 @@ import Testing
         }
     }
 
+    @Test func `one that answers PINGs and takes no body serves nobody else once a caller has given it up`() async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(peer.number == 1 ? .settings(Frame.initialWindow, 0) : .settings()) else { return }
+            var isHeldBack = false
+            while let frame = peer.frame() {
+                if frame.is(.headers) { isHeldBack = frame.stream > 1 }
+                if frame.is(.data), frame.flags & Frame.endOfStream != 0 { peer.answer(frame.stream, "\(peer.number)") }
+                guard frame.is(.ping), frame.flags & Frame.acknowledgement == 0 else { continue }
+                peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
+                if isHeldBack { peer.report("ping") }
+            }
+            peer.report("closed")
+        }
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, Self.impatient)
+            // Goes out before the server's settings are there.
+            #expect(try await session.fetch(.http2(server.url)).body == "1")
+            let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
+            #expect(await server.report() == "ping")
+            transfer.cancel()
+            #expect(await server.report() == "closed")
+            #expect(try await session.fetch(.http2(server.url)).body == "2")
+            #expect(server.connections == 2)
+        }
+    }
+
     /// What happened on a connection before it froze.
     enum Past: CaseIterable { case nothing, answer, longAgo, ping, pingTwice, running }
 

@@ -177,7 +177,7 @@ struct ReferenceHead {
         if status < 200 { return true }
         if asked == .connect, status < 300 { return true }
         if status == 204 || status == 304 { return true }
-        let hasCoding = fields.contains { $0.name == "transfer-encoding" }
+        let hasCoding = has("transfer-encoding")
         guard !hasCoding || minor == 1 && list("transfer-encoding").contains("chunked") else { return false }
         // What says why there is no answer need not be read.
         return asked != .get || status >= 300 || list("content-encoding").allSatisfy { $0.isEmpty || $0 == "identity" }
@@ -192,10 +192,14 @@ struct ReferenceHead {
         return list("content-length").first.map { .bytes(Int($0) ?? 0) }
     }
 
+    private func has(_ name: String) -> Bool { fields.contains { $0.name == name } }
+
     var allowsReuse: Bool {
         let options = list("connection")
-        let hasTwoLengths = fields.contains { $0.name == "transfer-encoding" } && !list("content-length").isEmpty
+        let hasTwoLengths = has("transfer-encoding") && !list("content-length").isEmpty
         let isChunkedTwice = list("transfer-encoding").count { $0 == "chunked" } > 1
+        let isMore = has("transfer-encoding") || list("content-length").contains { Int($0) != 0 }
+        if status == 204, isMore { return false }
         return !options.contains("close") && !hasTwoLengths && !isChunkedTwice && (minor == 1 || options.contains("keep-alive"))
     }
 

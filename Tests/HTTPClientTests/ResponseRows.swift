@@ -116,6 +116,8 @@ extension ResponseRow {
             let fields = framing.fields.map { $0 + "\r\n" }.joined()
             var reuses = true
             if case .whole(_, false) = framing.expected { reuses = false }
+            // It says that there is a body, and may send it.
+            if status == 204, !["no bytes", "no length"].contains(framing.name) { reuses = false }
             return ResponseRow(
                 "\(framing.name) where \(name) has none", asked: asked, "HTTP/1.1 \(status) X\r\n\(fields)\r\n",
                 .whole(body: "", allowsReuse: reuses))

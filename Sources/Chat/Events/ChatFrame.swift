@@ -108,6 +108,10 @@ package struct ChatChunk: Hashable, Sendable {
     package fileprivate(set) var lacksChoices = true
     /// Those that have a `finish_reason`, a bit for each by its `index`, or else by its place.
     package fileprivate(set) var finished = ChoiceSet()
+    /// Those whose delta (or message) says anything, be it only reasoning, told apart as `finished`. A role says nothing.
+    package fileprivate(set) var spoken = ChoiceSet()
+    /// Whether any delta (or message) says anything.
+    package fileprivate(set) var saysAnything = false
     /// A delta (or message) has text in `content`.
     package fileprivate(set) var hasContent = false
     /// A delta (or message) has `tool_calls` or `function_call`.
@@ -198,34 +202,44 @@ private struct ChunkReader {
 
     private mutating func readChoice(at position: Int, _ data: Span<UInt8>) throws(JSONError) {
         guard try isNext(.object, data) else { return }
-        var (index, isFinished): (JSONValue?, Bool) = (nil, false)
+        var (index, isFinished, isSpoken): (JSONValue?, Bool, Bool) = (nil, false, false)
         try scanner.beginObject(data)
         while let key = try scanner.nextKey(data) {
             if key == .delta || key == .message {
-                try readDelta(data)
+                if try readDelta(data) { isSpoken = true }
             } else {
                 let value = try scanner.value(data)
                 if key == .finishReason { isFinished = value.isFinishReason(in: data) } else if key == .index { index = value }
             }
         }
-        if isFinished { chunk.finished.insert(index?.integer(in: data) ?? position) }
+        guard isFinished || isSpoken else { return }
+        let number = index?.integer(in: data) ?? position
+        if isFinished { chunk.finished.insert(number) }
+        guard isSpoken else { return }
+        chunk.spoken.insert(number)
+        chunk.saysAnything = true
     }
 
-    private mutating func readDelta(_ data: Span<UInt8>) throws(JSONError) {
-        guard try isNext(.object, data) else { return }
+    /// - Returns: whether it says anything.
+    private mutating func readDelta(_ data: Span<UInt8>) throws(JSONError) -> Bool {
+        guard try isNext(.object, data) else { return false }
+        var saysAnything = false
         try scanner.beginObject(data)
         while let key = try scanner.nextKey(data) {
             let value = try scanner.value(data)
             guard value.kind != .null, !value.isEmpty(in: data) else { continue }
             switch key {
             case .content:
-                chunk.hasContent = true
+                (chunk.hasContent, saysAnything) = (true, true)
                 if value.kind == .string { content = value.range }
-            case .toolCalls, .functionCall: chunk.hasToolCalls = true
-            case .refusal: chunk.hasRefusal = true
-            default: break
+            case .toolCalls, .functionCall: (chunk.hasToolCalls, saysAnything) = (true, true)
+            case .refusal: (chunk.hasRefusal, saysAnything) = (true, true)
+            case .role: break
+            // Reasoning has a name of its own with each server.
+            default: if value.kind == .string || value.kind == .array || value.kind == .object { saysAnything = true }
             }
         }
+        return saysAnything
     }
 
     /// Whether a value of this kind follows; one of another kind is stepped over.
@@ -270,6 +284,13 @@ package struct ChoiceSet: Hashable, Sendable {
         high |= others.high
     }
 
+    package mutating func subtract(_ others: ChoiceSet) {
+        low &= ~others.low
+        high &= ~others.high
+    }
+
+    package func isDisjoint(with others: ChoiceSet) -> Bool { low & others.low | high & others.high == 0 }
+
     package func isSuperset(of others: ChoiceSet) -> Bool {
         low & others.low == others.low && high & others.high == others.high
     }
@@ -287,6 +308,7 @@ extension JSONKey {
     static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }
     static var message: JSONKey { JSONKey(["m", "e", "s", "s", "a", "g", "e"]) }
     static var finishReason: JSONKey { JSONKey(["f", "i", "n", "i", "s", "h", "_", "r", "e", "a", "s", "o", "n"]) }
+    static var role: JSONKey { JSONKey(["r", "o", "l", "e"]) }
     static var content: JSONKey { JSONKey(["c", "o", "n", "t", "e", "n", "t"]) }
     static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
     static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }

@@ -107,6 +107,9 @@ package struct EventSplitter: Sendable {
 
     /// The size in bytes of the part of an event that has arrived: not 0 at the end of the stream means that it broke off inside one.
     package var partialCount: Int { buffer.count - takenCount }
+
+    /// How many bytes are kept: an event of several `data` fields has their values a second time.
+    package var keptCount: Int { if case .joined(let bytes) = partialData { buffer.count + bytes.count } else { buffer.count } }
 }
 
 private let lineFeed = UInt8(ascii: "\n")

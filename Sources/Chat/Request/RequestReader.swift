@@ -122,7 +122,3 @@ private enum MessageFault {
         }
     }
 }
-
-extension JSONKey {
-    fileprivate static var role: JSONKey { JSONKey(["r", "o", "l", "e"]) }
-}

@@ -83,6 +83,7 @@ extension HTTP2 {
         guard number > 0 else { return startElsewhere(transfer) }
         let stream = HTTP2Stream(transfer, isKept: !connection.isFresh, isEarly: !hasSettings)
         add(stream, number)
+        if request.hasBody { stream.lastSent = connection.context.loop.now }
         if request.hasBody, request.body.count > Connection.unsentBytesMax { beginLargeBody(of: stream) }
         expectSign()
         flush()
@@ -141,11 +142,19 @@ extension HTTP2 {
 
     /// The transfer has ended before its response did: the server is told at once.
     func abandon(_ number: Int32) {
-        guard remove(number) != nil else { return }
+        guard let stream = remove(number) else { return }
+        if isHeldBack(stream) { isClosing = true }
         // What the server has sent until it hears of it is no flood.
         idleBytes = max(idleBytes - HTTP2Session.streamWindowBytes, -Self.abandonedBytesMax)
         if number > 0 { reset(number) }
         flush()
+    }
+
+    /// Whether the server has allowed nothing of its body for long (RFC 9113 §5.2). It may hold back whatever follows too, and answer
+    /// each PING: new streams go over another connection.
+    private func isHeldBack(_ stream: HTTP2Stream) -> Bool {
+        guard let last = stream.lastSent, connection.takesMore else { return false }
+        return connection.context.loop.now >= last + connection.context.configuration.silenceMax
     }
 
     func reset(_ number: Int32) {
@@ -195,6 +204,7 @@ extension HTTP2 {
         idleBytes = 0
         let isLast = stream.bodySent == body.count
         stream.isBodySent = isLast
+        stream.lastSent = isLast ? nil : connection.context.loop.now
         if isLast { stream.dropRequest() }
         return (count, isLast)
     }

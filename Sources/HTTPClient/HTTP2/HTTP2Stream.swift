@@ -16,6 +16,8 @@ final class HTTP2Stream {
     /// Whether the server may have no room for its body for a while.
     var hasLargeBody = false
     var bodySent = 0
+    /// Until all of the body has gone out: when the last of it did, or when it might have begun to.
+    var lastSent: Instant?
     /// Whether the end of the request has gone out behind its body.
     var isBodySent = false
     /// What has come of a trailer.

@@ -102,8 +102,10 @@ extension MessageFraming {
     }
 
     /// Whether the connection may be used again once the body has ended. Two lengths in one head are what request smuggling is made
-    /// of: the body is read as chunked, once, and nothing behind it is believed (RFC 9112 §6.3, item 3).
-    func allowsReuse(isHTTP10: Bool) -> Bool {
+    /// of: the body is read as chunked, once, and nothing behind it is believed (RFC 9112 §6.3, item 3). Neither is what comes behind a
+    /// 204 that speaks of a body, which it may not have (RFC 9110 §8.6): its server may send that all the same.
+    func allowsReuse(status: Int, isHTTP10: Bool) -> Bool {
+        if status == 204, hasTransferEncoding || contentLength ?? 0 > 0 { return false }
         guard !hasClose, !isChunkedTwice, !(hasTransferEncoding && contentLength != nil) else { return false }
         return !isHTTP10 || hasKeepAlive
     }

@@ -207,7 +207,7 @@ extension ResponseParser {
     private mutating func endHead() throws(HTTPError) {
         guard try builder.end() else { return phase = .line(.status) }
         let length = try bodyLength()
-        isKept = length != .untilClose && builder.framing.allowsReuse(isHTTP10: isHTTP10)
+        isKept = length != .untilClose && builder.framing.allowsReuse(status: builder.status, isHTTP10: isHTTP10)
         switch length {
         case .bytes(let count): phase = count > 0 ? .bytes(left: count) : .ended
         case .chunked: expectChunkSize()

@@ -107,7 +107,9 @@ final class Attempt {
     private func take(_ bytes: [UInt8]) throws(ChatError) {
         if isStream == true { return try scan(bytes) }
         try collect(bytes)
-        let start = body.starts(with: Self.byteOrderMark) ? body.dropFirst(Self.byteOrderMark.count) : body[...]
+        // A byte order mark that has come in part tells nothing yet.
+        if UTF8Mark.bytes.starts(with: body) { return }
+        let start = UTF8Mark.dropped(from: body)
         guard let first = start.first(where: { $0 > UInt8(ascii: " ") }) else {
             // Of blanks it counts only whether they begin a line. They are not looked at again with each that follows.
             if let last = start.last { body = last == UInt8(ascii: "\n") ? [] : [last] }
@@ -116,8 +118,6 @@ final class Attempt {
         isStream = ![UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "<")].contains(first)
         if isStream == true { try scan(exchange(&body, with: [])) }
     }
-
-    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     private func collect(_ bytes: [UInt8]) throws(ChatError) {
         if body.isEmpty { body = bytes } else { body += bytes }
@@ -167,7 +167,7 @@ final class Attempt {
         guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
             throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
         }
-        try memory.keep(scanner.buffer.count + replacedBytes)
+        try memory.keep(scanner.keptCount + replacedBytes)
     }
 
     /// Whether what has come opens the gate.

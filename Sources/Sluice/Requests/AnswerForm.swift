@@ -39,6 +39,9 @@ struct Completion {
         _ body: [UInt8], _ memory: MemoryShare?, of answer: UpstreamAnswer, _ limits: Settings.Limits
     ) throws(ChatError) {
         self.memory = memory
+        // JSON begins behind one (RFC 8259 §8.1).
+        let start = UTF8Mark.dropped(from: body)
+        let body = start.count == body.count ? body : Array(start)
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
         case .chunk(let chunk) where !chunk.lacksChoices:
@@ -55,4 +58,13 @@ struct Completion {
     }
 
     func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
+}
+
+/// What some servers begin a text of UTF-8 with.
+enum UTF8Mark {
+    static let bytes: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    static func dropped(from text: [UInt8]) -> ArraySlice<UInt8> {
+        text.starts(with: bytes) ? text.dropFirst(bytes.count) : text[...]
+    }
 }

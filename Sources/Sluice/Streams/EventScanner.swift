@@ -26,15 +26,21 @@ struct EventScanner {
         var isEnd: Bool { if case .done = stop { true } else { false } }
     }
 
+    /// Indirect, so that a stream without has no room for it. Of a long event no more is kept than a caller may get.
+    private enum Unknown {
+        case nothing
+        indirect case words(UpstreamError)
+    }
+
     /// Whether the stream has had an event.
     private(set) var hasEvents = false
     /// The choices that have had a finish reason: each has one at its end.
     private var finished = ChoiceSet()
-    /// Whether the one choice had more to say behind a finish reason: servers that call tools themselves say so of each step, and some
+    /// Whether a choice had more to say behind its finish reason: servers that call tools themselves say so of each step, and some
     /// say it with each chunk.
     private(set) var hasGoneOn = false
     /// The last event, when it is neither a chunk nor an error of a known form: what it says, should nothing follow.
-    private var unknown: [UInt8] = []
+    private var unknown = Unknown.nothing
     /// Whether `[DONE]` has come behind an answer.
     private(set) var isDone = false
     /// Whether the stream has had content, a tool call or a refusal.
@@ -62,6 +68,9 @@ struct EventScanner {
 
     /// What has come and was not discarded; stretches are ranges of it.
     var buffer: [UInt8] { splitter.buffer }
+
+    /// How many bytes are kept for all of that.
+    var keptCount: Int { splitter.keptCount }
 
     mutating func append(_ bytes: consuming [UInt8]) { splitter.append(bytes) }
 
@@ -122,8 +131,8 @@ struct EventScanner {
         guard splitter.partialCount <= Self.doneBytesMax else { return true }
         var completed = self
         completed.append(Array("\n\n".utf8))
-        if case .done = completed.next(from: splitter.takenCount).stop { return false }
-        return true
+        _ = completed.next(from: splitter.takenCount)
+        return !completed.isDone
     }
 
     static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
@@ -145,8 +154,7 @@ struct EventScanner {
 
     /// What the last event says, when it is of no known kind.
     private var unknownError: ChatError? {
-        guard !unknown.isEmpty else { return nil }
-        return UpstreamError(body: unknown.span, depthMax: limits.jsonDepth).map { .upstreamReported($0, key: key) }
+        if case .words(let error) = unknown { .upstreamReported(error, key: key) } else { nil }
     }
 
     private mutating func look(at event: Event) -> Stretch.Stop? {
@@ -157,7 +165,7 @@ struct EventScanner {
         case .done: return end()
         // A frame without choices breaks clients that expect them in every one.
         case .other:
-            unknown = Array(data)
+            unknown = UpstreamError(body: data.span, depthMax: limits.jsonDepth).map { .words($0) } ?? .nothing
             return .skip(event)
         case .error(let error): return .failure(.upstreamReported(error, key: key))
         case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip(event)
@@ -169,9 +177,10 @@ struct EventScanner {
     private mutating func look(at event: Event, ofKind kind: Event.Kind, _ data: ArraySlice<UInt8>) -> Stretch.Stop {
         let frame = ChatFrame(data.span, depthMax: limits.jsonDepth)
         if case .done = frame {
-            // Without the field's name it would be no event for the caller.
-            if kind == .bare, case .done = end() { return .replace(event, Self.doneEvent) }
-            return end()
+            // In no field or in one called `error` it would be no event for the caller.
+            let stop = end()
+            if case .done = stop { return .replace(event, Self.doneEvent) }
+            return stop
         }
         if kind == .bare, case .garbage = frame { return .failure(.upstreamFailed(.garbage)) }
         if kind == .bare, case .chunk = frame { return .failure(.upstreamFailed(.garbage)) }
@@ -188,11 +197,9 @@ struct EventScanner {
     }
 
     private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
-        if !finished.isEmpty, form.choices == nil, chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal {
-            (finished, hasGoneOn) = (ChoiceSet(), true)
-        }
+        if !finished.isEmpty, chunk.saysAnything { takeBack(chunk) }
         if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
-        if !unknown.isEmpty { unknown = [] }
+        if case .words = unknown { unknown = .nothing }
         if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
         if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
         if chunk.hasUsage {
@@ -202,5 +209,13 @@ struct EventScanner {
         guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         hasEvents = true
         return .replace(event, [UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
+    }
+
+    /// What goes on has not come to its end. Of one choice the number says nothing.
+    private mutating func takeBack(_ chunk: ChatChunk) {
+        let goingOn = form.choices == nil ? finished : chunk.spoken
+        guard !finished.isDisjoint(with: goingOn) else { return }
+        finished.subtract(goingOn)
+        hasGoneOn = true
     }
 }

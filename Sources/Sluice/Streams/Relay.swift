@@ -160,7 +160,7 @@ final class Relay {
         guard answer.hasBytes else { return false }
         let stretch = scanner.next(appending: answer.takeBytes())
         if stretch.hasEvent { noteEvent() }
-        guard case .none = stretch.stop, scanner.buffer.count <= memory.bytesMax, sendAtOnce(stretch.range, writer) else {
+        guard case .none = stretch.stop, scanner.keptCount <= memory.bytesMax, sendAtOnce(stretch.range, writer) else {
             self.stretch = stretch
             return false
         }
@@ -184,7 +184,7 @@ final class Relay {
 
     /// Forwards all complete events, each stretch in one flush. Whether `[DONE]` was the last of them.
     private func forward(_ reply: inout Reply) async throws -> Bool {
-        try memory.keep(scanner.buffer.count)
+        try memory.keep(scanner.keptCount)
         while let stretch {
             if !stretch.range.isEmpty {
                 try await send(scanner.buffer[stretch.range], isLast: stretch.isEnd && answer.isOver, &reply)

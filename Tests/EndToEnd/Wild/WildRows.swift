@@ -81,6 +81,8 @@ private let wildErrors: [WildRow] = [
     ).asked(3),
     WildRow(
         "done-without-its-field", .frames(hello, ending(), "[DONE]\n\n"), .stream(hello + ending() + Chunks.done)),
+    WildRow("done-without-its-field-at-the-end", .frames(hello, ending(), "[DONE]"), .stream(hello + ending() + Chunks.done)),
+    WildRow("done-in-an-error-field", .frames(hello, ending(), "error: [DONE]\n\n"), .stream(hello + ending() + Chunks.done)),
     WildRow("done-without-its-field-only", .frames("[DONE]\n\n"), .error(503, "no chat completion")).asked(3),
     WildRow("done-only", .frames(Chunks.done), .error(503, "ended before it answered")).asked(3),
     WildRow("done-only-second", .frames(Chunks.done), .stream("")).thenSecond.asked(3),
@@ -229,6 +231,7 @@ private let wildStatuses: [WildRow] = [
 // MARK: Where an answer ends
 
 private let twoChoices = #","n":2"#
+private let reasoning = event(choices: #"[{"index":0,"delta":{"reasoning_content":"So"},"finish_reason":null}]"#)
 
 private let wildEnds: [WildRow] = [
     WildRow(
@@ -247,6 +250,17 @@ private let wildEnds: [WildRow] = [
     WildRow(
         "goes-on-behind-a-finish-reason-then-cut", .frames(hello, ending(#""tool_calls""#), world),
         .broken(hello + ending(#""tool_calls""#) + world, "broke off")),
+    WildRow(
+        "reasons-on-behind-a-finish-reason-then-cut", .frames(hello, ending(#""tool_calls""#), reasoning),
+        .broken(hello + ending(#""tool_calls""#) + reasoning, "broke off")),
+    WildRow(
+        "one-of-two-choices-goes-on-then-cut", .frames(hello, ending(index: 1), ending(), world),
+        .broken(hello + ending(index: 1) + ending() + world, "broke off")
+    ).with { $0.members = twoChoices },
+    WildRow(
+        "one-of-two-choices-goes-on-to-its-end", .frames(hello, ending(index: 1), ending(), world, ending()),
+        .stream(hello + ending(index: 1) + ending() + world + ending() + Chunks.done)
+    ).with { $0.members = twoChoices },
     WildRow(
         "finish-reason-in-each-chunk-and-a-pause",
         .frames(
@@ -333,6 +347,14 @@ private let wildAnswers: [WildRow] = [
     WildRow("sse-labelled-json", .frames(good, type: "application/json"), .stream(good.joined())),
     WildRow(
         "blanks-first", Reply([.text("\n"), .text(" \n\n"), .text("\n")] + good.map(Reply.Step.text)), .says([good.joined()])),
+    WildRow(
+        "mark-before-json",
+        Reply([.bytes([0xEF]), .read, .bytes([0xBB, 0xBF]), .read, .text(Chunks.completion("Hello world"))]),
+        .says(["Hello world"])),
+    WildRow(
+        "mark-before-json-not-streamed", Reply([.text("\u{FEFF}" + Chunks.completion("Hello world"))]),
+        .stream(Chunks.completion("Hello world"))
+    ).with { $0.isStreaming = false },
     WildRow(
         "blanks-before-json", Reply([.text(" "), .text("\n \n "), .text(Chunks.completion("Hello world"))]),
         .says(["Hello world", #""finish_reason":"stop""#])),
