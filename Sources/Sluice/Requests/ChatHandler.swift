@@ -77,18 +77,19 @@ final class ChatHandler {
     }
 
     private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        let (answering, form) = try prepare(request, &record, &reply)
+        let answering = try prepare(request, &record, &reply)
         try await loop.withCancellation {
             defer {
                 answering.end()
                 record.tried = answering.tried
             }
-            let won = try await answering.begin(&reply)
-            record.target = won.target
-            reply.upstream = won.answer.head
-            switch won.opening {
-            case .whole(let completion) where !form.isStreaming: try await forward(completion, as: form, &record, &reply)
-            case .whole, .stream: try await relay(won, as: form, &record, &reply)
+            let attempt = try await answering.begin(&reply)
+            record.target = attempt.target
+            reply.upstream = attempt.stream.head
+            if let completion = attempt.completion {
+                try forward(completion, as: attempt.stream.form, &record, &reply)
+            } else {
+                try await relay(attempt.stream, &record, &reply)
             }
         } onCancel: {
             answering.cancel()
@@ -100,7 +101,7 @@ final class ChatHandler {
     @inline(never)
     private func prepare(
         _ request: Request, _ record: inout RequestRecord, _ reply: inout Reply
-    ) throws(ChatError) -> (Answering, AnswerForm) {
+    ) throws(ChatError) -> Answering {
         let caller = Caller(request, record.id)
         record.client = caller.client
         switch request.dropped {
@@ -124,29 +125,32 @@ final class ChatHandler {
         let form = AnswerForm(for: chat, caller, settings)
         let race = Race(
             chat, RequestMemory(memory, counters.memory), caller, route, as: form, upstreams, board, settings, on: loop)
-        return (Answering(race, board), form)
+        return Answering(race)
     }
 
     /// A stream of events: they go on as they come.
-    private func relay(
-        _ won: Winner, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
-    ) async throws {
-        let relay = Relay(won, as: form, settings, counters.memory, on: loop)
+    private func relay(_ stream: AnswerStream, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
+        let relay = Relay(stream, heartbeat: settings.heartbeat, on: loop)
         defer {
-            (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
-            (record.usage, record.model) = (relay.usage, relay.model)
+            (record.firstEvent, record.bytesCount) = (stream.firstEvent, relay.bytesCount)
+            (record.usage, record.model) = (stream.usage, stream.model)
         }
-        try await relay.run(&reply)
+        do {
+            try await relay.run(&reply)
+        } catch let departure as FastCGIError where settings.onDisconnect == .drain {
+            await Drain(stream, on: loop).run()
+            throw departure
+        }
     }
 
-    /// One JSON object, not streamed.
+    /// One object, as it is or as the stream that the caller asked for.
     private func forward(
         _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
-    ) async throws {
-        (record.firstEvent, record.usage, record.model) = (loop.now, completion.usage, completion.model)
-        let answer = completion.edited(form.edits)
-        record.bytesCount = answer.count
+    ) throws(ChatError) {
+        record.firstEvent = loop.now
         reply.memory = completion.memory
-        reply.sendJSON(answer)
+        let answer = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
+        (record.usage, record.model, record.bytesCount) = (completion.usage, completion.model, answer.count)
+        if form.isStreaming { reply.end(with: answer[...]) } else { reply.sendJSON(answer) }
     }
 }

@@ -11,10 +11,11 @@ struct EventScanner {
             case none
             /// `[DONE]`, which is part of the stretch.
             case done
-            /// A frame that is left out.
-            case skip(Event)
-            /// A frame that goes out in other bytes.
-            case replace(Event, [UInt8])
+            /// A frame follows that is left out.
+            case skip
+            /// A frame follows that goes out in other bytes.
+            case replace([UInt8])
+            /// What follows is an error, or none of what can be relayed.
             case failure(ChatError)
         }
         var range: Range<Int>
@@ -22,8 +23,8 @@ struct EventScanner {
         /// Whether there was an event in it, or at its end. Comments are none.
         var hasEvent: Bool
 
-        /// Whether the stream ends with it.
-        var isEnd: Bool { if case .done = stop { true } else { false } }
+        /// Whether it is all that there is now, and can be forwarded as it is.
+        var isPlain: Bool { if case .none = stop { true } else { false } }
     }
 
     /// Whether the stream has had an event.
@@ -63,25 +64,23 @@ struct EventScanner {
     /// What has come and was not discarded; stretches are ranges of it.
     var buffer: [UInt8] { splitter.buffer }
 
+    /// Whether stretches of it can be discarded.
+    var hasTaken: Bool { splitter.takenCount > 0 }
+
     mutating func append(_ bytes: consuming [UInt8]) { splitter.append(bytes) }
 
-    /// The first stretch, which may end in `bytes`.
+    /// The next stretch, which may end in `bytes`.
     mutating func next(appending bytes: consuming [UInt8]) -> Stretch {
         splitter.append(bytes)
-        return next(from: 0)
+        return next()
     }
 
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] { splitter.discardAndRelease() }
 
-    /// The upstream sent one whole completion instead of events.
-    mutating func note(_ completion: Completion) {
-        hasEvents = true
-        (usage, model) = (completion.usage, completion.model)
-    }
-
-    /// The next stretch, which begins at `start`.
-    mutating func next(from start: Int) -> Stretch {
+    /// The next stretch, which begins behind all that has been looked at.
+    mutating func next() -> Stretch {
+        let start = splitter.takenCount
         var stretch = Stretch(range: start..<start, stop: isDone ? .done : .none, hasEvent: false)
         if isDone { return stretch }
         do throws(EventError) {
@@ -89,7 +88,7 @@ struct EventScanner {
                 if event.data != .none {
                     // A keep-alive of some gateways, on which clients break.
                     if splitter.kind == .blank {
-                        stretch.stop = .skip(event)
+                        stretch.stop = .skip
                         return stretch
                     }
                     stretch.hasEvent = true
@@ -122,7 +121,7 @@ struct EventScanner {
         guard splitter.partialCount <= Self.doneBytesMax else { return true }
         var completed = self
         completed.append(Array("\n\n".utf8))
-        if case .done = completed.next(from: splitter.takenCount).stop { return false }
+        if case .done = completed.next().stop { return false }
         return true
     }
 
@@ -136,7 +135,7 @@ struct EventScanner {
     func failureAtEnd() -> ChatError? {
         var completed = self
         completed.append(Array("\n\n".utf8))
-        if case .failure(let error) = completed.next(from: splitter.takenCount).stop, error != .upstreamFailed(.garbage) {
+        if case .failure(let error) = completed.next().stop, error != .upstreamFailed(.garbage) {
             return error
         }
         if isFinished, !isInsideEvent { return nil }
@@ -153,14 +152,14 @@ struct EventScanner {
         let data = splitter.data(of: event)
         if splitter.kind != .plain { return look(at: event, ofKind: splitter.kind, data) }
         switch reader.read(data.span) {
-        case .chunk(let chunk): return look(at: chunk, event, data)
+        case .chunk(let chunk): return look(at: chunk, data)
         case .done: return end()
         // A frame without choices breaks clients that expect them in every one.
         case .other:
             unknown = Array(data)
-            return .skip(event)
+            return .skip
         case .error(let error): return .failure(.upstreamReported(error, key: key))
-        case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip(event)
+        case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip
         case .garbage: return .failure(.upstreamFailed(.garbage))
         }
     }
@@ -170,7 +169,7 @@ struct EventScanner {
         let frame = ChatFrame(data.span, depthMax: limits.jsonDepth)
         if case .done = frame {
             // Without the field's name it would be no event for the caller.
-            if kind == .bare, case .done = end() { return .replace(event, Self.doneEvent) }
+            if kind == .bare, case .done = end() { return .replace(Self.doneEvent) }
             return end()
         }
         if kind == .bare, case .garbage = frame { return .failure(.upstreamFailed(.garbage)) }
@@ -187,7 +186,7 @@ struct EventScanner {
         return .done
     }
 
-    private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
+    private mutating func look(at chunk: ChatChunk, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
         if !finished.isEmpty, form.choices == nil, chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal {
             (finished, hasGoneOn) = (ChoiceSet(), true)
         }
@@ -197,10 +196,10 @@ struct EventScanner {
         if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage
-            if chunk.isUsageOnly, !form.showsUsage { return .skip(event) }
+            if chunk.isUsageOnly, !form.showsUsage { return .skip }
         }
         guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         hasEvents = true
-        return .replace(event, [UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
+        return .replace([UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
     }
 }
