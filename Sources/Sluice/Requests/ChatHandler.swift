@@ -37,42 +37,48 @@ final class ChatHandler {
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
     func answer(_ request: Request, _ response: consuming Response) async {
         let isOverloaded = counters.requestBegan() > settings.limits.requests
-        let id = RequestID(callers: request["HTTP_X_REQUEST_ID"])
-        var record = RequestRecord(id, at: loop.now)
-        var reply = Reply(response, id)
-        do {
-            do {
-                if isOverloaded { throw ChatError.overloaded(retryAfter: .seconds(1)) }
-                try await serve(request, &record, &reply)
-            } catch let error as ChatError {
-                record.error = error
-                try await reply.fail(error)
-            } catch is CancellationError {
-                // Either the caller left, and the attempt to tell it throws that, or the server's time to drain is over.
-                record.error = .shuttingDown
-                try await reply.fail(.shuttingDown)
-            } catch let error where !(error is FastCGIError) {
-                logger.requestBroken(id, error)
-                record.error = .internalDefect(requestID: id.description)
-                try await reply.fail(.internalDefect(requestID: id.description))
-            }
-        } catch {
-            record.callerLeft = true
+        var record = RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: loop.now)
+        var reply = Reply(response, record.id)
+        if isOverloaded {
+            record.ending = .failed(.overloaded(retryAfter: .seconds(1)))
+        } else {
+            record.ending = await serve(request, &record, &reply)
+        }
+        if case .failed(let error) = record.ending {
+            do { try await reply.fail(error) } catch { record.ending.loseCaller() }
         }
         record.status = reply.sentStatus
         // Before the caller can know that its answer is over, and ask again.
         counters.requestEnded()
-        if !record.callerLeft {
-            do { record.status = try await reply.finish() } catch { record.callerLeft = true }
+        if !record.ending.isDeparture {
+            do { record.status = try await reply.finish() } catch { record.ending.loseCaller() }
         }
         log.write(record, at: loop.now)
     }
 
-    private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        switch try RequestKind(request) {
-        case .chat: try await answerChat(request, &record, &reply)
-        case .models: reply.sendJSON(models)
-        case .openAPI: reply.sendJSON(openAPIDocument)
+    private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async -> Ending {
+        do {
+            switch try RequestKind(request) {
+            case .chat: try await answerChat(request, &record, &reply)
+            case .models: reply.sendJSON(models)
+            case .openAPI: reply.sendJSON(openAPIDocument)
+            }
+            return .answered
+        } catch {
+            return ending(of: error, record.id, callerHasLeft: reply.callerHasLeft)
+        }
+    }
+
+    /// What an error means for a request: the caller is told of it, unless it has left.
+    private func ending(of error: any Error, _ id: RequestID, callerHasLeft: Bool) -> Ending {
+        switch error {
+        case let error as ChatError: return .failed(error)
+        case is FastCGIError: return .callerLeft()
+        // A request is cancelled when its caller leaves, and when the server's time to drain is over.
+        case is CancellationError: return callerHasLeft ? .callerLeft() : .failed(.shuttingDown)
+        default:
+            logger.requestBroken(id, error)
+            return .failed(.internalDefect(requestID: id.description))
         }
     }
 
@@ -87,9 +93,10 @@ final class ChatHandler {
             record.target = attempt.target
             reply.upstream = attempt.stream.head
             if let completion = attempt.completion {
-                try forward(completion, as: attempt.stream.form, &record, &reply)
+                record.answer = RequestRecord.Answer(at: loop.now)
+                try send(completion, as: attempt.stream.form, &record.answer, &reply)
             } else {
-                try await relay(attempt.stream, &record, &reply)
+                try await relay(attempt.stream, &record.answer, &reply)
             }
         } onCancel: {
             answering.cancel()
@@ -129,12 +136,11 @@ final class ChatHandler {
     }
 
     /// A stream of events: they go on as they come.
-    private func relay(_ stream: AnswerStream, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
+    private func relay(
+        _ stream: AnswerStream, _ record: inout RequestRecord.Answer, _ reply: inout Reply
+    ) async throws {
         let relay = Relay(stream, heartbeat: settings.heartbeat, on: loop)
-        defer {
-            (record.firstEvent, record.bytesCount) = (stream.firstEvent, relay.bytesCount)
-            (record.usage, record.model) = (stream.usage, stream.model)
-        }
+        defer { record = RequestRecord.Answer(stream, bytesCount: relay.bytesCount) }
         do {
             try await relay.run(&reply)
         } catch let departure as FastCGIError where settings.onDisconnect == .drain {
@@ -143,14 +149,13 @@ final class ChatHandler {
         }
     }
 
-    /// One object, as it is or as the stream that the caller asked for.
-    private func forward(
-        _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+    /// One object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.
+    private func send(
+        _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord.Answer, _ reply: inout Reply
     ) throws(ChatError) {
-        record.firstEvent = loop.now
         reply.memory = completion.memory
-        let answer = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
-        (record.usage, record.model, record.bytesCount) = (completion.usage, completion.model, answer.count)
-        if form.isStreaming { reply.end(with: answer[...]) } else { reply.sendJSON(answer) }
+        let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
+        record = RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now)
+        if form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
     }
 }

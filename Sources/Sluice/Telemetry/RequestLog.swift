@@ -43,13 +43,13 @@ extension [UInt8] {
         append(#","call":"#, record.call)
         append(#","route":"#, record.target?.match.description)
         append(#","upstream":"#, record.target?.upstreamName)
-        append(#","model":"#, record.model?.name)
+        append(#","model":"#, record.answer.model?.name)
         append(#","status":"#, record.status ?? statusOfNothing)
-        append(#","ending":"#, record.ending)
-        if let firstEvent = record.firstEvent { append(#","first_event":"#, firstEvent - record.start) }
+        append(#","ending":"#, record.ending.word)
+        if let firstEvent = record.answer.firstEvent { append(#","first_event":"#, firstEvent - record.start) }
         append(#","seconds":"#, end - record.start)
-        append(#","bytes":"#, record.bytesCount)
-        if let usage = record.usage {
+        append(#","bytes":"#, record.answer.bytesCount)
+        if let usage = record.answer.usage {
             append(#","prompt_tokens":"#, usage.promptTokens)
             append(#","completion_tokens":"#, usage.completionTokens)
         }
@@ -106,7 +106,7 @@ private let statusOfNothing = 499
 extension RequestRecord {
     /// A mistake of the caller is its own business; a key that is refused is the operator's.
     fileprivate var level: Logger.Level {
-        switch error {
+        switch ending.error {
         case .upstreamRefusedKey, .internalDefect: .error
         case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,
             .memoryFull:
