@@ -42,19 +42,12 @@ final class Answering {
 
 /// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats and nothing else.
 final class Race {
-    private let form: AnswerForm
-    private let route: Route
-    private let caller: Caller
-    private let upstreams: Upstreams
-    private let board: Board
-    private let onDisconnect: Settings.Disconnect
-    private let limits: Settings.Limits
+    private let question: Question
+    private let generation: WorkerGeneration
     private let loop: EventLoop
     private let wakeup: Wakeup
     private let start: Instant
     private var selection: Selection
-    private let chat: ChatRequest
-    private let memory: RequestMemory
     private var running: [Attempt] = []
     /// The attempt in its upstream's queue; a selection starts one at a time.
     private var queued: QueuedPlace?
@@ -68,24 +61,15 @@ final class Race {
     private var isDraining = false
     private var generator = SplitMix()
 
-    init(
-        _ chat: ChatRequest, _ memory: RequestMemory, _ caller: Caller, _ route: Route, as form: AnswerForm,
-        _ upstreams: Upstreams, _ board: Board, _ settings: borrowing Settings, on loop: EventLoop
-    ) {
-        self.chat = chat
-        self.memory = memory
-        self.caller = caller
-        self.route = route
-        self.form = form
-        self.upstreams = upstreams
-        self.board = board
-        onDisconnect = settings.onDisconnect
-        limits = settings.limits
+    init(for question: Question, by generation: WorkerGeneration, on loop: EventLoop) {
+        self.question = question
+        self.generation = generation
         self.loop = loop
         start = loop.now
-        heartbeat = Heartbeat(every: form.isStreaming ? settings.heartbeat : .zero, from: start)
+        let isStreaming = question.form.isStreaming
+        heartbeat = Heartbeat(every: isStreaming ? generation.settings.heartbeat : .zero, from: start)
         wakeup = Wakeup(on: loop)
-        selection = board.selection(route, isStreaming: form.isStreaming, at: start)
+        selection = generation.board.selection(question.route, isStreaming: isStreaming, at: start)
     }
 
     /// Returns when a target answers.
@@ -95,12 +79,9 @@ final class Race {
     func run(_ reply: inout Reply) async throws -> Attempt {
         while true {
             if isCancelled { throw CancellationError() }
-            var hasFailure = false
-            switch try fact() {
-            case .won(let attempt): return attempt
-            case .failed: hasFailure = true
-            case nil: try takePlace()
-            }
+            let fact = try fact()
+            if case .won(let attempt) = fact { return attempt }
+            if fact == nil { try takePlace() }
             switch selection.next(at: loop.now, using: &generator) {
             // Nobody waits for a further attempt's answer.
             case .start(let attempt) where isDraining: selection.refused(attempt.id, .overBudget)
@@ -110,29 +91,28 @@ final class Race {
             case .giveUp(let error, let id):
                 if let id { reply.upstream = ended.first { $0.id == id }?.stream.head }
                 throw error
+            case .wait(let until) where fact == nil: try await wait(until: until, &reply)
             // What else has happened comes after what the failure leads to.
-            case .wait where hasFailure: continue
-            case .wait(var until):
-                if queued != nil { until = min(until, queuedUntil) }
-                for attempt in running { until = min(until, attempt.deadline) }
-                if loop.now >= heartbeat.due {
-                    do throws(FastCGIError) {
-                        try await reply.keepAlive()
-                    } catch {
-                        try drain(after: error)
-                        continue
-                    }
-                    heartbeat.wrote(at: loop.now)
-                }
-                until = min(until, heartbeat.due)
-                await wakeup.wait(until: until)
+            case .wait: continue
             }
         }
     }
 
+    /// Waits for a fact, at most until `end`, and shows the caller meanwhile that its answer is on the way.
+    private func wait(until end: Instant, _ reply: inout Reply) async throws(FastCGIError) {
+        if loop.now >= heartbeat.due {
+            do throws(FastCGIError) { try await reply.keepAlive() } catch { return try drain(after: error) }
+            heartbeat.wrote(at: loop.now)
+        }
+        var end = min(end, heartbeat.due)
+        if queued != nil { end = min(end, queuedUntil) }
+        for attempt in running { end = min(end, attempt.deadline) }
+        await wakeup.wait(until: end)
+    }
+
     /// Goes on without the caller, if the settings say so. What only waits for its place has cost nothing yet.
     private func drain(after departure: FastCGIError) throws(FastCGIError) {
-        guard onDisconnect == .drain else { throw departure }
+        guard generation.settings.onDisconnect == .drain else { throw departure }
         isDraining = true
         heartbeat.stop()
         guard let id = queued?.attempt.id else { return }
@@ -197,8 +177,10 @@ final class Race {
     // MARK: Steps
 
     private func begin(_ attempt: Selection.Attempt) throws {
-        let target = route.targets[attempt.target]
-        try follow(board.enter(attempt, on: target, of: route, at: loop.now, waking: wakeup.remote), attempt, target)
+        let target = question.route.targets[attempt.target]
+        let entry = generation.board.enter(
+            attempt, on: target, of: question.route, at: loop.now, waking: wakeup.remote)
+        try follow(entry, attempt, target)
     }
 
     private func follow(_ entry: consuming Entry, _ attempt: Selection.Attempt, _ target: Target) throws {
@@ -213,8 +195,9 @@ final class Race {
             }
         case .admitted(let admission):
             let stream = AnswerStream(
-                try upstreams.ask(target, chat, memory, caller, waking: wakeup), as: form, limits: limits,
-                idleTimeout: target.timeouts.idle, awaitsToken: route.targets.count > 1, memory: memory.budget, on: loop)
+                try generation.upstreams.ask(target, question, waking: wakeup), as: question.form,
+                limits: generation.settings.limits, idleTimeout: target.timeouts.idle,
+                awaitsToken: question.route.targets.count > 1, memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             selection.started(attempt.id, at: loop.now)
         }

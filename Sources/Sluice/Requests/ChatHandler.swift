@@ -8,41 +8,31 @@ import Logging
 
 /// Answers the requests of one worker. A class, like all that every open stream refers to: a stream holds no copy of it.
 final class ChatHandler {
-    private let settings: Settings
+    /// What a request that begins now is answered by, to its end.
+    let generation: WorkerGeneration
     private let loop: EventLoop
     private let logger: Logger
     private let log: RequestLog
-    private let routes: Routes
-    private let board: Board
-    let upstreams: Upstreams
-    private let models: [UInt8]
     private let counters: Counters
 
-    /// - Throws: `HTTPError` when a file of authorities cannot be used.
-    init(
-        _ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger, _ log: RequestLog,
-        _ counters: Counters
-    ) throws {
-        self.settings = settings
-        self.routes = routes
-        self.board = board
+    init(_ generation: WorkerGeneration, on loop: EventLoop, logger: Logger, log: RequestLog, counters: Counters) {
+        self.generation = generation
         self.loop = loop
         self.logger = logger
-        self.counters = counters
         self.log = log
-        upstreams = try Upstreams(settings, on: loop, logger)
-        models = settings.modelList
+        self.counters = counters
     }
 
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
     func answer(_ request: Request, _ response: consuming Response) async {
-        let isOverloaded = counters.requestBegan() > settings.limits.requests
+        let generation = generation
+        let isOverloaded = counters.requestBegan() > generation.settings.limits.requests
         var record = RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: loop.now)
         var reply = Reply(response, record.id)
         if isOverloaded {
             record.ending = .failed(.overloaded(retryAfter: .seconds(1)))
         } else {
-            record.ending = await serve(request, &record, &reply)
+            record.ending = await serve(request, by: generation, &record, &reply)
         }
         if case .failed(let error) = record.ending {
             do { try await reply.fail(error) } catch { record.ending.loseCaller() }
@@ -56,11 +46,13 @@ final class ChatHandler {
         log.write(record, at: loop.now)
     }
 
-    private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async -> Ending {
+    private func serve(
+        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+    ) async -> Ending {
         do {
             switch try RequestKind(request) {
-            case .chat: try await answerChat(request, &record, &reply)
-            case .models: reply.sendJSON(models)
+            case .chat: try await answerChat(request, by: generation, &record, &reply)
+            case .models: reply.sendJSON(generation.models)
             case .openAPI: reply.sendJSON(openAPIDocument)
             }
             return .answered
@@ -82,8 +74,10 @@ final class ChatHandler {
         }
     }
 
-    private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        let answering = try prepare(request, &record, &reply)
+    private func answerChat(
+        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+    ) async throws {
+        let answering = try prepare(request, by: generation, &record, &reply)
         try await loop.withCancellation {
             defer {
                 answering.end()
@@ -96,54 +90,59 @@ final class ChatHandler {
                 record.answer = RequestRecord.Answer(at: loop.now)
                 try send(completion, as: attempt.stream.form, &record.answer, &reply)
             } else {
-                try await relay(attempt.stream, &record.answer, &reply)
+                try await relay(attempt.stream, by: generation, &record.answer, &reply)
             }
         } onCancel: {
             answering.cancel()
         }
     }
 
-    /// Checks the request. Apart from `answerChat`, which lives as long as the stream: nothing of what is only needed here takes its
-    /// memory.
+    /// What is needed to answer. Never inlined: the frame of `answerChat`, which lives as long as the stream, would have room for it.
     @inline(never)
     private func prepare(
-        _ request: Request, _ record: inout RequestRecord, _ reply: inout Reply
+        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
     ) throws(ChatError) -> Answering {
+        Answering(Race(for: try question(of: request, by: generation, &record, &reply), by: generation, on: loop))
+    }
+
+    /// Checks the request, and notes what it says of itself.
+    private func question(
+        of request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+    ) throws(ChatError) -> Question {
         let caller = Caller(request, record.id)
         record.client = caller.client
+        try checkBody(of: request, generation.settings.limits)
+        let chat = try ChatRequest(body: request.body, depthMax: generation.settings.limits.jsonDepth)
+        let memory = RequestMemory(request.memory, counters.memory)
+        request.release()
+        record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
+        if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.settings) }
+        let route = try generation.routes.route(for: chat.model)
+        record.target = route.targets[0]
+        return Question(
+            chat: chat, caller: caller, memory: memory, route: route, form: AnswerForm(for: chat, caller, generation.settings))
+    }
+
+    private func checkBody(of request: Request, _ limits: Settings.Limits) throws(ChatError) {
         switch request.dropped {
-        case .tooLarge: throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes)
+        case .tooLarge: throw .bodyTooLarge(bytesMax: limits.bodyBytes)
         case .noMemory: throw .memoryFull
         case nil: break
         }
         if let coding = request["HTTP_CONTENT_ENCODING"], !coding.isEmpty, !coding.utf8.isEqualIgnoringCase(to: "identity") {
             throw .compressedBody(coding: Caller.sane(coding, bytesMax: 32))
         }
-        let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
-        let memory = request.memory
-        request.release()
-        record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
-        if chat.isStreaming {
-            reply.streamErrors = StreamErrors(
-                form: settings.errors, spoken: settings.spokenError, model: chat.model, systemFingerprint: caller.sessionID)
-        }
-        let route = try routes.route(for: chat.model)
-        record.target = route.targets[0]
-        let form = AnswerForm(for: chat, caller, settings)
-        let race = Race(
-            chat, RequestMemory(memory, counters.memory), caller, route, as: form, upstreams, board, settings, on: loop)
-        return Answering(race)
     }
 
     /// A stream of events: they go on as they come.
     private func relay(
-        _ stream: AnswerStream, _ record: inout RequestRecord.Answer, _ reply: inout Reply
+        _ stream: AnswerStream, by generation: WorkerGeneration, _ record: inout RequestRecord.Answer, _ reply: inout Reply
     ) async throws {
-        let relay = Relay(stream, heartbeat: settings.heartbeat, on: loop)
+        let relay = Relay(stream, heartbeat: generation.settings.heartbeat, on: loop)
         defer { record = RequestRecord.Answer(stream, bytesCount: relay.bytesCount) }
         do {
             try await relay.run(&reply)
-        } catch let departure as FastCGIError where settings.onDisconnect == .drain {
+        } catch let departure as FastCGIError where generation.settings.onDisconnect == .drain {
             await Drain(stream, on: loop).run()
             throw departure
         }

@@ -138,3 +138,10 @@ struct StreamErrors {
     var model: String?
     var systemFingerprint: String?
 }
+
+extension StreamErrors {
+    init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
+        self.init(
+            form: settings.errors, spoken: settings.spokenError, model: chat.model, systemFingerprint: caller.sessionID)
+    }
+}

@@ -27,9 +27,8 @@ struct Endpoint: Sendable {
     }
 
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
-    func request(
-        for chat: ChatRequest, _ memory: RequestMemory, to target: Target, _ caller: Caller
-    ) throws(ChatError) -> HTTPRequest {
+    func request(for question: Question, to target: Target) throws(ChatError) -> HTTPRequest {
+        let (chat, caller) = (question.chat, question.caller)
         var headers = headers
         if key.isCallers { headers.append(try callersKeyHeader(caller)) }
         headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
@@ -40,7 +39,7 @@ struct Endpoint: Sendable {
             connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
         let body = chat.upstreamBody(target.rules(for: chat))
         request.body = HTTPBody(parts: body.parts)
-        request.memory = (memory.body, try memory.share(ofCopy: body.copiedCount))
+        request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
         return request
     }
 
