@@ -7,7 +7,7 @@ import EventLoop
 /// What has become of an attempt that asked for leave to start.
 enum Entry: ~Copyable {
     case admitted(Admission)
-    case refused(Selection.Refusal)
+    case refused(Selection.Denial)
     /// It waits for a place at its upstream.
     case queued(QueuedPlace)
 }
@@ -66,7 +66,7 @@ struct Place: ~Copyable {
 private struct Verdict: ~Copyable {
     private let board: Board
     private let target: Target
-    /// Nil once it has been used.
+    /// What the target gave with its leave; nil once it has been used.
     private var permit: TargetHealth.Permit?
 
     init(_ board: Board, _ target: Target, _ permit: TargetHealth.Permit) {
@@ -84,13 +84,13 @@ private struct Verdict: ~Copyable {
 
 /// An attempt's place in the queue of its upstream. One that is dropped leaves the queue, or passes on the place that it was given.
 struct QueuedPlace: ~Copyable {
-    let attempt: Selection.Attempt
+    let attempt: Selection.PlannedAttempt
     let target: Target
     private let board: Board
-    /// Nil once it has led to something.
+    /// Its number in the queue; nil once that has led to something.
     private var ticket: ConcurrencyLimit.Ticket?
 
-    fileprivate init(_ attempt: Selection.Attempt, _ board: Board, _ target: Target, _ ticket: ConcurrencyLimit.Ticket) {
+    fileprivate init(_ attempt: Selection.PlannedAttempt, _ board: Board, _ target: Target, _ ticket: ConcurrencyLimit.Ticket) {
         (self.attempt, self.board, self.target, self.ticket) = (attempt, board, target, ticket)
     }
 
@@ -112,14 +112,14 @@ extension Board {
     ///
     /// - Parameter wakeup: woken when a queued attempt has its place.
     func enter(
-        _ attempt: Selection.Attempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
+        _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
     ) -> Entry {
         Entry(decide(attempt, on: target, of: route, at: now, waking: wakeup), attempt, on: target, of: self)
     }
 }
 
 extension Entry {
-    fileprivate init(_ decision: Board.Decision, _ attempt: Selection.Attempt, on target: Target, of board: Board) {
+    fileprivate init(_ decision: Board.Decision, _ attempt: Selection.PlannedAttempt, on target: Target, of board: Board) {
         switch decision {
         case .admitted(let permit): self = .admitted(Admission(Place(board, target), Verdict(board, target, permit)))
         case .refused(let refusal): self = .refused(refusal)

@@ -21,18 +21,18 @@ final class Attempt {
     let start: Instant
     /// The whole answer of an upstream that did not stream, once it has come.
     private(set) var completion: Completion?
-    /// Until when it must have progressed; `distantFuture` for as long as its timeouts allow.
+    /// When it must have progressed at the latest; `distantFuture` while its timeouts alone count.
     private(set) var deadline = Instant.distantFuture
-    /// Until it has won or ended.
+    /// Its leave to ask the target, until it has won or ended.
     private var admission: Admission?
-    /// From when it has won until its answer is over.
+    /// Its place at the upstream, from when it has won until its answer is over.
     private var place: Place?
 
     /// How long the text of an error may take from its head, when the status alone calls for another target or a retry.
     private static let errorTextTime = Duration.milliseconds(250)
 
     init(
-        _ attempt: Selection.Attempt, on target: Target, _ stream: AnswerStream, _ admission: consuming Admission,
+        _ attempt: Selection.PlannedAttempt, on target: Target, _ stream: AnswerStream, _ admission: consuming Admission,
         at start: Instant
     ) {
         id = attempt.id

@@ -11,16 +11,17 @@ import Synchronization
 /// What an attempt gets here it has to give back, and what it owes it has to tell: `Admission` and `QueuedPlace` see to that.
 final class Board: Sendable {
     private struct State {
-        /// By the targets' numbers.
+        /// The targets' health, by their numbers.
         var health: [TargetHealth]
+        /// How long the targets took to their first tokens, by their numbers.
         var firstTokens: [FirstTokenTimes]
-        /// By the upstreams' places in the settings.
+        /// The upstreams' places for attempts, by the upstreams' order in the settings.
         var limits: [ConcurrencyLimit]
         /// Who waits for a place, by upstream.
         var waiters: [[ConcurrencyLimit.Ticket: Wakeup.Remote]]
         /// Places that were given to those who waited, and not taken yet.
         var given: [Set<ConcurrencyLimit.Ticket>]
-        /// By the routes' places in the settings.
+        /// What the routes may spend on further attempts, by their order in the settings.
         var retries: [RequestBudget]
         var hedges: [RequestBudget]
     }
@@ -58,7 +59,7 @@ final class Board: Sendable {
     enum Decision {
         /// It has a place at the upstream, to be given back by `leave`, and owes the target's health a word.
         case admitted(TargetHealth.Permit)
-        case refused(Selection.Refusal)
+        case refused(Selection.Denial)
         /// It is in the upstream's queue; `turn` tells what comes of that.
         case queued(ConcurrencyLimit.Ticket)
     }
@@ -67,7 +68,7 @@ final class Board: Sendable {
     ///
     /// - Parameter wakeup: woken when a queued attempt has its place.
     func decide(
-        _ attempt: Selection.Attempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
+        _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
     ) -> Decision {
         state.withLock { state in
             switch attempt.reason {
@@ -88,7 +89,7 @@ final class Board: Sendable {
     /// What has become of a queued attempt; nil while it waits.
     /// - Parameter isLate: it has waited for as long as it may.
     func turn(
-        of ticket: ConcurrencyLimit.Ticket, _ attempt: Selection.Attempt, on target: Target, at now: Instant, isLate: Bool
+        of ticket: ConcurrencyLimit.Ticket, _ attempt: Selection.PlannedAttempt, on target: Target, at now: Instant, isLate: Bool
     ) -> Decision? {
         state.withLock { state in
             if state.given[target.upstream].remove(ticket) != nil { return Self.admit(attempt, to: target, at: now, &state) }
@@ -100,7 +101,7 @@ final class Board: Sendable {
     }
 
     private static func admit(
-        _ attempt: Selection.Attempt, to target: Target, at now: Instant, _ state: inout State
+        _ attempt: Selection.PlannedAttempt, to target: Target, at now: Instant, _ state: inout State
     ) -> Decision {
         if let permit = state.health[target.number].enter(at: now, isLastResort: attempt.isLastResort) {
             return .admitted(permit)

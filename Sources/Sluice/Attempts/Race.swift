@@ -6,40 +6,6 @@ import Clock
 import EventLoop
 import FastCGI
 
-/// What a request is doing: asking, then being answered. The race is given up once it is won, so that a stream holds nothing of it.
-final class Answering {
-    private var race: Race?
-    private var winner: Attempt?
-    private(set) var tried: [RequestRecord.Try] = []
-
-    init(_ race: Race) { self.race = race }
-
-    /// Returns when a target answers; throws as `Race.run`.
-    func begin(_ reply: inout Reply) async throws -> Attempt {
-        guard let race else { throw CancellationError() }
-        defer {
-            race.end()
-            tried = race.tried
-            self.race = nil
-        }
-        let attempt = try await race.run(&reply)
-        winner = attempt
-        return attempt
-    }
-
-    /// Ends all attempts, or the answer, at once.
-    func cancel() {
-        race?.cancel()
-        winner?.stream.cancel()
-    }
-
-    /// The answer is over.
-    func end() {
-        winner?.end()
-        winner = nil
-    }
-}
-
 /// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats and nothing else.
 final class Race {
     private let question: Question
@@ -52,7 +18,7 @@ final class Race {
     /// The attempt in its upstream's queue; a selection starts one at a time.
     private var queued: QueuedPlace?
     private var queuedUntil = Instant.distantFuture
-    /// Those that have ended, whose error the caller may get.
+    /// The attempts that have ended without an answer; the caller may get an error of one of them.
     private var ended: [Attempt] = []
     private(set) var tried: [RequestRecord.Try] = []
     private var heartbeat: Heartbeat
@@ -176,14 +142,14 @@ final class Race {
 
     // MARK: Steps
 
-    private func begin(_ attempt: Selection.Attempt) throws {
+    private func begin(_ attempt: Selection.PlannedAttempt) throws {
         let target = question.route.targets[attempt.target]
         let entry = generation.board.enter(
             attempt, on: target, of: question.route, at: loop.now, waking: wakeup.remote)
         try follow(entry, attempt, target)
     }
 
-    private func follow(_ entry: consuming Entry, _ attempt: Selection.Attempt, _ target: Target) throws {
+    private func follow(_ entry: consuming Entry, _ attempt: Selection.PlannedAttempt, _ target: Target) throws {
         switch consume entry {
         case .queued(let place):
             queued = consume place

@@ -54,10 +54,10 @@ struct Completion {
         }
     }
 
-    /// As one object.
+    /// The completion as one object.
     func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
 
-    /// As a stream, for a caller who asked for one: all of its events, `[DONE]` included.
+    /// The completion as a stream, for a caller who asked for one: all of its events, `[DONE]` included.
     ///
     /// - Throws: `ChatError` when it has not the shape of a completion.
     func events(as form: AnswerForm) throws(ChatError) -> [UInt8] {

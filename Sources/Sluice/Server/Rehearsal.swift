@@ -38,7 +38,7 @@ enum Rehearsal {
 
     // MARK: The request and its answer
 
-    /// As a web server sends it.
+    /// The request's bytes, as a web server sends them.
     static let request: [UInt8] = {
         let parameters = [
             ("REQUEST_METHOD", "POST"), ("SCRIPT_NAME", "/v1/chat/completions"), ("QUERY_STRING", ""),

@@ -17,7 +17,7 @@ actor Worker {
     let handler: ChatHandler
     private let idle: Wakeup
     private var listener: Listener?
-    // With room for some from the start, so that the first caller does not wait for that.
+    // Both have room for some from the start, so that the first caller does not wait for that.
     private var connections = [Int32: Connection](minimumCapacity: 64)
     private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
 
@@ -85,7 +85,7 @@ actor Worker {
         if connections.isEmpty { idle.wake() }
     }
 
-    private func refused(_ reason: Refusal) {
+    private func refused(_ reason: ConnectionRefusal) {
         logger.connectionRefused(reason, total: counters.connectionRefused())
     }
 

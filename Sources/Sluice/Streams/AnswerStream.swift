@@ -8,7 +8,7 @@ import EventLoop
 ///
 ///     while try stream.open() == nil { wait }         // each time that something has arrived
 ///     while let part = try stream.next() { send(part) }
-///     if let arrival = try stream.arrival …           // then stream.takeBytes(), and next() again
+///     if let readable = try stream.readable …         // then stream.takeBytes(), and next() again
 ///
 /// Between two looks of its reader, plain events may be taken from the loop's callback, which saves it a wake (`takePlainEvents`).
 final class AnswerStream {
@@ -133,8 +133,8 @@ final class AnswerStream {
     /// - Returns: nil while one must wait.
     /// - Throws: `ChatError` for what is none; `CancellationError` when it was cancelled.
     func open() throws -> Opening? {
-        while let arrival = try answer.arrival {
-            switch arrival {
+        while let readable = try answer.readable {
+            switch readable {
             case .bytes where mayBeStream:
                 try take(answer.takeBytes())
                 if isOpen { return begin() }
@@ -168,7 +168,7 @@ final class AnswerStream {
         try collect(bytes)
         let start = body.starts(with: Self.byteOrderMark) ? body.dropFirst(Self.byteOrderMark.count) : body[...]
         guard let first = start.first(where: { $0 > UInt8(ascii: " ") }) else {
-            // Of blanks it counts only whether they begin a line. They are not looked at again with each that follows.
+            // Blanks tell nothing but whether a line begins behind them. They are not kept, to be looked at again with each that follows.
             if let last = start.last { body = last == UInt8(ascii: "\n") ? [] : [last] }
             return
         }
@@ -227,8 +227,8 @@ final class AnswerStream {
 
     /// What there is now; `nil` while one must wait. To be asked when `next()` has nothing more.
     ///
-    /// - Throws: as `UpstreamAnswer.arrival`.
-    var arrival: UpstreamAnswer.Arrival? { get throws { try answer.arrival } }
+    /// - Throws: as `UpstreamAnswer.readable`.
+    var readable: UpstreamAnswer.Readable? { get throws { try answer.readable } }
 
     /// Takes what has arrived, for `next()` to look at.
     func takeBytes() {
@@ -309,8 +309,11 @@ final class AnswerStream {
 
     /// Forgets the events that have been handed out.
     func discard() {
-        answer.recycle(scanner.discard())
-        if scanner.buffer.isEmpty { memory.release() }
+        let buffer = scanner.discard()
+        // The scanner keeps its buffer as long as there is part of an event in it.
+        if buffer.isEmpty { return }
+        answer.recycle(buffer)
+        memory.release()
     }
 
     // MARK: - Its end

@@ -17,7 +17,7 @@ struct Drain {
             while true {
                 while try stream.next() != nil {}
                 if stream.isDone { return await stream.settle() }
-                switch try stream.arrival {
+                switch try stream.readable {
                 case nil where loop.now >= stream.deadline: return
                 case nil: await stream.wakeup.wait(until: stream.deadline)
                 case .end: return

@@ -126,7 +126,7 @@ struct EventScanner {
     }
 
     static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
-    /// As many as a `[DONE]` takes with fields and comments beside it.
+    /// The most bytes that a `[DONE]` takes with fields and comments beside it.
     private static let doneBytesMax = 512
 
     /// What is wrong with a stream that is over without `[DONE]`; nil when all choices have come to their end.

@@ -37,7 +37,7 @@ final class Relay {
         while true {
             try await forward(&reply)
             if stream.isDone { return await stream.settle() }
-            switch try stream.arrival {
+            switch try stream.readable {
             case nil where loop.now >= nextCheck: if try await checkSilence(&reply) { return }
             case nil: await wait(reply.writer)
             case .end: return try await end(&reply)
@@ -83,7 +83,7 @@ final class Relay {
             return false
         }
         stream.discard()
-        // With the last finish reason the time for `[DONE]` begins, which the task sees to.
+        // The last finish reason begins the time for `[DONE]`, which the task sees to.
         return !stream.isOver && !stream.isFinished
     }
 

@@ -10,7 +10,7 @@ import Logging
 final class RequestLog {
     private let level: Logger.Level
     private let output: LogOutput?
-    /// Of the line before.
+    /// The memory of the line before, for the next one.
     private var buffer: [UInt8] = []
     private var clock = LogClock()
 
@@ -35,7 +35,7 @@ final class RequestLog {
 }
 
 extension [UInt8] {
-    /// From the message on.
+    /// Appends a request's line from the message on.
     fileprivate mutating func append(_ record: RequestRecord, at end: Instant) {
         append(#""answered""#)
         append(#","request":"#, record.id.description)
@@ -90,7 +90,7 @@ extension [UInt8] {
         append(decimal: value)
     }
 
-    /// In seconds, to the millisecond.
+    /// Appends a duration in seconds, to the millisecond.
     private mutating func append(_ name: String, _ value: Duration) {
         append(name)
         let milliseconds = Int(Swift.max(0, value.nanoseconds) / 1_000_000)

@@ -22,7 +22,7 @@ struct RequestRecord {
     /// What there was of an answer.
     struct Answer {
         private(set) var firstEvent: Instant?
-        /// Of its events, or of its one object. Heartbeats and errors do not count.
+        /// How many bytes of its events, or of its one object, there were. Heartbeats and errors do not count.
         private(set) var bytesCount = 0
         private(set) var usage: TokenUsage?
         /// Who answered, by the upstream's word.
@@ -77,7 +77,7 @@ extension RequestRecord.Answer {
 }
 
 extension Ending {
-    /// For the log, in one word.
+    /// The ending in one word, for the log.
     var word: String {
         switch self {
         case .answered: "done"

@@ -30,7 +30,7 @@ struct Endpoint: Sendable {
     func request(for question: Question, to target: Target) throws(ChatError) -> HTTPRequest {
         let (chat, caller) = (question.chat, question.caller)
         var headers = headers
-        if key.isCallers { headers.append(try callersKeyHeader(caller)) }
+        if key.isFromCaller { headers.append(try callersKeyHeader(caller)) }
         headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
         headers.append(("X-Client-Request-Id", caller.clientRequestID))
         if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
@@ -71,12 +71,12 @@ extension UpstreamKey {
     fileprivate init(_ upstream: UpstreamSettings) {
         var secrets = upstream.headers.map { [UInt8]($0.value.utf8) }
         if case .secret(let key) = upstream.key { secrets.append([UInt8](key.utf8)) }
-        self.init(isCallers: upstream.key == .passthrough, secrets: secrets.filter { $0.count >= Self.secretBytesMin })
+        self.init(isFromCaller: upstream.key == .passthrough, secrets: secrets.filter { $0.count >= Self.secretBytesMin })
     }
 }
 
 extension String {
-    /// For one segment of a path, or a query's value: all but the unreserved characters escaped (RFC 3986 §2.3).
+    /// The text as one segment of a path, or a query's value: all but the unreserved characters are escaped (RFC 3986 §2.3).
     fileprivate var percentEncoded: String {
         var encoded = ""
         for byte in utf8 {

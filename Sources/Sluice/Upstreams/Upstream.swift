@@ -7,9 +7,9 @@ import Logging
 
 /// The upstreams of the settings, as one worker calls them.
 final class Upstreams {
-    /// One for each upstream, in the settings' order; nil for a demo.
+    /// Where the upstreams are, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
-    /// In the same order.
+    /// The upstreams' names, in the same order.
     private let names: [String]
     let session: Session
     /// Connections that stand ready while there is no request for them.

@@ -70,7 +70,7 @@ private struct ChosenRoute {
         }
     }
 
-    private typealias Running = (attempt: Selection.Attempt, permit: TargetHealth.Permit, start: Instant)
+    private typealias Running = (attempt: Selection.PlannedAttempt, permit: TargetHealth.Permit, start: Instant)
 
     /// One request, a millisecond after the last one.
     /// - Returns: whether the attempt won that should.
@@ -118,7 +118,7 @@ private struct ChosenRoute {
         return Selection(targets, plan, at: now)
     }
 
-    private mutating func enter(_ attempt: Selection.Attempt) -> TargetHealth.Permit? {
+    private mutating func enter(_ attempt: Selection.PlannedAttempt) -> TargetHealth.Permit? {
         if attempt.reason == .hedge, !hedges.take(at: now) { return nil }
         guard limits[attempt.target].enter(mayWait: attempt.reason != .hedge) == .entered else { return nil }
         return health[attempt.target].enter(at: now, isLastResort: attempt.isLastResort)
