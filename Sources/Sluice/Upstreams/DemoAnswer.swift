@@ -34,7 +34,7 @@ final class DemoAnswer {
     deinit { timer.cancel() }
 
     /// - Throws: `CancellationError` after `cancel()`.
-    func arrived() throws(CancellationError) -> UpstreamAnswer.Arrival? {
+    func arrived() throws(CancellationError) -> UpstreamAnswer.Readable? {
         if isCancelled { throw CancellationError() }
         if pieces.isEmpty { return .end }
         return hasBytes ? .bytes : nil

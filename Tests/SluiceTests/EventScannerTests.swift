@@ -1,0 +1,91 @@
+import Chat
+import TestSupport
+import Testing
+
+@testable import Sluice
+
+@Suite struct EventScannerTests {
+    private func scanner(_ form: AnswerForm = .stream) -> EventScanner { EventScanner(form, UpstreamKey(), Settings.Limits()) }
+
+    /// All that can be forwarded of the bytes, as it is or replaced.
+    private func forwarded(_ scanner: inout EventScanner, _ bytes: String) -> (text: String, failure: ChatError?) {
+        var text = ""
+        scanner.append([UInt8](bytes.utf8))
+        while true {
+            let stretch = scanner.next()
+            text += String(decoding: scanner.buffer[stretch.range], as: UTF8.self)
+            switch stretch.stop {
+            case .none, .done: return (text, nil)
+            case .skip: continue
+            case .replace(let bytes): text += String(decoding: bytes, as: UTF8.self)
+            case .failure(let error): return (text, error)
+            }
+        }
+    }
+
+    @Test func `a whole stream goes on byte for byte, and is done`() {
+        let stream = Chunks.stream(["Hello", " there"]).joined()
+        var scanner = scanner()
+        #expect(forwarded(&scanner, stream) == (stream, nil))
+        #expect(scanner.isDone && scanner.isFinished && scanner.hasToken)
+    }
+
+    /// With each line end that servers use.
+    @Test(arguments: ["\n", "\r\n", "\r"])
+    func `a stream that breaks off never looks complete, wherever that is`(lineEnd: String) {
+        let parts = [
+            Chunks.role(), Chunks.content("Hello"), Chunks.finish(), Chunks.usage(prompt: 1, completion: 2), Chunks.done,
+        ]
+        .map { $0.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: lineEnd) }
+        let stream = [UInt8](parts.joined().utf8)
+        let ends = parts.indices.map { parts[...$0].joined().utf8.count }
+        for count in 0...stream.count {
+            var scanner = scanner()
+            _ = forwarded(&scanner, String(decoding: stream[..<count], as: UTF8.self))
+            // An LF that is missing behind its CR is missed by nobody.
+            let isEnd = { (end: Int) in count == end || lineEnd == "\r\n" && count == end - 1 }
+            let isWhole = isEnd(ends[2]) || isEnd(ends[3]) || count > ends[3]
+            // The `[DONE]` counts from its last letter on: what is missing then are line ends.
+            let doneBytes = "data: [DONE]".utf8.count
+            let isInDone = (ends[3] + 1..<ends[3] + doneBytes).contains(count)
+            #expect((scanner.failureAtEnd() == nil) == (isWhole && !isInDone), "\(count) bytes")
+            if count < ends[4] - lineEnd.utf8.count { #expect(!scanner.isDone, "\(count) bytes") }
+        }
+    }
+
+    @Test func `bytes that come one at a time say the same as all at once`() {
+        let stream = Chunks.stream(["Hello", " there"]).joined()
+        var (whole, single) = (scanner(), scanner())
+        let expected = forwarded(&whole, stream)
+        var text = ""
+        for byte in stream.utf8 {
+            text += forwarded(&single, String(decoding: [byte], as: UTF8.self)).text
+        }
+        #expect(text == expected.text)
+        #expect(single.isDone && single.hasToken)
+    }
+
+    @Test func `what a caller has not asked for is left out, and what is edited replaced`() {
+        var form = AnswerForm(isStreaming: true, showsUsage: false)
+        form.edits.systemFingerprint = "session"
+        var scanner = scanner(form)
+        let (text, failure) = forwarded(
+            &scanner, Chunks.content("Hello") + Chunks.usage(prompt: 3, completion: 4) + Chunks.finish() + Chunks.done)
+        #expect(failure == nil)
+        #expect(text.contains("Hello") && text.contains(#""system_fingerprint":"session""#) && !text.contains("prompt_tokens"))
+        #expect(scanner.usage?.promptTokens == 3)
+    }
+
+    @Test func `a done that nothing came before is no end`() {
+        var scanner = scanner()
+        #expect(forwarded(&scanner, Chunks.role() + Chunks.done) == (Chunks.role(), .upstreamFailed(.noAnswer)))
+        #expect(!scanner.isDone)
+    }
+
+    @Test func `nothing goes on from an error on`() {
+        var scanner = scanner()
+        let (text, failure) = forwarded(&scanner, Chunks.content("A") + "event: error\ndata: {}\n\n" + Chunks.content("B"))
+        #expect(text == Chunks.content("A"))
+        #expect(failure != nil)
+    }
+}
