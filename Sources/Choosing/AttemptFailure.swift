@@ -51,5 +51,5 @@ package struct AttemptFailure: Equatable, Sendable {
     }
 
     /// Whether it counts against the target (`TargetHealth`). One that refuses a request, or Sluice's key, works.
-    package var isTargets: Bool { consequence != .end }
+    package var countsAgainstTarget: Bool { consequence != .end }
 }

@@ -16,12 +16,12 @@ package struct ConcurrencyLimit: Sendable {
         case full
     }
 
-    /// Nil for no limit; the count is kept all the same.
+    /// How many may hold a place; nil for no limit. The count is kept all the same.
     private let runningMax: Int?
     private let queueMax: Int
     /// How many hold a place: the load by which targets are spread.
     package private(set) var runningCount = 0
-    /// In the order of their coming.
+    /// Those who wait, in the order of their coming.
     private var queue: [Ticket] = []
     private var nextNumber: UInt64 = 0
 

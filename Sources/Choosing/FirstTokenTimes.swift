@@ -7,7 +7,7 @@ import Clock
 /// An attempt that was cancelled before its first token, because its hedge won, is to be noted with the time that it had waited:
 /// were only the quick ones known, the percentile would sink, and hedges come ever sooner.
 package struct FirstTokenTimes: Sendable {
-    /// In the order of their coming, a ring; microseconds.
+    /// The last times in microseconds, a ring in the order of their coming.
     private var recent: [UInt32] = []
     private var sorted: [UInt32] = []
     private var oldest = 0

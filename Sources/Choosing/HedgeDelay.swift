@@ -2,9 +2,9 @@
 
 /// When another target is asked beside one that has sent no first token (`hedge_after`).
 package enum HedgeDelay: Equatable, Sendable {
-    /// From the attempt's start.
+    /// A time from the attempt's start.
     case after(Duration)
-    /// Of the target's recent first-token times, in 1...99.
+    /// A percentile of the target's recent first-token times, in 1...99.
     case percentile(Int)
 
     /// - Parameter times: the target's; looked at for a percentile alone.

@@ -8,7 +8,7 @@ struct LeastOutstanding {
     /// The least loaded so far.
     private(set) var choice: Int?
     private var best = SelectionTarget()
-    /// Of those that tie.
+    /// The sum of the weights of those that tie.
     private var weightsSum = 0
 
     mutating func offer(_ target: SelectionTarget, at index: Int, using generator: inout some RandomNumberGenerator) {

@@ -10,7 +10,7 @@ package import Clock
 /// Both cost a few nanoseconds and do not depend on the number of requests. The window moves in tenths of its length. Times may
 /// come a little out of order, as they do from several workers.
 package struct RequestBudget: Sendable {
-    /// Of the window's requests, in percent.
+    /// The share of the window's requests, in percent.
     private let percent: Int
     /// Extra attempts in a window that are granted in any case, so that a server with few requests has some.
     private let minimum: Int

@@ -46,7 +46,7 @@ package struct Selection: Sendable {
 
     private struct Track {
         enum State: Equatable { case starting, running, cancelling(Cancellation), ended }
-        let attempt: Attempt
+        let attempt: PlannedAttempt
         /// The running attempt whose place it takes as soon as it has started.
         let replaced: Int?
         var state = State.starting
@@ -76,7 +76,7 @@ package struct Selection: Sendable {
     }
 
     /// The attempt was not started.
-    package mutating func refused(_ id: Int, _ refusal: Refusal) {
+    package mutating func refused(_ id: Int, _ refusal: Denial) {
         guard attempts[id].state == .starting else { return }
         attempts[id].state = .ended
         let attempt = attempts[id].attempt
@@ -203,9 +203,9 @@ package struct Selection: Sendable {
         return time
     }
 
-    private mutating func start(_ target: Int, _ reason: Attempt.Reason, replacing: Int? = nil, at now: Instant) -> Step {
+    private mutating func start(_ target: Int, _ reason: PlannedAttempt.Reason, replacing: Int? = nil, at now: Instant) -> Step {
         let isLastResort = targets[target].target.isResting
-        let attempt = Attempt(id: attempts.count, target: target, reason: reason, isLastResort: isLastResort)
+        let attempt = PlannedAttempt(id: attempts.count, target: target, reason: reason, isLastResort: isLastResort)
         targets[target].triesCount += 1
         targets[target].retryAt = nil
         attempts.append(Track(attempt: attempt, replaced: replacing, start: now))

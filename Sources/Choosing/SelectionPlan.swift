@@ -6,7 +6,7 @@ import Clock
 package struct SelectionPlan: Sendable {
     /// Further attempts on the same target, beyond the first.
     package var retriesMax = 2
-    /// For each target anew.
+    /// How retries are spaced, for each target anew.
     var backoff = Backoff()
     /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
     package var retryAfterMax = Duration.seconds(2)

@@ -5,19 +5,20 @@ package import Clock
 
 extension Selection {
     package enum Step: Equatable, Sendable {
-        case start(Attempt)
+        case start(PlannedAttempt)
         case cancel(Int, Cancellation)
         /// May be `distantFuture`.
         case wait(until: Instant)
         case win(Int)
-        /// With the attempt that the error is from, if it is from one: its `retry-after` and the like are the caller's to see.
+        /// The second value is the attempt that the error is from, if it is from one: its `retry-after` and the like are the caller's
+        /// to see.
         case giveUp(ChatError, of: Int?)
     }
 
-    package struct Attempt: Equatable, Sendable {
+    package struct PlannedAttempt: Equatable, Sendable {
         package enum Reason: Sendable {
             case first
-            /// Again on the same target: if the retry budget has room (`Refusal.overBudget`).
+            /// Again on the same target: if the retry budget has room (`Denial.overBudget`).
             case retry
             /// On the next target, in place of one that failed or sent no first token in time.
             case fallback
@@ -34,7 +35,7 @@ extension Selection {
     }
 
     /// Why a start is forbidden.
-    package enum Refusal: Sendable {
+    package enum Denial: Sendable {
         case overBudget
         /// The target's queue is full, or the attempt waited in it for too long.
         case full(retryAfter: Duration)

@@ -26,13 +26,13 @@ package struct RestPlan: Equatable, Sendable {
 ///
 ///     switch health.enter(at: now, isLastResort: attempt.isLastResort) {
 ///     case nil: selection.refused(attempt.id, .resting)
-///     case let admission?: …; health.succeeded(admission)       // or failed, or abandoned: exactly one of them
+///     case let permit?: …; health.succeeded(permit)             // or failed, or abandoned: exactly one of them
 ///     }
 ///
 /// What attempts from before a rest have to say does not count after it began.
 package struct TargetHealth: Sendable {
     /// An attempt's leave to ask the target, to be handed back with its outcome.
-    package struct Admission: Equatable, Sendable {
+    package struct Permit: Equatable, Sendable {
         fileprivate let period: UInt32
         package let isProbe: Bool
     }
@@ -70,31 +70,31 @@ package struct TargetHealth: Sendable {
     /// Asks for leave before an attempt.
     /// - Parameter isLastResort: there is no other target, so it is tried though it rests, and is the probe if there is none.
     /// - Returns: nil when the target is to be left alone.
-    package mutating func enter(at now: Instant, isLastResort: Bool = false) -> Admission? {
+    package mutating func enter(at now: Instant, isLastResort: Bool = false) -> Permit? {
         let isResting = isResting(at: now)
         if isResting && !isLastResort { return nil }
         switch state {
-        case .working: return Admission(period: period, isProbe: false)
+        case .working: return Permit(period: period, isProbe: false)
         // Another one is the probe, so this one's outcome says nothing.
-        case .probing where isResting: return Admission(period: period &- 1, isProbe: false)
+        case .probing where isResting: return Permit(period: period &- 1, isProbe: false)
         case .resting(let end, let rest), .probing(_, let end, let rest):
             period &+= 1
             state = .probing(start: now, until: end, for: rest)
-            return Admission(period: period, isProbe: true)
+            return Permit(period: period, isProbe: true)
         }
     }
 
     /// The attempt got its first token, or a verdict on its request: the target works.
-    package mutating func succeeded(_ admission: Admission) {
-        guard admission.period == period else { return }
-        if admission.isProbe { begin(.working) }
+    package mutating func succeeded(_ permit: Permit) {
+        guard permit.period == period else { return }
+        if permit.isProbe { begin(.working) }
         failuresInRow = 0
         note(failed: false)
     }
 
-    /// The attempt failed by the target's fault (`AttemptFailure.isTargets`), or was cut off by a timeout.
-    package mutating func failed(_ admission: Admission, at now: Instant) {
-        guard admission.period == period else { return }
+    /// The attempt failed by the target's fault (`AttemptFailure.countsAgainstTarget`), or was cut off by a timeout.
+    package mutating func failed(_ permit: Permit, at now: Instant) {
+        guard permit.period == period else { return }
         switch state {
         case .resting: return
         case .probing(let start, let end, let rest):
@@ -112,8 +112,8 @@ package struct TargetHealth: Sendable {
     }
 
     /// The attempt ended without telling anything: cancelled, because another won or the caller left, or never started.
-    package mutating func abandoned(_ admission: Admission) {
-        guard admission.period == period, case .probing(_, let end, let rest) = state else { return }
+    package mutating func abandoned(_ permit: Permit) {
+        guard permit.period == period, case .probing(_, let end, let rest) = state else { return }
         begin(.resting(until: end, for: rest))
     }
 

@@ -57,7 +57,7 @@ package import EventLoop
         didSet { if isAnswering && state == .abandoned { onCallerLeft?() } }
     }
     /// Why the connection ends, when the peer broke the protocol or went over a limit.
-    package private(set) var refusal: Refusal?
+    package private(set) var refusal: ConnectionRefusal?
 
     let loop: EventLoop
     let timeouts: Timeouts
@@ -265,7 +265,7 @@ package import EventLoop
         if !descriptor.sendAtOnce(answers) { refuse(.answersNotRead) }
     }
 
-    private func refuse(_ reason: Refusal) {
+    private func refuse(_ reason: ConnectionRefusal) {
         guard refusal == nil else { return }
         refusal = reason
         sendAnswers()

@@ -19,6 +19,9 @@ package struct Response: ~Copyable {
     /// Whether the header has been written; from then on an error can only be told inside the body.
     package private(set) var hasStarted = false
 
+    /// Whether nobody is there any more to get it: the caller left, or the web server closed the connection or took the request back.
+    package var callerHasLeft: Bool { connection.state != .open }
+
     /// Of the request that the connection has handed over; one each.
     package init(on connection: Connection) { self.connection = connection }
 

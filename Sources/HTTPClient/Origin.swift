@@ -123,7 +123,7 @@ struct RequestURL {
     }
 
     private static func name(_ text: ArraySlice<UInt8>) -> String? {
-        guard (1...hostBytesMax).contains(text.count), text.allSatisfy(\.isInName) else { return nil }
+        guard (1...hostBytesMax).contains(text.count), text.allSatisfy(\.isHostNameByte) else { return nil }
         return String(decoding: text.map(\.lowercased), as: UTF8.self)
     }
 
@@ -134,7 +134,7 @@ struct RequestURL {
         guard digits.contains(UInt8(ascii: ":")), SocketAddress(numeric: number, port: 0) != nil else { return nil }
         guard digits.count < text.count else { return number }
         let zone = text[digits.endIndex...].removingPrefix("%25") ?? text[digits.endIndex...].dropFirst()
-        guard (1...hostBytesMax).contains(zone.count), zone.allSatisfy(\.isInName) else { return nil }
+        guard (1...hostBytesMax).contains(zone.count), zone.allSatisfy(\.isHostNameByte) else { return nil }
         return "\(number)%\(String(decoding: zone, as: UTF8.self))"
     }
 
@@ -203,7 +203,7 @@ extension [UInt8] {
 
 extension UInt8 {
     /// Of a name that can be looked up, or of a zone; an underscore is seen in the names of containers.
-    fileprivate var isInName: Bool {
+    fileprivate var isHostNameByte: Bool {
         isDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(lowercased) || "-._".utf8.contains(self)
     }
 }

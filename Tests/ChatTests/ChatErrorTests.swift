@@ -186,7 +186,8 @@ import Testing
         let masked = ChatError.upstreamAnswered(status: status, body: body.span, key: secret, depthMax: 64)
         #expect(masked.message.contains("Incorrect API key provided: ***."))
         #expect(!String(decoding: masked.body, as: UTF8.self).contains("sk-"))
-        let theirs = ChatError.upstreamAnswered(status: status, body: body.span, key: UpstreamKey(isCallers: true), depthMax: 64)
+        let theirs = ChatError.upstreamAnswered(
+            status: status, body: body.span, key: UpstreamKey(isFromCaller: true), depthMax: 64)
         #expect(theirs.status == status && theirs.body == body)
     }
 
@@ -243,6 +244,6 @@ import Testing
         let reported = UpstreamError(body: bytes(text).span, depthMax: 64)
         let error = try #require(reported)
         #expect(ChatError.upstreamReported(error, key: UpstreamKey()).status == ours)
-        #expect(ChatError.upstreamReported(error, key: UpstreamKey(isCallers: true)).status == callers)
+        #expect(ChatError.upstreamReported(error, key: UpstreamKey(isFromCaller: true)).status == callers)
     }
 }

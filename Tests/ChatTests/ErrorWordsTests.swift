@@ -130,7 +130,7 @@ import Testing
         rules.addedParameters = ["top_k"]
         rules.edits = [ParameterEdits()]
         rules.edits[0].dropped = ["top_k"]
-        for messages in [MessageRule.known, .allButHumes, .all] {
+        for messages in [MessageRule.known, .allButAddedByHume, .all] {
             for passesAll in [false, true] {
                 (rules.messages, rules.passesAll, rules.asksForUsage) = (messages, passesAll, true)
                 #expect(!request.upstreamBody(rules).bytes.isEmpty)

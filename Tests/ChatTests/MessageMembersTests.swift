@@ -44,7 +44,7 @@ import Testing
     func `a server of another kind gets all but what is Hume's`(_ messages: String, expected: String) throws {
         let messages = messages.replacing("{\"a", with: "{\"role\":\"r\",\"a")
         let expected = expected.replacing("{\"a", with: "{\"role\":\"r\",\"a")
-        #expect(try upstream("{\"messages\":\(messages)}") { $0.messages = .allButHumes } == "{\"messages\":\(expected)}")
+        #expect(try upstream("{\"messages\":\(messages)}") { $0.messages = .allButAddedByHume } == "{\"messages\":\(expected)}")
     }
 
     @Test(arguments: ["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"])

@@ -28,7 +28,7 @@ private struct Run {
     private var now = Instant(nanoseconds: 1_000_000_000)
 
     // What is known of the attempts, told apart from the selection's own account.
-    private var attempts: [Selection.Attempt] = []
+    private var attempts: [Selection.PlannedAttempt] = []
     private var active: Set<Int> = []
     private var cancelled: Set<Int> = []
     private var grantedCounts: [Int]
@@ -94,7 +94,7 @@ private struct Run {
         return "no end"
     }
 
-    private func check(_ attempt: Selection.Attempt) -> String? {
+    private func check(_ attempt: Selection.PlannedAttempt) -> String? {
         if attempt.id != attempts.count { return "an attempt's number" }
         if winner != nil { return "starts after a win" }
         if isDecided { return "starts after a verdict" }
@@ -115,11 +115,11 @@ private struct Run {
         }
     }
 
-    private mutating func start(_ attempt: Selection.Attempt) {
+    private mutating func start(_ attempt: Selection.PlannedAttempt) {
         attempts.append(attempt)
         if attempt.reason == .hedge { hedgesCount += 1 }
         if Int.random(in: 0..<6, using: &generator) == 0 {
-            let refusal: Selection.Refusal = [.overBudget, .full(retryAfter: .seconds(1)), .resting].randomElement(
+            let refusal: Selection.Denial = [.overBudget, .full(retryAfter: .seconds(1)), .resting].randomElement(
                 using: &generator)!
             if case .overBudget = refusal, attempt.reason == .retry { isOverRetryBudget = true }
             log.append("refused \(refusal)")

@@ -12,7 +12,7 @@ struct Reaction {
     enum End {
         case firstToken
         case failure(AttemptFailure)
-        case refusal(Selection.Refusal)
+        case refusal(Selection.Denial)
         case silence
     }
     let end: End
@@ -159,7 +159,7 @@ struct SelectionScript: CustomTestStringConvertible {
         }
     }
 
-    private func words(_ attempt: Selection.Attempt, _ name: String) -> String {
+    private func words(_ attempt: Selection.PlannedAttempt, _ name: String) -> String {
         let words =
             switch attempt.reason {
             case .first: name

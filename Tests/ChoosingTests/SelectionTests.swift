@@ -75,7 +75,7 @@ private typealias Target = ScriptedTarget
     func `a word about the account behind 200 does the same, and a limit that passes is waited for`(_ status: Int) {
         let error = UpstreamError(body: Array(#"{"error":{"message":"x","code":\#(status)}}"#.utf8).span, depthMax: 8)
         let failure = AttemptFailure(.upstreamReported(error!, key: UpstreamKey()))
-        #expect(failure.isTargets)
+        #expect(failure.countsAgainstTarget)
         #expect((failure.consequence == .retry) == (status == 429))
     }
 

@@ -11,10 +11,9 @@ import Testing
         for _ in 0..<times { health.failed(try enter(&health, at: seconds), at: at(seconds)) }
     }
 
-    private func enter(_ health: inout TargetHealth, at seconds: Int, isLastResort: Bool = false) throws -> TargetHealth.Admission
-    {
-        let admission = health.enter(at: at(seconds), isLastResort: isLastResort)
-        return try #require(admission)
+    private func enter(_ health: inout TargetHealth, at seconds: Int, isLastResort: Bool = false) throws -> TargetHealth.Permit {
+        let permit = health.enter(at: at(seconds), isLastResort: isLastResort)
+        return try #require(permit)
     }
 
     private func resting() throws -> TargetHealth {
@@ -52,10 +51,10 @@ import Testing
     func `half of the last twenty make it rest too`(failures: Int, of count: Int, rests: Bool) throws {
         var health = TargetHealth()
         for index in 0..<count {
-            let admission = try enter(&health, at: 0)
+            let permit = try enter(&health, at: 0)
             // Never five in a row; the failures stand at the end.
             let isFailure = index >= count - 2 * failures + 1 && (count - index) % 2 == 1 || index == count - 2 && failures == 10
-            if isFailure { health.failed(admission, at: at(0)) } else { health.succeeded(admission) }
+            if isFailure { health.failed(permit, at: at(0)) } else { health.succeeded(permit) }
         }
         #expect(health.isResting(at: at(0)) == rests)
     }
@@ -132,7 +131,7 @@ import Testing
         health.succeeded(early[0])
         #expect(health.isResting(at: at(1)))
         health.succeeded(try enter(&health, at: 10))
-        for admission in early { health.failed(admission, at: at(11)) }
+        for permit in early { health.failed(permit, at: at(11)) }
         try fail(&health, times: 4, at: 11)
         health.succeeded(early[0])
         #expect(early.count == 20 && !health.isResting(at: at(11)))

@@ -12,7 +12,7 @@ import Testing
             let path = directory.path("s")
             let socket = try ListeningSocket(.unix(path), access: SocketAccess(allowedUsers: users))
             let wakeup = Wakeup(on: worker.loop)
-            var refusals: [Refusal] = []
+            var refusals: [ConnectionRefusal] = []
             let listener = try Listener(socket, on: worker.loop, onRefusal: { refusals.append($0) }) { _ in wakeup.wake() }
             let client = try connectedDescriptor(to: path)
             await wakeup.wait()
@@ -35,7 +35,7 @@ import Testing
                 } else {
                     try ListeningSocket(.unix(path), access: access)
                 }
-            var refusals: [Refusal] = []
+            var refusals: [ConnectionRefusal] = []
             var accepted = 0
             let listener = try Listener(socket, on: worker.loop, onRefusal: { refusals.append($0) }) { _ in accepted += 1 }
             for _ in 0..<2 {

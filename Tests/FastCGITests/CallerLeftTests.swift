@@ -83,13 +83,14 @@ import Testing
     }
 
     @Test(arguments: [
-        (record(.data, id: 1, [1]), Refusal.unexpectedRecord(type: 8)),
+        (record(.data, id: 1, [1]), ConnectionRefusal.unexpectedRecord(type: 8)),
         (record(.data, id: 1), .unexpectedRecord(type: 8)),
         (record(.standardInput, id: 1), .unexpectedRecord(type: 5)),
         (record(.beginRequest, id: 2, begin()), .secondRequest),
         ([UInt8]("GET / HTTP/1.1\r\n\r\n".utf8), .unsupportedVersion(71)),
     ])
-    func `a protocol error in the middle of a stream is told and closes`(bytes: [UInt8], refusal: Refusal) async throws {
+    func `a protocol error in the middle of a stream is told and closes`(bytes: [UInt8], refusal: ConnectionRefusal) async throws
+    {
         try await LoopActor.run { worker in
             let exchange = try Exchange(on: worker, handler: Self.waitForCallerToLeave)
             try await exchange.peer.send(SentRequest().bytes)

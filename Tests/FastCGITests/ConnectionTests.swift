@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ([UInt8]([2, 1, 0, 1, 0, 8, 0, 0]), Refusal.unsupportedVersion(2), [UInt8]()),
+        ([UInt8]([2, 1, 0, 1, 0, 8, 0, 0]), ConnectionRefusal.unsupportedVersion(2), [UInt8]()),
         (record(.beginRequest, id: 1, begin(role: 2)), .unknownRole(2), endRequest(id: 1, .unknownRole)),
         (
             record(.beginRequest, id: 1, begin()) + record(.beginRequest, id: 2, begin()), .secondRequest,
@@ -126,7 +126,7 @@ import Testing
         (record(.standardInput, id: 1, [1]), .unexpectedRecord(type: 5), []),
     ])
     func `a refused peer gets the protocol's answer and its connection is closed`(
-        bytes: [UInt8], refusal: Refusal, answer: [UInt8]
+        bytes: [UInt8], refusal: ConnectionRefusal, answer: [UInt8]
     ) async throws {
         try await LoopActor.run { worker in
             let exchange = try Exchange(on: worker)

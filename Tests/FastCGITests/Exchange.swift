@@ -47,7 +47,7 @@ final class Exchange {
     }
 
     /// Waits until the connection has ended. Why it did, when the peer was at fault.
-    func end() async -> Refusal? {
+    func end() async -> ConnectionRefusal? {
         await task?.value
         task = nil
         return connection.refusal

@@ -86,7 +86,7 @@ import Testing
     @Test(arguments: RecordType.allRequestTypes)
     func `a foreign record with content is refused`(type: RecordType) {
         let foreign = record(type, id: 4, [1])
-        let refusal = Refusal.unexpectedRecord(type: type.rawValue)
+        let refusal = ConnectionRefusal.unexpectedRecord(type: type.rawValue)
         #expect(Scan(foreign).refusal == refusal)
         for count in 1...5 {
             let sent = SentRequest(id: 3, body: [1])

@@ -6,7 +6,7 @@ import FastCGI
 struct Scan: Equatable {
     var requests: [ScannedRequest] = []
     var aborts = 0
-    var refusal: Refusal?
+    var refusal: ConnectionRefusal?
     var answers: [UInt8] = []
     var isIdle = false
 
@@ -40,7 +40,7 @@ struct Scan: Equatable {
 }
 
 extension RecordScanner {
-    fileprivate mutating func scan(_ bytes: Span<UInt8>, advancing total: inout Int) throws(Refusal) -> ScanResult {
+    fileprivate mutating func scan(_ bytes: Span<UInt8>, advancing total: inout Int) throws(ConnectionRefusal) -> ScanResult {
         var taken = 0
         defer { total += taken }
         return try scan(bytes, taken: &taken)

@@ -7,7 +7,7 @@ private let secrets = ["hunter2-correct", "pass/word"].map { [UInt8]($0.utf8) }
 /// The first byte chooses where the words come from, the second the status.
 func feedError(_ input: [UInt8]) {
     guard input.count > 2 else { return }
-    let (body, key) = (Array(input[2...]), UpstreamKey(isCallers: input[0] & 1 != 0, secrets: secrets))
+    let (body, key) = (Array(input[2...]), UpstreamKey(isFromCaller: input[0] & 1 != 0, secrets: secrets))
     check(error(body, input[0], status: 300 + Int(input[1]), key))
     if isLong(input) { check(error(Array(repeated(body[...])), input[0], status: 500, key)) }
 }

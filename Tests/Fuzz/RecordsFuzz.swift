@@ -8,7 +8,7 @@ private struct Outcome: Equatable {
         case request(ScannedRequest), aborted
     }
     var steps: [Step] = []
-    var refusal: Refusal?
+    var refusal: ConnectionRefusal?
     var answers: [UInt8] = []
     var isIdle = false
 }
@@ -48,7 +48,7 @@ private func outcome(_ pieces: [[UInt8]], isAnswered: Bool, room: Int = .max) ->
 
 private func feed(
     _ piece: [UInt8], _ isAnswered: Bool, _ scanner: inout RecordScanner, _ outcome: inout Outcome
-) throws(Refusal) {
+) throws(ConnectionRefusal) {
     var start = 0
     repeat {
         var taken = 0
@@ -82,7 +82,7 @@ private func check(_ request: ScannedRequest) {
 /// Of the first pair of this name.
 private func value(_ name: String, _ parameters: [UInt8]) -> String? {
     var pairs = NameValuePairs(parameters)
-    do throws(Refusal) {
+    do throws(ConnectionRefusal) {
         while let (found, value) = try pairs.next() {
             if parameters[found].elementsEqual(name.utf8) { return text(parameters[value]) }
         }

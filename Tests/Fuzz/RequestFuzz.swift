@@ -73,7 +73,7 @@ private func readAll(_ request: ChatRequest) {
 private func rules(_ flags: UInt8) -> UpstreamRules {
     var rules = UpstreamRules()
     rules.passesAll = flags & 1 != 0
-    rules.messages = flags & 2 != 0 ? .allButHumes : .known
+    rules.messages = flags & 2 != 0 ? .allButAddedByHume : .known
     rules.asksForUsage = flags & 4 != 0
     rules.obfuscation = flags & 8 != 0 ? false : nil
     rules.model = flags & 16 != 0 ? "mod\"el" : nil

@@ -29,7 +29,7 @@ import Testing
 
     @Test func `it lists every parameter that Sluice takes from a body, and no other`() {
         let known = Parameter.allCases.filter {
-            $0.isOpenAIs || $0.isVapis || [.user_id, .elevenlabs_extra_body].contains($0)
+            $0.isKnownToOpenAI || $0.isAddedByVapi || [.user_id, .elevenlabs_extra_body].contains($0)
         }
         let listed = object("components", "schemas", "ChatRequest", "properties")
         #expect(Set(listed.keys) == Set(known.map(\.name)))
@@ -61,7 +61,9 @@ import Testing
             .upstreamTimedOut(.idle, after: .seconds(1)), .upstreamRefusedKey(status: 401),
             .upstreamAnswerTooLarge(bytesMax: 1), .upstreamEventTooLarge(bytesMax: 1),
         ]
-        + (300..<600).map { .upstreamAnswered(status: $0, body: [UInt8]().span, key: UpstreamKey(isCallers: true), depthMax: 1) }
+        + (300..<600).map {
+            .upstreamAnswered(status: $0, body: [UInt8]().span, key: UpstreamKey(isFromCaller: true), depthMax: 1)
+        }
 
     @Test func `it lists every status that a chat can be answered with, and no other`() {
         let listed = object("paths", "/chat/completions", "post", "responses")

@@ -12,12 +12,13 @@ package struct ServedModel: Hashable, Sendable {
     /// - Returns: nil when it is not 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, or a phone number.
     package init?(_ value: JSONValue, in json: Span<UInt8>) {
         guard value.range.count <= Self.bytesMax, let name = value.string(in: json),
-            (1...128).contains(name.utf8.count), name.utf8.allSatisfy(\.isOfModel), !name.utf8.holdsPhoneNumber(besidesAtMost: 0)
+            (1...128).contains(name.utf8.count), name.utf8.allSatisfy(\.isModelNameByte),
+            !name.utf8.holdsPhoneNumber(besidesAtMost: 0)
         else { return nil }
         self.name = name
     }
 }
 
 extension UInt8 {
-    fileprivate var isOfModel: Bool { isOfID || self == UInt8(ascii: "/") || self == UInt8(ascii: "@") }
+    fileprivate var isModelNameByte: Bool { isIDByte || self == UInt8(ascii: "/") || self == UInt8(ascii: "@") }
 }

@@ -87,12 +87,12 @@ package enum UpstreamFailure: Hashable, Sendable {
 /// The key that an upstream is called with.
 package struct UpstreamKey: Sendable {
     /// It is the caller's own (`key = "passthrough"`), so that 401 and 403 are about that.
-    package let isCallers: Bool
+    package let isFromCaller: Bool
     /// What no caller may read, should the upstream repeat it.
     package let secrets: [[UInt8]]
 
-    package init(isCallers: Bool = false, secrets: [[UInt8]] = []) {
-        (self.isCallers, self.secrets) = (isCallers, secrets)
+    package init(isFromCaller: Bool = false, secrets: [[UInt8]] = []) {
+        (self.isFromCaller, self.secrets) = (isFromCaller, secrets)
     }
 }
 
@@ -122,7 +122,7 @@ extension ChatError {
 
     private static func verdict(_ status: Int, _ error: UpstreamError?, _ key: UpstreamKey) -> ChatError? {
         switch status {
-        case 401 where !key.isCallers, 403 where !key.isCallers: .upstreamRefusedKey(status: status, error)
+        case 401 where !key.isFromCaller, 403 where !key.isFromCaller: .upstreamRefusedKey(status: status, error)
         case 400, 401, 403, 404, 413, 422, 429: .upstreamRefused(status: status, error)
         default: nil
         }

@@ -196,12 +196,12 @@ enum ErrorWords {
                 rest = rest[userPart.endIndex...]
                 continue
             }
-            guard first.isOfKey else {
+            guard first.isKeyByte else {
                 result.append(first)
                 rest = rest.dropFirst()
                 continue
             }
-            let word = rest.prefix { $0.isOfKey }
+            let word = rest.prefix { $0.isKeyByte }
             rest = rest[word.endIndex...]
             result += isKey(word) || isCredential(word, behind: result) ? mask[...] : word
         }
@@ -264,5 +264,5 @@ enum ErrorWords {
 
 extension UInt8 {
     fileprivate var isAlphanumeric: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 || isDigit }
-    fileprivate var isOfKey: Bool { isAlphanumeric || self == UInt8(ascii: "-") || self == UInt8(ascii: "_") }
+    fileprivate var isKeyByte: Bool { isAlphanumeric || self == UInt8(ascii: "-") || self == UInt8(ascii: "_") }
 }

@@ -8,7 +8,7 @@ package struct CallID: Hashable, Sendable {
     /// standing beside a short word, as in `x15551234567`. A UUID of 32 hexadecimal digits has more than that beside any number.
     package init?(_ text: String) {
         let bytes = text.utf8
-        guard (1...64).contains(bytes.count), bytes.allSatisfy(\.isOfID) else { return nil }
+        guard (1...64).contains(bytes.count), bytes.allSatisfy(\.isIDByte) else { return nil }
         let number = bytes.suffix { $0 != UInt8(ascii: ":") }
         guard number.contains(where: { $0.isLetter }), !bytes.holdsPhoneNumber(besidesAtMost: Self.wordBytes) else { return nil }
         self.text = text
@@ -63,7 +63,7 @@ extension UInt8 {
     fileprivate var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
 
     /// Whether it may stand in an id: a letter, a digit, or one of `-` `_` `.` `:`.
-    package var isOfID: Bool {
+    package var isIDByte: Bool {
         switch self {
         case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"): true
         default: isLetter || isDigit

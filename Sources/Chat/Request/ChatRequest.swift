@@ -29,7 +29,7 @@ package struct ChatRequest: Sendable {
         if let error = reader.messageError { throw error }
         self.body = body
         messagesWithOtherMembers = reader.messagesWithOtherMembers
-        isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.areVapis
+        isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.comeFromVapi
         let model = members.value(.model)?.string(in: body.span)
         self.model = model?.isEmpty == true ? nil : model
     }

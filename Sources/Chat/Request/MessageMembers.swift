@@ -5,16 +5,16 @@ package enum MessageRule: Hashable, Sendable {
     /// Those that OpenAI knows: it refuses all others.
     case known
     /// All but those that are Hume's own. Servers demand members of their own, such as `reasoning_content` or `prefix`.
-    case allButHumes
+    case allButAddedByHume
     case all
 }
 
 extension JSONKey {
     /// Whether OpenAI knows a member of a message by this name.
-    var isOfMessage: Bool { Self.ofMessage.contains(self) }
+    var isMessageMember: Bool { Self.ofMessage.contains(self) }
 
     /// Whether it is one that Hume adds to a message.
-    var isHumes: Bool { self == Self.time || self == Self.models }
+    var isAddedByHume: Bool { self == Self.time || self == Self.models }
 
     private static let time = JSONKey("time")
     private static let models = JSONKey("models")
@@ -33,7 +33,7 @@ extension [UInt8] {
             append(contentsOf: body[end..<message.lowerBound])
             switch rule {
             case .known: appendKnownMembers(of: message, body)
-            case .allButHumes: appendWithoutHumes(message, body)
+            case .allButAddedByHume: appendWithoutHumeMembers(message, body)
             case .all: break
             }
             end = message.upperBound
@@ -46,7 +46,7 @@ extension [UInt8] {
         known.reserveCapacity(8)
         JSONValue(kind: .object, range: message).forEachMember(in: body.span) { member in
             let key = JSONKey(member.name, in: body.span)
-            guard key.isOfMessage else { return }
+            guard key.isMessageMember else { return }
             known.removeAll { $0.key == key }
             known.append((key, member.range))
         }
@@ -54,11 +54,11 @@ extension [UInt8] {
     }
 
     /// A message that has none of Hume's members stays as it is.
-    private mutating func appendWithoutHumes(_ message: Range<Int>, _ body: [UInt8]) {
+    private mutating func appendWithoutHumeMembers(_ message: Range<Int>, _ body: [UInt8]) {
         var (kept, count): ([Range<Int>], Int) = ([], 0)
         JSONValue(kind: .object, range: message).forEachMember(in: body.span) { member in
             count += 1
-            if !JSONKey(member.name, in: body.span).isHumes { kept.append(member.range) }
+            if !JSONKey(member.name, in: body.span).isAddedByHume { kept.append(member.range) }
         }
         if kept.count == count { append(contentsOf: body[message]) } else { append(members: kept, of: body) }
     }

@@ -31,12 +31,12 @@ extension [RequestMember] {
     }
 
     /// Whether any member is one that only Vapi adds.
-    var haveVapiField: Bool { contains { $0.parameter?.isVapis == true } }
+    var includeVapiMember: Bool { contains { $0.parameter?.isAddedByVapi == true } }
 
     /// Whether the request is surely Vapi's: it has a `call` object, or two of the others. One alone, such as `customer`, may be
     /// anybody's own.
-    var areVapis: Bool {
-        value(.call)?.kind == .object || count { $0.parameter?.isVapis == true && $0.value.kind == .object } >= 2
+    var comeFromVapi: Bool {
+        value(.call)?.kind == .object || count { $0.parameter?.isAddedByVapi == true && $0.value.kind == .object } >= 2
     }
 }
 
@@ -79,7 +79,7 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     /// One bit of its own in a word; there are fewer than 64.
     var bit: UInt64 { 1 << UInt64(rawValue) }
 
-    var isVapis: Bool {
+    var isAddedByVapi: Bool {
         switch self {
         case .call, .phoneNumber, .customer, .assistant, .assistantOverrides: true
         default: false
@@ -87,5 +87,5 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     }
 
     /// Whether it goes to the upstream: an allow-list, since platforms add members of any name at the top level (contract §2).
-    var isOpenAIs: Bool { rawValue <= Self.web_search_options.rawValue }
+    var isKnownToOpenAI: Bool { rawValue <= Self.web_search_options.rawValue }
 }

@@ -98,7 +98,7 @@ struct RequestReader {
         switch key {
         case .role: return .role
         case .content: return .content
-        default: return key.isOfMessage ? .ofOpenAI : .other
+        default: return key.isMessageMember ? .ofOpenAI : .other
         }
     }
 }

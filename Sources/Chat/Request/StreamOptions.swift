@@ -11,7 +11,7 @@ private struct StreamOption {
 
 extension UpstreamRules {
     /// Whether a stream may be asked for more than what its caller said.
-    var askOfStreams: Bool { asksForUsage || obfuscation != nil }
+    var askMoreOfStreams: Bool { asksForUsage || obfuscation != nil }
 }
 
 extension [UInt8] {

@@ -47,7 +47,7 @@ extension ChatRequest {
             let name = member.parameter == .user_id && user == .user_id ? "user" : member.name
             forwarded.append(UpstreamMember(name, upstreamValue(of: member)))
         }
-        if isStreaming, rules.askOfStreams, !members.contains(where: { $0.parameter == .stream_options }) {
+        if isStreaming, rules.askMoreOfStreams, !members.contains(where: { $0.parameter == .stream_options }) {
             forwarded.append(UpstreamMember("stream_options", .streamOptions(nil)))
         }
         return forwarded
@@ -70,7 +70,7 @@ extension ChatRequest {
         case .user: user == .user
         case .user_id: user == .user_id || rules.mentions(member.name)
         case .api_base, .base_url, .api_key: false
-        case let parameter?: parameter.isOpenAIs || rules.admits(member.name)
+        case let parameter?: parameter.isKnownToOpenAI || rules.admits(member.name)
         case nil: rules.admits(member.name)
         }
     }
@@ -83,7 +83,7 @@ extension ChatRequest {
 
     /// OpenAI takes metadata with `store` alone, and only up to 16 strings; Vapi's holds numbers.
     private func isMetadataForwarded(_ metadata: JSONValue) -> Bool {
-        guard !members.haveVapiField, members.value(.store)?.kind == .true, metadata.kind == .object else { return false }
+        guard !members.includeVapiMember, members.value(.store)?.kind == .true, metadata.kind == .object else { return false }
         var (count, areStrings) = (0, true)
         metadata.forEachMember(in: body.span) { entry in
             count += 1

@@ -9,7 +9,7 @@ import Glibc
 package final class Listener {
     private let socket: ListeningSocket
     private let loop: EventLoop
-    private let onRefusal: (Refusal) -> Void
+    private let onRefusal: (ConnectionRefusal) -> Void
     private let handler: (consuming Descriptor) -> Void
     private var watch: Watch?
     /// Set while the listener rests.
@@ -19,7 +19,7 @@ package final class Listener {
     ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
     ///   - handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
     package init(
-        _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (Refusal) -> Void = { _ in },
+        _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (ConnectionRefusal) -> Void = { _ in },
         handler: @escaping (consuming Descriptor) -> Void
     ) throws(SystemError) {
         self.socket = socket
@@ -61,7 +61,7 @@ package final class Listener {
         }
     }
 
-    private func refusal(of connection: borrowing Descriptor) -> Refusal? {
+    private func refusal(of connection: borrowing Descriptor) -> ConnectionRefusal? {
         guard !socket.allowedUsers.isEmpty else { return nil }
         let user = connection.peerUserID
         return socket.allowedUsers.contains(user) ? nil : .peerNotAllowed(userID: user)

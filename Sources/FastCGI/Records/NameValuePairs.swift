@@ -12,8 +12,8 @@ package struct NameValuePairs: Sendable {
 
     /// The ranges of the next pair in the bytes; `nil` at the end.
     ///
-    /// - Throws: `Refusal.malformedParameters` when a length points beyond the bytes.
-    package mutating func next() throws(Refusal) -> (name: Range<Int>, value: Range<Int>)? {
+    /// - Throws: `ConnectionRefusal.malformedParameters` when a length points beyond the bytes.
+    package mutating func next() throws(ConnectionRefusal) -> (name: Range<Int>, value: Range<Int>)? {
         guard position < bytes.count else { return nil }
         let nameLength = try length()
         let valueLength = try length()
@@ -27,7 +27,7 @@ package struct NameValuePairs: Sendable {
     private static let contentLength: StaticString = "CONTENT_LENGTH"
 
     /// One byte up to 127, else four with the highest bit set.
-    private mutating func length() throws(Refusal) -> Int {
+    private mutating func length() throws(ConnectionRefusal) -> Int {
         guard position < bytes.count else { throw .malformedParameters }
         let first = bytes[position]
         guard first & 0x80 != 0 else {
@@ -44,7 +44,7 @@ package struct NameValuePairs: Sendable {
     /// and an equals sign in a name would make it another name.
     ///
     /// - Returns: the number that `CONTENT_LENGTH` is; `nil` when there is none, as when a server leaves it empty or says −1.
-    package static func check(_ bytes: [UInt8]) throws(Refusal) -> Int? {
+    package static func check(_ bytes: [UInt8]) throws(ConnectionRefusal) -> Int? {
         var pairs = NameValuePairs(bytes)
         var contentLength: Int?
         while let (name, value) = try pairs.next() {
@@ -98,7 +98,7 @@ extension [UInt8] {
     }
 
     /// The `GET_VALUES_RESULT` (FastCGI 1.0 §4.1) for the names in `query`, each answered once, unknown ones left out.
-    package mutating func appendValuesResult(query: [UInt8], requestsMax: Int) throws(Refusal) {
+    package mutating func appendValuesResult(query: [UInt8], requestsMax: Int) throws(ConnectionRefusal) {
         let known = [("FCGI_MAX_CONNS", requestsMax), ("FCGI_MAX_REQS", requestsMax), ("FCGI_MPXS_CONNS", 0)]
         var isAsked = [false, false, false]
         var pairs = NameValuePairs(query)

@@ -3,7 +3,7 @@
 package import EventLoop
 
 /// Why a connection is closed: the peer broke the protocol, went over a limit, or may not connect.
-package enum Refusal: Error, Equatable, Sendable {
+package enum ConnectionRefusal: Error, Equatable, Sendable {
     case unsupportedVersion(UInt8)
     case malformedBeginRequest
     case unknownRole(UInt16)
@@ -62,7 +62,7 @@ package enum ScanResult: Equatable, Sendable {
 package struct RecordScanner: Sendable {
     /// What a peer may send at most.
     package struct Limits: Equatable, Sendable {
-        /// The PARAMS stream of one request. Above it the connection is closed (`Refusal.parametersTooLarge`).
+        /// The PARAMS stream of one request. Above it the connection is closed (`ConnectionRefusal.parametersTooLarge`).
         package var parametersBytesMax: Int
         /// The STDIN stream of one request. Above it the body is dropped as it comes, and the request is still answered.
         package var bodyBytesMax: Int
@@ -120,8 +120,8 @@ package struct RecordScanner: Sendable {
 
     /// Takes bytes up to the end of a request; `taken` counts them.
     ///
-    /// - Throws: `Refusal`; the connection must then be closed after `answers` have been sent.
-    package mutating func scan(_ bytes: Span<UInt8>, taken: inout Int) throws(Refusal) -> ScanResult {
+    /// - Throws: `ConnectionRefusal`; the connection must then be closed after `answers` have been sent.
+    package mutating func scan(_ bytes: Span<UInt8>, taken: inout Int) throws(ConnectionRefusal) -> ScanResult {
         while true {
             guard record != nil || takeHeader(bytes, &taken) else { return .incomplete }
             if record == nil, let result = try beginRecord() { return result }
@@ -151,7 +151,7 @@ package struct RecordScanner: Sendable {
     }
 
     /// Checks the gathered header against the phase; a result when the record completes or aborts a request.
-    private mutating func beginRecord() throws(Refusal) -> ScanResult? {
+    private mutating func beginRecord() throws(ConnectionRefusal) -> ScanResult? {
         let record = RecordHeader(header.span)
         header.removeAll(keepingCapacity: true)
         guard record.version == RecordHeader.version else { throw .unsupportedVersion(record.version) }
@@ -181,7 +181,7 @@ package struct RecordScanner: Sendable {
         return nil
     }
 
-    private mutating func checkBeginRequest(_ record: RecordHeader) throws(Refusal) {
+    private mutating func checkBeginRequest(_ record: RecordHeader) throws(ConnectionRefusal) {
         guard phase == .idle else {
             if record.requestID != request.id { answers.appendEndRequest(record.requestID, .cannotMultiplex) }
             throw .secondRequest
@@ -191,7 +191,7 @@ package struct RecordScanner: Sendable {
 
     // MARK: Content
 
-    private mutating func takeContent(_ bytes: Span<UInt8>, _ taken: inout Int) throws(Refusal) {
+    private mutating func takeContent(_ bytes: Span<UInt8>, _ taken: inout Int) throws(ConnectionRefusal) {
         let count = min(contentRemaining, bytes.count - taken)
         let stretch = bytes.extracting(taken..<taken + count)
         taken += count
@@ -250,7 +250,7 @@ package struct RecordScanner: Sendable {
     package var dropsBody: Bool { phase == .body && request.dropped != nil }
 
     /// Only records that are looked at as a whole have something to do at their end.
-    private mutating func contentEnded() throws(Refusal) {
+    private mutating func contentEnded() throws(ConnectionRefusal) {
         guard let record else { return }
         if record.requestID == 0 {
             try managementRecordEnded(record)
@@ -259,7 +259,7 @@ package struct RecordScanner: Sendable {
         }
     }
 
-    private mutating func beginRequestEnded(_ record: RecordHeader) throws(Refusal) {
+    private mutating func beginRequestEnded(_ record: RecordHeader) throws(ConnectionRefusal) {
         let role = UInt16(content[0]) << 8 | UInt16(content[1])
         let responder: UInt16 = 1
         guard role == responder else {
@@ -270,7 +270,7 @@ package struct RecordScanner: Sendable {
         phase = .parameters
     }
 
-    private mutating func managementRecordEnded(_ record: RecordHeader) throws(Refusal) {
+    private mutating func managementRecordEnded(_ record: RecordHeader) throws(ConnectionRefusal) {
         if record.type == RecordType.getValues.rawValue {
             try answers.appendValuesResult(query: content, requestsMax: limits.requestsMax)
         } else {
@@ -278,7 +278,7 @@ package struct RecordScanner: Sendable {
         }
     }
 
-    private mutating func parametersEnded() throws(Refusal) {
+    private mutating func parametersEnded() throws(ConnectionRefusal) {
         announcedBytes = try NameValuePairs.check(request.parameters)
         phase = .body
         bodyRoom = firstRoom

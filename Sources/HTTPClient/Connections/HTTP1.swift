@@ -156,7 +156,7 @@ final class HTTP1 {
         if ending != nil { return end(.spent) }
         guard let transfer else { return connection.close() }
         self.transfer = nil
-        let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.isOfDeadConnection
+        let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.meansDeadConnection
         connection.close()
         transfer.connectionLost(isKept: mayHaveBeenDead, error)
     }
@@ -164,7 +164,7 @@ final class HTTP1 {
 
 extension HTTPError {
     /// A server that takes nothing, or floods, is there.
-    fileprivate var isOfDeadConnection: Bool {
+    fileprivate var meansDeadConnection: Bool {
         switch self {
         case .timedOut, .malformed: false
         default: true

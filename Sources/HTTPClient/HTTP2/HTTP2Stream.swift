@@ -1,6 +1,7 @@
 // One stream of HTTP/2, and what nghttp2 tells of it.
 
 import CNghttp2
+import Clock
 import EventLoop
 
 /// One transfer on its way over a shared connection.

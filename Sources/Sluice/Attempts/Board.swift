@@ -7,18 +7,21 @@ import EventLoop
 import Synchronization
 
 /// One for the process. Each call holds its lock for well under a microsecond.
+///
+/// What an attempt gets here it has to give back, and what it owes it has to tell: `Admission` and `QueuedPlace` see to that.
 final class Board: Sendable {
     private struct State {
-        /// By the targets' numbers.
+        /// The targets' health, by their numbers.
         var health: [TargetHealth]
+        /// How long the targets took to their first tokens, by their numbers.
         var firstTokens: [FirstTokenTimes]
-        /// By the upstreams' places in the settings.
+        /// The upstreams' places for attempts, by the upstreams' order in the settings.
         var limits: [ConcurrencyLimit]
         /// Who waits for a place, by upstream.
         var waiters: [[ConcurrencyLimit.Ticket: Wakeup.Remote]]
         /// Places that were given to those who waited, and not taken yet.
         var given: [Set<ConcurrencyLimit.Ticket>]
-        /// By the routes' places in the settings.
+        /// What the routes may spend on further attempts, by their order in the settings.
         var retries: [RequestBudget]
         var hedges: [RequestBudget]
     }
@@ -52,19 +55,21 @@ final class Board: Sendable {
         }
     }
 
-    enum Entry {
-        /// With a place, to be given back by `leave`.
-        case admitted(TargetHealth.Admission)
-        case refused(Selection.Refusal)
-        /// In the upstream's queue; `place` tells when its turn has come.
+    /// What becomes of an attempt that asks for leave to start.
+    enum Decision {
+        /// It has a place at the upstream, to be given back by `leave`, and owes the target's health a word.
+        case admitted(TargetHealth.Permit)
+        case refused(Selection.Denial)
+        /// It is in the upstream's queue; `turn` tells what comes of that.
         case queued(ConcurrencyLimit.Ticket)
     }
 
-    /// Asks for leave to start an attempt.
+    /// Decides about an attempt that is to start.
+    ///
     /// - Parameter wakeup: woken when a queued attempt has its place.
-    func enter(
-        _ attempt: Selection.Attempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
-    ) -> Entry {
+    func decide(
+        _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
+    ) -> Decision {
         state.withLock { state in
             switch attempt.reason {
             case .retry where !state.retries[route.index].take(at: now): return .refused(.overBudget)
@@ -83,9 +88,9 @@ final class Board: Sendable {
 
     /// What has become of a queued attempt; nil while it waits.
     /// - Parameter isLate: it has waited for as long as it may.
-    func place(
-        of ticket: ConcurrencyLimit.Ticket, _ attempt: Selection.Attempt, on target: Target, at now: Instant, isLate: Bool
-    ) -> Entry? {
+    func turn(
+        of ticket: ConcurrencyLimit.Ticket, _ attempt: Selection.PlannedAttempt, on target: Target, at now: Instant, isLate: Bool
+    ) -> Decision? {
         state.withLock { state in
             if state.given[target.upstream].remove(ticket) != nil { return Self.admit(attempt, to: target, at: now, &state) }
             guard isLate else { return nil }
@@ -96,10 +101,10 @@ final class Board: Sendable {
     }
 
     private static func admit(
-        _ attempt: Selection.Attempt, to target: Target, at now: Instant, _ state: inout State
-    ) -> Entry {
-        if let admission = state.health[target.number].enter(at: now, isLastResort: attempt.isLastResort) {
-            return .admitted(admission)
+        _ attempt: Selection.PlannedAttempt, to target: Target, at now: Instant, _ state: inout State
+    ) -> Decision {
+        if let permit = state.health[target.number].enter(at: now, isLastResort: attempt.isLastResort) {
+            return .admitted(permit)
         }
         passOn(target.upstream, &state)
         return .refused(.resting)
@@ -121,26 +126,29 @@ final class Board: Sendable {
         case failed
         /// Cancelled, after a while without a token.
         case lost(after: Duration)
-        case abandoned
     }
 
     /// - Returns: whether the target rests now.
-    func note(_ outcome: Outcome, of admission: TargetHealth.Admission, on target: Target, at now: Instant) -> Bool {
+    func note(_ outcome: Outcome, by permit: TargetHealth.Permit, on target: Target, at now: Instant) -> Bool {
         state.withLock { state in
             let number = target.number
             switch outcome {
             case .token(let time):
-                state.health[number].succeeded(admission)
+                state.health[number].succeeded(permit)
                 state.firstTokens[number].note(time)
-            case .works: state.health[number].succeeded(admission)
-            case .failed: state.health[number].failed(admission, at: now)
+            case .works: state.health[number].succeeded(permit)
+            case .failed: state.health[number].failed(permit, at: now)
             case .lost(let time):
-                state.health[number].abandoned(admission)
+                state.health[number].abandoned(permit)
                 state.firstTokens[number].note(time)
-            case .abandoned: state.health[number].abandoned(admission)
             }
             return state.health[number].isResting(at: now)
         }
+    }
+
+    /// An attempt ended without telling anything about its target.
+    func abandon(_ permit: TargetHealth.Permit, on target: Target) {
+        state.withLock { state in state.health[target.number].abandoned(permit) }
     }
 
     /// Gives an attempt's place back.

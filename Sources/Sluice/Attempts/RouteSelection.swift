@@ -37,7 +37,7 @@ extension SelectionTarget {
         if case .after(let duration) = hedgeAfter { self.hedgeAfter = duration }
     }
 
-    /// For an answer that is not streamed: its first sign is its last, so a late one is nothing to act upon.
+    /// A target that is to answer without a stream: its first sign is its last, so a late one is nothing to act upon.
     init(whole target: Target) {
         self.init(target, hedgeAfter: nil)
         firstToken = total

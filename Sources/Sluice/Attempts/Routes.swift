@@ -34,7 +34,7 @@ final class Route: Sendable {
     let match: ModelPattern
     /// The model's index in the settings.
     let index: Int
-    /// At least one, in the settings' order.
+    /// The targets, at least one, in the settings' order.
     let targets: [Target]
     let hedgeAfter: HedgeDelay?
     /// What a selection goes by, whatever the moment.
@@ -59,9 +59,9 @@ final class Route: Sendable {
 
 /// One upstream, as a place where a route's requests go.
 final class Target: Sendable {
-    /// Its route's.
+    /// The models that its route is for.
     let match: ModelPattern
-    /// Its place among all targets.
+    /// The target's place among all targets.
     let number: Int
     /// The upstream's index in the settings.
     let upstream: Int
@@ -69,7 +69,7 @@ final class Target: Sendable {
     /// The settings', unless the model or the target has its own.
     let timeouts: Settings.Timeouts
     let weight: Int?
-    /// For how long an attempt waits in the upstream's queue.
+    /// How long an attempt waits in the upstream's queue.
     let queueWait: Duration
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
@@ -90,7 +90,7 @@ final class Target: Sendable {
         rules.defaultModel = settings.defaultModel
         rules.addedParameters = upstream.addedParameters
         rules.passesAll = upstream.passesAllParameters
-        rules.messages = upstream.kind == .compatible ? .allButHumes : .known
+        rules.messages = upstream.kind == .compatible ? .allButAddedByHume : .known
         rules.asksForUsage = upstream.asksForUsage
         rules.obfuscation = upstream.obfuscation
         var edits = ParameterEdits()

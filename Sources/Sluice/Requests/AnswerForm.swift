@@ -57,7 +57,18 @@ struct Completion {
         }
     }
 
+    /// The completion as one object.
     func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
+
+    /// The completion as a stream, for a caller who asked for one: all of its events, `[DONE]` included.
+    ///
+    /// - Throws: `ChatError` when it has not the shape of a completion.
+    func events(as form: AnswerForm) throws(ChatError) -> [UInt8] {
+        guard let events = CompletionEvents.events(of: body, edits: form.edits, includesUsage: form.showsUsage) else {
+            throw .upstreamFailed(.garbage)
+        }
+        return events
+    }
 }
 
 /// What some servers begin a text of UTF-8 with.

@@ -5,7 +5,7 @@ import EventLoop
 
 /// What a request has for its body, and where there is more.
 struct RequestMemory {
-    /// Whoever keeps the body keeps this.
+    /// What the body takes; whoever keeps the body keeps this.
     let body: MemoryShare?
     let budget: MemoryBudget
 
@@ -21,28 +21,29 @@ struct RequestMemory {
 
 /// What is kept of an answer: until it is whole, or until its caller reads.
 struct AnswerMemory {
-    /// As many as any answer may keep, uncounted.
+    /// How many bytes any answer may keep without their being counted.
     static let freeBytes = 64 << 10
-    /// What is taken at a time.
+    /// How many bytes are taken at a time.
     private static let stepBytes = 256 << 10
 
     private let budget: MemoryBudget
-    /// Above which there is something to do.
+    /// How many bytes may be kept before more have to be taken.
     private(set) var bytesMax = freeBytes
     /// What is taken above what is free.
     private(set) var share: MemoryShare?
 
     init(_ budget: MemoryBudget) { self.budget = budget }
 
-    /// So many bytes are kept now. Costs a comparison, for most.
+    /// Says how many bytes are kept now. For most answers that costs a comparison.
     ///
+    /// - Parameter count: of all that is kept, in bytes.
     /// - Throws: `ChatError.memoryFull`.
     @inline(__always)
     mutating func keep(_ count: Int) throws(ChatError) {
         if count > bytesMax { try grow(to: count) }
     }
 
-    /// Nothing is kept any more.
+    /// Says that nothing is kept any more.
     @inline(__always)
     mutating func release() {
         if share != nil { (share, bytesMax) = (nil, Self.freeBytes) }

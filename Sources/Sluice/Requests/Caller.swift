@@ -12,7 +12,7 @@ struct Caller {
     let clientRequestID: String
     /// W3C Trace Context.
     let traceparent: String?
-    /// For upstreams that take the caller's own key.
+    /// What goes to upstreams that take the caller's own key.
     let authorization: String?
     /// Hume's session, from the URL's `custom_session_id`.
     let sessionID: String?

@@ -8,145 +8,153 @@ import Logging
 
 /// Answers the requests of one worker. A class, like all that every open stream refers to: a stream holds no copy of it.
 final class ChatHandler {
-    private let settings: Settings
+    /// What a request that begins now is answered by, to its end.
+    let generation: WorkerGeneration
     private let loop: EventLoop
     private let logger: Logger
     private let log: RequestLog
-    private let routes: Routes
-    private let board: Board
-    let upstreams: Upstreams
-    private let models: [UInt8]
     private let counters: Counters
 
-    /// - Throws: `HTTPError` when a file of authorities cannot be used.
-    init(
-        _ settings: Settings, _ routes: Routes, _ board: Board, on loop: EventLoop, _ logger: Logger, _ log: RequestLog,
-        _ counters: Counters
-    ) throws {
-        self.settings = settings
-        self.routes = routes
-        self.board = board
+    init(_ generation: WorkerGeneration, on loop: EventLoop, logger: Logger, log: RequestLog, counters: Counters) {
+        self.generation = generation
         self.loop = loop
         self.logger = logger
-        self.counters = counters
         self.log = log
-        upstreams = try Upstreams(settings, on: loop, logger)
-        models = settings.modelList
+        self.counters = counters
     }
 
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
     func answer(_ request: Request, _ response: consuming Response) async {
-        let isOverloaded = counters.requestBegan() > settings.limits.requests
-        let id = RequestID(callers: request["HTTP_X_REQUEST_ID"])
-        var record = RequestRecord(id, at: loop.now)
-        var reply = Reply(response, id)
-        do {
-            do {
-                if isOverloaded { throw ChatError.overloaded(retryAfter: .seconds(1)) }
-                try await serve(request, &record, &reply)
-            } catch let error as ChatError {
-                record.error = error
-                try await reply.fail(error)
-            } catch is CancellationError {
-                // Either the caller left, and the attempt to tell it throws that, or the server's time to drain is over.
-                record.error = .shuttingDown
-                try await reply.fail(.shuttingDown)
-            } catch let error where !(error is FastCGIError) {
-                logger.requestBroken(id, error)
-                record.error = .internalDefect(requestID: id.description)
-                try await reply.fail(.internalDefect(requestID: id.description))
-            }
-        } catch {
-            record.callerLeft = true
+        let generation = generation
+        let isOverloaded = counters.requestBegan() > generation.settings.limits.requests
+        var record = RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: loop.now)
+        var reply = Reply(response, record.id)
+        if isOverloaded {
+            record.ending = .failed(.overloaded(retryAfter: .seconds(1)))
+        } else {
+            record.ending = await serve(request, by: generation, &record, &reply)
+        }
+        if case .failed(let error) = record.ending {
+            do { try await reply.fail(error) } catch { record.ending.loseCaller() }
         }
         record.status = reply.sentStatus
         // Before the caller can know that its answer is over, and ask again.
         counters.requestEnded()
-        if !record.callerLeft {
-            do { record.status = try await reply.finish() } catch { record.callerLeft = true }
+        if !record.ending.isDeparture {
+            do { record.status = try await reply.finish() } catch { record.ending.loseCaller() }
         }
         log.write(record, at: loop.now)
     }
 
-    private func serve(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        switch try RequestKind(request) {
-        case .chat: try await answerChat(request, &record, &reply)
-        case .models: reply.sendJSON(models)
-        case .openAPI: reply.sendJSON(openAPIDocument)
+    private func serve(
+        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+    ) async -> Ending {
+        do {
+            switch try RequestKind(request) {
+            case .chat: try await answerChat(request, by: generation, &record, &reply)
+            case .models: reply.sendJSON(generation.models)
+            case .openAPI: reply.sendJSON(openAPIDocument)
+            }
+            return .answered
+        } catch {
+            return ending(of: error, record.id, callerHasLeft: reply.callerHasLeft)
         }
     }
 
-    private func answerChat(_ request: Request, _ record: inout RequestRecord, _ reply: inout Reply) async throws {
-        let (answering, form) = try prepare(request, &record, &reply)
+    /// What an error means for a request: the caller is told of it, unless it has left.
+    private func ending(of error: any Error, _ id: RequestID, callerHasLeft: Bool) -> Ending {
+        switch error {
+        case let error as ChatError: return .failed(error)
+        case is FastCGIError: return .callerLeft()
+        // A request is cancelled when its caller leaves, and when the server's time to drain is over.
+        case is CancellationError: return callerHasLeft ? .callerLeft() : .failed(.shuttingDown)
+        default:
+            logger.requestBroken(id, error)
+            return .failed(.internalDefect(requestID: id.description))
+        }
+    }
+
+    private func answerChat(
+        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+    ) async throws {
+        let answering = try prepare(request, by: generation, &record, &reply)
         try await loop.withCancellation {
             defer {
                 answering.end()
                 record.tried = answering.tried
             }
-            let won = try await answering.begin(&reply)
-            record.target = won.target
-            reply.upstream = won.answer.head
-            switch won.opening {
-            case .whole(let completion) where !form.isStreaming: try await forward(completion, as: form, &record, &reply)
-            case .whole, .stream: try await relay(won, as: form, &record, &reply)
+            let attempt = try await answering.begin(&reply)
+            record.target = attempt.target
+            reply.upstream = attempt.stream.head
+            if let completion = attempt.completion {
+                record.answer = RequestRecord.Answer(at: loop.now)
+                try send(completion, as: attempt.stream.form, &record.answer, &reply)
+            } else {
+                try await relay(attempt.stream, by: generation, &record.answer, &reply)
             }
         } onCancel: {
             answering.cancel()
         }
     }
 
-    /// Checks the request. Apart from `answerChat`, which lives as long as the stream: nothing of what is only needed here takes its
-    /// memory.
+    /// What is needed to answer. Never inlined: the frame of `answerChat`, which lives as long as the stream, would have room for it.
     @inline(never)
     private func prepare(
-        _ request: Request, _ record: inout RequestRecord, _ reply: inout Reply
-    ) throws(ChatError) -> (Answering, AnswerForm) {
+        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+    ) throws(ChatError) -> Answering {
+        Answering(Race(for: try question(of: request, by: generation, &record, &reply), by: generation, on: loop))
+    }
+
+    /// Checks the request, and notes what it says of itself.
+    private func question(
+        of request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+    ) throws(ChatError) -> Question {
         let caller = Caller(request, record.id)
         record.client = caller.client
+        try checkBody(of: request, generation.settings.limits)
+        let chat = try ChatRequest(body: request.body, depthMax: generation.settings.limits.jsonDepth)
+        let memory = RequestMemory(request.memory, counters.memory)
+        request.release()
+        record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
+        if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.settings) }
+        let route = try generation.routes.route(for: chat.model)
+        record.target = route.targets[0]
+        return Question(
+            chat: chat, caller: caller, memory: memory, route: route, form: AnswerForm(for: chat, caller, generation.settings))
+    }
+
+    private func checkBody(of request: Request, _ limits: Settings.Limits) throws(ChatError) {
         switch request.dropped {
-        case .tooLarge: throw .bodyTooLarge(bytesMax: settings.limits.bodyBytes)
+        case .tooLarge: throw .bodyTooLarge(bytesMax: limits.bodyBytes)
         case .noMemory: throw .memoryFull
         case nil: break
         }
         if let coding = request["HTTP_CONTENT_ENCODING"], !coding.isEmpty, !coding.utf8.isEqualIgnoringCase(to: "identity") {
             throw .compressedBody(coding: Caller.sane(coding, bytesMax: 32))
         }
-        let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
-        let memory = request.memory
-        request.release()
-        record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
-        if chat.isStreaming {
-            reply.streamErrors = StreamErrors(
-                form: settings.errors, spoken: settings.spokenError, model: chat.model, systemFingerprint: caller.sessionID)
-        }
-        let route = try routes.route(for: chat.model)
-        record.target = route.targets[0]
-        let form = AnswerForm(for: chat, caller, settings)
-        let race = Race(
-            chat, RequestMemory(memory, counters.memory), caller, route, as: form, upstreams, board, settings, on: loop)
-        return (Answering(race, board), form)
     }
 
     /// A stream of events: they go on as they come.
     private func relay(
-        _ won: Winner, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
+        _ stream: AnswerStream, by generation: WorkerGeneration, _ record: inout RequestRecord.Answer, _ reply: inout Reply
     ) async throws {
-        let relay = Relay(won, as: form, settings, counters.memory, on: loop)
-        defer {
-            (record.firstEvent, record.bytesCount) = (relay.firstEvent, relay.bytesCount)
-            (record.usage, record.model) = (relay.usage, relay.model)
+        let relay = Relay(stream, heartbeat: generation.settings.heartbeat, on: loop)
+        defer { record = RequestRecord.Answer(stream, bytesCount: relay.bytesCount) }
+        do {
+            try await relay.run(&reply)
+        } catch let departure as FastCGIError where generation.settings.onDisconnect == .drain {
+            await Drain(stream, on: loop).run()
+            throw departure
         }
-        try await relay.run(&reply)
     }
 
-    /// One JSON object, not streamed.
-    private func forward(
-        _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord, _ reply: inout Reply
-    ) async throws {
-        (record.firstEvent, record.usage, record.model) = (loop.now, completion.usage, completion.model)
-        let answer = completion.edited(form.edits)
-        record.bytesCount = answer.count
+    /// One object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.
+    private func send(
+        _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord.Answer, _ reply: inout Reply
+    ) throws(ChatError) {
         reply.memory = completion.memory
-        reply.sendJSON(answer)
+        let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
+        record = RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now)
+        if form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
     }
 }

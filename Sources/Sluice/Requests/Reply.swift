@@ -19,13 +19,13 @@ struct Reply: ~Copyable {
 
     private var response: Response
     private let id: RequestID
-    /// Of the header, which leaves with the first bytes behind it.
+    /// The header's, which leaves with the first bytes behind it.
     private var status = 200
     private var hasSent = false
-    /// What leaves together with the response's end: a JSON body, since web servers that have as much as was announced do not wait
-    /// for that, and close a connection which they could have kept; or a stream's last events, to save a write.
+    /// What leaves together with the response's end. That is a JSON body: web servers that have as much as was announced do not wait
+    /// for the end, and close a connection which they could have kept. Or it is a stream's last events, which saves a write.
     private var ending: [UInt8] = []
-    /// Of that, where it is much.
+    /// What the ending takes of the memory for all requests, where it is much.
     var memory: MemoryShare?
 
     init(_ response: consuming Response, _ id: RequestID) {
@@ -33,8 +33,11 @@ struct Reply: ~Copyable {
         self.id = id
     }
 
-    /// Whether the 200 of a stream has gone out.
+    /// Whether the header of the answer has been written, though it leaves with the first bytes behind it.
     var hasStarted: Bool { response.hasStarted }
+
+    /// Whether nobody is there any more to get the answer.
+    var callerHasLeft: Bool { response.callerHasLeft }
 
     /// What callbacks write with while the task waits; `nil` before the stream has begun.
     var writer: ResponseWriter? { hasStarted ? response.writer : nil }
@@ -56,7 +59,9 @@ struct Reply: ~Copyable {
         hasSent = true
     }
 
-    /// The same, unless it would have to wait. Whether it has.
+    /// Sends complete events when that needs no waiting.
+    ///
+    /// - Returns: whether they were sent; if not, `send` is the way.
     mutating func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
         guard try response.sendAtOnce(bytes) else { return false }
         hasSent = true
@@ -132,4 +137,11 @@ struct StreamErrors {
     /// What the chunks of that say besides: the model that the caller named, and Hume's session.
     var model: String?
     var systemFingerprint: String?
+}
+
+extension StreamErrors {
+    init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
+        self.init(
+            form: settings.errors, spoken: settings.spokenError, model: chat.model, systemFingerprint: caller.sessionID)
+    }
 }

@@ -9,7 +9,7 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
     /// The caller's own `X-Request-Id` when it is sane (1 to 128 letters, digits, `-`, `_`, `.`, `:`) and no phone number, which
     /// may not be logged; else a fresh random one.
     init(callers: String?) {
-        if let callers, (1...128).contains(callers.utf8.count), callers.utf8.allSatisfy(\.isOfID),
+        if let callers, (1...128).contains(callers.utf8.count), callers.utf8.allSatisfy(\.isIDByte),
             !callers.utf8.holdsPhoneNumber(besidesAtMost: 0)
         {
             description = callers

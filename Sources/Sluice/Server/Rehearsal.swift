@@ -19,9 +19,9 @@ enum Rehearsal {
         do {
             let settings = Settings.rehearsal(within: limit)
             let silence = Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() })
-            let routes = Routes(settings)
             let worker = try Worker(
-                settings, routes, Board(settings, routes), silence, RequestLog(level: .trace, to: nil), Counters(settings.limits))
+                Generation(settings), logger: silence, log: RequestLog(level: .trace, to: nil),
+                counters: Counters(settings.limits))
             Task(executorPreference: worker.loop) {
                 do throws(SystemError) {
                     if try await !worker.rehearse(request, within: limit) { logger.rehearsalFailed("the answer is not whole") }
@@ -38,7 +38,7 @@ enum Rehearsal {
 
     // MARK: The request and its answer
 
-    /// As a web server sends it.
+    /// The request's bytes, as a web server sends them.
     static let request: [UInt8] = {
         let parameters = [
             ("REQUEST_METHOD", "POST"), ("SCRIPT_NAME", "/v1/chat/completions"), ("QUERY_STRING", ""),
@@ -99,7 +99,7 @@ extension Worker {
         let deadline = Timer(on: loop) { caller.shutDown() }
         deadline.set(at: loop.now + limit)
         defer { deadline.cancel() }
-        handler.upstreams.session.connectLocally(to: listener.name)
+        handler.generation.upstreams.session.connectLocally(to: listener.name)
         caller.send(request)
         await serve(server.takeDescriptor())
         received += caller.receive()

@@ -27,7 +27,7 @@ final class Counters: Sendable {
 }
 
 final class Server: Sendable {
-    private let settings: Settings
+    private let generation: Generation
     private let logger: Logger
     private let socket: Mutex<ListeningSocket?>
     private let workers: [Worker]
@@ -48,19 +48,20 @@ final class Server: Sendable {
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
         Rehearsal.run(logger)
-        let server = try Server(settings, Routes(settings), logger)
+        let server = try Server(Generation(settings), logger)
         try server.run()
     }
 
-    private init(_ settings: Settings, _ routes: Routes, _ logger: Logger) throws {
-        self.settings = settings
+    private init(_ generation: Generation, _ logger: Logger) throws {
+        self.generation = generation
         self.logger = logger
+        let settings = generation.settings
         socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits)
-        let board = Board(settings, routes)
         workers = try (0..<settings.workers).map { _ in
-            try Worker(settings, routes, board, logger, RequestLog(level: settings.logLevel, to: .standardError), counters)
+            try Worker(
+                generation, logger: logger, log: RequestLog(level: settings.logLevel, to: .standardError), counters: counters)
         }
     }
 
@@ -73,7 +74,7 @@ final class Server: Sendable {
             if let socket = socket.withLock({ $0 }) { worker.start(socket) }
             if worker !== first { try startThread { worker.loop.run() } }
         }
-        logger.serving(settings)
+        logger.serving(generation.settings)
         first.loop.run()
         signals.cancel()
         logger.drained()
@@ -85,12 +86,13 @@ final class Server: Sendable {
             closeSocket()
             exit(128 + number)
         }
-        logger.draining(settings.timeouts.drain)
+        let limit = generation.settings.timeouts.drain
+        logger.draining(limit)
         closeSocket()
         Task(executorPreference: workers[0].loop) {
             await withTaskGroup(of: Void.self) { group in
                 for worker in self.workers {
-                    group.addTask(executorPreference: worker.loop) { await worker.drain(within: self.settings.timeouts.drain) }
+                    group.addTask(executorPreference: worker.loop) { await worker.drain(within: limit) }
                 }
             }
             for worker in self.workers { worker.loop.stop() }

@@ -11,29 +11,26 @@ actor Worker {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
 
-    private let settings: Settings
     private let logger: Logger
     private let counters: Counters
     private let parser: RequestParser
     let handler: ChatHandler
     private let idle: Wakeup
     private var listener: Listener?
-    // With room for some from the start, so that the first caller does not wait for that.
+    // Both have room for some from the start, so that the first caller does not wait for that.
     private var connections = [Int32: Connection](minimumCapacity: 64)
     private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
 
     /// - Throws: `SystemError` or `HTTPError` when the process is out of descriptors or memory.
-    init(
-        _ settings: Settings, _ routes: Routes, _ board: Board, _ logger: Logger, _ log: sending RequestLog, _ counters: Counters
-    ) throws {
-        self.settings = settings
+    init(_ generation: Generation, logger: Logger, log: sending RequestLog, counters: Counters) throws {
         self.logger = logger
         self.counters = counters
         loop = try EventLoop()
         loop.onDefect = { [logger] in logger.loopDefect($0) }
         idle = Wakeup(on: loop)
         parser = try RequestParser()
-        handler = try ChatHandler(settings, routes, board, on: loop, logger, log, counters)
+        handler = ChatHandler(
+            try WorkerGeneration(generation, on: loop, logger), on: loop, logger: logger, log: log, counters: counters)
     }
 
     /// Begins to accept as soon as the loop runs.
@@ -60,11 +57,13 @@ actor Worker {
 
     private func accept(_ descriptor: consuming Descriptor) {
         let number = descriptor.number
+        let generation = handler.generation
         do {
             let connection = try Connection(
-                descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts,
+                descriptor, on: loop, parser: parser, limits: generation.settings.scannerLimits,
+                timeouts: generation.settings.connectionTimeouts,
                 budget: counters.memory)
-            if settings.onDisconnect == .cancel {
+            if generation.settings.onDisconnect == .cancel {
                 connection.onCallerLeft = { [unowned self] in tasks[number]?.cancel() }
             }
             connections[number] = connection
@@ -86,7 +85,7 @@ actor Worker {
         if connections.isEmpty { idle.wake() }
     }
 
-    private func refused(_ reason: Refusal) {
+    private func refused(_ reason: ConnectionRefusal) {
         logger.connectionRefused(reason, total: counters.connectionRefused())
     }
 

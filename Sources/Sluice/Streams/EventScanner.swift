@@ -11,10 +11,11 @@ struct EventScanner {
             case none
             /// `[DONE]`, which is part of the stretch.
             case done
-            /// A frame that is left out.
-            case skip(Event)
-            /// A frame that goes out in other bytes.
-            case replace(Event, [UInt8])
+            /// A frame follows that is left out.
+            case skip
+            /// A frame follows that goes out in other bytes.
+            case replace([UInt8])
+            /// What follows is an error, or none of what can be relayed.
             case failure(ChatError)
         }
         var range: Range<Int>
@@ -22,8 +23,8 @@ struct EventScanner {
         /// Whether there was an event in it, or at its end. Comments are none.
         var hasEvent: Bool
 
-        /// Whether the stream ends with it.
-        var isEnd: Bool { if case .done = stop { true } else { false } }
+        /// Whether it is all that there is now, and can be forwarded as it is.
+        var isPlain: Bool { if case .none = stop { true } else { false } }
     }
 
     /// Indirect, so that a stream without has no room for it. Of a long event no more is kept than a caller may get.
@@ -72,25 +73,23 @@ struct EventScanner {
     /// How many bytes are kept for all of that.
     var keptCount: Int { splitter.keptCount }
 
+    /// Whether stretches of it can be discarded.
+    var hasTaken: Bool { splitter.takenCount > 0 }
+
     mutating func append(_ bytes: consuming [UInt8]) { splitter.append(bytes) }
 
-    /// The first stretch, which may end in `bytes`.
+    /// The next stretch, which may end in `bytes`.
     mutating func next(appending bytes: consuming [UInt8]) -> Stretch {
         splitter.append(bytes)
-        return next(from: 0)
+        return next()
     }
 
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] { splitter.discardAndRelease() }
 
-    /// The upstream sent one whole completion instead of events.
-    mutating func note(_ completion: Completion) {
-        hasEvents = true
-        (usage, model) = (completion.usage, completion.model)
-    }
-
-    /// The next stretch, which begins at `start`.
-    mutating func next(from start: Int) -> Stretch {
+    /// The next stretch, which begins behind all that has been looked at.
+    mutating func next() -> Stretch {
+        let start = splitter.takenCount
         var stretch = Stretch(range: start..<start, stop: isDone ? .done : .none, hasEvent: false)
         if isDone { return stretch }
         do throws(EventError) {
@@ -98,7 +97,7 @@ struct EventScanner {
                 if event.data != .none {
                     // A keep-alive of some gateways, on which clients break.
                     if splitter.kind == .blank {
-                        stretch.stop = .skip(event)
+                        stretch.stop = .skip
                         return stretch
                     }
                     stretch.hasEvent = true
@@ -131,12 +130,12 @@ struct EventScanner {
         guard splitter.partialCount <= Self.doneBytesMax else { return true }
         var completed = self
         completed.append(Array("\n\n".utf8))
-        _ = completed.next(from: splitter.takenCount)
+        _ = completed.next()
         return !completed.isDone
     }
 
     static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
-    /// As many as a `[DONE]` takes with fields and comments beside it.
+    /// The most bytes that a `[DONE]` takes with fields and comments beside it.
     private static let doneBytesMax = 512
 
     /// What is wrong with a stream that is over without `[DONE]`; nil when all choices have come to their end.
@@ -145,7 +144,7 @@ struct EventScanner {
     func failureAtEnd() -> ChatError? {
         var completed = self
         completed.append(Array("\n\n".utf8))
-        if case .failure(let error) = completed.next(from: splitter.takenCount).stop, error != .upstreamFailed(.garbage) {
+        if case .failure(let error) = completed.next().stop, error != .upstreamFailed(.garbage) {
             return error
         }
         if isFinished, !isInsideEvent { return nil }
@@ -161,14 +160,14 @@ struct EventScanner {
         let data = splitter.data(of: event)
         if splitter.kind != .plain { return look(at: event, ofKind: splitter.kind, data) }
         switch reader.read(data.span) {
-        case .chunk(let chunk): return look(at: chunk, event, data)
+        case .chunk(let chunk): return look(at: chunk, data)
         case .done: return end()
         // A frame without choices breaks clients that expect them in every one.
         case .other:
             unknown = UpstreamError(body: data.span, depthMax: limits.jsonDepth).map { .words($0) } ?? .nothing
-            return .skip(event)
+            return .skip
         case .error(let error): return .failure(.upstreamReported(error, key: key))
-        case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip(event)
+        case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip
         case .garbage: return .failure(.upstreamFailed(.garbage))
         }
     }
@@ -179,7 +178,7 @@ struct EventScanner {
         if case .done = frame {
             // In no field or in one called `error` it would be no event for the caller.
             let stop = end()
-            if case .done = stop { return .replace(event, Self.doneEvent) }
+            if case .done = stop { return .replace(Self.doneEvent) }
             return stop
         }
         if kind == .bare, case .garbage = frame { return .failure(.upstreamFailed(.garbage)) }
@@ -196,7 +195,7 @@ struct EventScanner {
         return .done
     }
 
-    private mutating func look(at chunk: ChatChunk, _ event: Event, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
+    private mutating func look(at chunk: ChatChunk, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
         if !finished.isEmpty, chunk.saysAnything { takeBack(chunk) }
         if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
         if case .words = unknown { unknown = .nothing }
@@ -204,11 +203,11 @@ struct EventScanner {
         if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage
-            if chunk.isUsageOnly, !form.showsUsage { return .skip(event) }
+            if chunk.isUsageOnly, !form.showsUsage { return .skip }
         }
         guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         hasEvents = true
-        return .replace(event, [UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
+        return .replace([UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
     }
 
     /// What goes on has not come to its end. Of one choice the number says nothing.

@@ -10,7 +10,7 @@ import Logging
 final class RequestLog {
     private let level: Logger.Level
     private let output: LogOutput?
-    /// Of the line before.
+    /// The memory of the line before, for the next one.
     private var buffer: [UInt8] = []
     private var clock = LogClock()
 
@@ -35,7 +35,7 @@ final class RequestLog {
 }
 
 extension [UInt8] {
-    /// From the message on.
+    /// Appends a request's line from the message on.
     fileprivate mutating func append(_ record: RequestRecord, at end: Instant) {
         append(#""answered""#)
         append(#","request":"#, record.id.description)
@@ -43,13 +43,13 @@ extension [UInt8] {
         append(#","call":"#, record.call)
         append(#","route":"#, record.target?.match.description)
         append(#","upstream":"#, record.target?.upstreamName)
-        append(#","model":"#, record.model?.name)
+        append(#","model":"#, record.answer.model?.name)
         append(#","status":"#, record.status ?? statusOfNothing)
-        append(#","ending":"#, record.ending)
-        if let firstEvent = record.firstEvent { append(#","first_event":"#, firstEvent - record.start) }
+        append(#","ending":"#, record.ending.word)
+        if let firstEvent = record.answer.firstEvent { append(#","first_event":"#, firstEvent - record.start) }
         append(#","seconds":"#, end - record.start)
-        append(#","bytes":"#, record.bytesCount)
-        if let usage = record.usage {
+        append(#","bytes":"#, record.answer.bytesCount)
+        if let usage = record.answer.usage {
             append(#","prompt_tokens":"#, usage.promptTokens)
             append(#","completion_tokens":"#, usage.completionTokens)
         }
@@ -90,7 +90,7 @@ extension [UInt8] {
         append(decimal: value)
     }
 
-    /// In seconds, to the millisecond.
+    /// Appends a duration in seconds, to the millisecond.
     private mutating func append(_ name: String, _ value: Duration) {
         append(name)
         let milliseconds = Int(Swift.max(0, value.nanoseconds) / 1_000_000)
@@ -106,7 +106,7 @@ private let statusOfNothing = 499
 extension RequestRecord {
     /// A mistake of the caller is its own business; a key that is refused is the operator's.
     fileprivate var level: Logger.Level {
-        switch error {
+        switch ending.error {
         case .upstreamRefusedKey, .internalDefect: .error
         case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,
             .memoryFull:

@@ -12,19 +12,22 @@ struct RequestRecord {
     /// The voice platform's id of the call.
     var call: String?
     var target: Target?
-    var firstEvent: Instant?
-    /// Of the answer's events, or of its one object. Heartbeats and errors do not count.
-    var bytesCount = 0
-    var usage: TokenUsage?
-    /// Who answered, by the upstream's word.
-    var model: ServedModel?
+    var answer = Answer()
     /// What the caller got, whatever came after it; nil when it left before anything was sent.
     var status: Int?
-    var error: ChatError?
-    var callerLeft = false
-
+    var ending = Ending.answered
     /// The attempts, in the order of their ends.
     var tried: [Try] = []
+
+    /// What there was of an answer.
+    struct Answer {
+        private(set) var firstEvent: Instant?
+        /// How many bytes of its events, or of its one object, there were. Heartbeats and errors do not count.
+        private(set) var bytesCount = 0
+        private(set) var usage: TokenUsage?
+        /// Who answered, by the upstream's word.
+        private(set) var model: ServedModel?
+    }
 
     struct Try {
         let upstream: String
@@ -42,12 +45,6 @@ struct RequestRecord {
         self.start = start
     }
 
-    /// How it ended, in one word.
-    var ending: String {
-        if callerLeft { return "caller_left" }
-        return error.map(Self.outcome) ?? "done"
-    }
-
     /// What went wrong, in one word; with the status where the upstream answered with one.
     static func outcome(of error: ChatError) -> String {
         switch error {
@@ -58,6 +55,34 @@ struct RequestRecord {
         case .upstreamRefusedKey(let status, _): return "key_refused.\(status)"
         case .upstreamFailed(.status(let status, _)): return "failed.\(status)"
         default: return error.code ?? error.type
+        }
+    }
+}
+
+extension RequestRecord.Answer {
+    /// One that has begun, and of which nothing else is known.
+    init(at firstEvent: Instant) { self.firstEvent = firstEvent }
+
+    /// - Parameter bytesCount: how much of it has gone to the caller.
+    init(_ stream: AnswerStream, bytesCount: Int) {
+        (firstEvent, usage, model) = (stream.firstEvent, stream.usage, stream.model)
+        self.bytesCount = bytesCount
+    }
+
+    /// - Parameter bytesCount: as much as is made of it for the caller.
+    init(_ completion: Completion, bytesCount: Int, at firstEvent: Instant) {
+        (self.firstEvent, usage, model) = (firstEvent, completion.usage, completion.model)
+        self.bytesCount = bytesCount
+    }
+}
+
+extension Ending {
+    /// The ending in one word, for the log.
+    var word: String {
+        switch self {
+        case .answered: "done"
+        case .failed(let error): RequestRecord.outcome(of: error)
+        case .callerLeft: "caller_left"
         }
     }
 }

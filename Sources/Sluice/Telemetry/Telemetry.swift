@@ -49,7 +49,7 @@ extension Logger {
 
     /// Once a connection, at debug: on a socket that only the web server reaches it is a defect of that server or a probe. The first
     /// peer that may not connect is a warning, since it may be the web server itself.
-    func connectionRefused(_ reason: Refusal, total: Int) {
+    func connectionRefused(_ reason: ConnectionRefusal, total: Int) {
         let isWarning = if case .peerNotAllowed = reason { total == 1 } else { false }
         log(
             level: isWarning ? .warning : .debug, "a FastCGI connection was refused",

@@ -4,30 +4,37 @@ import Chat
 import Clock
 import EventLoop
 
-/// An answer to the last user message, word by word, or a call of one of the request's tools when the message asks for it.
+/// An answer that is made in this process and comes piece by piece.
 final class DemoAnswer {
-    private static let pause = Duration.milliseconds(60)
-
     let wakeup: Wakeup
     private let loop: EventLoop
     private var pieces: ArraySlice<[UInt8]>
+    private let pause: Duration
     private var nextPiece: Instant
     private var isCancelled = false
     private lazy var timer = Timer(on: loop) { [unowned self] in wakeup.wake() }
 
-    init(_ chat: ChatRequest, _ id: RequestID, waking wakeup: Wakeup, on loop: EventLoop) {
+    /// - Parameter pause: before each piece.
+    init(_ pieces: [[UInt8]], every pause: Duration, waking wakeup: Wakeup, on loop: EventLoop) {
         self.loop = loop
         self.wakeup = wakeup
-        let completion = DemoCompletion(chat, id)
-        pieces = chat.isStreaming ? completion.events[...] : [completion.object]
-        nextPiece = loop.now + Self.pause
+        self.pieces = pieces[...]
+        self.pause = pause
+        nextPiece = loop.now + pause
         timer.set(at: nextPiece)
+    }
+
+    /// An answer to the last user message, word by word, or a call of one of the request's tools when the message asks for it.
+    convenience init(_ chat: ChatRequest, _ id: RequestID, waking wakeup: Wakeup, on loop: EventLoop) {
+        let completion = DemoCompletion(chat, id)
+        let pieces = chat.isStreaming ? completion.events : [completion.object]
+        self.init(pieces, every: .milliseconds(60), waking: wakeup, on: loop)
     }
 
     deinit { timer.cancel() }
 
     /// - Throws: `CancellationError` after `cancel()`.
-    func arrived() throws(CancellationError) -> UpstreamAnswer.Arrival? {
+    func arrived() throws(CancellationError) -> UpstreamAnswer.Readable? {
         if isCancelled { throw CancellationError() }
         if pieces.isEmpty { return .end }
         return hasBytes ? .bytes : nil
@@ -39,7 +46,7 @@ final class DemoAnswer {
 
     /// The next piece, which has arrived.
     func takeBytes() -> [UInt8] {
-        nextPiece = nextPiece + Self.pause
+        nextPiece = nextPiece + pause
         timer.set(at: nextPiece)
         return pieces.popFirst() ?? []
     }

@@ -27,11 +27,10 @@ struct Endpoint: Sendable {
     }
 
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
-    func request(
-        for chat: ChatRequest, _ memory: RequestMemory, to target: Target, _ caller: Caller
-    ) throws(ChatError) -> HTTPRequest {
+    func request(for question: Question, to target: Target) throws(ChatError) -> HTTPRequest {
+        let (chat, caller) = (question.chat, question.caller)
         var headers = headers
-        if key.isCallers { headers.append(try callersKeyHeader(caller)) }
+        if key.isFromCaller { headers.append(try callersKeyHeader(caller)) }
         headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
         headers.append(("X-Client-Request-Id", caller.clientRequestID))
         if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
@@ -40,7 +39,7 @@ struct Endpoint: Sendable {
             connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
         let body = chat.upstreamBody(target.rules(for: chat))
         request.body = HTTPBody(parts: body.parts)
-        request.memory = (memory.body, try memory.share(ofCopy: body.copiedCount))
+        request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
         return request
     }
 
@@ -72,12 +71,12 @@ extension UpstreamKey {
     fileprivate init(_ upstream: UpstreamSettings) {
         var secrets = upstream.headers.map { [UInt8]($0.value.utf8) }
         if case .secret(let key) = upstream.key { secrets.append([UInt8](key.utf8)) }
-        self.init(isCallers: upstream.key == .passthrough, secrets: secrets.filter { $0.count >= Self.secretBytesMin })
+        self.init(isFromCaller: upstream.key == .passthrough, secrets: secrets.filter { $0.count >= Self.secretBytesMin })
     }
 }
 
 extension String {
-    /// For one segment of a path, or a query's value: all but the unreserved characters escaped (RFC 3986 §2.3).
+    /// The text as one segment of a path, or a query's value: all but the unreserved characters are escaped (RFC 3986 §2.3).
     fileprivate var percentEncoded: String {
         var encoded = ""
         for byte in utf8 {

@@ -7,9 +7,9 @@ import Logging
 
 /// The upstreams of the settings, as one worker calls them.
 final class Upstreams {
-    /// One for each upstream, in the settings' order; nil for a demo.
+    /// Where the upstreams are, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
-    /// In the same order.
+    /// The upstreams' names, in the same order.
     private let names: [String]
     let session: Session
     /// Connections that stand ready while there is no request for them.
@@ -46,17 +46,15 @@ final class Upstreams {
     ///
     /// - Parameter wakeup: woken when there may be something new.
     /// - Throws: `ChatError` when the request lacks what this upstream needs, or cannot be sent.
-    func ask(
-        _ target: Target, _ chat: ChatRequest, _ memory: RequestMemory, _ caller: Caller, waking wakeup: Wakeup
-    ) throws(ChatError) -> UpstreamAnswer {
-        let id = caller.id
+    func ask(_ target: Target, _ question: Question, waking wakeup: Wakeup) throws(ChatError) -> UpstreamAnswer {
+        let id = question.caller.id
         let name = names[target.upstream]
         let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id, name) }
         guard let endpoint = endpoints[target.upstream] else {
-            let demo = DemoAnswer(chat, id, waking: wakeup, on: loop)
+            let demo = DemoAnswer(question.chat, id, waking: wakeup, on: loop)
             return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
-        let request = try endpoint.request(for: chat, memory, to: target, caller)
+        let request = try endpoint.request(for: question, to: target)
         do throws(HTTPError) {
             let transfer = try session.start(request, waking: wakeup)
             return UpstreamAnswer(

@@ -8,13 +8,13 @@ import HTTPClient
 
 /// One upstream's answer on its way.
 ///
-///     while let arrival = … answer.arrival … { take it }        // and in between: await answer.wakeup.wait(until: …)
+///     while let readable = … answer.readable … { take it }        // and in between: await answer.wakeup.wait(until: …)
 final class UpstreamAnswer {
     enum Source {
         case http(Transfer)
         case demo(DemoAnswer)
     }
-    enum Arrival {
+    enum Readable {
         /// Bytes of the body to take.
         case bytes
         /// The end of the answer, whether it makes sense or not.
@@ -54,13 +54,13 @@ final class UpstreamAnswer {
     /// What there is now; `nil` while one must wait.
     ///
     /// - Throws: `ChatError` for what went wrong at the upstream; `CancellationError` when the task is cancelled.
-    var arrival: Arrival? {
+    var readable: Readable? {
         get throws {
             switch source {
             case .demo(let demo): return try demo.arrived()
             case .http(let transfer):
                 do {
-                    return try arrival(of: transfer)
+                    return try readable(of: transfer)
                 } catch {
                     noted(.failed(.connection(error)))
                     throw try ChatError(error)
@@ -69,7 +69,7 @@ final class UpstreamAnswer {
         }
     }
 
-    private func arrival(of transfer: Transfer) throws(HTTPError) -> Arrival? {
+    private func readable(of transfer: Transfer) throws(HTTPError) -> Readable? {
         if head == nil {
             guard let head = try transfer.takeHead() else { return nil }
             let known = UpstreamHead(head)
@@ -235,7 +235,7 @@ private struct PassedHeaders {
     private mutating func add(_ name: String, _ value: String) {
         let count = name.utf8.count + value.utf8.count
         guard passed.count < Self.countMax, count <= Self.fieldBytesMax, bytesCount + count <= Self.bytesMax,
-            name.utf8.allSatisfy(\.isOfToken)
+            name.utf8.allSatisfy(\.isHeaderNameByte)
         else {
             leftOutCount += 1
             return
@@ -247,7 +247,7 @@ private struct PassedHeaders {
 
 extension UInt8 {
     /// Whether it may stand in a token (RFC 9110 §5.6.2).
-    fileprivate var isOfToken: Bool {
+    fileprivate var isHeaderNameByte: Bool {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"):
             true

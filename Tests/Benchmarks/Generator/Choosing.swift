@@ -70,7 +70,7 @@ private struct ChosenRoute {
         }
     }
 
-    private typealias Running = (attempt: Selection.Attempt, admission: TargetHealth.Admission, start: Instant)
+    private typealias Running = (attempt: Selection.PlannedAttempt, permit: TargetHealth.Permit, start: Instant)
 
     /// One request, a millisecond after the last one.
     /// - Returns: whether the attempt won that should.
@@ -83,9 +83,9 @@ private struct ChosenRoute {
         while true {
             switch selection.next(at: time, using: &generator) {
             case .start(let attempt):
-                guard let admission = enter(attempt) else { return false }
+                guard let permit = enter(attempt) else { return false }
                 selection.started(attempt.id, at: time)
-                running.append((attempt, admission, time))
+                running.append((attempt, permit, time))
             case .wait(let hedgeTime) where hedgeAfter != nil && running.count == 1: time = hedgeTime
             case .wait:
                 guard let last = running.last else { return false }
@@ -93,11 +93,11 @@ private struct ChosenRoute {
                 if hedgeAfter == nil { time = time + .milliseconds(20 + requestsCount % 30) }
             case .cancel(let id, _):
                 guard let loser = running.first(where: { $0.attempt.id == id }) else { return false }
-                health[loser.attempt.target].abandoned(loser.admission)
+                health[loser.attempt.target].abandoned(loser.permit)
                 end(loser, at: time)
             case .win(let id):
                 guard let winner = running.last, winner.attempt.id == id else { return false }
-                health[winner.attempt.target].succeeded(winner.admission)
+                health[winner.attempt.target].succeeded(winner.permit)
                 end(winner, at: time)
                 return winner.attempt.reason == (hedgeAfter == nil ? .first : .hedge)
             case .giveUp: return false
@@ -118,7 +118,7 @@ private struct ChosenRoute {
         return Selection(targets, plan, at: now)
     }
 
-    private mutating func enter(_ attempt: Selection.Attempt) -> TargetHealth.Admission? {
+    private mutating func enter(_ attempt: Selection.PlannedAttempt) -> TargetHealth.Permit? {
         if attempt.reason == .hedge, !hedges.take(at: now) { return nil }
         guard limits[attempt.target].enter(mayWait: attempt.reason != .hedge) == .entered else { return nil }
         return health[attempt.target].enter(at: now, isLastResort: attempt.isLastResort)

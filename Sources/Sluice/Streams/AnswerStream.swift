@@ -1,0 +1,332 @@
+// What an upstream has answered, as far as it has been looked at and has not been sent.
+
+import Chat
+import Clock
+import EventLoop
+
+/// One upstream's answer, from its first byte to its last: first read until it is known to be an answer, then handed out in parts.
+///
+///     while try stream.open() == nil { wait }         // each time that something has arrived
+///     while let part = try stream.next() { send(part) }
+///     if let readable = try stream.readable …         // then stream.takeBytes(), and next() again
+///
+/// Between two looks of its reader, plain events may be taken from the loop's callback, which saves it a wake (`takePlainEvents`).
+final class AnswerStream {
+    /// What an answer turns out to be.
+    enum Opening {
+        case events
+        /// One object, whether a stream was asked for or not.
+        case completion(Completion)
+    }
+
+    /// What goes on to the caller next.
+    struct Part {
+        /// Events that go on as they are: a range for the subscript, until the next call of `next()`.
+        var events: Range<Int>
+        /// An event behind them that goes out in other bytes than the upstream's.
+        var replacement: [UInt8]?
+        /// Whether the last of its events is `[DONE]`.
+        var isEnd = false
+        /// Whether there was an event in it, and not comments alone.
+        var hasEvent: Bool
+
+        var isEmpty: Bool { events.isEmpty && replacement == nil && !isEnd }
+    }
+
+    // What each event touches stands together, and is private: then the compiler sees that no two accesses overlap.
+    private let answer: UpstreamAnswer
+    private let loop: EventLoop
+    private var scanner: EventScanner
+    /// What the body, the scanner's buffer and replacements take.
+    private var memory: AnswerMemory
+    /// When the upstream sent its first event.
+    private(set) var firstEvent: Instant?
+    /// When the upstream last sent an event; comments do not count. From when the answer is known to be one.
+    private var lastEvent = Instant.distantFuture
+    private let idleTimeout: Duration
+
+    /// What has been looked at, and is the next to be handed out.
+    private var pending: Part?
+    /// What was looked at before it was known to be an answer, and is to be handed out.
+    private var ahead: ArraySlice<Part> = []
+    /// What is wrong behind all that has been looked at.
+    private var failure: ChatError?
+    /// Whether all that has been taken of the answer has been looked at.
+    private var isLookedThrough = true
+
+    /// Whether a role or the like is no answer yet, since another target might be quicker.
+    private let awaitsToken: Bool
+    /// Whether the answer is a stream of events; nil until its first bytes tell.
+    private var isStream: Bool?
+    /// An answer that does not stream, or is not known to.
+    private var body: [UInt8] = []
+    /// The bytes of the replacements in `ahead`, which may be many more than the buffer's.
+    private var replacedBytes = 0
+    private let limits: Settings.Limits
+
+    /// How long `[DONE]` may take from the last finish reason, while no event comes: the usage may follow.
+    private static let grace = Duration.seconds(2)
+    /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
+    private static let settlingTime = Duration.milliseconds(250)
+
+    /// - Parameters:
+    ///   - form: what the caller gets of it.
+    ///   - idleTimeout: how long the upstream may be silent between two events.
+    ///   - awaitsToken: whether it takes a token to make it an answer, and not any event.
+    init(
+        _ answer: UpstreamAnswer, as form: AnswerForm, limits: Settings.Limits, idleTimeout: Duration, awaitsToken: Bool,
+        memory budget: MemoryBudget, on loop: EventLoop
+    ) {
+        self.answer = answer
+        self.limits = limits
+        self.idleTimeout = idleTimeout
+        self.awaitsToken = awaitsToken
+        self.loop = loop
+        memory = AnswerMemory(budget)
+        scanner = EventScanner(form, answer.key, limits)
+    }
+
+    // MARK: - What is known of it
+
+    /// What the caller gets of it.
+    var form: AnswerForm { scanner.form }
+
+    /// What the upstream said ahead of it, once that has come.
+    var head: UpstreamHead? { answer.head }
+
+    /// What the status means, when it has come and is none of success.
+    var statusError: ChatError? { answer.statusError() }
+
+    /// Woken when there may be something new.
+    var wakeup: Wakeup { answer.wakeup }
+
+    /// What the answer cost, when the upstream has said it.
+    var usage: TokenUsage? { scanner.usage }
+
+    /// Who answers, when the upstream has said it.
+    var model: ServedModel? { scanner.model }
+
+    /// Whether it has had an event that the caller gets.
+    var hasEvents: Bool { scanner.hasEvents }
+
+    /// Whether `[DONE]` has come behind an answer.
+    var isDone: Bool { scanner.isDone }
+
+    /// Whether all choices have come to their end, though `[DONE]` may be missing.
+    var isFinished: Bool { scanner.isFinished }
+
+    /// Whether it is complete as it stands.
+    var isComplete: Bool { scanner.isFinished && !scanner.isInsideEvent }
+
+    /// When the upstream must have said more, or need not any more.
+    ///
+    /// Where a finish reason was not the last word, it may be none again.
+    var deadline: Instant { lastEvent + (!scanner.hasGoneOn && isComplete ? min(Self.grace, idleTimeout) : idleTimeout) }
+
+    /// What there is to say about a silence that has lasted until `deadline`.
+    var silence: ChatError { .upstreamTimedOut(.idle, after: idleTimeout) }
+
+    // MARK: - Until it is an answer
+
+    /// Looks at what has come until it is known to be an answer.
+    ///
+    /// - Returns: nil while one must wait.
+    /// - Throws: `ChatError` for what is none; `CancellationError` when it was cancelled.
+    func open() throws -> Opening? {
+        while let readable = try answer.readable {
+            switch readable {
+            case .bytes where mayBeStream:
+                try take(answer.takeBytes())
+                if isOpen { return begin() }
+            case .bytes: try collect(answer.takeBytes())
+            case .end where mayBeStream:
+                if let error = scanner.failureAtEnd() { throw error }
+                return begin()
+            case .end: return .completion(try Completion(body, memory.share, of: answer, limits))
+            }
+        }
+        return nil
+    }
+
+    private func begin() -> Opening {
+        lastEvent = loop.now
+        return .events
+    }
+
+    private var mayBeStream: Bool { scanner.form.isStreaming && answer.head?.isSuccess == true && isStream != false }
+
+    /// Whether what has come opens the gate.
+    private var isOpen: Bool { hasBegun || awaitsToken && (scanner.isFinished || scanner.isDone) }
+
+    /// Whether something has come behind which a failure is one inside the answer.
+    private var hasBegun: Bool { awaitsToken ? scanner.hasToken : scanner.hasEvents }
+
+    /// Takes bytes of what may be events. Their first one tells: servers call events JSON and JSON events, but an event begins with
+    /// neither a brace, a bracket nor a tag.
+    private func take(_ bytes: [UInt8]) throws(ChatError) {
+        if isStream == true { return try lookAhead(bytes) }
+        try collect(bytes)
+        // A byte order mark that has come in part tells nothing yet.
+        if UTF8Mark.bytes.starts(with: body) { return }
+        let start = UTF8Mark.dropped(from: body)
+        guard let first = start.first(where: { $0 > UInt8(ascii: " ") }) else {
+            // Blanks tell nothing but whether a line begins behind them. They are not kept, to be looked at again with each that follows.
+            if let last = start.last { body = last == UInt8(ascii: "\n") ? [] : [last] }
+            return
+        }
+        isStream = ![UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "<")].contains(first)
+        if isStream == true { try lookAhead(exchange(&body, with: [])) }
+    }
+
+    private func collect(_ bytes: [UInt8]) throws(ChatError) {
+        if body.isEmpty { body = bytes } else { body += bytes }
+        if answer.head?.isSuccess == true {
+            guard body.count <= limits.answerBytes else { throw .upstreamAnswerTooLarge(bytesMax: limits.answerBytes) }
+        } else {
+            // The status says enough without its text.
+            if body.count > limits.eventBytes, let error = answer.statusError() { throw error }
+        }
+        try memory.keep(body.count)
+    }
+
+    /// Looks at all of the bytes, and keeps what is to be handed out later.
+    private func lookAhead(_ bytes: [UInt8]) throws(ChatError) {
+        scanner.append(bytes)
+        repeat {
+            guard let part = part(of: scanner.next()) else { continue }
+            keepAhead(part)
+            if part.replacement != nil { try checkSize() }
+        } while !isLookedThrough && failure == nil
+        if let failure, !hasBegun { throw failure }
+        try checkSize()
+    }
+
+    /// What was cut by the chance of its arrival is handed out as one.
+    private func keepAhead(_ part: Part) {
+        replacedBytes += part.replacement?.count ?? 0
+        if let last = ahead.last, last.replacement == nil, last.events.upperBound == part.events.lowerBound {
+            ahead.removeLast()
+            var whole = part
+            whole.events = last.events.lowerBound..<part.events.upperBound
+            whole.hasEvent = last.hasEvent || part.hasEvent
+            ahead.append(whole)
+        } else {
+            ahead.append(part)
+        }
+    }
+
+    private func checkSize() throws(ChatError) {
+        let bytesMax = 2 * limits.eventBytes
+        guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
+            throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
+        }
+        try memory.keep(scanner.keptCount + replacedBytes)
+    }
+
+    // MARK: - While it is handed out
+
+    /// What there is now; `nil` while one must wait. To be asked when `next()` has nothing more.
+    ///
+    /// - Throws: as `UpstreamAnswer.readable`.
+    var readable: UpstreamAnswer.Readable? { get throws { try answer.readable } }
+
+    /// Takes what has arrived, for `next()` to look at.
+    func takeBytes() {
+        scanner.append(answer.takeBytes())
+        isLookedThrough = false
+    }
+
+    /// What goes on to the caller next; nil when that is all of what has been taken, and the bytes of it are let go.
+    ///
+    /// Never inlined: its reader's frame, which lives as long as the stream, would have room for all that is needed here.
+    ///
+    /// - Throws: what is wrong behind all that it has handed out.
+    @inline(never)
+    func next() throws(ChatError) -> Part? {
+        try memory.keep(scanner.keptCount)
+        while true {
+            if let part = exchange(&pending, with: nil) { return part }
+            if !ahead.isEmpty { return takeAhead() }
+            if let failure { throw failure }
+            if isLookedThrough { break }
+            let stretch = scanner.next()
+            if stretch.hasEvent { noteEvent() }
+            pending = part(of: stretch)
+        }
+        if scanner.hasTaken { discard() }
+        return nil
+    }
+
+    /// The bytes of a part's events.
+    subscript(_ events: Range<Int>) -> ArraySlice<UInt8> { scanner.buffer[events] }
+
+    private func takeAhead() -> Part {
+        // An empty slice would still hold all that was in it.
+        defer { if ahead.isEmpty { ahead = [] } }
+        let part = ahead.removeFirst()
+        if part.hasEvent { noteEvent() }
+        return part
+    }
+
+    private func noteEvent() {
+        lastEvent = loop.now
+        firstEvent = firstEvent ?? lastEvent
+    }
+
+    /// What a stretch is for the caller; nil for nothing. What has to be known for the next one is noted.
+    private func part(of stretch: EventScanner.Stretch) -> Part? {
+        var part = Part(events: stretch.range, hasEvent: stretch.hasEvent)
+        isLookedThrough = false
+        switch stretch.stop {
+        case .none: isLookedThrough = true
+        case .skip: break
+        case .replace(let bytes): part.replacement = bytes
+        case .done: (part.isEnd, isLookedThrough) = (true, true)
+        case .failure(let error): failure = error
+        }
+        return part.isEmpty ? nil : part
+    }
+
+    // MARK: From the loop's callback
+
+    /// Whether there are bytes for `takePlainEvents`.
+    var hasBytes: Bool { answer.hasBytes }
+
+    /// Takes what has arrived while its reader waits. Plain events may be sent at once, and then are to be forgotten by `discard()`;
+    /// if that has to wait, `putBack` leaves them to `next()`.
+    ///
+    /// - Returns: where they stand; nil when there is something else in it, or too much of it, which is left to `next()`.
+    func takePlainEvents() -> Range<Int>? {
+        let stretch = scanner.next(appending: answer.takeBytes())
+        if stretch.hasEvent { noteEvent() }
+        if stretch.isPlain, scanner.keptCount <= memory.bytesMax { return stretch.range }
+        pending = part(of: stretch)
+        return nil
+    }
+
+    /// Leaves plain events to `next()`.
+    func putBack(_ events: Range<Int>) { pending = Part(events: events, hasEvent: true) }
+
+    /// Forgets the events that have been handed out.
+    func discard() {
+        let buffer = scanner.discard()
+        // The scanner keeps its buffer as long as there is part of an event in it.
+        if buffer.isEmpty { return }
+        answer.recycle(buffer)
+        memory.release()
+    }
+
+    // MARK: - Its end
+
+    /// Whether nothing more will come.
+    var isOver: Bool { answer.isOver }
+
+    /// What is wrong with an answer that is over without `[DONE]`; nil when it is complete.
+    func failureAtEnd() -> ChatError? { scanner.failureAtEnd() }
+
+    /// Waits for the response's end behind `[DONE]`, so that its connection can serve the next request.
+    func settle() async { await answer.settle(until: loop.now + Self.settlingTime) }
+
+    /// Ends it, whether it is whole or not.
+    func cancel() { answer.cancel() }
+}

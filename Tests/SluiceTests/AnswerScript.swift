@@ -1,0 +1,62 @@
+import Chat
+import Clock
+import EventLoop
+import TestSupport
+
+@testable import Sluice
+
+/// An upstream's answer that consists of given pieces. They come one after another, as fast as they are taken, and then the end.
+struct AnswerScript {
+    let loop: EventLoop
+    let stream: AnswerStream
+
+    /// - Parameter pause: before each piece, for a loop that runs.
+    init(
+        _ pieces: [String], as form: AnswerForm = .stream, awaitsToken: Bool = false, limits: Settings.Limits = .init(),
+        idleTimeout: Duration = .seconds(30), budget: MemoryBudget = MemoryBudget(limit: 1 << 30), every pause: Duration = .zero,
+        on loop: EventLoop? = nil
+    ) throws {
+        self.loop = try loop ?? EventLoop()
+        let pieces = pieces.map { [UInt8]($0.utf8) }
+        let answer = DemoAnswer(pieces, every: pause, waking: Wakeup(on: self.loop), on: self.loop)
+        stream = AnswerStream(
+            UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, noted: { _ in }), as: form, limits: limits,
+            idleTimeout: idleTimeout, awaitsToken: awaitsToken, memory: budget, on: self.loop)
+    }
+
+    /// What the stream hands out now.
+    func parts() throws -> [String] {
+        var parts: [String] = []
+        while let part = try stream.next() {
+            if !part.events.isEmpty { parts.append(String(decoding: stream[part.events], as: UTF8.self)) }
+            if let replacement = part.replacement { parts.append(String(decoding: replacement, as: UTF8.self)) }
+        }
+        return parts
+    }
+
+    /// Reads the whole answer as a relay does.
+    ///
+    /// - Returns: what the caller would have got, and what it would have been told in place of the end.
+    func play() -> (sent: String, failure: ChatError?) {
+        var sent = ""
+        do {
+            guard case .events? = try stream.open() else { return (sent, .notAnObject) }
+            while true {
+                while let part = try stream.next() {
+                    sent += String(decoding: stream[part.events], as: UTF8.self)
+                    sent += String(decoding: part.replacement ?? [], as: UTF8.self)
+                }
+                if stream.isDone { return (sent, nil) }
+                guard try stream.readable == .bytes else { return (sent, stream.failureAtEnd()) }
+                stream.takeBytes()
+            }
+        } catch {
+            return (sent, error as? ChatError)
+        }
+    }
+}
+
+extension AnswerForm {
+    /// The upstream's stream as it is.
+    static var stream: AnswerForm { AnswerForm(isStreaming: true, showsUsage: true) }
+}

@@ -1,0 +1,174 @@
+import Chat
+import EventLoop
+import TestSupport
+import Testing
+
+@testable import Sluice
+
+@Suite struct AnswerStreamTests {
+    private let role = Chunks.role()
+    private let hello = Chunks.content("Hello")
+
+    // MARK: The gate
+
+    @Test(arguments: [false, true])
+    func `the gate opens with the first event, or with the first token where another target might be quicker`(
+        awaitsToken: Bool
+    ) throws {
+        let script = try AnswerScript([role, hello, Chunks.content("more")], awaitsToken: awaitsToken)
+        guard case .events? = try script.stream.open() else { return #expect(Bool(false)) }
+        #expect(try script.parts() == [awaitsToken ? role + hello : role])
+    }
+
+    @Test(arguments: [1, 3, 7, 64])
+    func `what was cut by its arrival goes on as one, however small the pieces were`(bytes: Int) throws {
+        let text = role + ": comment\n\n" + hello
+        var pieces: [String] = []
+        for start in stride(from: 0, to: text.utf8.count, by: bytes) {
+            pieces.append(String(decoding: Array(text.utf8)[start..<min(start + bytes, text.utf8.count)], as: UTF8.self))
+        }
+        let script = try AnswerScript(pieces, awaitsToken: true)
+        guard case .events? = try script.stream.open() else { return #expect(Bool(false)) }
+        #expect(try script.parts() == [text])
+    }
+
+    @Test func `comments and blank lines do not open the gate, nor an event that is left out`() throws {
+        let form = AnswerForm(isStreaming: true, showsUsage: false)
+        let left = [": waiting\n\n", "\n", "data:\n\n", Chunks.usage(prompt: 1, completion: 1)]
+        #expect(throws: ChatError.upstreamFailed(.noAnswer)) { _ = try AnswerScript(left, as: form).stream.open() }
+        let script = try AnswerScript(left + [hello], as: form)
+        guard case .events? = try script.stream.open() else { return #expect(Bool(false)) }
+        #expect(try script.parts().joined() == ": waiting\n\n\n" + hello)
+    }
+
+    @Test func `an error ahead of the gate is the attempt's, one behind it the stream's`() throws {
+        let error = #"data: {"error":{"message":"no","type":"server_error"}}"# + "\n\n"
+        #expect(throws: ChatError.self) { _ = try AnswerScript([role + error], awaitsToken: true).stream.open() }
+        let script = try AnswerScript([role + hello + error + hello], awaitsToken: true)
+        guard case .events? = try script.stream.open() else { return #expect(Bool(false)) }
+        let part = try #require(try script.stream.next())
+        #expect(String(decoding: script.stream[part.events], as: UTF8.self) == role + hello)
+        for _ in 0..<2 { #expect(throws: ChatError.self) { _ = try script.stream.next() } }
+    }
+
+    @Test func `a completion in place of events is one, also behind blanks`() throws {
+        for text in [Chunks.completion("Hi"), " \n\t" + Chunks.completion("Hi")] {
+            let script = try AnswerScript([text])
+            guard case .completion(let completion)? = try script.stream.open() else { return #expect(Bool(false), "\(text)") }
+            #expect(completion.usage?.promptTokens == 3)
+            let events = String(decoding: try completion.events(as: script.stream.form), as: UTF8.self)
+            #expect(events.contains("Hi") && events.hasSuffix(Chunks.done))
+        }
+    }
+
+    @Test func `what is neither events nor a completion is none`() throws {
+        for text in ["<html>", "{}", "[1]", "data: nonsense\n\n", ""] {
+            #expect(throws: ChatError.self, "\(text)") { _ = try AnswerScript([text]).stream.open() }
+        }
+    }
+
+    @Test func `an answer that was cancelled says so`() throws {
+        let script = try AnswerScript([role])
+        script.stream.cancel()
+        #expect(throws: CancellationError.self) { _ = try script.stream.open() }
+    }
+
+    // MARK: The stream
+
+    @Test func `a stream that breaks off never looks complete, wherever that is and however it came`() throws {
+        let stream = [UInt8]((Chunks.stream(["Hello", " there"])).joined().utf8)
+        let finished = stream.count - Chunks.done.utf8.count
+        let loop = try EventLoop()
+        for (count, pieceBytes) in (0...stream.count).flatMap({ count in [1, 16, 4096].map { (count, $0) } }) {
+            let pieces = stride(from: 0, to: count, by: pieceBytes).map { start in
+                String(decoding: stream[start..<min(start + pieceBytes, count)], as: UTF8.self)
+            }
+            let (sent, failure) = try AnswerScript(pieces, on: loop).play()
+            let isWhole = count == finished || count >= stream.count - 2
+            #expect((failure == nil) == isWhole, "\(count) bytes in pieces of \(pieceBytes)")
+            #expect(String(decoding: stream, as: UTF8.self).hasPrefix(sent))
+            // The line end behind `[DONE]` makes it an event.
+            if sent.contains("[DONE]") { #expect(count == stream.count) }
+        }
+    }
+
+    @Test func `each event that is edited goes out in other bytes, in its place`() throws {
+        var form = AnswerForm.stream
+        form.edits.systemFingerprint = "session"
+        for pieces in [Chunks.stream(["A", "B"]), [Chunks.stream(["A", "B"]).joined()]] {
+            let (sent, failure) = try AnswerScript(pieces, as: form).play()
+            #expect(failure == nil)
+            let events = sent.split(separator: "\n\n")
+            #expect(events.count == 5)
+            #expect(events.dropLast().allSatisfy { $0.contains(#""system_fingerprint":"session""#) })
+            #expect(events.last == "data: [DONE]")
+        }
+    }
+
+    @Test func `plain events are taken at once, and what is special is left to the reader`() throws {
+        let (more, end) = (Chunks.content("more"), Chunks.finish() + Chunks.done)
+        let script = try AnswerScript([role, more, end])
+        _ = try script.stream.open()
+        #expect(try script.parts() == [role])
+        let events = try #require(script.stream.takePlainEvents())
+        #expect(String(decoding: script.stream[events], as: UTF8.self) == more)
+        script.stream.discard()
+        #expect(script.stream.takePlainEvents() == nil)
+        #expect(try script.parts() == [end])
+        #expect(script.stream.isDone)
+    }
+
+    @Test func `plain events that have to wait are the reader's next`() throws {
+        let script = try AnswerScript([role, hello, Chunks.content("more")])
+        _ = try script.stream.open()
+        _ = try script.parts()
+        script.stream.putBack(try #require(script.stream.takePlainEvents()))
+        #expect(try script.parts() == [hello])
+        script.stream.takeBytes()
+        #expect(try script.parts() == [Chunks.content("more")])
+    }
+
+    @Test func `what an answer cost and who gave it is known behind its end`() throws {
+        let script = try AnswerScript([role + hello + Chunks.finish() + Chunks.usage(prompt: 5, completion: 6) + Chunks.done])
+        #expect(script.play().failure == nil)
+        #expect(script.stream.usage?.completionTokens == 6)
+        #expect(script.stream.model?.name == "stub-1")
+        #expect(script.stream.firstEvent != nil)
+    }
+
+    // MARK: Limits
+
+    @Test func `an event above the limit is told, ahead of the gate and behind it`() throws {
+        var limits = Settings.Limits()
+        limits.eventBytes = 1000
+        let large = Chunks.content(String(repeating: "a", count: 2000))
+        #expect(throws: ChatError.upstreamEventTooLarge(bytesMax: 1000)) {
+            _ = try AnswerScript([large], limits: limits).stream.open()
+        }
+        let (sent, failure) = try AnswerScript([role, large], limits: limits).play()
+        #expect(sent == role)
+        #expect(failure == .upstreamEventTooLarge(bytesMax: 1000))
+    }
+
+    @Test func `what it keeps counts, and counts no more when it has been handed out`() throws {
+        let budget = MemoryBudget(limit: 1 << 20)
+        let part = "data: " + String(repeating: " ", count: 100_000)
+        let script = try AnswerScript([role, part, Chunks.content("x").dropFirst(6) + ""], budget: budget)
+        _ = try script.stream.open()
+        _ = try script.parts()
+        script.stream.takeBytes()
+        #expect(try script.parts() == [])
+        #expect(budget.usedBytes > 100_000)
+        script.stream.takeBytes()
+        #expect(try script.parts().count == 1)
+        #expect(budget.usedBytes == 0)
+    }
+
+    @Test func `an answer for which there is no memory ends with that`() throws {
+        let budget = MemoryBudget(limit: 1 << 20)
+        let other = budget.share(ofAnswer: 1 << 20)
+        let script = try AnswerScript(["{" + String(repeating: " ", count: 100_000)], budget: budget)
+        #expect(throws: ChatError.memoryFull) { _ = try script.stream.open() }
+        withExtendedLifetime(other) {}
+    }
+}

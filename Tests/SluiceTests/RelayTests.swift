@@ -1,0 +1,95 @@
+import Chat
+import EventLoop
+import FastCGI
+import TestSupport
+import Testing
+
+@testable import Sluice
+
+/// Streams of a script to a caller at the other end of a socket, on a loop.
+@Suite(.timeLimit(.minutes(5))) struct RelayTests {
+    /// What the caller has got at the end, and what went wrong.
+    private struct Outcome: Sendable {
+        var received: String
+        var failure: ChatError?
+        var hasCallerLeft = false
+    }
+
+    private func relayed(
+        _ pieces: [String], every pause: Duration = .zero, heartbeat: Duration = .zero, idleTimeout: Duration = .seconds(60)
+    ) async throws -> Outcome {
+        try await LoopActor.run { actor in
+            let call = try await Call(on: actor.loop)
+            let script = try AnswerScript(pieces, idleTimeout: idleTimeout, every: pause, on: actor.loop)
+            while try script.stream.open() == nil { await script.stream.wakeup.wait() }
+            var reply = call.reply()
+            do {
+                try await Relay(script.stream, heartbeat: heartbeat, on: actor.loop).run(&reply)
+                _ = try await reply.finish()
+                return Outcome(received: call.received())
+            } catch let error as ChatError {
+                return Outcome(received: call.received(), failure: error)
+            }
+        }
+    }
+
+    @Test func `a stream reaches its caller byte for byte, at once or piece by piece`() async throws {
+        let stream = Chunks.stream(["Hello", " there"])
+        for pieces in [stream, [stream.joined()], stream.joined().map(String.init)] {
+            let outcome = try await relayed(pieces)
+            #expect(outcome.failure == nil)
+            #expect(outcome.received == stream.joined())
+        }
+    }
+
+    @Test func `plain events that come while the task waits reach the caller too`() async throws {
+        let stream = Chunks.stream(["Hello", " there", ", you"])
+        let outcome = try await relayed(stream, every: .milliseconds(2))
+        #expect(outcome.received == stream.joined())
+    }
+
+    @Test func `a caller who waits gets comments, between events`() async throws {
+        let stream = Chunks.stream(["Hello"])
+        let outcome = try await relayed(stream, every: .milliseconds(20), heartbeat: .milliseconds(2))
+        let comment = ": keep-alive\n\n"
+        #expect(outcome.received.contains(comment))
+        #expect(
+            outcome.received.split(separator: "\n\n").filter { $0 != ": keep-alive" }.map { $0 + "\n\n" }.joined()
+                == stream.joined())
+    }
+
+    @Test func `a stream that ends behind a finish reason gets its end, and one that breaks off does not`() async throws {
+        let whole = [Chunks.role(), Chunks.content("Hello"), Chunks.finish()]
+        #expect(try await relayed(whole).received == whole.joined() + Chunks.done)
+        let cut = try await relayed(Array(whole.dropLast()))
+        #expect(cut.failure == .upstreamCutOff)
+        #expect(cut.received == whole.dropLast().joined())
+    }
+
+    @Test func `an upstream that falls silent is given up`() async throws {
+        let outcome = try await relayed(
+            [Chunks.role() + Chunks.content("Hello"), Chunks.finish()], every: .milliseconds(100), idleTimeout: .milliseconds(1))
+        #expect(outcome.failure == .upstreamTimedOut(.idle, after: .milliseconds(1)))
+        #expect(!outcome.received.contains("[DONE]"))
+    }
+
+    @Test func `an answer whose caller has left is read to its end for what it cost`() async throws {
+        let stream = Chunks.stream(["Hello"]).dropLast() + [Chunks.usage(prompt: 3, completion: 4), Chunks.done]
+        let tokens = try await LoopActor.run { actor in
+            let call = try await Call(on: actor.loop)
+            let script = try AnswerScript(Array(stream), every: .milliseconds(1), on: actor.loop)
+            while try script.stream.open() == nil { await script.stream.wakeup.wait() }
+            var reply = call.reply()
+            call.leave()
+            do {
+                try await Relay(script.stream, heartbeat: .zero, on: actor.loop).run(&reply)
+            } catch is FastCGIError {
+                let callerHasLeft = reply.callerHasLeft
+                #expect(callerHasLeft)
+                await Drain(script.stream, on: actor.loop).run()
+            }
+            return script.stream.usage?.completionTokens
+        }
+        #expect(tokens == 4)
+    }
+}
