@@ -23,12 +23,14 @@ final class Attempt {
     /// What has come of a stream, and what was seen in it. A class, since the frames on the way to the relay live as long as the
     /// stream: they would each hold its parts.
     final class OpenedStream {
-        private var parts: (scanner: EventScanner, stretches: [EventScanner.Stretch])?
+        private var parts: (scanner: EventScanner, stretches: [EventScanner.Stretch], memory: AnswerMemory)?
 
-        fileprivate init(_ scanner: EventScanner, _ stretches: [EventScanner.Stretch]) { parts = (scanner, stretches) }
+        fileprivate init(_ scanner: EventScanner, _ stretches: [EventScanner.Stretch], _ memory: AnswerMemory) {
+            parts = (scanner, stretches, memory)
+        }
 
         /// Hands its parts over, once.
-        func take() -> (scanner: EventScanner, stretches: [EventScanner.Stretch]) {
+        func take() -> (scanner: EventScanner, stretches: [EventScanner.Stretch], memory: AnswerMemory) {
             guard let parts = exchange(&parts, with: nil) else { preconditionFailure("a stream is relayed once") }
             return parts
         }
@@ -82,11 +84,11 @@ final class Attempt {
                 switch arrival {
                 case .bytes where mayBeStream:
                     try take(answer.takeBytes())
-                    if isOpen { return .won(.stream(OpenedStream(scanner, stretches))) }
+                    if isOpen { return .won(.stream(OpenedStream(scanner, stretches, memory))) }
                 case .bytes: try collect(answer.takeBytes())
                 case .end where mayBeStream:
                     if let error = scanner.failureAtEnd() { throw error }
-                    return .won(.stream(OpenedStream(scanner, stretches)))
+                    return .won(.stream(OpenedStream(scanner, stretches, memory)))
                 case .end: return .won(.whole(try Completion(body, memory.share, of: answer, limits)))
                 }
             }
@@ -166,7 +168,8 @@ final class Attempt {
         guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
             throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
         }
-        try memory.keep(scanner.buffer.count + replacedBytes)
+        let stretchesBytes = stretches.count * MemoryLayout<EventScanner.Stretch>.stride
+        try memory.keep(scanner.buffer.count + replacedBytes + stretchesBytes)
     }
 
     /// Whether what has come opens the gate.

@@ -111,7 +111,7 @@ final class ChatHandler {
             throw .compressedBody(coding: Caller.sane(coding, bytesMax: 32))
         }
         let chat = try ChatRequest(body: request.body, depthMax: settings.limits.jsonDepth)
-        let memory = request.memory
+        let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         if chat.isStreaming {
@@ -122,7 +122,7 @@ final class ChatHandler {
         record.target = route.targets[0]
         let form = AnswerForm(for: chat, caller, settings)
         let race = Race(
-            chat, RequestMemory(memory, counters.memory), caller, route, as: form, upstreams, board, settings, on: loop)
+            chat, memory, caller, route, as: form, upstreams, board, settings, on: loop)
         return (Answering(race, board), form)
     }
 

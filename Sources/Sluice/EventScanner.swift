@@ -33,8 +33,9 @@ struct EventScanner {
     /// Whether the one choice had more to say behind a finish reason: servers that call tools themselves say so of each step, and some
     /// say it with each chunk.
     private(set) var hasGoneOn = false
-    /// The last event, when it is neither a chunk nor an error of a known form: what it says, should nothing follow.
-    private var unknown: [UInt8] = []
+    /// What the last event says, when it is neither a chunk nor an error of a known form, should nothing follow: none, or one. The event
+    /// itself may be long.
+    private var unknown: [UpstreamError] = []
     /// Whether `[DONE]` has come behind an answer.
     private(set) var isDone = false
     /// Whether the stream has had content, a tool call or a refusal.
@@ -145,8 +146,7 @@ struct EventScanner {
 
     /// What the last event says, when it is of no known kind.
     private var unknownError: ChatError? {
-        guard !unknown.isEmpty else { return nil }
-        return UpstreamError(body: unknown.span, depthMax: limits.jsonDepth).map { .upstreamReported($0, key: key) }
+        unknown.first.map { .upstreamReported($0, key: key) }
     }
 
     private mutating func look(at event: Event) -> Stretch.Stop? {
@@ -157,7 +157,7 @@ struct EventScanner {
         case .done: return end()
         // A frame without choices breaks clients that expect them in every one.
         case .other:
-            unknown = Array(data)
+            unknown = UpstreamError(body: data.span, depthMax: limits.jsonDepth).map { [$0] } ?? []
             return .skip(event)
         case .error(let error): return .failure(.upstreamReported(error, key: key))
         case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip(event)

@@ -70,8 +70,8 @@ final class Race {
     private let memory: RequestMemory
     private var running: [Attempt] = []
     private var queued: Queued?
-    /// Those that have ended, whose error the caller may get.
-    private var ended: [Attempt] = []
+    /// The heads of those that have ended, whose error the caller may get. Of what else they had nothing is kept: it may be much.
+    private var ended: [(id: Int, head: UpstreamHead?)] = []
     private(set) var tried: [RequestRecord.Try] = []
     private var isCancelled = false
     /// The caller left, and the answer is wanted for what it cost (`on_disconnect = "drain"`).
@@ -119,7 +119,7 @@ final class Race {
             case .cancel(let id, let reason): cancel(id, reason)
             case .win: preconditionFailure("a win is taken where it is told")
             case .giveUp(let error, let id):
-                if let id { reply.upstream = ended.first { $0.id == id }?.answer.head }
+                if let id { reply.upstream = ended.first { $0.id == id }?.head }
                 throw error
             // What else has happened comes after what the failure leads to.
             case .wait where hasFailure: continue
@@ -279,7 +279,7 @@ final class Race {
     /// - Returns: whether its target rests now.
     private func remove(_ attempt: Attempt, _ outcome: Board.Outcome, _ word: String) -> Bool {
         running.removeAll { $0 === attempt }
-        ended.append(attempt)
+        ended.append((attempt.id, attempt.answer.head))
         tried.append(RequestRecord.Try(attempt.target, word, loop.now - attempt.start))
         attempt.answer.cancel()
         board.leave(attempt.target)

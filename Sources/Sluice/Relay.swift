@@ -45,7 +45,6 @@ final class Relay {
     init(
         _ won: Winner, as form: AnswerForm, _ settings: borrowing Settings, _ budget: MemoryBudget, on loop: EventLoop
     ) {
-        memory = AnswerMemory(budget)
         answer = won.answer
         readsOn = settings.onDisconnect == .drain
         heartbeatPeriod = settings.heartbeat
@@ -53,11 +52,12 @@ final class Relay {
         self.loop = loop
         switch won.opening {
         case .stream(let stream):
-            let (scanner, stretches) = stream.take()
-            (self.scanner, opening) = (scanner, stretches[...])
+            let (scanner, stretches, memory) = stream.take()
+            (self.scanner, opening, self.memory) = (scanner, stretches[...], memory)
         case .whole(let completion):
             self.completion = completion
             scanner = EventScanner(form, answer.key, settings.limits)
+            memory = AnswerMemory(budget)
         }
         lastEvent = loop.now
         lastWrite = loop.now
@@ -240,6 +240,7 @@ final class Relay {
         if departure != nil { return }
         if isLast {
             reply.end(with: bytes)
+            reply.memory = reply.memory ?? memory.share
         } else {
             if !reply.hasStarted { reply.startStream() }
             if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
