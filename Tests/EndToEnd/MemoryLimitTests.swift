@@ -144,6 +144,16 @@ import Testing
         }
     }
 
+    /// Of keep-alives before the first event it is noted where they stand, which takes more than they do.
+    @Test(arguments: WebServer.selected) func `count with what is noted of them`(server: WebServer) async throws {
+        let silence = String(repeating: ":\n\ndata:\n\n", count: 20_000)
+        let upstream = try StubUpstream(.stream([silence] + Chunks.stream(["Hello"])))
+        try await Site.with(server, upstream: upstream, settings: Self.settings) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.status == 503 && response.error?.code == "memory_full")
+        }
+    }
+
     /// What a target has sent in vain is not kept while another answers.
     @Test(arguments: WebServer.selected)
     func `count no longer when their target has failed`(server: WebServer) async throws {
