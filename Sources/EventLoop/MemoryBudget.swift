@@ -9,7 +9,8 @@ import Synchronization
 ///
 /// It counts what its users say, and no more. Bodies that come in may take three quarters, small ones an eighth more, so that few large
 /// ones leave room for many small ones; answers may take all of it. A body has all its bytes before its first one is read, so that
-/// whoever holds some can come to an end: nobody waits for one who waits.
+/// whoever holds some can come to an end. One of unknown length holds its beginning while it waits for the rest: of those only so many
+/// wait that the rest of one finds room beside all their beginnings. So nobody waits for one who waits.
 ///
 /// Bodies that find no room wait in the order of their coming, small ones and large ones each in a queue of their own.
 package final class MemoryBudget: Sendable {
@@ -21,6 +22,8 @@ package final class MemoryBudget: Sendable {
     private let used = Atomic<Int>(0)
     /// How many are in the queues: asked at each return, without a lock.
     private let waiterCount = Atomic<Int>(0)
+    /// How many of them are small.
+    private let smallWaiterCount = Atomic<Int>(0)
     private let queues = Mutex(Queues())
 
     private struct Queues {
@@ -28,13 +31,18 @@ package final class MemoryBudget: Sendable {
         var large: [Waiter] = []
         /// Shares that were given to those who waited, and not claimed yet.
         var given: [UInt64: MemoryShare] = [:]
+        /// What those in the queues hold meanwhile.
+        var heldBytes = 0
         var nextNumber: UInt64 = 0
     }
 
     private struct Waiter {
         let number: UInt64
         let bytes: Int
+        /// What it holds meanwhile.
+        let held: Int
         let remote: Wakeup.Remote
+        var isSmall: Bool { bytes <= MemoryBudget.smallBytesMax }
     }
 
     /// - Parameter limit: in bytes.
@@ -51,8 +59,9 @@ package final class MemoryBudget: Sendable {
 
     /// A share for a body of so many bytes, at once; `nil` when it has to wait.
     package func share(ofBody bytes: Int) -> MemoryShare? {
-        // Large ones do not overtake each other.
-        guard bytes <= Self.smallBytesMax || waitersCount == 0, take(bytes, upTo: bodyLimit(bytes)) else { return nil }
+        // Nobody overtakes those of its kind.
+        let ahead = bytes <= Self.smallBytesMax ? smallWaiterCount.load(ordering: .relaxed) : waitersCount
+        guard ahead == 0, take(bytes, upTo: bodyLimit(bytes)) else { return nil }
         return MemoryShare(self, bytes)
     }
 
@@ -63,16 +72,18 @@ package final class MemoryBudget: Sendable {
     ///
     /// - Parameter remote: woken when the place's turn has come, perhaps during this call.
     package func place(forBody bytes: Int, waking remote: Wakeup.Remote) -> MemoryPlace {
-        let number = queues.withLock { queues in
-            let number = queues.nextNumber
-            queues.nextNumber += 1
-            let waiter = Waiter(number: number, bytes: bytes, remote: remote)
-            if bytes <= Self.smallBytesMax { queues.small.append(waiter) } else { queues.large.append(waiter) }
-            waiterCount.add(1, ordering: .sequentiallyConsistent)
-            advance(&queues)
-            return number
+        MemoryPlace(self, queues.withLock { enter(&$0, bytes, holding: 0, remote) })
+    }
+
+    /// The same for one that holds some of the budget meanwhile.
+    ///
+    /// - Returns: nil when those who wait would hold so much that none of them could go on.
+    package func place(forBody bytes: Int, holding held: Int, waking remote: Wakeup.Remote) -> MemoryPlace? {
+        let number: UInt64? = queues.withLock { queues in
+            guard held == 0 || queues.heldBytes + held <= bodyLimit(bytes) - bytes else { return nil }
+            return enter(&queues, bytes, holding: held, remote)
         }
-        return MemoryPlace(self, number)
+        return number.map { MemoryPlace(self, $0) }
     }
 
     // MARK: Counting
@@ -81,11 +92,16 @@ package final class MemoryBudget: Sendable {
         bytes <= Self.smallBytesMax ? limit - limit / 8 : limit - limit / 4
     }
 
-    /// What is larger than the whole is let in when there is nothing else: it would wait for ever.
+    /// What is larger than the whole is let in when there is nothing else: it would wait for ever. What is not let in has taken nothing
+    /// meanwhile that another could have had.
     fileprivate func take(_ bytes: Int, upTo limit: Int) -> Bool {
-        let before = used.add(bytes, ordering: .sequentiallyConsistent).oldValue
-        if before <= limit - bytes || before == 0 { return true }
-        giveBack(bytes)
+        var present = used.load(ordering: .sequentiallyConsistent)
+        while present <= limit - bytes || present == 0 {
+            let (isTaken, found) = used.compareExchange(
+                expected: present, desired: present + bytes, ordering: .sequentiallyConsistent)
+            if isTaken { return true }
+            present = found
+        }
         return false
     }
 
@@ -98,6 +114,15 @@ package final class MemoryBudget: Sendable {
 
     // MARK: Waiting
 
+    private func enter(_ queues: inout Queues, _ bytes: Int, holding held: Int, _ remote: Wakeup.Remote) -> UInt64 {
+        let waiter = Waiter(number: queues.nextNumber, bytes: bytes, held: held, remote: remote)
+        queues.nextNumber += 1
+        if waiter.isSmall { queues.small.append(waiter) } else { queues.large.append(waiter) }
+        count(waiter, 1, &queues)
+        advance(&queues)
+        return waiter.number
+    }
+
     /// Gives as much as there is to those whose turn it is.
     private func advance(_ queues: inout Queues) {
         while let waiter = queues.small.first, give(waiter, &queues) { queues.small.removeFirst() }
@@ -105,19 +130,18 @@ package final class MemoryBudget: Sendable {
     }
 
     private func give(_ waiter: Waiter, _ queues: inout Queues) -> Bool {
-        // Not `take`, which returns what it cannot have by way of this lock.
-        var present = used.load(ordering: .sequentiallyConsistent)
-        repeat {
-            guard present <= bodyLimit(waiter.bytes) - waiter.bytes || present == 0 else { return false }
-            let (isTaken, found) = used.compareExchange(
-                expected: present, desired: present + waiter.bytes, ordering: .sequentiallyConsistent)
-            if isTaken { break }
-            present = found
-        } while true
-        waiterCount.subtract(1, ordering: .sequentiallyConsistent)
+        guard take(waiter.bytes, upTo: bodyLimit(waiter.bytes)) else { return false }
+        count(waiter, -1, &queues)
         queues.given[waiter.number] = MemoryShare(self, waiter.bytes)
         waiter.remote.wake()
         return true
+    }
+
+    /// One more in the queues, or one less.
+    private func count(_ waiter: Waiter, _ change: Int, _ queues: inout Queues) {
+        queues.heldBytes += change * waiter.held
+        if waiter.isSmall { smallWaiterCount.add(change, ordering: .sequentiallyConsistent) }
+        waiterCount.add(change, ordering: .sequentiallyConsistent)
     }
 
     fileprivate func claim(_ number: UInt64) -> MemoryShare? {
@@ -127,17 +151,19 @@ package final class MemoryBudget: Sendable {
     /// Its share, should it have one already, is given back outside the lock.
     fileprivate func withdraw(_ number: UInt64) {
         let share = queues.withLock { queues in
-            let count = queues.small.count + queues.large.count
-            queues.small.removeAll { $0.number == number }
-            queues.large.removeAll { $0.number == number }
-            if queues.small.count + queues.large.count < count {
-                waiterCount.subtract(1, ordering: .sequentiallyConsistent)
+            let left = Self.remove(number, from: &queues.small) ?? Self.remove(number, from: &queues.large)
+            if let left {
+                count(left, -1, &queues)
                 // Those behind it may need less.
                 advance(&queues)
             }
             return queues.given.removeValue(forKey: number)
         }
         withExtendedLifetime(share) {}
+    }
+
+    private static func remove(_ number: UInt64, from queue: inout [Waiter]) -> Waiter? {
+        queue.firstIndex { $0.number == number }.map { queue.remove(at: $0) }
     }
 }
 

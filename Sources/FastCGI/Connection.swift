@@ -191,11 +191,11 @@ package import EventLoop
         let small = min(MemoryBudget.smallBytesMax, bodyBytesMax)
         guard let memory else {
             let announced = scanner.announcedBytes ?? 0
-            return room(for: announced > 0 ? min(announced, bodyBytesMax) : small, in: budget, unread)
+            return room(for: announced > 0 && announced <= bodyBytesMax ? announced : small, in: budget, unread)
         }
         if memory.bytes <= small { return room(for: bodyBytesMax, in: budget, unread) }
         // More than was said. It may hold much, so that it waits for nothing.
-        if memory.grow(to: bodyBytesMax) { scanner.bodyRoom = memory.bytes } else { dropBody() }
+        if memory.grow(to: bodyBytesMax) { scanner.bodyRoom = memory.bytes } else { dropBody(.noMemory) }
         return true
     }
 
@@ -204,7 +204,15 @@ package import EventLoop
             letIn(share)
             return true
         }
-        let place = budget.place(forBody: bytes, waking: wakeup.remote)
+        // What is said to be too large is not worth waiting for.
+        if let announced = scanner.announcedBytes, announced > bodyBytesMax {
+            dropBody(.tooLarge)
+            return true
+        }
+        guard let place = budget.place(forBody: bytes, holding: memory?.bytes ?? 0, waking: wakeup.remote) else {
+            dropBody(.noMemory)
+            return true
+        }
         let unread = unsafe unread.withUnsafeBufferPointer { unsafe Array($0) }
         waiting = Waiting(place: place, deadline: loop.now + timeouts.memory, unread: unread)
         watch(for: .peerClosed)
@@ -218,8 +226,8 @@ package import EventLoop
         scanner.bodyRoom = share.bytes
     }
 
-    private func dropBody() {
-        scanner.dropBody(.noMemory)
+    private func dropBody(_ reason: DroppedBody) {
+        scanner.dropBody(reason)
         memory = nil
     }
 
@@ -230,7 +238,7 @@ package import EventLoop
         if let share = waiting.place.claim() {
             letIn(share)
         } else if loop.now >= waiting.deadline {
-            dropBody()
+            dropBody(.noMemory)
         } else {
             return
         }

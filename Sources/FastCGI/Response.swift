@@ -120,13 +120,17 @@ extension Connection {
 
     /// Writes the header, if that has not left yet, and the bytes behind it, waiting while the peer is slow.
     func write(_ bytes: ArraySlice<UInt8>, endsAnswer: Bool = false) async throws(FastCGIError) {
-        var rest = unsentHead.isEmpty ? bytes : (unsentHead + bytes)[...]
+        // The header takes along what fits: put before all of a long answer, it would be there twice while the peer is slow.
+        let room = unsentHead.isEmpty ? 0 : max(0, Self.partBytes - unsentHead.count)
+        var rest = (unsentHead + bytes.prefix(room))[...]
+        var others = bytes.dropFirst(room)
         unsentHead = []
         repeat {
+            if rest.isEmpty { (rest, others) = (others, []) }
             let part = rest.prefix(Self.partBytes)
             rest = rest.dropFirst(part.count)
-            while try !writeAtOnce(part, isLast: endsAnswer && rest.isEmpty) { try await renewCredit() }
-        } while !rest.isEmpty
+            while try !writeAtOnce(part, isLast: endsAnswer && rest.isEmpty && others.isEmpty) { try await renewCredit() }
+        } while !rest.isEmpty || !others.isEmpty
     }
 
     /// Writes up to `partBytes`, and a header before them, unless that could block. Whether it has.

@@ -92,6 +92,32 @@ import Testing
         }
     }
 
+    @Test func `a small one that comes later does not overtake a small one that waits`() async throws {
+        try await LoopActor.run { worker in
+            let budget = MemoryBudget(limit: 8 * Self.large)
+            var held = budget.share(ofAnswer: 7 * Self.large - Self.small / 2)
+            let place = budget.place(forBody: Self.small, waking: Wakeup(on: worker.loop).remote)
+            #expect(budget.share(ofBody: 1) == nil)
+            held = nil
+            #expect(place.claim()?.bytes == Self.small)
+            #expect(budget.share(ofBody: 1) != nil)
+            withExtendedLifetime(held) {}
+        }
+    }
+
+    @Test func `what is refused to one is not missing to others meanwhile`() {
+        let budget = MemoryBudget(limit: 8 * Self.large)
+        let held = budget.share(ofAnswer: 4 * Self.large)
+        let isOver = Mutex(false)
+        startThread("asks for too much") {
+            while !isOver.withLock({ $0 }) { _ = budget.share(ofBody: 5 * Self.large) }
+        }
+        let missingCount = (0..<500_000).count { _ in budget.share(ofAnswer: Self.large) == nil }
+        isOver.withLock { $0 = true }
+        #expect(missingCount == 0)
+        withExtendedLifetime(held) {}
+    }
+
     @Test func `whoever leaves while it waits is forgotten, also with a share that it has not claimed`() async throws {
         try await LoopActor.run { worker in
             let budget = MemoryBudget(limit: 8 * Self.large)

@@ -19,6 +19,23 @@ import Testing
         }
     }
 
+    @Test func `an answer is not held twice while a slow peer takes it`() async {
+        await #expect(processExitsWith: .success) {
+            try await LoopActor.run { worker in
+                let content = pattern(32 << 20)
+                let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                    response?.start(status: 200, headers: [("Content-Type", "text/plain")])
+                    try await response.take()?.finish(sending: content[...])
+                }
+                try await exchange.peer.send(SentRequest().bytes)
+                let memory = residentBytes(peak: true)
+                while !exchange.connection.isWaitingToWrite { await worker.loop.turn() }
+                #expect(residentBytes(peak: true) - memory < 8 << 20)
+                #expect(try await exchange.peer.readAnswer().body == content)
+            }
+        }
+    }
+
     @Test func `a body over the limit is not held in memory while it comes`() async {
         await #expect(processExitsWith: .success) {
             try await LoopActor.run { worker in

@@ -170,6 +170,46 @@ import Testing
         }
     }
 
+    /// More than those that may wait with their beginnings in hand: the others are told at once.
+    @Test func `however many bodies of unknown length have begun, none of them waits for another`() async throws {
+        try await LoopActor.run { worker in
+            let budget = MemoryBudget(limit: Self.limit)
+            var reasons: [DroppedBody?] = []
+            let exchanges = try (0..<56).map { _ in
+                try Exchange(
+                    on: worker, limits: .init(bodyBytesMax: Self.megabyte), timeouts: .init(memory: .seconds(3600)),
+                    budget: budget
+                ) { request, response throws(FastCGIError) in
+                    reasons.append(request.dropped)
+                    try await answerWithBody(request, &response)
+                }
+            }
+            let bytes = Self.sent(100_000, announced: "").bytes
+            for exchange in exchanges { try await exchange.peer.send(Array(bytes.prefix(60_000))) }
+            while budget.usedBytes < exchanges.count * MemoryBudget.smallBytesMax { await worker.loop.turn() }
+            for exchange in exchanges { try await exchange.peer.send(Array(bytes.dropFirst(60_000))) }
+            for exchange in exchanges { _ = try await exchange.peer.readAnswer() }
+            #expect(reasons.count == exchanges.count)
+            // Three quarters are for bodies: beside the beginnings of those that wait there is room for a whole one.
+            #expect(reasons.count { $0 == nil } >= 2 * Self.megabyte / MemoryBudget.smallBytesMax)
+            #expect(budget.usedBytes == 0 && budget.waitersCount == 0)
+        }
+    }
+
+    @Test func `one that is said to be too large waits for no memory`() async throws {
+        try await LoopActor.run { worker in
+            let budget = MemoryBudget(limit: Self.limit)
+            let held = budget.share(ofBody: 3 * Self.megabyte)
+            let exchange = try Exchange(
+                on: worker, limits: .init(bodyBytesMax: Self.megabyte), timeouts: .init(memory: .seconds(3600)), budget: budget)
+            let count = 2 * Self.megabyte
+            try await exchange.peer.send(Self.sent(count, announced: "\(count)").bytes)
+            #expect(try await exchange.peer.readAnswer().text.contains("413"))
+            #expect(budget.usedBytes == 3 * Self.megabyte && budget.waitersCount == 0)
+            withExtendedLifetime(held) {}
+        }
+    }
+
     @Test func `one that is larger than it was said to be, and than there is room, is dropped instead of waiting`() async throws {
         try await LoopActor.run { worker in
             let budget = MemoryBudget(limit: 2 * Self.limit)

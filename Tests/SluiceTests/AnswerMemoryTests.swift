@@ -36,7 +36,7 @@ import Testing
 
     @Test func `a copy of a body counts when it is large`() throws {
         let budget = MemoryBudget(limit: 1 << 20)
-        let memory = RequestMemory(budget.share(ofBody: 512 << 10), budget)
+        let memory = try RequestMemory(budget.share(ofBody: 512 << 10), budget)
         #expect(try memory.share(ofCopy: 64 << 10) == nil)
         let copy = try memory.share(ofCopy: 512 << 10)
         #expect(budget.usedBytes == 1 << 20)

@@ -56,7 +56,7 @@ final class Call {
         let chat = try ChatRequest(body: request.body, depthMax: 64)
         let caller = Caller(request, RequestID(callers: "test"))
         return Question(
-            chat: chat, caller: caller, memory: RequestMemory(nil, MemoryBudget(limit: 1 << 30)),
+            chat: chat, caller: caller, memory: try RequestMemory(nil, MemoryBudget(limit: 1 << 30)),
             route: try generation.routes.route(for: chat.model), form: AnswerForm(for: chat, caller, generation.settings))
     }
 }

@@ -52,7 +52,7 @@ package enum ChatFrame: Hashable, Sendable {
 /// strings alone are scanned.
 package struct ChatFrameReader: Sendable {
     private let depthMax: Int
-    /// The last chunk with text; empty before the first.
+    /// The last chunk with text that is not long, as most are; empty before the first.
     private var model: [UInt8] = []
     private var modelContent = 0..<0
     /// Behind the content; empty when there is none.
@@ -60,6 +60,9 @@ package struct ChatFrameReader: Sendable {
     private var modelChunk = ChatChunk()
     /// Where the last frame says which model answers, unless it was like the one before.
     package private(set) var servedModel: JSONValue?
+
+    /// It is kept as long as the stream lives.
+    private static let modelBytesMax = 4096
 
     /// - Parameter depthMax: how many objects and arrays may be open at once.
     package init(depthMax: Int) { self.depthMax = depthMax }
@@ -70,7 +73,7 @@ package struct ChatFrameReader: Sendable {
         var reader = ChunkReader(depthMax: depthMax)
         let frame = ChatFrame(data, &reader)
         servedModel = reader.servedModel
-        if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content {
+        if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content, data.count <= Self.modelBytesMax {
             model = data.bytes(in: data.indices)
             (modelContent, modelObfuscation, modelChunk) = (content, reader.obfuscation(behind: content), chunk)
         }

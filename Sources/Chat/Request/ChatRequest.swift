@@ -14,6 +14,8 @@ package struct ChatRequest: Sendable {
     package let model: String?
     /// Where the messages stand that have members which OpenAI does not know, in their order.
     let messagesWithOtherMembers: [Range<Int>]
+    /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
+    package let besideCount: Int
 
     /// Reads and checks a body.
     /// - Parameters:
@@ -29,6 +31,9 @@ package struct ChatRequest: Sendable {
         if let error = reader.messageError { throw error }
         self.body = body
         messagesWithOtherMembers = reader.messagesWithOtherMembers
+        besideCount =
+            members.reduce(0) { $0 + ($1.parameter == nil ? $1.name.utf8.count : 0) }
+            + messagesWithOtherMembers.capacity * MemoryLayout<Range<Int>>.stride
         isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.comeFromVapi
         let model = members.value(.model)?.string(in: body.span)
         self.model = model?.isEmpty == true ? nil : model

@@ -18,8 +18,9 @@ final class Race {
     /// The attempt in its upstream's queue; a selection starts one at a time.
     private var queued: QueuedPlace?
     private var queuedUntil = Instant.distantFuture
-    /// The attempts that have ended without an answer; the caller may get an error of one of them.
-    private var ended: [Attempt] = []
+    /// The heads of the attempts that have ended without an answer; the caller may get an error of one of them. Nothing else that they
+    /// had is kept: it may be much.
+    private var ended: [(id: Int, head: UpstreamHead?)] = []
     private(set) var tried: [RequestRecord.Try] = []
     private var heartbeat: Heartbeat
     private var isCancelled = false
@@ -55,7 +56,7 @@ final class Race {
             case .cancel(let id, let reason): cancel(id, reason)
             case .win: preconditionFailure("a win is taken where it is told")
             case .giveUp(let error, let id):
-                if let id { reply.upstream = ended.first { $0.id == id }?.stream.head }
+                if let id { reply.upstream = ended.first { $0.id == id }?.head }
                 throw error
             case .wait(let until) where fact == nil: try await wait(until: until, &reply)
             // What else has happened comes after what the failure leads to.
@@ -193,7 +194,7 @@ final class Race {
 
     private func remove(_ attempt: Attempt, _ word: String) {
         running.removeAll { $0 === attempt }
-        ended.append(attempt)
+        ended.append((attempt.id, attempt.stream.head))
         tried.append(RequestRecord.Try(attempt.target, word, loop.now - attempt.start))
     }
 }

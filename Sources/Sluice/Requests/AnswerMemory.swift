@@ -8,11 +8,22 @@ struct RequestMemory {
     /// What the body takes; whoever keeps the body keeps this.
     let body: MemoryShare?
     let budget: MemoryBudget
+    /// For what was found in the body.
+    private let beside: MemoryShare?
 
-    init(_ body: MemoryShare?, _ budget: MemoryBudget) { (self.body, self.budget) = (body, budget) }
+    /// - Parameter besideCount: how many bytes are kept beside the body.
+    /// - Throws: as `share(ofCopy:)`.
+    init(_ body: MemoryShare?, beside besideCount: Int = 0, _ budget: MemoryBudget) throws(ChatError) {
+        beside = try Self.share(ofCopy: besideCount, budget)
+        (self.body, self.budget) = (body, budget)
+    }
 
     /// A share for a copy of so many bytes; nil for a few, which count as nothing.
-    func share(ofCopy count: Int) throws(ChatError) -> MemoryShare? {
+    ///
+    /// - Throws: `ChatError.memoryFull`.
+    func share(ofCopy count: Int) throws(ChatError) -> MemoryShare? { try Self.share(ofCopy: count, budget) }
+
+    private static func share(ofCopy count: Int, _ budget: MemoryBudget) throws(ChatError) -> MemoryShare? {
         guard count > AnswerMemory.freeBytes else { return nil }
         guard let share = budget.share(ofAnswer: count) else { throw .memoryFull }
         return share

@@ -113,7 +113,7 @@ final class ChatHandler {
         record.client = caller.client
         try checkBody(of: request, generation.settings.limits)
         let chat = try ChatRequest(body: request.body, depthMax: generation.settings.limits.jsonDepth)
-        let memory = RequestMemory(request.memory, counters.memory)
+        let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.settings) }

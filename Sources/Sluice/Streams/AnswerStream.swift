@@ -106,6 +106,9 @@ final class AnswerStream {
     /// Who answers, when the upstream has said it.
     var model: ServedModel? { scanner.model }
 
+    /// What its bytes have taken above what is free; whoever keeps some of them keeps this.
+    var memoryShare: MemoryShare? { memory.share }
+
     /// Whether it has had an event that the caller gets.
     var hasEvents: Bool { scanner.hasEvents }
 
@@ -220,7 +223,7 @@ final class AnswerStream {
         guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
             throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
         }
-        try memory.keep(scanner.keptCount + replacedBytes)
+        try memory.keep(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
 
     // MARK: - While it is handed out

@@ -116,6 +116,7 @@ final class Relay {
     private func send(_ bytes: ArraySlice<UInt8>, isLast: Bool = false, _ reply: inout Reply) async throws(FastCGIError) {
         if isLast {
             reply.end(with: bytes)
+            reply.memory = reply.memory ?? stream.memoryShare
         } else {
             if !reply.hasStarted { reply.startStream() }
             if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
