@@ -4,6 +4,7 @@ import Chat
 import Choosing
 import Clock
 import EventLoop
+import Settings
 
 /// An answer on its way, looked at as far as it takes to know whether it is one. What was read for that goes on to the caller.
 final class Attempt {

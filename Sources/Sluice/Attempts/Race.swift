@@ -5,6 +5,7 @@ import Choosing
 import Clock
 import EventLoop
 import FastCGI
+import Settings
 
 /// The target that answers, until its answer is over.
 struct Winner {

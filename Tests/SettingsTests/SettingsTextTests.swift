@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 /// What `sluice check --show` prints.
 @Suite struct SettingsTextTests {

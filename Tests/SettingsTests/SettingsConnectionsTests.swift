@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 /// What shows of connections before there is one.
 @Suite struct SettingsConnectionsTests {

@@ -4,15 +4,15 @@ import Chat
 import Glibc
 
 /// A model's name, or a pattern of names: `*` stands for anything, `?` for one character, `[1-9]` for one of these.
-struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
-    let description: String
+package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
     /// Whether this is one model's own name.
-    let isExact: Bool
+    package let isExact: Bool
     private let isAny: Bool
     /// What stands ahead of the first character that is special.
     private let prefix: String
 
-    init(_ text: String) {
+    package init(_ text: String) {
         description = text
         let special = text.utf8.firstIndex { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
         isExact = special == nil
@@ -20,7 +20,7 @@ struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         prefix = String(text[..<(special ?? text.endIndex)])
     }
 
-    func matches(_ model: String) -> Bool {
+    package func matches(_ model: String) -> Bool {
         if isAny { return true }
         if isExact { return model.hasSameBytes(as: description) }
         guard model.utf8.starts(with: prefix.utf8) else { return false }

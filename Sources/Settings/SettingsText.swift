@@ -8,7 +8,7 @@ import Logging
 
 extension Settings {
     /// TOML that gives the same settings again, but for keys and headers' values, of which it shows nothing.
-    var text: String {
+    package var text: String {
         let tables = [topText, limits.text, timeouts.text] + upstreams.map(\.text) + models.map(\.text)
         return tables.joined(separator: "\n")
     }

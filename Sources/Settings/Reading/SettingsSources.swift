@@ -4,40 +4,66 @@ import Choosing
 import EventLoop
 import FastCGI
 import Glibc
-import HTTPClient
+package import HTTPClient
 import Logging
 
 /// All that is wrong with the settings, so that one run tells all.
-struct SettingsError: Error, Equatable, CustomStringConvertible {
-    var problems: [String]
-    var description: String { problems.joined(separator: "\n") }
+package struct SettingsError: Error, Equatable, CustomStringConvertible {
+    package var problems: [String]
+    package var description: String { problems.joined(separator: "\n") }
 }
 
 /// What the command line sets.
-struct SettingsOptions: Equatable, Sendable {
+package struct SettingsOptions: Equatable, Sendable {
     var config: String?
     var listen: String?
     var upstream: String?
     var workers: Int?
     var logLevel: String?
+
+    /// - Parameters:
+    ///   - config: the settings file.
+    ///   - upstream: a URL, or `demo`.
+    package init(
+        config: String? = nil, listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil
+    ) {
+        (self.config, self.listen, self.upstream) = (config, listen, upstream)
+        (self.workers, self.logLevel) = (workers, logLevel)
+    }
 }
 
-struct SettingsSources {
-    static let defaultFile = "/etc/sluice/sluice.toml"
+package struct SettingsSources {
+    package static let defaultFile = "/etc/sluice/sluice.toml"
     /// A thousand upstreams take half of it. Its tree of values takes a hundred times as much.
     private static let fileBytesMax = 1 << 20
 
-    var options = SettingsOptions()
+    private let options: SettingsOptions
     /// Looks a variable up; an empty one counts as absent.
-    var environment: (String) -> String?
+    private let environment: (String) -> String?
     /// Whether descriptor 0 is a listening socket, as spawn-fcgi and lighttpd start a FastCGI program.
-    var inheritsSocket = false
-    var readFile: (String) throws(SystemError) -> [UInt8]
+    private let inheritsSocket: Bool
+    private let readFile: FileReader
     /// Reads the files of a connection with TLS, and of the authorities.
-    var readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+    let readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+
+    /// - Parameters:
+    ///   - environment: looks a variable up.
+    ///   - inheritsSocket: whether descriptor 0 is a listening socket.
+    ///   - readFile: reads a whole file.
+    ///   - readTLSFiles: reads the files of a connection with TLS, and of the authorities.
+    package init(
+        options: SettingsOptions = SettingsOptions(), environment: @escaping (String) -> String?, inheritsSocket: Bool = false,
+        readFile: @escaping FileReader,
+        readTLSFiles: @escaping (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+    ) {
+        (self.options, self.environment, self.inheritsSocket) = (options, environment, inheritsSocket)
+        (self.readFile, self.readTLSFiles) = (readFile, readTLSFiles)
+    }
 
     /// The settings in force, and the file that they come from; nil when there is none.
-    func load() throws(SettingsError) -> (settings: Settings, file: String?) {
+    ///
+    /// - Throws: `SettingsError` with all that is wrong.
+    package func load() throws(SettingsError) -> (settings: Settings, file: String?) {
         let file = options.config ?? Self.defaultFile
         let problems = SettingsProblems(file: file)
         let document = settingsFile(file, problems)

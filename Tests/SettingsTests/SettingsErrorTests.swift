@@ -1,7 +1,7 @@
 import EventLoop
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 /// What the operator reads. The file is always `dir/sluice.toml`.
 @Suite struct SettingsErrorTests {

@@ -2,7 +2,7 @@ import EventLoop
 import FastCGI
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 @Suite struct SettingsTests {
     @Test func `without a key and a URL the demo answers`() throws {

@@ -1,7 +1,7 @@
 import FastCGI
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 /// `deploy/sluice.toml`: settings stand behind a `#`, sentences behind `# `.
 @Suite struct ShippedSettingsTests {

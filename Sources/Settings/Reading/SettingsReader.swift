@@ -34,7 +34,7 @@ final class SettingsProblems {
 struct SettingsSurroundings {
     /// Looks a variable up; an empty one counts as absent.
     var environment: (String) -> String?
-    var readFile: (String) throws(SystemError) -> [UInt8]
+    var readFile: FileReader
     /// Of the settings file, with which relative paths begin.
     var directory: String
 }

@@ -63,7 +63,7 @@ extension UpstreamSettings {
     var usesTLS: Bool { url.hasPrefix("https://") }
 
     /// What requests' URLs begin with. A colon ends the path of a socket, also when `url` has nothing behind it.
-    var urlPrefix: String {
+    package var urlPrefix: String {
         let endsWithSocket = isSocket && !url.dropFirst(Self.socketScheme.count).contains(":")
         return endsWithSocket ? "\(url):" : url
     }

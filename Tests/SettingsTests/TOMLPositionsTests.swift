@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 @Suite struct TOMLPositionsTests {
     private let document = [UInt8](

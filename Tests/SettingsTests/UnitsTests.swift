@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 @Suite struct UnitsTests {
     @Test(arguments: [

@@ -14,7 +14,7 @@ struct MachineMemory {
     var limit: Int { available.map { max(($0 / 4) >> 20, 1) << 20 } ?? Self.unknownLimit }
 
     /// - Parameter readFile: reads proc(5) and cgroups(7). What is not there says nothing.
-    init(_ readFile: (String) throws(SystemError) -> [UInt8]) {
+    init(_ readFile: FileReader) {
         func text(_ path: String) -> String? {
             do throws(SystemError) { return String(decoding: try readFile(path), as: UTF8.self) } catch { return nil }
         }

@@ -16,7 +16,7 @@ extension Duration {
     }
 
     /// In the largest unit that keeps it whole.
-    var setting: String {
+    package var setting: String {
         let total = milliseconds
         guard total > 0, let unit = Self.units.first(where: { total.isMultiple(of: $0.milliseconds) }) else { return "0s" }
         return "\(total / unit.milliseconds)\(unit.name)"
@@ -26,7 +26,7 @@ extension Duration {
 }
 
 /// A number of bytes as settings write it.
-enum Size {
+package enum Size {
     private static let units: [(name: String, bytes: Int)] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)]
 
     /// The bytes of a whole number with its unit: `512B`, `64KiB`, `8MiB`, `1GiB`.
@@ -39,7 +39,7 @@ enum Size {
     }
 
     /// In the largest unit that keeps it whole.
-    static func setting(_ bytes: Int) -> String {
+    package static func setting(_ bytes: Int) -> String {
         guard bytes > 0, let unit = units.first(where: { bytes.isMultiple(of: $0.bytes) }) else { return "0B" }
         return "\(bytes / unit.bytes)\(unit.name)"
     }

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 /// What settings name may be any kind of file.
 @Suite(.timeLimit(.minutes(5))) struct ReadFileTests {

@@ -1,6 +1,6 @@
 // What can be known of the connections to upstreams before there is one: their proxies, and the files that TLS needs.
 
-import HTTPClient
+package import HTTPClient
 
 extension SettingsSources {
     /// Tells what is wrong with the proxies that upstreams would be asked through, without any value of the environment.
@@ -63,5 +63,14 @@ extension HTTPError {
         case .invalidRequest(let reason), .tls(let reason): reason
         default: description
         }
+    }
+}
+
+extension ConnectionOptions {
+    /// Those of connections to an upstream.
+    package convenience init(_ upstream: UpstreamSettings, of settings: Settings) {
+        self.init(
+            version: upstream.httpVersion, certificate: upstream.certificate, certificateKey: upstream.certificateKey,
+            proxy: upstream.proxy, nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
     }
 }

@@ -2,7 +2,7 @@ import EventLoop
 import Glibc
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 @Suite struct MachineMemoryTests {
     private func memory(_ files: [String: String]) -> MachineMemory {

@@ -3,7 +3,7 @@ import Glibc
 import HTTPClient
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 /// What a settings file means, and what else there is besides it.
 struct SettingsCase {

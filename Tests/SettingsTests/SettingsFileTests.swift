@@ -6,7 +6,7 @@ import HTTPClient
 import Logging
 import Testing
 
-@testable import Sluice
+@testable import Settings
 
 @Suite struct SettingsFileTests {
     @Test func `every key of the process does what it says`() throws {
