@@ -1,21 +1,21 @@
 // Everything that can be set, and its defaults. `SettingsSources` says where the values come from.
 
-package import Chat
 package import Choosing
+import EventLoop
 package import FastCGI
-package import HTTPClient
+import Glibc
 package import Logging
 
+/// The settings in force. What each means, its field says, behind the values.
 package struct Settings: Equatable, Sendable {
     package static let defaultListen = "unix:/run/sluice/sluice.sock"
     package static let defaultBaseURL = "https://api.openai.com/v1"
     package static let workersRange = 1...256
 
     package var listen: ListenAddress
-    /// Who may use the unix socket that Sluice makes.
     package var socket = SocketAccess()
     package var workers: Int
-    /// A comment line goes to the caller after this much silence, so that neither side takes the connection for dead; zero: never.
+    /// Zero for never.
     package var heartbeat = Duration.seconds(10)
     package var limits = Limits()
     package var timeouts = Timeouts()
@@ -24,14 +24,10 @@ package struct Settings: Equatable, Sendable {
     /// Of each upstream that says nothing else.
     package var rest = RestPlan()
     package var logLevel = Logger.Level.info
-    /// A PEM file of the authorities that vouch for an upstream, instead of the system's: `SSL_CERT_FILE`, as curl and Python take it.
     package var authoritiesFile: String?
-    /// For how long the addresses of an upstream's name are used before they are looked up again.
     package var nameLifetime = Duration.seconds(60)
-    /// The model for requests that name none.
     package var defaultModel: String?
     package var errors = ErrorForm.json
-    /// What a voice says in place of an error that comes before a stream's first event.
     package var spokenError: String?
     package var refusal = Refusal.pass
     package var onDisconnect = Disconnect.cancel
@@ -39,55 +35,6 @@ package struct Settings: Equatable, Sendable {
     package var upstreams: [UpstreamSettings]
     /// The first that matches a request's model counts.
     package var models: [ModelSettings]
-
-    package struct Limits: Equatable, Sendable {
-        /// Requests that are answered at once, over all workers; a further one gets 503.
-        package var requests = 4096
-        package var bodyBytes = 8 << 20
-        package var parametersBytes = 64 << 10
-        /// One server-sent event of an upstream.
-        package var eventBytes = 1 << 20
-        /// An upstream's answer that is not streamed.
-        package var answerBytes = 32 << 20
-        /// Bodies of requests, and answers that are collected or wait for slow callers, of all workers together.
-        package var memoryBytes = MachineMemory.unknownLimit
-        package var jsonDepth = 64
-    }
-
-    package struct Timeouts: Equatable, Sendable {
-        /// Of a request on the FastCGI connection, from its first byte to its last.
-        package var request = Duration.seconds(60)
-        /// To the upstream: name, TCP and TLS.
-        package var connect = Duration.seconds(3)
-        /// While the upstream takes nothing of a request's body.
-        package var send = Duration.seconds(30)
-        /// From the request to the first event.
-        package var firstToken = Duration.seconds(15)
-        /// Between two events.
-        package var idle = Duration.seconds(30)
-        package var total = Duration.seconds(600)
-        /// While the caller's side takes nothing.
-        package var clientWrite = Duration.seconds(30)
-        /// After SIGTERM, for streams to finish.
-        package var drain = Duration.seconds(30)
-
-        /// Those of a model or a target, which go before wider ones.
-        package struct Own: Equatable, Sendable {
-            package var connect: Duration?
-            package var firstToken: Duration?
-            package var idle: Duration?
-            package var total: Duration?
-        }
-
-        package func overridden(by own: Own) -> Timeouts {
-            var timeouts = self
-            timeouts.connect = own.connect ?? connect
-            timeouts.firstToken = own.firstToken ?? firstToken
-            timeouts.idle = own.idle ?? idle
-            timeouts.total = own.total ?? total
-            return timeouts
-        }
-    }
 
     /// How errors of a stream are told.
     package enum ErrorForm: String, CaseIterable, Sendable {
@@ -112,119 +59,168 @@ package struct Settings: Equatable, Sendable {
     }
 }
 
-/// An API that answers requests.
-package struct UpstreamSettings: Equatable, Sendable {
-    package enum Kind: String, CaseIterable, Sendable {
-        case openai, azure, compatible
-        /// Answers in this process, without network.
-        case demo
-    }
-
-    package enum Key: Equatable, Sendable {
-        case none
-        case secret(String)
-        /// The caller's own.
-        case passthrough
-    }
-
-    package struct Header: Equatable, Sendable {
-        package var name: String
-        package var value: String
-    }
-
-    package static let defaultAPIVersion = "2024-10-21"
-
-    package var name: String
-    package var kind = Kind.openai
-    /// `http`, `https` or `unix`, without a slash at its end; empty for the demo.
-    package var url = ""
-    package var key = Key.none
-    /// Sent with each request.
-    package var headers: [Header] = []
-    /// Azure's `api-version`.
-    package var apiVersion = defaultAPIVersion
-    /// Parameters that it takes besides OpenAI's own.
-    package var addedParameters: Set<String> = []
-    /// Whether it gets whatever the caller sends.
-    package var passesAllParameters = false
-    /// Whether it is asked for a stream's usage.
-    package var asksForUsage = true
-    /// `stream_options.include_obfuscation`; nil leaves it out.
-    package var obfuscation: Bool?
-    package var httpVersion = ConnectionOptions.Version.auto
-    /// Requests that share a connection of HTTP/2.
-    package var streamsMax = 100
-    /// PEM files of the client's certificate and of its key, for an upstream that asks who calls: both or neither.
-    package var certificate: String?
-    package var certificateKey: String?
-    /// Who is asked for the way to it.
-    package var proxy = ProxyChoice.environment
-    /// Connections that each worker keeps open, though there is no request for them.
-    package var warmCount = 0
-    /// Requests that it is asked at a time, by all workers; nil for no limit.
-    package var concurrentMax: Int?
-    /// Requests that wait for one of those to end.
-    package var queueMax = 100
-    package var queueWait = Duration.seconds(1)
-    /// When it is left alone after failures.
-    package var rest = RestPlan()
-}
-
-/// How often a request is tried again, or twice at once.
-package struct AttemptSettings: Equatable, Sendable {
-    /// Further attempts on the same target, beyond the first.
-    package var retriesMax = 2
-    /// Further attempts on any target, of recent requests.
-    package var retryPercentMax = 20
-    /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
-    package var retryAfterMax = Duration.seconds(2)
-    /// Requests that are hedged, of recent ones.
-    package var hedgePercentMax = 10
-}
-
-/// Where requests for some models go, and how they are changed on the way.
-package struct ModelSettings: Equatable, Sendable {
-    package var match: ModelPattern
-    /// At least one. The next is asked when those before it fail.
-    package var targets: [TargetSettings]
-    package var edits = ParameterEdits()
-    package var attempts = AttemptSettings()
-    /// When another target is asked beside one that is slow; nil for never.
-    package var hedgeAfter: HedgeDelay?
-    /// Statuses that go to the next target, though they are the request's fault, or the key's.
-    package var fallbackOn: [Int] = []
-    package var timeouts = Settings.Timeouts.Own()
-}
-
-/// One upstream, as a place to send a model's requests to.
-package struct TargetSettings: Equatable, Sendable {
-    /// The upstream's name.
-    package var upstream: String
-    /// The model to ask it for, instead of the caller's.
-    package var model: String?
-    /// Neighbours that have one share the requests in proportion; one without stands in the order alone.
-    package var weight: Int?
-    /// Parameters that go out whatever the caller sent, and whatever the model's edits say.
-    package var set: [ParameterEdits.Value] = []
-    package var timeouts = Settings.Timeouts.Own()
-}
-
-// MARK: - Values that are made without a file
-
 extension Settings {
+    /// The defaults.
     package init(listen: ListenAddress, workers: Int, upstreams: [UpstreamSettings], models: [ModelSettings]) {
         (self.listen, self.workers, self.upstreams, self.models) = (listen, workers, upstreams, models)
     }
+
+    /// Takes what the file says of the process as a whole; upstreams and models are others' business.
+    mutating func take(_ file: SettingsReader) {
+        file.take(Self.sections.flatMap(\.fields), into: &self)
+        rest.check(file)
+        limits.makeRoomForBodies(file)
+    }
+
+    /// Those of the file's top.
+    static var keys: [String] { sections.flatMap(\.fields).map(\.key) + ["upstreams", "models"] }
+
+    /// The keys of the file, but for `upstreams` and `models`.
+    static var sections: [FieldSection<Settings>] {
+        [
+            FieldSection(nil, fields: processFields),
+            FieldSection(
+                "The unix socket that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
+            FieldSection("What callers get", fields: callerFields),
+            FieldSection("Limits", fields: [Field("limits", table: \.limits, Limits.fields)]),
+            FieldSection(
+                "Timeouts", "A model, or a target of it, can have its own connect, first_token, idle and total.",
+                fields: [Field("timeouts", table: \.timeouts, Timeouts.fields)]),
+            FieldSection(
+                "Retries, hedges and rests", "For all models and upstreams. Each can have its own.",
+                fields: AttemptSettings.fields.map { $0.lifted(\.attempts) } + RestPlan.fields.map { $0.lifted(\.rest) }),
+        ]
+    }
+
+    private static var processFields: [Field<Settings>] {
+        [
+            Field(
+                "listen", \.listen, .listenAddress,
+                """
+                Where the web server connects: unix:PATH, tcp:HOST:PORT, fd:NUMBER for a listening socket that the parent process \
+                passes on, or systemd for the one of a socket unit. Where nobody names one, a listening socket on descriptor 0 is \
+                taken, if there is one.
+                """,
+                environment: EnvironmentVariable.listen, option: "--listen"),
+            Field(
+                "workers", \.workers, .workers,
+                #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,
+                default: .value(#""auto""#), option: "--workers"),
+            Field("log_level", \.logLevel, .choice, "What is logged: all that is as important as this.", option: "--log-level"),
+            Field(
+                "authorities_file", optional: \.authoritiesFile, .file,
+                """
+                A PEM file of the authorities that vouch for upstreams, instead of the system's: where some have a private \
+                authority and some a public one it must hold both. An authority below another counts without that one, and so \
+                does a server's own certificate. A relative path begins at the directory of this file.
+                """,
+                default: .words("the system's"), examples: [#""/etc/ssl/certs/ca-certificates.crt""#],
+                environment: EnvironmentVariable.authoritiesFile),
+            Field(
+                "dns_ttl", \.nameLifetime, .duration(in: .secondToADay),
+                "How long the addresses of an upstream's name are used before they are looked up again."),
+        ]
+    }
+
+    private static var callerFields: [Field<Settings>] {
+        [
+            Field(
+                "heartbeat", \.heartbeat, .duration(in: .upToADay),
+                """
+                A comment line goes to the caller after this much silence of the upstream, so that nobody takes the connection for \
+                dead. "0s" turns it off. LiveKit's plugin gives up after 5 s without a byte: "4s" suits it.
+                """),
+            Field(
+                "default_model", optional: \.defaultModel, .text, "The model for requests that name none.",
+                default: .words("such requests go out as they are"), examples: [#""gpt-4o-mini""#]),
+            Field(
+                "errors", \.errors, .choice,
+                """
+                How errors are told: "json" by the HTTP status before the first event, and by an error object inside the stream; \
+                "sse" always as an event {"error": "text"} behind a status of 200.
+                """),
+            Field(
+                "spoken_error", optional: \.spokenError, .text,
+                """
+                For voice calls: a sentence that callers who stream get as the assistant's answer, in place of an error that \
+                comes before the first event.
+                """,
+                default: .words("none"), examples: [#""Sorry, I cannot answer right now.""#]),
+            Field(
+                "refusal", \.refusal, .choice,
+                """
+                What becomes of a model's refusal: "pass" leaves it in its own field, "speak" puts it into the content too, for \
+                voice.
+                """),
+            Field(
+                "on_disconnect", \.onDisconnect, .choice,
+                """
+                When the caller leaves: "cancel" ends the upstream's answer at once, "drain" reads it to its end, so that its \
+                usage is known.
+                """),
+        ]
+    }
 }
 
-extension UpstreamSettings {
-    package init(name: String, url: String, key: Key) { (self.name, self.url, self.key) = (name, url, key) }
+extension SocketAccess {
+    fileprivate static var fields: [Field<SocketAccess>] {
+        [
+            Field("mode", \.mode, .fileMode, #"Its permissions, at least "0600"."#),
+            Field(
+                "group", optional: \.group, .text, "Its group.", default: .words("that of the process"),
+                examples: [#""www-data""#]),
+            Field(
+                "allowed_users", \.allowedUsers, .texts, "The users whose processes may connect.",
+                default: .words("anyone whom the mode lets in"), examples: [#"["www-data"]"#]),
+        ]
+    }
 }
 
-extension ModelSettings {
-    package init(match: ModelPattern, targets: [TargetSettings]) { (self.match, self.targets) = (match, targets) }
+extension FieldKind<mode_t> {
+    /// Octal digits, as chmod takes them.
+    fileprivate static var fileMode: Self {
+        FieldKind(
+            form: .other("octal digits"),
+            read: { reader, node throws(SettingsProblem) in
+                let text = try reader.text(node)
+                guard (3...4).contains(text.utf8.count), !text.hasPrefix("+"), let mode = UInt32(text, radix: 8), mode <= 0o777
+                else {
+                    throw SettingsProblem(node, "must be octal digits up to \"0777\", as \"0660\"")
+                }
+                guard mode & 0o600 == 0o600 else {
+                    throw SettingsProblem(node, "must let the owner read and write, as \"0660\"")
+                }
+                return mode
+            }, write: { TOMLText.string("0\(String($0, radix: 8))") })
+    }
 }
 
-extension TargetSettings {
-    package init(upstream: String) { self.upstream = upstream }
+extension FieldKind<Int> {
+    /// `"auto"`, or how many.
+    fileprivate static var workers: Self {
+        let range = Settings.workersRange
+        return FieldKind(
+            form: .other("\"auto\", or a whole number", in: range),
+            read: { _, node throws(SettingsProblem) in
+                if case .string("auto") = node.value { return processorCount() }
+                guard case .integer(let count) = node.value, range.contains(count) else {
+                    throw SettingsProblem(
+                        node, "must be \"auto\" or a number from \(range.lowerBound) to \(range.upperBound)")
+                }
+                return count
+            }, write: { "\($0)" })
+    }
+}
+
+extension FieldKind<ListenAddress> {
+    fileprivate static var listenAddress: Self {
+        FieldKind(
+            form: .other("an address"),
+            read: { reader, node throws(SettingsProblem) in
+                let text = try reader.text(node)
+                do throws(ListenAddressError) { return try ListenAddress(text) } catch {
+                    throw SettingsProblem(node, error.advice)
+                }
+            }, write: { TOMLText.string($0.description) })
+    }
 }

@@ -103,7 +103,8 @@ import Testing
             "retries", "retry_after_max", "retry_budget", "hedge_max", "rest_after", "rest_share", "rest_for", "rest_max",
             "dns_ttl",
         ]
-        for key in SettingsKeys.limits + SettingsKeys.timeouts + others { #expect(original.text.contains("\n\(key) = ")) }
+        let tables = Settings.Limits.fields.map(\.key) + Settings.Timeouts.fields.map(\.key)
+        for key in tables + others { #expect(original.text.contains("\n\(key) = ")) }
     }
 
     @Test func `shows nothing of a secret`() throws {

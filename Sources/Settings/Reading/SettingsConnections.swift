@@ -24,7 +24,7 @@ extension SettingsSources {
         let failing = upstreams.filter { reason(ConnectionOptions($0, of: settings), settings.authoritiesFile) != nil }
         guard !failing.isEmpty else { return }
         if let reason = reason(.standard, settings.authoritiesFile) {
-            problems.add(reason, at: file?.node("authorities_file"), else: "SSL_CERT_FILE")
+            problems.add(reason, at: file?.node("authorities_file"), else: EnvironmentVariable.authoritiesFile)
         }
         // Half a pair is known to be wrong already.
         for upstream in failing where upstream.certificate != nil && upstream.certificateKey != nil {

@@ -15,9 +15,10 @@ extension SettingsReader {
             problems.add(SettingsProblem(node, "must be tables: [[models]]"))
             return nil
         }
-        let tables = elements.compactMap { table($0, keys: SettingsKeys.model) }
+        let fields = ModelSettings.fields(upstreams)
+        let tables = elements.compactMap { table($0, keys: fields.map(\.key)) }
         reportUnreachable(tables)
-        return tables.map { $0.model(upstreams, attempts) }
+        return tables.map { $0.model(fields, upstreams, attempts) }
     }
 
     /// The first match counts, so one behind `*`, or behind itself, never does.
@@ -33,57 +34,43 @@ extension SettingsReader {
         }
     }
 
-    private func model(_ upstreams: [String], _ attempts: AttemptSettings) -> ModelSettings {
+    private func model(
+        _ fields: [Field<ModelSettings>], _ upstreams: [String], _ attempts: AttemptSettings
+    ) -> ModelSettings {
         if node("match") == nil { problem("needs match: a model's name, or a pattern such as \"gpt-4*\" or \"*\"") }
-        var model = ModelSettings(
-            match: ModelPattern(value("match", text) ?? "*"), targets: targets(upstreams), edits: edits(), attempts: attempts)
-        model.attempts.take(self)
-        take("hedge_after", into: &model.hedgeAfter, hedgeDelay)
-        take("fallback_on", into: &model.fallbackOn, statuses)
-        if let table = table("timeouts", keys: SettingsKeys.modelTimeouts) { model.timeouts.take(table) }
-        if model.targets.count == 1 { reportSettingsOfSeveralTargets() }
+        var model = ModelSettings(match: ModelPattern("*"), targets: [], attempts: attempts)
+        if node("targets") == nil { model.targets = onlyTarget(upstreams) }
+        take(fields, into: &model)
+        // With one target there is nowhere else to go.
+        if model.targets.count == 1 {
+            report(["hedge_after", "fallback_on"], "has no meaning with one target: there is no other to ask")
+        }
         return model
     }
 
-    /// With one target there is nowhere else to go.
-    private func reportSettingsOfSeveralTargets() {
-        for member in members where ["hedge_after", "fallback_on"].contains(member.key) {
-            problems.add(SettingsProblem(member.node, "has no meaning with one target: there is no other to ask"))
-        }
-    }
-
     /// A time, or a percentile of times.
-    private func hedgeDelay(_ node: SettingsNode) throws(SettingsProblem) -> HedgeDelay {
+    func hedgeDelay(_ node: SettingsNode) throws(SettingsProblem) -> HedgeDelay {
         var text = ""
         if case .string = node.value { text = try self.text(node) }
-        guard text.hasPrefix("p") else { return .after(try duration(in: .positive)(node)) }
+        guard text.hasPrefix("p") else { return .after(try duration(node, in: .positive)) }
         guard let percent = Int(text.dropFirst()), (1...99).contains(percent), text == "p\(percent)" else {
             throw SettingsProblem(node, "must be a percentile from \"p1\" to \"p99\", or a duration")
         }
         return .percentile(percent)
     }
 
-    private func statuses(_ node: SettingsNode) throws(SettingsProblem) -> [Int] {
+    func statuses(_ node: SettingsNode, in range: ClosedRange<Int>) throws(SettingsProblem) -> [Int] {
         guard case .array(let elements) = node.value else {
             throw SettingsProblem(node, "must be an array of statuses, as in [404, 422]")
         }
         var statuses: [Int] = []
-        for element in elements { statuses.append(try integer(in: 400...599)(element)) }
+        for element in elements { statuses.append(try integer(element, in: range)) }
         return statuses
     }
 
     // MARK: Edits
 
-    private func edits() -> ParameterEdits {
-        var edits = ParameterEdits()
-        edits.renamed = table("rename", keys: nil)?.renames() ?? []
-        take("drop", into: &edits.dropped, parameterNames)
-        edits.set = table("set", keys: nil)?.parameterValues() ?? []
-        edits.defaults = table("default", keys: nil)?.parameterValues() ?? []
-        return edits
-    }
-
-    private func renames() -> [ParameterEdits.Rename] {
+    func renames() -> [ParameterEdits.Rename] {
         var newNames: Set<String> = []
         return members.compactMap { member in
             checkParameter(member.key, member.node)
@@ -96,7 +83,7 @@ extension SettingsReader {
         }
     }
 
-    private func parameterNames(_ node: SettingsNode) throws(SettingsProblem) -> Set<String> {
+    func parameterNames(_ node: SettingsNode) throws(SettingsProblem) -> Set<String> {
         let names = try texts(node)
         for name in names { checkParameter(name, node) }
         return Set(names)

@@ -64,16 +64,16 @@ struct SettingsReader {
 
     func node(_ key: String) -> SettingsNode? { members.first { $0.key == key }?.node }
 
-    /// What the value of a key means; nil when it is absent or wrong.
-    func value<Value>(_ key: String, _ convert: (SettingsNode) throws(SettingsProblem) -> Value) -> Value? {
-        node(key).flatMap { checked($0, convert) }
-    }
-
-    /// Sets `value` to what a key says, and leaves it alone when the key is absent or wrong.
-    func take<Value>(
-        _ key: String, into value: inout Value, _ convert: (SettingsNode) throws(SettingsProblem) -> Value
-    ) {
-        if let new = self.value(key, convert) { value = new }
+    /// Takes what the table says of the fields, in their order.
+    ///
+    /// - Returns: the keys whose values are wrong.
+    @discardableResult
+    func take<Root>(_ fields: [Field<Root>], into root: inout Root) -> Set<String> {
+        var wrong: Set<String> = []
+        for field in fields {
+            if let node = node(field.key), !field.take(self, node, &root) { wrong.insert(field.key) }
+        }
+        return wrong
     }
 
     /// What a value means; nil when it is wrong, which is then a problem.
@@ -82,6 +82,11 @@ struct SettingsReader {
             problems.add(error)
             return nil
         }
+    }
+
+    /// The same problem of each of some keys that the table has, in its order.
+    func report(_ keys: [String], _ text: String) {
+        for member in members where keys.contains(member.key) { problems.add(SettingsProblem(member.node, text)) }
     }
 
     /// A problem of the whole table.

@@ -32,6 +32,14 @@ package struct SettingsOptions: Equatable, Sendable {
     }
 }
 
+/// The variables that count where the file says nothing.
+enum EnvironmentVariable {
+    static let listen = "SLUICE_LISTEN"
+    static let authoritiesFile = "SSL_CERT_FILE"
+    static let baseURL = "OPENAI_BASE_URL"
+    static let key = "OPENAI_API_KEY"
+}
+
 package struct SettingsSources {
     package static let defaultFile = "/etc/sluice/sluice.toml"
     /// A thousand upstreams take half of it. Its tree of values takes a hundred times as much.
@@ -69,7 +77,7 @@ package struct SettingsSources {
         let document = settingsFile(file, problems)
         let reader = document.flatMap { self.reader(file, $0, problems) }
         var settings = Settings(listen: .inherited(0), workers: processorCount(), upstreams: [], models: [])
-        settings.authoritiesFile = variable("SSL_CERT_FILE")
+        settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
         settings.limits.memoryBytes = MachineMemory(readFile).limit
         settings.limits.makeRoomForBodies(nil)
         if let reader { settings.take(reader) }
@@ -102,7 +110,7 @@ package struct SettingsSources {
         let directory = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
         let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, directory: directory)
         do {
-            return SettingsReader(try SettingsNode(document: document), keys: SettingsKeys.file, surroundings, problems)
+            return SettingsReader(try SettingsNode(document: document), keys: Settings.keys, surroundings, problems)
         } catch {
             problems.add(error)
             return nil
@@ -113,7 +121,7 @@ package struct SettingsSources {
 
     private func takeListenAddress(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
         guard options.listen != nil || reader?.node("listen") == nil else { return }
-        let address = options.listen ?? variable("SLUICE_LISTEN") ?? (inheritsSocket ? "fd:0" : Settings.defaultListen)
+        let address = options.listen ?? variable(EnvironmentVariable.listen) ?? (inheritsSocket ? "fd:0" : Settings.defaultListen)
         do { settings.listen = try ListenAddress(address) } catch { problems.add(error.description) }
     }
 
@@ -131,7 +139,7 @@ package struct SettingsSources {
     private func upstreamOfTheEnvironment(_ rest: RestPlan, _ problems: SettingsProblems) -> [UpstreamSettings]? {
         do {
             var upstream = try UpstreamSettings(
-                options.upstream, baseURL: variable("OPENAI_BASE_URL"), key: variable("OPENAI_API_KEY"))
+                options.upstream, baseURL: variable(EnvironmentVariable.baseURL), key: variable(EnvironmentVariable.key))
             upstream.rest = rest
             return [upstream]
         } catch {
@@ -178,10 +186,12 @@ extension UpstreamSettings {
         let url: String
         do { url = try Self.checkedURL(option ?? baseURL ?? Settings.defaultBaseURL) } catch {
             let hint = error == .notHTTP && option != nil ? ", or 'demo'" : ""
-            throw SettingsError(problems: ["\(option == nil ? "OPENAI_BASE_URL" : "--upstream") \(error)\(hint)"])
+            throw SettingsError(problems: ["\(option == nil ? EnvironmentVariable.baseURL : "--upstream") \(error)\(hint)"])
         }
         guard key?.utf8.allSatisfy(\.isInKey) ?? true else {
-            throw SettingsError(problems: ["OPENAI_API_KEY has a space, a line break or a character that is not ASCII"])
+            throw SettingsError(problems: [
+                "\(EnvironmentVariable.key) has a space, a line break or a character that is not ASCII"
+            ])
         }
         self.init(name: "openai", url: url, key: key.map(Key.secret) ?? .none)
         if isOpenAIs { obfuscation = false }

@@ -12,7 +12,7 @@ extension SettingsReader {
         guard let table = table("upstreams", keys: nil) else { return nil }
         if table.members.isEmpty { table.problem("names no upstream; write [upstreams.NAME]") }
         return table.members.compactMap { member in
-            table.table(member.node, keys: SettingsKeys.upstream).map { $0.upstream(member.key, rest) }
+            table.table(member.node, keys: UpstreamSettings.fields.map(\.key)).map { $0.upstream(member.key, rest) }
         }
     }
 
@@ -21,64 +21,43 @@ extension SettingsReader {
         if name.isEmpty || !name.utf8.allSatisfy(\.isInBareKey) {
             problem("must have a name of letters, digits, '-' and '_'")
         }
-        guard let kind = node("kind") == nil ? upstream.kind : value("kind", choice) else { return upstream }
-        upstream.kind = kind
-        guard kind != .demo else {
-            for member in members where SettingsKeys.upstream.contains(member.key) && member.key != "kind" {
-                problems.add(SettingsProblem(member.node, "has no meaning for the demo, which needs no network"))
-            }
+        guard take([UpstreamSettings.kindField], into: &upstream).isEmpty else { return upstream }
+        guard upstream.kind != .demo else {
+            let others = [UpstreamSettings.urlField] + UpstreamSettings.otherFields
+            report(others.map(\.key), "has no meaning for the demo, which needs no network")
             return upstream
         }
-        upstream.url = url(for: kind) ?? ""
+        takeURL(&upstream)
         let isOpenAIs = upstream.isOpenAIs
-        upstream.asksForUsage = kind != .compatible
+        upstream.asksForUsage = upstream.kind != .compatible
         upstream.obfuscation = isOpenAIs ? false : nil
-        upstream.key = key() ?? .none
-        if upstream.key == .none, node("key") == nil, node("key_file") == nil, kind == .azure || isOpenAIs {
+        if node("key") == nil, node("key_file") == nil, upstream.kind == .azure || isOpenAIs {
             problem("needs key or key_file: this API answers nobody without one")
         }
-        takeDetails(&upstream)
-        takeConnections(&upstream)
-        takeLimits(&upstream)
-        upstream.rest.take(self)
+        let wrong = take(UpstreamSettings.otherFields, into: &upstream)
+        upstream.rest.check(self)
+        if node("concurrent") == nil { report(["queue", "queue_wait"], "has no meaning without concurrent: nothing waits") }
+        // What is wrong itself does not tell what else has no meaning.
+        guard !upstream.url.isEmpty else { return upstream }
+        reportCertificate(upstream)
+        if upstream.isSocket { report(["proxy"], "has no meaning for a unix socket, which is on this machine") }
+        if !wrong.contains("http"), !upstream.sharesConnections {
+            report(["streams_per_connection"], "has no meaning over HTTP/1.1, where requests share no connection")
+        }
         return upstream
     }
 
-    private func takeLimits(_ upstream: inout UpstreamSettings) {
-        take("warm", into: &upstream.warmCount, integer(in: 0...100))
-        take("concurrent", into: &upstream.concurrentMax, integer(in: 1...1_000_000))
-        take("queue", into: &upstream.queueMax, integer(in: 0...1_000_000))
-        take("queue_wait", into: &upstream.queueWait, duration(in: .upToADay))
-        guard node("concurrent") == nil else { return }
-        for member in members where ["queue", "queue_wait"].contains(member.key) {
-            problems.add(SettingsProblem(member.node, "has no meaning without concurrent: nothing waits"))
-        }
-    }
-
-    private func takeConnections(_ upstream: inout UpstreamSettings) {
-        let version: ConnectionOptions.Version? = node("http") == nil ? .auto : value("http", choice)
-        upstream.httpVersion = version ?? .auto
-        take("streams_per_connection", into: &upstream.streamsMax, integer(in: 1...10_000))
-        take("certificate", into: &upstream.certificate, readableFile)
-        take("certificate_key", into: &upstream.certificateKey, readableFile)
-        take("proxy", into: &upstream.proxy, proxy)
-        // What is wrong itself does not tell what else has no meaning.
-        guard !upstream.url.isEmpty else { return }
-        reportCertificate(upstream)
-        if upstream.isSocket, let node = node("proxy") {
-            problems.add(SettingsProblem(node, "has no meaning for a unix socket, which is on this machine"))
-        }
-        guard version != nil, !upstream.sharesConnections, let node = node("streams_per_connection") else { return }
-        problems.add(SettingsProblem(node, "has no meaning over HTTP/1.1, where requests share no connection"))
+    private func takeURL(_ upstream: inout UpstreamSettings) {
+        take([UpstreamSettings.urlField], into: &upstream)
+        guard node("url") == nil else { return }
+        if upstream.kind == .openai { upstream.url = Settings.defaultBaseURL } else { problem("needs a url") }
     }
 
     private func reportCertificate(_ upstream: UpstreamSettings) {
         let (certificate, key) = (node("certificate"), node("certificate_key"))
         switch (certificate, key) {
         case _ where !upstream.usesTLS:
-            for node in [certificate, key].compactMap(\.self) {
-                problems.add(SettingsProblem(node, "has no meaning without TLS: url must begin with https://"))
-            }
+            report(["certificate", "certificate_key"], "has no meaning without TLS: url must begin with https://")
         case (let certificate?, nil): problems.add(SettingsProblem(certificate, "needs certificate_key, its private key"))
         case (nil, let key?): problems.add(SettingsProblem(key, "needs certificate, which it is the key of"))
         default: break
@@ -86,7 +65,7 @@ extension SettingsReader {
     }
 
     /// The text may hold a password.
-    private func proxy(_ node: SettingsNode) throws(SettingsProblem) -> ProxyChoice {
+    func proxy(_ node: SettingsNode) throws(SettingsProblem) -> ProxyChoice {
         switch try text(node) {
         case "environment": return .environment
         case "none": return .direct
@@ -100,22 +79,7 @@ extension SettingsReader {
         }
     }
 
-    private func takeDetails(_ upstream: inout UpstreamSettings) {
-        if let node = node("headers") { upstream.headers = headers(node, of: upstream.kind) }
-        take("usage", into: &upstream.asksForUsage, boolean)
-        take("obfuscation", into: &upstream.obfuscation, boolean)
-        if upstream.kind == .azure {
-            take("api_version", into: &upstream.apiVersion, apiVersion)
-        } else if let node = node("api_version") {
-            problems.add(SettingsProblem(node, "has a meaning for kind = \"azure\" alone"))
-        }
-        guard let table = table("parameters", keys: SettingsKeys.parameters) else { return }
-        table.take("add", into: &upstream.addedParameters, table.addedParameters)
-        let pass: PassedParameters? = table.value("pass", table.choice)
-        upstream.passesAllParameters = pass == .all
-    }
-
-    private func addedParameters(_ node: SettingsNode) throws(SettingsProblem) -> Set<String> {
+    func addedParameters(_ node: SettingsNode) throws(SettingsProblem) -> Set<String> {
         let names = Set(try texts(node))
         if let name = names.intersection(UpstreamRules.withheldNames).min() {
             throw SettingsProblem(node, "cannot hold '\(name)': it never goes out")
@@ -123,19 +87,14 @@ extension SettingsReader {
         return names
     }
 
-    private func apiVersion(_ node: SettingsNode) throws(SettingsProblem) -> String {
+    func apiVersion(_ node: SettingsNode) throws(SettingsProblem) -> String {
         let version = try text(node)
         guard version.utf8.allSatisfy(\.isTokenByte) else { throw SettingsProblem(node, "must be like \"2024-10-21\"") }
         return version
     }
 
-    private func url(for kind: UpstreamSettings.Kind) -> String? {
-        guard let node = node("url") else {
-            if kind == .openai { return Settings.defaultBaseURL }
-            problem("needs a url")
-            return nil
-        }
-        return checked(node, kind == .azure ? resourceURL : url)
+    func url(_ node: SettingsNode, for kind: UpstreamSettings.Kind) throws(SettingsProblem) -> String {
+        kind == .azure ? try resourceURL(node) : try url(node)
     }
 
     private func url(_ node: SettingsNode) throws(SettingsProblem) -> String {
@@ -159,19 +118,13 @@ extension SettingsReader {
 
     // MARK: Keys
 
-    private func key() -> UpstreamSettings.Key? {
-        guard let node = node("key") else { return value("key_file", keyInFile) }
-        if self.node("key_file") != nil { problems.add(SettingsProblem(node, "and key_file cannot both be set")) }
-        return checked(node, key)
-    }
-
-    private func key(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
+    func key(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
         if case .string("passthrough") = node.value { return .passthrough }
         return .secret(try checkedKey(try text(node), node))
     }
 
     /// The first line of a file.
-    private func keyInFile(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
+    func keyInFile(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
         let line = try contents(of: try file(node), for: node).prefix { $0 != UInt8(ascii: "\n") }
         let text = String(decoding: line, as: UTF8.self).trimmed
         guard !text.isEmpty else { throw SettingsProblem(node, "names a file whose first line is empty") }
@@ -187,7 +140,7 @@ extension SettingsReader {
 
     // MARK: Headers
 
-    private func headers(_ node: SettingsNode, of kind: UpstreamSettings.Kind) -> [UpstreamSettings.Header] {
+    func headers(_ node: SettingsNode, of kind: UpstreamSettings.Kind) -> [UpstreamSettings.Header] {
         guard let table = table(node, keys: nil) else { return [] }
         var names: Set<String> = []
         return table.members.compactMap { member in
@@ -222,11 +175,6 @@ extension SettingsReader {
         default: return nil
         }
     }
-}
-
-/// Which of a caller's parameters an upstream gets.
-enum PassedParameters: String, CaseIterable {
-    case openai, all
 }
 
 extension String {

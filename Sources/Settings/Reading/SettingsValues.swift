@@ -53,49 +53,40 @@ extension SettingsReader {
     }
 
     /// Reads a whole number.
-    func integer(in range: ClosedRange<Int>) -> (SettingsNode) throws(SettingsProblem) -> Int {
-        { node throws(SettingsProblem) in
-            guard case .integer(let value) = node.value, range.contains(value) else {
-                throw SettingsProblem(node, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-            }
-            return value
+    func integer(_ node: SettingsNode, in range: ClosedRange<Int>) throws(SettingsProblem) -> Int {
+        guard case .integer(let value) = node.value, range.contains(value) else {
+            throw SettingsProblem(node, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
+        return value
     }
 
     /// Reads a duration.
-    func duration(in range: ClosedRange<Duration>) -> (SettingsNode) throws(SettingsProblem) -> Duration {
-        { node throws(SettingsProblem) in
-            let value = try quantity(node, Duration.init(setting:), #"as in "800ms", "5s", "10m" or "1h""#)
-            guard range.contains(value) else {
-                throw SettingsProblem(node, "must be from \(range.lowerBound.setting) to \(range.upperBound.setting)")
-            }
-            return value
+    func duration(_ node: SettingsNode, in range: ClosedRange<Duration>) throws(SettingsProblem) -> Duration {
+        let value = try quantity(node, Duration.init(setting:), #"as in "800ms", "5s", "10m" or "1h""#)
+        guard range.contains(value) else {
+            throw SettingsProblem(node, "must be from \(range.lowerBound.setting) to \(range.upperBound.setting)")
         }
+        return value
     }
 
     /// Reads a number of bytes.
-    func size(in range: ClosedRange<Int>) -> (SettingsNode) throws(SettingsProblem) -> Int {
-        { node throws(SettingsProblem) in
-            let value = try quantity(node, Size.bytes, #"as in "512B", "64KiB", "8MiB" or "1GiB""#)
-            guard range.contains(value) else {
-                throw SettingsProblem(
-                    node, "must be from \(Size.setting(range.lowerBound)) to \(Size.setting(range.upperBound))")
-            }
-            return value
+    func size(_ node: SettingsNode, in range: ClosedRange<Int>) throws(SettingsProblem) -> Int {
+        let value = try quantity(node, Size.bytes, #"as in "512B", "64KiB", "8MiB" or "1GiB""#)
+        guard range.contains(value) else {
+            throw SettingsProblem(
+                node, "must be from \(Size.setting(range.lowerBound)) to \(Size.setting(range.upperBound))")
         }
+        return value
     }
 
     /// Reads a share in percent.
-    func percentage(in range: ClosedRange<Int>) -> (SettingsNode) throws(SettingsProblem) -> Int {
-        { node throws(SettingsProblem) in
-            let value = try quantity(node, Percentage.percent, #"as in "20%""#)
-            guard range.contains(value) else {
-                throw SettingsProblem(
-                    node,
-                    "must be from \(Percentage.setting(range.lowerBound)) to \(Percentage.setting(range.upperBound))")
-            }
-            return value
+    func percentage(_ node: SettingsNode, in range: ClosedRange<Int>) throws(SettingsProblem) -> Int {
+        let value = try quantity(node, Percentage.percent, #"as in "20%""#)
+        guard range.contains(value) else {
+            throw SettingsProblem(
+                node, "must be from \(Percentage.setting(range.lowerBound)) to \(Percentage.setting(range.upperBound))")
         }
+        return value
     }
 
     private func quantity<Quantity>(

@@ -115,9 +115,7 @@ extension Settings {
         var model = ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: upstream.name)])
         model.attempts.retriesMax = 0
         var settings = Settings(listen: .unix(""), workers: 1, upstreams: [upstream], models: [model])
-        for timeout in [\Timeouts.request, \.connect, \.firstToken, \.idle, \.total, \.clientWrite, \.drain] {
-            settings.timeouts[keyPath: timeout] = limit
-        }
+        settings.timeouts = Timeouts(all: limit)
         settings.refusal = .speak
         return settings
     }
