@@ -21,13 +21,18 @@ let package = Package(
         .target(name: "HTTPClient", dependencies: ["EventLoop", "Clock", "COpenSSL", "CNghttp2", "CLinux"]),
         .target(name: "Chat"),
         .target(name: "Choosing", dependencies: ["Chat", "Clock"]),
+        .target(
+            name: "Settings",
+            dependencies: [
+                "EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing",
+                .product(name: "Logging", package: "swift-log"), .product(name: "TOMLKit", package: "TOMLKit"),
+            ]),
         .executableTarget(
             name: "Sluice",
             dependencies: [
-                "EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing",
+                "EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             resources: [.embedInCode("Pages/openapi.json")],
             // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi,
@@ -52,7 +57,14 @@ let package = Package(
         .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "Clock", "COpenSSL", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
         .testTarget(name: "ChoosingTests", dependencies: ["Choosing", "Clock", "Chat", "TestSupport"]),
-        .testTarget(name: "SluiceTests", dependencies: ["Sluice", "Chat", "Choosing", "Clock", "HTTPClient", "TestSupport"]),
+        .testTarget(
+            name: "SettingsTests",
+            dependencies: [
+                "Settings", "EventLoop", "FastCGI", "HTTPClient", "Chat", "Choosing", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
+            name: "SluiceTests", dependencies: ["Sluice", "Settings", "Chat", "Choosing", "Clock", "HTTPClient", "TestSupport"]),
         .testTarget(name: "EndToEnd", dependencies: ["TestSupport", "Clock"], path: "Tests/EndToEnd", exclude: ["clients"]),
     ]
 )

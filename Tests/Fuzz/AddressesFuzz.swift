@@ -2,6 +2,7 @@
 
 import FastCGI
 @testable import HTTPClient
+@testable import Settings
 @testable import Sluice
 
 /// Lines of the input are what is looked at, one after another.

@@ -3,6 +3,7 @@
 
 import Chat
 
+@testable import Settings
 @testable import Sluice
 
 /// What a caller gets of a stream, as `Relay` sends it.

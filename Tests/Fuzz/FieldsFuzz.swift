@@ -4,6 +4,7 @@
 import Clock
 import Glibc
 @testable import HTTPClient
+@testable import Settings
 @testable import Sluice
 
 func feedFields(_ input: [UInt8]) {

@@ -22,15 +22,22 @@ let package = Package(
         .target(name: "Chat"),
         .target(name: "Choosing", dependencies: ["Chat", "Clock"]),
         .target(
-            name: "Sluice",
+            name: "Settings",
             dependencies: [
                 "EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing",
                 .product(name: "Logging", package: "swift-log"), .product(name: "TOMLKit", package: "TOMLKit"),
+            ]),
+        .target(
+            name: "Sluice",
+            dependencies: [
+                "EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing", "Settings",
+                .product(name: "Logging", package: "swift-log"),
             ],
             // libFuzzer has a main of its own.
             exclude: ["Command"], resources: [.embedInCode("Pages/openapi.json")]),
         .executableTarget(
-            name: "Fuzz", dependencies: ["EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing", "Sluice"],
+            name: "Fuzz",
+            dependencies: ["EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing", "Settings", "Sluice"],
             path: "Fuzz",
             exclude: ["run", "Package.swift", "corpus", "dictionaries"]),
     ]

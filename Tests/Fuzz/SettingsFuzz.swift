@@ -5,6 +5,7 @@ import EventLoop
 import Glibc
 import HTTPClient
 
+@testable import Settings
 @testable import Sluice
 
 private let environment = ["KEY": "sk-secret", "HOST": "h", "OPENAI_API_KEY": "sk-own"]

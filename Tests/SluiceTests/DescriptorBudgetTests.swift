@@ -1,29 +1,32 @@
+import FastCGI
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 @Suite struct DescriptorBudgetTests {
-    private func budget(_ limit: Int, requests: Int, workers: Int) throws -> DescriptorBudget {
-        let text = "workers = \(workers)\n[limits]\nrequests = \(requests)"
-        return DescriptorBudget(limit: limit, try settings(text, environment: ["OPENAI_API_KEY": "k"]))
+    private func budget(_ limit: Int, requests: Int, workers: Int) -> DescriptorBudget {
+        var settings = Settings(listen: .inherited(0), workers: workers, upstreams: [], models: [])
+        settings.limits.requests = requests
+        return DescriptorBudget(limit: limit, settings)
     }
 
     @Test(arguments: [1, 4, 64])
     func `the sum that the README gives is enough for any number of workers`(workers: Int) throws {
         let sum = 2 * 4096 + 64 + 8 * workers
-        #expect(try budget(sum, requests: 4096, workers: workers).isEnough)
-        #expect(try !budget(sum - 1, requests: 4096, workers: workers).isEnough)
+        #expect(budget(sum, requests: 4096, workers: workers).isEnough)
+        #expect(!budget(sum - 1, requests: 4096, workers: workers).isEnough)
     }
 
     @Test(arguments: [(8_288, 4), (12_288, 1_000), (1_000_000, 4096), (1024, 4)])
     func `what streams leave is shared out to the workers for idle connections`(limit: Int, expected: Int) throws {
-        #expect(try budget(limit, requests: 4096, workers: 4).idlePerWorker == expected)
+        #expect(budget(limit, requests: 4096, workers: 4).idlePerWorker == expected)
     }
 
     @Test func `idle connections and streams together stay within the limit`() throws {
         for workers in [1, 2, 4, 8] {
             for limit in stride(from: 9_000, through: 100_000, by: 991) {
-                let budget = try budget(limit, requests: 4096, workers: workers)
+                let budget = budget(limit, requests: 4096, workers: workers)
                 #expect(2 * 4096 + 64 + (8 + budget.idlePerWorker) * workers <= limit)
             }
         }

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Chat
+@testable import Settings
 @testable import Sluice
 
 /// The document against the code that it describes; the end-to-end tests hold it against the answers.

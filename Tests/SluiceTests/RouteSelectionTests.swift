@@ -5,6 +5,7 @@ import EventLoop
 import FastCGI
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 /// What a route's settings do to a request, played in virtual time.

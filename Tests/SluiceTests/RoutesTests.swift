@@ -2,6 +2,7 @@ import Chat
 import FastCGI
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 @Suite struct RoutesTests {

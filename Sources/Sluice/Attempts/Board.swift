@@ -4,6 +4,7 @@ import Chat
 import Choosing
 import Clock
 import EventLoop
+import Settings
 import Synchronization
 
 /// One for the process. Each call holds its lock for well under a microsecond.

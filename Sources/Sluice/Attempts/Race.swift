@@ -5,6 +5,7 @@ import Choosing
 import Clock
 import EventLoop
 import FastCGI
+import Settings
 
 /// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats and nothing else.
 final class Race {

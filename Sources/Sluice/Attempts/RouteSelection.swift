@@ -3,6 +3,7 @@
 import Choosing
 import Clock
 import EventLoop
+import Settings
 
 extension Route {
     /// The attempts of one request.

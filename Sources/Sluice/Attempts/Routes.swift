@@ -2,6 +2,7 @@
 
 import Chat
 import Choosing
+import Settings
 
 /// The models of the settings, in their order.
 struct Routes: Sendable {

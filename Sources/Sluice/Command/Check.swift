@@ -1,6 +1,7 @@
 // `sluice check`: the settings alone.
 
 import ArgumentParser
+import Settings
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(

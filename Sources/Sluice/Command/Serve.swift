@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Logging
+import Settings
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -5,6 +5,7 @@ import EventLoop
 import FastCGI
 import Glibc
 import HTTPClient
+import Settings
 
 /// The options that go over the settings file and the environment.
 struct SettingsArguments: ParsableArguments {

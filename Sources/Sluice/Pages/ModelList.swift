@@ -2,6 +2,7 @@
 
 import Chat
 import Clock
+import Settings
 
 extension Settings {
     /// The models that the settings name, each once. Patterns are none: the upstreams know what those match.

@@ -2,6 +2,7 @@
 
 import Chat
 import EventLoop
+import Settings
 
 /// How one caller's answer differs from the upstream's.
 struct AnswerForm {

@@ -5,6 +5,7 @@ import Clock
 import EventLoop
 import FastCGI
 import Logging
+import Settings
 
 /// Answers the requests of one worker. A class, like all that every open stream refers to: a stream holds no copy of it.
 final class ChatHandler {

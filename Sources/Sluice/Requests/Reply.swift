@@ -4,6 +4,7 @@ import Chat
 import Clock
 import EventLoop
 import FastCGI
+import Settings
 
 /// A response with its id, which tells errors before the stream from errors inside it.
 struct Reply: ~Copyable {

@@ -5,6 +5,7 @@ import EventLoop
 import FastCGI
 import HTTPClient
 import Logging
+import Settings
 
 /// Swift makes its tables, and what it knows of types, when they are first used, and so do the C libraries. The request goes the
 /// way of all others, from one socket to another and back, through a worker of its own: nothing of it is counted or logged, and
@@ -114,8 +115,7 @@ extension Settings {
         var model = ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: upstream.name)])
         model.attempts.retriesMax = 0
         var settings = Settings(listen: .unix(""), workers: 1, upstreams: [upstream], models: [model])
-        settings.timeouts = Timeouts(
-            request: limit, connect: limit, firstToken: limit, idle: limit, total: limit, clientWrite: limit, drain: limit)
+        settings.timeouts = Timeouts(all: limit)
         settings.refusal = .speak
         return settings
     }

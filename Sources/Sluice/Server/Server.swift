@@ -4,6 +4,7 @@ import EventLoop
 import FastCGI
 import Glibc
 import Logging
+import Settings
 import Synchronization
 
 /// What all workers count together. All else belongs to one of them.

@@ -5,6 +5,7 @@ import EventLoop
 import FastCGI
 import HTTPClient
 import Logging
+import Settings
 
 /// Accepts connections and answers their requests, from the first byte to the last on its own loop.
 actor Worker {

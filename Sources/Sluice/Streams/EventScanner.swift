@@ -1,6 +1,7 @@
 // What an upstream's events say, and which of them the caller gets.
 
 import Chat
+import Settings
 
 /// Cuts a stream into stretches that can be forwarded as they are, and remembers what it has said about itself.
 struct EventScanner {

@@ -4,6 +4,7 @@ import Chat
 import Clock
 import EventLoop
 import FastCGI
+import Settings
 
 /// One stream from its first event to its end.
 ///

@@ -5,6 +5,7 @@ import Clock
 import EventLoop
 import Glibc
 import Logging
+import Settings
 
 /// One worker's writer of request lines.
 final class RequestLog {

@@ -5,6 +5,7 @@ import EventLoop
 import FastCGI
 import HTTPClient
 import Logging
+import Settings
 
 extension Logger {
     /// - Parameter environment: the process's proxies.

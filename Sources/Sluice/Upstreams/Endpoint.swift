@@ -2,6 +2,7 @@
 
 import Chat
 import HTTPClient
+import Settings
 
 /// An API's URL, key and habits.
 struct Endpoint: Sendable {

@@ -4,6 +4,7 @@ import Chat
 import EventLoop
 import HTTPClient
 import Logging
+import Settings
 
 /// The upstreams of the settings, as one worker calls them.
 final class Upstreams {
@@ -63,14 +64,6 @@ final class Upstreams {
             noted(.failed(.connection(error)))
             throw .upstreamFailed(.unreachable)
         }
-    }
-}
-
-extension ConnectionOptions {
-    convenience init(_ upstream: UpstreamSettings, of settings: Settings) {
-        self.init(
-            version: upstream.httpVersion, certificate: upstream.certificate, certificateKey: upstream.certificateKey,
-            proxy: upstream.proxy, nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
     }
 }
 

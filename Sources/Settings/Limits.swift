@@ -1,0 +1,53 @@
+// What requests and answers may take.
+
+extension Settings {
+    package struct Limits: Equatable, Sendable {
+        /// Over all workers.
+        package var requests = 4096
+        package var bodyBytes = 8 << 20
+        package var parametersBytes = 64 << 10
+        package var eventBytes = 1 << 20
+        package var answerBytes = 32 << 20
+        /// Of all workers together.
+        package var memoryBytes = MachineMemory.unknownLimit
+        package var jsonDepth = 64
+    }
+}
+
+extension Settings.Limits {
+    static var fields: [Field<Self>] {
+        [
+            Field(
+                "requests", \.requests, .number(in: 1...1_000_000), "Requests that are answered at once; one more gets 503."),
+            Field("body", \.bodyBytes, .size(in: 1 << 10...1 << 30), "A request's body."),
+            Field(
+                "parameters", \.parametersBytes, .size(in: 1 << 10...16 << 20),
+                "A request's FastCGI parameters: its headers, and what the web server adds."),
+            Field("event", \.eventBytes, .size(in: 1 << 10...1 << 30), "One event of an upstream's stream."),
+            Field("answer", \.answerBytes, .size(in: 1 << 10...1 << 30), "An upstream's answer that is not streamed."),
+            Field(
+                "memory", \.memoryBytes, .size(in: 1 << 20...1 << 50),
+                """
+                What the bodies of all requests, and answers that are collected or wait for slow callers, may hold together; at \
+                least twice limits.body. A body for which there is no room waits, for at most timeouts.first_token, and then gets \
+                503.
+                """,
+                default: .words("a quarter of the memory of the machine, or of the control group if that is smaller"),
+                examples: [#""1GiB""#]),
+            // A message with parts of content is five deep.
+            Field(
+                "json_depth", \.jsonDepth, .number(in: 8...10_000), "How deep a request's objects and arrays may be nested."),
+        ]
+    }
+
+    /// Three quarters of the memory are for bodies: those must hold one. The default grows for that, what is set does not.
+    ///
+    /// - Parameter file: the settings file's table, if there is one.
+    mutating func makeRoomForBodies(_ file: SettingsReader?) {
+        let needed = max(2 * bodyBytes, 1 << 20)
+        guard memoryBytes < needed else { return }
+        guard let file, let node = file.node("limits")?.member("memory") else { return memoryBytes = needed }
+        file.problems.add(
+            SettingsProblem(node, "must be at least twice limits.body, which is \(Size.setting(bodyBytes))"))
+    }
+}

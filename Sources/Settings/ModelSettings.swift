@@ -1,0 +1,195 @@
+// Where requests for some models go: `[[models]]`.
+
+package import Chat
+package import Choosing
+
+/// Where requests for some models go, and how they are changed on the way.
+package struct ModelSettings: Equatable, Sendable {
+    package var match: ModelPattern
+    /// At least one. The next is asked when those before it fail.
+    package var targets: [TargetSettings]
+    package var edits = ParameterEdits()
+    package var attempts = AttemptSettings()
+    /// Nil for never.
+    package var hedgeAfter: HedgeDelay?
+    /// Statuses that go to the next target, though they are the request's fault, or the key's.
+    package var fallbackOn: [Int] = []
+    package var timeouts = Settings.Timeouts.Own()
+}
+
+/// One upstream, as a place to send a model's requests to.
+package struct TargetSettings: Equatable, Sendable {
+    /// The upstream's name.
+    package var upstream: String
+    /// Instead of the caller's.
+    package var model: String?
+    /// Neighbours that have one share the requests in proportion; one without stands in the order alone.
+    package var weight: Int?
+    /// Parameters that go out whatever the caller sent, and whatever the model's edits say.
+    package var set: [ParameterEdits.Value] = []
+    package var timeouts = Settings.Timeouts.Own()
+}
+
+extension ModelSettings {
+    package init(match: ModelPattern, targets: [TargetSettings]) { (self.match, self.targets) = (match, targets) }
+
+    /// - Parameter upstreams: the names that targets may have.
+    static func fields(_ upstreams: [String]) -> [Field<Self>] {
+        [matchField, targetsField(upstreams)] + fallbackFields
+            + [
+                Field(
+                    "timeouts", table: \.timeouts, Settings.Timeouts.Own.fields, FieldDescription.own,
+                    examples: [
+                        FieldExample(#"{connect = "1s", first_token = "5s", idle = "10s", total = "2m"}"#, in: .llama)
+                    ])
+            ] + AttemptSettings.fields.map { $0.lifted(\.attempts, isOwn: true) } + editFields
+    }
+
+    private static var matchField: Field<Self> {
+        Field(
+            "match", \.match, FieldKind<String>.text.mapped(ModelPattern.init, \.description),
+            #"A model's name, or a pattern: "*" stands for anything, "?" for one character, "[1-9]" for one of these."#,
+            default: .required,
+            examples: [
+                FieldExample(#""llama-*""#, in: .llama), FieldExample(#""gpt-4o""#, in: .weighted),
+                FieldExample(#""openai/gpt-5*""#, in: .reasoning), FieldExample(#""*""#, in: .others),
+            ])
+    }
+
+    private static func targetsField(_ upstreams: [String]) -> Field<Self> {
+        Field(
+            "targets", .other("an array of upstreams' names, or of tables"),
+            """
+            Upstreams' names, or tables of a name and more (below). The first is asked; when it fails or is too slow, the next.
+            """,
+            default: .words("the upstream, where there is but one"),
+            examples: [
+                FieldExample(
+                    """
+                    [{upstream = "local", model = "llama-3.1-8b", set = {top_k = 20}, first_token = "2s", idle = "5s"}, "openai"]
+                    """, in: .llama),
+                FieldExample(
+                    """
+                    [{upstream = "azure", weight = 3, connect = "500ms"}, {upstream = "openai", weight = 1, total = "1m"}]
+                    """, in: .weighted),
+                FieldExample(#"["gateway"]"#, in: .reasoning), FieldExample(#"["openai"]"#, in: .others),
+            ],
+            members: TargetSettings.fields([]).map(\.description),
+            read: { reader, node, model in model.targets = reader.targets(node, upstreams) },
+            write: { "[\($0.targets.map(\.text).joined(separator: ", "))]" })
+    }
+
+    private static var statuses: ClosedRange<Int> { 400...599 }
+
+    private static var fallbackFields: [Field<Self>] {
+        [
+            Field(
+                "hedge_after", optional: \.hedgeAfter, .hedgeDelay,
+                """
+                When no first token has come after this time, the next target is asked beside the first, and the quicker one \
+                answers. "p95" takes the time within which 95% of that target's recent answers began, as soon as 20 are known; \
+                "p1" to "p99". Answers that are not streamed are not hedged.
+                """,
+                default: .words("never"), examples: [FieldExample(#""800ms""#, in: .llama)]),
+            Field(
+                "fallback_on", .other("an array of statuses", in: statuses),
+                """
+                Errors that are the request's fault, or the key's, end it: 400, 401, 403, 404, 413, 422 and the like. Those named \
+                here go to the next target instead.
+                """,
+                default: .words("none"), examples: [FieldExample("[404]", in: .llama)],
+                read: { reader, node, model throws(SettingsProblem) in model.fallbackOn = try reader.statuses(node, in: statuses)
+                },
+                write: { $0.fallbackOn.isEmpty ? nil : "\($0.fallbackOn)" }),
+        ]
+    }
+
+    private static var editFields: [Field<Self>] {
+        [
+            Field(
+                "rename", .other("a table of names"),
+                "New names for the request's parameters. They are changed in this order: rename, drop, default, set.",
+                default: .nothing,
+                examples: [
+                    FieldExample(#"{max_completion_tokens = "max_tokens"}"#, in: .llama),
+                    FieldExample(#"{max_tokens = "max_completion_tokens"}"#, in: .reasoning),
+                ],
+                read: { reader, node, model in model.edits.renamed = reader.table(node, keys: nil)?.renames() ?? [] },
+                write: { TOMLText.table($0.edits.renamed.map { ($0.name, TOMLText.string($0.newName)) }) }),
+            Field(
+                "drop", .texts, "Parameters that are left out.", default: .nothing,
+                examples: [
+                    FieldExample(#"["logit_bias"]"#, in: .llama),
+                    FieldExample(#"["temperature", "top_p", "stop"]"#, in: .reasoning),
+                ],
+                read: { reader, node, model throws(SettingsProblem) in model.edits.dropped = try reader.parameterNames(node) },
+                write: { TOMLText.array($0.edits.dropped.sorted()) }),
+            valuesField(
+                "default", \.edits.defaults, "Values for those that the caller left out.",
+                examples: [FieldExample("{temperature = 0.7}", in: .llama)]),
+            valuesField(
+                "set", \.edits.set, "Values that go out whatever the caller sent.",
+                examples: [FieldExample(#"{top_k = 40, stop = ["</s>"]}"#, in: .llama)]),
+        ]
+    }
+}
+
+extension TargetSettings {
+    package init(upstream: String) { self.upstream = upstream }
+
+    /// - Parameter upstreams: the names that there are.
+    static func fields(_ upstreams: [String]) -> [Field<Self>] {
+        [
+            Field(
+                "upstream", .text, "The upstream's name.", default: .required,
+                read: { reader, node, target throws(SettingsProblem) in
+                    target.upstream = try reader.upstreamName(node, upstreams)
+                }, write: { TOMLText.string($0.upstream) }),
+            Field("model", optional: \.model, .text, "The model to ask it for.", default: .words("the caller's")),
+            Field(
+                "weight", optional: \.weight, .number(in: 1...1000),
+                "Neighbours that have one share the requests in proportion, by how many each has at the moment.",
+                default: .nothing),
+            Field(
+                "set", .other("a table of values"), "Parameters that go out whatever the model's own set says.",
+                default: .nothing,
+                read: { reader, node, target in target.set = reader.table(node, keys: nil)?.parameterValues() ?? [] },
+                write: { $0.set.isEmpty ? nil : TOMLText.table($0.set.map(\.member)) }),
+        ] + Settings.Timeouts.Own.fields.map { $0.lifted(\.timeouts) }
+    }
+
+    /// As an element of `targets`.
+    fileprivate var text: String {
+        let members = Self.fields([]).members(of: self)
+        return members.count == 1 ? members[0].value : TOMLText.table(members)
+    }
+}
+
+/// A table of values for a request's parameters.
+private func valuesField(
+    _ key: String, _ property: WritableKeyPath<ModelSettings, [ParameterEdits.Value]>, _ meaning: String,
+    examples: [FieldExample]
+) -> Field<ModelSettings> {
+    Field(
+        key, .other("a table of values"), meaning, default: .nothing, examples: examples,
+        read: { reader, node, model in model[keyPath: property] = reader.table(node, keys: nil)?.parameterValues() ?? [] },
+        write: { TOMLText.table($0[keyPath: property].map(\.member)) })
+}
+
+extension ParameterEdits.Value {
+    fileprivate var member: TOMLText.Member { (name, TOMLText.value(json: json)) }
+}
+
+extension FieldKind<HedgeDelay> {
+    fileprivate static var hedgeDelay: Self {
+        FieldKind(
+            form: .other("a duration from 1ms to 24h, or \"p1\" to \"p99\""),
+            read: { reader, node throws(SettingsProblem) in try reader.hedgeDelay(node) },
+            write: { delay in
+                switch delay {
+                case .after(let duration): TOMLText.string(duration.setting)
+                case .percentile(let percent): TOMLText.string("p\(percent)")
+                }
+            })
+    }
+}

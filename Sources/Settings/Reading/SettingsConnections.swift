@@ -1,0 +1,76 @@
+// What can be known of the connections to upstreams before there is one: their proxies, and the files that TLS needs.
+
+package import HTTPClient
+
+extension SettingsSources {
+    /// Tells what is wrong with the proxies that upstreams would be asked through, without any value of the environment.
+    func checkProxies(_ settings: Settings, _ environment: ProxyEnvironment, _ problems: SettingsProblems) {
+        var told: Set<String> = []
+        for upstream in settings.networkUpstreams {
+            do throws(HTTPError) {
+                _ = try upstream.proxy.asked(for: upstream.urlPrefix, in: environment)
+            } catch {
+                // Several upstreams may share a variable.
+                if told.insert(error.reason).inserted { problems.add(error.reason) }
+            }
+        }
+    }
+
+    /// Reads what connections with TLS need, once for the process, and tells what is wrong with it where the file names it.
+    ///
+    /// - Parameter file: the settings file's table, if there is one.
+    func loadTLS(_ settings: Settings, _ file: SettingsReader?, _ problems: SettingsProblems) {
+        let upstreams = settings.networkUpstreams.filter(\.usesTLS)
+        let failing = upstreams.filter { reason(ConnectionOptions($0, of: settings), settings.authoritiesFile) != nil }
+        guard !failing.isEmpty else { return }
+        if let reason = reason(.standard, settings.authoritiesFile) {
+            problems.add(reason, at: file?.node("authorities_file"), else: EnvironmentVariable.authoritiesFile)
+        }
+        // Half a pair is known to be wrong already.
+        for upstream in failing where upstream.certificate != nil && upstream.certificateKey != nil {
+            guard let reason = reason(ConnectionOptions(upstream, of: settings), nil) else { continue }
+            let node = file?.upstream(upstream.name)?.member("certificate")
+            problems.add(reason, at: node, else: upstream.name)
+        }
+    }
+
+    /// Why the files cannot be used.
+    private func reason(_ options: ConnectionOptions, _ authoritiesFile: String?) -> String? {
+        do throws(HTTPError) { try readTLSFiles(options, authoritiesFile) } catch { return error.reason }
+        return nil
+    }
+}
+
+extension SettingsProblems {
+    fileprivate func add(_ reason: String, at node: SettingsNode?, else name: String) {
+        if let node { add(SettingsProblem(node, "cannot be used: \(reason)")) } else { add("\(name) cannot be used: \(reason)") }
+    }
+}
+
+extension Settings {
+    fileprivate var networkUpstreams: [UpstreamSettings] { upstreams.filter { $0.kind != .demo && !$0.url.isEmpty } }
+}
+
+extension SettingsReader {
+    /// The table `[upstreams.NAME]`.
+    fileprivate func upstream(_ name: String) -> SettingsNode? { node("upstreams")?.member(name) }
+}
+
+extension HTTPError {
+    /// Of an error at the start, which is no request's.
+    fileprivate var reason: String {
+        switch self {
+        case .invalidRequest(let reason), .tls(let reason): reason
+        default: description
+        }
+    }
+}
+
+extension ConnectionOptions {
+    /// Those of connections to an upstream.
+    package convenience init(_ upstream: UpstreamSettings, of settings: Settings) {
+        self.init(
+            version: upstream.httpVersion, certificate: upstream.certificate, certificateKey: upstream.certificateKey,
+            proxy: upstream.proxy, nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
+    }
+}

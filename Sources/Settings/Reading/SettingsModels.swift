@@ -1,0 +1,147 @@
+// The models of the settings file: `[[models]]`.
+
+import Chat
+import Choosing
+
+extension SettingsReader {
+    /// The file's models; nil when it has none.
+    ///
+    /// - Parameters:
+    ///   - upstreams: the names that targets may have.
+    ///   - attempts: for models that say nothing else.
+    func models(_ upstreams: [String], _ attempts: AttemptSettings) -> [ModelSettings]? {
+        guard let node = node("models") else { return nil }
+        guard case .array(let elements) = node.value, !elements.isEmpty else {
+            problems.add(SettingsProblem(node, "must be tables: [[models]]"))
+            return nil
+        }
+        let fields = ModelSettings.fields(upstreams)
+        let tables = elements.compactMap { table($0, keys: fields.map(\.key)) }
+        reportUnreachable(tables)
+        return tables.map { $0.model(fields, upstreams, attempts) }
+    }
+
+    /// The first match counts, so one behind `*`, or behind itself, never does.
+    private func reportUnreachable(_ tables: [SettingsReader]) {
+        var earlier: [String: SettingsReader] = [:]
+        for table in tables {
+            guard case .string(let match)? = table.node("match")?.value else { continue }
+            if let first = earlier[match] ?? earlier["*"] {
+                table.problem("is never reached: \(first.path) matches the same models first")
+            } else {
+                earlier[match] = table
+            }
+        }
+    }
+
+    private func model(
+        _ fields: [Field<ModelSettings>], _ upstreams: [String], _ attempts: AttemptSettings
+    ) -> ModelSettings {
+        if node("match") == nil { problem("needs match: a model's name, or a pattern such as \"gpt-4*\" or \"*\"") }
+        var model = ModelSettings(match: ModelPattern("*"), targets: [], attempts: attempts)
+        if node("targets") == nil { model.targets = onlyTarget(upstreams) }
+        take(fields, into: &model)
+        // With one target there is nowhere else to go.
+        if model.targets.count == 1 {
+            report(["hedge_after", "fallback_on"], "has no meaning with one target: there is no other to ask")
+        }
+        return model
+    }
+
+    /// A time, or a percentile of times.
+    func hedgeDelay(_ node: SettingsNode) throws(SettingsProblem) -> HedgeDelay {
+        var text = ""
+        if case .string = node.value { text = try self.text(node) }
+        guard text.hasPrefix("p") else { return .after(try duration(node, in: .positive)) }
+        guard let percent = Int(text.dropFirst()), (1...99).contains(percent), text == "p\(percent)" else {
+            throw SettingsProblem(node, "must be a percentile from \"p1\" to \"p99\", or a duration")
+        }
+        return .percentile(percent)
+    }
+
+    func statuses(_ node: SettingsNode, in range: ClosedRange<Int>) throws(SettingsProblem) -> [Int] {
+        guard case .array(let elements) = node.value else {
+            throw SettingsProblem(node, "must be an array of statuses, as in [404, 422]")
+        }
+        var statuses: [Int] = []
+        for element in elements { statuses.append(try integer(element, in: range)) }
+        return statuses
+    }
+
+    // MARK: Edits
+
+    func renames() -> [ParameterEdits.Rename] {
+        var newNames: Set<String> = []
+        return members.compactMap { member in
+            checkParameter(member.key, member.node)
+            guard let newName = checked(member.node, text) else { return nil }
+            checkParameter(newName, member.node)
+            if !newNames.insert(newName).inserted {
+                problems.add(SettingsProblem(member.node, "gives the same new name as another one"))
+            }
+            return ParameterEdits.Rename(member.key, to: newName)
+        }
+    }
+
+    func parameterNames(_ node: SettingsNode) throws(SettingsProblem) -> Set<String> {
+        let names = try texts(node)
+        for name in names { checkParameter(name, node) }
+        return Set(names)
+    }
+
+    func parameterValues() -> [ParameterEdits.Value] {
+        members.compactMap { member in
+            checkParameter(member.key, member.node)
+            return checked(member.node, json).map { ParameterEdits.Value(member.key, json: $0) }
+        }
+    }
+
+    /// What the request is about has settings of its own, or none.
+    private func checkParameter(_ name: String, _ node: SettingsNode) {
+        let hint: String? =
+            switch name {
+            case "model": "use targets = [{upstream = …, model = …}]"
+            case "messages": "they go through as they are"
+            case "stream": "the caller decides whether to stream"
+            case "stream_options": "use usage and obfuscation of the upstream"
+            default: UpstreamRules.withheldNames.contains(name) ? "it never goes out" : nil
+            }
+        if let hint { problems.add(SettingsProblem(node, "cannot change '\(name)': \(hint)")) }
+    }
+
+    /// A value as JSON.
+    private func json(_ node: SettingsNode) throws(SettingsProblem) -> [UInt8] {
+        var json: [UInt8] = []
+        try append(node, to: &json)
+        return json
+    }
+
+    /// Writes a value as JSON.
+    private func append(_ node: SettingsNode, to json: inout [UInt8]) throws(SettingsProblem) {
+        switch node.value {
+        case .string(let text): json.appendJSONString(try expanded(text, of: node))
+        case .boolean(let value): json.append("\(value)")
+        case .integer(let value): json.append("\(value)")
+        case .number(let value):
+            guard value.isFinite else { throw SettingsProblem(node, "must be a finite number") }
+            json.append("\(value)")
+        case .date: throw SettingsProblem(node, "must be a string: JSON has no dates")
+        case .array(let elements):
+            json.append("[")
+            for (index, element) in elements.enumerated() {
+                if index > 0 { json.append(",") }
+                try append(element, to: &json)
+            }
+            json.append("]")
+        case .table(let members):
+            json.append("{")
+            for (index, member) in members.enumerated() {
+                if index > 0 { json.append(",") }
+                json.appendJSONString(member.key)
+                json.append(":")
+                try append(member.node, to: &json)
+            }
+            json.append("}")
+        }
+    }
+}

@@ -1,0 +1,199 @@
+// Where settings come from: the command line over the settings file over the environment.
+
+import Choosing
+import EventLoop
+import FastCGI
+import Glibc
+package import HTTPClient
+import Logging
+
+/// All that is wrong with the settings, so that one run tells all.
+package struct SettingsError: Error, Equatable, CustomStringConvertible {
+    package var problems: [String]
+    package var description: String { problems.joined(separator: "\n") }
+}
+
+/// What the command line sets.
+package struct SettingsOptions: Equatable, Sendable {
+    var config: String?
+    var listen: String?
+    var upstream: String?
+    var workers: Int?
+    var logLevel: String?
+
+    /// - Parameters:
+    ///   - config: the settings file.
+    ///   - upstream: a URL, or `demo`.
+    package init(
+        config: String? = nil, listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil
+    ) {
+        (self.config, self.listen, self.upstream) = (config, listen, upstream)
+        (self.workers, self.logLevel) = (workers, logLevel)
+    }
+}
+
+/// The variables that count where the file says nothing.
+enum EnvironmentVariable {
+    static let listen = "SLUICE_LISTEN"
+    static let authoritiesFile = "SSL_CERT_FILE"
+    static let baseURL = "OPENAI_BASE_URL"
+    static let key = "OPENAI_API_KEY"
+}
+
+package struct SettingsSources {
+    package static let defaultFile = "/etc/sluice/sluice.toml"
+    /// A thousand upstreams take half of it. Its tree of values takes a hundred times as much.
+    private static let fileBytesMax = 1 << 20
+
+    private let options: SettingsOptions
+    /// Looks a variable up; an empty one counts as absent.
+    private let environment: (String) -> String?
+    /// Whether descriptor 0 is a listening socket, as spawn-fcgi and lighttpd start a FastCGI program.
+    private let inheritsSocket: Bool
+    private let readFile: FileReader
+    /// Reads the files of a connection with TLS, and of the authorities.
+    let readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+
+    /// - Parameters:
+    ///   - environment: looks a variable up.
+    ///   - inheritsSocket: whether descriptor 0 is a listening socket.
+    ///   - readFile: reads a whole file.
+    ///   - readTLSFiles: reads the files of a connection with TLS, and of the authorities.
+    package init(
+        options: SettingsOptions = SettingsOptions(), environment: @escaping (String) -> String?, inheritsSocket: Bool = false,
+        readFile: @escaping FileReader,
+        readTLSFiles: @escaping (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+    ) {
+        (self.options, self.environment, self.inheritsSocket) = (options, environment, inheritsSocket)
+        (self.readFile, self.readTLSFiles) = (readFile, readTLSFiles)
+    }
+
+    /// The settings in force, and the file that they come from; nil when there is none.
+    ///
+    /// - Throws: `SettingsError` with all that is wrong.
+    package func load() throws(SettingsError) -> (settings: Settings, file: String?) {
+        let file = options.config ?? Self.defaultFile
+        let problems = SettingsProblems(file: file)
+        let document = settingsFile(file, problems)
+        let reader = document.flatMap { self.reader(file, $0, problems) }
+        var settings = Settings(listen: .inherited(0), workers: processorCount(), upstreams: [], models: [])
+        settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
+        settings.limits.memoryBytes = MachineMemory(readFile).limit
+        settings.limits.makeRoomForBodies(nil)
+        if let reader { settings.take(reader) }
+        takeListenAddress(&settings, reader, problems)
+        takeUpstreams(&settings, reader, problems)
+        takeOptions(&settings, problems)
+        checkProxies(settings, ProxyEnvironment(variable), problems)
+        loadTLS(settings, reader, problems)
+        guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
+        return (settings, document == nil ? nil : file)
+    }
+
+    private func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+
+    // MARK: The file
+
+    /// The bytes of the settings file; nil when none is named, and the default one is not there.
+    private func settingsFile(_ file: String, _ problems: SettingsProblems) -> [UInt8]? {
+        do throws(SystemError) {
+            let document = try readFile(file)
+            guard document.count <= Self.fileBytesMax else { throw SystemError(file, code: EFBIG) }
+            return document
+        } catch {
+            if options.config != nil || error.code != ENOENT { problems.add("the settings file cannot be read: \(error)") }
+            return nil
+        }
+    }
+
+    private func reader(_ file: String, _ document: [UInt8], _ problems: SettingsProblems) -> SettingsReader? {
+        let directory = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
+        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, directory: directory)
+        do {
+            return SettingsReader(try SettingsNode(document: document), keys: Settings.keys, surroundings, problems)
+        } catch {
+            problems.add(error)
+            return nil
+        }
+    }
+
+    // MARK: All over each other
+
+    private func takeListenAddress(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        guard options.listen != nil || reader?.node("listen") == nil else { return }
+        let address = options.listen ?? variable(EnvironmentVariable.listen) ?? (inheritsSocket ? "fd:0" : Settings.defaultListen)
+        do { settings.listen = try ListenAddress(address) } catch { problems.add(error.description) }
+    }
+
+    private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        // What the command line names goes before all upstreams and models of the file.
+        let reader = options.upstream == nil ? reader : nil
+        guard let upstreams = reader?.upstreams(settings.rest) ?? upstreamOfTheEnvironment(settings.rest, problems) else {
+            return
+        }
+        settings.upstreams = upstreams
+        settings.models =
+            reader?.models(upstreams.map(\.name), settings.attempts) ?? onlyModels(upstreams, settings.attempts, reader)
+    }
+
+    private func upstreamOfTheEnvironment(_ rest: RestPlan, _ problems: SettingsProblems) -> [UpstreamSettings]? {
+        do {
+            var upstream = try UpstreamSettings(
+                options.upstream, baseURL: variable(EnvironmentVariable.baseURL), key: variable(EnvironmentVariable.key))
+            upstream.rest = rest
+            return [upstream]
+        } catch {
+            for problem in error.problems { problems.add(problem) }
+            return nil
+        }
+    }
+
+    /// Where all goes when the file says nothing about models.
+    private func onlyModels(
+        _ upstreams: [UpstreamSettings], _ attempts: AttemptSettings, _ reader: SettingsReader?
+    ) -> [ModelSettings] {
+        if upstreams.count > 1, let reader, reader.node("models") == nil, let node = reader.node("upstreams") {
+            reader.problems.add(SettingsProblem(node, "names several: add [[models]] to say which requests go to which"))
+        }
+        return upstreams.prefix(1).map {
+            ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: $0.name)], attempts: attempts)
+        }
+    }
+
+    private func takeOptions(_ settings: inout Settings, _ problems: SettingsProblems) {
+        if let count = options.workers {
+            settings.workers = count
+            if !Settings.workersRange.contains(count) { problems.add("--workers takes a number from 1 to 256, not \(count)") }
+        }
+        if let name = options.logLevel {
+            guard let level = Logger.Level(rawValue: name) else {
+                let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+                problems.add("--log-level takes one of \(known), not '\(name)'")
+                return
+            }
+            settings.logLevel = level
+        }
+    }
+}
+
+extension UpstreamSettings {
+    /// - Parameter option: `--upstream`, which goes before the environment's URL; the key comes from the environment alone.
+    init(_ option: String?, baseURL: String?, key: String?) throws(SettingsError) {
+        if option == "demo" || (option == nil && baseURL == nil && key == nil) {
+            self.init(name: "demo", kind: .demo)
+            return
+        }
+        let url: String
+        do { url = try Self.checkedURL(option ?? baseURL ?? Settings.defaultBaseURL) } catch {
+            let hint = error == .notHTTP && option != nil ? ", or 'demo'" : ""
+            throw SettingsError(problems: ["\(option == nil ? EnvironmentVariable.baseURL : "--upstream") \(error)\(hint)"])
+        }
+        guard key?.utf8.allSatisfy(\.isInKey) ?? true else {
+            throw SettingsError(problems: [
+                "\(EnvironmentVariable.key) has a space, a line break or a character that is not ASCII"
+            ])
+        }
+        self.init(name: "openai", url: url, key: key.map(Key.secret) ?? .none)
+        if isOpenAIs { obfuscation = false }
+    }
+}

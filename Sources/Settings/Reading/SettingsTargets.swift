@@ -1,0 +1,53 @@
+// The targets of the settings file's models: `targets = […]`.
+
+import Chat
+
+extension SettingsReader {
+    /// Where a model's requests go that says nothing about it: to the one upstream.
+    func onlyTarget(_ upstreams: [String]) -> [TargetSettings] {
+        if upstreams.count == 1 { return [TargetSettings(upstream: upstreams[0])] }
+        problem("needs targets: there are several upstreams, \(upstreams.joined(separator: ", "))")
+        return []
+    }
+
+    /// The targets of a model; none when something is wrong with them.
+    ///
+    /// - Parameter upstreams: the names that they may have.
+    func targets(_ node: SettingsNode, _ upstreams: [String]) -> [TargetSettings] {
+        guard case .array(let elements) = node.value, !elements.isEmpty else {
+            problems.add(SettingsProblem(node, "must be an array of upstreams' names, or of {upstream = …, model = …}"))
+            return []
+        }
+        let targets = elements.compactMap { target($0, upstreams) }
+        return targets.count == elements.count ? targets : []
+    }
+
+    private func target(_ node: SettingsNode, _ upstreams: [String]) -> TargetSettings? {
+        switch node.value {
+        case .string:
+            return checked(node) { node throws(SettingsProblem) in
+                TargetSettings(upstream: try upstreamName(node, upstreams))
+            }
+        case .table:
+            let fields = TargetSettings.fields(upstreams)
+            return table(node, keys: fields.map(\.key))?.target(fields)
+        default:
+            problems.add(SettingsProblem(node, "must be an upstream's name, or {upstream = …, model = …}"))
+            return nil
+        }
+    }
+
+    private func target(_ fields: [Field<TargetSettings>]) -> TargetSettings? {
+        if node("upstream") == nil { problem("needs upstream") }
+        var target = TargetSettings(upstream: "")
+        let wrong = take(fields, into: &target)
+        return node("upstream") == nil || wrong.contains("upstream") ? nil : target
+    }
+
+    func upstreamName(_ node: SettingsNode, _ upstreams: [String]) throws(SettingsProblem) -> String {
+        let name = try text(node)
+        if upstreams.contains(name) { return name }
+        let hint = nearest(to: name, among: upstreams).map { "did you mean '\($0)'?" }
+        throw SettingsProblem(node, "names no upstream; \(hint ?? "there are: \(upstreams.joined(separator: ", "))")")
+    }
+}

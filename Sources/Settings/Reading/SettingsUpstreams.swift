@@ -1,0 +1,191 @@
+// The upstreams of the settings file: `[upstreams.NAME]`.
+
+import Chat
+import Choosing
+import HTTPClient
+
+extension SettingsReader {
+    /// The file's upstreams; nil when it has no such table.
+    ///
+    /// - Parameter rest: for those that say nothing else.
+    func upstreams(_ rest: RestPlan) -> [UpstreamSettings]? {
+        guard let table = table("upstreams", keys: nil) else { return nil }
+        if table.members.isEmpty { table.problem("names no upstream; write [upstreams.NAME]") }
+        return table.members.compactMap { member in
+            table.table(member.node, keys: UpstreamSettings.fields.map(\.key)).map { $0.upstream(member.key, rest) }
+        }
+    }
+
+    private func upstream(_ name: String, _ rest: RestPlan) -> UpstreamSettings {
+        var upstream = UpstreamSettings(name: name, rest: rest)
+        if name.isEmpty || !name.utf8.allSatisfy(\.isInBareKey) {
+            problem("must have a name of letters, digits, '-' and '_'")
+        }
+        guard take([UpstreamSettings.kindField], into: &upstream).isEmpty else { return upstream }
+        guard upstream.kind != .demo else {
+            let others = [UpstreamSettings.urlField] + UpstreamSettings.otherFields
+            report(others.map(\.key), "has no meaning for the demo, which needs no network")
+            return upstream
+        }
+        takeURL(&upstream)
+        let isOpenAIs = upstream.isOpenAIs
+        upstream.asksForUsage = upstream.kind != .compatible
+        upstream.obfuscation = isOpenAIs ? false : nil
+        if node("key") == nil, node("key_file") == nil, upstream.kind == .azure || isOpenAIs {
+            problem("needs key or key_file: this API answers nobody without one")
+        }
+        let wrong = take(UpstreamSettings.otherFields, into: &upstream)
+        upstream.rest.check(self)
+        if node("concurrent") == nil { report(["queue", "queue_wait"], "has no meaning without concurrent: nothing waits") }
+        // What is wrong itself does not tell what else has no meaning.
+        guard !upstream.url.isEmpty else { return upstream }
+        reportCertificate(upstream)
+        if upstream.isSocket { report(["proxy"], "has no meaning for a unix socket, which is on this machine") }
+        if !wrong.contains("http"), !upstream.sharesConnections {
+            report(["streams_per_connection"], "has no meaning over HTTP/1.1, where requests share no connection")
+        }
+        return upstream
+    }
+
+    private func takeURL(_ upstream: inout UpstreamSettings) {
+        take([UpstreamSettings.urlField], into: &upstream)
+        guard node("url") == nil else { return }
+        if upstream.kind == .openai { upstream.url = Settings.defaultBaseURL } else { problem("needs a url") }
+    }
+
+    private func reportCertificate(_ upstream: UpstreamSettings) {
+        let (certificate, key) = (node("certificate"), node("certificate_key"))
+        switch (certificate, key) {
+        case _ where !upstream.usesTLS:
+            report(["certificate", "certificate_key"], "has no meaning without TLS: url must begin with https://")
+        case (let certificate?, nil): problems.add(SettingsProblem(certificate, "needs certificate_key, its private key"))
+        case (nil, let key?): problems.add(SettingsProblem(key, "needs certificate, which it is the key of"))
+        default: break
+        }
+    }
+
+    /// The text may hold a password.
+    func proxy(_ node: SettingsNode) throws(SettingsProblem) -> ProxyChoice {
+        switch try text(node) {
+        case "environment": return .environment
+        case "none": return .direct
+        case let url:
+            do throws(HTTPError) { return .proxy(try Proxy(url)) } catch {
+                throw SettingsProblem(
+                    node,
+                    #"must be "environment", "none", http://HOST:PORT or http://USER:PASSWORD@HOST:PORT (special characters as %XX)"#
+                )
+            }
+        }
+    }
+
+    func addedParameters(_ node: SettingsNode) throws(SettingsProblem) -> Set<String> {
+        let names = Set(try texts(node))
+        if let name = names.intersection(UpstreamRules.withheldNames).min() {
+            throw SettingsProblem(node, "cannot hold '\(name)': it never goes out")
+        }
+        return names
+    }
+
+    func apiVersion(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let version = try text(node)
+        guard version.utf8.allSatisfy(\.isTokenByte) else { throw SettingsProblem(node, "must be like \"2024-10-21\"") }
+        return version
+    }
+
+    func url(_ node: SettingsNode, for kind: UpstreamSettings.Kind) throws(SettingsProblem) -> String {
+        kind == .azure ? try resourceURL(node) : try url(node)
+    }
+
+    private func url(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let text = try text(node)
+        do throws(UpstreamURLError) { return try UpstreamSettings.checkedURL(text) } catch {
+            throw SettingsProblem(node, error.description)
+        }
+    }
+
+    /// The URL of an Azure resource.
+    private func resourceURL(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let url = try url(node)
+        let scheme = UpstreamSettings.socketScheme
+        let path = url.hasPrefix(scheme) ? url.dropFirst(scheme.count).drop { $0 != ":" } : url[...]
+        guard !path.split(separator: "/").contains("openai") else {
+            throw SettingsProblem(
+                node, "must be the resource's own URL, as https://NAME.openai.azure.com; Sluice adds /openai/deployments/…")
+        }
+        return url
+    }
+
+    // MARK: Keys
+
+    func key(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
+        if case .string("passthrough") = node.value { return .passthrough }
+        return .secret(try checkedKey(try text(node), node))
+    }
+
+    /// The first line of a file.
+    func keyInFile(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
+        let line = try contents(of: try file(node), for: node).prefix { $0 != UInt8(ascii: "\n") }
+        let text = String(decoding: line, as: UTF8.self).trimmed
+        guard !text.isEmpty else { throw SettingsProblem(node, "names a file whose first line is empty") }
+        return .secret(try checkedKey(text, node))
+    }
+
+    private func checkedKey(_ key: String, _ node: SettingsNode) throws(SettingsProblem) -> String {
+        guard key.utf8.allSatisfy(\.isInKey) else {
+            throw SettingsProblem(node, "gives a key with a space, a line break or a character that is not ASCII")
+        }
+        return key
+    }
+
+    // MARK: Headers
+
+    func headers(_ node: SettingsNode, of kind: UpstreamSettings.Kind) -> [UpstreamSettings.Header] {
+        guard let table = table(node, keys: nil) else { return [] }
+        var names: Set<String> = []
+        return table.members.compactMap { member in
+            if !names.insert(member.key.lowercased()).inserted {
+                problems.add(SettingsProblem(member.node, "is set twice: header names do not tell upper from lower case"))
+            }
+            if let problem = headerNameProblem(member.key, kind) { problems.add(SettingsProblem(member.node, problem)) }
+            return checked(member.node, headerValue).map { UpstreamSettings.Header(name: member.key, value: $0) }
+        }
+    }
+
+    private func headerValue(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let value = try text(node)
+        guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }), value == value.trimmed else {
+            throw SettingsProblem(node, "must be printable ASCII without spaces at its ends")
+        }
+        return value
+    }
+
+    private func headerNameProblem(_ name: String, _ kind: UpstreamSettings.Kind) -> String? {
+        guard !name.isEmpty, name.utf8.allSatisfy(\.isTokenByte) else { return "is no header's name" }
+        switch name.lowercased() {
+        case "authorization": return "cannot be set; use key or key_file"
+        case "api-key" where kind == .azure: return "cannot be set; use key or key_file"
+        case "host": return "cannot be set; it comes from url"
+        case "content-type", "content-length", "accept", "accept-encoding", "expect", "x-client-request-id", "traceparent":
+            return "cannot be set; Sluice sends its own"
+        // Of the connection, not of the request (RFC 9110 §7.6.1).
+        case "connection", "keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "transfer-encoding",
+            "upgrade":
+            return "cannot be set; it is about the connection, which is Sluice's business"
+        default: return nil
+        }
+    }
+}
+
+extension String {
+    /// Without white space at its ends.
+    fileprivate var trimmed: String {
+        let start = drop(while: \.isWhitespace)
+        return String(start.prefix(start.count - start.reversed().prefix(while: \.isWhitespace).count))
+    }
+}
+
+extension UInt8 {
+    /// Whether it may stand in a key, which goes into a header.
+    var isInKey: Bool { self > 0x20 && self < 0x7F }
+}

@@ -1,0 +1,226 @@
+// Everything that can be set, and its defaults. `SettingsSources` says where the values come from.
+
+package import Choosing
+import EventLoop
+package import FastCGI
+import Glibc
+package import Logging
+
+/// The settings in force. What each means, its field says, behind the values.
+package struct Settings: Equatable, Sendable {
+    package static let defaultListen = "unix:/run/sluice/sluice.sock"
+    package static let defaultBaseURL = "https://api.openai.com/v1"
+    package static let workersRange = 1...256
+
+    package var listen: ListenAddress
+    package var socket = SocketAccess()
+    package var workers: Int
+    /// Zero for never.
+    package var heartbeat = Duration.seconds(10)
+    package var limits = Limits()
+    package var timeouts = Timeouts()
+    /// Of each model that says nothing else.
+    package var attempts = AttemptSettings()
+    /// Of each upstream that says nothing else.
+    package var rest = RestPlan()
+    package var logLevel = Logger.Level.info
+    package var authoritiesFile: String?
+    package var nameLifetime = Duration.seconds(60)
+    package var defaultModel: String?
+    package var errors = ErrorForm.json
+    package var spokenError: String?
+    package var refusal = Refusal.pass
+    package var onDisconnect = Disconnect.cancel
+    /// In the file's order; names are unique.
+    package var upstreams: [UpstreamSettings]
+    /// The first that matches a request's model counts.
+    package var models: [ModelSettings]
+
+    /// How errors of a stream are told.
+    package enum ErrorForm: String, CaseIterable, Sendable {
+        /// By status before the first event, and as OpenAI's error object inside the stream.
+        case json
+        /// As `data: {"error":"text"}` behind a status of 200.
+        case sse
+    }
+
+    /// What becomes of a delta's `refusal`.
+    package enum Refusal: String, CaseIterable, Sendable {
+        case pass
+        /// Its text stands in `content` too.
+        case speak
+    }
+
+    /// What becomes of the upstream's answer when the caller leaves.
+    package enum Disconnect: String, CaseIterable, Sendable {
+        case cancel
+        /// It is read to its end, so that its usage is known.
+        case drain
+    }
+}
+
+extension Settings {
+    /// The defaults.
+    package init(listen: ListenAddress, workers: Int, upstreams: [UpstreamSettings], models: [ModelSettings]) {
+        (self.listen, self.workers, self.upstreams, self.models) = (listen, workers, upstreams, models)
+    }
+
+    /// Takes what the file says of the process as a whole; upstreams and models are others' business.
+    mutating func take(_ file: SettingsReader) {
+        file.take(Self.sections.flatMap(\.fields), into: &self)
+        rest.check(file)
+        limits.makeRoomForBodies(file)
+    }
+
+    /// Those of the file's top.
+    static var keys: [String] { sections.flatMap(\.fields).map(\.key) + ["upstreams", "models"] }
+
+    /// The keys of the file, but for `upstreams` and `models`.
+    static var sections: [FieldSection<Settings>] {
+        [
+            FieldSection(nil, fields: processFields),
+            FieldSection(
+                "The unix socket that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
+            FieldSection("What callers get", fields: callerFields),
+            FieldSection("Limits", fields: [Field("limits", table: \.limits, Limits.fields)]),
+            FieldSection(
+                "Timeouts", "A model, or a target of it, can have its own connect, first_token, idle and total.",
+                fields: [Field("timeouts", table: \.timeouts, Timeouts.fields)]),
+            FieldSection(
+                "Retries, hedges and rests", "For all models and upstreams. Each can have its own.",
+                fields: AttemptSettings.fields.map { $0.lifted(\.attempts) } + RestPlan.fields.map { $0.lifted(\.rest) }),
+        ]
+    }
+
+    private static var processFields: [Field<Settings>] {
+        [
+            Field(
+                "listen", \.listen, .listenAddress,
+                """
+                Where the web server connects: unix:PATH, tcp:HOST:PORT, fd:NUMBER for a listening socket that the parent process \
+                passes on, or systemd for the one of a socket unit. Where nobody names one, a listening socket on descriptor 0 is \
+                taken, if there is one.
+                """,
+                environment: EnvironmentVariable.listen, option: "--listen"),
+            Field(
+                "workers", \.workers, .workers,
+                #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,
+                default: .value(#""auto""#), option: "--workers"),
+            Field("log_level", \.logLevel, .choice, "What is logged: all that is as important as this.", option: "--log-level"),
+            Field(
+                "authorities_file", optional: \.authoritiesFile, .file,
+                """
+                A PEM file of the authorities that vouch for upstreams, instead of the system's: where some have a private \
+                authority and some a public one it must hold both. An authority below another counts without that one, and so \
+                does a server's own certificate. A relative path begins at the directory of this file.
+                """,
+                default: .words("the system's"), examples: [#""/etc/ssl/certs/ca-certificates.crt""#],
+                environment: EnvironmentVariable.authoritiesFile),
+            Field(
+                "dns_ttl", \.nameLifetime, .duration(in: .secondToADay),
+                "How long the addresses of an upstream's name are used before they are looked up again."),
+        ]
+    }
+
+    private static var callerFields: [Field<Settings>] {
+        [
+            Field(
+                "heartbeat", \.heartbeat, .duration(in: .upToADay),
+                """
+                A comment line goes to the caller after this much silence of the upstream, so that nobody takes the connection for \
+                dead. "0s" turns it off. LiveKit's plugin gives up after 5 s without a byte: "4s" suits it.
+                """),
+            Field(
+                "default_model", optional: \.defaultModel, .text, "The model for requests that name none.",
+                default: .words("such requests go out as they are"), examples: [#""gpt-4o-mini""#]),
+            Field(
+                "errors", \.errors, .choice,
+                """
+                How errors are told: "json" by the HTTP status before the first event, and by an error object inside the stream; \
+                "sse" always as an event {"error": "text"} behind a status of 200.
+                """),
+            Field(
+                "spoken_error", optional: \.spokenError, .text,
+                """
+                For voice calls: a sentence that callers who stream get as the assistant's answer, in place of an error that \
+                comes before the first event.
+                """,
+                default: .words("none"), examples: [#""Sorry, I cannot answer right now.""#]),
+            Field(
+                "refusal", \.refusal, .choice,
+                """
+                What becomes of a model's refusal: "pass" leaves it in its own field, "speak" puts it into the content too, for \
+                voice.
+                """),
+            Field(
+                "on_disconnect", \.onDisconnect, .choice,
+                """
+                When the caller leaves: "cancel" ends the upstream's answer at once, "drain" reads it to its end, so that its \
+                usage is known.
+                """),
+        ]
+    }
+}
+
+extension SocketAccess {
+    fileprivate static var fields: [Field<SocketAccess>] {
+        [
+            Field("mode", \.mode, .fileMode, #"Its permissions, at least "0600"."#),
+            Field(
+                "group", optional: \.group, .text, "Its group.", default: .words("that of the process"),
+                examples: [#""www-data""#]),
+            Field(
+                "allowed_users", \.allowedUsers, .texts, "The users whose processes may connect.",
+                default: .words("anyone whom the mode lets in"), examples: [#"["www-data"]"#]),
+        ]
+    }
+}
+
+extension FieldKind<mode_t> {
+    /// Octal digits, as chmod takes them.
+    fileprivate static var fileMode: Self {
+        FieldKind(
+            form: .other("octal digits"),
+            read: { reader, node throws(SettingsProblem) in
+                let text = try reader.text(node)
+                guard (3...4).contains(text.utf8.count), !text.hasPrefix("+"), let mode = UInt32(text, radix: 8), mode <= 0o777
+                else {
+                    throw SettingsProblem(node, "must be octal digits up to \"0777\", as \"0660\"")
+                }
+                guard mode & 0o600 == 0o600 else {
+                    throw SettingsProblem(node, "must let the owner read and write, as \"0660\"")
+                }
+                return mode
+            }, write: { TOMLText.string("0\(String($0, radix: 8))") })
+    }
+}
+
+extension FieldKind<Int> {
+    /// `"auto"`, or how many.
+    fileprivate static var workers: Self {
+        let range = Settings.workersRange
+        return FieldKind(
+            form: .other("\"auto\", or a whole number", in: range),
+            read: { _, node throws(SettingsProblem) in
+                if case .string("auto") = node.value { return processorCount() }
+                guard case .integer(let count) = node.value, range.contains(count) else {
+                    throw SettingsProblem(
+                        node, "must be \"auto\" or a number from \(range.lowerBound) to \(range.upperBound)")
+                }
+                return count
+            }, write: { "\($0)" })
+    }
+}
+
+extension FieldKind<ListenAddress> {
+    fileprivate static var listenAddress: Self {
+        FieldKind(
+            form: .other("an address"),
+            read: { reader, node throws(SettingsProblem) in
+                let text = try reader.text(node)
+                do throws(ListenAddressError) { return try ListenAddress(text) } catch {
+                    throw SettingsProblem(node, error.advice)
+                }
+            }, write: { TOMLText.string($0.description) })
+    }
+}

@@ -1,0 +1,78 @@
+// How long the parts of a request may take.
+
+extension Settings {
+    package struct Timeouts: Equatable, Sendable {
+        package var request = Duration.seconds(60)
+        package var connect = Duration.seconds(3)
+        package var send = Duration.seconds(30)
+        package var firstToken = Duration.seconds(15)
+        package var idle = Duration.seconds(30)
+        package var total = Duration.seconds(600)
+        package var clientWrite = Duration.seconds(30)
+        package var drain = Duration.seconds(30)
+
+        /// Those of a model or a target, which go before wider ones.
+        package struct Own: Equatable, Sendable {
+            package var connect: Duration?
+            package var firstToken: Duration?
+            package var idle: Duration?
+            package var total: Duration?
+        }
+
+        package func overridden(by own: Own) -> Timeouts {
+            var timeouts = self
+            timeouts.connect = own.connect ?? connect
+            timeouts.firstToken = own.firstToken ?? firstToken
+            timeouts.idle = own.idle ?? idle
+            timeouts.total = own.total ?? total
+            return timeouts
+        }
+    }
+}
+
+extension Settings.Timeouts {
+    /// The same for everything.
+    package init(all limit: Duration) {
+        (request, connect, send, firstToken, idle) = (limit, limit, limit, limit, limit)
+        (total, clientWrite, drain) = (limit, limit, limit)
+    }
+
+    static var fields: [Field<Self>] {
+        [
+            Field(
+                "request", \.request, .timeout,
+                "For a request to come in from the web server, from its first byte to its last."),
+            Field(
+                "connect", \.connect, .timeout,
+                """
+                For a connection to the upstream: name, proxy, TCP and TLS together. One on which the upstream's machine has \
+                acknowledged nothing for so long counts as lost, and its request goes out over another.
+                """),
+            Field("send", \.send, .timeout, "While the upstream takes nothing of a request's body."),
+            Field(
+                "first_token", \.firstToken, .timeout,
+                """
+                From the request to the upstream's first event. Answers that are not streamed have no events: for them, connect \
+                and total count.
+                """),
+            Field("idle", \.idle, .timeout, "From one event to the next."),
+            Field("total", \.total, .timeout, "For a whole answer."),
+            Field("client_write", \.clientWrite, .timeout, "While the caller's side takes nothing."),
+            Field(
+                "drain", \.drain, .duration(in: .upToADay),
+                #"For open streams to finish after SIGTERM. "0s" ends them at once."#),
+        ]
+    }
+}
+
+extension Settings.Timeouts.Own {
+    static var fields: [Field<Self>] {
+        [
+            field("connect", \.connect), field("first_token", \.firstToken), field("idle", \.idle), field("total", \.total),
+        ]
+    }
+
+    private static func field(_ key: String, _ property: WritableKeyPath<Self, Duration?>) -> Field<Self> {
+        Field(key, optional: property, .timeout, "In place of timeouts.\(key).", default: .inherited)
+    }
+}

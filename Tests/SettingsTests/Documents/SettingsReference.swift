@@ -1,0 +1,178 @@
+@testable import Settings
+
+/// `docs/settings.md`: what each key takes, what holds without it, and what it means.
+struct SettingsReference {
+    private(set) var text = #"""
+        # Settings
+
+        This page and [`deploy/sluice.toml`](../deploy/sluice.toml), the same as a file to begin with, are made of the fields in
+        `Sources/Settings`. A test fails when they differ, and says how they are made anew.
+
+        ## Where settings come from
+
+        The command line goes over the settings file, the file over the environment, and all of them over the defaults. The file is
+        `/etc/sluice/sluice.toml`, or the one that `--config FILE` names; without one the environment is enough. It is
+        [TOML](https://toml.io), at most 1 MiB of it, and read at the start alone.
+
+            sluice check                tells all that is wrong, each with its line, or that the settings are good
+            sluice check --show         prints what is in force, defaults included, as a settings file without secrets
+
+        | environment | command line | sets |
+        |---|---|---|
+
+        """#
+
+    private static let values = #"""
+
+        `OPENAI_API_KEY` and `OPENAI_BASE_URL` count where the file has no upstream; `--upstream` goes before all upstreams and models of
+        the file, and takes its key from `OPENAI_API_KEY`. Without a key, a URL and an upstream, `demo` answers. `HTTPS_PROXY` and its kin
+        tell the proxy of each upstream that names none.
+
+        ## How values are written
+
+        | | |
+        |---|---|
+        | text | `"…"`, not empty. `"${NAME}"` takes a variable of the environment, which must be set; `$${` stands for `${` |
+        | a duration | a whole number with a unit, `ms`, `s`, `m` or `h`: `"800ms"`, `"10m"` |
+        | a size | a whole number with a unit, `B`, `KiB`, `MiB` or `GiB`: `"64KiB"` |
+        | a share | a whole percentage: `"20%"` |
+        | the path of a file | text; a relative path begins at the directory of the settings file |
+
+        """#
+
+    /// The keys of `timeouts`.
+    private let timeouts: [String]
+
+    private static let proxies = #"""
+
+        ## Proxies of the environment
+
+        `proxy = "environment"` asks as curl does: `https_proxy` or `HTTPS_PROXY` for `https://`, `http_proxy` or `HTTP_PROXY` for
+        `http://`, else `all_proxy` or `ALL_PROXY`. `HTTP_PROXY` counts though curl leaves it out: requests cannot set it, since their
+        parameters never become variables of this process; in one that a CGI gateway has started (`REQUEST_METHOD` is set) it does not.
+        `no_proxy` or `NO_PROXY` lists what goes without: names with all below them, addresses, blocks as `10.0.0.0/8`, each perhaps
+        with a `:PORT`, or `*`. This machine's own servers (`localhost`, `127.0.0.0/8`, `::1`) are never asked through the environment's
+        proxy; an upstream's own `proxy` goes over all of that.
+
+        Only proxies that speak plain HTTP are understood; another one is an error at the start. To an `https://` upstream the way leads
+        through `CONNECT`, so that the proxy sees the host's name and nothing of requests and keys; over `http://` it sees everything,
+        the key too. `http = "2"` over `http://` goes through `CONNECT` as well, which a proxy may allow for port 443 alone.
+
+        """#
+
+    init(_ entries: DocumentEntries) {
+        timeouts = Settings.Timeouts.fields.map(\.key)
+        let sections = entries.sections.map { ($0.title ?? "The process", $0.introduction, $0.entries) }
+        let upstream = entries.upstream.map { (path: "upstreams.NAME.", entry: $0) }
+        for section in sections { for entry in section.2 { appendRow(entry) } }
+        for (path, entry) in upstream { appendRow(entry, path) }
+        text += Self.values
+        for (title, introduction, entries) in sections {
+            begin(title, introduction)
+            append(entries)
+        }
+        begin(
+            "Upstreams",
+            """
+            Each table [upstreams.NAME] is an API that answers. Its name is one of letters, digits, "-" and "_". Those of kind "demo" have \
+            no other keys.
+            """)
+        append(entries.upstream, "upstreams.NAME.")
+        begin(
+            "Models",
+            """
+            Each table [[models]] tells where requests for some models go. The first whose match fits the request's model counts. With \
+            one upstream and no [[models]] everything goes there.
+            """)
+        append(entries.model, "models[].")
+        text += Self.proxies
+    }
+
+    private mutating func append(_ paragraph: String) { text += "\n\(paragraph)\n" }
+
+    private mutating func appendRow(_ entry: DocumentEntry, _ path: String = "") {
+        let (environment, option) = (entry.description.environment, entry.description.option)
+        guard environment != nil || option != nil else { return }
+        let cells = [environment, option, path + entry.key].map { $0.map { "`\($0)`" } ?? "" }
+        text += "| \(cells.joined(separator: " | ")) |\n"
+    }
+
+    private mutating func begin(_ title: String, _ introduction: String) {
+        append("## \(title)")
+        if !introduction.isEmpty { append(Self.marked(introduction)) }
+    }
+
+    private mutating func append(_ entries: [DocumentEntry], _ path: String = "") {
+        var rest = entries[...]
+        while let entry = rest.popFirst() {
+            var paths = ["\(path)\(entry.key)"]
+            // What several have in common is said once.
+            while let next = rest.first, next.isOwn, entry.isOwn {
+                paths.append("\(path)\(next.key)")
+                rest.removeFirst()
+            }
+            append(entry, paths)
+        }
+    }
+
+    private mutating func append(_ entry: DocumentEntry, _ paths: [String]) {
+        if entry.isTable {
+            append(entry.members, "\(paths[0]).")
+            return
+        }
+        append("### \(paths.map { "`\($0)`" }.joined(separator: ", "))")
+        if entry.isOwn {
+            append("In place of what holds for all: \(paths.map(link).joined(separator: ", ")).")
+            return
+        }
+        append(facts(entry))
+        append(Self.marked(entry.description.meaning))
+        for example in entry.description.examples {
+            guard let note = example.note else { continue }
+            append("\(Self.marked(note)) For example `\(entry.key) = \(example.value)`.")
+        }
+        append(entry.members, "\(paths[0])[].")
+    }
+
+    /// Where the same key is described for all.
+    private func link(_ path: String) -> String {
+        let key = path.split(separator: ".").last.map(String.init) ?? path
+        let name = timeouts.contains(key) ? "timeouts.\(key)" : key
+        return "[`\(name)`](#\(name.replacing(".", with: "")))"
+    }
+
+    private func facts(_ entry: DocumentEntry) -> String {
+        var facts = ["Takes \(Self.marked(entry.takes))."]
+        switch entry.description.standard {
+        case .required: facts.append("It is needed.")
+        case .words(let words): facts.append("Default: \(Self.marked(words)).")
+        case .nothing, .inherited: break
+        case .value(let value): facts.append("Default: `\(value)`.")
+        case nil: if let value = entry.standard { facts.append("Default: `\(value)`.") }
+        }
+        let sample = entry.description.examples.first { $0.note == nil }
+        if entry.showsExample, let sample { facts.append("Example: `\(entry.key) = \(sample.value)`.") }
+        if let variable = entry.description.environment { facts.append("Environment: `\(variable)`.") }
+        if let option = entry.description.option { facts.append("Command line: `\(option)`.") }
+        return facts.joined(separator: " ")
+    }
+
+    /// Marks what is no prose: values, keys, addresses.
+    private static func marked(_ text: String) -> String {
+        text.replacing(
+            #/"[^"\s]+"|\{[^}]*\}|\[\[?[^\]\s]*\]\]?|(?:https?:\/\/|unix:|tcp:|fd:)[A-Za-z0-9@:\/._\-]*[A-Za-z0-9]|[A-Za-z][A-Za-z0-9\-]*(?:[._][A-Za-z0-9_]+)+|\/[a-z]+\/[a-z]+/#
+        ) { "`\($0.output)`" }
+    }
+}
+
+extension DocumentEntry {
+    fileprivate var isOwn: Bool { if case .inherited = description.standard { true } else { false } }
+
+    /// Where the default shows what a value looks like, there is no need for another.
+    fileprivate var showsExample: Bool {
+        switch description.standard {
+        case .words, .nothing, .required: true
+        case .value, .inherited, nil: false
+        }
+    }
+}

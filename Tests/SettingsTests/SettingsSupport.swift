@@ -1,0 +1,53 @@
+import EventLoop
+import Glibc
+import HTTPClient
+import Testing
+
+@testable import Settings
+
+/// What a settings file means, and what else there is besides it.
+struct SettingsCase {
+    var text: String
+    var environment: [String: String] = [:]
+    /// Files that settings may name, by their paths.
+    var files: [String: String] = [:]
+    var options = SettingsOptions()
+    /// Why TLS cannot use files, by their paths.
+    var tlsProblems: [String: String] = [:]
+
+    /// - Throws: `SettingsError`.
+    func load() throws -> Settings {
+        var options = options
+        options.config = "dir/sluice.toml"
+        var files = files
+        files["dir/sluice.toml"] = text
+        return try SettingsSources(
+            options: options, environment: { environment[$0] },
+            readFile: { path throws(SystemError) in
+                guard let text = files[path] else { throw SystemError(path, code: ENOENT) }
+                return [UInt8](text.utf8)
+            },
+            readTLSFiles: { options, authoritiesFile throws(HTTPError) in
+                let used = [authoritiesFile, options.certificate, options.certificateKey].compactMap(\.self)
+                if let reason = used.compactMap({ tlsProblems[$0] }).first { throw .tls(reason: reason) }
+            }
+        ).load().settings
+    }
+
+    /// All that is wrong with it.
+    var problems: [String] {
+        do { _ = try load() } catch let error as SettingsError { return error.problems } catch { return ["\(error)"] }
+        return []
+    }
+}
+
+/// What a file with this text means.
+func settings(
+    _ text: String, environment: [String: String] = [:], files: [String: String] = [:], upstream: String? = nil
+) throws -> Settings {
+    try SettingsCase(
+        text: text, environment: environment, files: files, options: SettingsOptions(upstream: upstream)
+    ).load()
+}
+
+func absent(_ path: String) -> SystemError { SystemError(path, code: ENOENT) }
