@@ -5,6 +5,7 @@ import FastCGI
 import Testing
 
 @testable import Choosing
+@testable import Settings
 @testable import Sluice
 
 /// What attempts hold of an upstream and a target, in virtual time.

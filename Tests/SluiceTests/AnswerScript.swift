@@ -3,6 +3,7 @@ import Clock
 import EventLoop
 import TestSupport
 
+@testable import Settings
 @testable import Sluice
 
 /// An upstream's answer that consists of given pieces. They come one after another, as fast as they are taken, and then the end.

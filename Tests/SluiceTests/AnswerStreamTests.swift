@@ -3,6 +3,7 @@ import EventLoop
 import TestSupport
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 @Suite struct AnswerStreamTests {

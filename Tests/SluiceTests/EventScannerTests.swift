@@ -2,6 +2,7 @@ import Chat
 import TestSupport
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 @Suite struct EventScannerTests {

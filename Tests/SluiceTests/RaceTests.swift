@@ -7,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import Choosing
+@testable import Settings
 @testable import Sluice
 
 /// Races over demo targets, whose answers come after a moment.

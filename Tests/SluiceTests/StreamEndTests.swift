@@ -3,6 +3,7 @@
 import Chat
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 private func chunk(_ delta: String, finish: String = "null", index: Int = 0) -> String {

@@ -2,6 +2,7 @@
 
 import EventLoop
 import Logging
+import Settings
 
 /// The settings, and all that is made of them and known by them, for all workers.
 ///

@@ -3,6 +3,7 @@
 import Chat
 import Clock
 import EventLoop
+import Settings
 
 /// One upstream's answer, from its first byte to its last: first read until it is known to be an answer, then handed out in parts.
 ///
