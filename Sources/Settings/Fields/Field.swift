@@ -65,11 +65,12 @@ extension Field {
         default standard: FieldDefault? = nil, examples: [FieldExample] = [], environment: String? = nil, option: String? = nil,
         shownIf isShown: @escaping (Root) -> Bool = { _ in true }
     ) {
+        let (read, write) = (kind.read, kind.write)
         self.init(
             key, kind.form, meaning, default: standard, examples: examples, environment: environment, option: option,
             shownIf: isShown,
-            read: { reader, node, root throws(SettingsProblem) in root[keyPath: property] = try kind.read(reader, node) },
-            write: { kind.write($0[keyPath: property]) })
+            read: { reader, node, root throws(SettingsProblem) in root[keyPath: property] = try read(reader, node) },
+            write: { write($0[keyPath: property]) })
     }
 
     /// A key whose value is a property that may have none.
@@ -77,10 +78,11 @@ extension Field {
         _ key: String, optional property: WritableKeyPath<Root, Value?>, _ kind: FieldKind<Value>, _ meaning: String,
         default standard: FieldDefault? = nil, examples: [FieldExample] = [], environment: String? = nil
     ) {
+        let (read, write) = (kind.read, kind.write)
         self.init(
             key, kind.form, meaning, default: standard, examples: examples, environment: environment,
-            read: { reader, node, root throws(SettingsProblem) in root[keyPath: property] = try kind.read(reader, node) },
-            write: { $0[keyPath: property].map(kind.write) })
+            read: { reader, node, root throws(SettingsProblem) in root[keyPath: property] = try read(reader, node) },
+            write: { $0[keyPath: property].map(write) })
     }
 
     /// A table whose members are those of a property.

@@ -17,7 +17,7 @@ package func readFile(
     let file = Descriptor(owning: try SystemError.check(path, unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)))
     let deadline = Instant.current + limit
     var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    var chunk = [UInt8](repeating: 0, count: 16 << 10)
     while true {
         var interest = pollfd(fd: file.number, events: Int16(POLLIN), revents: 0)
         let milliseconds = Int32(clamping: (deadline - .current).nanoseconds / 1_000_000)
