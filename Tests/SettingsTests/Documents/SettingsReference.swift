@@ -125,11 +125,11 @@ struct SettingsReference {
             append("In place of what holds for all: \(paths.map(link).joined(separator: ", ")).")
             return
         }
-        append(facts(entry))
+        append(facts(entry, Self.written(paths[0])))
         append(Self.marked(entry.description.meaning))
         for example in entry.description.examples {
             guard let note = example.note else { continue }
-            append("\(Self.marked(note)) For example `\(entry.key) = \(example.value)`.")
+            append("\(Self.marked(note)) For example `\(Self.written(paths[0])) = \(example.value)`.")
         }
         append(entry.members, "\(paths[0])[].")
     }
@@ -141,7 +141,7 @@ struct SettingsReference {
         return "[`\(name)`](#\(name.replacing(".", with: "")))"
     }
 
-    private func facts(_ entry: DocumentEntry) -> String {
+    private func facts(_ entry: DocumentEntry, _ path: String) -> String {
         var facts = ["Takes \(Self.marked(entry.takes))."]
         switch entry.description.standard {
         case .required: facts.append("It is needed.")
@@ -151,10 +151,18 @@ struct SettingsReference {
         case nil: if let value = entry.standard { facts.append("Default: `\(value)`.") }
         }
         let sample = entry.description.examples.first { $0.note == nil }
-        if entry.showsExample, let sample { facts.append("Example: `\(entry.key) = \(sample.value)`.") }
+        if entry.showsExample, let sample { facts.append("Example: `\(path) = \(sample.value)`.") }
         if let variable = entry.description.environment { facts.append("Environment: `\(variable)`.") }
         if let option = entry.description.option { facts.append("Command line: `\(option)`.") }
         return facts.joined(separator: " ")
+    }
+
+    /// A path as it is written below the header of its table.
+    private static func written(_ path: String) -> String {
+        for header in ["NAME.", "[]."] {
+            if let end = path.ranges(of: header).last?.upperBound { return String(path[end...]) }
+        }
+        return path
     }
 
     /// Marks what is no prose: values, keys, addresses.
