@@ -23,8 +23,11 @@ struct EventScanner {
         /// Whether there was an event in it, or at its end. Comments are none.
         var hasEvent: Bool
 
-        /// Whether it is all that there is now, and can be forwarded as it is.
-        var isPlain: Bool { if case .none = stop { true } else { false } }
+        /// Whether all choices have come to their end by it.
+        var isFinished = false
+
+        /// Whether it can be forwarded as it is, and more is to come.
+        var isPlain: Bool { if case .none = stop { !isFinished } else { false } }
     }
 
     /// Whether the stream has had an event.
@@ -102,6 +105,7 @@ struct EventScanner {
                 stretch.range = start..<splitter.takenCount
             }
             stretch.range = start..<splitter.takenCount
+            stretch.isFinished = isFinished
         } catch {
             stretch.stop = .failure(.upstreamEventTooLarge(bytesMax: limits.eventBytes))
         }
