@@ -116,9 +116,6 @@ final class AnswerStream {
     /// Whether `[DONE]` has come behind an answer.
     var isDone: Bool { scanner.isDone }
 
-    /// Whether all choices have come to their end, though `[DONE]` may be missing.
-    var isFinished: Bool { scanner.isFinished }
-
     /// Whether it is complete as it stands.
     var isComplete: Bool { scanner.isFinished && !scanner.isInsideEvent }
 
@@ -299,7 +296,8 @@ final class AnswerStream {
     /// Takes what has arrived while its reader waits. Plain events may be sent at once, and then are to be forgotten by `discard()`;
     /// if that has to wait, `putBack` leaves them to `next()`.
     ///
-    /// - Returns: where they stand; nil when there is something else in it, or too much of it, which is left to `next()`.
+    /// - Returns: where they stand; nil when there is something else in it, too much of it, or the last finish reason, which begins the
+    ///   time for `[DONE]`. Then all of it is left to `next()`.
     func takePlainEvents() -> Range<Int>? {
         let stretch = scanner.next(appending: answer.takeBytes())
         if stretch.hasEvent { noteEvent() }

@@ -24,8 +24,11 @@ struct EventScanner {
         /// Whether there was an event in it, or at its end. Comments are none.
         var hasEvent: Bool
 
-        /// Whether it is all that there is now, and can be forwarded as it is.
-        var isPlain: Bool { if case .none = stop { true } else { false } }
+        /// Whether all choices have come to their end by it.
+        var isFinished = false
+
+        /// Whether it can be forwarded as it is, and more is to come.
+        var isPlain: Bool { if case .none = stop { !isFinished } else { false } }
     }
 
     /// Indirect, so that a stream without has no room for it. Of a long event no more is kept than a caller may get.
@@ -112,6 +115,7 @@ struct EventScanner {
                 stretch.range = start..<splitter.takenCount
             }
             stretch.range = start..<splitter.takenCount
+            stretch.isFinished = isFinished
         } catch {
             stretch.stop = .failure(.upstreamEventTooLarge(bytesMax: limits.eventBytes))
         }

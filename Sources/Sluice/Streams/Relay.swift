@@ -84,8 +84,7 @@ final class Relay {
             return false
         }
         stream.discard()
-        // The last finish reason begins the time for `[DONE]`, which the task sees to.
-        return !stream.isOver && !stream.isFinished
+        return !stream.isOver
     }
 
     /// Sends events unless that has to wait.
