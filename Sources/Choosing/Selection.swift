@@ -26,9 +26,20 @@ package struct Selection: Sendable {
     private var mayHedge = true
     /// A verdict on the request has come: nothing more is started.
     private var isDecided = false
-    private var shown: (error: ChatError, of: Int?, weight: Int)?
+    /// The most telling error so far, and the attempt that it is from, if it is from one.
+    private var shown: (error: ChatError, of: Int?, severity: Severity)?
     /// `win` or `giveUp`.
     private var outcome: Step?
+
+    /// How much an error tells the caller: one that tells more is kept.
+    private enum Severity: Int {
+        /// No target had room.
+        case noRoom
+        /// An upstream was in trouble, or late.
+        case trouble
+        /// An upstream judged the request.
+        case verdict
+    }
 
     private struct Candidate {
         var target: SelectionTarget
@@ -75,20 +86,26 @@ package struct Selection: Sendable {
         if let replaced = attempts[id].replaced, attempts[replaced].state == .running { timeOut(replaced, .firstToken) }
     }
 
-    /// The attempt was not started.
-    package mutating func refused(_ id: Int, _ refusal: Denial) {
+    /// The attempt was not started. What follows from that, by the denial and by the attempt's reason:
+    ///
+    ///                               first, fallback              retry                           hedge
+    ///     overBudget                its target is out            nothing is retried any more     nothing
+    ///     full                      its target is out, and the error is shown if there is no better one    nothing
+    ///     resting                   its target rests             the same, and it stays due      its target rests
+    ///     resting, last resort      its target is out            its target is out               nothing
+    package mutating func refused(_ id: Int, _ denial: Denial) {
         guard attempts[id].state == .starting else { return }
         attempts[id].state = .ended
         let attempt = attempts[id].attempt
         targets[attempt.target].triesCount -= 1
-        switch refusal {
+        switch denial {
         case .resting where !attempt.isLastResort:
             targets[attempt.target].target.isResting = true
             if attempt.reason == .retry { targets[attempt.target].retryAt = attempts[id].start }
         case .overBudget where attempt.reason == .retry: mayRetry = false
         case .full(let retryAfter) where attempt.reason != .hedge:
             targets[attempt.target].isOut = true
-            show(.overloaded(retryAfter: retryAfter), of: nil, weight: 0)
+            show(.overloaded(retryAfter: retryAfter), of: nil, .noRoom)
         case .overBudget, .full, .resting: targets[attempt.target].isOut = attempt.reason != .hedge
         }
     }
@@ -103,7 +120,7 @@ package struct Selection: Sendable {
         attempts[id].state = .ended
         let attempt = attempts[id].attempt
         if targetRests { targets[attempt.target].target.isResting = true }
-        show(failure.error, of: id, weight: failure.isVerdict ? 2 : 1)
+        show(failure.error, of: id, failure.isVerdict ? .verdict : .trouble)
         switch failure.consequence {
         case .retry: allowRetry(of: attempt.target, failure, at: now, using: &generator)
         case .elsewhere:
@@ -241,7 +258,7 @@ package struct Selection: Sendable {
         let target = attempts[id].attempt.target
         attempts[id].state = .cancelling(.timedOut(timeout))
         let limit = timeout == .total ? targets[target].target.total : targets[target].target.firstToken
-        show(.upstreamTimedOut(timeout, after: limit), of: id, weight: 1)
+        show(.upstreamTimedOut(timeout, after: limit), of: id, .trouble)
     }
 
     private mutating func cancelAll() {
@@ -304,8 +321,8 @@ package struct Selection: Sendable {
 
     /// Keeps the most telling error: a verdict on the request, else what an upstream did, else that none had room; of equals,
     /// the last.
-    private mutating func show(_ error: ChatError, of id: Int?, weight: Int) {
-        if let shown, shown.weight > weight { return }
-        shown = (error, id, weight)
+    private mutating func show(_ error: ChatError, of id: Int?, _ severity: Severity) {
+        if let shown, shown.severity.rawValue > severity.rawValue { return }
+        shown = (error, id, severity)
     }
 }

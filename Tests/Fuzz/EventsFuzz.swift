@@ -59,11 +59,10 @@ private func outcome(_ pieces: [[UInt8]], _ flags: UInt8) -> Outcome {
     return outcome
 }
 
-/// As `Relay.forward`.
+/// As `AnswerStream.next`.
 private func forward(_ scanner: inout EventScanner, _ outcome: inout Outcome) {
-    var start = 0
     while true {
-        let stretch = scanner.next(from: start)
+        let stretch = scanner.next()
         outcome.bytes += scanner.buffer[stretch.range]
         switch stretch.stop {
         case .none: return
@@ -73,10 +72,8 @@ private func forward(_ scanner: inout EventScanner, _ outcome: inout Outcome) {
         case .failure(let error):
             outcome.error = error
             return
-        case .skip(let event): start = event.bytes.upperBound
-        case .replace(let event, let bytes):
-            outcome.bytes += bytes
-            start = event.bytes.upperBound
+        case .skip: break
+        case .replace(let bytes): outcome.bytes += bytes
         }
         outcome.isUntouched = false
     }

@@ -31,8 +31,8 @@ import Testing
     /// What an attempt finds that starts now; it gives back at once what it gets.
     private func found(isLastResort: Bool = false) -> Found { found(in: enter(isLastResort: isLastResort)) }
 
-    private func found(in entry: consuming Entry) -> Found {
-        switch consume entry {
+    private func found(in decision: consuming StartDecision) -> Found {
+        switch consume decision {
         case .admitted: .place
         case .queued: .queue
         case .refused(.full): .full
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    private func enter(_ reason: Selection.PlannedAttempt.Reason = .first, isLastResort: Bool = false) -> Entry {
+    private func enter(_ reason: Selection.PlannedAttempt.Reason = .first, isLastResort: Bool = false) -> StartDecision {
         let attempt = Selection.PlannedAttempt(id: 0, target: 0, reason: reason, isLastResort: isLastResort)
         return board.enter(attempt, on: route.targets[0], of: route, at: start, waking: wakeup.remote)
     }
@@ -102,9 +102,9 @@ import Testing
         #expect(found() == .full)
         admission.lost(after: .seconds(1), at: start)
         #expect(found() == .queue)
-        let entry = waiting.claim(at: start, isLate: false)
-        guard let entry else { return #expect(Bool(false)) }
-        #expect(found(in: entry) == .place)
+        let decision = waiting.claim(at: start, isLate: false)
+        guard let decision else { return #expect(Bool(false)) }
+        #expect(found(in: decision) == .place)
         #expect(found() == .place)
     }
 
@@ -114,9 +114,9 @@ import Testing
         #expect(found() == .queue)
         do {
             var late = try queued()
-            let entry = late.claim(at: start, isLate: true)
-            guard let entry else { return #expect(Bool(false)) }
-            #expect(found(in: entry) == .full)
+            let decision = late.claim(at: start, isLate: true)
+            guard let decision else { return #expect(Bool(false)) }
+            #expect(found(in: decision) == .full)
             #expect(found() == .queue)
         }
         #expect(found() == .queue)

@@ -5,7 +5,7 @@ import Clock
 import EventLoop
 
 /// What has become of an attempt that asked for leave to start.
-enum Entry: ~Copyable {
+enum StartDecision: ~Copyable {
     case admitted(Admission)
     case refused(Selection.Denial)
     /// It waits for a place at its upstream.
@@ -98,10 +98,10 @@ struct QueuedPlace: ~Copyable {
     ///
     /// - Parameter isLate: whether it has waited for as long as it may, and so gives up.
     /// - Returns: what has become of it; nil while it waits. After that it is of no more use.
-    mutating func claim(at now: Instant, isLate: Bool) -> Entry? {
+    mutating func claim(at now: Instant, isLate: Bool) -> StartDecision? {
         guard let ticket, let turn = board.turn(of: ticket, attempt, on: target, at: now, isLate: isLate) else { return nil }
         self.ticket = nil
-        return Entry(turn, attempt, on: target, of: board)
+        return StartDecision(turn, attempt, on: target, of: board)
     }
 
     deinit { if let ticket { board.withdraw(ticket, from: target) } }
@@ -113,16 +113,16 @@ extension Board {
     /// - Parameter wakeup: woken when a queued attempt has its place.
     func enter(
         _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
-    ) -> Entry {
-        Entry(decide(attempt, on: target, of: route, at: now, waking: wakeup), attempt, on: target, of: self)
+    ) -> StartDecision {
+        StartDecision(decide(attempt, on: target, of: route, at: now, waking: wakeup), attempt, on: target, of: self)
     }
 }
 
-extension Entry {
+extension StartDecision {
     fileprivate init(_ decision: Board.Decision, _ attempt: Selection.PlannedAttempt, on target: Target, of board: Board) {
         switch decision {
         case .admitted(let permit): self = .admitted(Admission(Place(board, target), Verdict(board, target, permit)))
-        case .refused(let refusal): self = .refused(refusal)
+        case .refused(let denial): self = .refused(denial)
         case .queued(let ticket): self = .queued(QueuedPlace(attempt, board, target, ticket))
         }
     }

@@ -146,19 +146,19 @@ final class Race {
 
     private func begin(_ attempt: Selection.PlannedAttempt) throws {
         let target = question.route.targets[attempt.target]
-        let entry = generation.board.enter(
+        let decision = generation.board.enter(
             attempt, on: target, of: question.route, at: loop.now, waking: wakeup.remote)
-        try follow(entry, attempt, target)
+        try follow(decision, attempt, target)
     }
 
-    private func follow(_ entry: consuming Entry, _ attempt: Selection.PlannedAttempt, _ target: Target) throws {
-        switch consume entry {
+    private func follow(_ decision: consuming StartDecision, _ attempt: Selection.PlannedAttempt, _ target: Target) throws {
+        switch consume decision {
         case .queued(let place):
             queued = consume place
             queuedUntil = loop.now + target.queueWait
-        case .refused(let refusal):
-            selection.refused(attempt.id, refusal)
-            if case .full = refusal, attempt.reason != .hedge {
+        case .refused(let denial):
+            selection.refused(attempt.id, denial)
+            if case .full = denial, attempt.reason != .hedge {
                 tried.append(RequestRecord.Try(target, "full", loop.now - start))
             }
         case .admitted(let admission):
@@ -174,10 +174,10 @@ final class Race {
     private func takePlace() throws {
         let isLate = loop.now >= queuedUntil
         guard let attempt = queued?.attempt, let target = queued?.target,
-            let entry = queued?.claim(at: loop.now, isLate: isLate)
+            let decision = queued?.claim(at: loop.now, isLate: isLate)
         else { return }
         queued = nil
-        try follow(entry, attempt, target)
+        try follow(decision, attempt, target)
     }
 
     private func cancel(_ id: Int, _ reason: Selection.Cancellation) {
