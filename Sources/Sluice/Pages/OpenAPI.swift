@@ -2,6 +2,6 @@
 
 /// `openapi.json` beside this file, as the build has put it into the binary.
 ///
-/// What has a type there is what Sluice checks (`RequestCheck`, `RequestReader`); a change there is a change here. The statuses are
+/// What has a type there is what Sluice checks (`RequestReader`, and `[RequestMember].check`); a change there is a change here. The statuses are
 /// those of `ChatError`, and what the web servers in front answer themselves has the same form.
 let openAPIDocument = PackageResources.openapi_json

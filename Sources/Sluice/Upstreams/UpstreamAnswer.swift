@@ -83,7 +83,7 @@ final class UpstreamAnswer {
         }
     }
 
-    /// Whether there are bytes to take. What else there may be, `arrival` tells.
+    /// Whether there are bytes to take. What else there may be, `readable` tells.
     var hasBytes: Bool {
         switch source {
         case .http(let transfer): head != nil && transfer.hasBytes
