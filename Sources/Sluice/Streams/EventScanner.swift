@@ -133,10 +133,17 @@ struct EventScanner {
         guard splitter.partialCount > 0 else { return false }
         // It is asked for each part of an event that comes: to read a long one again each time would take the square of its length.
         guard splitter.partialCount <= Self.doneBytesMax else { return true }
+        return !wouldBeDone
+    }
+
+    /// Whether line ends would make a `[DONE]` of what has come last. Never inlined: the frame of whoever asks, which may live as long as
+    /// the stream, would have room for the copy.
+    @inline(never)
+    private var wouldBeDone: Bool {
         var completed = self
         completed.append(Array("\n\n".utf8))
         _ = completed.next()
-        return !completed.isDone
+        return completed.isDone
     }
 
     static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
