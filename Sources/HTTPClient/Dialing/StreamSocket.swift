@@ -102,7 +102,10 @@ final class StreamSocket {
 
     /// The handler is told in a turn of its own, not inside the call that failed, and nothing while it asks for nothing.
     private func tellRefusal(if interest: Readiness) {
-        guard !interest.isEmpty else { return refusalTimer?.cancel() ?? () }
+        guard !interest.isEmpty else {
+            refusalTimer?.cancel()
+            return
+        }
         let timer = refusalTimer ?? Timer(on: loop) { [unowned self] in handler(.error) }
         refusalTimer = timer
         timer.set(at: loop.now)

@@ -32,7 +32,7 @@ final class UpstreamAnswer {
     /// `nil` until the first arrival.
     private(set) var head: UpstreamHead?
 
-    /// The key that went out.
+    /// The key that the request went out with.
     let key: UpstreamKey
     private let source: Source
     private let jsonDepth: Int
@@ -83,7 +83,7 @@ final class UpstreamAnswer {
         }
     }
 
-    /// Whether there are bytes to take. What else there may be, `arrival` tells.
+    /// Whether there are bytes to take. What else there may be, `readable` tells.
     var hasBytes: Bool {
         switch source {
         case .http(let transfer): head != nil && transfer.hasBytes
