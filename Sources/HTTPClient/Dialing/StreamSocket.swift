@@ -1,7 +1,6 @@
 // A connection's descriptor and its watch, as one thing with one owner.
 
 import CLinux
-import Clock
 import EventLoop
 import Glibc
 
