@@ -2,12 +2,14 @@
 
 import Choosing
 
-/// How often a request is tried again, or twice at once.
+/// How often a request is tried again, or twice at once. What each value means, its field says, behind them.
 package struct AttemptSettings: Equatable, Sendable {
     /// Beyond the first.
     package var retriesMax = 2
+    /// Of a model's requests, in percent.
     package var retryPercentMax = 20
     package var retryAfterMax = Duration.seconds(2)
+    /// Of a model's requests, in percent.
     package var hedgePercentMax = 10
 }
 

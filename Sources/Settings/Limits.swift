@@ -1,6 +1,7 @@
 // What requests and answers may take.
 
 extension Settings {
+    /// Each in the unit of its name: bytes, a count, a depth. What each is for, its field says, behind them.
     package struct Limits: Equatable, Sendable {
         /// Over all workers.
         package var requests = 4096

@@ -5,6 +5,7 @@ import Glibc
 
 /// A model's name, or a pattern of names: `*` stands for anything, `?` for one character, `[1-9]` for one of these.
 package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
+    /// The pattern as it was written.
     package let description: String
     /// Whether this is one model's own name.
     package let isExact: Bool
@@ -20,6 +21,7 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         prefix = String(text[..<(special ?? text.endIndex)])
     }
 
+    /// Whether a model of this name is one of those that are meant.
     package func matches(_ model: String) -> Bool {
         if isAny { return true }
         if isExact { return model.hasSameBytes(as: description) }

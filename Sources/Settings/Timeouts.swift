@@ -1,6 +1,7 @@
 // How long the parts of a request may take.
 
 extension Settings {
+    /// Those of the process, or of a target with all that models and targets say. What each is for, its field says, behind them.
     package struct Timeouts: Equatable, Sendable {
         package var request = Duration.seconds(60)
         package var connect = Duration.seconds(3)
@@ -19,6 +20,7 @@ extension Settings {
             package var total: Duration?
         }
 
+        /// The same, but for what a narrower place says.
         package func overridden(by own: Own) -> Timeouts {
             var timeouts = self
             timeouts.connect = own.connect ?? connect

@@ -40,6 +40,12 @@ struct Frame: Equatable {
 
     func `is`(_ kind: Kind) -> Bool { self.kind == kind.rawValue }
 
+    /// Whether it is a PING that wants an answer, and none itself.
+    var isPingToAnswer: Bool { `is`(.ping) && flags & Self.acknowledgement == 0 }
+
+    /// Whether nothing follows on its stream from whoever sent it.
+    var endsStream: Bool { (`is`(.headers) || `is`(.data)) && flags & Self.endOfStream != 0 }
+
     /// Length, type, flags, stream, payload.
     var bytes: [UInt8] {
         Array(UInt32(payload.count).bigEndianBytes.dropFirst()) + [kind, flags] + stream.bigEndianBytes + payload
@@ -112,6 +118,11 @@ struct RequestReader {
         return nil
     }
 
+    /// Answers all further requests with the same text, until the client has closed.
+    mutating func answerAll(_ text: String = "ok") {
+        while let (stream, _) = next() { peer.answer(stream, text) }
+    }
+
     /// Waits for one, and takes all that are on their way by then.
     mutating func all() -> [(stream: UInt32, body: String)] {
         guard let first = next() else { return [] }
@@ -126,16 +137,14 @@ struct RequestReader {
 
     private mutating func take(_ frame: Frame, _ opensWindows: Bool) -> (stream: UInt32, body: String)? {
         if frame.is(.resetStream) { bodies[frame.stream] = nil }
-        if frame.is(.ping), frame.flags & Frame.acknowledgement == 0 {
-            peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
-        }
+        if frame.isPingToAnswer { peer.acknowledge(frame) }
         guard frame.is(.headers) || frame.is(.data) else { return nil }
         if frame.is(.data) {
             bodies[frame.stream, default: []] += frame.payload
             let size = UInt32(frame.payload.count)
             if opensWindows, size > 0 { peer.send(.windowUpdate(0, size), .windowUpdate(frame.stream, size)) }
         }
-        guard frame.flags & Frame.endOfStream != 0 else { return nil }
+        guard frame.endsStream else { return nil }
         return (frame.stream, String(decoding: bodies.removeValue(forKey: frame.stream) ?? [], as: UTF8.self))
     }
 }
@@ -222,16 +231,14 @@ extension Peer {
     /// The stream of the next request, once all of it is there; pings and settings are answered meanwhile.
     func requestStream() -> UInt32? {
         while let frame = frame() {
-            switch Frame.Kind(rawValue: frame.kind) {
-            case .headers where frame.flags & Frame.endOfStream != 0, .data where frame.flags & Frame.endOfStream != 0:
-                return frame.stream
-            case .ping where frame.flags & Frame.acknowledgement == 0:
-                send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
-            default: continue
-            }
+            if frame.endsStream { return frame.stream }
+            if frame.isPingToAnswer { acknowledge(frame) }
         }
         return nil
     }
+
+    /// The answer to a PING.
+    func acknowledge(_ ping: Frame) { send(Frame(.ping, flags: Frame.acknowledgement, ping.payload)) }
 
     /// A whole response with a text.
     func answer(_ stream: UInt32, _ text: String = "ok") {

@@ -136,7 +136,7 @@ import Testing
             peer.report("\(reset.stream) \(reset.payload.last ?? 0)")
             peer.send(.windowUpdate(0, 65_535))
             var reader = RequestReader(peer)
-            while let (stream, _) = reader.next() { peer.answer(stream) }
+            reader.answerAll()
         }
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop)

@@ -11,20 +11,31 @@ import Testing
         return configuration
     }
 
+    /// Answers nothing, and tells of a PING and of the connection's end.
+    private static func silentServer() throws -> ScriptServer {
+        try ScriptServer { peer in
+            guard peer.beginHTTP2(), peer.frame(.ping) != nil else { return }
+            peer.report("ping")
+            peer.waitForEnd()
+            peer.report("closed")
+        }
+    }
+
     @Test func `new requests go over another connection until a byte comes`() async throws {
         let gate = Gate()
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2() else { return }
             var reader = RequestReader(peer)
             guard peer.number == 1 else {
-                while let (stream, _) = reader.next() { peer.answer(stream, "second") }
+                reader.answerAll("second")
                 return peer.report("second closed")
             }
             guard let (first, _) = reader.next(), let ping = peer.frame(.ping) else { return }
             peer.report("ping")
             gate.wait()
-            peer.send(Frame(.ping, flags: Frame.acknowledgement, ping.payload), .head(first, status: 200))
-            while let (stream, _) = reader.next() { peer.answer(stream, "first") }
+            peer.acknowledge(ping)
+            peer.send(.head(first, status: 200))
+            reader.answerAll("first")
         }
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, Self.impatient)
@@ -42,13 +53,9 @@ import Testing
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2() else { return }
             var reader = RequestReader(peer)
-            while let (stream, _) = reader.next() { peer.answer(stream) }
+            reader.answerAll()
         }
-        let silent = try ScriptServer { peer in
-            guard peer.beginHTTP2(), peer.frame(.ping) != nil else { return }
-            peer.report("ping")
-            peer.waitForEnd()
-        }
+        let silent = try Self.silentServer()
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, Self.impatient)
             #expect(try await session.fetch(.http2(server.url)).body == "ok")
@@ -57,6 +64,7 @@ import Testing
                 let transfer = try session.start(.http2(silent.url), waking: Wakeup(on: worker.loop))
                 #expect(await silent.report() == "ping")
                 transfer.cancel()
+                #expect(await silent.report() == "closed")
             }
             #expect(try await session.fetch(.http2(server.url)).body == "ok")
             #expect(server.connections == 1)
@@ -69,11 +77,11 @@ import Testing
             guard peer.beginHTTP2() else { return }
             while let frame = peer.frame() {
                 if frame.is(.headers) { peer.report("asked on \(peer.number)") }
-                if frame.is(.data), frame.flags & Frame.endOfStream != 0, frame.stream > 1 || peer.number > 1 {
+                if frame.endsStream, frame.stream > 1 || peer.number > 1 {
                     peer.answer(frame.stream, "\(peer.number)")
                 }
-                guard frame.is(.ping), frame.flags & Frame.acknowledgement == 0 else { continue }
-                if !isMute { peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload)) }
+                guard frame.isPingToAnswer else { continue }
+                if !isMute { peer.acknowledge(frame) }
                 peer.report("ping")
             }
             peer.report("closed")
@@ -112,9 +120,9 @@ import Testing
             var isHeldBack = false
             while let frame = peer.frame() {
                 if frame.is(.headers) { isHeldBack = frame.stream > 1 }
-                if frame.is(.data), frame.flags & Frame.endOfStream != 0 { peer.answer(frame.stream, "\(peer.number)") }
-                guard frame.is(.ping), frame.flags & Frame.acknowledgement == 0 else { continue }
-                peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
+                if frame.endsStream { peer.answer(frame.stream, "\(peer.number)") }
+                guard frame.isPingToAnswer else { continue }
+                peer.acknowledge(frame)
                 if isHeldBack { peer.report("ping") }
             }
             peer.report("closed")
@@ -143,12 +151,11 @@ import Testing
             guard peer.beginHTTP2() else { return }
             var reader = RequestReader(peer)
             guard peer.number == 1 else {
-                while let (stream, _) = reader.next() { peer.answer(stream, "elsewhere") }
+                reader.answerAll("elsewhere")
                 return
             }
             func answerPing() {
-                guard let ping = peer.frame(.ping) else { return }
-                peer.send(Frame(.ping, flags: Frame.acknowledgement, ping.payload))
+                if let ping = peer.frame(.ping) { peer.acknowledge(ping) }
             }
             switch past {
             case .nothing: break
@@ -192,13 +199,7 @@ import Testing
     }
 
     @Test func `one that is suspected is closed when its last caller has left`() async throws {
-        let server = try ScriptServer { peer in
-            guard peer.beginHTTP2() else { return }
-            guard peer.frame(.ping) != nil else { return }
-            peer.report("ping")
-            peer.waitForEnd()
-            peer.report("closed")
-        }
+        let server = try Self.silentServer()
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, Self.impatient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
@@ -214,12 +215,12 @@ import Testing
             guard peer.beginHTTP2() else { return }
             var (requests, pings): ([UInt32], Int) = ([], 0)
             while let frame = peer.frame() {
-                if frame.is(.ping), frame.flags & Frame.acknowledgement == 0 {
-                    peer.send(Frame(.ping, flags: Frame.acknowledgement, frame.payload))
+                if frame.isPingToAnswer {
+                    peer.acknowledge(frame)
                     pings += 1
                     peer.report("ping \(pings)")
                 }
-                if frame.is(.data), frame.flags & Frame.endOfStream != 0 { requests.append(frame.stream) }
+                if frame.endsStream { requests.append(frame.stream) }
                 guard requests.count == 3 else { continue }
                 for stream in requests { peer.answer(stream) }
                 requests = []
@@ -249,7 +250,7 @@ import Testing
                 peer.report("frozen")
                 return peer.waitForEnd()
             }
-            while let (stream, _) = reader.next() { peer.answer(stream, "after") }
+            reader.answerAll("after")
         }
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, Self.impatient)

@@ -203,7 +203,7 @@ import Testing
             guard peer.beginHTTP2() else { return }
             var reader = RequestReader(peer)
             guard peer.number == 1 else {
-                while let (stream, _) = reader.next() { peer.answer(stream, "second") }
+                reader.answerAll("second")
                 return
             }
             let first: [UInt32] = (0..<3).compactMap { _ in reader.next()?.stream }
@@ -213,7 +213,7 @@ import Testing
             peer.report("reset")
             guard peer.frame(.resetStream) != nil else { return }
             peer.send(.settings(Frame.streamsMax, 100), .data(first[2], "first", isLast: true))
-            while let (stream, _) = reader.next() { peer.answer(stream, "first") }
+            reader.answerAll("first")
         }
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop)

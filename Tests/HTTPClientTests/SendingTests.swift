@@ -142,7 +142,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             gate.wait()
             guard peer.frame(.resetStream) != nil else { return }
             peer.answer(stream)
-            while let (stream, _) = reader.next() { peer.answer(stream, "next") }
+            reader.answerAll("next")
         }
         try await LoopActor.run { worker in
             var configuration = Session.Configuration.patient
@@ -259,7 +259,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             if isHTTP2 {
                 guard peer.beginHTTP2() else { return }
                 var reader = RequestReader(peer)
-                while let (stream, _) = reader.next() { peer.answer(stream, "ok") }
+                reader.answerAll()
             } else {
                 while peer.request() != nil { peer.send(ok) }
             }

@@ -46,13 +46,15 @@ import Testing
         return board.enter(attempt, on: route.targets[0], of: route, at: start, waking: wakeup.remote)
     }
 
-    private func admitted() throws -> Admission {
-        guard case .admitted(let admission) = enter() else { throw CancellationError() }
+    private struct Unexpected: Error {}
+
+    private func admitted(isLastResort: Bool = false) throws -> Admission {
+        guard case .admitted(let admission) = enter(isLastResort: isLastResort) else { throw Unexpected() }
         return admission
     }
 
     private func queued() throws -> QueuedPlace {
-        guard case .queued(let place) = enter() else { throw CancellationError() }
+        guard case .queued(let place) = enter() else { throw Unexpected() }
         return place
     }
 
@@ -103,7 +105,7 @@ import Testing
         admission.lost(after: .seconds(1), at: start)
         #expect(found() == .queue)
         let decision = waiting.claim(at: start, isLate: false)
-        guard let decision else { return #expect(Bool(false)) }
+        guard let decision else { throw Unexpected() }
         #expect(found(in: decision) == .place)
         #expect(found() == .place)
     }
@@ -115,7 +117,7 @@ import Testing
         do {
             var late = try queued()
             let decision = late.claim(at: start, isLate: true)
-            guard let decision else { return #expect(Bool(false)) }
+            guard let decision else { throw Unexpected() }
             #expect(found(in: decision) == .full)
             #expect(found() == .queue)
         }
@@ -164,8 +166,7 @@ import Testing
         for _ in 0..<2 { _ = try admitted().failed(at: start) }
         #expect(found(isLastResort: true) == .place)
         // It was the probe, and told nothing: the next one is not kept away by it for longer.
-        guard case .admitted(let probe) = enter(isLastResort: true) else { return #expect(Bool(false)) }
-        _ = probe.succeeded(after: .seconds(1), at: start)
+        _ = try admitted(isLastResort: true).succeeded(after: .seconds(1), at: start)
         #expect(found() == .place)
     }
 }

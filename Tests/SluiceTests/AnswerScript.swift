@@ -25,6 +25,13 @@ struct AnswerScript {
             idleTimeout: idleTimeout, awaitsToken: awaitsToken, memory: budget, on: self.loop)
     }
 
+    /// Looks at what comes until the stream is known to be one of events, which it has to be.
+    func openEvents() throws {
+        guard case .events? = try stream.open() else { throw Unexpected() }
+    }
+
+    private struct Unexpected: Error {}
+
     /// What the stream hands out now.
     func parts() throws -> [String] {
         var parts: [String] = []

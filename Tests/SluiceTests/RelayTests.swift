@@ -83,9 +83,11 @@ import Testing
             call.leave()
             do {
                 try await Relay(script.stream, heartbeat: .zero, on: actor.loop).run(&reply)
+                Issue.record("the relay did not find out that the caller has left")
             } catch is FastCGIError {
                 let callerHasLeft = reply.callerHasLeft
                 #expect(callerHasLeft)
+                #expect(script.stream.usage == nil)
                 await Drain(script.stream, on: actor.loop).run()
             }
             return script.stream.usage?.completionTokens

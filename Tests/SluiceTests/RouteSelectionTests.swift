@@ -41,7 +41,10 @@ import Testing
         let route = try route(model(TargetSettings(upstream: "a", timeouts: .init(firstToken: .seconds(2)))))
         var selection = route.selection(isStreaming: true, at: start) { _, _ in }
         #expect(nextTimer(selection) == .seconds(2))
-        guard case .start(let attempt) = selection.next(at: start, using: &generator) else { return #expect(Bool(false)) }
+        guard case .start(let attempt) = selection.next(at: start, using: &generator) else {
+            Issue.record("nothing is started")
+            return
+        }
         selection.started(attempt.id, at: start)
         let late = start + .seconds(2)
         #expect(selection.next(at: late, using: &generator) == .cancel(attempt.id, .timedOut(.firstToken)))

@@ -12,6 +12,7 @@ package enum ChatFrame: Hashable, Sendable {
     case garbage(JSONError)
 
     /// Looks at an event's data, or at a whole response's body: validates it and notes what Sluice must know, in one pass.
+    ///
     /// - Parameter depthMax: how many objects and arrays may be open at once.
     package init(_ data: Span<UInt8>, depthMax: Int) {
         var reader = ChunkReader(depthMax: depthMax)

@@ -233,7 +233,10 @@ extension Connection {
     /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here.
     func willSend(_ bodyBytes: Int) {
         hasLargeBody = bodyBytes > 0
-        guard hasLargeBody else { return deliveryTimer == nil ? () : checkDelivery() }
+        guard hasLargeBody else {
+            if deliveryTimer != nil { checkDelivery() }
+            return
+        }
         deliveryTimer = deliveryTimer ?? Timer(on: context.loop) { [unowned self] in checkDelivery() }
         socket?.setAcknowledgementTimeout(0)
     }

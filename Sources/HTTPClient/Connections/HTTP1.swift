@@ -1,7 +1,5 @@
 // HTTP/1.1 on a connection (RFC 9112): one request at a time.
 
-import EventLoop
-
 /// What is spoken on a connection between a request and the end of its response.
 final class HTTP1 {
     /// With as few bytes as this a body goes out together with its head.

@@ -1,7 +1,6 @@
 // A connection's descriptor and its watch, as one thing with one owner.
 
 import CLinux
-import Clock
 import EventLoop
 import Glibc
 
@@ -102,7 +101,10 @@ final class StreamSocket {
 
     /// The handler is told in a turn of its own, not inside the call that failed, and nothing while it asks for nothing.
     private func tellRefusal(if interest: Readiness) {
-        guard !interest.isEmpty else { return refusalTimer?.cancel() ?? () }
+        guard !interest.isEmpty else {
+            refusalTimer?.cancel()
+            return
+        }
         let timer = refusalTimer ?? Timer(on: loop) { [unowned self] in handler(.error) }
         refusalTimer = timer
         timer.set(at: loop.now)

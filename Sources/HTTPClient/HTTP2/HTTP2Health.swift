@@ -52,7 +52,10 @@ extension HTTP2 {
         guard let since = silence.since else { return }
         let silenceMax = connection.context.configuration.silenceMax
         let now = connection.context.loop.now
-        if now < since + silenceMax { return silence.timer?.set(at: since + silenceMax) ?? () }
+        guard now >= since + silenceMax else {
+            silence.timer?.set(at: since + silenceMax)
+            return
+        }
         if streams.isEmpty, !silence.isAsked {
             // Who waited has left: it is no reason to let go of a server that may have had nothing to say.
             silence.since = now

@@ -2,7 +2,6 @@
 
 import CNghttp2
 import Clock
-import EventLoop
 
 /// One transfer on its way over a shared connection.
 final class HTTP2Stream {

@@ -1,7 +1,6 @@
 // What is known of names, and who waits for them: a value, without threads and clocks.
 
 import Clock
-import EventLoop
 
 /// The answers for at most `namesMax` names.
 struct NameTable: Sendable {

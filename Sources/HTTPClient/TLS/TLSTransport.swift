@@ -1,7 +1,6 @@
 // The custom BIO through which OpenSSL reads a stream's input and writes its output, without a copy of its own.
 
 import COpenSSL
-import Glibc
 
 /// The method table of such BIOs; nil without memory. A BIO's data is its `TLSStream`, unretained: the stream frees both.
 func makeTLSTransport() -> OpaquePointer? {

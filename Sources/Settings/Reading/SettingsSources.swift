@@ -40,7 +40,9 @@ enum EnvironmentVariable {
     static let key = "OPENAI_API_KEY"
 }
 
+/// All the places that say something about the settings; `load` puts it together.
 package struct SettingsSources {
+    /// The settings file that is read when none is named, and need not be there.
     package static let defaultFile = "/etc/sluice/sluice.toml"
     /// A thousand upstreams take half of it. Its tree of values takes a hundred times as much.
     private static let fileBytesMax = 1 << 20

@@ -1,7 +1,5 @@
 // The targets of the settings file's models: `targets = […]`.
 
-import Chat
-
 extension SettingsReader {
     /// Where a model's requests go that says nothing about it: to the one upstream.
     func onlyTarget(_ upstreams: [String]) -> [TargetSettings] {

@@ -3,7 +3,6 @@
 import Chat
 import Choosing
 import Clock
-import EventLoop
 import Settings
 
 /// An answer on its way, with what it has of its target: a place at the upstream, and a word to tell about the target's health.

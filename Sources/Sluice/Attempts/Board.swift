@@ -88,6 +88,7 @@ final class Board: Sendable {
     }
 
     /// What has become of a queued attempt; nil while it waits.
+    ///
     /// - Parameter isLate: it has waited for as long as it may.
     func turn(
         of ticket: ConcurrencyLimit.Ticket, _ attempt: Selection.PlannedAttempt, on target: Target, at now: Instant, isLate: Bool

@@ -1,7 +1,6 @@
 // What a target is asked.
 
 import Chat
-import EventLoop
 
 /// A chat request that has been checked, with all that it takes to ask a target of its route.
 struct Question {

@@ -2,7 +2,6 @@
 
 import Choosing
 import Clock
-import EventLoop
 import Settings
 
 extension Route {

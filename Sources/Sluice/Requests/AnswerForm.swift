@@ -30,7 +30,7 @@ struct Completion {
     /// Whoever keeps the body keeps this.
     let memory: MemoryShare?
     private let chunk: ChatChunk
-    /// What it cost, when the upstream says it.
+    /// What the answer cost, when the upstream says it.
     let usage: TokenUsage?
     /// Who answered, when the upstream says it.
     let model: ServedModel?
@@ -40,7 +40,7 @@ struct Completion {
         _ body: [UInt8], _ memory: MemoryShare?, of answer: UpstreamAnswer, _ limits: Settings.Limits
     ) throws(ChatError) {
         self.memory = memory
-        // JSON begins behind one (RFC 8259 §8.1).
+        // A byte order mark may stand ahead of the JSON (RFC 8259 §8.1).
         let start = UTF8Mark.dropped(from: body)
         let body = start.count == body.count ? body : Array(start)
         try answer.checkStatus(body)
@@ -72,7 +72,7 @@ struct Completion {
     }
 }
 
-/// What some servers begin a text of UTF-8 with.
+/// The byte order mark, which some servers put ahead of a text in UTF-8.
 enum UTF8Mark {
     static let bytes: [UInt8] = [0xEF, 0xBB, 0xBF]
 

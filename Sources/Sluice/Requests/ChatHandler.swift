@@ -1,7 +1,6 @@
 // The path of a request, top to bottom: check it, ask the upstream, hand the answer on. The file to read first.
 
 import Chat
-import Clock
 import EventLoop
 import FastCGI
 import Logging

@@ -7,26 +7,7 @@ import Logging
 import Settings
 import Synchronization
 
-/// What all workers count together. All else belongs to one of them.
-final class Counters: Sendable {
-    /// Requests that are being answered.
-    private let requests = Atomic<Int>(0)
-    /// Connections that were closed because the peer broke the protocol or may not connect.
-    private let refusals = Atomic<Int>(0)
-    /// What requests and answers may hold.
-    let memory: MemoryBudget
-
-    init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
-
-    /// How many requests are being answered, with this one.
-    func requestBegan() -> Int { requests.add(1, ordering: .relaxed).newValue }
-
-    func requestEnded() { requests.subtract(1, ordering: .relaxed) }
-
-    /// How many connections were closed so, with this one.
-    func connectionRefused() -> Int { refusals.add(1, ordering: .relaxed).newValue }
-}
-
+/// Begins with `run`, which returns when a signal has ended it.
 final class Server: Sendable {
     private let generation: Generation
     private let logger: Logger

@@ -3,7 +3,6 @@
 import Clock
 import EventLoop
 import FastCGI
-import HTTPClient
 import Logging
 import Settings
 

@@ -1,6 +1,5 @@
 // What is left of a stream when its caller has left, and the operator wants to know what it cost.
 
-import Clock
 import EventLoop
 
 /// Reads an answer to its end for nobody (`on_disconnect = "drain"`): for the usage, and for a connection that can serve again.

@@ -2,8 +2,6 @@
 
 import Chat
 import Clock
-import EventLoop
-import Glibc
 import Logging
 import Settings
 

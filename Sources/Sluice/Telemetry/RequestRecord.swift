@@ -2,7 +2,6 @@
 
 import Chat
 import Clock
-import EventLoop
 
 struct RequestRecord {
     let id: RequestID

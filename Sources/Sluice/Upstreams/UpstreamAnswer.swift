@@ -32,7 +32,7 @@ final class UpstreamAnswer {
     /// `nil` until the first arrival.
     private(set) var head: UpstreamHead?
 
-    /// The key that went out.
+    /// The key that the request went out with.
     let key: UpstreamKey
     private let source: Source
     private let jsonDepth: Int

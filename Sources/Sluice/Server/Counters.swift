@@ -1,0 +1,25 @@
+// What all workers count together: requests, refused connections, and the memory that is taken.
+
+import EventLoop
+import Settings
+import Synchronization
+
+/// One for the process, whatever its settings are; what upstreams are asked by all workers together is on the `Board`.
+final class Counters: Sendable {
+    /// Requests that are being answered.
+    private let requests = Atomic<Int>(0)
+    /// Connections that were closed because the peer broke the protocol or may not connect.
+    private let refusals = Atomic<Int>(0)
+    /// What requests and answers may hold.
+    let memory: MemoryBudget
+
+    init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
+
+    /// How many requests are being answered, with this one.
+    func requestBegan() -> Int { requests.add(1, ordering: .relaxed).newValue }
+
+    func requestEnded() { requests.subtract(1, ordering: .relaxed) }
+
+    /// How many connections were closed so, with this one.
+    func connectionRefused() -> Int { refusals.add(1, ordering: .relaxed).newValue }
+}
