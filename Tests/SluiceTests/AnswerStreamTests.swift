@@ -52,6 +52,56 @@ import Testing
         for _ in 0..<2 { #expect(throws: ChatError.self) { _ = try script.stream.next() } }
     }
 
+    @Test(arguments: [false, true], [nil, "session"])
+    func `small events that come all at once are no large event, however many they are`(
+        awaitsToken: Bool, session: String?
+    ) throws {
+        var limits = Settings.Limits()
+        limits.eventBytes = 1024
+        var form = AnswerForm.stream
+        form.edits.systemFingerprint = session
+        let events = Chunks.stream((0..<100).map { "word \($0)" })
+        let script = try AnswerScript([events.joined()], as: form, awaitsToken: awaitsToken, limits: limits)
+        let (sent, failure) = script.play()
+        #expect(failure == nil)
+        #expect(sent.split(separator: "\n\n").count == events.count)
+        #expect(sent.hasSuffix(Chunks.done))
+    }
+
+    @Test(arguments: [nil, "session"], [1, 100])
+    func `a long thought ahead of the first token is part of the answer`(session: String?, eventsAtOnce: Int) throws {
+        var limits = Settings.Limits()
+        limits.eventBytes = 1024
+        var form = AnswerForm.stream
+        form.edits.systemFingerprint = session
+        let events = [role] + (0..<99).map { Chunks.reasoning("thought \($0)") } + Chunks.stream(["Hello"]).dropFirst()
+        let pieces = stride(from: 0, to: events.count, by: eventsAtOnce).map { start in
+            events[start..<min(start + eventsAtOnce, events.count)].joined()
+        }
+        let (sent, failure) = try AnswerScript(pieces, as: form, awaitsToken: true, limits: limits).play()
+        #expect(failure == nil)
+        #expect(sent.split(separator: "\n\n").count == events.count)
+    }
+
+    @Test func `a large event ahead of the first token is the attempt's failure`() throws {
+        var limits = Settings.Limits()
+        limits.eventBytes = 1024
+        let large = Chunks.reasoning(String(repeating: "x", count: 5000))
+        #expect(throws: ChatError.upstreamEventTooLarge(bytesMax: 1024)) {
+            _ = try AnswerScript([role + large + hello], awaitsToken: true, limits: limits).stream.open()
+        }
+    }
+
+    @Test func `a large event among small ones that come with it fails behind them`() throws {
+        var limits = Settings.Limits()
+        limits.eventBytes = 1024
+        let small = Chunks.content("word")
+        let large = Chunks.content(String(repeating: "x", count: 1024))
+        let (sent, failure) = try AnswerScript([role + small + large + small], limits: limits).play()
+        #expect(sent == role + small)
+        #expect(failure == .upstreamEventTooLarge(bytesMax: 1024))
+    }
+
     @Test func `a completion in place of events is one, also behind blanks`() throws {
         for text in [Chunks.completion("Hi"), " \n\t" + Chunks.completion("Hi")] {
             let script = try AnswerScript([text])

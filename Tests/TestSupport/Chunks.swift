@@ -8,6 +8,9 @@ package enum Chunks {
 
     package static func content(_ text: String) -> String { chunk(#"{"content":\#(quoted(text))}"#) }
 
+    /// What a model thinks before it answers.
+    package static func reasoning(_ text: String) -> String { chunk(#"{"reasoning_content":\#(quoted(text))}"#) }
+
     /// A piece of a tool call: its start with identifier and name, or more of its arguments.
     package static func toolCall(_ index: Int, id: String? = nil, name: String? = nil, arguments: String) -> String {
         let start = id.map { #""id":\#(quoted($0)),"type":"function","# } ?? ""

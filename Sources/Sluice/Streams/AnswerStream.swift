@@ -160,7 +160,13 @@ final class AnswerStream {
     private var isOpen: Bool { hasBegun || awaitsToken && (scanner.isFinished || scanner.isDone) }
 
     /// Whether something has come behind which a failure is one inside the answer.
-    private var hasBegun: Bool { awaitsToken ? scanner.hasToken : scanner.hasEvents }
+    private var hasBegun: Bool { awaitsToken ? scanner.hasToken || scanner.hasEvents && isFull : scanner.hasEvents }
+
+    /// Whether so much waits for the first token that it must be an answer: models may think for long.
+    private var isFull: Bool { (ahead.last?.events.upperBound ?? 0) + replacedBytes > aheadBytesMax }
+
+    /// How many bytes may wait for the gate to open.
+    private var aheadBytesMax: Int { 2 * limits.eventBytes }
 
     /// Takes bytes of what may be events. Their first one tells: servers call events JSON and JSON events, but an event begins with
     /// neither a brace, a bracket nor a tag.
@@ -190,16 +196,17 @@ final class AnswerStream {
         try memory.keep(body.count)
     }
 
-    /// Looks at all of the bytes, and keeps what is to be handed out later.
+    /// Looks at the bytes until something has come that opens the gate, and keeps what is to be handed out later. What is behind that is
+    /// looked at when it is handed out.
     private func lookAhead(_ bytes: [UInt8]) throws(ChatError) {
         scanner.append(bytes)
         repeat {
-            guard let part = part(of: scanner.next()) else { continue }
-            keepAhead(part)
-            if part.replacement != nil { try checkSize() }
-        } while !isLookedThrough && failure == nil
-        if let failure, !hasBegun { throw failure }
-        try checkSize()
+            if let part = part(of: scanner.next()) { keepAhead(part) }
+        } while !isLookedThrough && failure == nil && !hasBegun
+        if hasBegun { return }
+        if let failure { throw failure }
+        guard scanner.buffer.count <= aheadBytesMax else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
+        try memory.keep(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
 
     /// What was cut by the chance of its arrival is handed out as one.
@@ -214,14 +221,6 @@ final class AnswerStream {
         } else {
             ahead.append(part)
         }
-    }
-
-    private func checkSize() throws(ChatError) {
-        let bytesMax = 2 * limits.eventBytes
-        guard scanner.buffer.count <= bytesMax, replacedBytes <= bytesMax else {
-            throw .upstreamEventTooLarge(bytesMax: limits.eventBytes)
-        }
-        try memory.keep(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
 
     // MARK: - While it is handed out
