@@ -113,6 +113,12 @@ import Testing
         Mistake(#"spoken_error = "a\u0000b""#, "1: a NUL has no place in a setting"),
     ]
 
+    private static let braces = #"begins with '$': a variable is written with braces, as "${OPENAI_API_KEY}""#
+
+    private static let keysWithoutBraces = ["$OPENAI_API_KEY", "$secret", "$_1"].map {
+        Mistake("[upstreams.a]\nkey = '\($0)'", "2: upstreams.a.key \(braces)")
+    }
+
     private static let place = "must name a host, and as its port, if it has one, a number from 1 to 65535"
 
     private static let upstreams = [
@@ -358,7 +364,8 @@ import Testing
     ]
 
     private static let all =
-        values + attempts + keys + strings + upstreams + connections + plainConnections + headers + models + hedges + syntax
+        values + attempts + keys + strings + keysWithoutBraces + upstreams + connections + plainConnections + headers + models
+        + hedges + syntax
 
     @Test(arguments: all)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {
@@ -366,6 +373,10 @@ import Testing
             text: mistake.text, environment: ["EMPTY": ""], files: ["dir/good": "secret", "dir/empty": "\nsecret"])
         #expect(settings.problems == mistake.problems.map { "dir/sluice.toml:\($0)" })
         #expect(!settings.problems.joined().contains("secret"))
+    }
+
+    @Test(arguments: ["sk-$A", "$", "$1", "$a-b", "$$", "$${A}", "${KEY}"]) func `other keys may hold a dollar`(key: String) {
+        #expect(SettingsCase(text: "[upstreams.a]\nkey = '\(key)'", environment: ["KEY": "$KEY"]).problems.isEmpty)
     }
 
     @Test func `all mistakes are told at once, in the file's order`() {
