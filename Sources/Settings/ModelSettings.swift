@@ -47,8 +47,11 @@ extension ModelSettings {
 
     private static var matchField: Field<Self> {
         Field(
-            "match", \.match, FieldKind<String>.text.mapped(ModelPattern.init, \.description),
-            #"A model's name, or a pattern: "*" stands for anything, "?" for one character, "[1-9]" for one of these."#,
+            "match", \.match, .pattern,
+            """
+            A model's name, or a pattern: "*" stands for anything, "?" for one character, "[1-9]" for one of these. Nothing else \
+            is special: no regular expressions. The first that matches counts, so what is narrower stands before what is wider.
+            """,
             default: .required,
             examples: [
                 FieldExample(#""llama-*""#, in: .llama), FieldExample(#""gpt-4o""#, in: .weighted),
@@ -95,7 +98,8 @@ extension ModelSettings {
                 "fallback_on", .other("an array of statuses", in: statuses),
                 """
                 Errors that are the request's fault, or the key's, end it: 400, 401, 403, 404, 413, 422 and the like. Those named \
-                here go to the next target instead.
+                here go to the next target instead. 429, 408, 409 and 5xx go on by themselves; a refused key (401, 403) does not, \
+                unless it is named here.
                 """,
                 default: .words("none"), examples: [FieldExample("[404]", in: .llama)],
                 read: { reader, node, model throws(SettingsProblem) in model.fallbackOn = try reader.statuses(node, in: statuses)
@@ -148,7 +152,10 @@ extension TargetSettings {
             Field("model", optional: \.model, .text, "The model to ask it for.", default: .words("the caller's")),
             Field(
                 "weight", optional: \.weight, .number(in: 1...1000),
-                "Neighbours that have one share the requests in proportion, by how many each has at the moment.",
+                """
+                Targets that follow one another and all have a weight share the requests, 3 to 1 for instance, by how many each \
+                has at the moment; when one fails, the next of them is asked. A target without one stays a fallback behind them.
+                """,
                 default: .nothing),
             Field(
                 "set", .other("a table of values"), "Parameters that go out whatever the model's own set says.",
@@ -178,6 +185,14 @@ private func valuesField(
 
 extension ParameterEdits.Value {
     fileprivate var member: TOMLText.Member { (name, TOMLText.value(json: json)) }
+}
+
+extension FieldKind<ModelPattern> {
+    fileprivate static var pattern: Self {
+        FieldKind(
+            form: .text, read: { reader, node throws(SettingsProblem) in try reader.pattern(node) },
+            write: { TOMLText.string($0.description) })
+    }
 }
 
 extension FieldKind<HedgeDelay> {

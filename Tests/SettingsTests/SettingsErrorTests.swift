@@ -11,7 +11,9 @@ import Testing
         let problems: [String]
         var testDescription: String { text.split(separator: "\n").joined(separator: " | ") }
 
-        init(_ text: String, _ problems: String...) { (self.text, self.problems) = (text, problems) }
+        init(_ text: String, _ problems: String...) { self.init(text, problems) }
+
+        init(_ text: String, _ problems: [String]) { (self.text, self.problems) = (text, problems) }
 
         /// The same, with lines ahead of it.
         init(of mistake: Mistake, behind text: String) { (self.text, problems) = (text + mistake.text, mistake.problems) }
@@ -103,15 +105,46 @@ import Testing
         Mistake("[upstreams.a]\nkind = 'demo'\nkeyfile = 'x'", "3: unknown key 'upstreams.a.keyfile'; did you mean 'key_file'?"),
     ]
 
+    private static let forAll = "holds for all: put it above the first [table]"
+
+    private static let misplaced = [
+        Mistake("[[models]]\nmatch = '*'\nheartbeat = '4s'", "3: unknown key 'models[0].heartbeat'; 'heartbeat' \(forAll)"),
+        Mistake("[timeouts]\nretries = 1", "2: unknown key 'timeouts.retries'; 'retries' \(forAll)"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nlog_level = 'debug'\ntimeouts.idle = '1s'",
+            "3: unknown key 'upstreams.a.log_level'; 'log_level' \(forAll)",
+            "4: unknown key 'upstreams.a.timeouts'; 'timeouts' \(forAll)"),
+        Mistake(
+            "key = 'secret'\nurl = 'secret'", "1: unknown key 'key'; it stands in [upstreams.NAME]",
+            "2: unknown key 'url'; it stands in [upstreams.NAME]"),
+        Mistake("match = '*'", "1: unknown key 'match'; it stands in [[models]]"),
+        Mistake("first_token = '5s'", "1: unknown key 'first_token'; it stands in [timeouts]"),
+        Mistake("[[models]]\nmatch = '*'\nurl = 'secret'", "3: unknown key 'models[0].url'; it stands in [upstreams.NAME]"),
+        Mistake(
+            "[[models]]\nmatch = '*'\nfirst_token = '5s'\nweight = 1",
+            "3: unknown key 'models[0].first_token'; did you mean 'timeouts.first_token'?",
+            "4: unknown key 'models[0].weight'; it stands in targets = [{upstream = …}]"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nadd = ['x']\nmatch = 'x'",
+            "3: unknown key 'upstreams.a.add'; did you mean 'parameters.add'?",
+            "4: unknown key 'upstreams.a.match'; it stands in [[models]]"),
+    ]
+
     private static let strings = [
-        Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set"),
-        Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set"),
+        Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set or is empty"),
+        Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set or is empty"),
         Mistake("spoken_error = '${OPEN'", "1: spoken_error has a '${' without a '}'"),
         Mistake(
             "spoken_error = '${1 2}'",
             "1: spoken_error has a '${' that is not followed by a variable's name; a '${' itself is written '$${'"),
         Mistake(#"spoken_error = "a\u0000b""#, "1: a NUL has no place in a setting"),
     ]
+
+    private static let braces = #"begins with '$': a variable is written with braces, as "${OPENAI_API_KEY}""#
+
+    private static let keysWithoutBraces = ["$OPENAI_API_KEY", "$secret", "$_1"].map {
+        Mistake("[upstreams.a]\nkey = '\($0)'", "2: upstreams.a.key \(braces)")
+    }
 
     private static let place = "must name a host, and as its port, if it has one, a number from 1 to 65535"
 
@@ -310,7 +343,8 @@ import Testing
             "6: models[0].targets[0].set.model cannot change 'model': use targets = [{upstream = …, model = …}]"),
         Mistake(
             "[[models]]\nmatch = '*'\ntimeouts = {request = '1s', idle = 1}",
-            "3: unknown key 'models[0].timeouts.request'", "3: models[0].timeouts.idle needs a unit, \(duration)"),
+            "3: unknown key 'models[0].timeouts.request'; it stands in [timeouts]",
+            "3: models[0].timeouts.idle needs a unit, \(duration)"),
         Mistake(
             "[[models]]\nmatch = '*'\nhedge_after = '1s'\nfallback_on = [404]",
             "3: models[0].hedge_after has no meaning with one target: there is no other to ask",
@@ -319,6 +353,30 @@ import Testing
         Mistake("[[models]]\nmatch = 'x'\nset = {a = nan}", "3: models[0].set.a must be a finite number"),
         Mistake("[[models]]\nmatch = 'x'\nset = {a = [1979-05-27]}", "3: models[0].set.a[0] must be a string: JSON has no dates"),
     ]
+
+    private static let patterns =
+        [
+            ("gpt-*", "gpt-4o"), ("gpt-*", "gpt-4*"), ("gpt-*", "gpt-*"), ("gpt-*", "gpt-?"), ("o[1-9]*", "o3"), ("?", "x"),
+            ("*", "[1-9]"), ("*-mini", "gpt-mini"), ("a[]]", "a]"),
+        ].map {
+            Mistake(
+                "[[models]]\nmatch = '\($0)'\n[[models]]\nmatch = '\($1)'",
+                "3: models[1] is never reached: models[0] matches the same models first")
+        }
+        + ["[1-", "gpt-[", "[]", "[!]", "[^]x", "[a][b"].map {
+            Mistake("[[models]]\nmatch = '\($0)'", "2: models[0].match has a '[' without a ']'; a '[' itself is written '[[]'")
+        }
+
+    private static let weights = [
+        ("{upstream = 'demo', weight = 3}", [0]), ("{upstream = 'demo', weight = 3}, 'demo'", [0]),
+        ("'demo', {upstream = 'demo', weight = 1}", [1]),
+        ("{upstream = 'demo', weight = 1}, 'demo', {upstream = 'demo', weight = 1}", [0, 2]),
+        ("{upstream = 'demo', weight = 1}, {upstream = 'demo', weight = 1}, 'demo', {upstream = 'demo', weight = 1}", [3]),
+    ].map { targets, lone in
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = [\(targets)]",
+            lone.map { "3: models[0].targets[\($0)].weight has no meaning alone: give its neighbour one" })
+    }
 
     private static let hedges = [
         ("hedge_after = 800", "hedge_after needs a unit, \(duration)"),
@@ -334,6 +392,25 @@ import Testing
         ("fallback_on = [404, 600]", "fallback_on[1] must be a whole number from 400 to 599"),
         ("fallback_on = ['404']", "fallback_on[0] must be a whole number from 400 to 599"),
     ].map { Mistake("[[models]]\nmatch = '*'\ntargets = ['demo', 'demo']\n\($0)", "4: models[0].\($1)") }
+
+    private static let number =
+        #"this is not TOML: what begins like a number is neither one nor a date; durations, sizes, shares and modes stand in quotes: "#
+        + #""4s", "8MiB", "20%", "0660""#
+
+    private static let unquoted = [
+        "heartbeat = 4s", "socket.mode = 0660", "limits.body = 8MiB", "retry_budget = 20%", "dns_ttl = 1h",
+    ].map { Mistake($0, "1: \(number)") }
+
+    private static let otherNames = [
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\napi_key = 'secret'\nbase_url = 'secret'",
+            "3: unknown key 'upstreams.a.api_key'; did you mean 'key'?",
+            "4: unknown key 'upstreams.a.base_url'; did you mean 'url'?"),
+        Mistake("api_key = 'secret'", "1: unknown key 'api_key'; did you mean 'key'? It stands in [upstreams.NAME]"),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = [{name = 'demo'}]",
+            "3: unknown key 'models[0].targets[0].name'; did you mean 'upstream'?", "3: models[0].targets[0] needs upstream"),
+    ]
 
     private static let syntax = [
         Mistake("[{]", "1: this is not TOML: a table's name must follow '['"),
@@ -358,7 +435,9 @@ import Testing
     ]
 
     private static let all =
-        values + attempts + keys + strings + upstreams + connections + plainConnections + headers + models + hedges + syntax
+        values + attempts + keys + misplaced + strings + keysWithoutBraces + upstreams + connections + plainConnections + headers
+        + models
+        + hedges + syntax + patterns + weights + unquoted + otherNames
 
     @Test(arguments: all)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {
@@ -366,6 +445,20 @@ import Testing
             text: mistake.text, environment: ["EMPTY": ""], files: ["dir/good": "secret", "dir/empty": "\nsecret"])
         #expect(settings.problems == mistake.problems.map { "dir/sluice.toml:\($0)" })
         #expect(!settings.problems.joined().contains("secret"))
+    }
+
+    @Test(arguments: ["sk-$A", "$", "$1", "$a-b", "$$", "$${A}", "${KEY}"]) func `other keys may hold a dollar`(key: String) {
+        #expect(SettingsCase(text: "[upstreams.a]\nkey = '\(key)'", environment: ["KEY": "$KEY"]).problems.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            ("gpt-*o", "gpt-4*"), ("gpt-?", "gpt-4o"), ("gpt-4*", "gpt-*"), ("gpt-4o", "gpt-*"), ("[a]*", "a*"), ("[]]", "[[]"),
+            ("GPT-*", "gpt-4o"), ("gpt-**", "gpt"), ("${A}*", "x*"),
+        ])
+    func `a model behind another that leaves it something is reached`(first: String, second: String) {
+        let text = "[[models]]\nmatch = '\(first)'\n[[models]]\nmatch = '\(second)'"
+        #expect(SettingsCase(text: text, environment: ["A": "a"]).problems.isEmpty)
     }
 
     @Test func `all mistakes are told at once, in the file's order`() {

@@ -17,7 +17,17 @@ extension SettingsReader {
             return []
         }
         let targets = elements.compactMap { target($0, upstreams) }
+        reportLoneWeights(elements)
         return targets.count == elements.count ? targets : []
+    }
+
+    /// Neighbours that have a weight share what comes; one alone has nobody to share with.
+    private func reportLoneWeights(_ elements: [SettingsNode]) {
+        let weights = elements.map { $0.member("weight") }
+        for run in weights.indices.split(whereSeparator: { weights[$0] == nil }) where run.count == 1 {
+            guard let weight = run.first.flatMap({ weights[$0] }) else { continue }
+            problems.add(SettingsProblem(weight, "has no meaning alone: give its neighbour one"))
+        }
     }
 
     private func target(_ node: SettingsNode, _ upstreams: [String]) -> TargetSettings? {

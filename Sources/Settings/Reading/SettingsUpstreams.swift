@@ -120,6 +120,9 @@ extension SettingsReader {
 
     func key(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
         if case .string("passthrough") = node.value { return .passthrough }
+        if case .string(let text) = node.value, text.hasPrefix("$"), SettingsReader.isVariableName(text.dropFirst()) {
+            throw SettingsProblem(node, "begins with '$': a variable is written with braces, as \"${OPENAI_API_KEY}\"")
+        }
         return .secret(try checkedKey(try text(node), node))
     }
 

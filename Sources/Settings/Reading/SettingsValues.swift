@@ -38,13 +38,17 @@ extension SettingsReader {
     }
 
     private func variable(_ name: Substring, of node: SettingsNode) throws(SettingsProblem) -> String {
-        guard name.first?.isNumber == false, name.utf8.allSatisfy(\.isInVariableName) else {
+        guard Self.isVariableName(name) else {
             throw SettingsProblem(node, "has a '${' that is not followed by a variable's name; a '${' itself is written '$${'")
         }
         guard let value = surroundings.environment(String(name)), !value.isEmpty else {
-            throw SettingsProblem(node, "takes the environment's \(name), which is not set")
+            throw SettingsProblem(node, "takes the environment's \(name), which is not set or is empty")
         }
         return value
+    }
+
+    static func isVariableName(_ name: Substring) -> Bool {
+        name.first?.isNumber == false && name.utf8.allSatisfy(\.isInVariableName)
     }
 
     func boolean(_ node: SettingsNode) throws(SettingsProblem) -> Bool {

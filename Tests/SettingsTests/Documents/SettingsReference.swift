@@ -30,13 +30,23 @@ struct SettingsReference {
 
         ## How values are written
 
+        A key belongs to the table that stands last above it. What holds for all stands before the first `[table]`; the same key below
+        `[[models]]` or `[upstreams.NAME]` holds for that one alone, or is unknown there.
+
         | | |
         |---|---|
-        | text | `"…"`, not empty. `"${NAME}"` takes a variable of the environment, which must be set; `$${` stands for `${` |
+        | text | `"…"`, not empty. `"${NAME}"` takes a variable of the environment, which must be set and not empty; `$${` stands for `${` |
         | a duration | a whole number with a unit, `ms`, `s`, `m` or `h`: `"800ms"`, `"10m"` |
         | a size | a whole number with a unit, `B`, `KiB`, `MiB` or `GiB`: `"64KiB"` |
         | a share | a whole percentage: `"20%"` |
         | the path of a file | text; a relative path begins at the directory of the settings file |
+        | an address | text: `"unix:/run/sluice/sluice.sock"`, `"tcp:127.0.0.1:9000"`, `"fd:3"` or `"systemd"` |
+        | a URL | text: `"https://HOST/PATH"`, `"http://HOST:PORT/PATH"` or `"unix:/PATH/OF/SOCKET:/PATH"`, without `?` and `#` |
+        | octal digits | text, as `chmod` takes it: `"0660"` |
+        | an array of text | `["…", "…"]` |
+        | an array of statuses | numbers without quotes: `[404, 422]` |
+        | a table of text, or of names | `{NAME = "…", OTHER = "…"}` |
+        | a table of values | any TOML but dates, which goes out as JSON: `{top_k = 40, stop = ["</s>"]}` |
 
         """#
 
@@ -106,23 +116,33 @@ struct SettingsReference {
         var rest = entries[...]
         while let entry = rest.popFirst() {
             var paths = ["\(path)\(entry.key)"]
+            var sample = ownSample(entry, path)
             // What several have in common is said once.
             while let next = rest.first, next.isOwn, entry.isOwn {
                 paths.append("\(path)\(next.key)")
+                sample = sample ?? ownSample(next, path)
                 rest.removeFirst()
             }
-            append(entry, paths)
+            append(entry, paths, sample)
         }
     }
 
-    private mutating func append(_ entry: DocumentEntry, _ paths: [String]) {
+    /// What one of those looks like that some have of their own.
+    private func ownSample(_ entry: DocumentEntry, _ path: String) -> String? {
+        guard let value = entry.description.examples.first(where: { $0.place == nil })?.value else { return nil }
+        let member = "\(Self.written(path + entry.key)) = \(value)"
+        return path.contains("targets") ? #"{upstream = "local", \#(member)}"# : member
+    }
+
+    private mutating func append(_ entry: DocumentEntry, _ paths: [String], _ ownSample: String? = nil) {
         if entry.isTable {
             append(entry.members, "\(paths[0]).")
             return
         }
         append("### \(paths.map { "`\($0)`" }.joined(separator: ", "))")
         if entry.isOwn {
-            append("In place of what holds for all: \(paths.map(link).joined(separator: ", ")).")
+            let example = ownSample.map { " Example: `\($0)`." } ?? ""
+            append("In place of what holds for all: \(paths.map(link).joined(separator: ", ")).\(example)")
             return
         }
         append(facts(entry, Self.written(paths[0])))
@@ -168,7 +188,7 @@ struct SettingsReference {
     /// Marks what is no prose: values, keys, addresses.
     private static func marked(_ text: String) -> String {
         text.replacing(
-            #/"[^"\s]+"|\{[^}]*\}|\[\[?[^\]\s]*\]\]?|(?:https?:\/\/|unix:|tcp:|fd:)[A-Za-z0-9@:\/._\-]*[A-Za-z0-9]|[A-Za-z][A-Za-z0-9\-]*(?:[._][A-Za-z0-9_]+)+|\/[a-z]+\/[a-z]+/#
+            #/"[^"\s]+"|\{[^}]*\}|\[\[?[^\]\s]*\]\]?|(?:https?:\/\/|unix:|tcp:|fd:)[A-Za-z0-9@:\/._\-]*[A-Za-z0-9]|[A-Za-z][A-Za-z0-9\-]*(?:[._][A-Za-z0-9_]+(?:-[A-Za-z0-9]+)*)+|\/[a-z]+\/[a-z]+/#
         ) { "`\($0.output)`" }
     }
 }
