@@ -29,7 +29,7 @@ import Testing
             logger.fewDescriptors(1024, requests: 4096)
             logger.draining(.seconds(30))
             logger.ignored(signal: 1)
-            logger.warmConnections("a", .ready(2))
+            logger.warmConnections("a", .ready(connections: 2))
         }
         #expect(lines.first?.hasSuffix(#","descriptors":1024,"requests":4096}"#) == true)
         #expect(

@@ -383,7 +383,7 @@ private let wildAnswers: [WildRow] = [
     ).with { $0.callerFields = ["Retry-After": "7"] },
     WildRow(
         "empty-chunks-by-the-thousand", .frames([String(repeating: "data: {\"choices\":[]}\n\n", count: 10_000)] + good),
-        .error(503, "event larger than")
+        .says([#"{"choices":[],"system_fingerprint":"xx"#, "Hello", "world"])
     ).with {
         $0.hasSecond = true
         $0.path += "?custom_session_id=" + String(repeating: "x", count: 256)
