@@ -233,15 +233,15 @@ import Testing
         }
     }
 
-    @Test(arguments: WebServer.selected)
-    func `holds no secret at any level`(server: WebServer) async throws {
+    @Test(arguments: WebServer.selected, [secret("key"), "passthrough"])
+    func `holds no secret at any level`(server: WebServer, key: String) async throws {
         let kind = Observed(0)
         let upstream = try StubUpstream { _ in reply(kind.value) }
         let settings = """
             log_level = "trace"
             [upstreams.stub]
             url = "UPSTREAM"
-            key = "\(Self.secret("key"))"
+            key = "\(key)"
             headers = { X-Extra = "\(Self.secret("header"))" }
             """
         try await Site.with(server, upstream: upstream, settings: settings) { site in
@@ -255,6 +255,8 @@ import Testing
                         var call = ChatCall(
                             Self.body + ending,
                             path: "\(path)?custom_session_id=%2B\(Self.secret("session"))&a=\(Self.secret("query"))")
+                        // The token in the path, and the caller's own key in the header.
+                        if path.hasPrefix("/v/") { call.token = Self.secret("callerskey") }
                         call.fields = [
                             ("Cookie", Self.secret("cookie")), ("OpenAI-Organization", Self.secret("organization")),
                             ("X-Forwarded-For", Self.secret("forwarded")), ("X-Request-Id", "\u{2B}\(Self.secret("id"))"),

@@ -32,4 +32,22 @@ import Testing
             #expect(response.error?.type == "upstream_error")
         }
     }
+
+    @Test(arguments: WebServer.selected)
+    func `says so in its error log without a token and without the query`(kind: WebServer) async throws {
+        try await with(kind) { server in
+            // nginx adds the query to each error that it logs: below the token alone it logs none.
+            // lighttpd says but once that all are down.
+            let paths = (kind == .nginx ? [] : ["/v1/chat/completions"]) + ["/v/\(RunningServer.token)/chat/completions"]
+            for path in paths {
+                let call = ChatCall("{}", path: path + "?custom_session_id=15551234567")
+                #expect(try await HTTPStream.plain(call, port: server.plainPort).ended().status == 503)
+            }
+            try await server.process.end()
+            try await server.process.errors.wait(for: "the end of its errors") { $0.ended }
+            let log = server.process.errors.value.text
+            #expect(!log.contains(RunningServer.token))
+            #expect(!log.contains("15551234567"))
+        }
+    }
 }

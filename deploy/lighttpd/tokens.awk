@@ -9,9 +9,11 @@ NF != 2 || $1 !~ /^[A-Za-z0-9._~+=-]+$/ || $2 !~ /^[A-Za-z0-9._-]+$/ {
 }
 {
     admit = "auth.require = () setenv.set-response-header = () setenv.set-environment = (\"SLUICE_CLIENT\" => \"" $2 "\")"
-    # Sluice needs no Authorization: it is taken away here (leave it for key = "passthrough").
+    # A header that holds a token is not handed on to Sluice, which needs none, and not to an upstream with key = "passthrough" either.
     hide = "setenv.set-request-header = (\"Authorization\" => \"\")"
-    print "$REQUEST_HEADER[\"Authorization\"] == \"Bearer " $1 "\" { " admit " " hide " }"
-    # For platforms that cannot send headers.
-    print "$HTTP[\"url\"] =^ \"/v/" $1 "/\" { " admit " " hide " }"
+    pattern = $1
+    gsub(/[.+]/, "[&]", pattern)
+    print "$REQUEST_HEADER[\"Authorization\"] =~ \"^(?i:bearer) +" pattern " *$\" { " admit " " hide " }"
+    # For platforms that cannot send headers, and for callers with a key of their own: then Authorization is theirs, and goes on.
+    print "$HTTP[\"url\"] =^ \"/v/" $1 "/\" { " admit " }"
 }

@@ -6,10 +6,9 @@ let pathRules: [Rule] =
     [
         "/chat/completions", "/v1/chat/completions", "/llm/openai/v1/chat/completions", "/chat/completions/chat/completions",
         "/v/\(RunningServer.token)/chat/completions", "/v/\(RunningServer.token)/v1/chat/completions",
-        "/v1/chat/completions?api-version=1&x=%2F",
+        "/v1/chat/completions?api-version=1&x=%2F", "/v1/chat/completions/", "/v/\(RunningServer.token)/v1/chat/completions/",
+        "/v1/chat/completions/?api-version=1",
     ].map { Rule("POST \($0.replacing(RunningServer.token, with: "TOKEN"))", path: $0, upstreamGets: asked()) } + [
-        Rule(
-            "a trailing slash is forgiven", path: "/v/\(RunningServer.token)/v1/chat/completions/", upstreamGets: asked()),
         Rule(
             "another path", path: "/v/\(RunningServer.token)/v1/completions",
             callerGets: .error(404, type: "invalid_request_error", code: "unknown_url")),
@@ -27,7 +26,14 @@ let pathRules: [Rule] =
             callerGets: .error(405, type: "invalid_request_error", code: "method_not_allowed"),
             callerFields: ["Allow": "GET, HEAD"]),
         Rule(
+            "POST models with a slash at the end", path: "/v1/models/",
+            callerGets: .error(405, type: "invalid_request_error", code: "method_not_allowed"),
+            callerFields: ["Allow": "GET, HEAD"]),
+        Rule(
             "GET models without a name in the settings", sends: "", path: "/v1/models", method: "GET",
+            callerGets: .json(200, #"{"object":"list","data":[]}"#)),
+        Rule(
+            "GET models with a slash at the end", sends: "", path: "/v1/models/", method: "GET",
             callerGets: .json(200, #"{"object":"list","data":[]}"#)),
     ]
 
@@ -433,16 +439,28 @@ let passthroughSettings = """
     key = "passthrough"
     """
 
+private let withToken = "/v/\(RunningServer.token)/chat/completions"
+
 let passthroughRules: [Rule] = [
-    Rule("goes through", upstreamGets: asked(), upstreamFields: ["Authorization": "Bearer \(RunningServer.token)"]),
     Rule(
-        "is missing", path: "/v/\(RunningServer.token)/chat/completions", token: nil,
-        callerGets: .error(401, type: "authentication_error", code: "missing_api_key")),
+        "goes through", path: withToken, token: "sk-callers", upstreamGets: asked(),
+        upstreamFields: ["Authorization": "Bearer sk-callers"]),
+    Rule("is missing", path: withToken, token: nil, callerGets: noKey),
+    Rule("is no token of the web server's", callerGets: noKey),
     Rule(
-        "is refused by the upstream", upstreamGets: asked(),
+        "is no token of the web server's in other letters", fields: [("Authorization", "bEARER  \(RunningServer.token) ")],
+        token: nil, callerGets: noKey),
+    Rule(
+        "is no token of the web server's, with another in the path", path: withToken, token: RunningServer.otherToken,
+        callerGets: noKey),
+    Rule(
+        "is refused by the upstream", path: withToken, token: "sk-callers", upstreamGets: asked(),
         answer: .json(Chunks.error("no", type: "authentication_error", code: "bad_key"), status: 401),
         callerGets: .error(401, type: "authentication_error", code: "bad_key")),
     Rule(
-        "may not do that", upstreamGets: asked(), answer: .json(Chunks.error("no", type: "permission_error"), status: 403),
+        "may not do that", path: withToken, token: "sk-callers", upstreamGets: asked(),
+        answer: .json(Chunks.error("no", type: "permission_error"), status: 403),
         callerGets: .error(403, type: "permission_error", code: nil)),
 ]
+
+private let noKey = Rule.Outcome.error(401, type: "authentication_error", code: "missing_api_key")

@@ -8,6 +8,8 @@ struct SettingsReference {
         This page and [`deploy/sluice.toml`](../deploy/sluice.toml), the same as a file to begin with, are made of the fields in
         `Sources/Settings`. A test fails when they differ, and says how they are made anew.
 
+        CONTENTS
+
         ## Where settings come from
 
         The command line goes over the settings file, the file over the environment, and all of them over the defaults. The file is
@@ -57,16 +59,7 @@ struct SettingsReference {
 
         ## Proxies of the environment
 
-        `proxy = "environment"` asks as curl does: `https_proxy` or `HTTPS_PROXY` for `https://`, `http_proxy` or `HTTP_PROXY` for
-        `http://`, else `all_proxy` or `ALL_PROXY`. `HTTP_PROXY` counts though curl leaves it out: requests cannot set it, since their
-        parameters never become variables of this process; in one that a CGI gateway has started (`REQUEST_METHOD` is set) it does not.
-        `no_proxy` or `NO_PROXY` lists what goes without: names with all below them, addresses, blocks as `10.0.0.0/8`, each perhaps
-        with a `:PORT`, or `*`. This machine's own servers (`localhost`, `127.0.0.0/8`, `::1`) are never asked through the environment's
-        proxy; an upstream's own `proxy` goes over all of that.
-
-        Only proxies that speak plain HTTP are understood; another one is an error at the start. To an `https://` upstream the way leads
-        through `CONNECT`, so that the proxy sees the host's name and nothing of requests and keys; over `http://` it sees everything,
-        the key too. `http = "2"` over `http://` goes through `CONNECT` as well, which a proxy may allow for port 443 alone.
+        [operating.md](operating.md#proxies) says which variables `proxy = "environment"` asks, and what goes through a proxy.
 
         """#
 
@@ -96,6 +89,16 @@ struct SettingsReference {
             """)
         append(entries.model, "models[].")
         text += Self.proxies
+        text.replace("CONTENTS", with: contents)
+    }
+
+    /// A link to each section, one a line, with its anchor as GitHub makes it.
+    private var contents: String {
+        text.split(separator: "\n").filter { $0.hasPrefix("## ") }.map { line in
+            let title = line.dropFirst(3)
+            let anchor = title.lowercased().filter { $0.isLetter || $0.isNumber || " -_".contains($0) }
+            return "[\(title)](#\(anchor.replacing(" ", with: "-")))"
+        }.joined(separator: " ·\n")
     }
 
     private mutating func append(_ paragraph: String) { text += "\n\(paragraph)\n" }
