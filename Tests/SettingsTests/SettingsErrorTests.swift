@@ -103,6 +103,31 @@ import Testing
         Mistake("[upstreams.a]\nkind = 'demo'\nkeyfile = 'x'", "3: unknown key 'upstreams.a.keyfile'; did you mean 'key_file'?"),
     ]
 
+    private static let forAll = "holds for all: put it above the first [table]"
+
+    private static let misplaced = [
+        Mistake("[[models]]\nmatch = '*'\nheartbeat = '4s'", "3: unknown key 'models[0].heartbeat'; 'heartbeat' \(forAll)"),
+        Mistake("[timeouts]\nretries = 1", "2: unknown key 'timeouts.retries'; 'retries' \(forAll)"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nlog_level = 'debug'\ntimeouts.idle = '1s'",
+            "3: unknown key 'upstreams.a.log_level'; 'log_level' \(forAll)",
+            "4: unknown key 'upstreams.a.timeouts'; 'timeouts' \(forAll)"),
+        Mistake(
+            "key = 'secret'\nurl = 'secret'", "1: unknown key 'key'; it stands in [upstreams.NAME]",
+            "2: unknown key 'url'; it stands in [upstreams.NAME]"),
+        Mistake("match = '*'", "1: unknown key 'match'; it stands in [[models]]"),
+        Mistake("first_token = '5s'", "1: unknown key 'first_token'; it stands in [timeouts]"),
+        Mistake("[[models]]\nmatch = '*'\nurl = 'secret'", "3: unknown key 'models[0].url'; it stands in [upstreams.NAME]"),
+        Mistake(
+            "[[models]]\nmatch = '*'\nfirst_token = '5s'\nweight = 1",
+            "3: unknown key 'models[0].first_token'; did you mean 'timeouts.first_token'?",
+            "4: unknown key 'models[0].weight'; it stands in targets = [{upstream = …}]"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nadd = ['x']\nmatch = 'x'",
+            "3: unknown key 'upstreams.a.add'; did you mean 'parameters.add'?",
+            "4: unknown key 'upstreams.a.match'; it stands in [[models]]"),
+    ]
+
     private static let strings = [
         Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set"),
         Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set"),
@@ -316,7 +341,8 @@ import Testing
             "6: models[0].targets[0].set.model cannot change 'model': use targets = [{upstream = …, model = …}]"),
         Mistake(
             "[[models]]\nmatch = '*'\ntimeouts = {request = '1s', idle = 1}",
-            "3: unknown key 'models[0].timeouts.request'", "3: models[0].timeouts.idle needs a unit, \(duration)"),
+            "3: unknown key 'models[0].timeouts.request'; it stands in [timeouts]",
+            "3: models[0].timeouts.idle needs a unit, \(duration)"),
         Mistake(
             "[[models]]\nmatch = '*'\nhedge_after = '1s'\nfallback_on = [404]",
             "3: models[0].hedge_after has no meaning with one target: there is no other to ask",
@@ -364,7 +390,8 @@ import Testing
     ]
 
     private static let all =
-        values + attempts + keys + strings + keysWithoutBraces + upstreams + connections + plainConnections + headers + models
+        values + attempts + keys + misplaced + strings + keysWithoutBraces + upstreams + connections + plainConnections + headers
+        + models
         + hedges + syntax
 
     @Test(arguments: all)

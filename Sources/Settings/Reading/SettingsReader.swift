@@ -57,7 +57,7 @@ struct SettingsReader {
         (self.surroundings, self.problems) = (surroundings, problems)
         guard let keys else { return }
         for member in members where !keys.contains(member.key) {
-            let hint = nearest(to: member.key, among: keys).map { "; did you mean '\($0)'?" } ?? ""
+            let hint = KeyPlaces.hint(for: member.key, among: keys, isTop: node.path.depth == 0).map { "; \($0)" } ?? ""
             problems.add(SettingsProblem("unknown key '\(member.node.path)'\(hint)", line: member.node.line))
         }
     }

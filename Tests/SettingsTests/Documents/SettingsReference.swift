@@ -30,6 +30,9 @@ struct SettingsReference {
 
         ## How values are written
 
+        A key belongs to the table that stands last above it. What holds for all stands before the first [table]; the same key below
+        `[[models]]` or `[upstreams.NAME]` holds for that one alone, or is unknown there.
+
         | | |
         |---|---|
         | text | `"…"`, not empty. `"${NAME}"` takes a variable of the environment, which must be set; `$${` stands for `${` |

@@ -11,6 +11,9 @@ struct SettingsTemplate {
         # example: remove the '#' to set it. `sluice check` tells all that is wrong with the file; `sluice check --show` prints what is
         # in force.
         #
+        # A key belongs to the table that stands last above it. What holds for all stands before the first [table]; the same key below
+        # [[models]] or [upstreams.NAME] holds for that one alone, or is unknown there.
+        #
         # What the file leaves out comes from the environment (SLUICE_LISTEN, OPENAI_API_KEY, OPENAI_BASE_URL, SSL_CERT_FILE), then from
         # the defaults. The command line goes over both.
         #
