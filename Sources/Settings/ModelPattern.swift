@@ -20,6 +20,25 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         prefix = String(text[..<(special ?? text.endIndex)])
     }
 
+    /// Whether a `[` is left open, which then stands for itself.
+    var hasOpenBracket: Bool {
+        var rest = description.utf8[...]
+        while let start = rest.firstIndex(of: UInt8(ascii: "[")) {
+            rest = rest[start...].dropFirst()
+            if rest.first == UInt8(ascii: "!") || rest.first == UInt8(ascii: "^") { rest = rest.dropFirst() }
+            // A ']' that comes first is one of the characters.
+            guard let end = rest.dropFirst().firstIndex(of: UInt8(ascii: "]")) else { return true }
+            rest = rest[end...].dropFirst()
+        }
+        return false
+    }
+
+    /// Whether it matches all that another one does. Of two patterns this is told for those alone that are a beginning and a `*`.
+    func covers(_ other: ModelPattern) -> Bool {
+        if other.isExact { return matches(other.description) }
+        return description.hasSameBytes(as: prefix + "*") && other.prefix.utf8.starts(with: prefix.utf8)
+    }
+
     package func matches(_ model: String) -> Bool {
         if isAny { return true }
         if isExact { return model.hasSameBytes(as: description) }

@@ -47,8 +47,11 @@ extension ModelSettings {
 
     private static var matchField: Field<Self> {
         Field(
-            "match", \.match, FieldKind<String>.text.mapped(ModelPattern.init, \.description),
-            #"A model's name, or a pattern: "*" stands for anything, "?" for one character, "[1-9]" for one of these."#,
+            "match", \.match, .pattern,
+            """
+            A model's name, or a pattern: "*" stands for anything, "?" for one character, "[1-9]" for one of these. Nothing else \
+            is special: no regular expressions. The first that matches counts, so what is narrower stands before what is wider.
+            """,
             default: .required,
             examples: [
                 FieldExample(#""llama-*""#, in: .llama), FieldExample(#""gpt-4o""#, in: .weighted),
@@ -178,6 +181,14 @@ private func valuesField(
 
 extension ParameterEdits.Value {
     fileprivate var member: TOMLText.Member { (name, TOMLText.value(json: json)) }
+}
+
+extension FieldKind<ModelPattern> {
+    fileprivate static var pattern: Self {
+        FieldKind(
+            form: .text, read: { reader, node throws(SettingsProblem) in try reader.pattern(node) },
+            write: { TOMLText.string($0.description) })
+    }
 }
 
 extension FieldKind<HedgeDelay> {

@@ -352,6 +352,19 @@ import Testing
         Mistake("[[models]]\nmatch = 'x'\nset = {a = [1979-05-27]}", "3: models[0].set.a[0] must be a string: JSON has no dates"),
     ]
 
+    private static let patterns =
+        [
+            ("gpt-*", "gpt-4o"), ("gpt-*", "gpt-4*"), ("gpt-*", "gpt-*"), ("gpt-*", "gpt-?"), ("o[1-9]*", "o3"), ("?", "x"),
+            ("*", "[1-9]"), ("*-mini", "gpt-mini"), ("a[]]", "a]"),
+        ].map {
+            Mistake(
+                "[[models]]\nmatch = '\($0)'\n[[models]]\nmatch = '\($1)'",
+                "3: models[1] is never reached: models[0] matches the same models first")
+        }
+        + ["[1-", "gpt-[", "[]", "[!]", "[^]x", "[a][b"].map {
+            Mistake("[[models]]\nmatch = '\($0)'", "2: models[0].match has a '[' without a ']'; a '[' itself is written '[[]'")
+        }
+
     private static let hedges = [
         ("hedge_after = 800", "hedge_after needs a unit, \(duration)"),
         ("hedge_after = '0s'", "hedge_after must be from 1ms to 24h"),
@@ -392,7 +405,7 @@ import Testing
     private static let all =
         values + attempts + keys + misplaced + strings + keysWithoutBraces + upstreams + connections + plainConnections + headers
         + models
-        + hedges + syntax
+        + hedges + syntax + patterns
 
     @Test(arguments: all)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {
@@ -404,6 +417,16 @@ import Testing
 
     @Test(arguments: ["sk-$A", "$", "$1", "$a-b", "$$", "$${A}", "${KEY}"]) func `other keys may hold a dollar`(key: String) {
         #expect(SettingsCase(text: "[upstreams.a]\nkey = '\(key)'", environment: ["KEY": "$KEY"]).problems.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            ("gpt-*o", "gpt-4*"), ("gpt-?", "gpt-4o"), ("gpt-4*", "gpt-*"), ("gpt-4o", "gpt-*"), ("[a]*", "a*"), ("[]]", "[[]"),
+            ("GPT-*", "gpt-4o"), ("gpt-**", "gpt"), ("${A}*", "x*"),
+        ])
+    func `a model behind another that leaves it something is reached`(first: String, second: String) {
+        let text = "[[models]]\nmatch = '\(first)'\n[[models]]\nmatch = '\(second)'"
+        #expect(SettingsCase(text: text, environment: ["A": "a"]).problems.isEmpty)
     }
 
     @Test func `all mistakes are told at once, in the file's order`() {

@@ -21,17 +21,31 @@ extension SettingsReader {
         return tables.map { $0.model(fields, upstreams, attempts) }
     }
 
-    /// The first match counts, so one behind `*`, or behind itself, never does.
+    /// The first match counts, so one behind another that matches all that it matches never does.
     private func reportUnreachable(_ tables: [SettingsReader]) {
         var earlier: [String: SettingsReader] = [:]
+        var patterns: [(pattern: ModelPattern, table: SettingsReader)] = []
         for table in tables {
             guard case .string(let match)? = table.node("match")?.value else { continue }
-            if let first = earlier[match] ?? earlier["*"] {
+            // What a variable holds is not looked at.
+            let pattern = match.contains("${") ? nil : ModelPattern(match)
+            let covering = pattern.flatMap { pattern in patterns.first { $0.pattern.covers(pattern) }?.table }
+            if let first = earlier[match] ?? earlier["*"] ?? covering {
                 table.problem("is never reached: \(first.path) matches the same models first")
             } else {
                 earlier[match] = table
+                if let pattern, !pattern.isExact { patterns.append((pattern, table)) }
             }
         }
+    }
+
+    /// A model's name, or a pattern of names.
+    func pattern(_ node: SettingsNode) throws(SettingsProblem) -> ModelPattern {
+        let pattern = ModelPattern(try text(node))
+        guard !pattern.hasOpenBracket else {
+            throw SettingsProblem(node, "has a '[' without a ']'; a '[' itself is written '[[]'")
+        }
+        return pattern
     }
 
     private func model(
