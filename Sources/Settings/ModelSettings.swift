@@ -151,7 +151,10 @@ extension TargetSettings {
             Field("model", optional: \.model, .text, "The model to ask it for.", default: .words("the caller's")),
             Field(
                 "weight", optional: \.weight, .number(in: 1...1000),
-                "Neighbours that have one share the requests in proportion, by how many each has at the moment.",
+                """
+                Targets that follow one another and all have a weight share the requests, 3 to 1 for instance, by how many each \
+                has at the moment; when one fails, the next of them is asked. A target without one stays a fallback behind them.
+                """,
                 default: .nothing),
             Field(
                 "set", .other("a table of values"), "Parameters that go out whatever the model's own set says.",

@@ -11,7 +11,9 @@ import Testing
         let problems: [String]
         var testDescription: String { text.split(separator: "\n").joined(separator: " | ") }
 
-        init(_ text: String, _ problems: String...) { (self.text, self.problems) = (text, problems) }
+        init(_ text: String, _ problems: String...) { self.init(text, problems) }
+
+        init(_ text: String, _ problems: [String]) { (self.text, self.problems) = (text, problems) }
 
         /// The same, with lines ahead of it.
         init(of mistake: Mistake, behind text: String) { (self.text, problems) = (text + mistake.text, mistake.problems) }
@@ -365,6 +367,18 @@ import Testing
             Mistake("[[models]]\nmatch = '\($0)'", "2: models[0].match has a '[' without a ']'; a '[' itself is written '[[]'")
         }
 
+    private static let weights = [
+        ("{upstream = 'demo', weight = 3}", [0]), ("{upstream = 'demo', weight = 3}, 'demo'", [0]),
+        ("'demo', {upstream = 'demo', weight = 1}", [1]),
+        ("{upstream = 'demo', weight = 1}, {upstream = 'demo', weight = 2}", []),
+        ("{upstream = 'demo', weight = 1}, 'demo', {upstream = 'demo', weight = 1}", [0, 2]),
+        ("{upstream = 'demo', weight = 1}, {upstream = 'demo', weight = 1}, 'demo', {upstream = 'demo', weight = 1}", [3]),
+    ].map { targets, lone in
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = [\(targets)]",
+            lone.map { "3: models[0].targets[\($0)].weight has no meaning alone: give its neighbour one" })
+    }
+
     private static let hedges = [
         ("hedge_after = 800", "hedge_after needs a unit, \(duration)"),
         ("hedge_after = '0s'", "hedge_after must be from 1ms to 24h"),
@@ -405,7 +419,7 @@ import Testing
     private static let all =
         values + attempts + keys + misplaced + strings + keysWithoutBraces + upstreams + connections + plainConnections + headers
         + models
-        + hedges + syntax + patterns
+        + hedges + syntax + patterns + weights
 
     @Test(arguments: all)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {

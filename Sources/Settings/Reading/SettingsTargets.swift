@@ -19,7 +19,19 @@ extension SettingsReader {
             return []
         }
         let targets = elements.compactMap { target($0, upstreams) }
-        return targets.count == elements.count ? targets : []
+        // What is wrong itself does not tell what else has no meaning.
+        guard targets.count == elements.count else { return [] }
+        reportLoneWeights(elements, targets)
+        return targets
+    }
+
+    /// Neighbours that have a weight share what comes; one alone has nobody to share with.
+    private func reportLoneWeights(_ elements: [SettingsNode], _ targets: [TargetSettings]) {
+        let weights = elements.map { $0.member("weight") }
+        for run in weights.indices.split(whereSeparator: { weights[$0] == nil }) where run.count == 1 {
+            guard let index = run.first, let weight = weights[index], targets[index].weight != nil else { continue }
+            problems.add(SettingsProblem(weight, "has no meaning alone: give its neighbour one"))
+        }
     }
 
     private func target(_ node: SettingsNode, _ upstreams: [String]) -> TargetSettings? {
