@@ -37,6 +37,13 @@ package struct TargetHealth: Sendable {
         package let isProbe: Bool
     }
 
+    /// What an outcome changes for all requests.
+    package enum Change: Equatable, Sendable {
+        case rests(for: Duration)
+        /// A probe found it well.
+        case isBack
+    }
+
     private enum State {
         case working
         case resting(until: Instant, for: Duration)
@@ -85,30 +92,36 @@ package struct TargetHealth: Sendable {
     }
 
     /// The attempt got its first token, or a verdict on its request: the target works.
-    package mutating func succeeded(_ permit: Permit) {
-        guard permit.period == period else { return }
+    @discardableResult
+    package mutating func succeeded(_ permit: Permit) -> Change? {
+        guard permit.period == period else { return nil }
         if permit.isProbe { begin(.working) }
         failuresInRow = 0
         note(failed: false)
+        return permit.isProbe ? .isBack : nil
     }
 
     /// The attempt failed by the target's fault (`AttemptFailure.countsAgainstTarget`), or was cut off by a timeout.
-    package mutating func failed(_ permit: Permit, at now: Instant) {
-        guard permit.period == period else { return }
+    ///
+    /// - Returns: what begins; a rest that only goes on is no change.
+    @discardableResult
+    package mutating func failed(_ permit: Permit, at now: Instant) -> Change? {
+        guard permit.period == period else { return nil }
         switch state {
-        case .resting: return
-        case .probing(let start, let end, let rest):
-            // Last resorts come as fast as requests: doubling the rest for each would end in the longest at once.
-            if start < end { return begin(.resting(until: end, for: rest)) }
+        case .resting: break
+        // Last resorts come as fast as requests: doubling the rest for each would end in the longest at once.
+        case .probing(let start, let end, let rest) where start < end: begin(.resting(until: end, for: rest))
+        case .probing(_, _, let rest):
             let longer = min(rest + rest, plan.restMax)
             begin(.resting(until: now + longer, for: longer))
         case .working:
             failuresInRow += 1
             note(failed: true)
-            if plan.restFor > .zero, failuresInRow >= plan.failuresMax || isMostlyFailing {
-                begin(.resting(until: now + plan.restFor, for: plan.restFor))
-            }
+            guard plan.restFor > .zero, failuresInRow >= plan.failuresMax || isMostlyFailing else { break }
+            begin(.resting(until: now + plan.restFor, for: plan.restFor))
+            return .rests(for: plan.restFor)
         }
+        return nil
     }
 
     /// The attempt ended without telling anything: cancelled, because another won or the caller left, or never started.

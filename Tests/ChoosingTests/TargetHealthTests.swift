@@ -114,6 +114,19 @@ import Testing
         #expect(!health.isResting(at: at(6)))
     }
 
+    @Test func `a rest and its end are told once each, and nothing between them`() throws {
+        var health = TargetHealth()
+        var changes: [TargetHealth.Change?] = []
+        for _ in 0..<5 { changes.append(health.failed(try enter(&health, at: 0), at: at(0))) }
+        for time in [10, 30, 70] { changes.append(health.failed(try enter(&health, at: time), at: at(time))) }
+        for _ in 0..<3 { changes.append(health.failed(try enter(&health, at: 71, isLastResort: true), at: at(71))) }
+        let change = TargetHealth.Change.rests(for: .seconds(10))
+        #expect(changes == [nil, nil, nil, nil, change] + Array(repeating: nil, count: 6))
+        for expected in [.isBack, nil] as [TargetHealth.Change?] {
+            #expect(health.succeeded(try enter(&health, at: 200)) == expected)
+        }
+    }
+
     @Test func `beside a probe, a last resort says nothing`() throws {
         var health = try resting()
         let probe = try enter(&health, at: 10)

@@ -176,6 +176,28 @@ import Testing
         }
     }
 
+    @Test(arguments: WebServer.selected)
+    func `has one line when a target rests, and one when it is back`(server: WebServer) async throws {
+        let works = Observed(false)
+        let upstream = try StubUpstream { _ in
+            works.value ? .stream(Chunks.stream(["Hi"])) : .json(Chunks.error("no"), status: 500)
+        }
+        try await Site.with(server, upstream: upstream, settings: "rest_after = 3\n" + plainSettings) { site in
+            for _ in 0..<8 { _ = try await site.call(chat()).ended() }
+            works.update { $0 = true }
+            for _ in 0..<3 { try await site.answers(Chunks.stream(["Hi"])) }
+            _ = try await site.requestLines(11)
+            let lines = try site.sluice.process.errors.value.lines.filter { $0.contains("a target") }.map { line in
+                try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            }
+            #expect(lines.map { $0["message"] as? String } == ["a target rests", "a target is back"])
+            #expect(lines.map { $0["level"] as? String } == ["warning", "notice"])
+            #expect(lines.allSatisfy { $0["upstream"] as? String == "stub" && $0["route"] as? String == "*" })
+            #expect(lines.first?["for"] as? String == "10s")
+            #expect(lines.first?["reason"] as? String == "failed.500")
+        }
+    }
+
     // MARK: Secrets
 
     /// A secret for each place where one can stand.

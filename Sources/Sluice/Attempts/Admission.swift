@@ -43,8 +43,9 @@ struct Admission: ~Copyable {
 
     /// The attempt failed by the target's fault.
     ///
+    /// - Parameter reason: in one word, where it is known.
     /// - Returns: whether the target rests now.
-    consuming func failed(at now: Instant) -> Bool { verdict.tell(.failed, at: now) }
+    consuming func failed(_ reason: String? = nil, at now: Instant) -> Bool { verdict.tell(.failed(reason), at: now) }
 
     /// The attempt was cancelled because another one was decisive, after a while without a token.
     ///

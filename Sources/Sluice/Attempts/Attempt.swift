@@ -80,11 +80,12 @@ final class Attempt {
 
     /// It is over without an answer.
     ///
+    /// - Parameter reason: in one word.
     /// - Returns: whether its target rests now.
-    func fail(countsAgainstTarget: Bool, at now: Instant) -> Bool {
+    func fail(_ reason: String, countsAgainstTarget: Bool, at now: Instant) -> Bool {
         stream.cancel()
         guard let admission = admission.take() else { return false }
-        return countsAgainstTarget ? admission.failed(at: now) : admission.worked(at: now)
+        return countsAgainstTarget ? admission.failed(reason, at: now) : admission.worked(at: now)
     }
 
     /// Another one was decisive.

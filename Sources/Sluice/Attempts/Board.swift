@@ -27,8 +27,11 @@ final class Board: Sendable {
         var hedges: [RequestBudget]
     }
     private let state: Mutex<State>
+    private let onChange: @Sendable (Target, TargetChange) -> Void
 
-    init(_ settings: Settings, _ routes: Routes) {
+    /// - Parameter onChange: told of each rest and its end, once, on the thread that found it.
+    init(_ settings: Settings, _ routes: Routes, onChange: @escaping @Sendable (Target, TargetChange) -> Void = { _, _ in }) {
+        self.onChange = onChange
         let targets = routes.targets
         state = Mutex(
             State(
@@ -124,27 +127,31 @@ final class Board: Sendable {
         case token(after: Duration)
         /// The target works, whatever became of the request.
         case works
-        case failed
+        /// - Parameter reason: in one word, where it is known.
+        case failed(_ reason: String? = nil)
         /// Cancelled, after a while without a token.
         case lost(after: Duration)
     }
 
     /// - Returns: whether the target rests now.
     func note(_ outcome: Outcome, by permit: TargetHealth.Permit, on target: Target, at now: Instant) -> Bool {
-        state.withLock { state in
+        let (rests, change) = state.withLock { state in
             let number = target.number
+            var change: TargetHealth.Change?
             switch outcome {
             case .token(let time):
-                state.health[number].succeeded(permit)
+                change = state.health[number].succeeded(permit)
                 state.firstTokens[number].note(time)
-            case .works: state.health[number].succeeded(permit)
-            case .failed: state.health[number].failed(permit, at: now)
+            case .works: change = state.health[number].succeeded(permit)
+            case .failed: change = state.health[number].failed(permit, at: now)
             case .lost(let time):
                 state.health[number].abandoned(permit)
                 state.firstTokens[number].note(time)
             }
-            return state.health[number].isResting(at: now)
+            return (state.health[number].isResting(at: now), change)
         }
+        if let change { onChange(target, TargetChange(change, after: outcome)) }
+        return rests
     }
 
     /// An attempt ended without telling anything about its target.
@@ -166,6 +173,22 @@ final class Board: Sendable {
             } else {
                 _ = state.limits[target.upstream].withdraw(ticket)
             }
+        }
+    }
+}
+
+/// What has become of a target for all requests.
+enum TargetChange: Equatable {
+    /// - Parameter reason: of the last failure, in one word, where it is known.
+    case rests(for: Duration, reason: String?)
+    case isBack
+
+    fileprivate init(_ change: TargetHealth.Change, after outcome: Board.Outcome) {
+        switch change {
+        case .rests(let duration):
+            let reason: String? = if case .failed(let reason) = outcome { reason } else { nil }
+            self = .rests(for: duration, reason: reason)
+        case .isBack: self = .isBack
         }
     }
 }

@@ -129,8 +129,9 @@ final class Race {
     }
 
     private func fail(_ attempt: Attempt, _ failure: AttemptFailure) {
-        remove(attempt, RequestRecord.outcome(of: failure.error))
-        let rests = attempt.fail(countsAgainstTarget: failure.countsAgainstTarget, at: loop.now)
+        let reason = RequestRecord.outcome(of: failure.error)
+        remove(attempt, reason)
+        let rests = attempt.fail(reason, countsAgainstTarget: failure.countsAgainstTarget, at: loop.now)
         selection.failed(attempt.id, failure, targetRests: rests, at: loop.now, using: &generator)
     }
 
@@ -188,8 +189,9 @@ final class Race {
             remove(attempt, "lost")
             attempt.lose(at: loop.now)
         case .timedOut(let timeout):
-            remove(attempt, "timeout.\(timeout.rawValue)")
-            _ = attempt.fail(countsAgainstTarget: true, at: loop.now)
+            let reason = "timeout.\(timeout.rawValue)"
+            remove(attempt, reason)
+            _ = attempt.fail(reason, countsAgainstTarget: true, at: loop.now)
         }
     }
 

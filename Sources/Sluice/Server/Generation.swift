@@ -16,11 +16,13 @@ final class Generation: Sendable {
     /// What is answered to those who ask for the models.
     let models: [UInt8]
 
-    /// - Parameter settings: checked.
-    init(_ settings: Settings) {
+    /// - Parameters:
+    ///   - settings: checked.
+    ///   - logger: told of targets that rest; nil for nobody.
+    init(_ settings: Settings, _ logger: Logger? = nil) {
         self.settings = settings
         routes = Routes(settings)
-        board = Board(settings, routes)
+        board = Board(settings, routes) { logger?.changed($0, $1) }
         models = settings.modelList
     }
 }

@@ -49,7 +49,7 @@ final class Server: Sendable {
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
         Rehearsal.run(logger)
-        let server = try Server(Generation(settings), logger)
+        let server = try Server(Generation(settings, logger), logger)
         try server.run()
     }
 

@@ -72,6 +72,17 @@ extension Logger {
         }
     }
 
+    /// Once for each rest and each recovery, whatever the number of requests.
+    func changed(_ target: Target, _ change: TargetChange) {
+        let metadata: Metadata = ["upstream": "\(target.upstreamName)", "route": "\(target.match)"]
+        switch change {
+        case .rests(let duration, let reason):
+            let further: Metadata = ["for": "\(duration.setting)", "reason": "\(reason ?? "unknown")"]
+            warning("a target rests", metadata: metadata.merging(further) { $1 })
+        case .isBack: notice("a target is back", metadata: metadata)
+        }
+    }
+
     func warmConnections(_ upstream: String, _ report: WarmConnections.Report) {
         switch report {
         case .ready(let count): debug("connections stand ready", metadata: ["upstream": "\(upstream)", "count": "\(count)"])
