@@ -394,6 +394,25 @@ import Testing
         ("fallback_on = ['404']", "fallback_on[0] must be a whole number from 400 to 599"),
     ].map { Mistake("[[models]]\nmatch = '*'\ntargets = ['demo', 'demo']\n\($0)", "4: models[0].\($1)") }
 
+    private static let number =
+        #"this is not TOML: what begins like a number is neither one nor a date; durations, sizes, shares and modes stand in quotes: "#
+        + #""4s", "8MiB", "20%", "0660""#
+
+    private static let unquoted = [
+        "heartbeat = 4s", "socket.mode = 0660", "limits.body = 8MiB", "retry_budget = 20%", "dns_ttl = 1h",
+    ].map { Mistake($0, "1: \(number)") }
+
+    private static let otherNames = [
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\napi_key = 'secret'\nbase_url = 'secret'",
+            "3: unknown key 'upstreams.a.api_key'; did you mean 'key'?",
+            "4: unknown key 'upstreams.a.base_url'; did you mean 'url'?"),
+        Mistake("api_key = 'secret'", "1: unknown key 'api_key'; did you mean 'key'? It stands in [upstreams.NAME]"),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = [{name = 'demo'}]",
+            "3: unknown key 'models[0].targets[0].name'; did you mean 'upstream'?", "3: models[0].targets[0] needs upstream"),
+    ]
+
     private static let syntax = [
         Mistake("[{]", "1: this is not TOML: a table's name must follow '['"),
         Mistake("a = [1,\n }", "2: this is not TOML: '}' stands where the array has a value or ']'"),
@@ -419,7 +438,7 @@ import Testing
     private static let all =
         values + attempts + keys + misplaced + strings + keysWithoutBraces + upstreams + connections + plainConnections + headers
         + models
-        + hedges + syntax + patterns + weights
+        + hedges + syntax + patterns + weights + unquoted + otherNames
 
     @Test(arguments: all)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) {

@@ -8,6 +8,9 @@ enum KeyPlaces {
     private static let upstream = UpstreamSettings.fields.map(\.description)
     private static let model = ModelSettings.fields([]).map(\.description)
 
+    /// What other programs call it.
+    private static let otherNames = ["api_key": "key", "base_url": "url", "name": "upstream"]
+
     /// What holds for all.
     private static let common = Set(top.map(\.key))
     private static let target = Set(TargetSettings.fields([]).map(\.key))
@@ -30,6 +33,12 @@ enum KeyPlaces {
     ///   - keys: those that it knows.
     ///   - isTop: whether it is the file's own, above all others.
     static func hint(for key: String, among keys: [String], isTop: Bool) -> String? {
+        if let name = otherNames[key] {
+            if keys.contains(name) { return "did you mean '\(name)'?" }
+            if let table = tables.first(where: { $0.keys.contains(name) }) {
+                return "did you mean '\(name)'? It stands in \(table.name)"
+            }
+        }
         if !isTop, common.contains(key) { return "'\(key)' holds for all: put it above the first [table]" }
         if !isTop, let table = inner.first(where: { keys.contains($0.name) && $0.keys.contains(key) }) {
             return "did you mean '\(table.name).\(key)'?"

@@ -155,7 +155,9 @@ struct TOMLPositions {
         while let byte = next, !",]}#\n".utf8.contains(byte) { offset += 1 }
         let isNumeric = start < offset && PlainTOMLValue.beginsNumber(document[start])
         if isNumeric, !PlainTOMLValue.isNumberOrDate(document[start..<offset]) {
-            notice("this is not TOML: what begins like a number is neither one nor a date")
+            notice(
+                "this is not TOML: what begins like a number is neither one nor a date; durations, sizes, shares and modes stand in "
+                    + #"quotes: "4s", "8MiB", "20%", "0660""#)
             return false
         }
         return true
