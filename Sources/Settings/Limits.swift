@@ -19,7 +19,12 @@ extension Settings.Limits {
         [
             Field(
                 "requests", \.requests, .number(in: 1...1_000_000), "Requests that are answered at once; one more gets 503."),
-            Field("body", \.bodyBytes, .size(in: 1 << 10...1 << 30), "A request's body."),
+            Field(
+                "body", \.bodyBytes, .size(in: 1 << 10...1 << 30),
+                """
+                A request's body. nginx's client_max_body_size and lighttpd's server.max-request-size must be as large, or the web \
+                server refuses the request itself.
+                """),
             Field(
                 "parameters", \.parametersBytes, .size(in: 1 << 10...16 << 20),
                 "A request's FastCGI parameters: its headers, and what the web server adds."),

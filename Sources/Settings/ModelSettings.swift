@@ -98,7 +98,8 @@ extension ModelSettings {
                 "fallback_on", .other("an array of statuses", in: statuses),
                 """
                 Errors that are the request's fault, or the key's, end it: 400, 401, 403, 404, 413, 422 and the like. Those named \
-                here go to the next target instead.
+                here go to the next target instead. 429, 408, 409 and 5xx go on by themselves; a refused key (401, 403) does not, \
+                unless it is named here.
                 """,
                 default: .words("none"), examples: [FieldExample("[404]", in: .llama)],
                 read: { reader, node, model throws(SettingsProblem) in model.fallbackOn = try reader.statuses(node, in: statuses)

@@ -98,7 +98,7 @@ extension Settings {
                 "listen", \.listen, .listenAddress,
                 """
                 Where the web server connects: unix:PATH, tcp:HOST:PORT, fd:NUMBER for a listening socket that the parent process \
-                passes on, or systemd for the one of a socket unit. Where nobody names one, a listening socket on descriptor 0 is \
+                passes on, or "systemd" for the one of a socket unit. Where nobody names one, a listening socket on descriptor 0 is \
                 taken, if there is one.
                 """,
                 environment: EnvironmentVariable.listen, option: "--listen"),

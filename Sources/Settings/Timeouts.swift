@@ -56,7 +56,9 @@ extension Settings.Timeouts {
                 and total count.
                 """),
             Field("idle", \.idle, .timeout, "From one event to the next."),
-            Field("total", \.total, .timeout, "For a whole answer."),
+            Field(
+                "total", \.total, .timeout,
+                "For a whole answer. nginx's fastcgi_read_timeout must be longer, or nginx ends it first."),
             Field("client_write", \.clientWrite, .timeout, "While the caller's side takes nothing."),
             Field(
                 "drain", \.drain, .duration(in: .upToADay),
@@ -68,11 +70,14 @@ extension Settings.Timeouts {
 extension Settings.Timeouts.Own {
     static var fields: [Field<Self>] {
         [
-            field("connect", \.connect), field("first_token", \.firstToken), field("idle", \.idle), field("total", \.total),
+            field("connect", \.connect), field("first_token", \.firstToken, examples: [#""5s""#]), field("idle", \.idle),
+            field("total", \.total),
         ]
     }
 
-    private static func field(_ key: String, _ property: WritableKeyPath<Self, Duration?>) -> Field<Self> {
-        Field(key, optional: property, .timeout, "In place of timeouts.\(key).", default: .inherited)
+    private static func field(
+        _ key: String, _ property: WritableKeyPath<Self, Duration?>, examples: [FieldExample] = []
+    ) -> Field<Self> {
+        Field(key, optional: property, .timeout, "In place of timeouts.\(key).", default: .inherited, examples: examples)
     }
 }

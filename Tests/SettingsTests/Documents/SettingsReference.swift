@@ -109,23 +109,33 @@ struct SettingsReference {
         var rest = entries[...]
         while let entry = rest.popFirst() {
             var paths = ["\(path)\(entry.key)"]
+            var sample = ownSample(entry, path)
             // What several have in common is said once.
             while let next = rest.first, next.isOwn, entry.isOwn {
                 paths.append("\(path)\(next.key)")
+                sample = sample ?? ownSample(next, path)
                 rest.removeFirst()
             }
-            append(entry, paths)
+            append(entry, paths, sample)
         }
     }
 
-    private mutating func append(_ entry: DocumentEntry, _ paths: [String]) {
+    /// What one of those looks like that some have of their own.
+    private func ownSample(_ entry: DocumentEntry, _ path: String) -> String? {
+        guard let value = entry.description.examples.first(where: { $0.place == nil })?.value else { return nil }
+        let member = "\(Self.written(path + entry.key)) = \(value)"
+        return path.contains("targets") ? #"{upstream = "local", \#(member)}"# : member
+    }
+
+    private mutating func append(_ entry: DocumentEntry, _ paths: [String], _ ownSample: String? = nil) {
         if entry.isTable {
             append(entry.members, "\(paths[0]).")
             return
         }
         append("### \(paths.map { "`\($0)`" }.joined(separator: ", "))")
         if entry.isOwn {
-            append("In place of what holds for all: \(paths.map(link).joined(separator: ", ")).")
+            let example = ownSample.map { " Example: `\($0)`." } ?? ""
+            append("In place of what holds for all: \(paths.map(link).joined(separator: ", ")).\(example)")
             return
         }
         append(facts(entry, Self.written(paths[0])))
@@ -171,7 +181,7 @@ struct SettingsReference {
     /// Marks what is no prose: values, keys, addresses.
     private static func marked(_ text: String) -> String {
         text.replacing(
-            #/"[^"\s]+"|\{[^}]*\}|\[\[?[^\]\s]*\]\]?|(?:https?:\/\/|unix:|tcp:|fd:)[A-Za-z0-9@:\/._\-]*[A-Za-z0-9]|[A-Za-z][A-Za-z0-9\-]*(?:[._][A-Za-z0-9_]+)+|\/[a-z]+\/[a-z]+/#
+            #/"[^"\s]+"|\{[^}]*\}|\[\[?[^\]\s]*\]\]?|(?:https?:\/\/|unix:|tcp:|fd:)[A-Za-z0-9@:\/._\-]*[A-Za-z0-9]|[A-Za-z][A-Za-z0-9\-]*(?:[._][A-Za-z0-9_]+(?:-[A-Za-z0-9]+)*)+|\/[a-z]+\/[a-z]+/#
         ) { "`\($0.output)`" }
     }
 }
