@@ -131,8 +131,8 @@ import Testing
     ]
 
     private static let strings = [
-        Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set"),
-        Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set"),
+        Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set or is empty"),
+        Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set or is empty"),
         Mistake("spoken_error = '${OPEN'", "1: spoken_error has a '${' without a '}'"),
         Mistake(
             "spoken_error = '${1 2}'",

@@ -42,7 +42,7 @@ extension SettingsReader {
             throw SettingsProblem(node, "has a '${' that is not followed by a variable's name; a '${' itself is written '$${'")
         }
         guard let value = surroundings.environment(String(name)), !value.isEmpty else {
-            throw SettingsProblem(node, "takes the environment's \(name), which is not set")
+            throw SettingsProblem(node, "takes the environment's \(name), which is not set or is empty")
         }
         return value
     }

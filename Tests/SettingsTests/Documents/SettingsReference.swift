@@ -35,11 +35,18 @@ struct SettingsReference {
 
         | | |
         |---|---|
-        | text | `"…"`, not empty. `"${NAME}"` takes a variable of the environment, which must be set; `$${` stands for `${` |
+        | text | `"…"`, not empty. `"${NAME}"` takes a variable of the environment, which must be set and not empty; `$${` stands for `${` |
         | a duration | a whole number with a unit, `ms`, `s`, `m` or `h`: `"800ms"`, `"10m"` |
         | a size | a whole number with a unit, `B`, `KiB`, `MiB` or `GiB`: `"64KiB"` |
         | a share | a whole percentage: `"20%"` |
         | the path of a file | text; a relative path begins at the directory of the settings file |
+        | an address | text: `"unix:/run/sluice/sluice.sock"`, `"tcp:127.0.0.1:9000"`, `"fd:3"` or `"systemd"` |
+        | a URL | text: `"https://HOST/PATH"`, `"http://HOST:PORT/PATH"` or `"unix:/PATH/OF/SOCKET:/PATH"`, without `?` and `#` |
+        | octal digits | text, as chmod takes it: `"0660"` |
+        | an array of text | `["…", "…"]` |
+        | an array of statuses | numbers without quotes: `[404, 422]` |
+        | a table of text, or of names | `{NAME = "…", OTHER = "…"}` |
+        | a table of values | any TOML but dates, which goes out as JSON: `{top_k = 40, stop = ["</s>"]}` |
 
         """#
 
