@@ -64,6 +64,15 @@ import Testing
         #expect(error.param == param)
     }
 
+    @Test(arguments: [301, 302, 307, 308]) func `a redirect asks the operator for the place, and nobody to try again`(status: Int)
+    {
+        let error = ChatError.upstreamFailed(.status(status, Self.refused))
+        #expect(
+            error.message == """
+                The model's server redirects to another place (HTTP \(status)). Whoever runs this server must set its URL to that place.
+                """)
+    }
+
     @Test(arguments: table.map(\.0)) func `each body is OpenAI's error object`(_ error: ChatError) throws {
         let body = error.body
         let root = try JSONScanner.validate(body.span, depthMax: 2)
