@@ -239,7 +239,7 @@ import Testing
     @Test func `is given up when the proxy does not answer in time`() async throws {
         let proxy = try StubUpstream(.silence)
         try await Site.with(server, upstream: proxy, settings: settings(port: proxy.port, connect: "300ms")) { site in
-            try await site.fails(because: "no connection within 0.3 seconds", type: "upstream_timeout")
+            try await site.fails(because: "no connection within 300ms", type: "upstream_timeout")
             try await proxy.peerClosed()
         }
     }

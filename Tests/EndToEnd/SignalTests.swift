@@ -73,7 +73,7 @@ import Testing
         for signal in [SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGPIPE] {
             sluice.process.signal(signal)
         }
-        _ = try await ChildProcess.line(containing: "\"signal\":\"\(SIGPWR)\"", in: sluice.process.errors)
+        _ = try await ChildProcess.line(containing: "\"signal\":\(SIGPWR)", in: sluice.process.errors)
         #expect(sluice.process.exit.value == nil)
         try await sluice.process.end()
     }

@@ -22,7 +22,11 @@ struct JSONLog: LogHandler {
         clock.appendStart(of: event.level, to: &line)
         line.appendJSONString(event.message.description)
         for (name, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) {
-            line.appendLogMember(name, value.description)
+            if case .stringConvertible(let number as Int) = value {
+                line.appendLogMember(name, number)
+            } else {
+                line.appendLogMember(name, value.description)
+            }
         }
         line.append("}\n")
         output.write(line)

@@ -85,12 +85,16 @@ final class LogOutput: Sendable {
 
 extension [UInt8] {
     /// Appends a member of a log line's object, with the comma ahead of it. One that would make the line too long is left out.
-    mutating func appendLogMember(_ name: String, _ value: String) {
+    mutating func appendLogMember(_ name: String, _ value: String) { appendLogMember(name) { $0.appendJSONString(value) } }
+
+    mutating func appendLogMember(_ name: String, _ value: Int) { appendLogMember(name) { $0.append(decimal: value) } }
+
+    private mutating func appendLogMember(_ name: String, _ appendValue: (inout [UInt8]) -> Void) {
         let before = count
         append(",")
         appendJSONString(name)
         append(":")
-        appendJSONString(value)
+        appendValue(&self)
         // Two bytes end the line.
         if count + 2 > LogOutput.lineBytesMax { removeLast(count - before) }
     }

@@ -13,7 +13,7 @@ extension Logger {
         notice(
             "serving",
             metadata: [
-                "listen": "\(settings.listen)", "workers": "\(settings.workers)",
+                "listen": "\(settings.listen)", "workers": .number(settings.workers),
                 "memory": "\(Size.setting(settings.limits.memoryBytes))",
             ])
         for upstream in settings.upstreams {
@@ -28,13 +28,13 @@ extension Logger {
     func fewDescriptors(_ limit: Int, requests: Int) {
         warning(
             "the limit of open descriptors is lower than the limit of requests needs: raise LimitNOFILE or ulimit -n",
-            metadata: ["descriptors": "\(limit)", "requests": "\(requests)"])
+            metadata: ["descriptors": .number(limit), "requests": .number(requests)])
     }
 
-    func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit)"]) }
+    func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit.setting)"]) }
     func drained() { notice("stopped") }
     func ignored(signal number: Int32) {
-        notice("a signal was ignored: settings are read at the start only", metadata: ["signal": "\(number)"])
+        notice("a signal was ignored: settings are read at the start only", metadata: ["signal": .number(Int(number))])
     }
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
@@ -54,7 +54,7 @@ extension Logger {
         let isWarning = if case .peerNotAllowed = reason { total == 1 } else { false }
         log(
             level: isWarning ? .warning : .debug, "a FastCGI connection was refused",
-            metadata: ["reason": "\(reason)", "total": "\(total)"])
+            metadata: ["reason": "\(reason.words)", "total": .number(total)])
     }
 
     /// The reason in the HTTP client's words, which the caller does not get.
@@ -68,7 +68,7 @@ extension Logger {
         case .headersLeftOut(let count):
             debug(
                 "headers of the upstream are left out",
-                metadata: ["request": "\(id)", "upstream": "\(upstream)", "count": "\(count)"])
+                metadata: ["request": "\(id)", "upstream": "\(upstream)", "count": .number(count)])
         }
     }
 
@@ -85,7 +85,7 @@ extension Logger {
 
     func warmConnections(_ upstream: String, _ report: WarmConnections.Report) {
         switch report {
-        case .ready(let count): debug("connections stand ready", metadata: ["upstream": "\(upstream)", "count": "\(count)"])
+        case .ready(let count): debug("connections stand ready", metadata: ["upstream": "\(upstream)", "count": .number(count)])
         case .failed(let error, let pause):
             warning(
                 "no connection can be kept ready",
@@ -101,6 +101,29 @@ extension Logger {
 
     func requestBroken(_ id: RequestID, _ error: any Error) {
         self.error("a request failed by a defect", metadata: ["request": "\(id)", "kind": "\(type(of: error))"])
+    }
+}
+
+extension Logger.MetadataValue {
+    /// A value that is a number in the log, too.
+    fileprivate static func number(_ number: Int) -> Self { .stringConvertible(number) }
+}
+
+extension ConnectionRefusal {
+    fileprivate var words: String {
+        switch self {
+        case .unsupportedVersion(let version): "a record is of version \(version), and not of 1"
+        case .malformedBeginRequest: "the record that begins a request is malformed"
+        case .unknownRole(let role): "the role \(role) is asked for, and not that of a responder"
+        case .secondRequest: "a second request came before the first was answered"
+        case .unexpectedRecord(let type): "a record of type \(type) is out of place"
+        case .malformedParameters: "the parameters are malformed"
+        case .parametersTooLarge(let limit): "the parameters are larger than limits.parameters, \(Size.setting(limit))"
+        case .requestTimedOut: "a request did not begin or end within timeouts.request"
+        case .answersNotRead: "the answers to its management records are not read"
+        case .peerNotAllowed(let user): "the user \(user) may not connect: socket.allowed_users leaves it out"
+        case .notParsed(let error): "libfcgi cannot parse the request: \(error)"
+        }
     }
 }
 
