@@ -370,6 +370,7 @@ import Testing
     private static let weights = [
         ("{upstream = 'demo', weight = 3}", [0]), ("{upstream = 'demo', weight = 3}, 'demo'", [0]),
         ("'demo', {upstream = 'demo', weight = 1}", [1]),
+        ("{upstream = 'demo', weight = 1}, {upstream = 'demo', weight = 2}", []),
         ("{upstream = 'demo', weight = 1}, 'demo', {upstream = 'demo', weight = 1}", [0, 2]),
         ("{upstream = 'demo', weight = 1}, {upstream = 'demo', weight = 1}, 'demo', {upstream = 'demo', weight = 1}", [3]),
     ].map { targets, lone in

@@ -307,7 +307,7 @@ import Testing
             match = "*"
             targets = [
                 {upstream = "a", model = "m", weight = 2, set = {top_k = 3}, connect = "1s", first_token = "2s"},
-                {upstream = "a", idle = "3s", total = "4s"},
+                {upstream = "a", weight = 1, idle = "3s", total = "4s"},
                 "b",
             ]
             retries = 10
@@ -323,7 +323,7 @@ import Testing
             TargetSettings(
                 upstream: "a", model: "m", weight: 2, set: [.init("top_k", json: [UInt8]("3".utf8))],
                 timeouts: .init(connect: .seconds(1), firstToken: .seconds(2))),
-            TargetSettings(upstream: "a", timeouts: .init(idle: .seconds(3), total: .seconds(4))),
+            TargetSettings(upstream: "a", weight: 1, timeouts: .init(idle: .seconds(3), total: .seconds(4))),
             TargetSettings(upstream: "b"),
         ]
         let attempts = AttemptSettings(

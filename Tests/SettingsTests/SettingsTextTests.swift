@@ -62,7 +62,7 @@ import Testing
         match = "x-*"
         targets = [
             {upstream = "b", model = "$${Z}", weight = 2, set = {y = "$${W}", x = {v = 1}}, connect = "1ms", first_token = "2ms"},
-            {upstream = "a", idle = "3ms", total = "4ms"},
+            {upstream = "a", weight = 1, idle = "3ms", total = "4ms"},
             "a",
         ]
         retries = 10

@@ -182,8 +182,8 @@ extension UpstreamFailure {
         case .noAnswer: "The model's server ended before it answered. Try again."
         case .garbage: "The model's server sent something that is no chat completion."
         case .compressed(let reason): "The model's server sent an answer that cannot be read: \(reason)."
-        case .status(300..<400, _):
-            "The model's server redirects to another place (HTTP \(status ?? 0)). Whoever runs this server must set its URL to that place."
+        case .status(let status, _) where (300..<400).contains(status):
+            "The model's server redirects to another place (HTTP \(status)). Whoever runs this server must set its URL to that place."
         case .status(402, let error):
             "The model's server turns this server's account down (HTTP 402)\(reason(error)) \(Self.operatorsTurn)"
         case .status(let status, let error) where isAboutAccount:

@@ -1,5 +1,7 @@
 // The targets of the settings file's models: `targets = […]`.
 
+import Chat
+
 extension SettingsReader {
     /// Where a model's requests go that says nothing about it: to the one upstream.
     func onlyTarget(_ upstreams: [String]) -> [TargetSettings] {
@@ -17,15 +19,17 @@ extension SettingsReader {
             return []
         }
         let targets = elements.compactMap { target($0, upstreams) }
-        reportLoneWeights(elements)
-        return targets.count == elements.count ? targets : []
+        // What is wrong itself does not tell what else has no meaning.
+        guard targets.count == elements.count else { return [] }
+        reportLoneWeights(elements, targets)
+        return targets
     }
 
     /// Neighbours that have a weight share what comes; one alone has nobody to share with.
-    private func reportLoneWeights(_ elements: [SettingsNode]) {
+    private func reportLoneWeights(_ elements: [SettingsNode], _ targets: [TargetSettings]) {
         let weights = elements.map { $0.member("weight") }
         for run in weights.indices.split(whereSeparator: { weights[$0] == nil }) where run.count == 1 {
-            guard let weight = run.first.flatMap({ weights[$0] }) else { continue }
+            guard let index = run.first, let weight = weights[index], targets[index].weight != nil else { continue }
             problems.add(SettingsProblem(weight, "has no meaning alone: give its neighbour one"))
         }
     }

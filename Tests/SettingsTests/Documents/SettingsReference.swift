@@ -32,7 +32,7 @@ struct SettingsReference {
 
         ## How values are written
 
-        A key belongs to the table that stands last above it. What holds for all stands before the first `[table]`; the same key below
+        A key belongs to the table that stands last above it. What holds for all stands before the first [table]; the same key below
         `[[models]]` or `[upstreams.NAME]` holds for that one alone, or is unknown there.
 
         | | |
@@ -44,7 +44,7 @@ struct SettingsReference {
         | the path of a file | text; a relative path begins at the directory of the settings file |
         | an address | text: `"unix:/run/sluice/sluice.sock"`, `"tcp:127.0.0.1:9000"`, `"fd:3"` or `"systemd"` |
         | a URL | text: `"https://HOST/PATH"`, `"http://HOST:PORT/PATH"` or `"unix:/PATH/OF/SOCKET:/PATH"`, without `?` and `#` |
-        | octal digits | text, as `chmod` takes it: `"0660"` |
+        | octal digits | text, as chmod takes it: `"0660"` |
         | an array of text | `["…", "…"]` |
         | an array of statuses | numbers without quotes: `[404, 422]` |
         | a table of text, or of names | `{NAME = "…", OTHER = "…"}` |

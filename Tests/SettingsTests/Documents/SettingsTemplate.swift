@@ -100,7 +100,7 @@ struct SettingsTemplate {
         let comment = sentences.joined(separator: " ")
         if !comment.isEmpty, comment != self.comment {
             append(Self.wrapped(comment))
-            for member in entry.members where member.description.examples.isEmpty && !entry.isTable {
+            for member in entry.members where !entry.isTable && member.description.examples.allSatisfy({ $0.place == nil }) {
                 append(Self.wrapped("\(member.key): \(member.sentences.joined(separator: " "))", indent: "  ", further: "    "))
             }
         }
