@@ -14,7 +14,9 @@ package func openDescriptors() -> Int {
 ///   - peak: the most that there ever was.
 package func residentBytes(of process: Int32? = nil, peak: Bool = false) -> Int {
     let name = process.map { "\($0)" } ?? "self"
-    let status = (try? String(contentsOfFile: "/proc/\(name)/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix(peak ? "VmHWM:" : "VmRSS:") }
+    // What `status` says now may be wrong by 32 pages for each core (proc(5)): here the kernel counts them anew.
+    let file = "/proc/\(name)/\(peak ? "status" : "smaps_rollup")"
+    let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix(peak ? "VmHWM:" : "Rss:") }
     return (line?.split(separator: " ").dropFirst().first).flatMap { Int($0) }.map { $0 << 10 } ?? 0
 }

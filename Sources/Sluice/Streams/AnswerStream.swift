@@ -203,9 +203,10 @@ final class AnswerStream {
         repeat {
             if let part = part(of: scanner.next()) { keepAhead(part) }
         } while !isLookedThrough && failure == nil && !hasBegun
-        if hasBegun { return }
-        if let failure { throw failure }
-        guard scanner.buffer.count <= aheadBytesMax else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
+        if !hasBegun {
+            if let failure { throw failure }
+            guard scanner.buffer.count <= aheadBytesMax else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
+        }
         try memory.keep(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
 
