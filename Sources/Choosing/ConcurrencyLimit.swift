@@ -17,8 +17,8 @@ package struct ConcurrencyLimit: Sendable {
     }
 
     /// How many may hold a place; nil for no limit. The count is kept all the same.
-    private let runningMax: Int?
-    private let queueMax: Int
+    private var runningMax: Int?
+    private var queueMax: Int
     /// How many hold a place: the load by which targets are spread.
     package private(set) var runningCount = 0
     /// Those who wait, in the order of their coming.
@@ -46,14 +46,26 @@ package struct ConcurrencyLimit: Sendable {
         return .queued(ticket)
     }
 
+    /// Changes how many may run and wait. Those who hold a place keep it, and those who wait go on waiting, though they be too many now.
+    ///
+    /// - Returns: who of the queue has a place now.
+    package mutating func change(to runningMax: Int?, queueMax: Int) -> [Ticket] {
+        (self.runningMax, self.queueMax) = (runningMax, queueMax)
+        var next: [Ticket] = []
+        while hasRoom, !queue.isEmpty {
+            runningCount += 1
+            next.append(queue.removeFirst())
+        }
+        return next
+    }
+
     /// Gives a place back.
-    /// - Returns: who has it now, the first of the queue; nil when nobody waits.
+    /// - Returns: who has it now, the first of the queue; nil when nobody waits, or too many run.
     package mutating func leave() -> Ticket? {
         precondition(runningCount > 0, "a place is given back once")
-        if queue.isEmpty {
-            runningCount -= 1
-            return nil
-        }
+        runningCount -= 1
+        guard hasRoom, !queue.isEmpty else { return nil }
+        runningCount += 1
         return queue.removeFirst()
     }
 

@@ -51,7 +51,8 @@ package struct TargetHealth: Sendable {
         case probing(start: Instant, until: Instant, for: Duration)
     }
 
-    private let plan: RestPlan
+    /// When it rests, and for how long. A rest that has begun keeps its length when this changes.
+    package var plan: RestPlan
     private var state = State.working
     /// Counts rests, recoveries and probes, to tell outcomes that are out of date.
     private var period: UInt32 = 0

@@ -17,8 +17,7 @@ package final class MemoryBudget: Sendable {
     /// A body of at most so many bytes is a small one.
     package static let smallBytesMax = 64 << 10
 
-    /// The bytes that there are.
-    package let limit: Int
+    private let bytesMax: Atomic<Int>
     private let used = Atomic<Int>(0)
     /// How many are in the queues: asked at each return, without a lock.
     private let waiterCount = Atomic<Int>(0)
@@ -46,7 +45,16 @@ package final class MemoryBudget: Sendable {
     }
 
     /// - Parameter limit: in bytes.
-    package init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { bytesMax = Atomic(limit) }
+
+    /// The bytes that there are. What is taken above a lower one stays taken until it is given back.
+    package var limit: Int { bytesMax.load(ordering: .relaxed) }
+
+    /// - Parameter limit: in bytes.
+    package func setLimit(_ limit: Int) {
+        bytesMax.store(limit, ordering: .sequentiallyConsistent)
+        queues.withLock { advance(&$0) }
+    }
 
     /// The bytes that are taken.
     package var usedBytes: Int { used.load(ordering: .relaxed) }

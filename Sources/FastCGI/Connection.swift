@@ -60,7 +60,7 @@ package import EventLoop
     package private(set) var refusal: ConnectionRefusal?
 
     let loop: EventLoop
-    let timeouts: Timeouts
+    private(set) var timeouts: Timeouts
     let wakeup: Wakeup
     /// The credit that a writable socket gives.
     let creditBytes: Int
@@ -74,7 +74,9 @@ package import EventLoop
     /// While the body waits for memory: its place, until when, and what had been read by then.
     private var waiting: Waiting?
     private let budget: MemoryBudget?
-    private let bodyBytesMax: Int
+    private var bodyBytesMax: Int
+    /// What holds from the next request on.
+    private var following: (limits: RecordScanner.Limits, timeouts: Timeouts)?
     /// The answer's header, until it leaves with the first bytes behind it.
     var unsentHead: [UInt8] = []
     private var isAborted = false
@@ -135,6 +137,19 @@ package import EventLoop
         }
         close()
         return nil
+    }
+
+    /// Changes what the peer may send and how long it may take, from the next request on.
+    package func change(_ limits: RecordScanner.Limits, _ timeouts: Timeouts) {
+        following = (limits, timeouts)
+        if isIdle { follow() }
+    }
+
+    private func follow() {
+        guard let (limits, timeouts) = exchange(&following, with: nil) else { return }
+        scanner.limits = limits
+        bodyBytesMax = limits.bodyBytesMax
+        self.timeouts = timeouts
     }
 
     /// Lets no further request begin; one that is under way is answered.
@@ -355,6 +370,7 @@ package import EventLoop
         let isWritten = isComplete && state == .open
         if isWritten && keepsConnection {
             scanner.requestAnswered()
+            if scanner.isIdle { follow() }
             setRequestDeadline()
         } else {
             close()

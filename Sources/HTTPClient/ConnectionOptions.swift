@@ -1,6 +1,10 @@
 // What an upstream's settings say about its connections.
 
+import Synchronization
+
 /// How connections to an upstream are made and shared; one object an upstream, told apart by identity.
+///
+/// A later reading of the settings uses the object of the one before it for as long as it says the same: then the connections stay.
 package final class ConnectionOptions: Sendable {
     /// Which version of HTTP is spoken. `http2` without TLS begins with HTTP/2, by prior knowledge (RFC 9113 §3.3).
     package enum Version: String, CaseIterable, Sendable {
@@ -22,6 +26,8 @@ package final class ConnectionOptions: Sendable {
     package let nameLifetime: Duration
     /// How many streams of HTTP/2 share a connection, unless the server allows fewer.
     package let streamsMax: Int
+    /// What its files made, once they have been read, and of which file of authorities.
+    private let tls = Mutex<(authoritiesFile: String?, context: TLSContext)?>(nil)
 
     /// The defaults below.
     package static let standard = ConnectionOptions()
@@ -41,7 +47,8 @@ package final class ConnectionOptions: Sendable {
 }
 
 extension ConnectionOptions {
-    /// Reads the files that connections with TLS need, once for the process, so that no connection has to.
+    /// Reads the files that connections with TLS need, so that no connection has to. Files that are as they were when they were last
+    /// read, by whomever, are not read again.
     ///
     /// - Parameter authoritiesFile: as `Session.Configuration.authoritiesFile`.
     /// - Throws: `HTTPError.tls` with the name of a file that cannot be used, and why.
@@ -51,8 +58,22 @@ extension ConnectionOptions {
 
     /// - Throws: as `loadTLS(authoritiesFile:)`.
     func tlsContext(authoritiesFile: String?) throws(HTTPError) -> TLSContext {
-        try .shared(
-            TLSIdentity(authoritiesFile: authoritiesFile, certificate: certificate, certificateKey: certificateKey))
+        try tls.withLock { tls throws(HTTPError) in
+            if let tls, tls.authoritiesFile == authoritiesFile { return tls.context }
+            let context = try TLSContext.shared(
+                TLSIdentity(authoritiesFile: authoritiesFile, certificate: certificate, certificateKey: certificateKey))
+            tls = (authoritiesFile, context)
+            return context
+        }
+    }
+
+    /// Whether connections are made by others as they are by these, from the same content of files.
+    ///
+    /// - Precondition: both have had `loadTLS`, or need none.
+    package func makeSameConnections(as other: ConnectionOptions) -> Bool {
+        version == other.version && certificate == other.certificate && certificateKey == other.certificateKey
+            && proxy == other.proxy && nameLifetime == other.nameLifetime && streamsMax == other.streamsMax
+            && tls.withLock { $0?.context } === other.tls.withLock { $0?.context }
     }
 
     /// What is offered to a server with TLS (RFC 7301).

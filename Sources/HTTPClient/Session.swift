@@ -26,7 +26,7 @@ package import EventLoop
 /// HTTP/1, which keep them, and a connection its socket and all that is spoken over it. `Resolver` and `TLSContext` are the process's.
 package final class Session {
     /// Trust, and limits in the units that their names say.
-    package struct Configuration: Sendable {
+    package struct Configuration: Equatable, Sendable {
         /// A PEM file of the authorities that are trusted, in place of the system's.
         package var authoritiesFile: String?
         /// `User-Agent` of requests that bring none.
@@ -85,6 +85,26 @@ package final class Session {
     }
 
     deinit { close() }
+
+    /// Goes on by another configuration, with all its connections, if that differs in nothing but `idleConnectionsMax`.
+    ///
+    /// - Returns: whether it does.
+    package func goOn(by configuration: Configuration) -> Bool {
+        var same = configuration
+        same.idleConnectionsMax = self.configuration.idleConnectionsMax
+        guard same == self.configuration else { return false }
+        context.idleConnectionsMax = configuration.idleConnectionsMax
+        return true
+    }
+
+    /// Closes the connections that these options have made, which no transfer uses any more.
+    package func closeConnections(of options: ConnectionOptions) {
+        if lastDestination?.options === options { lastDestination = nil }
+        for (key, pool) in pools where key.options == ObjectIdentifier(options) {
+            pool.close()
+            pools[key] = nil
+        }
+    }
 
     /// Cancels every transfer and closes every connection. A second call does nothing.
     package func close() {

@@ -21,11 +21,16 @@ import EventLoop
     let cipher = OutputBuffer()
     /// Connections that nobody uses, the longest idle one first.
     private(set) var idle: [Connection] = []
+    /// Above it the longest idle one is closed.
+    var idleConnectionsMax: Int {
+        didSet { while idle.count > idleConnectionsMax { closeLongestIdle() } }
+    }
 
     init(on loop: EventLoop, _ configuration: Session.Configuration, _ resolver: Resolver) {
         self.loop = loop
         self.configuration = configuration
         self.resolver = resolver
+        idleConnectionsMax = configuration.idleConnectionsMax
         keptHeaders = configuration.keptHeaders?.map { HeaderPattern($0) }
         unsafe received = .allocate(byteCount: 64 << 10, alignment: 16)
         unsafe plain = .allocate(byteCount: 16 << 10, alignment: 16)
@@ -51,7 +56,7 @@ import EventLoop
     /// The longest idle one goes when there are too many: it may be this one.
     func addIdle(_ connection: Connection) {
         idle.append(connection)
-        if idle.count > configuration.idleConnectionsMax { closeLongestIdle() }
+        if idle.count > idleConnectionsMax { closeLongestIdle() }
     }
 
     /// Whether there was one.

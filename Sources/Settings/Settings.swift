@@ -14,6 +14,8 @@ package struct Settings: Equatable, Sendable {
 
     package var listen: ListenAddress
     package var socket = SocketAccess()
+    /// The path of the socket that `sluice reload` and its like ask at; nil for none.
+    package var control: String?
     package var workers: Int
     /// Zero for never.
     package var heartbeat = Duration.seconds(10)
@@ -65,6 +67,19 @@ extension Settings {
         (self.listen, self.workers, self.upstreams, self.models) = (listen, workers, upstreams, models)
     }
 
+    /// Keeps what only a start can change as it was.
+    ///
+    /// - Returns: the keys of what would have changed.
+    package mutating func keepWhatStartsDecide(as former: Settings) -> [String] {
+        var keys: [String] = []
+        if listen != former.listen { keys.append("listen") }
+        if socket != former.socket { keys.append("socket") }
+        if control != former.control { keys.append("control") }
+        if workers != former.workers { keys.append("workers") }
+        (listen, socket, control, workers) = (former.listen, former.socket, former.control, former.workers)
+        return keys
+    }
+
     /// Takes what the file says of the process as a whole; upstreams and models are others' business.
     mutating func take(_ file: SettingsReader) {
         file.take(Self.sections.flatMap(\.fields), into: &self)
@@ -102,6 +117,12 @@ extension Settings {
                 taken, if there is one.
                 """,
                 environment: EnvironmentVariable.listen, option: "--listen"),
+            Field(
+                "control", optional: \.control, .controlAddress,
+                """
+                Where sluice reload and sluice stop ask this process, as unix:PATH: a socket for its user and root alone.
+                """,
+                default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#]),
             Field(
                 "workers", \.workers, .workers,
                 #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,
@@ -212,6 +233,20 @@ extension FieldKind<Int> {
     }
 }
 
+extension FieldKind<String> {
+    /// `unix:PATH`; the value is the path.
+    static var controlAddress: Self {
+        FieldKind(
+            form: .other("unix:PATH"),
+            read: { reader, node throws(SettingsProblem) in
+                guard let path = ListenAddress.controlPath(try reader.text(node)) else {
+                    throw SettingsProblem(node, "must be unix:PATH, with at most \(ListenAddress.pathBytesMax) bytes of path")
+                }
+                return path
+            }, write: { TOMLText.string("unix:\($0)") })
+    }
+}
+
 extension FieldKind<ListenAddress> {
     fileprivate static var listenAddress: Self {
         FieldKind(
@@ -222,5 +257,13 @@ extension FieldKind<ListenAddress> {
                     throw SettingsProblem(node, error.advice)
                 }
             }, write: { TOMLText.string($0.description) })
+    }
+}
+
+extension ListenAddress {
+    /// The path of `unix:PATH`; nil for anything else.
+    static func controlPath(_ text: String) -> String? {
+        guard let address = try? ListenAddress(text), case .unix(let path) = address else { return nil }
+        return path
     }
 }

@@ -60,7 +60,8 @@ extension UpstreamSettings {
     /// Whether it listens on a socket of this machine. Then the URL names no host.
     var isSocket: Bool { url.hasPrefix(Self.socketScheme) }
 
-    var usesTLS: Bool { url.hasPrefix("https://") }
+    /// Whether connections to it are encrypted.
+    package var usesTLS: Bool { url.hasPrefix("https://") }
 
     /// What requests' URLs begin with. A colon ends the path of a socket, also when `url` has nothing behind it.
     package var urlPrefix: String {

@@ -39,6 +39,21 @@ import Testing
         #expect(reason(identity) == nil)
     }
 
+    @Test func `a file that has changed is read again, and not what has stayed`() throws {
+        let identity = TLSIdentity(authoritiesFile: try directory.write(authority.pem, to: "changing.pem"))
+        let (former, kept) = (ConnectionOptions(), ConnectionOptions())
+        try former.loadTLS(authoritiesFile: identity.authoritiesFile)
+        try kept.loadTLS(authoritiesFile: identity.authoritiesFile)
+        #expect(kept.makeSameConnections(as: former))
+        try directory.write(authority.pem + TestCertificate(.authority()).pem, to: "changing.pem")
+        let next = ConnectionOptions()
+        try next.loadTLS(authoritiesFile: identity.authoritiesFile)
+        #expect(!next.makeSameConnections(as: former))
+        try #expect(TLSContext.shared(identity) === next.tlsContext(authoritiesFile: identity.authoritiesFile))
+        // Those that have read it once do not look again.
+        try #expect(former.tlsContext(authoritiesFile: identity.authoritiesFile) !== TLSContext.shared(identity))
+    }
+
     @Test func `authorities that cannot be read are named with the reason`() throws {
         let missing = directory.path("missing.pem")
         #expect(

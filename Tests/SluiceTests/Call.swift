@@ -57,6 +57,7 @@ final class Call {
         let caller = Caller(request, RequestID(callers: "test"))
         return Question(
             chat: chat, caller: caller, memory: try RequestMemory(nil, MemoryBudget(limit: 1 << 30)),
-            route: try generation.routes.route(for: chat.model), form: AnswerForm(for: chat, caller, generation.settings))
+            route: try generation.shared.routes.route(for: chat.model),
+            form: AnswerForm(for: chat, caller, generation.shared.settings))
     }
 }

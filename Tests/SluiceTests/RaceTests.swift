@@ -25,9 +25,9 @@ import Testing
 
     /// Takes a target's only place, if it is free.
     private static func place(at index: Int, _ generation: WorkerGeneration, on loop: EventLoop) throws -> Place? {
-        let route = try generation.routes.route(for: "m")
+        let route = try generation.shared.routes.route(for: "m")
         let attempt = Selection.PlannedAttempt(id: 0, target: index, reason: .first, isLastResort: false)
-        let decision = generation.board.enter(
+        let decision = generation.shared.board.enter(
             attempt, on: route.targets[index], of: route, at: loop.now, waking: Wakeup(on: loop).remote)
         guard case .admitted(let admission) = consume decision else { return nil }
         return admission.succeeded(after: .zero, at: loop.now)

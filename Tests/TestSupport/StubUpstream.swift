@@ -113,6 +113,15 @@ package final class StubUpstream: Sendable {
         try await request(number).closedByPeer()
     }
 
+    /// How many connections there have been.
+    package var connectionsEver: Int { Int(connections.withLock { $0.ever }) }
+
+    /// Waits until so many connections are open.
+    package func connectionsOpen(_ count: Int) async throws {
+        // One thread accepts.
+        try await threads.wait(for: "\(count) open connections") { $0 == count + 1 }
+    }
+
     /// Closes every connection and waits until every thread has ended.
     package func stop() async throws {
         let open = connections.withLock { connections in

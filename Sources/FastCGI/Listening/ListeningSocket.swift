@@ -1,7 +1,7 @@
 // Binding and listening, in Swift: FCGX_OpenSocket ends the process when it fails.
 
 import CLinux
-import EventLoop
+package import EventLoop
 import Glibc
 
 /// A listening socket. Each worker watches it; a unix socket's path is removed when the last of them lets go.
@@ -44,9 +44,27 @@ package final class ListeningSocket: Sendable {
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
     }
 
-    /// Another process may have put its own socket at the path by now; that one stays.
-    deinit {
+    deinit { removePath() }
+
+    /// Nobody finds it any more, though it goes on listening. Another process may have put its own socket at the path by now; that one
+    /// stays.
+    package func removePath() {
         if case .unix(let path) = address, let file, file == FileIdentity(path) { _ = unsafe unlink(path) }
+    }
+
+    /// Waits for a connection, which is a blocking socket. For a thread of its own; loops have `Listener`.
+    ///
+    /// - Returns: nil when there will be none any more.
+    package func accept() -> Descriptor? {
+        while true {
+            var readiness = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+            _ = unsafe poll(&readiness, 1, -1)
+            let number = accept4(descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+            if number >= 0 { return Descriptor(owning: number) }
+            // Out of descriptors it would stay readable: not to spin, it looks again in a moment.
+            if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { _ = usleep(100_000) }
+            if [EBADF, EINVAL, ENOTSOCK].contains(errno) { return nil }
+        }
     }
 
     /// Whether an open descriptor is a listening socket.

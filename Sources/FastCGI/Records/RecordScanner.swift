@@ -86,7 +86,8 @@ package struct RecordScanner: Sendable {
     /// What the present request's `CONTENT_LENGTH` says (RFC 3875 §4.1.2), which need not be true; `nil` when it says nothing.
     package private(set) var announcedBytes: Int?
 
-    private let limits: Limits
+    /// Changed between requests only.
+    var limits: Limits
     private let firstRoom: Int
     private var phase = Phase.idle
     private var request = ScannedRequest(id: 0, keepsConnection: false)

@@ -210,6 +210,7 @@ final class Pool {
 
     /// HTTP/1: it can take a transfer. What has come meanwhile on one that has served others belongs to nobody.
     func release(_ connection: Connection) {
+        if isClosed { return connection.close() }
         if let place = waiting.firstIndex(where: { !$0.isSecondAttempt || connection.isFresh }),
             connection.isFresh || connection.isSilent
         {

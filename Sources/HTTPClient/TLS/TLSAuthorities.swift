@@ -51,6 +51,9 @@ struct SystemAuthorities {
         areChosen = unsafe chosenFile != nil || chosenDirectories != nil
     }
 
+    /// All places that are looked at.
+    var files: [String] { [file] + directories.split(separator: ":").map(String.init) + Self.bundles }
+
     /// Whether there is a file, or something in a directory.
     var exist: Bool {
         obstacle(to: file) == nil || directories.split(separator: ":").contains { holdsCertificate(String($0)) }

@@ -1,6 +1,7 @@
 // What the TLS connections of a process share: the authorities that are trusted and the certificate that is shown.
 
 import COpenSSL
+import Glibc
 import Synchronization
 
 /// What decides about trust and identity. Its files are in PEM.
@@ -13,7 +14,7 @@ struct TLSIdentity: Hashable, Sendable {
     var certificateKey: String?
 }
 
-/// The settings of every connection of one identity: one for each identity in a process.
+/// The settings of every connection of one identity: one for each identity in a process, until its files change.
 ///
 /// `@unchecked Sendable`: nothing is changed once `init` is through, and OpenSSL allows connections to be made from one `SSL_CTX`
 /// in several threads; its counts and its store of certificates have locks of their own.
@@ -26,14 +27,16 @@ struct TLSIdentity: Hashable, Sendable {
     /// Whether OpenSSL wanted a password for a file.
     private var wasAskedForPassword = false
 
-    /// The context of an identity. Its files are read at its first use, once for the process.
+    /// The context of an identity. Its files are read at its first use, and again when they have changed since.
     ///
     /// - Throws: `HTTPError.tls` with the file's name when one cannot be used.
     static func shared(_ identity: TLSIdentity) throws(HTTPError) -> TLSContext {
-        try contexts.withLock { contexts throws(HTTPError) in
-            if let context = contexts[identity] { return context }
+        // Before they are read: a change meanwhile is seen the next time.
+        let files = identity.files.map { FileStamp($0) }
+        return try contexts.withLock { contexts throws(HTTPError) in
+            if let known = contexts[identity], known.files == files { return known.context }
             let context = try TLSContext(identity)
-            contexts[identity] = context
+            contexts[identity] = (context, files)
             return context
         }
     }
@@ -116,7 +119,32 @@ struct TLSIdentity: Hashable, Sendable {
     }
 }
 
-private let contexts = Mutex<[TLSIdentity: TLSContext]>([:])
+private let contexts = Mutex<[TLSIdentity: (context: TLSContext, files: [FileStamp?])]>([:])
+
+extension TLSIdentity {
+    /// All that is read for it, directories among them.
+    fileprivate var files: [String] {
+        let authorities = authoritiesFile.map { [$0] } ?? SystemAuthorities().files
+        return authorities + [certificate, certificateKey].compactMap(\.self)
+    }
+}
+
+/// By what a file, or a directory, is seen to have changed.
+private struct FileStamp: Equatable, Sendable {
+    private let device: UInt
+    private let number: UInt
+    private let size: Int
+    private let seconds: Int
+    private let nanoseconds: Int
+
+    /// Nil when there is none.
+    init?(_ path: String) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
+        (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
+    }
+}
 
 /// OpenSSL must not take itself apart in `exit` while another thread is still inside it.
 private let isOpenSSLReady = OPENSSL_init_ssl(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1

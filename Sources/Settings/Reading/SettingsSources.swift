@@ -9,8 +9,12 @@ import Logging
 
 /// All that is wrong with the settings, so that one run tells all.
 package struct SettingsError: Error, Equatable, CustomStringConvertible {
+    /// A sentence each, with file, line and key where there is one.
     package var problems: [String]
     package var description: String { problems.joined(separator: "\n") }
+
+    /// - Parameter problems: a sentence each.
+    package init(problems: [String]) { self.problems = problems }
 }
 
 /// What the command line sets.
@@ -90,6 +94,29 @@ package struct SettingsSources {
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
         return (settings, document == nil ? nil : file)
+    }
+
+    /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
+    ///
+    /// - Parameter option: an address that goes before the file's.
+    /// - Throws: `SettingsError` when nothing says where it is.
+    package func controlPath(option: String?) throws(SettingsError) -> String {
+        if let option {
+            guard let path = ListenAddress.controlPath(option) else {
+                throw SettingsError(problems: [
+                    "--control takes unix:PATH, with at most \(ListenAddress.pathBytesMax) bytes of path"
+                ])
+            }
+            return path
+        }
+        let file = options.config ?? Self.defaultFile
+        let problems = SettingsProblems(file: file)
+        let reader = settingsFile(file, problems).flatMap { self.reader(file, $0, problems) }
+        if let node = reader?.node("control"), case .string(let text) = node.value, let path = ListenAddress.controlPath(text) {
+            return path
+        }
+        let advice = "\(file) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
+        throw SettingsError(problems: problems.sentences.isEmpty ? [advice] : problems.sentences)
     }
 
     private func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }

@@ -1,61 +1,59 @@
 // What all workers know together of the upstreams: how well each target does, and how much it is asked.
 
-import Chat
 import Choosing
 import Clock
 import EventLoop
 import Settings
-import Synchronization
 
-/// One for the process. Each call holds its lock for well under a microsecond.
+/// One for each generation. What it has of targets, upstreams and routes that were there before it shares with the boards before it, so
+/// that a reload forgets nothing and what began before it counts.
 ///
-/// What an attempt gets here it has to give back, and what it owes it has to tell: `Admission` and `QueuedPlace` see to that.
+/// Each call holds a lock or two for well under a microsecond. What an attempt gets here it has to give back, and what it owes it has to
+/// tell: `Admission` and `QueuedPlace` see to that.
 final class Board: Sendable {
-    private struct State {
-        /// The targets' health, by their numbers.
-        var health: [TargetHealth]
-        /// How long the targets took to their first tokens, by their numbers.
-        var firstTokens: [FirstTokenTimes]
-        /// The upstreams' places for attempts, by the upstreams' order in the settings.
-        var limits: [ConcurrencyLimit]
-        /// Who waits for a place, by upstream.
-        var waiters: [[ConcurrencyLimit.Ticket: Wakeup.Remote]]
-        /// Places that were given to those who waited, and not taken yet.
-        var given: [Set<ConcurrencyLimit.Ticket>]
-        /// What the routes may spend on further attempts, by their order in the settings.
-        var retries: [RequestBudget]
-        var hedges: [RequestBudget]
-    }
-    private let state: Mutex<State>
+    /// By the targets' numbers.
+    private let targets: [TargetState]
+    /// By the upstreams' order in the settings.
+    private let places: [UpstreamPlaces]
+    /// By the routes' order in the settings.
+    private let budgets: [RouteBudgets]
+    /// What `targets` and `places` are to go by once this board is in force.
+    private let plans: [RestPlan]
+    private let upstreams: [UpstreamSettings]
     private let onChange: @Sendable (Target, TargetChange) -> Void
 
-    /// - Parameter onChange: told of each rest and its end, once, on the thread that found it.
-    init(_ settings: Settings, _ routes: Routes, onChange: @escaping @Sendable (Target, TargetChange) -> Void = { _, _ in }) {
+    /// - Parameters:
+    ///   - former: the board that this one is to follow, if there is one.
+    ///   - onChange: told of each rest and its end, once, on the thread that found it.
+    init(
+        _ settings: Settings, _ routes: Routes, following former: Board? = nil,
+        onChange: @escaping @Sendable (Target, TargetChange) -> Void = { _, _ in }
+    ) {
+        plans = routes.targets.map { settings.upstreams[$0.upstream].rest }
+        upstreams = settings.upstreams
         self.onChange = onChange
-        let targets = routes.targets
-        state = Mutex(
-            State(
-                health: targets.map { TargetHealth(settings.upstreams[$0.upstream].rest) },
-                firstTokens: targets.map { _ in FirstTokenTimes() },
-                limits: settings.upstreams.map { ConcurrencyLimit($0) },
-                waiters: settings.upstreams.map { _ in [:] }, given: settings.upstreams.map { _ in [] },
-                retries: settings.models.map(RequestBudget.retries), hedges: settings.models.map(RequestBudget.hedges)))
+        var known = Former(former)
+        targets = routes.targets.map { known.target(like: TargetState($0, of: settings)) }
+        places = settings.upstreams.map { known.places(like: UpstreamPlaces($0)) }
+        budgets = settings.models.map { known.budgets(like: RouteBudgets($0)) }
     }
+
+    /// What it shares with the boards before it is from now on as its own settings say.
+    func takeEffect() {
+        for (target, plan) in zip(targets, plans) { target.follow(plan) }
+        for (places, upstream) in zip(places, upstreams) { places.follow(upstream) }
+    }
+
+    /// How many targets rest.
+    func restingCount(at now: Instant) -> Int { targets.count { $0.isResting(at: now) } }
 
     /// The attempts of one request, which is counted.
     func selection(_ route: Route, isStreaming: Bool, at now: Instant) -> Selection {
-        state.withLock { state in
-            state.retries[route.index].noteRequest(at: now)
-            if route.hedgeAfter != nil { state.hedges[route.index].noteRequest(at: now) }
-            return route.selection(isStreaming: isStreaming, at: now) { place, target in
-                let own = route.targets[place]
-                target.isResting = state.health[own.number].isResting(at: now)
-                target.outstandingCount = state.limits[own.upstream].runningCount
-                target.hasRoom = state.limits[own.upstream].hasRoom
-                if isStreaming, case .percentile? = route.hedgeAfter {
-                    target.hedgeAfter = route.hedgeAfter?.duration(by: state.firstTokens[own.number])
-                }
-            }
+        budgets[route.index].noteRequest(mayHedge: route.hedgeAfter != nil, at: now)
+        return route.selection(isStreaming: isStreaming, at: now) { place, target in
+            let own = route.targets[place]
+            targets[own.number].complete(&target, isStreaming ? route.hedgeAfter : nil, at: now)
+            places[own.upstream].complete(&target)
         }
     }
 
@@ -74,19 +72,11 @@ final class Board: Sendable {
     func decide(
         _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
     ) -> Decision {
-        state.withLock { state in
-            switch attempt.reason {
-            case .retry where !state.retries[route.index].take(at: now): return .refused(.overBudget)
-            case .hedge where !state.hedges[route.index].take(at: now): return .refused(.overBudget)
-            default: break
-            }
-            switch state.limits[target.upstream].enter(mayWait: attempt.reason != .hedge) {
-            case .full: return .refused(.full(retryAfter: .seconds(1)))
-            case .queued(let ticket):
-                state.waiters[target.upstream][ticket] = wakeup
-                return .queued(ticket)
-            case .entered: return Self.admit(attempt, to: target, at: now, &state)
-            }
+        guard budgets[route.index].pay(for: attempt.reason, at: now) else { return .refused(.overBudget) }
+        switch places[target.upstream].enter(mayWait: attempt.reason != .hedge, waking: wakeup) {
+        case .full: return .refused(.full(retryAfter: .seconds(1)))
+        case .queued(let ticket): return .queued(ticket)
+        case .entered: return admit(attempt, to: target, at: now)
         }
     }
 
@@ -96,30 +86,16 @@ final class Board: Sendable {
     func turn(
         of ticket: ConcurrencyLimit.Ticket, _ attempt: Selection.PlannedAttempt, on target: Target, at now: Instant, isLate: Bool
     ) -> Decision? {
-        state.withLock { state in
-            if state.given[target.upstream].remove(ticket) != nil { return Self.admit(attempt, to: target, at: now, &state) }
-            guard isLate else { return nil }
-            state.waiters[target.upstream][ticket] = nil
-            _ = state.limits[target.upstream].withdraw(ticket)
-            return .refused(.full(retryAfter: .seconds(1)))
-        }
+        if places[target.upstream].take(ticket) { return admit(attempt, to: target, at: now) }
+        guard isLate else { return nil }
+        withdraw(ticket, from: target)
+        return .refused(.full(retryAfter: .seconds(1)))
     }
 
-    private static func admit(
-        _ attempt: Selection.PlannedAttempt, to target: Target, at now: Instant, _ state: inout State
-    ) -> Decision {
-        if let permit = state.health[target.number].enter(at: now, isLastResort: attempt.isLastResort) {
-            return .admitted(permit)
-        }
-        passOn(target.upstream, &state)
+    private func admit(_ attempt: Selection.PlannedAttempt, to target: Target, at now: Instant) -> Decision {
+        if let permit = targets[target.number].enter(at: now, isLastResort: attempt.isLastResort) { return .admitted(permit) }
+        leave(target)
         return .refused(.resting)
-    }
-
-    /// Gives a place to whoever waits for it longest.
-    private static func passOn(_ upstream: Int, _ state: inout State) {
-        guard let next = state.limits[upstream].leave() else { return }
-        state.given[upstream].insert(next)
-        state.waiters[upstream].removeValue(forKey: next)?.wake()
     }
 
     /// What an attempt says about its target.
@@ -136,44 +112,45 @@ final class Board: Sendable {
 
     /// - Returns: whether the target rests now.
     func note(_ outcome: Outcome, by permit: TargetHealth.Permit, on target: Target, at now: Instant) -> Bool {
-        let (rests, change) = state.withLock { state in
-            let number = target.number
-            var change: TargetHealth.Change?
-            switch outcome {
-            case .token(let time):
-                change = state.health[number].succeeded(permit)
-                state.firstTokens[number].note(time)
-            case .works: change = state.health[number].succeeded(permit)
-            case .failed: change = state.health[number].failed(permit, at: now)
-            case .lost(let time):
-                state.health[number].abandoned(permit)
-                state.firstTokens[number].note(time)
-            }
-            return (state.health[number].isResting(at: now), change)
-        }
+        let (rests, change) = targets[target.number].note(outcome, by: permit, at: now)
         if let change { onChange(target, TargetChange(change, after: outcome)) }
         return rests
     }
 
     /// An attempt ended without telling anything about its target.
-    func abandon(_ permit: TargetHealth.Permit, on target: Target) {
-        state.withLock { state in state.health[target.number].abandoned(permit) }
-    }
+    func abandon(_ permit: TargetHealth.Permit, on target: Target) { targets[target.number].abandon(permit) }
 
     /// Gives an attempt's place back.
-    func leave(_ target: Target) {
-        state.withLock { state in Self.passOn(target.upstream, &state) }
-    }
+    func leave(_ target: Target) { places[target.upstream].leave() }
 
     /// Takes an attempt out of the queue that nobody waits for any more.
-    func withdraw(_ ticket: ConcurrencyLimit.Ticket, from target: Target) {
-        state.withLock { state in
-            state.waiters[target.upstream][ticket] = nil
-            if state.given[target.upstream].remove(ticket) != nil {
-                Self.passOn(target.upstream, &state)
-            } else {
-                _ = state.limits[target.upstream].withdraw(ticket)
-            }
+    func withdraw(_ ticket: ConcurrencyLimit.Ticket, from target: Target) { places[target.upstream].withdraw(ticket) }
+}
+
+extension Board {
+    /// What a board had, for the one that follows it: each thing once, though several of its kind may be alike.
+    private struct Former {
+        private var targets: [TargetState]
+        private var places: [UpstreamPlaces]
+        private var budgets: [RouteBudgets]
+
+        init(_ board: Board?) {
+            (targets, places, budgets) = (board?.targets ?? [], board?.places ?? [], board?.budgets ?? [])
+        }
+
+        mutating func target(like state: TargetState) -> TargetState {
+            guard let place = targets.firstIndex(where: { $0.identity == state.identity }) else { return state }
+            return targets.remove(at: place)
+        }
+
+        mutating func places(like state: UpstreamPlaces) -> UpstreamPlaces {
+            guard let place = places.firstIndex(where: { $0.identity == state.identity }) else { return state }
+            return places.remove(at: place)
+        }
+
+        mutating func budgets(like state: RouteBudgets) -> RouteBudgets {
+            guard let place = budgets.firstIndex(where: { $0.identity == state.identity }) else { return state }
+            return budgets.remove(at: place)
         }
     }
 }

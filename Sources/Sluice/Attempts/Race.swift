@@ -35,9 +35,9 @@ final class Race {
         self.loop = loop
         start = loop.now
         let isStreaming = question.form.isStreaming
-        heartbeat = Heartbeat(every: isStreaming ? generation.settings.heartbeat : .zero, from: start)
+        heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
         wakeup = Wakeup(on: loop)
-        selection = generation.board.selection(question.route, isStreaming: isStreaming, at: start)
+        selection = generation.shared.board.selection(question.route, isStreaming: isStreaming, at: start)
     }
 
     /// Returns when a target answers.
@@ -80,7 +80,7 @@ final class Race {
 
     /// Goes on without the caller, if the settings say so. What only waits for its place has cost nothing yet.
     private func drain(after departure: FastCGIError) throws(FastCGIError) {
-        guard generation.settings.onDisconnect == .drain else { throw departure }
+        guard generation.shared.settings.onDisconnect == .drain else { throw departure }
         isDraining = true
         heartbeat.stop()
         guard let id = queued?.attempt.id else { return }
@@ -147,7 +147,7 @@ final class Race {
 
     private func begin(_ attempt: Selection.PlannedAttempt) throws {
         let target = question.route.targets[attempt.target]
-        let decision = generation.board.enter(
+        let decision = generation.shared.board.enter(
             attempt, on: target, of: question.route, at: loop.now, waking: wakeup.remote)
         try follow(decision, attempt, target)
     }
@@ -165,7 +165,7 @@ final class Race {
         case .admitted(let admission):
             let stream = AnswerStream(
                 try generation.upstreams.ask(target, question, waking: wakeup), as: question.form,
-                limits: generation.settings.limits, idleTimeout: target.timeouts.idle,
+                limits: generation.shared.settings.limits, idleTimeout: target.timeouts.idle,
                 awaitsToken: question.route.targets.count > 1, memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             selection.started(attempt.id, at: loop.now)

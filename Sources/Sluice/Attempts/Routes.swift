@@ -72,6 +72,8 @@ final class Target: Sendable {
     let weight: Int?
     /// How long an attempt waits in the upstream's queue.
     let queueWait: Duration
+    /// The model that the upstream is asked for whatever the caller names, if there is one.
+    let ownModel: String?
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
@@ -85,6 +87,7 @@ final class Target: Sendable {
         timeouts = settings.timeouts.overridden(by: model.timeouts).overridden(by: target.timeouts)
         weight = target.weight
         queueWait = upstream.queueWait
+        ownModel = target.model
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
         rules.model = target.model

@@ -14,7 +14,9 @@ struct Serve: ParsableCommand {
             Requests and answers together hold at most a quarter of the memory of the machine, or of its control group, unless \
             the settings file says otherwise (limits.memory): bodies above it wait, and then get 503.
 
-            The first SIGTERM or SIGINT lets open streams finish, a second one ends at once. Wrong settings end it with status 78.
+            The first SIGTERM, SIGINT or SIGQUIT lets open streams finish, a second one ends at once. SIGHUP or SIGUSR2 reads the \
+            settings again: streams go on, the requests that follow get the new ones, and wrong ones change nothing. At the start \
+            wrong settings end it with status 78.
             """)
 
     @OptionGroup var arguments: SettingsArguments
@@ -24,7 +26,8 @@ struct Serve: ParsableCommand {
         var logger = Logger(label: "sluice", factory: { _ in JSONLog(output: .standardError) })
         logger.logLevel = settings.logLevel
         do {
-            try Server.run(settings, logger)
+            let arguments = arguments
+            try Server.run(settings, logger) { () throws(SettingsError) in try arguments.sources.load().settings }
         } catch {
             throw Failure(error)
         }

@@ -36,14 +36,23 @@ struct SettingsArguments: ParsableArguments {
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))
     var logLevel: String?
 
-    /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load() throws -> (settings: Settings, file: String?) {
-        let sources = SettingsSources(
-            options: SettingsOptions(
-                config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
+    /// All that says something about the settings.
+    var sources: SettingsSources {
+        Self.sources(
+            SettingsOptions(config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel))
+    }
+
+    /// - Parameter options: what the command line sets.
+    static func sources(_ options: SettingsOptions) -> SettingsSources {
+        SettingsSources(
+            options: options,
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
             inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
             readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
+    }
+
+    /// - Throws: `ExitCode` when something is wrong, after telling what.
+    func load() throws -> (settings: Settings, file: String?) {
         do {
             return try sources.load()
         } catch {

@@ -9,7 +9,7 @@ import Settings
 /// Answers the requests of one worker. A class, like all that every open stream refers to: a stream holds no copy of it.
 final class ChatHandler {
     /// What a request that begins now is answered by, to its end.
-    let generation: WorkerGeneration
+    var generation: WorkerGeneration
     private let loop: EventLoop
     private let logger: Logger
     private let log: RequestLog
@@ -26,7 +26,7 @@ final class ChatHandler {
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
     func answer(_ request: Request, _ response: consuming Response) async {
         let generation = generation
-        let isOverloaded = counters.requestBegan() > generation.settings.limits.requests
+        let isOverloaded = counters.requestBegan() > generation.shared.settings.limits.requests
         var record = RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: loop.now)
         var reply = Reply(response, record.id)
         if isOverloaded {
@@ -52,7 +52,7 @@ final class ChatHandler {
         do {
             switch try RequestKind(request) {
             case .chat: try await answerChat(request, by: generation, &record, &reply)
-            case .models: reply.sendJSON(generation.models)
+            case .models: reply.sendJSON(generation.shared.models)
             case .openAPI: reply.sendJSON(openAPIDocument)
             }
             return .answered
@@ -111,16 +111,17 @@ final class ChatHandler {
     ) throws(ChatError) -> Question {
         let caller = Caller(request, record.id)
         record.client = caller.client
-        try checkBody(of: request, generation.settings.limits)
-        let chat = try ChatRequest(body: request.body, depthMax: generation.settings.limits.jsonDepth)
+        try checkBody(of: request, generation.shared.settings.limits)
+        let chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
         let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
         record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
-        if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.settings) }
-        let route = try generation.routes.route(for: chat.model)
+        if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
+        let route = try generation.shared.routes.route(for: chat.model)
         record.target = route.targets[0]
         return Question(
-            chat: chat, caller: caller, memory: memory, route: route, form: AnswerForm(for: chat, caller, generation.settings))
+            chat: chat, caller: caller, memory: memory, route: route,
+            form: AnswerForm(for: chat, caller, generation.shared.settings))
     }
 
     private func checkBody(of request: Request, _ limits: Settings.Limits) throws(ChatError) {
@@ -138,11 +139,11 @@ final class ChatHandler {
     private func relay(
         _ stream: AnswerStream, by generation: WorkerGeneration, _ record: inout RequestRecord.Answer, _ reply: inout Reply
     ) async throws {
-        let relay = Relay(stream, heartbeat: generation.settings.heartbeat, on: loop)
+        let relay = Relay(stream, heartbeat: generation.shared.settings.heartbeat, on: loop)
         defer { record = RequestRecord.Answer(stream, bytesCount: relay.bytesCount) }
         do {
             try await relay.run(&reply)
-        } catch let departure as FastCGIError where generation.settings.onDisconnect == .drain {
+        } catch let departure as FastCGIError where generation.shared.settings.onDisconnect == .drain {
             await Drain(stream, on: loop).run()
             throw departure
         }

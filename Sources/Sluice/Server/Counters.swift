@@ -13,7 +13,13 @@ final class Counters: Sendable {
     /// What requests and answers may hold.
     let memory: MemoryBudget
 
+    /// As another reading of the settings has them.
+    func follow(_ limits: Settings.Limits) { memory.setLimit(limits.memoryBytes) }
+
     init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
+
+    /// How many requests are being answered.
+    var requestsCount: Int { requests.load(ordering: .relaxed) }
 
     /// How many requests are being answered, with this one.
     func requestBegan() -> Int { requests.add(1, ordering: .relaxed).newValue }

@@ -1,43 +1,93 @@
 // What one reading of the settings makes of the server.
 
 import EventLoop
+import HTTPClient
 import Logging
 import Settings
+import Synchronization
 
 /// The settings, and all that is made of them and known by them, for all workers.
 ///
 /// It never changes, though the states of upstreams on its board do. A request keeps the one that it began with to its end, so that
 /// another can take its place for the requests to come.
 final class Generation: Sendable {
+    /// From 1.
+    let number: Int
     let settings: Settings
     let routes: Routes
     /// How the routes' targets do.
     let board: Board
+    /// How connections to the upstreams are made, in the settings' order.
+    let connectionOptions: [ConnectionOptions]
     /// What is answered to those who ask for the models.
     let models: [UInt8]
+    /// When nothing has it any more, no request neither.
+    let end = GenerationEnd()
 
+    /// Reads the files that TLS needs, off the loops.
+    ///
     /// - Parameters:
     ///   - settings: checked.
+    ///   - former: the generation that it is to follow, if there is one. What stays the same is shared with it.
     ///   - logger: told of targets that rest; nil for nobody.
-    init(_ settings: Settings, _ logger: Logger? = nil) {
+    /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
+    init(_ settings: Settings, following former: Generation? = nil, _ logger: Logger? = nil) throws(HTTPError) {
+        number = (former?.number ?? 0) + 1
         self.settings = settings
         routes = Routes(settings)
-        board = Board(settings, routes) { logger?.changed($0, $1) }
+        board = Board(settings, routes, following: former?.board) { logger?.changed($0, $1) }
         models = settings.modelList
+        connectionOptions = try settings.upstreams.map { upstream throws(HTTPError) in
+            let options = ConnectionOptions(upstream, of: settings)
+            if upstream.usesTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
+            guard let known = former?.connectionOptions(of: upstream.name), options.makeSameConnections(as: known) else {
+                return options
+            }
+            return known
+        }
+    }
+
+    deinit { end.come() }
+
+    private func connectionOptions(of upstream: String) -> ConnectionOptions? {
+        settings.upstreams.firstIndex { $0.name == upstream }.map { connectionOptions[$0] }
+    }
+}
+
+/// The end of a generation, for those who wait for it and do not keep it from coming.
+final class GenerationEnd: Sendable {
+    private let state = Mutex<(hasCome: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+
+    fileprivate func come() {
+        let waiting = state.withLock { state in
+            state.hasCome = true
+            return exchange(&state.waiting, with: [])
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Comes back when it has come.
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let hasCome = state.withLock { state in
+                if !state.hasCome { state.waiting.append(continuation) }
+                return state.hasCome
+            }
+            if hasCome { continuation.resume() }
+        }
     }
 }
 
 /// A generation as one worker serves it, with the worker's own connections to the upstreams.
 final class WorkerGeneration {
-    let settings: Settings
-    let routes: Routes
-    let board: Board
-    let models: [UInt8]
+    /// What all workers have of it.
+    let shared: Generation
     let upstreams: Upstreams
 
-    /// - Throws: `HTTPError` when a file of authorities cannot be used.
-    init(_ common: Generation, on loop: EventLoop, _ logger: Logger) throws {
-        (settings, routes, board, models) = (common.settings, common.routes, common.board, common.models)
-        upstreams = try Upstreams(common.settings, on: loop, logger)
+    /// - Parameter former: what this worker serves so far, if it does.
+    /// - Throws: as `Upstreams`.
+    init(_ shared: Generation, following former: WorkerGeneration? = nil, on loop: EventLoop, _ logger: Logger) throws {
+        self.shared = shared
+        upstreams = try Upstreams(shared, following: former?.upstreams, on: loop, logger)
     }
 }

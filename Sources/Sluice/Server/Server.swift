@@ -1,5 +1,6 @@
-// The process: its workers, the socket that they share, and the signals that end it.
+// The process: its workers, the socket that they share, and the signals that it gets.
 
+import Clock
 import EventLoop
 import FastCGI
 import Glibc
@@ -9,69 +10,108 @@ import Synchronization
 
 /// Begins with `run`, which returns when a signal has ended it.
 final class Server: Sendable {
-    private let generation: Generation
     private let logger: Logger
     private let socket: Mutex<ListeningSocket?>
     private let workers: [Worker]
+    private let counters: Counters
+    private let manager = ServiceManager { name in unsafe getenv(name).map { unsafe String(cString: $0) } }
+    private let reloader: Reloader
+    private let control: ControlServer?
     private let isDraining = Atomic<Bool>(false)
 
-    private static let endingSignals = [SIGTERM, SIGINT]
-    /// Other daemons read their settings or open their logs again for some of these; the kernel would end the process for each.
-    private static let ignoredSignals = [SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
+    private static let endingSignals = [SIGTERM, SIGINT, SIGQUIT]
+    private static let reloadSignals = [SIGHUP, SIGUSR2]
+    /// Other daemons open their logs again for some of these; the kernel would end the process for each.
+    private static let ignoredSignals = [SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
+    private static let signals = endingSignals + reloadSignals + ignoredSignals
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
-    /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
-    static func run(_ settings: Settings, _ logger: Logger) throws {
+    /// - Parameter load: reads the settings again.
+    /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors, `HTTPError` when
+    ///   a file that TLS needs cannot be used.
+    static func run(_ settings: Settings, _ logger: Logger, load: @escaping Reloader.Loading) throws {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
-        try SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
+        try SignalWatch.block(Self.signals)
         returnLargeMemory()
         try raiseDescriptorLimit()
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
         Rehearsal.run(logger)
-        let server = try Server(Generation(settings, logger), logger)
-        try server.run()
+        let server = try Server(Generation(settings, logger), logger, load)
+        try server.run(settings)
     }
 
-    private init(_ generation: Generation, _ logger: Logger) throws {
-        self.generation = generation
+    private init(_ generation: Generation, _ logger: Logger, _ load: @escaping Reloader.Loading) throws {
         self.logger = logger
         let settings = generation.settings
         socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits)
+        self.counters = counters
         workers = try (0..<settings.workers).map { _ in
             try Worker(
                 generation, logger: logger, log: RequestLog(level: settings.logLevel, to: .standardError), counters: counters)
         }
+        let loop = workers[0].loop
+        control = try settings.control.map { try ControlServer(at: $0, on: loop) }
+        reloader = Reloader(generation, in: workers, counters, manager, logger, load: load)
     }
 
-    private func run() throws {
+    private func run(_ settings: Settings) throws {
         let first = workers[0]
-        let signals = try SignalWatch(Self.endingSignals + Self.ignoredSignals, on: first.loop) { [unowned self] in
-            if Self.ignoredSignals.contains($0) { logger.ignored(signal: $0) } else { signalled($0) }
-        }
+        let signals = try SignalWatch(Self.signals, on: first.loop) { [unowned self] in signalled($0) }
         for worker in workers {
             if let socket = socket.withLock({ $0 }) { worker.start(socket) }
             if worker !== first { try startThread { worker.loop.run() } }
         }
-        logger.serving(generation.settings)
+        try control?.start { [self] in await answer($0) }
+        logger.serving(settings)
+        if let manager {
+            manager.ready()
+            Task(executorPreference: first.loop) { await self.report(to: manager) }
+        }
         first.loop.run()
         signals.cancel()
         logger.drained()
     }
 
     private func signalled(_ number: Int32) {
+        if Self.endingSignals.contains(number) { return end(by: number) }
+        guard Self.reloadSignals.contains(number), !isDraining.load(ordering: .relaxed) else {
+            return logger.ignored(signal: number)
+        }
+        Task(executorPreference: workers[0].loop) { await self.reloader.reload() }
+    }
+
+    /// Answers what was asked by the control socket.
+    private func answer(_ command: ControlCommand) async -> ControlAnswer? {
+        switch command {
+        case .stop:
+            if !isDraining.load(ordering: .relaxed) { end(by: SIGTERM) }
+            return nil
+        case .reload, .reloadAndWait:
+            if isDraining.load(ordering: .relaxed) { return ControlAnswer(isGood: false, ["it is about to end"]) }
+            switch await reloader.reload() {
+            case .failed(let problems): return ControlAnswer(isGood: false, problems)
+            case .reloaded(let unchanged, let former):
+                if command == .reloadAndWait { await former.wait() }
+                return ControlAnswer(isGood: true, unchanged.map { "\($0) has changed, which only a start can change" })
+            }
+        }
+    }
+
+    private func end(by signal: Int32) {
         guard !isDraining.exchange(true, ordering: .relaxed) else {
             logger.endingAtOnce()
             closeSocket()
-            exit(128 + number)
+            exit(128 + signal)
         }
-        let limit = generation.settings.timeouts.drain
-        logger.draining(limit)
         closeSocket()
+        manager?.stopping()
         Task(executorPreference: workers[0].loop) {
+            let limit = await self.reloader.generation.settings.timeouts.drain
+            self.logger.draining(limit)
             await withTaskGroup(of: Void.self) { group in
                 for worker in self.workers {
                     group.addTask(executorPreference: worker.loop) { await worker.drain(within: limit) }
@@ -81,6 +121,36 @@ final class Server: Sendable {
         }
     }
 
+    /// Tells how it does now and then, for as long as all loops turn. One that hangs keeps it from coming back.
+    private func report(to manager: ServiceManager) async {
+        let wakeup = Wakeup(on: workers[0].loop)
+        // In time for the watchdog also when a turn is long.
+        let period = manager.watchdog.map { $0 / 3 } ?? .seconds(10)
+        var last = ""
+        while true {
+            for worker in workers { await worker.turn() }
+            manager.alive()
+            let status = await summary
+            if status != last { manager.status(status) }
+            last = status
+            await wakeup.wait(until: .current + period)
+        }
+    }
+
+    private var summary: String {
+        get async {
+            let generation = await reloader.generation
+            let resting = generation.board.restingCount(at: .current)
+            let streams = counters.requestsCount
+            let upstreams = generation.settings.upstreams.count
+            return "\(streams) \(streams == 1 ? "stream" : "streams"), \(upstreams) \(upstreams == 1 ? "upstream" : "upstreams")"
+                + (resting == 0 ? "" : ", \(resting) resting")
+        }
+    }
+
     /// The path goes with the last owner, and with it the chance to connect.
-    private func closeSocket() { socket.withLock { $0 = nil } }
+    private func closeSocket() {
+        socket.withLock { $0 = nil }
+        control?.removePath()
+    }
 }

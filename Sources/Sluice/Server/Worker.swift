@@ -17,6 +17,8 @@ actor Worker {
     let handler: ChatHandler
     private let idle: Wakeup
     private var listener: Listener?
+    /// What is ready to serve the requests to come, and waits for the other workers to be so too.
+    private var prepared: WorkerGeneration?
     // Both have room for some from the start, so that the first caller does not wait for that.
     private var connections = [Int32: Connection](minimumCapacity: 64)
     private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
@@ -57,15 +59,11 @@ actor Worker {
 
     private func accept(_ descriptor: consuming Descriptor) {
         let number = descriptor.number
-        let generation = handler.generation
+        let settings = handler.generation.shared.settings
         do {
             let connection = try Connection(
-                descriptor, on: loop, parser: parser, limits: generation.settings.scannerLimits,
-                timeouts: generation.settings.connectionTimeouts,
+                descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts,
                 budget: counters.memory)
-            if generation.settings.onDisconnect == .cancel {
-                connection.onCallerLeft = { [unowned self] in tasks[number]?.cancel() }
-            }
             connections[number] = connection
             tasks[number] = Task(executorPreference: loop) { await self.serve(number) }
         } catch {
@@ -76,7 +74,9 @@ actor Worker {
     /// The life of one connection: its requests, one after another.
     private func serve(_ number: Int32) async {
         guard let connection = connections[number] else { return }
+        let leave = { [unowned self] in if let task = tasks[number] { task.cancel() } }
         while let request = await connection.nextRequest() {
+            connection.onCallerLeft = handler.generation.shared.settings.onDisconnect == .cancel ? leave : nil
             await handler.answer(request, Response(on: connection))
         }
         if let refusal = connection.refusal { refused(refusal) }
@@ -88,6 +88,32 @@ actor Worker {
     private func refused(_ reason: ConnectionRefusal) {
         logger.connectionRefused(reason, total: counters.connectionRefused())
     }
+
+    /// Comes back when its loop has turned; never from one that hangs.
+    func turn() {}
+
+    // MARK: Generations
+
+    /// Makes what a generation needs on this loop, beside the present one.
+    ///
+    /// - Throws: as `Upstreams`; then nothing has changed.
+    func prepare(_ generation: Generation) throws {
+        prepared = try WorkerGeneration(generation, following: handler.generation, on: loop, logger)
+    }
+
+    /// Another worker could not be prepared.
+    func discard() { prepared = nil }
+
+    /// Requests that begin from now on are served by what was prepared.
+    func adopt() {
+        guard let next = exchange(&prepared, with: nil) else { return }
+        handler.generation.upstreams.retire()
+        handler.generation = next
+        let settings = next.shared.settings
+        for connection in connections.values { connection.change(settings.scannerLimits, settings.connectionTimeouts) }
+    }
+
+    // MARK: The end
 
     /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.
     func drain(within limit: Duration) async {

@@ -8,14 +8,18 @@ import Logging
 import Settings
 
 extension Logger {
-    /// - Parameter environment: the process's proxies.
-    func serving(_ settings: Settings, _ environment: ProxyEnvironment = .current) {
+    func serving(_ settings: Settings) {
         notice(
             "serving",
             metadata: [
                 "listen": "\(settings.listen)", "workers": .number(settings.workers),
                 "memory": "\(Size.setting(settings.limits.memoryBytes))",
             ])
+        forwarding(settings)
+    }
+
+    /// - Parameter environment: the process's proxies.
+    private func forwarding(_ settings: Settings, _ environment: ProxyEnvironment = .current) {
         for upstream in settings.upstreams {
             if upstream.kind == .demo {
                 warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
@@ -33,8 +37,26 @@ extension Logger {
 
     func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit.setting)"]) }
     func drained() { notice("stopped") }
-    func ignored(signal number: Int32) {
-        notice("a signal was ignored: settings are read at the start only", metadata: ["signal": .number(Int(number))])
+    func ignored(signal number: Int32) { notice("a signal was ignored", metadata: ["signal": .number(Int(number))]) }
+
+    func reloading() { info("reading the settings again") }
+
+    /// - Parameter unchanged: keys of settings that only a start can change.
+    func reloaded(_ generation: Generation, unchanged: [String]) {
+        notice("the settings were reloaded", metadata: ["generation": .number(generation.number)])
+        if !unchanged.isEmpty {
+            warning(
+                "settings have changed that only a start can change",
+                metadata: ["settings": "\(unchanged.joined(separator: ", "))"])
+        }
+        forwarding(generation.settings)
+    }
+
+    /// - Parameter problems: a sentence each.
+    func reloadFailed(_ problems: [String]) {
+        for problem in problems {
+            error("the settings were not reloaded: those from before hold", metadata: ["reason": "\(problem)"])
+        }
     }
     func endingAtOnce() { notice("stopped at once by a second signal") }
 

@@ -6,42 +6,51 @@ import HTTPClient
 import Logging
 import Settings
 
-/// The upstreams of the settings, as one worker calls them.
+/// The upstreams of the settings, as one worker calls them. Connections that a former generation has made to an upstream serve the next
+/// one's requests, unless that makes them otherwise.
 final class Upstreams {
     /// Where the upstreams are, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
     /// The upstreams' names, in the same order.
     private let names: [String]
     let session: Session
-    /// Connections that stand ready while there is no request for them.
-    private let warm: [WarmConnections]
+    /// In the same order.
+    private let connections: [UpstreamConnections]
+    /// Connections that stand ready while there is no request for them, by the same order; nil for none.
+    private var warm: [WarmUpstream?]
     private let loop: EventLoop
     private let logger: Logger
     private let jsonDepth: Int
 
-    /// - Throws: `HTTPError` when a file of authorities cannot be used.
-    init(_ settings: Settings, on loop: EventLoop, _ logger: Logger) throws {
+    /// - Parameter former: what served this worker's requests so far, if there is such.
+    /// - Throws: `HTTPError` when there is a URL that cannot be used, `SystemError` when the kernel does not tell its limits.
+    init(_ generation: Generation, following former: Upstreams? = nil, on loop: EventLoop, _ logger: Logger) throws {
         self.loop = loop
         self.logger = logger
+        let settings = generation.settings
         jsonDepth = settings.limits.jsonDepth
-        let upstreams = settings.upstreams.map { (settings: $0, options: ConnectionOptions($0, of: settings)) }
-        names = upstreams.map(\.settings.name)
-        endpoints = upstreams.map { $0.settings.kind == .demo ? nil : Endpoint($0.settings, $0.options) }
-        var configuration = Session.Configuration()
-        configuration.userAgent = "sluice/\(sluiceVersion)"
-        configuration.acknowledgementTimeout = settings.timeouts.connect
-        configuration.sendTimeout = settings.timeouts.send
-        configuration.idleConnectionsMax = try DescriptorBudget(settings).idlePerWorker
-        configuration.keptHeaders = UpstreamHead.headerNames
-        configuration.authoritiesFile = settings.authoritiesFile
-        let session = Session(on: loop, configuration)
+        names = settings.upstreams.map(\.name)
+        let upstreams = zip(settings.upstreams, generation.connectionOptions)
+        endpoints = upstreams.map { $0.kind == .demo ? nil : Endpoint($0, $1) }
+        let configuration = try Session.Configuration(settings)
+        let session =
+            if let session = former?.session, session.goOn(by: configuration) { session } else {
+                Session(on: loop, configuration)
+            }
         self.session = session
-        warm = try upstreams.filter { $0.settings.warmCount > 0 }.map { upstream, options in
-            try session.keepWarm(
-                upstream.urlPrefix, count: upstream.warmCount, connectTimeout: settings.timeouts.connect, options: options
-            ) { logger.warmConnections(upstream.name, $0) }
+        let (formerConnections, formerWarm) = (former?.connections ?? [], former?.warm ?? [])
+        connections = generation.connectionOptions.map { options in
+            formerConnections.first { $0.session === session && $0.options === options } ?? UpstreamConnections(session, options)
+        }
+        warm = try upstreams.map { upstream, options in
+            guard let warm = WarmUpstream.Identity(upstream, settings, options, session) else { return nil }
+            let known = formerWarm.first { $0?.identity == warm }
+            return try known ?? WarmUpstream(warm, in: session, options) { logger.warmConnections(upstream.name, $0) }
         }
     }
+
+    /// From now on no further requests come, and what stands ready is kept only where the next generation wants it too.
+    func retire() { warm = [] }
 
     /// Asks a target. Whoever asks sees to it that the answer is cancelled in the end.
     ///

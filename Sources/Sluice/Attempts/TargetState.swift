@@ -1,0 +1,82 @@
+// What is known of one target, for as long as some generation has it.
+
+import Choosing
+import Clock
+import Settings
+import Synchronization
+
+/// A target's health, and how long it took to its first tokens.
+final class TargetState: Sendable {
+    /// What makes two generations' targets the same one.
+    struct Identity: Equatable, Sendable {
+        private let match: ModelPattern
+        private let model: String?
+        private let upstream: UpstreamSettings
+
+        fileprivate init(_ target: Target, of settings: Settings) {
+            match = target.match
+            model = target.ownModel
+            upstream = settings.upstreams[target.upstream].withoutLimits
+        }
+    }
+
+    let identity: Identity
+    private let state: Mutex<(health: TargetHealth, firstTokens: FirstTokenTimes)>
+
+    /// One of which nothing is known.
+    init(_ target: Target, of settings: Settings) {
+        identity = Identity(target, of: settings)
+        state = Mutex((TargetHealth(settings.upstreams[target.upstream].rest), FirstTokenTimes()))
+    }
+
+    /// It rests by this plan from now on.
+    func follow(_ plan: RestPlan) { state.withLock { $0.health.plan = plan } }
+
+    func isResting(at now: Instant) -> Bool { state.withLock { $0.health.isResting(at: now) } }
+
+    /// Adds what a selection goes by.
+    ///
+    /// - Parameter hedgeAfter: set by what is known of its first tokens, where it is a percentile.
+    func complete(_ target: inout SelectionTarget, _ hedgeAfter: HedgeDelay?, at now: Instant) {
+        state.withLock { state in
+            target.isResting = state.health.isResting(at: now)
+            if case .percentile? = hedgeAfter { target.hedgeAfter = hedgeAfter?.duration(by: state.firstTokens) }
+        }
+    }
+
+    func enter(at now: Instant, isLastResort: Bool) -> TargetHealth.Permit? {
+        state.withLock { $0.health.enter(at: now, isLastResort: isLastResort) }
+    }
+
+    /// - Returns: whether it rests now, and what has changed for all requests.
+    func note(
+        _ outcome: Board.Outcome, by permit: TargetHealth.Permit, at now: Instant
+    ) -> (rests: Bool, change: TargetHealth.Change?) {
+        state.withLock { state in
+            var change: TargetHealth.Change?
+            switch outcome {
+            case .token(let time):
+                change = state.health.succeeded(permit)
+                state.firstTokens.note(time)
+            case .works: change = state.health.succeeded(permit)
+            case .failed: change = state.health.failed(permit, at: now)
+            case .lost(let time):
+                state.health.abandoned(permit)
+                state.firstTokens.note(time)
+            }
+            return (state.health.isResting(at: now), change)
+        }
+    }
+
+    func abandon(_ permit: TargetHealth.Permit) { state.withLock { $0.health.abandoned(permit) } }
+}
+
+extension UpstreamSettings {
+    /// Without what says how much it is asked and for how long it is left alone: all the rest decides whether it works.
+    fileprivate var withoutLimits: Self {
+        var same = self
+        (same.warmCount, same.concurrentMax, same.queueMax, same.queueWait) = (0, nil, 0, .zero)
+        same.rest = RestPlan()
+        return same
+    }
+}

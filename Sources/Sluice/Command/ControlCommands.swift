@@ -1,0 +1,75 @@
+// `sluice reload` and `sluice stop`: what is asked of a Sluice that runs.
+
+import ArgumentParser
+import EventLoop
+import Glibc
+import Settings
+
+/// Where the Sluice is that is to be asked.
+struct ControlArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The settings file of the Sluice that runs, which says where it is to be asked. Default: \(SettingsSources.defaultFile).",
+            valueName: "file"))
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The control socket of the Sluice that runs, as unix:PATH. Default: what the settings file says.",
+            valueName: "address"))
+    var control: String?
+
+    /// Asks, and waits for the answer.
+    ///
+    /// - Throws: `ExitCode` when nobody answers, after telling why.
+    func ask(_ command: ControlCommand) throws -> String {
+        let path = try path()
+        let stream: ControlStream
+        do throws(SystemError) { stream = try ControlStream(connectingTo: path) } catch {
+            writeError("sluice: no Sluice can be asked at unix:\(path): \(error)")
+            throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
+        }
+        stream.write("\(command.rawValue)\n")
+        return stream.answer()
+    }
+
+    private func path() throws -> String {
+        do throws(SettingsError) {
+            return try SettingsArguments.sources(SettingsOptions(config: config)).controlPath(option: control)
+        } catch {
+            for problem in error.problems { writeError("sluice: \(problem)") }
+            throw ExitCode(EX_CONFIG)
+        }
+    }
+}
+
+struct Reload: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Have the Sluice that runs read its settings again, and tell what came of it.",
+        discussion: """
+            Streams go on by the settings that they began with; the requests that follow get the new ones. Wrong settings change \
+            nothing: all that is wrong with them is told, and the exit status is 78. Without a control socket, send SIGHUP instead \
+            and look into the log.
+            """)
+
+    @OptionGroup var arguments: ControlArguments
+
+    @Flag(help: "Come back only when the last request is over that began by the settings from before.")
+    var wait = false
+
+    func run() throws {
+        let answer = ControlAnswer(text: try arguments.ask(wait ? .reloadAndWait : .reload))
+        for line in answer.lines { writeError("sluice: \(line)") }
+        if !answer.isGood { throw ExitCode(answer.lines.isEmpty ? EX_UNAVAILABLE : EX_CONFIG) }
+    }
+}
+
+struct Stop: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Have the Sluice that runs end, as SIGTERM does, and come back when it has.",
+        discussion: "Streams have timeouts.drain to come to their end; no new requests are taken.")
+
+    @OptionGroup var arguments: ControlArguments
+
+    func run() throws { _ = try arguments.ask(.stop) }
+}

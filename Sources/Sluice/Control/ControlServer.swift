@@ -1,0 +1,82 @@
+// The control socket: what the owner of the process may ask of it.
+
+import EventLoop
+import FastCGI
+import Synchronization
+
+/// What can be asked for, as the line that asks.
+enum ControlCommand: String, CaseIterable {
+    /// Reads the settings again, and answers with what came of it.
+    case reload
+    /// The same, and answers only when the last request that began before it is over.
+    case reloadAndWait = "reload wait"
+    /// Ends as by a signal; the connection stays open for as long as the process is there.
+    case stop
+}
+
+/// What a command is answered with.
+struct ControlAnswer: Sendable, Equatable {
+    let isGood: Bool
+    /// Without line breaks.
+    let lines: [String]
+
+    init(isGood: Bool, _ lines: [String] = []) { (self.isGood, self.lines) = (isGood, lines) }
+
+    init(text: String) {
+        let lines = text.split(separator: "\n").map(String.init)
+        self.init(isGood: lines.first == "ok", Array(lines.dropFirst()))
+    }
+
+    var text: String { ([isGood ? "ok" : "failed"] + lines).map { "\($0)\n" }.joined() }
+}
+
+/// Answers those who connect to the control socket. Each is read from and written to on threads of its own, since it may be slow.
+final class ControlServer: Sendable {
+    /// Answers a command, on the loop; nil when the connection is to stay open without a word.
+    typealias Handler = @Sendable (ControlCommand) async -> ControlAnswer?
+
+    private let socket: ListeningSocket
+    private let loop: EventLoop
+    /// How many connections have not said yet what they want.
+    private let unheard = Atomic<Int>(0)
+
+    /// More than anybody needs at once.
+    private static let unheardMax = 16
+
+    /// - Parameter path: of the socket, which is its owner's alone.
+    /// - Throws: as `ListeningSocket`.
+    init(at path: String, on loop: EventLoop) throws {
+        socket = try ListeningSocket(.unix(path), access: SocketAccess(mode: 0o600))
+        self.loop = loop
+    }
+
+    /// Takes the socket's path away: its thread ends with the process.
+    func removePath() { socket.removePath() }
+
+    /// Begins to answer, as long as the process is there.
+    ///
+    /// - Throws: `SystemError` when the machine has no more threads.
+    func start(_ handler: @escaping Handler) throws(SystemError) {
+        try startThread { [self] in
+            while let connection = socket.accept() {
+                let stream = ControlStream(accepted: connection)
+                guard unheard.load(ordering: .relaxed) < Self.unheardMax else { continue }
+                unheard.add(1, ordering: .relaxed)
+                do { try startThread { self.hear(stream, handler) } } catch { unheard.subtract(1, ordering: .relaxed) }
+            }
+        }
+    }
+
+    private func hear(_ stream: ControlStream, _ handler: @escaping Handler) {
+        let line = stream.line()
+        unheard.subtract(1, ordering: .relaxed)
+        guard let line else { return }
+        guard let command = ControlCommand(rawValue: line) else {
+            return stream.write(ControlAnswer(isGood: false, ["this Sluice does not know that command"]).text)
+        }
+        Task(executorPreference: loop) {
+            guard let answer = await handler(command) else { return stream.stayOpen() }
+            stream.writeElsewhere(answer.text)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// systemd, where it started this process and waits to be told how it does.
+
+import CLinux
+import EventLoop
+import Glibc
+
+/// Tells the service manager what state the process is in (sd_notify(3)). Nothing depends on whether it hears that.
+final class ServiceManager: Sendable {
+    private let descriptor: Descriptor
+    /// Where it listens. Its socket may be another one after it was upgraded, so that each message is sent there anew.
+    private let address: UnixAddress
+    /// After how long without `alive()` it ends the process; nil when it does not watch.
+    let watchdog: Duration?
+
+    /// Nil when the process was started by something else.
+    ///
+    /// - Parameter environment: looks a variable up.
+    init?(_ environment: (String) -> String?) {
+        guard let name = environment("NOTIFY_SOCKET"), let address = Self.address(of: name) else { return nil }
+        self.address = address
+        let number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { return nil }
+        descriptor = Descriptor(owning: number)
+        let isForOther = environment("WATCHDOG_PID").map { $0 != "\(getpid())" } ?? false
+        let microseconds = environment("WATCHDOG_USEC").flatMap { Int64($0) } ?? 0
+        watchdog = microseconds > 0 && !isForOther ? .microseconds(microseconds) : nil
+    }
+
+    /// Of anything else than these two nothing is said.
+    private static func address(of name: String) -> UnixAddress? {
+        switch name.utf8.first {
+        case UInt8(ascii: "@"): UnixAddress(abstract: String(name.dropFirst()))
+        case UInt8(ascii: "/"): UnixAddress(path: name)
+        default: nil
+        }
+    }
+
+    /// Connections are accepted, or the settings of a reload are in force, or are not.
+    func ready() { send("READY=1") }
+
+    /// The settings are being read again.
+    func reloading() {
+        var now = timespec()
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+        send("RELOADING=1\nMONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
+    }
+
+    /// No new requests are taken.
+    func stopping() { send("STOPPING=1") }
+
+    /// - Parameter text: a line for people.
+    func status(_ text: String) { send("STATUS=\(text)") }
+
+    /// The process does what it should; for the watchdog.
+    func alive() { send("WATCHDOG=1") }
+
+    private func send(_ message: String) {
+        let bytes = Array(message.utf8)
+        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+        _ = unsafe address.withPointer { unsafe sendto(descriptor.number, bytes, bytes.count, flags, $0, $1) }
+    }
+}
