@@ -26,6 +26,7 @@ import Testing
         expected.defaultModel = settings.defaultModel
         expected.spokenError = settings.spokenError
         expected.limits.memoryBytes = settings.limits.memoryBytes
+        expected.control = settings.control
         expected.socket.group = settings.socket.group
         expected.socket.allowedUsers = settings.socket.allowedUsers
         expected.upstreams = settings.upstreams
