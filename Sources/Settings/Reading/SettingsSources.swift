@@ -9,7 +9,9 @@ import Logging
 
 /// All that is wrong with the settings, so that one run tells all.
 package struct SettingsError: Error, Equatable, CustomStringConvertible {
+    /// One line each, with the file and the line in it where there is one.
     package var problems: [String]
+    /// All of them, below one another.
     package var description: String { problems.joined(separator: "\n") }
 }
 
