@@ -35,9 +35,7 @@ final class Connection {
     /// Whether what was received under TLS ends with a whole record.
     private var records = TLSRecordBounds()
     private var timer: Timer?
-    private var hasLargeBody = false
-    /// While a large body may be on its way: looks after its delivery.
-    private var deliveryTimer: Timer?
+    private var delivery = DeliveryWatch()
     /// What the socket has not taken yet.
     private var unsent = UnsentBytes()
     private var isPaused = false
@@ -194,7 +192,7 @@ final class Connection {
         timer?.cancel()
         timer = nil
         // The kernel is not to keep a body for long that nobody reads.
-        if deliveryTimer != nil { leaveDeliveryToKernel() }
+        exchange(&delivery, with: DeliveryWatch()).leaveToKernel(socket, context)
         if case .connecting(let dialer) = former { dialer.cancel() }
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
@@ -229,43 +227,25 @@ extension Connection {
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
 
-    /// A server that reads a large body late has no room for it meanwhile, which to the kernel is as good as its silence (tcp(7),
-    /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here.
+    /// - Parameter bodyBytes: how many bytes of large bodies are to be sent; 0 when there are none any more.
     func willSend(_ bodyBytes: Int) {
-        hasLargeBody = bodyBytes > 0
-        guard hasLargeBody else {
-            if deliveryTimer != nil { checkDelivery() }
+        guard bodyBytes > 0 else {
+            delivery.bodyEnded()
+            if delivery.isOn { checkDelivery() }
             return
         }
-        deliveryTimer = deliveryTimer ?? Timer(on: context.loop) { [unowned self] in checkDelivery() }
-        socket?.setAcknowledgementTimeout(0)
+        // In a copy: an access that lasts while others are called would have each access to it checked as the program runs.
+        var delivery = delivery
+        delivery.begin(over: socket, Timer(on: context.loop) { [unowned self] in checkDelivery() })
+        self.delivery = delivery
     }
 
-    private func watchDelivery() {
-        guard let deliveryTimer, !deliveryTimer.isSet else { return }
-        deliveryTimer.set(at: context.loop.now + context.configuration.acknowledgementTimeout)
-    }
-
-    private func watchDeliveryFurther() {
-        deliveryTimer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
-    }
-
-    /// What was sent of a body outlives the wish to send it.
     private func checkDelivery() {
-        switch socket?.delivery(within: context.acknowledgementMilliseconds) {
-        case .done? where unsent.isEmpty: if !hasLargeBody { leaveDeliveryToKernel() }
-        case .done?, .underWay?: watchDeliveryFurther()
-        case .unanswered?:
-            leaveDeliveryToKernel()
-            ended(isProved: false)
-        case nil: break
-        }
-    }
-
-    private func leaveDeliveryToKernel() {
-        deliveryTimer?.cancel()
-        deliveryTimer = nil
-        socket?.setAcknowledgementTimeout(context.acknowledgementMilliseconds)
+        guard let socket else { return }
+        var delivery = delivery
+        let isLost = delivery.check(socket, isWritten: unsent.isEmpty, context)
+        self.delivery = delivery
+        if isLost { ended(isProved: false) }
     }
 
     /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
@@ -294,7 +274,8 @@ extension Connection {
 
     private func transmit(_ bytes: UnsafeRawBufferPointer) {
         guard let socket, !isBroken, bytes.count > 0 else { return }
-        watchDelivery()
+        let delivery = delivery
+        delivery.sending(context)
         var sent = 0
         if unsent.isEmpty, !isCollecting {
             switch unsafe socket.send(bytes) {
