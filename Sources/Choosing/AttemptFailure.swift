@@ -4,10 +4,12 @@ package import Chat
 
 /// Why an attempt failed before it won.
 package struct AttemptFailure: Equatable, Sendable {
+    /// What the caller is told, if this failure decides about the request.
     package let error: ChatError
     /// What the upstream asked for with its status, by `RetryAfter`.
     package var retryAfter: Duration?
 
+    /// - Parameter retryAfter: the pause that the upstream asked for; nil when it asked for none.
     package init(_ error: ChatError, retryAfter: Duration? = nil) {
         self.error = error
         self.retryAfter = retryAfter

@@ -8,11 +8,16 @@
 ///     case .full: …
 ///     }
 package struct ConcurrencyLimit: Sendable {
+    /// One that waits in the queue. No two of the same upstream are equal.
     package struct Ticket: Hashable, Sendable { fileprivate let number: UInt64 }
 
+    /// What an attempt finds that asks for a place.
     package enum Entry: Equatable, Sendable {
+        /// It has a place.
         case entered
+        /// It waits until `leave()` returns its ticket: then it has a place.
         case queued(Ticket)
+        /// There is no place, nor one in the queue.
         case full
     }
 
@@ -25,6 +30,9 @@ package struct ConcurrencyLimit: Sendable {
     private var queue: [Ticket] = []
     private var nextNumber: UInt64 = 0
 
+    /// - Parameters:
+    ///   - runningMax: how many may hold a place at a time; nil for no limit.
+    ///   - queueMax: how many more may wait for one.
     package init(_ runningMax: Int? = nil, queueMax: Int = 100) {
         self.runningMax = runningMax
         self.queueMax = queueMax

@@ -12,12 +12,16 @@ package struct FirstTokenTimes: Sendable {
     private var sorted: [UInt32] = []
     private var oldest = 0
 
+    /// No times yet, so that no percentile is known.
     package init() {}
 
     private static let countMax = 128
     /// Fewer say nothing about the rare slow ones.
     private static let countMin = 20
 
+    /// Adds the time from an attempt's start to its first token; the oldest of 128 is forgotten for it.
+    ///
+    /// - Parameter time: kept in microseconds, up to 71 minutes.
     package mutating func note(_ time: Duration) {
         let microseconds = UInt32(clamping: time.nanoseconds / 1000)
         if recent.count < Self.countMax {

@@ -31,15 +31,22 @@ package struct RequestBudget: Sendable {
         slotNanoseconds = max(window.nanoseconds / 10, 1)
     }
 
+    /// For retries: a share of the last 10 seconds' requests, and 3 in any case.
+    ///
+    /// - Parameter percent: the share; 0 allows none.
     package static func retries(percent: Int = 20) -> RequestBudget {
         RequestBudget(percent: percent, minimum: percent > 0 ? 3 : 0, window: .seconds(10))
     }
 
-    /// Over a longer window, as a share of a few requests is no whole hedge.
+    /// For hedges: a share of the last minute's requests, and 1 in any case. In a shorter window a share of a few requests would be
+    /// no whole hedge.
+    ///
+    /// - Parameter percent: the share; 0 allows none.
     package static func hedges(percent: Int = 10) -> RequestBudget {
         RequestBudget(percent: percent, minimum: percent > 0 ? 1 : 0, window: .seconds(60))
     }
 
+    /// Counts a request, once, however many attempts it takes.
     package mutating func noteRequest(at now: Instant) {
         advance(to: now)
         requests[slot] += 1

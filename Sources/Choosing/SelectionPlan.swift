@@ -16,6 +16,7 @@ package struct SelectionPlan: Sendable {
     /// Statuses that are a verdict on the request, or refuse Sluice's key, and go to the next target all the same.
     package var fallbackOn: [Int] = []
 
+    /// The settings' defaults.
     package init() {}
 }
 
@@ -64,5 +65,6 @@ package struct SelectionTarget: Sendable {
     /// Whether one more may start without a wait.
     package var hasRoom = true
 
+    /// A target that works, has room and stands in the order alone, with the settings' default timeouts.
     package init() {}
 }

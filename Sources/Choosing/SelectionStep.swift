@@ -4,19 +4,26 @@ package import Chat
 package import Clock
 
 extension Selection {
+    /// What is to be done next.
     package enum Step: Equatable, Sendable {
+        /// Begin an attempt, and tell with `started` or `refused` what has come of that.
         case start(PlannedAttempt)
+        /// End the attempt of this number; nothing need be told of it any more.
         case cancel(Int, Cancellation)
-        /// May be `distantFuture`.
+        /// Nothing is due before; it may be `distantFuture`.
         case wait(until: Instant)
+        /// The caller gets the answer of the attempt of this number.
         case win(Int)
         /// The second value is the attempt that the error is from, if it is from one: its `retry-after` and the like are the caller's
         /// to see.
         case giveUp(ChatError, of: Int?)
     }
 
+    /// One attempt on one target, to be made if nothing forbids it.
     package struct PlannedAttempt: Equatable, Sendable {
+        /// What an attempt is made for, which decides about budgets and queues.
         package enum Reason: Sendable {
+            /// It is the request's first.
             case first
             /// Again on the same target: if the retry budget has room (`Denial.overBudget`).
             case retry
@@ -29,6 +36,7 @@ extension Selection {
         package let id: Int
         /// The target's place in the route.
         package let target: Int
+        /// What it is made for.
         package let reason: Reason
         /// Its target rests, and is tried for want of any other; `TargetHealth` has no say.
         package let isLastResort: Bool
@@ -43,6 +51,7 @@ extension Selection {
         case resting
     }
 
+    /// Why an attempt is ended that has neither won nor failed.
     package enum Cancellation: Equatable, Sendable {
         /// Another won, or a verdict on the request came: nothing against its target.
         case lost

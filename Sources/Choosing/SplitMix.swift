@@ -8,8 +8,10 @@ package struct SplitMix: RandomNumberGenerator {
     private static let state = Atomic<UInt64>(.random(in: .min ... .max))
     private static let step: UInt64 = 0x9E37_79B9_7F4A_7C15
 
+    /// A way to the process's one sequence: two of them share it.
     package init() {}
 
+    /// The sequence's next number, of all 64-bit ones. Any thread may ask.
     package func next() -> UInt64 {
         var bits = Self.state.wrappingAdd(Self.step, ordering: .relaxed).newValue
         bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9

@@ -10,8 +10,14 @@ package struct RestPlan: Equatable, Sendable {
     package var failedPercentMax: Int
     /// The first rest; each probe that fails doubles it. Without any, no target rests.
     package var restFor: Duration
+    /// The longest rest, however many probes have failed.
     package var restMax: Duration
 
+    /// - Parameters:
+    ///   - failuresMax: failures in a row.
+    ///   - failedPercentMax: failures among the last 20 outcomes, in percent.
+    ///   - restFor: the first rest; zero for none.
+    ///   - restMax: the longest rest, at least `restFor`.
     package init(
         failuresMax: Int = 5, failedPercentMax: Int = 50, restFor: Duration = .seconds(10), restMax: Duration = .seconds(300)
     ) {
@@ -34,6 +40,7 @@ package struct TargetHealth: Sendable {
     /// An attempt's leave to ask the target, to be handed back with its outcome.
     package struct Permit: Equatable, Sendable {
         fileprivate let period: UInt32
+        /// Whether this attempt is the one that finds out if the target is well again.
         package let isProbe: Bool
     }
 
@@ -63,6 +70,7 @@ package struct TargetHealth: Sendable {
 
     private static let outcomesMax = 20
 
+    /// A target that works, as far as is known.
     package init(_ plan: RestPlan = RestPlan()) { self.plan = plan }
 
     /// Whether requests that have another target leave this one alone. False when its probe is due.

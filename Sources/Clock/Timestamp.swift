@@ -11,6 +11,7 @@ package struct TimestampClock {
     private var text: [UInt8] = []
     private var second = time_t.min
 
+    /// One for each thread that writes: it remembers the last second's text.
     package init() {}
 
     /// Appends the time of this moment.

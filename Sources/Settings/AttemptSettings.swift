@@ -4,12 +4,13 @@ import Choosing
 
 /// How often a request is tried again, or twice at once. What each value means, its field says, behind them.
 package struct AttemptSettings: Equatable, Sendable {
-    /// Beyond the first.
+    /// Further attempts on the same target, beyond the first.
     package var retriesMax = 2
-    /// Of a model's requests, in percent.
+    /// Retries as a share of a model's requests, in percent.
     package var retryPercentMax = 20
+    /// The longest `retry-after` (RFC 9110 §10.2.3) that is waited for.
     package var retryAfterMax = Duration.seconds(2)
-    /// Of a model's requests, in percent.
+    /// Hedges as a share of a model's requests, in percent.
     package var hedgePercentMax = 10
 }
 

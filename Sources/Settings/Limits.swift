@@ -3,14 +3,19 @@
 extension Settings {
     /// Each in the unit of its name: bytes, a count, a depth. What each is for, its field says, behind them.
     package struct Limits: Equatable, Sendable {
-        /// Over all workers.
+        /// Requests that are answered at once, over all workers.
         package var requests = 4096
+        /// The body of one request, as it is received (`FCGI_STDIN`).
         package var bodyBytes = 8 << 20
+        /// The parameters of one request, with their lengths, as they are received (`FCGI_PARAMS`).
         package var parametersBytes = 64 << 10
+        /// One event of an upstream's stream, its blank line included.
         package var eventBytes = 1 << 20
+        /// The body of an upstream's answer that does not stream.
         package var answerBytes = 32 << 20
-        /// Of all workers together.
+        /// What bodies and kept answers take, of all workers together.
         package var memoryBytes = MachineMemory.unknownLimit
+        /// How deep objects and arrays may be nested, in requests and in answers.
         package var jsonDepth = 64
     }
 }

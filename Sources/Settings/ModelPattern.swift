@@ -13,6 +13,7 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     /// What stands ahead of the first character that is special.
     private let prefix: String
 
+    /// - Parameter text: as in the settings; a `[` that is left open in it stands for itself.
     package init(_ text: String) {
         description = text
         let special = text.utf8.firstIndex { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }

@@ -5,15 +5,19 @@ package import Choosing
 
 /// Where requests for some models go, and how they are changed on the way.
 package struct ModelSettings: Equatable, Sendable {
+    /// The models that are meant, by the names that callers use.
     package var match: ModelPattern
     /// At least one. The next is asked when those before it fail.
     package var targets: [TargetSettings]
+    /// Changes of the request's parameters, whichever target it goes to.
     package var edits = ParameterEdits()
+    /// How often its requests are tried; where it says nothing, what holds for all models.
     package var attempts = AttemptSettings()
-    /// Nil for never.
+    /// How long a first token may take before the next target is asked too; nil for ever.
     package var hedgeAfter: HedgeDelay?
     /// Statuses that go to the next target, though they are the request's fault, or the key's.
     package var fallbackOn: [Int] = []
+    /// What it says in place of the process's timeouts.
     package var timeouts = Settings.Timeouts.Own()
 }
 
@@ -21,16 +25,18 @@ package struct ModelSettings: Equatable, Sendable {
 package struct TargetSettings: Equatable, Sendable {
     /// The upstream's name.
     package var upstream: String
-    /// Instead of the caller's.
+    /// The model that it is asked for; nil for the caller's.
     package var model: String?
     /// Neighbours that have one share the requests in proportion; one without stands in the order alone.
     package var weight: Int?
     /// Parameters that go out whatever the caller sent, and whatever the model's edits say.
     package var set: [ParameterEdits.Value] = []
+    /// What it says in place of the model's timeouts.
     package var timeouts = Settings.Timeouts.Own()
 }
 
 extension ModelSettings {
+    /// With the defaults: no edits, no hedges, and no timeouts of its own.
     package init(match: ModelPattern, targets: [TargetSettings]) { (self.match, self.targets) = (match, targets) }
 
     /// - Parameter upstreams: the names that targets may have.
@@ -139,6 +145,9 @@ extension ModelSettings {
 }
 
 extension TargetSettings {
+    /// It is asked for the caller's model, with the model's timeouts, and has no weight.
+    ///
+    /// - Parameter upstream: the upstream's name.
     package init(upstream: String) { self.upstream = upstream }
 
     /// - Parameter upstreams: the names that there are.

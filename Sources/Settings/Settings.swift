@@ -8,30 +8,46 @@ package import Logging
 
 /// The settings in force. What each means, its field says, behind the values.
 package struct Settings: Equatable, Sendable {
+    /// Where the web server connects when nobody says where, and descriptor 0 is no listening socket.
     package static let defaultListen = "unix:/run/sluice/sluice.sock"
+    /// OpenAI's own API, for upstreams of kind `openai` that have no URL.
     package static let defaultBaseURL = "https://api.openai.com/v1"
+    /// How many workers there may be.
     package static let workersRange = 1...256
 
+    /// Where the web server connects.
     package var listen: ListenAddress
+    /// Who may connect to `listen`, when that is a unix socket.
     package var socket = SocketAccess()
     /// The path of the socket that `sluice reload` and its like ask at; nil for none.
     package var control: String?
+    /// How many threads serve, each with an event loop of its own.
     package var workers: Int
-    /// Zero for never.
+    /// After how much silence a caller who streams gets a comment; zero for never.
     package var heartbeat = Duration.seconds(10)
+    /// What requests and answers may take.
     package var limits = Limits()
+    /// How long parts of a request may take, where no model or target says otherwise.
     package var timeouts = Timeouts()
-    /// Of each model that says nothing else.
+    /// How often a request is tried, for each model that says nothing else.
     package var attempts = AttemptSettings()
-    /// Of each upstream that says nothing else.
+    /// When targets rest, for each upstream that says nothing else.
     package var rest = RestPlan()
+    /// The least important lines that are logged.
     package var logLevel = Logger.Level.info
+    /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
     package var authoritiesFile: String?
+    /// How long the addresses of an upstream's name are used before they are looked up again.
     package var nameLifetime = Duration.seconds(60)
+    /// The model for requests that name none; nil leaves that to the upstream.
     package var defaultModel: String?
+    /// How callers are told of errors.
     package var errors = ErrorForm.json
+    /// What callers who stream get as an answer in place of an error ahead of the first event; nil for the error.
     package var spokenError: String?
+    /// What callers get of a model's refusal.
     package var refusal = Refusal.pass
+    /// What is done for a caller who has left.
     package var onDisconnect = Disconnect.cancel
     /// In the file's order; names are unique.
     package var upstreams: [UpstreamSettings]
@@ -48,6 +64,7 @@ package struct Settings: Equatable, Sendable {
 
     /// What becomes of a delta's `refusal`.
     package enum Refusal: String, CaseIterable, Sendable {
+        /// It stays in its own field.
         case pass
         /// Its text stands in `content` too.
         case speak
@@ -55,6 +72,7 @@ package struct Settings: Equatable, Sendable {
 
     /// What becomes of the upstream's answer when the caller leaves.
     package enum Disconnect: String, CaseIterable, Sendable {
+        /// The upstream's work ends at once.
         case cancel
         /// It is read to its end, so that its usage is known.
         case drain

@@ -3,20 +3,32 @@
 extension Settings {
     /// Those of the process, or of a target with all that models and targets say. What each is for, its field says, behind them.
     package struct Timeouts: Equatable, Sendable {
+        /// From a request's first byte from the web server to its last.
         package var request = Duration.seconds(60)
+        /// For a connection to the upstream: name, proxy, TCP and TLS together.
         package var connect = Duration.seconds(3)
+        /// While the upstream takes nothing of a request's body.
         package var send = Duration.seconds(30)
+        /// From an attempt's start to its stream's first event. For as long a body may wait for memory.
         package var firstToken = Duration.seconds(15)
+        /// From one event of the upstream's to the next.
         package var idle = Duration.seconds(30)
+        /// From the request's start to the end of its answer.
         package var total = Duration.seconds(600)
+        /// While the caller's side takes nothing.
         package var clientWrite = Duration.seconds(30)
+        /// From the signal to end to the end of the streams that are open; zero ends them at once.
         package var drain = Duration.seconds(30)
 
-        /// Those of a model or a target, which go before wider ones.
+        /// Those of a model or a target, which go before wider ones. Each is nil where the wider one holds.
         package struct Own: Equatable, Sendable {
+            /// In place of `Timeouts.connect`.
             package var connect: Duration?
+            /// In place of `Timeouts.firstToken`.
             package var firstToken: Duration?
+            /// In place of `Timeouts.idle`.
             package var idle: Duration?
+            /// In place of `Timeouts.total`.
             package var total: Duration?
         }
 

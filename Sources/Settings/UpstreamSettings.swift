@@ -5,51 +5,72 @@ package import HTTPClient
 
 /// An API that answers requests. What each value means, its field says, behind them.
 package struct UpstreamSettings: Equatable, Sendable {
+    /// Which URLs, headers and parameters it expects.
     package enum Kind: String, CaseIterable, Sendable {
         case openai, azure, compatible
         /// Answers in this process, without network.
         case demo
     }
 
+    /// Whose key requests carry.
     package enum Key: Equatable, Sendable {
+        /// They carry none.
         case none
+        /// This one, for all callers. It stands in no log, and `check --show` masks it.
         case secret(String)
         /// The caller's own.
         case passthrough
     }
 
+    /// A header field of each request, besides those that Sluice sends itself (RFC 9110 §5).
     package struct Header: Equatable, Sendable {
+        /// A token, of any case.
         package var name: String
+        /// Printable ASCII; it may be a secret, and stands in no log.
         package var value: String
     }
 
     static let defaultAPIVersion = "2024-10-21"
 
+    /// The `NAME` of `[upstreams.NAME]`: ASCII letters, digits, `-` and `_`.
     package var name: String
+    /// The kind of API that it is.
     package var kind = Kind.openai
     /// `http`, `https` or `unix`, without a slash at its end; empty for the demo.
     package var url = ""
+    /// The key that its requests carry.
     package var key = Key.none
+    /// Further header fields of each request.
     package var headers: [Header] = []
+    /// The `api-version` of the URLs of kind `azure`; without meaning for others.
     package var apiVersion = defaultAPIVersion
-    /// Besides OpenAI's.
+    /// Parameters that go through besides OpenAI's own.
     package var addedParameters: Set<String> = []
+    /// Whether every parameter of the caller's goes through.
     package var passesAllParameters = false
+    /// Whether it is asked for a stream's usage when the caller says nothing of that (`stream_options.include_usage`).
     package var asksForUsage = true
-    /// Nil leaves it out.
+    /// What `stream_options.include_obfuscation` says; nil leaves it out.
     package var obfuscation: Bool?
+    /// Which versions of HTTP connections to it may speak.
     package var httpVersion = ConnectionOptions.Version.auto
+    /// How many requests share a connection of HTTP/2, if the server allows as many.
     package var streamsMax = 100
-    /// This and its key, or neither.
+    /// The path of a PEM file of the client's certificate; nil for none. This and its key are set, or neither.
     package var certificate: String?
+    /// The path of a PEM file of the certificate's private key.
     package var certificateKey: String?
+    /// The proxy on the way to it, if there is one.
     package var proxy = ProxyChoice.environment
-    /// Of each worker.
+    /// Connections that each worker keeps open for requests to come.
     package var warmCount = 0
-    /// Of all workers; nil for no limit.
+    /// How many requests it gets at a time, of all workers; nil for no limit.
     package var concurrentMax: Int?
+    /// How many more wait for one of them to end, of all workers.
     package var queueMax = 100
+    /// How long one waits for its turn at most.
     package var queueWait = Duration.seconds(1)
+    /// When its targets rest, and for how long.
     package var rest = RestPlan()
 }
 
@@ -59,6 +80,9 @@ enum PassedParameters: String, CaseIterable {
 }
 
 extension UpstreamSettings {
+    /// An upstream of kind `openai`, with the defaults.
+    ///
+    /// - Parameter url: without a slash at its end.
     package init(name: String, url: String, key: Key) { (self.name, self.url, self.key) = (name, url, key) }
 
     static var fields: [Field<Self>] { [kindField, urlField] + otherFields }

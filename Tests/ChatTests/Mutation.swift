@@ -1,3 +1,5 @@
+// Bytes changed at random.
+
 import TestSupport
 
 extension SeededGenerator {

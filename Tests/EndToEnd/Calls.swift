@@ -1,3 +1,5 @@
+// Bodies of calls, settings for one upstream, and the request of a voice platform.
+
 import TestSupport
 
 /// A call with one user message.

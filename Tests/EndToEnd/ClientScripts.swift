@@ -1,3 +1,5 @@
+// How the scripts in `clients/` are run, and what they tell.
+
 import Foundation
 import TestSupport
 import Testing

@@ -1,3 +1,5 @@
+// The program run to its end, and what most calls of a site are to come to.
+
 import TestSupport
 import Testing
 

@@ -1,3 +1,5 @@
+// Addresses, listening sockets and resolvers for tests that dial.
+
 import Dispatch
 import Glibc
 import Synchronization

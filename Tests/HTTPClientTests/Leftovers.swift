@@ -1,3 +1,5 @@
+// What a session counts, against what there is, and that in the end nothing is left.
+
 import TestSupport
 import Testing
 

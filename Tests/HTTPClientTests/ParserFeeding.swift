@@ -1,3 +1,5 @@
+// Feeds the response parser, cut anywhere, and gathers what it makes of that.
+
 @testable import HTTPClient
 import TestSupport
 

@@ -1,3 +1,5 @@
+// A resolver's answers, given by the test.
+
 import Clock
 import EventLoop
 import Synchronization

@@ -1,3 +1,5 @@
+// Responses with each framing and head, and what they come to.
+
 import Testing
 
 // Responses and what they are: every framing under every kind of head, and odd ones written by hand.

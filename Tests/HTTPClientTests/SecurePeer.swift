@@ -1,3 +1,5 @@
+// A script's end of a TLS connection, record by record.
+
 import COpenSSL
 import Foundation
 import TestSupport

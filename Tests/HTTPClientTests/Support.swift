@@ -1,3 +1,5 @@
+// What the client's tests share: a gate for scripts, requests in few words, and a response's parts.
+
 import Clock
 import Dispatch
 import EventLoop

@@ -1,3 +1,5 @@
+// Servers for connections that stand ready, and what those report.
+
 import Clock
 import EventLoop
 import Foundation

@@ -1,3 +1,5 @@
+// Settings of a text, with files and an environment of the test's own.
+
 import EventLoop
 import Glibc
 import HTTPClient

@@ -1,3 +1,5 @@
+// An upstream's answer by a script, without an upstream.
+
 import Chat
 import Clock
 import EventLoop

@@ -1,3 +1,5 @@
+// A caller's request without a web server.
+
 import Chat
 import Clock
 import EventLoop

@@ -1,3 +1,5 @@
+// Many calls over a few connections that are kept.
+
 extension Site {
     /// Makes many calls over a few kept connections, on each one after another.
     ///

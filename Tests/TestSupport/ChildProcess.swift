@@ -1,3 +1,5 @@
+// Programs that tests start, watch and end.
+
 package import Foundation
 import Synchronization
 

@@ -1,3 +1,5 @@
+// What upstreams stream, and what they answer in one piece.
+
 import Foundation
 
 /// Server-sent events in OpenAI's chunk format, each ready to send.

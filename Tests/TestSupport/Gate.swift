@@ -1,3 +1,5 @@
+// How a test lets a script go on.
+
 import Glibc
 
 /// Holds a script until the test lets it on, once for each opening.

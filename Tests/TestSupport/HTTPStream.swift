@@ -1,3 +1,5 @@
+// A client's request, and its response as it arrives.
+
 import Foundation
 
 /// A response as far as it has arrived.

@@ -1,3 +1,5 @@
+// How lighttpd is configured and started.
+
 import Foundation
 
 /// lighttpd with the files of `deploy/lighttpd/`, beside a plain listener with the same conditions.

@@ -1,3 +1,5 @@
+// How nginx is configured and started.
+
 import Foundation
 import Synchronization
 

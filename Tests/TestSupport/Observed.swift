@@ -1,3 +1,5 @@
+// How tests wait for what threads find.
+
 import Clock
 import Dispatch
 import Synchronization

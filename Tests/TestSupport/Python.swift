@@ -1,3 +1,5 @@
+// The Python that clients' packages are installed for.
+
 import Foundation
 
 /// Python with the packages of `Tests/EndToEnd/clients/requirements.txt`, which `Tests/run` installs.

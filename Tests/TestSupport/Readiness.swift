@@ -1,3 +1,5 @@
+// How tests wait for a server, and for their turn to start one.
+
 extension ChildProcess {
     /// Waits until a server accepts a connection.
     ///

@@ -1,3 +1,5 @@
+// A web server, Sluice and an upstream, and a caller's ways to them.
+
 import Foundation
 
 /// A caller's way in: each must see the same stream.

@@ -1,3 +1,5 @@
+// The program as a server.
+
 import Clock
 import Foundation
 

@@ -1,3 +1,5 @@
+// Blocking sockets, for servers and callers of the tests' own.
+
 import Glibc
 import Synchronization
 

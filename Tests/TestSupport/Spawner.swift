@@ -1,3 +1,5 @@
+// Where child processes are made.
+
 import Foundation
 import Synchronization
 

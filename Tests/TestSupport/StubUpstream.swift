@@ -1,3 +1,5 @@
+// An upstream that does as a test's script says.
+
 import Clock
 import Foundation
 import Synchronization

@@ -1,3 +1,5 @@
+// Directories that go away with their tests.
+
 import Foundation
 import Synchronization
 

@@ -1,3 +1,5 @@
+// Threads for what blocks, and the making of descriptors while children are made.
+
 import Foundation
 import Synchronization
 

@@ -1,3 +1,5 @@
+// A real tinyproxy.
+
 import Foundation
 
 /// A proxy of the kind that companies have, on 127.0.0.1.

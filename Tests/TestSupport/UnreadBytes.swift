@@ -1,3 +1,5 @@
+// How much the peer of a socket has not read yet.
+
 import Glibc
 
 extension Socket {

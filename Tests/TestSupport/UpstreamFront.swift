@@ -1,3 +1,5 @@
+// A real server's protocols in front of a stub upstream: TLS, HTTP/2.
+
 import Foundation
 
 /// An nginx in front of a stub upstream, with a listener of the test's choice.

@@ -1,3 +1,5 @@
+// The web servers that Sluice is tested behind.
+
 import Foundation
 import Glibc
 

@@ -91,6 +91,9 @@ package struct UpstreamKey: Sendable {
     /// What no caller may read, should the upstream repeat it.
     package let secrets: [[UInt8]]
 
+    /// - Parameters:
+    ///   - isFromCaller: whether the caller sent it, so that its refusal is the caller's to hear of.
+    ///   - secrets: the bytes of each text that is masked in the upstream's words.
     package init(isFromCaller: Bool = false, secrets: [[UInt8]] = []) {
         (self.isFromCaller, self.secrets) = (isFromCaller, secrets)
     }

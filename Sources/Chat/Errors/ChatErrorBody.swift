@@ -1,3 +1,5 @@
+// An error as JSON: a response's body, or an event of a stream.
+
 extension ChatError {
     /// The response's body: `{"error":{"message","type","param","code"}}`, or with the upstream's own error object in that place
     /// where the verdict is the upstream's.

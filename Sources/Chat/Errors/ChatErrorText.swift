@@ -1,3 +1,5 @@
+// What callers are told of each error: status, type, code, parameter and message.
+
 extension ChatError {
     /// The HTTP status for an error before the stream has begun.
     package var status: Int { summary.status }

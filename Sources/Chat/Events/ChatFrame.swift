@@ -268,6 +268,7 @@ package struct ChoiceSet: Hashable, Sendable {
     private var low: UInt64 = 0
     private var high: UInt64 = 0
 
+    /// None of them.
     package init() {}
 
     /// The choices of a request that wants so many.
@@ -275,6 +276,7 @@ package struct ChoiceSet: Hashable, Sendable {
         for index in 0..<min(max(0, count), Self.countMax) { insert(index) }
     }
 
+    /// Whether there is no choice in it.
     package var isEmpty: Bool { low | high == 0 }
 
     /// One that cannot be a choice's is left out.
@@ -283,18 +285,22 @@ package struct ChoiceSet: Hashable, Sendable {
         if index < 64 { low |= 1 << UInt64(index) } else { high |= 1 << UInt64(index - 64) }
     }
 
+    /// Adds all choices of another set.
     package mutating func formUnion(_ others: ChoiceSet) {
         low |= others.low
         high |= others.high
     }
 
+    /// Takes out all choices of another set.
     package mutating func subtract(_ others: ChoiceSet) {
         low &= ~others.low
         high &= ~others.high
     }
 
+    /// Whether it has no choice of another set.
     package func isDisjoint(with others: ChoiceSet) -> Bool { low & others.low | high & others.high == 0 }
 
+    /// Whether it has all choices of another set.
     package func isSuperset(of others: ChoiceSet) -> Bool {
         low & others.low == others.low && high & others.high == others.high
     }

@@ -114,7 +114,6 @@ package struct EventSplitter: Sendable {
 
 private let lineFeed = UInt8(ascii: "\n")
 private let carriageReturn = UInt8(ascii: "\r")
-private let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
 extension EventSplitter {
     /// The offset of the CR or LF that ends the current line; nil when it has not arrived.
@@ -160,8 +159,8 @@ extension EventSplitter {
     private mutating func takeByteOrderMark(before line: Range<Int>) -> Bool {
         guard isFirstLine else { return false }
         isFirstLine = false
-        guard buffer[line].starts(with: byteOrderMark) else { return false }
-        buffer.removeFirst(byteOrderMark.count)
+        guard UTF8Mark.begins(buffer.span.extracting(line)) else { return false }
+        buffer.removeFirst(UTF8Mark.bytes.count)
         (scanned, lineStart, isAfterCarriageReturn) = (0, 0, false)
         return true
     }

@@ -1,3 +1,5 @@
+// How an event for a caller is written.
+
 extension [UInt8] {
     /// A server-sent event, `data: …` and a blank line (WHATWG HTML §9.2.6).
     ///

@@ -7,6 +7,7 @@ package struct JSONError: Error, Hashable, Sendable {
     /// The rule that was broken there.
     package let reason: Reason
 
+    /// - Parameter offset: in bytes, from the document's start.
     package init(offset: Int, reason: Reason) {
         self.offset = offset
         self.reason = reason

@@ -40,7 +40,7 @@ package struct JSONScanner: Sendable {
     @inline(always)
     package mutating func nextKind(_ document: Span<UInt8>) throws(JSONError) -> JSONValue.Kind {
         if let kind = JSONValue.Kind(firstByte: skipWhitespace(document)) { return kind }
-        throw unexpected(document, offset == 0 && startsWithByteOrderMark(document) ? .byteOrderMark : .unexpectedByte)
+        throw unexpected(document, offset == 0 && UTF8Mark.begins(document) ? .byteOrderMark : .unexpectedByte)
     }
 
     /// Validates the value that follows and steps over it.
@@ -288,10 +288,6 @@ extension JSONScanner {
     @inline(always)
     private mutating func skipString(_ document: Span<UInt8>) throws(JSONError) {
         offset = try JSONText.end(ofStringAt: offset, in: document)
-    }
-
-    private func startsWithByteOrderMark(_ document: Span<UInt8>) -> Bool {
-        document.count >= 3 && document[0] == 0xEF && document[1] == 0xBB && document[2] == 0xBF
     }
 
     private func unexpected(_ document: Span<UInt8>, _ reason: JSONError.Reason) -> JSONError {

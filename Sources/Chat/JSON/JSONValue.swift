@@ -25,6 +25,7 @@ package struct JSONValue: Hashable, Sendable {
     /// The value's bytes without white space around it; a string's quotes, an object's braces belong to it.
     package let range: Range<Int>
 
+    /// - Parameter range: the value's bytes in a document that has been validated, without white space around.
     package init(kind: Kind, range: Range<Int>) {
         self.kind = kind
         self.range = range
@@ -44,6 +45,7 @@ package struct JSONValue: Hashable, Sendable {
 package struct JSONMember: Hashable, Sendable {
     /// The name's bytes with its quotes.
     package let name: Range<Int>
+    /// What stands behind the colon.
     package let value: JSONValue
 
     /// The bytes from the name to the value's end.

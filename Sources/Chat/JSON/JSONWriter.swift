@@ -1,3 +1,5 @@
+// How texts become strings of JSON.
+
 extension [UInt8] {
     /// Appends the UTF-8 bytes of `text` as they are.
     package mutating func append(_ text: String) {

@@ -1,3 +1,5 @@
+// What Sluice itself reads of a request, and what that must be.
+
 extension [RequestMember] {
     /// Checks the kinds of what Sluice itself reads; all else is for the upstream to judge.
     func check(_ document: Span<UInt8>) throws(ChatError) {

@@ -1,5 +1,6 @@
 /// A request's body for the upstream, in parts that follow one another. What is large is the caller's own bytes, where they are.
 package struct UpstreamBody: Sendable {
+    /// What goes out, in this order: joined, it is one JSON object.
     package private(set) var parts: [ArraySlice<UInt8>] = []
     /// How many bytes of it are no other's.
     package private(set) var copiedCount = 0

@@ -58,9 +58,12 @@ extension UpstreamRules {
 package struct ParameterEdits: Hashable, Sendable {
     /// A parameter that goes out under another name.
     package struct Rename: Hashable, Sendable {
+        /// The top-level member's name before this edit.
         package var name: String
+        /// The name under which it goes out, with the same value.
         package var newName: String
 
+        /// - Parameter newName: the name under which it goes out.
         package init(_ name: String, to newName: String) {
             (self.name, self.newName) = (name, newName)
         }
@@ -68,10 +71,12 @@ package struct ParameterEdits: Hashable, Sendable {
 
     /// A parameter and what it is to be.
     package struct Value: Hashable, Sendable {
+        /// The top-level member's name, as the upstream gets it.
         package var name: String
-        /// JSON, validated.
+        /// One JSON value, validated.
         package var json: [UInt8]
 
+        /// - Parameter json: one JSON value, validated.
         package init(_ name: String, json: [UInt8]) {
             (self.name, self.json) = (name, json)
         }

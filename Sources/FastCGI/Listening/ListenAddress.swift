@@ -56,6 +56,7 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The address as settings spell it, so that `init(_:)` reads it back.
     package var description: String {
         switch self {
         case .unix(let path): "unix:\(path)"
@@ -86,6 +87,7 @@ package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
         self.reason = reason
     }
 
+    /// The address, what is wrong with it and what to write instead, for the log.
     package var description: String { "listen address '\(text)' \(advice)" }
 
     /// What is wrong and what to write instead, without the text itself: to follow the name of a setting.

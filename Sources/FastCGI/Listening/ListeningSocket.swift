@@ -195,6 +195,7 @@ package enum ListenError: Error, Equatable, CustomStringConvertible {
     case otherProcessActivated(String)
     case severalSockets(Int)
 
+    /// What is wrong, and what to do where that is known: a line without its end.
     package var description: String {
         switch self {
         case .unknownUser(let name): "allowed_users names '\(name)', and there is no such user"

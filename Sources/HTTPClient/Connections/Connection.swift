@@ -1,4 +1,4 @@
-// One connection: how it is made and closed, and what is sent and received over it, with TLS or without.
+// One connection: what is sent and received over it, with TLS or without, until it is closed. `ConnectionOpening` makes it.
 
 import Clock
 import EventLoop
@@ -10,11 +10,9 @@ final class Connection {
     /// What is spoken over it.
     enum Version { case http1, http2 }
 
-    /// In this order, and from each straight to `closed`; a connection without proxy or TLS leaves those phases out.
+    /// In this order, and from each straight to `closed`.
     private enum Phase {
-        case connecting(Dialer)
-        case tunnelling(ProxyTunnel)
-        case handshaking
+        case opening(ConnectionOpening)
         case open(WireProtocol)
         case closed
     }
@@ -25,8 +23,6 @@ final class Connection {
     private(set) var trial: Transfer?
     /// When it began to be made.
     let begun: Instant
-    /// When the last step of its making began: to an address of the server's, or to its handshake.
-    private var lastStep: Instant
     /// Whether nobody has had an answer over it and it has not been idle either: then a request that it loses is not tried again.
     var isFresh = true
     private var phase: Phase
@@ -35,9 +31,7 @@ final class Connection {
     /// Whether what was received under TLS ends with a whole record.
     private var records = TLSRecordBounds()
     private var timer: Timer?
-    private var hasLargeBody = false
-    /// While a large body may be on its way: looks after its delivery.
-    private var deliveryTimer: Timer?
+    private var delivery = DeliveryWatch()
     /// What the socket has not taken yet.
     private var unsent = UnsentBytes()
     private var isPaused = false
@@ -50,7 +44,6 @@ final class Connection {
         self.pool = pool
         context = pool.context
         begun = .current
-        lastStep = begun
         self.trial = trial
         phase = .closed
     }
@@ -59,81 +52,23 @@ final class Connection {
 
     /// - Parameter timeout: for name, connection, proxy and TLS together.
     func open(within timeout: Duration) {
-        let timer = Timer(on: context.loop) { [unowned self] in close(.timedOut(.connect, after: timeout)) }
-        self.timer = timer
-        timer.set(at: .current + timeout)
-        let dialer = Dialer(
-            to: pool.route.target, resolver: context.resolver, nameLifetime: pool.options.nameLifetime,
-            acknowledgementMilliseconds: context.acknowledgementMilliseconds, on: context.loop,
-            onAttempt: { [unowned self] in lastStep = .current },
-            // One that is made to stand ready is worth no more than another that does.
-            giveUpDescriptor: { [unowned self] in trial == nil && context.closeLongestIdle() }
-        ) { [unowned self] in dialed($0) }
-        phase = .connecting(dialer)
-        dialer.start()
+        let opening = ConnectionOpening(self, within: timeout)
+        phase = .opening(opening)
+        opening.start()
     }
 
-    private func dialed(_ result: Result<StreamSocket, HTTPError>) {
-        switch result {
-        case .failure(let error): close(pool.route.proxy == nil ? error : error.onWayToProxy)
-        case .success(let socket):
-            self.socket = socket
-            socket.handler = { [unowned self] in ready($0) }
-            if let proxy = pool.route.proxy, pool.isTunnelled {
-                beginTunnel(through: proxy)
-            } else {
-                connected()
-            }
-        }
-    }
-
-    /// There is a way to the server.
-    private func connected() {
-        if pool.origin.isSecure {
-            beginHandshake()
-        } else {
-            begin(pool.options.version == .http2 ? .http2 : .http1)
-        }
-    }
-
-    private func beginTunnel(through proxy: Proxy) {
-        let tunnel = ProxyTunnel(to: pool.origin, through: proxy)
-        phase = .tunnelling(tunnel)
-        lastStep = .current
+    /// The socket is connected, to the server or to its proxy.
+    func adopt(_ socket: StreamSocket) {
+        self.socket = socket
+        socket.handler = { [unowned self] in ready($0) }
         updateInterest()
-        write(tunnel.request)
     }
 
-    private func beginHandshake() {
-        do throws(HTTPError) {
-            tls = try TLSStream(
-                try context.tlsContext(for: pool.options), host: pool.origin.hostWithoutZone, protocols: pool.options.protocols,
-                sessions: pool.sessions, output: context.cipher)
-            phase = .handshaking
-            lastStep = .current
-            updateInterest()
-            handshake()
-        } catch {
-            close(error)
-        }
-    }
+    /// All that comes from now on is TLS's, and so is all that goes.
+    func secure(by tls: TLSStream) { self.tls = tls }
 
-    private func handshake() {
-        guard let tls else { return }
-        let progress = tls.handshake()
-        sendCipher()
-        switch progress {
-        case .wantsMore: break
-        case .failed(let error): close(error)
-        case .done where tls.negotiated == .http2: begin(.http2)
-        case .done where pool.options.version == .http2: close(.malformed(reason: "the server speaks no HTTP/2"))
-        case .done: begin(.http1)
-        }
-    }
-
-    private func begin(_ version: Version) {
-        timer?.cancel()
-        timer = nil
+    /// All steps to the server are done: it is open.
+    func begin(_ version: Version) {
         switch version {
         case .http1: phase = .open(.http1(HTTP1(on: self)))
         case .http2:
@@ -147,11 +82,9 @@ final class Connection {
         if case .open(.http2(let http2)) = phase { http2.flush() }
     }
 
-    /// In the making: when nothing will have happened for so long that another one may be sooner there, unless something does.
-    /// Beside one that waits for the server's name, or for its next address, another would only wait too.
+    /// In the making: when it will have hung for so long that another one may be sooner there.
     func hangs(after patience: Duration) -> Instant {
-        if case .connecting(let dialer) = phase, dialer.goesOn { return context.loop.now + patience }
-        return lastStep + patience
+        if case .opening(let opening) = phase { opening.hangs(after: patience) } else { begun + patience }
     }
 
     // MARK: Transfers
@@ -163,7 +96,7 @@ final class Connection {
         switch phase {
         case .open(.http1(let http1)): http1.start(transfer)
         case .open(.http2(let http2)): http2.start(transfer)
-        case .connecting, .tunnelling, .handshaking, .closed: transfer.connectionLost(isKept: true)
+        case .opening, .closed: transfer.connectionLost(isKept: true)
         }
     }
 
@@ -194,8 +127,8 @@ final class Connection {
         timer?.cancel()
         timer = nil
         // The kernel is not to keep a body for long that nobody reads.
-        if deliveryTimer != nil { leaveDeliveryToKernel() }
-        if case .connecting(let dialer) = former { dialer.cancel() }
+        exchange(&delivery, with: DeliveryWatch()).leaveToKernel(socket, context)
+        if case .opening(let opening) = former { opening.cancel() }
         if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
         socket?.close()
         socket = nil
@@ -229,43 +162,25 @@ extension Connection {
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
 
-    /// A server that reads a large body late has no room for it meanwhile, which to the kernel is as good as its silence (tcp(7),
-    /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here.
+    /// - Parameter bodyBytes: how many bytes of large bodies are to be sent; 0 when there are none any more.
     func willSend(_ bodyBytes: Int) {
-        hasLargeBody = bodyBytes > 0
-        guard hasLargeBody else {
-            if deliveryTimer != nil { checkDelivery() }
+        guard bodyBytes > 0 else {
+            delivery.bodyEnded()
+            if delivery.isOn { checkDelivery() }
             return
         }
-        deliveryTimer = deliveryTimer ?? Timer(on: context.loop) { [unowned self] in checkDelivery() }
-        socket?.setAcknowledgementTimeout(0)
+        // In a copy: an access that lasts while others are called would have each access to it checked as the program runs.
+        var delivery = delivery
+        delivery.begin(over: socket, Timer(on: context.loop) { [unowned self] in checkDelivery() })
+        self.delivery = delivery
     }
 
-    private func watchDelivery() {
-        guard let deliveryTimer, !deliveryTimer.isSet else { return }
-        deliveryTimer.set(at: context.loop.now + context.configuration.acknowledgementTimeout)
-    }
-
-    private func watchDeliveryFurther() {
-        deliveryTimer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
-    }
-
-    /// What was sent of a body outlives the wish to send it.
     private func checkDelivery() {
-        switch socket?.delivery(within: context.acknowledgementMilliseconds) {
-        case .done? where unsent.isEmpty: if !hasLargeBody { leaveDeliveryToKernel() }
-        case .done?, .underWay?: watchDeliveryFurther()
-        case .unanswered?:
-            leaveDeliveryToKernel()
-            ended(isProved: false)
-        case nil: break
-        }
-    }
-
-    private func leaveDeliveryToKernel() {
-        deliveryTimer?.cancel()
-        deliveryTimer = nil
-        socket?.setAcknowledgementTimeout(context.acknowledgementMilliseconds)
+        guard let socket else { return }
+        var delivery = delivery
+        let isLost = delivery.check(socket, isWritten: unsent.isEmpty, context)
+        self.delivery = delivery
+        if isLost { ended(isProved: false) }
     }
 
     /// Encrypts where there is TLS, and sends what the socket takes at once; the rest follows.
@@ -274,7 +189,7 @@ extension Connection {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) {
-        guard let tls, !isTunnelling else { return unsafe transmit(bytes) }
+        guard let tls else { return unsafe transmit(bytes) }
         do throws(HTTPError) {
             try unsafe tls.write(bytes)
         } catch {
@@ -283,9 +198,8 @@ extension Connection {
         sendCipher()
     }
 
-    private var isTunnelling: Bool { if case .tunnelling = phase { true } else { false } }
-
-    private func sendCipher() {
+    /// Sends what TLS has made for the server.
+    func sendCipher() {
         let cipher = context.cipher
         if cipher.isEmpty { return }
         unsafe cipher.withUnsafeBytes { unsafe transmit($0) }
@@ -294,7 +208,8 @@ extension Connection {
 
     private func transmit(_ bytes: UnsafeRawBufferPointer) {
         guard let socket, !isBroken, bytes.count > 0 else { return }
-        watchDelivery()
+        let delivery = delivery
+        delivery.sending(context)
         var sent = 0
         if unsent.isEmpty, !isCollecting {
             switch unsafe socket.send(bytes) {
@@ -404,25 +319,17 @@ extension Connection {
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
         switch phase {
-        case .tunnelling(let tunnel): unsafe takeTunnel(tunnel.take(bytes), bytes)
-        case .handshaking, .open:
+        case .opening(let opening) where opening.isTunnelling:
+            let count = unsafe opening.takeFromProxy(bytes)
+            if count < bytes.count { unsafe take(UnsafeRawBufferPointer(rebasing: bytes[count...])) }
+        case .opening, .open:
             if tls != nil {
                 unsafe records.pass(bytes)
                 return unsafe decrypt(bytes)
             }
             if case .open(let wire) = phase { unsafe wire.receive(bytes) }
             if case .open(let wire) = phase { wire.settle() }
-        case .connecting, .closed: break
-        }
-    }
-
-    private func takeTunnel(_ result: ProxyTunnel.Progress, _ bytes: UnsafeRawBufferPointer) {
-        switch result {
-        case .wantsMore: break
-        case .done(let count):
-            connected()
-            if count < bytes.count { unsafe take(UnsafeRawBufferPointer(rebasing: bytes[count...])) }
-        case .failed(let error): close(error)
+        case .closed: break
         }
     }
 
@@ -430,7 +337,7 @@ extension Connection {
         guard let tls else { return }
         unsafe tls.input = bytes
         defer { unsafe tls.input = nil }
-        if case .handshaking = phase { handshake() }
+        if case .opening(let opening) = phase { opening.goOn() }
         while case .open(let wire) = phase {
             let plain = unsafe context.plain
             let read = unsafe tls.read(into: plain)
@@ -451,9 +358,8 @@ extension Connection {
     private func ended(isProved: Bool) {
         switch phase {
         case .open(let wire): wire.ended(isProved: isProved)
-        case .handshaking: close(.tls(reason: "the connection ended during the handshake"))
-        case .tunnelling: close(.unreachable(reason: "the proxy closed the connection"))
-        case .connecting, .closed: break
+        case .opening(let opening): opening.ended()
+        case .closed: break
         }
     }
 
@@ -461,7 +367,7 @@ extension Connection {
     func lost(_ error: HTTPError) {
         switch phase {
         case .open(let wire): wire.lost(error)
-        case .connecting, .tunnelling, .handshaking: close(error)
+        case .opening: close(error)
         case .closed: break
         }
     }

@@ -11,6 +11,7 @@ import Logging
 package struct SettingsError: Error, Equatable, CustomStringConvertible {
     /// A sentence each, with file, line and key where there is one.
     package var problems: [String]
+    /// All of them, below one another.
     package var description: String { problems.joined(separator: "\n") }
 
     /// - Parameter problems: a sentence each.

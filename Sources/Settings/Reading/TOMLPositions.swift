@@ -1,5 +1,7 @@
 // Where the keys of a TOML document stand, which TOMLKit does not tell.
 
+import Chat
+
 /// A value's place in the settings: `timeouts.idle`, `models[0].match`.
 struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
     private(set) var description = ""
@@ -49,7 +51,7 @@ struct TOMLPositions {
 
     init(_ document: [UInt8]) {
         self.document = document
-        if document.starts(with: [0xEF, 0xBB, 0xBF]) { offset = 3 }
+        if UTF8Mark.begins(document.span) { offset = UTF8Mark.bytes.count }
         scan()
     }
 

@@ -71,12 +71,3 @@ struct Completion {
         return events
     }
 }
-
-/// The byte order mark, which some servers put ahead of a text in UTF-8.
-enum UTF8Mark {
-    static let bytes: [UInt8] = [0xEF, 0xBB, 0xBF]
-
-    static func dropped(from text: [UInt8]) -> ArraySlice<UInt8> {
-        text.starts(with: bytes) ? text.dropFirst(bytes.count) : text[...]
-    }
-}

@@ -1,34 +1,7 @@
-// What one request holds of the memory that is limited for all together.
+// What one answer holds of the memory that is limited for all together.
 
 import Chat
 import EventLoop
-
-/// What a request has for its body, and where there is more.
-struct RequestMemory {
-    /// What the body takes; whoever keeps the body keeps this.
-    let body: MemoryShare?
-    let budget: MemoryBudget
-    /// For what was found in the body.
-    private let beside: MemoryShare?
-
-    /// - Parameter besideCount: how many bytes are kept beside the body.
-    /// - Throws: as `share(ofCopy:)`.
-    init(_ body: MemoryShare?, beside besideCount: Int = 0, _ budget: MemoryBudget) throws(ChatError) {
-        beside = try Self.share(ofCopy: besideCount, budget)
-        (self.body, self.budget) = (body, budget)
-    }
-
-    /// A share for a copy of so many bytes; nil for a few, which count as nothing.
-    ///
-    /// - Throws: `ChatError.memoryFull`.
-    func share(ofCopy count: Int) throws(ChatError) -> MemoryShare? { try Self.share(ofCopy: count, budget) }
-
-    private static func share(ofCopy count: Int, _ budget: MemoryBudget) throws(ChatError) -> MemoryShare? {
-        guard count > AnswerMemory.freeBytes else { return nil }
-        guard let share = budget.share(ofAnswer: count) else { throw .memoryFull }
-        return share
-    }
-}
 
 /// What is kept of an answer: until it is whole, or until its caller reads.
 struct AnswerMemory {

@@ -1,3 +1,5 @@
+// The contract's rules about answers.
+
 import TestSupport
 
 // MARK: Streams (contract §3.1)

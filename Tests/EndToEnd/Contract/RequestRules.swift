@@ -1,3 +1,5 @@
+// The contract's rules about requests.
+
 import TestSupport
 
 // MARK: Paths (contract §1)

@@ -1,3 +1,5 @@
+// The shape of a rule of the contract.
+
 import TestSupport
 import Testing
 

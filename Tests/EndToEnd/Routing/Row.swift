@@ -1,3 +1,5 @@
+// The shape of a row of the routing table.
+
 import TestSupport
 import Testing
 

@@ -1,3 +1,5 @@
+// The routing table: which targets are asked, by what each of them does.
+
 import TestSupport
 
 private let never: [Reply] = []

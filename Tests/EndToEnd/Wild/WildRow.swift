@@ -1,3 +1,5 @@
+// The shape of a row of what servers and clients in the wild send.
+
 import TestSupport
 import Testing
 

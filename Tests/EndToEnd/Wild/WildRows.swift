@@ -1,3 +1,5 @@
+// What servers in the wild were reported to answer.
+
 import TestSupport
 
 // MARK: What upstreams send

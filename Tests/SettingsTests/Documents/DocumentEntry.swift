@@ -1,3 +1,5 @@
+// The field table, as documents are made of it.
+
 import FastCGI
 
 @testable import Settings

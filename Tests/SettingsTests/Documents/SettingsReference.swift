@@ -1,3 +1,5 @@
+// Makes `docs/settings.md`.
+
 @testable import Settings
 
 /// `docs/settings.md`: what each key takes, what holds without it, and what it means.

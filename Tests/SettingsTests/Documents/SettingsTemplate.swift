@@ -1,3 +1,5 @@
+// Makes the sample file, `deploy/sluice.toml`.
+
 @testable import Settings
 
 /// `deploy/sluice.toml`: every key behind a `#`, with what there is to say about it.

@@ -1,0 +1,137 @@
+import Testing
+
+@testable import Settings
+
+/// What the operator reads of keys and values, but for those of upstreams and models.
+@Suite struct SettingsErrorTests {
+    private static let values = [
+        Mistake("listen = 'nowhere'", "1: listen has no scheme; use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd"),
+        Mistake("listen = 7", "1: listen must be a string"),
+        Mistake("listen = ''", "1: listen must not be empty"),
+        Mistake("\n# two\nworkers = 0", "3: workers must be \"auto\" or a number from 1 to 256"),
+        Mistake("workers = 257", "1: workers must be \"auto\" or a number from 1 to 256"),
+        Mistake("workers = '4'", "1: workers must be \"auto\" or a number from 1 to 256"),
+        Mistake("heartbeat = 10", "1: heartbeat needs a unit, \(Mistake.duration)"),
+        Mistake("heartbeat = 0.5", "1: heartbeat needs a unit, \(Mistake.duration)"),
+        Mistake("heartbeat = '10'", "1: heartbeat must be a whole number with a unit, \(Mistake.duration)"),
+        Mistake("heartbeat = '1.5s'", "1: heartbeat must be a whole number with a unit, \(Mistake.duration)"),
+        Mistake("heartbeat = '-1s'", "1: heartbeat must be a whole number with a unit, \(Mistake.duration)"),
+        Mistake("heartbeat = '5 s'", "1: heartbeat must be a whole number with a unit, \(Mistake.duration)"),
+        Mistake("heartbeat = '25h'", "1: heartbeat must be from 0s to 24h"),
+        Mistake("heartbeat = '9999999999999999h'", "1: heartbeat must be a whole number with a unit, \(Mistake.duration)"),
+        Mistake("heartbeat = true", "1: heartbeat must be a string"),
+        Mistake("heartbeat = 07:32:00", "1: heartbeat must be a string"),
+        Mistake(
+            "log_level = 'loud'",
+            #"1: log_level must be "trace", "debug", "info", "notice", "warning", "error" or "critical""#),
+        Mistake("errors = 'text'", #"1: errors must be "json" or "sse""#),
+        Mistake("refusal = 'sing'", #"1: refusal must be "pass" or "speak""#),
+        Mistake("on_disconnect = 'wait'", #"1: on_disconnect must be "cancel" or "drain""#),
+        Mistake(
+            "authorities_file = 'no.pem'",
+            "1: authorities_file names a file that cannot be read: No such file or directory"),
+        Mistake("dns_ttl = 60", "1: dns_ttl needs a unit, \(Mistake.duration)"),
+        Mistake("dns_ttl = '0s'", "1: dns_ttl must be from 1s to 24h"),
+        Mistake("dns_ttl = '999ms'", "1: dns_ttl must be from 1s to 24h"),
+        Mistake("dns_ttl = '25h'", "1: dns_ttl must be from 1s to 24h"),
+        Mistake("socket = 'x'", "1: socket must be a table"),
+        Mistake("socket.mode = 0o660", "1: socket.mode must be a string"),
+        Mistake("socket.mode = '0880'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
+        Mistake("socket.mode = '1777'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
+        Mistake("socket.mode = '0060'", "1: socket.mode must let the owner read and write, as \"0660\""),
+        Mistake("socket.allowed_users = 'me'", "1: socket.allowed_users must be an array of strings"),
+        Mistake("socket.allowed_users = ['me',\n  '']", "2: socket.allowed_users[1] must not be empty"),
+        Mistake("limits.requests = 1_000_001", "1: limits.requests must be a whole number from 1 to 1000000"),
+        Mistake("limits.body = 8388608", "1: limits.body needs a unit, \(Mistake.size)"),
+        Mistake("limits.body = '8MB'", "1: limits.body must be a whole number with a unit, \(Mistake.size)"),
+        Mistake("limits.body = '0B'", "1: limits.body must be from 1KiB to 1GiB"),
+        Mistake("limits.parameters = '1GiB'", "1: limits.parameters must be from 1KiB to 16MiB"),
+        Mistake("limits.memory = 1073741824", "1: limits.memory needs a unit, \(Mistake.size)"),
+        Mistake("limits.memory = '1TB'", "1: limits.memory must be a whole number with a unit, \(Mistake.size)"),
+        Mistake("limits.memory = '20%'", "1: limits.memory must be a whole number with a unit, \(Mistake.size)"),
+        Mistake("limits.memory = '0B'", "1: limits.memory must be from 1MiB to 1048576GiB"),
+        Mistake("limits.memory = '15MiB'", "1: limits.memory must be at least twice limits.body, which is 8MiB"),
+        Mistake(
+            "limits.body = '100MiB'\nlimits.memory = '100MiB'",
+            "2: limits.memory must be at least twice limits.body, which is 100MiB"),
+        Mistake("limits.json_depth = 7", "1: limits.json_depth must be a whole number from 8 to 10000"),
+        Mistake("timeouts.send = '0s'", "1: timeouts.send must be from 1ms to 24h"),
+        Mistake("[timeouts]\n\nidle = '0s'", "3: timeouts.idle must be from 1ms to 24h"),
+    ]
+
+    private static let attempts = [
+        Mistake("retries = 11", "1: retries must be a whole number from 0 to 10"),
+        Mistake("retries = -1", "1: retries must be a whole number from 0 to 10"),
+        Mistake("retry_after_max = 2", "1: retry_after_max needs a unit, \(Mistake.duration)"),
+        Mistake("retry_budget = 20", "1: retry_budget needs a unit, \(Mistake.share)"),
+        Mistake("retry_budget = 0.2", "1: retry_budget needs a unit, \(Mistake.share)"),
+        Mistake("retry_budget = '20'", "1: retry_budget must be a whole number with a unit, \(Mistake.share)"),
+        Mistake("retry_budget = '2.5%'", "1: retry_budget must be a whole number with a unit, \(Mistake.share)"),
+        Mistake("hedge_max = '101%'", "1: hedge_max must be from 0% to 100%"),
+        Mistake("rest_after = 0", "1: rest_after must be a whole number from 1 to 1000"),
+        Mistake("rest_after = '50%'", "1: rest_after must be a whole number from 1 to 1000"),
+        Mistake("rest_share = '0%'", "1: rest_share must be from 1% to 100%"),
+        Mistake("rest_for = '10m'", "1: rest_for must not be longer than rest_max, which is 5m"),
+        Mistake("rest_max = '9s'", "1: rest_max must not be shorter than rest_for, which is 10s"),
+        Mistake("rest_max = '9s'\nrest_for = '10s'", "2: rest_for must not be longer than rest_max, which is 9s"),
+    ]
+
+    private static let keys = [
+        Mistake("lisen = 'x'", "1: unknown key 'lisen'; did you mean 'listen'?"),
+        Mistake("timeouts = {first_tokn = '1s'}", "1: unknown key 'timeouts.first_tokn'; did you mean 'first_token'?"),
+        Mistake("[timeout]\nidle = '1s'", "1: unknown key 'timeout'; did you mean 'timeouts'?"),
+        Mistake("[[model]]\nmatch = '*'", "1: unknown key 'model'; did you mean 'models'?"),
+        Mistake("colour = 1", "1: unknown key 'colour'"),
+        Mistake("'my key' = 1", "1: unknown key '\"my key\"'"),
+        Mistake("[upstreams.a]\nkind = 'demo'\nkeyfile = 'x'", "3: unknown key 'upstreams.a.keyfile'; did you mean 'key_file'?"),
+    ]
+
+    private static let forAll = "holds for all: put it above the first [table]"
+
+    private static let misplaced = [
+        Mistake("[[models]]\nmatch = '*'\nheartbeat = '4s'", "3: unknown key 'models[0].heartbeat'; 'heartbeat' \(forAll)"),
+        Mistake("[timeouts]\nretries = 1", "2: unknown key 'timeouts.retries'; 'retries' \(forAll)"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nlog_level = 'debug'\ntimeouts.idle = '1s'",
+            "3: unknown key 'upstreams.a.log_level'; 'log_level' \(forAll)",
+            "4: unknown key 'upstreams.a.timeouts'; 'timeouts' \(forAll)"),
+        Mistake(
+            "key = 'secret'\nurl = 'secret'", "1: unknown key 'key'; it stands in [upstreams.NAME]",
+            "2: unknown key 'url'; it stands in [upstreams.NAME]"),
+        Mistake("match = '*'", "1: unknown key 'match'; it stands in [[models]]"),
+        Mistake("first_token = '5s'", "1: unknown key 'first_token'; it stands in [timeouts]"),
+        Mistake("[[models]]\nmatch = '*'\nurl = 'secret'", "3: unknown key 'models[0].url'; it stands in [upstreams.NAME]"),
+        Mistake(
+            "[[models]]\nmatch = '*'\nfirst_token = '5s'\nweight = 1",
+            "3: unknown key 'models[0].first_token'; did you mean 'timeouts.first_token'?",
+            "4: unknown key 'models[0].weight'; it stands in targets = [{upstream = …}]"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\nadd = ['x']\nmatch = 'x'",
+            "3: unknown key 'upstreams.a.add'; did you mean 'parameters.add'?",
+            "4: unknown key 'upstreams.a.match'; it stands in [[models]]"),
+    ]
+
+    private static let otherNames = [
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\napi_key = 'secret'\nbase_url = 'secret'",
+            "3: unknown key 'upstreams.a.api_key'; did you mean 'key'?",
+            "4: unknown key 'upstreams.a.base_url'; did you mean 'url'?"),
+        Mistake("api_key = 'secret'", "1: unknown key 'api_key'; did you mean 'key'? It stands in [upstreams.NAME]"),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = [{name = 'demo'}]",
+            "3: unknown key 'models[0].targets[0].name'; did you mean 'upstream'?", "3: models[0].targets[0] needs upstream"),
+    ]
+
+    private static let strings = [
+        Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set or is empty"),
+        Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set or is empty"),
+        Mistake("spoken_error = '${OPEN'", "1: spoken_error has a '${' without a '}'"),
+        Mistake(
+            "spoken_error = '${1 2}'",
+            "1: spoken_error has a '${' that is not followed by a variable's name; a '${' itself is written '$${'"),
+        Mistake(#"spoken_error = "a\u0000b""#, "1: a NUL has no place in a setting"),
+    ]
+
+    @Test(arguments: values + attempts + keys + misplaced + otherNames + strings)
+    func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) { mistake.check() }
+}

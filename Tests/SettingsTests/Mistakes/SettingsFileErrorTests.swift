@@ -1,0 +1,81 @@
+import EventLoop
+import Testing
+
+@testable import Settings
+
+/// What the operator reads of the file itself: that it is missing, too large, no text or no TOML.
+@Suite struct SettingsFileErrorTests {
+    private static let number =
+        #"this is not TOML: what begins like a number is neither one nor a date; durations, sizes, shares and modes stand in quotes: "#
+        + #""4s", "8MiB", "20%", "0660""#
+
+    private static let unquoted = [
+        "heartbeat = 4s", "socket.mode = 0660", "limits.body = 8MiB", "retry_budget = 20%", "dns_ttl = 1h",
+    ].map { Mistake($0, "1: \(number)") }
+
+    private static let syntax = [
+        Mistake("[{]", "1: this is not TOML: a table's name must follow '['"),
+        Mistake("a = [1,\n }", "2: this is not TOML: '}' stands where the array has a value or ']'"),
+        Mistake("listen = \nworkers = 2", "1: this is not TOML at column 10: error while parsing key-value pair: expected value"),
+        Mistake(
+            "listen = 'a'\nlisten = 'b'",
+            "2: this is not TOML at column 10: error while parsing key-value pair: cannot redefine existing string"),
+        Mistake(
+            "workers = 99999999999999999999",
+            "1: this is not TOML at column 31: error while parsing decimal integer"),
+        Mistake(
+            "[upstreams.a]\nkey = sk-secret",
+            "2: this is not TOML at column 7: error while parsing value: could not determine value type"),
+        Mistake(
+            "[upstreams.a]\nkey = true-secret",
+            "2: this is not TOML at column 11: error while parsing boolean: expected value-terminator"),
+        Mistake(
+            "[upstreams.a]\nkey = 'secret\n",
+            "2: this is not TOML at column 14: error while parsing literal string: "
+                + "control characters other than TAB (U+0009) are explicitly prohibited"),
+    ]
+
+    @Test(arguments: unquoted + syntax)
+    func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) { mistake.check() }
+
+    @Test func `all mistakes are told at once, in the file's order`() {
+        let settings = SettingsCase(
+            text: """
+                timeouts = {idle = 1}
+                workers = 0
+                [[models]]
+                targets = ["nobody"]
+                [upstreams.a]
+                key = "${MISSING}"
+                """, options: SettingsOptions(listen: "nowhere", logLevel: "loud"))
+        #expect(
+            settings.problems.map { String($0.prefix { $0 != " " }) }
+                == [1, 2, 3, 4, 6].map { "dir/sluice.toml:\($0):" } + ["listen", "--log-level"])
+    }
+
+    @Test func `a file that is named must be there`() {
+        let sources = SettingsSources(
+            options: SettingsOptions(config: "no.toml"), environment: { _ in nil },
+            readFile: { path throws(SystemError) in throw absent(path) }, readTLSFiles: { _, _ in })
+        let error = #expect(throws: SettingsError.self) { try sources.load() }
+        #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
+    }
+
+    @Test(arguments: [(1 << 20, nil), (1 << 20 + 1, "the settings file cannot be read: x.toml: File too large")])
+    func `a settings file has a mebibyte at most`(size: Int, problem: String?) {
+        let sources = SettingsSources(
+            options: SettingsOptions(config: "x.toml"), environment: { _ in nil },
+            readFile: { _ in [UInt8](repeating: UInt8(ascii: "\n"), count: size) }, readTLSFiles: { _, _ in })
+        var problems: [String] = []
+        do { _ = try sources.load() } catch { problems = error.problems }
+        #expect(problems == [problem].compactMap(\.self))
+    }
+
+    @Test func `bytes that are not text are no settings`() {
+        let sources = SettingsSources(
+            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] },
+            readTLSFiles: { _, _ in })
+        let error = #expect(throws: SettingsError.self) { try sources.load() }
+        #expect(error?.problems == ["x.toml: the file is not UTF-8 text"])
+    }
+}
