@@ -159,7 +159,7 @@ import Testing
                 Generation(settings), on: loop, Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
             let question = try (try await Call(on: loop)).question(generation)
             let wakeup = Wakeup(on: loop)
-            let decision = generation.board.enter(
+            let decision = generation.shared.board.enter(
                 planned(), on: question.route.targets[0], of: question.route, at: start, waking: wakeup.remote)
             guard case .admitted(let admission) = consume decision else { throw Unexpected() }
             let stream = AnswerStream(
