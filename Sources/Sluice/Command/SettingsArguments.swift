@@ -37,12 +37,13 @@ struct SettingsArguments: ParsableArguments {
     var logLevel: String?
 
     /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load() throws -> (settings: Settings, file: String?) {
+    func load() throws -> (settings: Settings, file: String?, included: [String]) {
         let sources = SettingsSources(
             options: SettingsOptions(
                 config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
             inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
+            listFiles: listFiles,
             readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
         do {
             return try sources.load()
