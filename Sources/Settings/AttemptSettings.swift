@@ -73,10 +73,10 @@ extension RestPlan {
     /// Tells a first rest that is longer than the longest.
     func check(_ table: SettingsReader) {
         guard restFor > restMax else { return }
-        if let node = table.node("rest_for") {
-            table.problems.add(SettingsProblem(node, "must not be longer than rest_max, which is \(restMax.setting)"))
-        } else if let node = table.node("rest_max") {
-            table.problems.add(SettingsProblem(node, "must not be shorter than rest_for, which is \(restFor.setting)"))
+        if table.node("rest_for") != nil {
+            table.report(["rest_for"], "must not be longer than rest_max, which is \(restMax.setting)")
+        } else {
+            table.report(["rest_max"], "must not be shorter than rest_for, which is \(restFor.setting)")
         }
     }
 }

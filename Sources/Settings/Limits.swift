@@ -58,7 +58,7 @@ extension Settings.Limits {
         let needed = max(2 * bodyBytes, 1 << 20)
         guard memoryBytes < needed else { return }
         guard let file, let node = file.node("limits")?.member("memory") else { return memoryBytes = needed }
-        file.problems.add(
-            SettingsProblem(node, "must be at least twice limits.body, which is \(Size.setting(bodyBytes))"))
+        let text = "must be at least twice limits.body, which is \(Size.setting(bodyBytes))"
+        file.problems.add(SettingsProblem(node, text, needsWhole: true))
     }
 }

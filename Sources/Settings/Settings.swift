@@ -112,6 +112,7 @@ extension Settings {
     static var sections: [FieldSection<Settings>] {
         [
             FieldSection(nil, fields: processFields),
+            FieldSection("Included files", fields: [includeField]),
             FieldSection(
                 "The unix socket that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
             FieldSection("What callers get", fields: callerFields),

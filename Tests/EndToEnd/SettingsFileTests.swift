@@ -80,6 +80,95 @@ import Testing
         #expect(again.output.split(separator: "\n").dropFirst() == shown.output.split(separator: "\n").dropFirst())
     }
 
+    // MARK: In several files
+
+    private let included = [
+        "conf.d/10-two.toml": "[upstreams.two]\nurl = 'http://127.0.0.1:1/v1'\nkey_file = 'two.key'",
+        "conf.d/20-models.toml": "[[models]]\nmatch = 'x-*'\ntargets = ['two']", "conf.d/two.key": "plain-secret-in-file",
+        "conf.d/.hidden.toml": "nonsense", "conf.d/10-two.toml~": "nonsense",
+    ]
+    private let including = """
+        include = "conf.d/*.toml"
+        [upstreams.one]
+        url = "http://127.0.0.1:1/v1"
+        key = "${PLANTED}"
+        [[models]]
+        match = "*"
+        targets = ["one"]
+        """
+
+    private func directory(_ text: String, including files: [String: String]) throws -> TemporaryDirectory {
+        let directory = try directory(text)
+        #expect(unsafe mkdir(directory.path("conf.d"), 0o700) == 0)
+        for (name, text) in files { try directory.write(text, to: name) }
+        return directory
+    }
+
+    @Test func `is found good together with those that it includes`() async throws {
+        let result = try await run(["check", "--config", "my.toml"], in: directory(including, including: included))
+        #expect(result.output == "sluice: my.toml, with 2 included files, is good\n")
+        #expect(result.errors.isEmpty)
+    }
+
+    @Test func `is found good when there is nothing to include`() async throws {
+        let result = try await run(["check", "--config", "my.toml"], in: directory(including))
+        #expect(result.output == "sluice: my.toml is good\n")
+    }
+
+    @Test func `is shown as one, with the names of those that it includes`() async throws {
+        let directory = try directory(including, including: included)
+        let shown = try await run(["check", "--config", directory.path("my.toml"), "--show"], in: TemporaryDirectory())
+        let path = directory.path("conf.d")
+        #expect(
+            shown.output.hasPrefix(
+                """
+                # sluice: \(directory.path("my.toml")), with 2 included files, is good; secrets are masked
+                # included: "\(path)/10-two.toml"
+                # included: "\(path)/20-models.toml"
+
+                """))
+        #expect(!shown.output.contains("plain-secret"))
+        try directory.write(shown.output, to: "shown.toml")
+        let again = try await run(["check", "--config", "shown.toml", "--show"], in: directory)
+        #expect(again.output.split(separator: "\n").dropFirst() == shown.output.split(separator: "\n").dropFirst(3))
+    }
+
+    @Test(arguments: ["check", "serve"])
+    func `has all its mistakes told with those of the files that it includes`(command: String) async throws {
+        let directory = try directory(
+            "worker = 1\n\(including)",
+            including: [
+                "conf.d/a.toml": "[upstreams.one]\nwarm = -1\nkey = 'plain-secret'", "conf.d/b.toml": "workers = plain-secret",
+                "conf.d/c.toml": "\n[upstreams.three]\nkey_file = 'no.key'",
+            ])
+        #expect(unsafe mkdir(directory.path("conf.d/d.toml"), 0o700) == 0)
+        #expect(unsafe symlink("nowhere", directory.path("conf.d/e.toml")) == 0)
+        let result = try await run([command, "--config", "my.toml"], in: directory)
+        #expect(result.exit == .code(78))
+        #expect(
+            result.errors == """
+                sluice: my.toml:1: unknown key 'worker'; did you mean 'workers'?
+                sluice: my.toml:2: include names conf.d/d.toml, a directory: a pattern names what is in it, as "conf.d/*.toml" does
+                sluice: my.toml:2: include names conf.d/e.toml, which cannot be read: No such file or directory
+                sluice: conf.d/a.toml:2: upstreams.one.warm must be a whole number from 0 to 100
+                sluice: conf.d/a.toml:3: upstreams.one.key is set twice: my.toml:5 sets it too
+                sluice: conf.d/b.toml:1: this is not TOML at column 11: error while parsing value: could not determine value type
+                sluice: conf.d/c.toml:3: upstreams.three.key_file names a file that cannot be read: No such file or directory
+
+                """)
+    }
+
+    /// A pipe in the directory, which nobody writes to.
+    @Test func `ends soon when what it includes never does`() async throws {
+        let directory = try directory(including, including: [:])
+        for name in ["a", "b", "c"] { #expect(unsafe mkfifo(directory.path("conf.d/\(name).toml"), 0o600) == 0) }
+        let result = try await run(["check", "--config", "my.toml"], in: directory)
+        #expect(result.exit == .code(78))
+        #expect(result.errors == "sluice: my.toml:1: include names conf.d/a.toml, a pipe that nobody writes to the end\n")
+    }
+
+    // MARK: In service
+
     @Test func `is served without a secret in the log`() async throws {
         let directory = try directory(good)
         let child = try ChildProcess(

@@ -64,7 +64,7 @@ import Testing
         let environment = ["OPENAI_API_KEY": "k", "SLUICE_LISTEN": "unix:a.sock", "SSL_CERT_FILE": "/ca.pem"]
         let without = try SettingsSources(
             environment: { environment[$0] }, readFile: { path throws(SystemError) in throw absent(path) },
-            readTLSFiles: { _, _ in }
+            listFiles: noFiles, readTLSFiles: { _, _ in }
         ).load()
         #expect(without.file == nil)
         #expect(try settings("", environment: environment) == without.settings)
@@ -76,8 +76,8 @@ import Testing
             readFile: { path throws(SystemError) in
                 guard path == "/etc/sluice/sluice.toml" else { throw absent(path) }
                 return [UInt8]("workers = 7".utf8)
-            }, readTLSFiles: { _, _ in })
-        let (settings, file) = try sources.load()
+            }, listFiles: noFiles, readTLSFiles: { _, _ in })
+        let (settings, file, _) = try sources.load()
         #expect(settings.workers == 7)
         #expect(file == "/etc/sluice/sluice.toml")
     }

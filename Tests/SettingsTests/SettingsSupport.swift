@@ -11,7 +11,7 @@ import Testing
 struct SettingsCase {
     var text: String
     var environment: [String: String] = [:]
-    /// Files that settings may name, by their paths.
+    /// Files that settings may name or include, by their paths.
     var files: [String: String] = [:]
     var options = SettingsOptions()
     /// Why TLS cannot use files, by their paths.
@@ -28,6 +28,9 @@ struct SettingsCase {
             readFile: { path throws(SystemError) in
                 guard let text = files[path] else { throw SystemError(path, code: ENOENT) }
                 return [UInt8](text.utf8)
+            },
+            listFiles: { pattern in
+                files.keys.filter { unsafe fnmatch(pattern, $0, FNM_PATHNAME | FNM_PERIOD) == 0 }
             },
             readTLSFiles: { options, authoritiesFile throws(HTTPError) in
                 let used = [authoritiesFile, options.certificate, options.certificateKey].compactMap(\.self)
@@ -53,3 +56,12 @@ func settings(
 }
 
 func absent(_ path: String) -> SystemError { SystemError(path, code: ENOENT) }
+
+/// Where no pattern matches anything.
+func noFiles(_ pattern: String) -> [String] { [] }
+
+extension SettingsNode {
+    init(document: [UInt8]) throws(SettingsProblem) {
+        try self.init(document: document, file: SettingsFile(path: "sluice.toml"))
+    }
+}

@@ -54,7 +54,7 @@ import Testing
     @Test func `cut off anywhere it is good or told what is wrong with it`() {
         let bytes = [UInt8](uncommented.utf8)
         for count in stride(from: 0, to: bytes.count, by: 11) {
-            do { _ = try SettingsNode(document: Array(bytes[..<count])) } catch { #expect(error.line != nil) }
+            do { _ = try SettingsNode(document: Array(bytes[..<count])) } catch { #expect(error.place.line != nil) }
         }
     }
 

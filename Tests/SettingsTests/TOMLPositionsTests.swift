@@ -58,7 +58,7 @@ import Testing
             return
         }
         #expect(members.map(\.key) == ["a", "b", "d e", "f", "j", "l", "m", "p"])
-        #expect(members.map(\.node.line) == [2, 3, 4, 6, 11, 15, 17, 19])
+        #expect(members.map(\.node.place.line) == [2, 3, 4, 6, 11, 15, 17, 19])
     }
 
     @Test func `a document cut off anywhere does no harm`() {
@@ -91,7 +91,7 @@ import Testing
         for first in Self.tokens {
             for second in Self.tokens {
                 do { _ = try SettingsNode(document: [UInt8]((start + first + second).utf8)) } catch {
-                    #expect(error.line != nil, "\(start + first + second)")
+                    #expect(error.place.line != nil, "\(start + first + second)")
                 }
             }
         }
@@ -109,7 +109,7 @@ import Testing
         for (start, end) in [("a = ", ""), ("a = ", "\nb = 2"), ("a = [1, ", "]"), ("a = {b = ", "}"), ("a = ", " # c")] {
             #expect(throws: SettingsProblem.self) { try SettingsNode(document: [UInt8]((start + value + end).utf8)) }
             do { _ = try SettingsNode(document: [UInt8]((start + value + end).utf8)) } catch {
-                #expect(error.line == 1, "\(error)")
+                #expect(error.place.line == 1, "\(error)")
             }
         }
     }

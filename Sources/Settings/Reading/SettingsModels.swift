@@ -31,7 +31,8 @@ extension SettingsReader {
             let pattern = match.contains("${") ? nil : ModelPattern(match)
             let covering = pattern.flatMap { pattern in patterns.first { $0.pattern.covers(pattern) }?.table }
             if let first = earlier[match] ?? earlier["*"] ?? covering {
-                table.problem("is never reached: \(first.path) matches the same models first")
+                let place = first.place.file == table.place.file ? "" : " of \(first.place)"
+                table.problem("is never reached: \(first.path)\(place) matches the same models first")
             } else {
                 earlier[match] = table
                 if let pattern, !pattern.isExact { patterns.append((pattern, table)) }

@@ -1,8 +1,8 @@
-// The settings file as a tree of values that know where they stand.
+// A settings file as a tree of values that know where they stand.
 
 import TOMLKit
 
-/// A value of the settings file.
+/// A value of a settings file.
 struct SettingsNode {
     enum Value {
         /// In the file's order.
@@ -22,9 +22,9 @@ struct SettingsNode {
     }
 
     let value: Value
+    /// In the file where it stands.
     let path: SettingsPath
-    /// In the file, from 1; nil when it is not known.
-    let line: Int?
+    let place: SettingsPlace
 }
 
 extension SettingsNode {
@@ -37,72 +37,85 @@ extension SettingsNode {
     /// The whole document as one table.
     ///
     /// - Throws: `SettingsProblem` for what is no TOML. Nothing of the document's text is in it: a secret may stand anywhere.
-    init(document: [UInt8]) throws(SettingsProblem) {
+    init(document: [UInt8], file: SettingsFile) throws(SettingsProblem) {
         guard let text = String(validating: document, as: UTF8.self) else {
-            throw SettingsProblem("the file is not UTF-8 text", line: nil)
+            throw SettingsProblem("the file is not UTF-8 text", at: SettingsPlace(file: file))
         }
-        if let line = Self.line(of: 0, in: document) { throw SettingsProblem("a NUL has no place in a setting", line: line) }
+        if let line = Self.line(of: 0, in: document) {
+            throw SettingsProblem("a NUL has no place in a setting", at: SettingsPlace(file: file, line: line))
+        }
         let positions = TOMLPositions(document)
-        if let defect = positions.defect { throw SettingsProblem(defect.text, line: defect.line) }
+        if let defect = positions.defect {
+            throw SettingsProblem(defect.text, at: SettingsPlace(file: file, line: defect.line))
+        }
         do {
-            self.init(table: try TOMLTable(string: text), path: SettingsPath(), positions: positions)
+            self = try Tree(file: file, positions: positions).node(TOMLTable(string: text), at: SettingsPath())
         } catch let error as TOMLParseError {
-            throw SettingsProblem(error)
+            throw SettingsProblem(error, in: file)
         } catch {
-            throw SettingsProblem("the file is not TOML", line: nil)
+            throw SettingsProblem("the file is not TOML", at: SettingsPlace(file: file))
         }
     }
 
     private static func line(of byte: UInt8, in document: [UInt8]) -> Int? {
         document.firstIndex(of: byte).map { 1 + document[..<$0].count { $0 == UInt8(ascii: "\n") } }
     }
+}
 
-    private init(table: TOMLTable, path: SettingsPath, positions: TOMLPositions) {
+/// Makes values of what the parser has read of a file.
+private struct Tree {
+    let file: SettingsFile
+    let positions: TOMLPositions
+
+    func node(_ table: TOMLTable, at path: SettingsPath) -> SettingsNode {
         let members = table.keys.compactMap { key in
-            table[key].map { Member(key: key, node: SettingsNode($0, path: path.appending(key), positions: positions)) }
+            table[key].map { SettingsNode.Member(key: key, node: node($0, at: path.appending(key))) }
         }
         let ordered = members.sorted {
             (positions[$0.node.path]?.order ?? .max, $0.key) < (positions[$1.node.path]?.order ?? .max, $1.key)
         }
-        self.init(value: .table(ordered), path: path, line: positions[path]?.line)
+        return SettingsNode(value: .table(ordered), path: path, place: place(of: path))
     }
 
-    private init(_ value: any TOMLValueConvertible, path: SettingsPath, positions: TOMLPositions) {
-        if let table = value.table {
-            self.init(table: table, path: path, positions: positions)
-            return
-        }
-        let line = positions[path]?.line
-        self.init(value: Self.value(value, path: path, positions: positions), path: path, line: line)
+    private func node(_ value: any TOMLValueConvertible, at path: SettingsPath) -> SettingsNode {
+        if let table = value.table { return node(table, at: path) }
+        return SettingsNode(value: self.value(value, at: path), path: path, place: place(of: path))
     }
 
-    private static func value(_ value: any TOMLValueConvertible, path: SettingsPath, positions: TOMLPositions) -> Value {
+    private func value(_ value: any TOMLValueConvertible, at path: SettingsPath) -> SettingsNode.Value {
         if let text = value.string { return .string(text) }
         if let boolean = value.bool { return .boolean(boolean) }
         if let integer = value.int { return .integer(integer) }
         if let number = value.double { return .number(number) }
         guard let array = value.array else { return .date }
-        return .array(
-            array.enumerated().map { SettingsNode($0.element, path: path.appending($0.offset), positions: positions) })
+        return .array(array.enumerated().map { node($0.element, at: path.appending($0.offset)) })
     }
+
+    private func place(of path: SettingsPath) -> SettingsPlace { SettingsPlace(file: file, line: positions[path]?.line) }
 }
 
 /// One thing that is wrong with the settings.
 struct SettingsProblem: Error, Equatable {
     /// A sentence that begins with the key's path. It quotes no value.
     var text: String
-    var line: Int?
+    var place: SettingsPlace
+    /// Whether it is one only if nothing is missing: a file that could not be read may say more.
+    var needsWhole = false
 
-    init(_ text: String, line: Int?) { (self.text, self.line) = (text, line) }
+    init(_ text: String, at place: SettingsPlace) { (self.text, self.place) = (text, place) }
 
-    init(_ node: SettingsNode, _ text: String) { self.init("\(node.path) \(text)", line: node.line) }
+    init(_ node: SettingsNode, _ text: String, needsWhole: Bool = false) {
+        self.init("\(node.path) \(text)", at: node.place)
+        self.needsWhole = needsWhole
+    }
 
     /// A syntax error. What the parser met is left out.
-    fileprivate init(_ error: TOMLParseError) {
+    fileprivate init(_ error: TOMLParseError, in file: SettingsFile) {
         // Up to the first quote: what stands in it is the file's.
         var text = String(error.description.prefix { $0 != "'" })
         for end in [" ", "saw", " ", ",", ":"] where text.hasSuffix(end) { text.removeLast(end.count) }
         if text.hasPrefix("Error") { text = "error" + text.dropFirst(5) }
-        self.init("this is not TOML at column \(error.source.begin.column): \(text)", line: error.source.begin.line)
+        let start = error.source.begin
+        self.init("this is not TOML at column \(start.column): \(text)", at: SettingsPlace(file: file, line: start.line))
     }
 }

@@ -1,48 +1,49 @@
-// Typed access to the tables of the settings file. What is wrong is collected, and reading goes on.
+// Typed access to the tables of the settings. What is wrong is collected, and reading goes on.
 
 import EventLoop
 
 /// All that was found wrong.
 final class SettingsProblems {
-    private var inFile: [SettingsProblem] = []
+    private var inFiles: [SettingsProblem] = []
     private var elsewhere: [String] = []
-    private let file: String
+    /// Whether something that belongs to the settings could not be read. Nothing is missed then that may stand there.
+    private var isIncomplete = false
 
-    init(file: String) { self.file = file }
+    /// Adds a problem of a file.
+    func add(_ problem: SettingsProblem) { inFiles.append(problem) }
 
-    /// Adds a problem of the file.
-    func add(_ problem: SettingsProblem) { inFile.append(problem) }
+    /// Adds one for which a file could not be read.
+    func add(unread problem: SettingsProblem) {
+        isIncomplete = true
+        add(problem)
+    }
 
     /// Adds a problem of the command line or the environment, as a sentence.
     func add(_ problem: String) { elsewhere.append(problem) }
 
-    /// The file's in its order, those without a line behind them, then the others.
+    /// Those of the files, each in its order, those without a line behind them, then the others.
     var sentences: [String] {
-        let ordered = inFile.enumerated().sorted {
-            ($0.element.line ?? .max, $0.offset) < ($1.element.line ?? .max, $1.offset)
+        let certain = inFiles.filter { !(isIncomplete && $0.needsWhole) }
+        let ordered = certain.enumerated().sorted {
+            let (left, right) = ($0.element.place, $1.element.place)
+            return (left.file.index, left.line ?? .max, $0.offset) < (right.file.index, right.line ?? .max, $1.offset)
         }
-        return ordered.map { sentence($0.element) } + elsewhere
-    }
-
-    private func sentence(_ problem: SettingsProblem) -> String {
-        let place = problem.line.map { "\(file):\($0)" } ?? file
-        return "\(place): \(problem.text)"
+        return ordered.map { "\($0.element.place): \($0.element.text)" } + elsewhere
     }
 }
 
-/// What values of the file may refer to.
+/// What values of the settings may refer to.
 struct SettingsSurroundings {
     /// Looks a variable up; an empty one counts as absent.
     var environment: (String) -> String?
     var readFile: FileReader
-    /// Of the settings file, with which relative paths begin.
-    var directory: String
+    var listFiles: FileLister
 }
 
-/// One table of the settings file.
+/// One table of the settings.
 struct SettingsReader {
     let path: SettingsPath
-    let line: Int?
+    let place: SettingsPlace
     let members: [SettingsNode.Member]
     let surroundings: SettingsSurroundings
     let problems: SettingsProblems
@@ -53,12 +54,12 @@ struct SettingsReader {
             problems.add(SettingsProblem(node, "must be a table"))
             return nil
         }
-        (path, line, self.members) = (node.path, node.line, members)
+        (path, place, self.members) = (node.path, node.place, members)
         (self.surroundings, self.problems) = (surroundings, problems)
         guard let keys else { return }
         for member in members where !keys.contains(member.key) {
             let hint = KeyPlaces.hint(for: member.key, among: keys, isTop: node.path.depth == 0).map { "; \($0)" } ?? ""
-            problems.add(SettingsProblem("unknown key '\(member.node.path)'\(hint)", line: member.node.line))
+            problems.add(SettingsProblem("unknown key '\(member.node.path)'\(hint)", at: member.node.place))
         }
     }
 
@@ -84,13 +85,19 @@ struct SettingsReader {
         }
     }
 
-    /// The same problem of each of some keys that the table has, in its order.
+    /// The same problem of each of some keys that the table has beside others, in its order.
     func report(_ keys: [String], _ text: String) {
-        for member in members where keys.contains(member.key) { problems.add(SettingsProblem(member.node, text)) }
+        for member in members where keys.contains(member.key) {
+            problems.add(SettingsProblem(member.node, text, needsWhole: true))
+        }
     }
 
     /// A problem of the whole table.
-    func problem(_ text: String) { problems.add(SettingsProblem("\(path) \(text)", line: line)) }
+    func problem(_ text: String) {
+        var problem = SettingsProblem("\(path) \(text)", at: place)
+        problem.needsWhole = true
+        problems.add(problem)
+    }
 
     func table(_ key: String, keys: [String]?) -> SettingsReader? {
         node(key).flatMap { table($0, keys: keys) }

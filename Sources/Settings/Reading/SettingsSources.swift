@@ -49,15 +49,13 @@ enum EnvironmentVariable {
 package struct SettingsSources {
     /// The settings file that is read when none is named, and need not be there.
     package static let defaultFile = "/etc/sluice/sluice.toml"
-    /// A thousand upstreams take half of it. Its tree of values takes a hundred times as much.
-    private static let fileBytesMax = 1 << 20
-
     private let options: SettingsOptions
     /// Looks a variable up; an empty one counts as absent.
     private let environment: (String) -> String?
     /// Whether descriptor 0 is a listening socket, as spawn-fcgi and lighttpd start a FastCGI program.
     private let inheritsSocket: Bool
     private let readFile: FileReader
+    private let listFiles: FileLister
     /// Reads the files of a connection with TLS, and of the authorities.
     let readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
 
@@ -65,24 +63,27 @@ package struct SettingsSources {
     ///   - environment: looks a variable up.
     ///   - inheritsSocket: whether descriptor 0 is a listening socket.
     ///   - readFile: reads a whole file.
+    ///   - listFiles: lists the files that a pattern matches.
     ///   - readTLSFiles: reads the files of a connection with TLS, and of the authorities.
     package init(
         options: SettingsOptions = SettingsOptions(), environment: @escaping (String) -> String?, inheritsSocket: Bool = false,
-        readFile: @escaping FileReader,
+        readFile: @escaping FileReader, listFiles: @escaping FileLister,
         readTLSFiles: @escaping (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
     ) {
         (self.options, self.environment, self.inheritsSocket) = (options, environment, inheritsSocket)
-        (self.readFile, self.readTLSFiles) = (readFile, readTLSFiles)
+        (self.readFile, self.listFiles, self.readTLSFiles) = (readFile, listFiles, readTLSFiles)
     }
 
-    /// The settings in force, and the file that they come from; nil when there is none.
+    /// The settings in force, the file that they come from, nil when there is none, and those that it includes.
     ///
     /// - Throws: `SettingsError` with all that is wrong.
-    package func load() throws(SettingsError) -> (settings: Settings, file: String?) {
-        let file = options.config ?? Self.defaultFile
-        let problems = SettingsProblems(file: file)
-        let document = settingsFile(file, problems)
-        let reader = document.flatMap { self.reader(file, $0, problems) }
+    package func load() throws(SettingsError) -> (settings: Settings, file: String?, included: [String]) {
+        let file = SettingsFile(path: options.config ?? Self.defaultFile)
+        let problems = SettingsProblems()
+        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
+        var files = SettingsFiles(file, surroundings, problems)
+        let document = settingsFile(file.path, problems)
+        let reader = document.flatMap { files.reader($0) }
         var settings = Settings(listen: .inherited(0), workers: processorCount(), upstreams: [], models: [])
         settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
         settings.limits.memoryBytes = MachineMemory(readFile).limit
@@ -94,7 +95,7 @@ package struct SettingsSources {
         checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
-        return (settings, document == nil ? nil : file)
+        return (settings, document == nil ? nil : file.path, files.included)
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
@@ -110,13 +111,15 @@ package struct SettingsSources {
             }
             return path
         }
-        let file = options.config ?? Self.defaultFile
-        let problems = SettingsProblems(file: file)
-        let reader = settingsFile(file, problems).flatMap { self.reader(file, $0, problems) }
+        let file = SettingsFile(path: options.config ?? Self.defaultFile)
+        let problems = SettingsProblems()
+        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
+        var files = SettingsFiles(file, surroundings, problems)
+        let reader = settingsFile(file.path, problems).flatMap { files.reader($0) }
         if let node = reader?.node("control"), case .string(let text) = node.value, let path = ListenAddress.controlPath(text) {
             return path
         }
-        let advice = "\(file) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
+        let advice = "\(file.path) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
         throw SettingsError(problems: problems.sentences.isEmpty ? [advice] : problems.sentences)
     }
 
@@ -128,21 +131,10 @@ package struct SettingsSources {
     private func settingsFile(_ file: String, _ problems: SettingsProblems) -> [UInt8]? {
         do throws(SystemError) {
             let document = try readFile(file)
-            guard document.count <= Self.fileBytesMax else { throw SystemError(file, code: EFBIG) }
+            guard document.count <= SettingsFiles.fileBytesMax else { throw SystemError(file, code: EFBIG) }
             return document
         } catch {
             if options.config != nil || error.code != ENOENT { problems.add("the settings file cannot be read: \(error)") }
-            return nil
-        }
-    }
-
-    private func reader(_ file: String, _ document: [UInt8], _ problems: SettingsProblems) -> SettingsReader? {
-        let directory = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
-        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, directory: directory)
-        do {
-            return SettingsReader(try SettingsNode(document: document), keys: Settings.keys, surroundings, problems)
-        } catch {
-            problems.add(error)
             return nil
         }
     }
@@ -183,7 +175,8 @@ package struct SettingsSources {
         _ upstreams: [UpstreamSettings], _ attempts: AttemptSettings, _ reader: SettingsReader?
     ) -> [ModelSettings] {
         if upstreams.count > 1, let reader, reader.node("models") == nil, let node = reader.node("upstreams") {
-            reader.problems.add(SettingsProblem(node, "names several: add [[models]] to say which requests go to which"))
+            let text = "names several: add [[models]] to say which requests go to which"
+            reader.problems.add(SettingsProblem(node, text, needsWhole: true))
         }
         return upstreams.prefix(1).map {
             ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: $0.name)], attempts: attempts)

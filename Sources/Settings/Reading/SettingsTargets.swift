@@ -60,6 +60,7 @@ extension SettingsReader {
         let name = try text(node)
         if upstreams.contains(name) { return name }
         let hint = nearest(to: name, among: upstreams).map { "did you mean '\($0)'?" }
-        throw SettingsProblem(node, "names no upstream; \(hint ?? "there are: \(upstreams.joined(separator: ", "))")")
+        let others = "there are: \(upstreams.joined(separator: ", "))"
+        throw SettingsProblem(node, "names no upstream; \(hint ?? others)", needsWhole: true)
     }
 }

@@ -58,8 +58,8 @@ extension SettingsReader {
         switch (certificate, key) {
         case _ where !upstream.usesTLS:
             report(["certificate", "certificate_key"], "has no meaning without TLS: url must begin with https://")
-        case (let certificate?, nil): problems.add(SettingsProblem(certificate, "needs certificate_key, its private key"))
-        case (nil, let key?): problems.add(SettingsProblem(key, "needs certificate, which it is the key of"))
+        case (.some, nil): report(["certificate"], "needs certificate_key, its private key")
+        case (nil, .some): report(["certificate_key"], "needs certificate, which it is the key of")
         default: break
         }
     }

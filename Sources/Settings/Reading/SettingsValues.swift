@@ -1,4 +1,4 @@
-// What the values of the settings file mean: strings, numbers, durations, sizes, files.
+// What the values of the settings mean: strings, numbers, durations, sizes, files.
 
 import EventLoop
 
@@ -122,10 +122,11 @@ extension SettingsReader {
         return texts
     }
 
-    /// A file's path; a relative one begins at the settings file's directory.
+    /// A file's path; a relative one begins at the directory of the settings file that it stands in.
     func file(_ node: SettingsNode) throws(SettingsProblem) -> String {
-        let path = try text(node)
-        return path.hasPrefix("/") ? path : "\(surroundings.directory)/\(path)"
+        let path = node.place.file.resolved(try text(node))
+        // In a sentence a name alone would be a word.
+        return path.contains("/") ? path : "./\(path)"
     }
 
     /// The path of a file that can be read.

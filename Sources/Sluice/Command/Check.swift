@@ -16,8 +16,19 @@ struct Check: ParsableCommand {
     var show = false
 
     func run() throws {
-        let (settings, file) = try arguments.load()
-        let verdict = "sluice: \(file ?? "the environment, without a settings file,") is good"
-        print(show ? "# \(verdict); secrets are masked\n\n\(settings.text)" : verdict, terminator: show ? "" : "\n")
+        let (settings, file, included) = try arguments.load()
+        let verdict = "sluice: \(Self.sources(file, included.count)) is good"
+        guard show else { return print(verdict) }
+        let files = included.map { "# included: \($0.debugDescription)\n" }.joined()
+        print("# \(verdict); secrets are masked\n\(files)\n\(settings.text)", terminator: "")
+    }
+
+    private static func sources(_ file: String?, _ includedCount: Int) -> String {
+        guard let file else { return "the environment, without a settings file," }
+        switch includedCount {
+        case 0: return file
+        case 1: return "\(file), with 1 included file,"
+        default: return "\(file), with \(includedCount) included files,"
+        }
     }
 }

@@ -48,11 +48,12 @@ struct SettingsArguments: ParsableArguments {
             options: options,
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
             inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
+            listFiles: listFiles,
             readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
     }
 
     /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load() throws -> (settings: Settings, file: String?) {
+    func load() throws -> (settings: Settings, file: String?, included: [String]) {
         do {
             return try sources.load()
         } catch {

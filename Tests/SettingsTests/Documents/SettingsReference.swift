@@ -16,7 +16,8 @@ struct SettingsReference {
 
         The command line goes over the settings file, the file over the environment, and all of them over the defaults. The file is
         `/etc/sluice/sluice.toml`, or the one that `--config FILE` names; without one the environment is enough. It is
-        [TOML](https://toml.io), at most 1 MiB of it, and read at the start and at each reload.
+        [TOML](https://toml.io), at most 1 MiB of it, and read at the start and at each reload. It may [include](#included-files)
+        others.
 
             sluice check                tells all that is wrong, each with its line, or that the settings are good
             sluice check --show         prints what is in force, defaults included, as a settings file without secrets
@@ -43,7 +44,8 @@ struct SettingsReference {
         | a duration | a whole number with a unit, `ms`, `s`, `m` or `h`: `"800ms"`, `"10m"` |
         | a size | a whole number with a unit, `B`, `KiB`, `MiB` or `GiB`: `"64KiB"` |
         | a share | a whole percentage: `"20%"` |
-        | the path of a file | text; a relative path begins at the directory of the settings file |
+        | the path of a file | text; a relative path begins at the directory of the settings file that it stands in |
+        | a pattern | a path with `*`, `?` or `[…]`, as in a shell: `"conf.d/*.toml"` |
         | an address | text: `"unix:/run/sluice/sluice.sock"`, `"tcp:127.0.0.1:9000"`, `"fd:3"` or `"systemd"` |
         | a URL | text: `"https://HOST/PATH"`, `"http://HOST:PORT/PATH"` or `"unix:/PATH/OF/SOCKET:/PATH"`, without `?` and `#` |
         | octal digits | text, as chmod takes it: `"0660"` |

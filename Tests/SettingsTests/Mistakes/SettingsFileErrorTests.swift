@@ -56,7 +56,7 @@ import Testing
     @Test func `a file that is named must be there`() {
         let sources = SettingsSources(
             options: SettingsOptions(config: "no.toml"), environment: { _ in nil },
-            readFile: { path throws(SystemError) in throw absent(path) }, readTLSFiles: { _, _ in })
+            readFile: { path throws(SystemError) in throw absent(path) }, listFiles: noFiles, readTLSFiles: { _, _ in })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
     }
@@ -65,7 +65,7 @@ import Testing
     func `a settings file has a mebibyte at most`(size: Int, problem: String?) {
         let sources = SettingsSources(
             options: SettingsOptions(config: "x.toml"), environment: { _ in nil },
-            readFile: { _ in [UInt8](repeating: UInt8(ascii: "\n"), count: size) }, readTLSFiles: { _, _ in })
+            readFile: { _ in [UInt8](repeating: UInt8(ascii: "\n"), count: size) }, listFiles: noFiles, readTLSFiles: { _, _ in })
         var problems: [String] = []
         do { _ = try sources.load() } catch { problems = error.problems }
         #expect(problems == [problem].compactMap(\.self))
@@ -73,7 +73,7 @@ import Testing
 
     @Test func `bytes that are not text are no settings`() {
         let sources = SettingsSources(
-            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] },
+            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] }, listFiles: noFiles,
             readTLSFiles: { _, _ in })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["x.toml: the file is not UTF-8 text"])
