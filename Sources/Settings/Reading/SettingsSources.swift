@@ -119,7 +119,8 @@ package struct SettingsSources {
         if let node = reader?.node("control"), case .string(let text) = node.value, let path = ListenAddress.controlPath(text) {
             return path
         }
-        let advice = "\(file.path) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
+        let advice =
+            "\(file.path) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
         throw SettingsError(problems: problems.sentences.isEmpty ? [advice] : problems.sentences)
     }
 

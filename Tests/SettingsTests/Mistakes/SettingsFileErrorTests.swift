@@ -73,7 +73,8 @@ import Testing
 
     @Test func `bytes that are not text are no settings`() {
         let sources = SettingsSources(
-            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] }, listFiles: noFiles,
+            options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] },
+            listFiles: noFiles,
             readTLSFiles: { _, _ in })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["x.toml: the file is not UTF-8 text"])
