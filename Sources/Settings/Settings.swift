@@ -4,7 +4,6 @@ package import Choosing
 import EventLoop
 package import FastCGI
 import Glibc
-package import Logging
 
 /// The settings in force. What each means, its field says, behind the values.
 package struct Settings: Equatable, Sendable {
@@ -23,7 +22,7 @@ package struct Settings: Equatable, Sendable {
     package var attempts = AttemptSettings()
     /// Of each upstream that says nothing else.
     package var rest = RestPlan()
-    package var logLevel = Logger.Level.info
+    package var log = Log()
     package var authoritiesFile: String?
     package var nameLifetime = Duration.seconds(60)
     package var defaultModel: String?
@@ -80,6 +79,8 @@ extension Settings {
         [
             FieldSection(nil, fields: processFields),
             FieldSection(
+                "The log", "Nobody who is answered waits for it.", fields: [Field("log", table: \.log, Log.fields)]),
+            FieldSection(
                 "The unix socket that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
             FieldSection("What callers get", fields: callerFields),
             FieldSection("Limits", fields: [Field("limits", table: \.limits, Limits.fields)]),
@@ -106,7 +107,6 @@ extension Settings {
                 "workers", \.workers, .workers,
                 #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,
                 default: .value(#""auto""#), option: "--workers"),
-            Field("log_level", \.logLevel, .choice, "What is logged: all that is as important as this.", option: "--log-level"),
             Field(
                 "authorities_file", optional: \.authoritiesFile, .file,
                 """

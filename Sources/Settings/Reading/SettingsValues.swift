@@ -123,10 +123,10 @@ extension SettingsReader {
     }
 
     /// A file's path; a relative one begins at the settings file's directory.
-    func file(_ node: SettingsNode) throws(SettingsProblem) -> String {
-        let path = try text(node)
-        return path.hasPrefix("/") ? path : "\(surroundings.directory)/\(path)"
-    }
+    func file(_ node: SettingsNode) throws(SettingsProblem) -> String { file(try text(node)) }
+
+    /// The same of a path that is a part of a value.
+    func file(_ path: String) -> String { path.hasPrefix("/") ? path : "\(surroundings.directory)/\(path)" }
 
     /// The path of a file that can be read.
     func readableFile(_ node: SettingsNode) throws(SettingsProblem) -> String {

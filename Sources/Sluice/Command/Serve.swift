@@ -1,7 +1,8 @@
 // `sluice serve`: the daemon.
 
 import ArgumentParser
-import Logging
+import EventLoop
+import Glibc
 import Settings
 
 struct Serve: ParsableCommand {
@@ -14,19 +15,33 @@ struct Serve: ParsableCommand {
             Requests and answers together hold at most a quarter of the memory of the machine, or of its control group, unless \
             the settings file says otherwise (limits.memory): bodies above it wait, and then get 503.
 
-            The first SIGTERM or SIGINT lets open streams finish, a second one ends at once. Wrong settings end it with status 78.
+            The first SIGTERM or SIGINT lets open streams finish, a second one ends at once. Wrong settings end it with status 78, a log that cannot be \
+            written with 73.
             """)
 
     @OptionGroup var arguments: SettingsArguments
 
     func run() throws {
         let settings = try arguments.load().settings
-        var logger = Logger(label: "sluice", factory: { _ in JSONLog(output: .standardError) })
-        logger.logLevel = settings.logLevel
+        let log = try openLog(settings.log)
         do {
-            try Server.run(settings, logger)
+            try Server.run(settings, log)
         } catch {
+            log.flush(within: .seconds(1))
             throw Failure(error)
+        }
+    }
+
+    private func openLog(_ settings: Settings.Log) throws -> Log {
+        do throws(SystemError) {
+            let log = try Log(settings)
+            if !log.isConnected {
+                writeError("sluice: nobody takes the log lines yet (log.to); they wait, and are counted when they are too many")
+            }
+            return log
+        } catch {
+            writeError("sluice: the log cannot be written (log.to): \(error)")
+            throw ExitCode(EX_CANTCREAT)
         }
     }
 }

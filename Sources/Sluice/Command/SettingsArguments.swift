@@ -36,11 +36,17 @@ struct SettingsArguments: ParsableArguments {
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))
     var logLevel: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "json, text or logfmt. Default: text on a terminal and for the journal and syslog, else json.", valueName: "format"))
+    var logFormat: String?
+
     /// - Throws: `ExitCode` when something is wrong, after telling what.
     func load() throws -> (settings: Settings, file: String?) {
         let sources = SettingsSources(
             options: SettingsOptions(
-                config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel),
+                config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel,
+                logFormat: logFormat),
             environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
             inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
             readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })

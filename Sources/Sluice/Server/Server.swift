@@ -10,47 +10,55 @@ import Synchronization
 /// Begins with `run`, which returns when a signal has ended it.
 final class Server: Sendable {
     private let generation: Generation
+    private let log: Log
     private let logger: Logger
     private let socket: Mutex<ListeningSocket?>
     private let workers: [Worker]
     private let isDraining = Atomic<Bool>(false)
 
     private static let endingSignals = [SIGTERM, SIGINT]
+    private static let reopeningSignal = SIGUSR1
+    private static let signals = endingSignals + [reopeningSignal] + ignoredSignals
     /// Other daemons read their settings or open their logs again for some of these; the kernel would end the process for each.
-    private static let ignoredSignals = [SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
+    private static let ignoredSignals = [SIGHUP, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
     /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
-    static func run(_ settings: Settings, _ logger: Logger) throws {
+    static func run(_ settings: Settings, _ log: Log) throws {
+        let logger = log.logger
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
-        try SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
+        try SignalWatch.block(Self.signals)
         returnLargeMemory()
         try raiseDescriptorLimit()
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
         Rehearsal.run(logger)
-        let server = try Server(Generation(settings, logger), logger)
+        let server = try Server(Generation(settings, logger), log)
         try server.run()
     }
 
-    private init(_ generation: Generation, _ logger: Logger) throws {
+    private init(_ generation: Generation, _ log: Log) throws {
+        let logger = log.logger
         self.generation = generation
-        self.logger = logger
+        (self.log, self.logger) = (log, logger)
         let settings = generation.settings
         socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits)
         workers = try (0..<settings.workers).map { _ in
-            try Worker(
-                generation, logger: logger, log: RequestLog(level: settings.logLevel, to: .standardError), counters: counters)
+            try Worker(generation, logger: logger, log: RequestLog(log), counters: counters)
         }
     }
 
     private func run() throws {
         let first = workers[0]
-        let signals = try SignalWatch(Self.endingSignals + Self.ignoredSignals, on: first.loop) { [unowned self] in
-            if Self.ignoredSignals.contains($0) { logger.ignored(signal: $0) } else { signalled($0) }
+        let signals = try SignalWatch(Self.signals, on: first.loop) { [unowned self] number in
+            switch number {
+            case Self.reopeningSignal where log.reopen(): break
+            case _ where Self.endingSignals.contains(number): signalled(number)
+            default: logger.ignored(signal: number)
+            }
         }
         for worker in workers {
             if let socket = socket.withLock({ $0 }) { worker.start(socket) }
@@ -60,12 +68,14 @@ final class Server: Sendable {
         first.loop.run()
         signals.cancel()
         logger.drained()
+        log.flush(within: .seconds(1))
     }
 
     private func signalled(_ number: Int32) {
         guard !isDraining.exchange(true, ordering: .relaxed) else {
             logger.endingAtOnce()
             closeSocket()
+            log.flush(within: .seconds(1))
             exit(128 + number)
         }
         let limit = generation.settings.timeouts.drain

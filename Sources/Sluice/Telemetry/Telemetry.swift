@@ -33,6 +33,10 @@ extension Logger {
 
     func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit.setting)"]) }
     func drained() { notice("stopped") }
+    func logReopened(butFor failure: SystemError?) {
+        guard let failure else { return notice("the log file was opened again") }
+        error("the log file cannot be opened again: the old one is written to", metadata: ["reason": "\(failure)"])
+    }
     func ignored(signal number: Int32) {
         notice("a signal was ignored: settings are read at the start only", metadata: ["signal": .number(Int(number))])
     }
@@ -72,13 +76,26 @@ extension Logger {
         }
     }
 
+    /// The first token took longer than the settings want it to, or has not come at all.
+    ///
+    /// - Parameter client: the name that the front server has for the caller.
+    func firstTokenWasLate(_ id: RequestID, _ client: String?, _ wait: FirstTokenWait) {
+        var metadata: Metadata = [
+            "request": "\(id)", "upstream": "\(wait.upstream ?? "none")", "attempts": .number(wait.attemptsCount),
+            "seconds": .seconds(wait.total), "queue": .seconds(wait.queue), "connect": .seconds(wait.connect),
+            "waiting": .seconds(wait.waiting), "retries": .seconds(wait.retries),
+        ]
+        if let client { metadata["client"] = "\(client)" }
+        warning("the first token was late", metadata: metadata)
+    }
+
     /// Once for each rest and each recovery, whatever the number of requests.
     func changed(_ target: Target, _ change: TargetChange) {
         let metadata: Metadata = ["upstream": "\(target.upstreamName)", "route": "\(target.match)"]
         switch change {
         case .rests(let duration, let reason):
             let further: Metadata = ["for": "\(duration.setting)", "reason": "\(reason ?? "unknown")"]
-            warning("a target rests", metadata: metadata.merging(further) { $1 })
+            warning("a target rests", metadata: metadata.merging(further) { $1 }, source: Happening.change)
         case .isBack: notice("a target is back", metadata: metadata)
         }
     }
@@ -107,6 +124,9 @@ extension Logger {
 extension Logger.MetadataValue {
     /// A value that is a number in the log, too.
     fileprivate static func number(_ number: Int) -> Self { .stringConvertible(number) }
+
+    /// A value that is a number of seconds in the log.
+    fileprivate static func seconds(_ duration: Duration) -> Self { .stringConvertible(duration) }
 }
 
 extension ConnectionRefusal {
