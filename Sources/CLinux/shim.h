@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <linux/memfd.h>
 #include <malloc.h>
@@ -18,11 +17,6 @@ int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int fla
 int memfd_create(const char *name, unsigned int flags);
 /// sched_getaffinity(2)
 int sched_getaffinity(pid_t process, size_t size, cpu_set_t *set);
-/// pwritev2(2)
-ssize_t pwritev2(int descriptor, const struct iovec *parts, int count, off_t offset, int flags);
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
 
 /// unix(7), SO_PEERCRED
 struct ucred {

@@ -87,15 +87,13 @@ import Testing
             // It does not wait for what fails.
             output.flush(within: .seconds(60))
         }
-        close(writing)
+        // The descriptor stays: its thread may try once more.
     }
 
     @Test func `a device without room costs nothing`() throws {
-        let full = unsafe open("/dev/full", O_WRONLY)
-        let output = try output(full)
+        let output = try LogOutput(.file("/dev/full"), Self.form)
         for _ in 0..<100_000 { output.write(line(333)) }
         output.flush(within: .seconds(60))
-        close(full)
     }
 
     /// As a disk that is full for some time: the file may not grow, and then it may.
@@ -148,14 +146,13 @@ import Testing
 
     @Test func `a thread that has nothing more to do ends with its output`() throws {
         let before = try threadsCount()
-        for _ in 0..<20 {
-            let full = unsafe open("/dev/full", O_WRONLY)
-            let output = try output(full)
-            output.write(line(20))
-            close(full)
+        let directory = try TemporaryDirectory()
+        for name in (0..<10).flatMap({ ["/dev/full", directory.path("log\($0)")] }) {
+            try LogOutput(.file(name), Self.form).write(line(20))
         }
-        // The last step of a thread is its own.
         while try threadsCount() > before { sched_yield() }
+        // What was on its way has arrived.
+        for number in 0..<10 { #expect(try directory.read("log\(number)").utf8.count == 20) }
     }
 
     private func threadsCount() throws -> Int {

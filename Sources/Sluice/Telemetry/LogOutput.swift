@@ -12,9 +12,47 @@ import Synchronization
 /// A line is written at once where that takes no waiting. Others stand in a queue, which a thread of its own empties: of a pipe that
 /// is full, of a disk that is slow or full, of a daemon that is away. Lines for which the queue has no room are lost and counted, and
 /// as soon as it has been emptied one line tells how many.
+///
+/// When nobody has it any more, what still waits is written within a second, if it can be.
 final class LogOutput: Sendable {
     /// How many bytes may wait: some 800 lines of requests.
     static let queueBytesMax = 256 << 10
+    private let lines: WaitingLines
+
+    /// - Parameters:
+    ///   - form: of the line that tells of lost ones.
+    ///   - onAlarm: called at a moment that somebody has asked for, on the thread.
+    ///   - onReopened: told when a file has been opened again, or why it cannot be: then the old one stays.
+    /// - Throws: `SystemError` when a file cannot be opened.
+    init(
+        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int = queueBytesMax, onAlarm: @escaping @Sendable () -> Void = {},
+        onReopened: @escaping @Sendable (SystemError?) -> Void = { _ in }
+    ) throws(SystemError) {
+        lines = try WaitingLines(target, form, queueBytesMax: queueBytesMax, onAlarm: onAlarm, onReopened: onReopened)
+    }
+
+    deinit { lines.abandon() }
+
+    /// Whether there is somebody who takes lines, as far as that is known ahead.
+    var isConnected: Bool { lines.isConnected }
+
+    /// - Parameter line: whole, with its line feed if it has one.
+    func write(_ line: [UInt8]) { lines.write(line) }
+
+    /// Has `onAlarm` called then, or earlier if somebody has asked for that.
+    func setAlarm(at moment: Instant) { lines.setAlarm(at: moment) }
+
+    /// Opens a file again at its path, where another one may be by now. The thread does that: a disk may be slow.
+    func reopen(_ path: String) { lines.reopen(path) }
+
+    /// Waits until all is written, if it can be.
+    ///
+    /// - Parameter limit: after which it waits no longer.
+    func flush(within limit: Duration) { lines.flush(within: limit) }
+}
+
+/// What an output and its thread have in common.
+private final class WaitingLines: Sendable {
     /// After which time something that takes nothing is tried again.
     private static let retryTime = Duration.milliseconds(250)
     /// How long the thread gathers lines for a file, so that not each has to wake it.
@@ -32,6 +70,8 @@ final class LogOutput: Sendable {
         var isGathering = false
         /// When `onAlarm` is called.
         var alarm: Instant?
+        /// Until when what waits may be written, once nobody else has this.
+        var end: Instant?
         /// Of the file that is to be opened again.
         var opens: String?
         /// The thread's; nil while there is none.
@@ -45,6 +85,7 @@ final class LogOutput: Sendable {
         case open(String)
         case alarm
         case wait(forRoomIn: Int32 = -1, until: Instant)
+        case end
     }
 
     private let state: Mutex<State>
@@ -53,29 +94,19 @@ final class LogOutput: Sendable {
     private let onAlarm: @Sendable () -> Void
     private let onReopened: @Sendable (SystemError?) -> Void
 
-    /// - Parameters:
-    ///   - form: of the line that tells of lost ones.
-    ///   - onAlarm: called at a moment that somebody has asked for, on the thread.
-    ///   - onReopened: told when a file has been opened again, or why it cannot be: then the old one stays.
-    /// - Throws: `SystemError` when a file cannot be opened.
     init(
-        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int = queueBytesMax, onAlarm: @escaping @Sendable () -> Void = {},
-        onReopened: @escaping @Sendable (SystemError?) -> Void = { _ in }
+        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int, onAlarm: @escaping @Sendable () -> Void,
+        onReopened: @escaping @Sendable (SystemError?) -> Void
     ) throws(SystemError) {
         state = Mutex(State(sink: try LogSink(target)))
         (self.form, self.queueBytesMax) = (form, queueBytesMax)
         (self.onAlarm, self.onReopened) = (onAlarm, onReopened)
     }
 
-    /// The thread finds out that there is nothing more to do.
-    deinit { state.withLock { $0.bell?.ring() } }
-
-    /// Whether there is somebody who takes lines, as far as that is known ahead.
     var isConnected: Bool { state.withLock { $0.sink.isConnected } }
 
     // MARK: From those who serve
 
-    /// - Parameter line: whole, with its line feed if it has one.
     func write(_ line: [UInt8]) {
         state.withLock { state in
             if state.queue.isEmpty, state.lost == 0 {
@@ -97,7 +128,6 @@ final class LogOutput: Sendable {
         }
     }
 
-    /// Has `onAlarm` called then, or earlier if somebody has asked for that.
     func setAlarm(at moment: Instant) {
         state.withLock { state in
             guard moment < state.alarm ?? .distantFuture else { return }
@@ -106,7 +136,6 @@ final class LogOutput: Sendable {
         }
     }
 
-    /// Opens a file again at its path, where another one may be by now. The thread does that: a disk may be slow.
     func reopen(_ path: String) {
         state.withLock { state in
             state.opens = path
@@ -115,9 +144,14 @@ final class LogOutput: Sendable {
         }
     }
 
-    /// Waits until all is written, if it can be.
-    ///
-    /// - Parameter limit: after which it waits no longer.
+    /// The thread ends when it has written what waits, or cannot.
+    func abandon() {
+        state.withLock { state in
+            state.end = .current + .seconds(1)
+            state.bell?.ring()
+        }
+    }
+
     func flush(within limit: Duration) {
         let end = Instant.current + limit
         state.withLock { $0.bell?.ring() }
@@ -135,9 +169,9 @@ final class LogOutput: Sendable {
         }
         do throws(SystemError) {
             let bell = try Bell()
-            try startThread { [weak self] in
+            try startThread { [self] in
                 SignalWatch.blockAll()
-                while let (room, end) = self?.work() { bell.wait(orForRoomIn: room, until: end) }
+                while let (room, end) = work() { bell.wait(orForRoomIn: room, until: end) }
             }
             state.bell = bell
         } catch {
@@ -146,7 +180,7 @@ final class LogOutput: Sendable {
                 case .write(let bytes, let file): wrote(LogSink.write(bytes, to: file), &state)
                 case .open(let path): do { state.sink = try LogSink(.file(path)) } catch { return }
                 case .alarm: continue
-                case .wait: return
+                case .wait, .end: return
                 }
             }
         }
@@ -156,8 +190,8 @@ final class LogOutput: Sendable {
 
     /// Does what there is to do.
     ///
-    /// - Returns: what it waits for then.
-    private func work() -> (room: Int32, end: Instant) {
+    /// - Returns: what it waits for then; nil when it has come to its end.
+    private func work() -> (room: Int32, end: Instant)? {
         while true {
             switch state.withLock({ next(&$0, at: .current) }) {
             case .write(let bytes, let file):
@@ -166,17 +200,19 @@ final class LogOutput: Sendable {
             case .open(let path): open(path)
             case .alarm: onAlarm()
             case .wait(let room, let end): return (room, end)
+            case .end: return nil
             }
         }
     }
 
     private func next(_ state: inout State, at now: Instant) -> Step {
+        if let end = state.end, now >= end || (state.queue.isEmpty && state.lost == 0) { return .end }
         if let path = state.opens.take() { return .open(path) }
         if let alarm = state.alarm, alarm <= now {
             state.alarm = nil
             return .alarm
         }
-        let alarm = state.alarm ?? .distantFuture
+        let alarm = min(state.alarm ?? .distantFuture, state.end ?? .distantFuture)
         if let retry = state.retry, now < retry { return .wait(until: min(retry, alarm)) }
         state.retry = nil
         while let bytes = front(&state) {
@@ -196,6 +232,7 @@ final class LogOutput: Sendable {
                 return .wait(forRoomIn: room, until: min(now + (room < 0 ? Self.gatheringTime : .seconds(1)), alarm))
             }
         }
+        if state.end != nil { return .end }
         state.isAsleep = !state.isGathering
         state.isGathering = false
         return .wait(until: state.isAsleep ? alarm : min(now + Self.gatheringTime, alarm))

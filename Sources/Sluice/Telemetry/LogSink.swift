@@ -20,7 +20,8 @@ struct LogSink: ~Copyable {
         case taken(Int)
         /// There is no room now; poll(2) tells when there is.
         case full
-        /// It would have to wait for a disk: for a thread that nobody waits for.
+        /// It may have to wait for a disk: for a thread that nobody waits for. `RWF_NOWAIT` (pwritev2(2)) is no way around that: ext4 does
+        /// not know it for such writes, and XFS and btrfs answer mostly that they would wait.
         case slow
         /// This line is never taken.
         case refused
@@ -41,8 +42,6 @@ struct LogSink: ~Copyable {
     private var kind: Kind
     private var own: Descriptor?
     private let given: Int32
-    /// Whether its file system can tell whether it would wait.
-    private var tellsWait = true
 
     /// How many bytes are offered at once, unless one line has more.
     private static let batchMax = 64 << 10
@@ -142,7 +141,7 @@ struct LogSink: ~Copyable {
         case .socket:
             let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
             return Self.outcome(unsafe Glibc.send(number, bytes, bytes.count, flags))
-        case .file: return offerToFile(bytes)
+        case .file: return .slow
         case .datagrams(let path): return send(bytes, to: path)
         }
     }
@@ -150,19 +149,6 @@ struct LogSink: ~Copyable {
     /// Writes to a file, however long that takes.
     static func write(_ bytes: [UInt8], to file: Int32) -> Outcome {
         outcome(unsafe Glibc.write(file, bytes, bytes.count))
-    }
-
-    private mutating func offerToFile(_ bytes: [UInt8]) -> Outcome {
-        guard tellsWait else { return .slow }
-        let count = writeAtOnce(number, bytes)
-        if count > 0 { return .taken(count) }
-        switch count < 0 ? errno : ENOSPC {
-        case EAGAIN, EINTR: return .slow
-        case EOPNOTSUPP, ENOSYS, EINVAL:
-            tellsWait = false
-            return .slow
-        default: return .failed
-        }
     }
 
     /// A daemon that was started anew has another socket at the same path.

@@ -1,21 +1,21 @@
 // How a thread that waits for readiness is called.
 
 import CLinux
-import Clock
-import EventLoop
+package import Clock
 import Glibc
 
 /// Wakes the one thread that waits for it.
-final class Bell: Sendable {
+package final class Bell: Sendable {
     private let descriptor: Descriptor
 
     /// - Throws: `SystemError` when the process is out of descriptors.
-    init() throws(SystemError) {
+    package init() throws(SystemError) {
         let flags = Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC)
         descriptor = Descriptor(owning: try SystemError.check("eventfd", eventfd(0, flags)))
     }
 
-    func ring() {
+    /// From any thread.
+    package func ring() {
         var one: UInt64 = 1
         _ = unsafe write(descriptor.number, &one, MemoryLayout<UInt64>.size)
     }
@@ -23,7 +23,7 @@ final class Bell: Sendable {
     /// Waits until it rings, or there is room in another descriptor, or a moment has come.
     ///
     /// - Parameter other: negative for none.
-    func wait(orForRoomIn other: Int32, until end: Instant) {
+    package func wait(orForRoomIn other: Int32, until end: Instant) {
         var interests = [
             pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0),
             pollfd(fd: other, events: Int16(POLLOUT), revents: 0),
