@@ -37,7 +37,7 @@ import Testing
         (LogForm(format: .text), #"TIME warning  it is so   who="a b" count=-7 seconds=1.250 list="x y""# + "\n"),
         (
             LogForm(format: .text, isColored: true),
-            #"TIME YELLOWwarning PLAIN it is so   DIMwho=PLAIN"a b" DIMcount=PLAIN-7 DIMseconds=PLAIN1.250 DIMlist=PLAIN"x y""#
+            #"TIME YELLOWwarning PLAIN it is so  DIM who=PLAIN"a b"DIM count=PLAIN-7DIM seconds=PLAIN1.250DIM list=PLAIN"x y""#
                 + "\n"
         ),
         (
@@ -67,11 +67,11 @@ import Testing
     @Test(arguments: forms)
     func `a line in each form`(form: LogForm, expected: String) {
         let line = line(form, "it is so") { line in
-            line.append("who", "a b")
-            line.append("none", nil)
-            line.append("count", -7)
-            line.append("seconds", .milliseconds(1250))
-            line.append("list", count: 2) { index, list in
+            line.append(LogName("who"), "a b")
+            line.append(LogName("none"), nil)
+            line.append(LogName("count"), -7)
+            line.append(LogName("seconds"), .milliseconds(1250))
+            line.append(LogName("list"), count: 2) { index, list in
                 if form.format == .json { list.appendQuoted(["x", "y"][index]) } else { list.append(["x", "y"][index]) }
             }
         }
@@ -89,7 +89,7 @@ import Testing
     ])
     func `nothing of a text acts on whoever reads it`(text: String, expected: String) throws {
         for format in Settings.Log.Format.allCases {
-            let line = line(LogForm(format: format), "m") { $0.append("v", text) }
+            let line = line(LogForm(format: format), "m") { $0.append(LogName("v"), text) }
             let isQuoted = expected.hasPrefix("\"")
             let value = format == .json && !isQuoted ? "\"\(expected)\"" : expected
             #expect(line.hasSuffix(format == .json ? #","v":\#(value)}"# + "\n" : " v=\(value)\n"), "\(line)")
@@ -98,7 +98,7 @@ import Testing
             let object = try JSONSerialization.jsonObject(with: Data(line.replacing("TIME", with: "x").utf8)) as? [String: Any]
             #expect((object?["v"] as? String)?.unicodeScalars.elementsEqual(text.unicodeScalars) == true)
         }
-        let field = line(LogForm(format: .json, envelope: .journal), "m") { $0.append("v", text) }
+        let field = line(LogForm(format: .json, envelope: .journal), "m") { $0.append(LogName("v"), text) }
         #expect(field.split(separator: "\n").count == 4 && field.split(separator: "\n").last?.hasPrefix("SLUICE_V=") == true)
     }
 
@@ -113,10 +113,10 @@ import Testing
     @Test(arguments: Settings.Log.Format.allCases, [LogForm.Envelope.none, .level, .syslog])
     func `a line has at most 4096 bytes, whatever it is of`(format: Settings.Log.Format, envelope: LogForm.Envelope) {
         let line = line(LogForm(format: format, envelope: envelope), "m") { line in
-            for number in 0..<9 { line.append("text\(number)", String(repeating: "\u{1}", count: 1 << number)) }
-            line.append("long", String(repeating: "x", count: 1 << 20))
-            line.append("number", 7)
-            line.append("list", count: 1000) { _, list in list.append(contentsOf: [UInt8]("element".utf8)) }
+            for number in 0..<9 { line.append(LogName("text\(number)"), String(repeating: "\u{1}", count: 1 << number)) }
+            line.append(LogName("long"), String(repeating: "x", count: 1 << 20))
+            line.append(LogName("number"), 7)
+            line.append(LogName("list"), count: 1000) { _, list in list.append(contentsOf: [UInt8]("element".utf8)) }
         }
         #expect(line.utf8.count <= 4096)
         #expect(line.contains("text8") && line.contains("number") && !line.contains("long"))

@@ -72,12 +72,12 @@ struct Happening {
         for member in members {
             if count != nil, Self.varying.contains(where: { $0.utf8.elementsEqual(member.name.utf8) }) { continue }
             switch member.value {
-            case .text(let text): line.append(member.name, text)
-            case .number(let number): line.append(member.name, number)
-            case .seconds(let duration): line.append(member.name, duration)
+            case .text(let text): line.append(LogName(member.name), text)
+            case .number(let number): line.append(LogName(member.name), number)
+            case .seconds(let duration): line.append(LogName(member.name), duration)
             }
         }
-        if let count { line.append("repeated", count) }
+        if let count { line.append(LogName("repeated"), count) }
         line.end()
     }
 }

@@ -51,6 +51,19 @@ extension Logger.Level {
         }
     }
 
+    /// What stands between the time and the message, as JSON.
+    var json: String {
+        switch self {
+        case .trace: #"","level":"trace","message":"#
+        case .debug: #"","level":"debug","message":"#
+        case .info: #"","level":"info","message":"#
+        case .notice: #"","level":"notice","message":"#
+        case .warning: #"","level":"warning","message":"#
+        case .error: #"","level":"error","message":"#
+        case .critical: #"","level":"critical","message":"#
+        }
+    }
+
     /// What turns a terminal's colour on for it (ECMA-48 §8.3.117, SGR).
     var color: String {
         switch self {

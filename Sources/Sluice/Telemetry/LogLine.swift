@@ -6,10 +6,23 @@ import Glibc
 import Logging
 import Settings
 
+/// What a member is called, as it stands ahead of its value: made once for those that each request has.
+struct LogName: Sendable {
+    fileprivate let text: String
+    fileprivate let json: [UInt8]
+    fileprivate let plain: [UInt8]
+
+    init(_ text: String) {
+        self.text = text
+        json = Array(",\"\(text)\":".utf8)
+        plain = Array(" \(text)=".utf8)
+    }
+}
+
 /// A line: its start, its members in their order, its end.
 ///
 ///     line.begin(.info, "answered")
-///     line.append("status", 200)
+///     line.append(status, 200)        // static let status = LogName("status")
 ///     line.end()                      // then line.bytes
 struct LogLine {
     /// A pipe takes so many bytes whole or not at all (pipe(7), `PIPE_BUF`). A message to the journal, which has each member twice,
@@ -23,6 +36,7 @@ struct LogLine {
     private static let (dim, plain) = ("\u{1B}[2m", "\u{1B}[0m")
 
     let form: LogForm
+    private let isJSON: Bool
     /// What is written, once it has ended.
     private(set) var bytes: [UInt8] = []
     /// Of the journal.
@@ -30,7 +44,10 @@ struct LogLine {
     private var clock = TimestampClock()
     private var localClock = LocalClock()
 
-    init(_ form: LogForm) { self.form = form }
+    init(_ form: LogForm) {
+        self.form = form
+        isJSON = form.format == .json
+    }
 
     // MARK: Its parts
 
@@ -42,9 +59,7 @@ struct LogLine {
         case .json:
             bytes.append(#"{"time":""#)
             clock.appendNow(to: &bytes)
-            bytes.append(#"","level":""#)
-            bytes.append(level.rawValue)
-            bytes.append(#"","message":"#)
+            bytes.append(level.json)
             bytes.appendQuoted(message)
         case .logfmt:
             bytes.append("time=")
@@ -58,43 +73,43 @@ struct LogLine {
     }
 
     /// Appends a member of text, if it has a value; one that is too long is left out.
-    mutating func append(_ name: String, _ value: String?) {
+    mutating func append(_ name: LogName, _ value: String?) {
         guard let value else { return }
         let before = bytes.count
         appendName(name)
-        if form.format == .json { bytes.appendQuoted(value) } else { bytes.appendValue(value) }
+        if isJSON { bytes.appendQuoted(value) } else { bytes.appendValue(value) }
         guard bytes.count <= Self.bytesMax - Self.textReserve else {
             bytes.removeLast(bytes.count - before)
             return
         }
-        appendField(name) { $0.appendVisible(value) }
+        if form.envelope == .journal { appendField(name) { $0.appendVisible(value) } }
     }
 
     /// Appends a number.
-    mutating func append(_ name: String, _ value: Int) {
+    mutating func append(_ name: LogName, _ value: Int) {
         appendName(name)
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         bytes.append(decimal: value)
-        appendField(name) { $0.append("\(value)") }
+        if form.envelope == .journal { appendField(name) { $0.append("\(value)") } }
     }
 
     /// Appends a duration in seconds, to the millisecond.
-    mutating func append(_ name: String, _ value: Duration) {
+    mutating func append(_ name: LogName, _ value: Duration) {
         appendName(name)
         bytes.append(seconds: value)
-        appendField(name) { $0.append(seconds: value) }
+        if form.envelope == .journal { appendField(name) { $0.append(seconds: value) } }
     }
 
     /// Appends a list: an array of objects as JSON, and one text elsewhere, of which each element is as long as there is room for it.
     ///
     /// - Parameter element: appends one.
-    mutating func append(_ name: String, count: Int, _ element: (Int, inout [UInt8]) -> Void) {
+    mutating func append(_ name: LogName, count: Int, _ element: (Int, inout [UInt8]) -> Void) {
         appendName(name)
         let start = bytes.count
-        bytes.append(form.format == .json ? "[" : "\"")
+        bytes.append(isJSON ? "[" : "\"")
         for index in 0..<count {
             let before = bytes.count
-            if index > 0 { bytes.append(form.format == .json ? "," : " ") }
+            if index > 0 { bytes.append(isJSON ? "," : " ") }
             element(index, &bytes)
             // Four bytes end the line.
             if bytes.count + 4 > Self.bytesMax {
@@ -102,14 +117,14 @@ struct LogLine {
                 break
             }
         }
-        bytes.append(form.format == .json ? "]" : "\"")
+        bytes.append(isJSON ? "]" : "\"")
         let list = bytes[(start + 1)..<(bytes.count - 1)]
-        appendField(name) { $0.append(contentsOf: list) }
+        if form.envelope == .journal { appendField(name) { $0.append(contentsOf: list) } }
     }
 
     /// Ends it.
     mutating func end() {
-        if form.format == .json { bytes.append("}") }
+        if isJSON { bytes.append("}") }
         // A message of syslog is one datagram, and needs no other end.
         if form.envelope != .syslog { bytes.append(UInt8(ascii: "\n")) }
         if form.envelope == .journal {
@@ -156,27 +171,18 @@ struct LogLine {
         for _ in 0..<max(0, Self.messageWidth - message.utf8.count) { bytes.append(UInt8(ascii: " ")) }
     }
 
-    private mutating func appendName(_ name: String) {
-        switch form.format {
-        case .json:
-            bytes.append(",\"")
-            bytes.append(name)
-            bytes.append("\":")
-        case .logfmt, .text:
-            bytes.append(" ")
-            if form.isColored { bytes.append(Self.dim) }
-            bytes.append(name)
-            bytes.append("=")
-            if form.isColored { bytes.append(Self.plain) }
-        }
+    private mutating func appendName(_ name: LogName) {
+        if isJSON { return bytes.append(contentsOf: name.json) }
+        if form.isColored { bytes.append(Self.dim) }
+        bytes.append(contentsOf: name.plain)
+        if form.isColored { bytes.append(Self.plain) }
     }
 
     /// The journal takes upper-case letters, digits and underscores, and no line break in this form of a field
     /// (systemd's JOURNAL_NATIVE_PROTOCOL).
-    private mutating func appendField(_ name: String, _ appendValue: (inout [UInt8]) -> Void) {
-        guard form.envelope == .journal else { return }
+    private mutating func appendField(_ name: LogName, _ appendValue: (inout [UInt8]) -> Void) {
         fields.append("SLUICE_")
-        for byte in name.utf8 { fields.append(UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte ? byte - 0x20 : byte) }
+        for byte in name.text.utf8 { fields.append(UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte ? byte - 0x20 : byte) }
         fields.append("=")
         appendValue(&fields)
         fields.append("\n")

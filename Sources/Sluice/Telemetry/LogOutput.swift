@@ -243,7 +243,7 @@ private final class WaitingLines: Sendable {
         if state.queue.isEmpty, state.lost > 0 {
             var line = LogLine(form)
             line.begin(.warning, "log lines were lost")
-            line.append("count", state.lost)
+            line.append(LogName("count"), state.lost)
             line.end()
             state.queue.append(line.bytes, weight: state.lost)
             state.lost = 0

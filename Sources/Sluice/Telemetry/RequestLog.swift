@@ -37,24 +37,42 @@ final class RequestLog {
     }
 }
 
+/// What a request's line has.
+private enum Name {
+    static let request = LogName("request")
+    static let client = LogName("client")
+    static let call = LogName("call")
+    static let route = LogName("route")
+    static let upstream = LogName("upstream")
+    static let model = LogName("model")
+    static let status = LogName("status")
+    static let ending = LogName("ending")
+    static let firstEvent = LogName("first_event")
+    static let seconds = LogName("seconds")
+    static let bytes = LogName("bytes")
+    static let promptTokens = LogName("prompt_tokens")
+    static let completionTokens = LogName("completion_tokens")
+    static let tried = LogName("tried")
+}
+
 extension LogLine {
     /// Makes it a request's.
     fileprivate mutating func append(_ record: RequestRecord, at end: Instant) {
         begin(record.level, "answered")
-        append("request", record.id.description)
-        append("client", record.client)
-        append("call", record.call)
-        append("route", record.target?.match.description)
-        append("upstream", record.target?.upstreamName)
-        append("model", record.answer.model?.name)
-        append("status", record.status ?? statusOfNothing)
-        append("ending", record.ending.word)
-        if let firstEvent = record.answer.firstEvent { append("first_event", firstEvent - record.start) }
-        append("seconds", end - record.start)
-        append("bytes", record.answer.bytesCount)
+        append(Name.request, record.id.description)
+        append(Name.client, record.client)
+        append(Name.call, record.call)
+        append(Name.route, record.target?.match.description)
+        append(Name.upstream, record.target?.upstreamName)
+        append(Name.model, record.answer.model?.name)
+        append(Name.status, record.status ?? statusOfNothing)
+        append(Name.ending, record.ending.word)
+        if let firstEvent = record.answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
+        append(Name.seconds, end - record.start)
+        append(Name.bytes, record.answer.bytesCount)
         if let usage = record.answer.usage {
-            append("prompt_tokens", usage.promptTokens)
-            append("completion_tokens", usage.completionTokens)
+            append(Name.promptTokens, usage.promptTokens)
+            append(Name.completionTokens, usage.completionTokens)
         }
         if record.tried.count > 1 { append(record.tried) }
         self.end()
@@ -62,7 +80,7 @@ extension LogLine {
 
     private mutating func append(_ tried: [RequestRecord.Try]) {
         let isJSON = form.format == .json
-        append("tried", count: tried.count) { index, list in
+        append(Name.tried, count: tried.count) { index, list in
             let attempt = tried[index]
             guard isJSON else {
                 // Neither has anything in it that would need quotes: an upstream's name is a plain one.
