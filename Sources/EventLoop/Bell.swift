@@ -8,13 +8,15 @@ import Glibc
 package final class Bell: Sendable {
     private let descriptor: Descriptor
 
+    /// One that does not ring.
+    ///
     /// - Throws: `SystemError` when the process is out of descriptors.
     package init() throws(SystemError) {
         let flags = Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC)
         descriptor = Descriptor(owning: try SystemError.check("eventfd", eventfd(0, flags)))
     }
 
-    /// From any thread.
+    /// Wakes the thread, or has it not begin to wait. From any thread.
     package func ring() {
         var one: UInt64 = 1
         _ = unsafe write(descriptor.number, &one, MemoryLayout<UInt64>.size)

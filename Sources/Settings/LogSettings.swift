@@ -12,14 +12,20 @@ extension Settings {
 
         /// Where lines go.
         package enum Destination: Equatable, Sendable {
-            case standardError, journal, syslog
+            case standardError
+            /// systemd's.
+            case journal
+            /// The daemon of syslog(3).
+            case syslog
             /// A file's path.
             case file(String)
         }
 
+        /// Of the least important lines that are written.
         package var level = Logger.Level.info
         /// Nil for what suits the destination.
         package var format: Format?
+        /// Where lines go.
         package var destination = Destination.standardError
         /// From when on a first token is late; zero for never.
         package var slow = Duration.zero

@@ -22,6 +22,7 @@ package struct Settings: Equatable, Sendable {
     package var attempts = AttemptSettings()
     /// Of each upstream that says nothing else.
     package var rest = RestPlan()
+    /// The process's log.
     package var log = Log()
     package var authoritiesFile: String?
     package var nameLifetime = Duration.seconds(60)

@@ -3,6 +3,7 @@ import FastCGI
 import Glibc
 import HTTPClient
 import Logging
+import TestSupport
 import Testing
 
 @testable import Settings
@@ -92,6 +93,26 @@ import Testing
         #expect(lines.first?.contains(#""request":"r-0","upstream":"a"}"#) == true)
         #expect(lines.dropFirst().first?.contains(#""upstream":"b"}"#) == true)
         #expect(lines.last?.hasSuffix(#","upstream":"a","repeated":40}"#) == true && lines.last?.contains("r-") == false)
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func `the count comes by itself when the time is over, and to the destination of that moment`(isMoved: Bool) throws {
+        let (pipe, directory) = (LogPipe(), try TemporaryDirectory())
+        var surroundings = pipe.surroundings
+        surroundings.repetitionSpan = .milliseconds(300)
+        let log = try Log(Settings.Log(), in: surroundings)
+        for _ in 0..<5 { log.logger.loopDefect("x") }
+        if isMoved { try log.reconfigure(Settings.Log(destination: .file(directory.path("log")))) }
+        var text = ""
+        while !text.contains(#""repeated":4}"#) {
+            text += isMoved ? (try? directory.read("log")) ?? "" : pipe.read(milliseconds: 10)
+        }
+        #expect(pipe.read().contains("repeated") == false)
+        // It is forgotten with that.
+        log.logger.loopDefect("x")
+        log.flush(within: .seconds(10))
+        text = isMoved ? try directory.read("log") : pipe.read()
+        #expect(text.hasSuffix(#""what":"x"}"# + "\n"))
     }
 
     @Test func `changes are told each time, in their order`() throws {

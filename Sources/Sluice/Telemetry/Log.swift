@@ -23,6 +23,8 @@ final class Log: Sendable {
         /// systemd's JOURNAL_NATIVE_PROTOCOL.
         var journal = "/run/systemd/journal/socket"
         var syslog = "/dev/log"
+        /// How long the same is counted, and not written.
+        var repetitionSpan = Duration.seconds(60)
     }
 
     /// What is in force.
@@ -35,7 +37,7 @@ final class Log: Sendable {
     private let surroundings: Surroundings
     /// Nil while it is made.
     private let state: Mutex<State?>
-    private let repetitions = Mutex(Repetitions())
+    private let repetitions: Mutex<Repetitions>
     private let levelIndex: Atomic<Int>
     private let versionCount = Atomic<Int>(1)
     private static let levels = Logger.Level.allCases
@@ -43,6 +45,7 @@ final class Log: Sendable {
     /// - Throws: `SystemError` when a file cannot be opened. A daemon need not be there yet.
     init(_ settings: Settings.Log, in surroundings: Surroundings = Surroundings()) throws(SystemError) {
         self.surroundings = surroundings
+        repetitions = Mutex(Repetitions(within: surroundings.repetitionSpan))
         levelIndex = Atomic(Self.index(of: settings.level))
         state = Mutex(nil)
         let first = try opened(settings)

@@ -6,7 +6,6 @@ import Clock
 ///
 /// The first time is written when it happens, and the number of further times at the end of a minute.
 struct Repetitions {
-    static let span = Duration.seconds(60)
     /// How many different things are remembered: then the oldest is told and forgotten.
     static let knownMax = 64
 
@@ -23,6 +22,10 @@ struct Repetitions {
     }
 
     private var known: [[UInt8]: Known] = [:]
+    private let span: Duration
+
+    /// - Parameter span: how long the same is counted.
+    init(within span: Duration = .seconds(60)) { self.span = span }
 
     /// When `ended(at:)` is to be asked next; nil while nothing was repeated.
     var nextEnd: Instant? { known.values.lazy.filter { $0.count > 0 }.map(\.end).min() }
@@ -41,7 +44,7 @@ struct Repetitions {
             known[oldest.key] = nil
             told += Self.repeated([oldest.value])
         }
-        known[identity] = Known(happening: happening, end: now + Self.span)
+        known[identity] = Known(happening: happening, end: now + span)
         return (true, told)
     }
 
