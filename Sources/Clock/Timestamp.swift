@@ -44,6 +44,40 @@ package struct TimestampClock {
     }
 }
 
+/// Writes the present local time as text: as syslog has it, to the second (`Nov  9 08:30:00`, RFC 3164 §4.1.2).
+package struct LocalClock {
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    /// Of the last second that was asked for.
+    private var text: [UInt8] = []
+    private var second = time_t.min
+
+    package init() {}
+
+    /// Appends the time of this moment.
+    package mutating func appendNow(to line: inout [UInt8]) {
+        let now = time(nil)
+        if now != second {
+            second = now
+            text = Self.text(of: second)
+        }
+        line.append(contentsOf: text)
+    }
+
+    private static func text(of second: time_t) -> [UInt8] {
+        var second = second
+        var parts = unsafe tm()
+        _ = unsafe localtime_r(&second, &parts)
+        let (month, day) = unsafe (Int(parts.tm_mon), Int(parts.tm_mday))
+        let (hour, minute, seconds) = unsafe (Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec))
+        var text = [UInt8]("\(months[month]) \(day < 10 ? " " : "")\(day) ".utf8)
+        for (number, end) in [(hour, ":"), (minute, ":"), (seconds, "")] {
+            text.append(decimal: number, digits: 2)
+            text.append(contentsOf: end.utf8)
+        }
+        return text
+    }
+}
+
 extension [UInt8] {
     /// Appends a number's digits.
     ///

@@ -69,6 +69,8 @@ package final class Transfer {
     private var timer: Timer?
     /// Whether it was given a connection, TLS included.
     private var isConnected = false
+    /// From the start to that, in milliseconds.
+    private var connectMilliseconds: UInt32 = 0
     /// Told of its end where nobody reads it, and its body is dropped: how it failed, or whether its connection is kept.
     var onEnd: ((Transfer, Result<Bool, HTTPError>) -> Void)?
 
@@ -104,6 +106,9 @@ package final class Transfer {
         // It would be a silent stream's largest possession.
         return exchange(&head, with: nil)
     }
+
+    /// How long it took, or has taken so far, to get a connection: a new one, one that was kept, or a share of one. To the millisecond.
+    package var connectTime: Duration { isConnected ? .milliseconds(Int64(connectMilliseconds)) : session.loop.now - start }
 
     /// Whether there are bytes of the body to take.
     package var hasBytes: Bool { !unread.isEmpty }
@@ -221,6 +226,7 @@ extension Transfer {
     func begin(on place: Place) {
         self.place = place
         isConnected = true
+        connectMilliseconds = UInt32(clamping: (session.loop.now - start).nanoseconds / 1_000_000)
     }
 
     /// What is sent is not needed again.

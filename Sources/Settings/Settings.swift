@@ -4,7 +4,6 @@ package import Choosing
 import EventLoop
 package import FastCGI
 import Glibc
-package import Logging
 
 /// The settings in force. What each means, its field says, behind the values.
 package struct Settings: Equatable, Sendable {
@@ -33,8 +32,8 @@ package struct Settings: Equatable, Sendable {
     package var attempts = AttemptSettings()
     /// When targets rest, for each upstream that says nothing else.
     package var rest = RestPlan()
-    /// The least important lines that are logged.
-    package var logLevel = Logger.Level.info
+    /// The process's log.
+    package var log = Log()
     /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
     package var authoritiesFile: String?
     /// How long the addresses of an upstream's name are used before they are looked up again.
@@ -114,6 +113,8 @@ extension Settings {
             FieldSection(nil, fields: processFields),
             FieldSection("Included files", fields: [includeField]),
             FieldSection(
+                "The log", "Nobody who is answered waits for it.", fields: [Field("log", table: \.log, Log.fields)]),
+            FieldSection(
                 "The unix socket that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
             FieldSection("What callers get", fields: callerFields),
             FieldSection("Limits", fields: [Field("limits", table: \.limits, Limits.fields)]),
@@ -146,7 +147,6 @@ extension Settings {
                 "workers", \.workers, .workers,
                 #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,
                 default: .value(#""auto""#), option: "--workers"),
-            Field("log_level", \.logLevel, .choice, "What is logged: all that is as important as this.", option: "--log-level"),
             Field(
                 "authorities_file", optional: \.authoritiesFile, .file,
                 """

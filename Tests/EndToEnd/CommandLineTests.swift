@@ -11,8 +11,8 @@ import Testing
 
     @Test(arguments: [
         ["--help"]: ["serve", "check"],
-        ["serve", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level"],
-        ["check", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level", "--show"],
+        ["serve", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level", "--log-format"],
+        ["check", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level", "--log-format", "--show"],
     ])
     func `explains itself`(arguments: [String], named: [String]) async throws {
         let output = try await ChildProcess.run(SluiceProcess.binary, arguments, in: TemporaryDirectory())

@@ -238,7 +238,7 @@ import Testing
         let kind = Observed(0)
         let upstream = try StubUpstream { _ in reply(kind.value) }
         let settings = """
-            log_level = "trace"
+            log.level = "trace"
             [upstreams.stub]
             url = "UPSTREAM"
             key = "\(key)"
@@ -283,33 +283,5 @@ import Testing
         // With their configuration's exception both servers keep tokens to themselves.
         let line = text.split(separator: "\n").first { $0.contains("sEcReT") || $0.contains(RunningServer.token) }
         #expect(line == nil, "\(place)")
-    }
-
-    /// As when whoever collects log lines has been stopped.
-    @Test(arguments: WebServer.selected)
-    func `holds nobody up when its reader reads nothing, and tells of what was lost`(server: WebServer) async throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.path("log")
-        #expect(unsafe mkfifo(path, 0o600) == 0)
-        let log = FileHandle(fileDescriptor: unsafe open(path, O_RDWR), closeOnDealloc: true)
-        let pipeSize = Int32(1031)  // F_SETPIPE_SZ
-        #expect(fcntl(log.fileDescriptor, pipeSize, 4096) == 4096)
-        let frames = Chunks.stream(["one", "two"])
-        let upstream = try StubUpstream(.stream(frames))
-        try await Site.with(server, upstream: upstream, redirections: "2>\(path)", in: directory) { site in
-            for _ in 0..<40 { try await site.answers(frames) }
-            var text = String(decoding: log.availableData, as: UTF8.self)
-            #expect(text.hasSuffix("}\n"))
-            #expect(!text.contains("lost"))
-            // What is written from now on begins with what was lost.
-            try await site.answers(frames)
-            while !text.contains("lost") || !text.hasSuffix("}\n") { text += String(decoding: log.availableData, as: UTF8.self) }
-            let lines = try text.split(separator: "\n").map { line in
-                try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
-            }
-            let written = lines.count { $0["message"] as? String == "answered" }
-            let lost = try #require(lines.compactMap { $0["count"] as? Int }.first)
-            #expect(written < 40 && (40...41).contains(written + lost), "\(written) written, \(lost) lost")
-        }
     }
 }

@@ -102,7 +102,7 @@ import Testing
         server: WebServer
     ) async throws {
         let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
-        let settings = "log_level = \"debug\"\n" + warmSettings
+        let settings = "log.level = \"debug\"\n" + warmSettings
         try await with(server, upstream, settings: settings, workers: "1") { site in
             try await site.sluice.process.errors.wait(for: "a connection that stands ready") {
                 $0.text.contains("connections stand ready")

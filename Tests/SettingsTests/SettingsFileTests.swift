@@ -15,7 +15,7 @@ import Testing
             listen = "tcp:127.0.0.1:9000"
             workers = 3
             heartbeat = "0s"
-            log_level = "debug"
+            log = {level = "debug", format = "logfmt", to = "file:sluice.log", slow = "5s"}
             default_model = "gpt-4o-mini"
             errors = "sse"
             spoken_error = "Sorry."
@@ -44,7 +44,8 @@ import Testing
             drain = "0s"
             """, files: ["dir/ca.pem": ""])
         var expected = Settings(
-            listen: .tcp(host: "127.0.0.1", port: 9000), workers: 3, heartbeat: .zero, logLevel: .debug,
+            listen: .tcp(host: "127.0.0.1", port: 9000), workers: 3, heartbeat: .zero,
+            log: Settings.Log(level: .debug, format: .logfmt, destination: .file("dir/sluice.log"), slow: .seconds(5)),
             authoritiesFile: "dir/ca.pem", nameLifetime: .seconds(90), defaultModel: "gpt-4o-mini", errors: .sse,
             spokenError: "Sorry.", refusal: .speak, onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
         expected.socket = SocketAccess(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
@@ -89,19 +90,20 @@ import Testing
         let text = """
             listen = "unix:file.sock"
             workers = 2
-            log_level = "error"
+            log = {level = "error", format = "text"}
             [upstreams.file]
             url = "http://file"
             """
         let fromFile = try settings(text, environment: environment)
         #expect(fromFile.listen == .unix("file.sock"))
         #expect(fromFile.upstreams.map(\.url) == ["http://file"])
-        let options = SettingsOptions(listen: "unix:option.sock", upstream: "http://option", workers: 5, logLevel: "trace")
+        let options = SettingsOptions(
+            listen: "unix:option.sock", upstream: "http://option", workers: 5, logLevel: "trace", logFormat: "logfmt")
         let fromOptions = try SettingsCase(text: text, environment: environment, options: options).load()
         #expect(fromOptions.listen == .unix("option.sock"))
         #expect(fromOptions.upstreams == [UpstreamSettings(name: "openai", url: "http://option", key: .secret("k"))])
         #expect(fromOptions.workers == 5)
-        #expect(fromOptions.logLevel == .trace)
+        #expect(fromOptions.log == Settings.Log(level: .trace, format: .logfmt))
     }
 
     // MARK: Upstreams

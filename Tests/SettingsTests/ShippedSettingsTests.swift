@@ -22,6 +22,7 @@ import Testing
     @Test func `with everything uncommented it is good, and has the defaults but for the examples`() throws {
         let settings = try uncommentedSettings()
         var expected = try SettingsCase(text: "").load()
+        expected.log.format = settings.log.format
         expected.authoritiesFile = settings.authoritiesFile
         expected.defaultModel = settings.defaultModel
         expected.spokenError = settings.spokenError

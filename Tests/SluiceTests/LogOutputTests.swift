@@ -1,76 +1,161 @@
+import EventLoop
+import Foundation
 import Glibc
+import Settings
 import TestSupport
 import Testing
 
 @testable import Sluice
 
 /// Lines go to whatever takes them, whole, and never wait.
-@Suite struct LogOutputTests {
+@Suite(.timeLimit(.minutes(2))) struct LogOutputTests {
+    private static let form = LogForm(format: .json)
+    /// Less than what a pipe has room for.
+    private static let queueBytesMax = 32 << 10
+
+    init() { _ = signal(SIGPIPE, SIG_IGN) }
+
+    private func output(_ descriptor: Int32, queueBytesMax: Int = queueBytesMax) throws -> LogOutput {
+        try LogOutput(.descriptor(descriptor), Self.form, queueBytesMax: queueBytesMax)
+    }
+
     private func pair(_ isPipe: Bool) -> (reading: Int32, writing: Int32) {
         var ends: [Int32] = [0, 0]
         _ = unsafe isPipe ? pipe(&ends) : socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends)
         return (ends[0], ends[1])
     }
 
-    /// - Parameter milliseconds: how long nothing may come before it is all.
-    private func readAll(_ descriptor: Int32, milliseconds: Int32 = 0) -> String {
-        var (text, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
-        var interest = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        while unsafe poll(&interest, 1, milliseconds) == 1 {
-            let count = unsafe read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { break }
-            text += buffer[..<count]
-        }
-        return String(decoding: text, as: UTF8.self)
+    private func line(_ size: Int) -> [UInt8] { Array(String(repeating: "x", count: size - 1).utf8) + [10] }
+
+    /// The count of the line that tells of lost ones.
+    private func lost(_ line: Substring) -> Int? {
+        line.contains("log lines were lost") ? line.firstMatch(of: /"count":(\d+)}/).flatMap { Int($0.1) } : nil
     }
 
     @Test(arguments: [true, false], [20, 333, 4096])
-    func `what a full pipe or socket does not take is counted, and told first`(isPipe: Bool, size: Int) throws {
+    func `what a full pipe or socket and the queue do not take is counted, and told as soon as there is room`(
+        isPipe: Bool, size: Int
+    ) throws {
         let (reading, writing) = pair(isPipe)
         defer { for end in [reading, writing] { close(end) } }
-        let output = LogOutput(writing)
-        let line = Array(String(repeating: "x", count: size - 1).utf8) + [10]
-        for _ in 0..<30_000 { output.write(line) }
-        let first = readAll(reading).split(separator: "\n")
-        #expect(first.allSatisfy { $0.utf8.count == size - 1 } && first.count < 30_000)
-        output.write(line)
-        let second = readAll(reading).split(separator: "\n")
-        // A socket may have had room for a part of one more.
-        let told = try #require(second.first { $0.contains("lost") })
-        let lost = 30_000 - first.count - (second.count - 2)
-        #expect(told.hasSuffix("\"count\":\(lost)}"), "\(told), and \(lost) are missing")
-        #expect(second.last?.utf8.count == size - 1)
+        let output = try output(writing)
+        for _ in 0..<30_000 { output.write(line(size)) }
+        // Nobody writes another line.
+        var text = ""
+        while !text.contains("log lines were lost") || text.utf8.last != 10 { text += readAll(reading, milliseconds: 10) }
+        let lines = text.split(separator: "\n")
+        let told = lines.compactMap { lost($0) }
+        #expect(told.count == 1 && lost(lines.last ?? "") != nil)
+        #expect(lines.dropLast().allSatisfy { $0.utf8.count == size - 1 })
+        #expect(lines.count - 1 + (told.first ?? 0) == 30_000)
+        // All that is written from now on arrives.
+        for _ in 0..<3 { output.write(line(size)) }
+        #expect(
+            readAll(reading, milliseconds: 10).split(separator: "\n").map(\.utf8.count) == Array(repeating: size - 1, count: 3))
+        output.flush(within: .seconds(10))
     }
 
-    @Test(.timeLimit(.minutes(1)))
-    func `a terminal that nobody reads holds nobody up, and gets whole lines once it is read again`() throws {
+    @Test func `what the queue takes comes once somebody reads, in its order`() throws {
+        let (reading, writing) = pair(true)
+        defer { for end in [reading, writing] { close(end) } }
+        let output = try output(writing, queueBytesMax: LogOutput.queueBytesMax)
+        for number in 0..<2000 { output.write(Array("\(number) \(String(repeating: "x", count: 100))\n".utf8)) }
+        var text = ""
+        while text.count(where: \.isNewline) < 2000 { text += readAll(reading, milliseconds: 10) }
+        #expect(text.split(separator: "\n").map { Int($0.prefix { $0 != " " }) } == (0..<2000).map { $0 })
+    }
+
+    @Test func `a terminal that nobody reads holds nobody up, and gets whole lines once it is read again`() throws {
         var (reading, writing) = (Int32(-1), Int32(-1))
         try #require(unsafe openpty(&reading, &writing, nil, nil, nil) == 0)
         defer { for end in [reading, writing] { close(end) } }
-        let output = LogOutput(writing)
-        let line = Array(String(repeating: "x", count: 332).utf8) + [10]
-        for _ in 0..<2_000 { output.write(line) }
-        // The kernel hands on what a terminal was given some time later, in a thread of its own.
-        var text = readAll(reading)
-        while !text.contains("log lines were lost") || text.utf8.last != 10 {
-            output.write(line)
-            text += readAll(reading, milliseconds: 10)
-        }
+        let output = try output(writing)
+        for _ in 0..<2_000 { output.write(line(333)) }
+        var text = ""
+        while !text.contains("log lines were lost") || text.utf8.last != 10 { text += readAll(reading, milliseconds: 10) }
         let lines = text.split(whereSeparator: \.isNewline)
-        #expect(lines.allSatisfy { $0.utf8.count == 332 || $0.contains("log lines were lost") }, "\(lines.map(\.utf8.count))")
-        #expect(lines.first?.utf8.count == 332 && lines.count < 2_000)
+        #expect(lines.allSatisfy { $0.utf8.count == 332 || lost($0) != nil }, "\(lines.map(\.utf8.count))")
+        #expect(lines.count - 1 + lines.compactMap { lost($0) }.reduce(0, +) == 2_000)
     }
 
-    @Test func `whoever is gone costs nothing, and a line that does not fit leaves out what is too long`() {
+    @Test func `whoever is gone costs nothing`() throws {
         let (reading, writing) = pair(true)
-        defer { close(writing) }
         close(reading)
-        _ = signal(SIGPIPE, SIG_IGN)
-        LogOutput(writing).write([10])
-        LogOutput(-1).write([10])
-        var line = Array("{\"message\":\"m\"".utf8)
-        line.appendLogMember("long", String(repeating: "\u{1}", count: 1_000))
-        line.appendLogMember("short", "value")
-        #expect(String(decoding: line, as: UTF8.self) == #"{"message":"m","short":"value""#)
+        for descriptor in [writing, -1] {
+            let output = try output(descriptor)
+            for _ in 0..<100_000 { output.write(line(333)) }
+            // It does not wait for what fails.
+            output.flush(within: .seconds(60))
+        }
+        // The descriptor stays: its thread may try once more.
+    }
+
+    @Test func `a device without room costs nothing`() throws {
+        let output = try LogOutput(.file("/dev/full"), Self.form)
+        for _ in 0..<100_000 { output.write(line(333)) }
+        output.flush(within: .seconds(60))
+    }
+
+    /// As a disk that is full for some time: the file may not grow, and then it may.
+    @Test func `a file that may not grow gets all that was queued, and the count of the rest, when it may again`() async {
+        await #expect(processExitsWith: .success) {
+            _ = signal(SIGXFSZ, SIG_IGN)
+            let directory = try TemporaryDirectory()
+            let (path, size) = (directory.path("log"), 333)
+            var limit = rlimit(rlim_cur: 10_000, rlim_max: rlim_t.max)
+            _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            let output = try LogOutput(.file(path), LogForm(format: .json), queueBytesMax: 32 << 10)
+            for number in 0..<1000 {
+                output.write(Array("\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1)) + [10])
+            }
+            output.flush(within: .seconds(60))
+            #expect(try directory.read("log").utf8.count <= 10_000)
+            limit.rlim_cur = rlim_t.max
+            _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            var text = ""
+            while !text.contains("log lines were lost") || text.utf8.last != 10 { text = try directory.read("log") }
+            let lines = text.split(separator: "\n")
+            let count = lines.last?.firstMatch(of: /"count":(\d+)}/).flatMap { Int($0.1) } ?? 0
+            #expect(lines.dropLast().map { Int($0.prefix { $0 != " " }) } == (0..<(lines.count - 1)).map { $0 })
+            #expect(lines.count - 1 + count == 1000 && count > 0)
+        }
+    }
+
+    @Test func `lines of several threads and several processes' openings are whole in a file`() async throws {
+        let directory = try TemporaryDirectory()
+        let outputs = try (0..<2).map { _ in
+            try LogOutput(.file(directory.path("log")), Self.form, queueBytesMax: LogOutput.queueBytesMax)
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<4 {
+                group.addTask {
+                    for _ in 0..<200 {
+                        outputs[number % 2].write(Array(String(repeating: "\(number)", count: 50 + number).utf8) + [10])
+                    }
+                }
+            }
+        }
+        for output in outputs { output.flush(within: .seconds(30)) }
+        let lines = try directory.read("log").split(separator: "\n")
+        #expect(lines.count == 800)
+        #expect(
+            lines.allSatisfy { line in
+                line.allSatisfy { $0 == line.first } && line.utf8.count == 50 + (Int(String(line.prefix(1))) ?? 0)
+            })
+    }
+
+    @Test func `a thread that has nothing more to do ends with its output`() throws {
+        let before = try threadsCount()
+        let directory = try TemporaryDirectory()
+        for name in (0..<10).flatMap({ ["/dev/full", directory.path("log\($0)")] }) {
+            try LogOutput(.file(name), Self.form).write(line(20))
+        }
+        while try threadsCount() > before { sched_yield() }
+        // What was on its way has arrived.
+        for number in 0..<10 { #expect(try directory.read("log\(number)").utf8.count == 20) }
+    }
+
+    private func threadsCount() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
     }
 }

@@ -24,13 +24,15 @@ package struct Site: Sendable {
     ///   - upstreamURL: for `--upstream`, when it is not the stub itself.
     ///   - settings: the text of a settings file, in which `UPSTREAM` stands for the stub's URL; then there is no `--upstream`.
     ///   - options: further options of `sluice serve`.
+    ///   - launcher: words of a command that starts Sluice in its own place.
     ///   - changes: to the shipped configuration of the web server.
     ///   - descriptors: how many Sluice may have open.
     /// - Throws: ``SluiceEnded`` when the test has not ended Sluice itself and it is gone: nothing may end it but a signal.
     package static func with(
         _ server: WebServer, upstream: StubUpstream, upstreamURL: String? = nil, settings: String? = nil,
         options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"], changes: [Change] = [],
-        redirections: String = "", descriptors: Int? = nil, endsSluice: Bool = false, in directory: TemporaryDirectory? = nil,
+        redirections: String = "", launcher: [String] = [], descriptors: Int? = nil, endsSluice: Bool = false,
+        in directory: TemporaryDirectory? = nil,
         _ test: (Site) async throws -> Void
     ) async throws {
         await slots.take()
@@ -41,7 +43,7 @@ package struct Site: Sendable {
             let source = settings.map { SluiceProcess.Source.settings($0.replacingOccurrences(of: "UPSTREAM", with: url)) }
             let sluice = try await SluiceProcess(
                 source ?? .upstream(url), options: options, environment: environment, redirections: redirections,
-                descriptors: descriptors, in: directory)
+                launcher: launcher, descriptors: descriptors, in: directory)
             let running = try await RunningServer(server, socket: sluice.socket, changes: changes, in: directory)
             let site = Site(
                 directory: directory, upstream: upstream, upstreamURL: url, sluice: sluice, server: running)

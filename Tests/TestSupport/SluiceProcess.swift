@@ -35,10 +35,12 @@ package final class SluiceProcess: Sendable {
             .upstream(upstream), options: options, environment: environment, redirections: redirections, in: directory)
     }
 
-    /// - Parameter descriptors: how many it may have open; as many as the tests otherwise.
+    /// - Parameters:
+    ///   - launcher: words of a command that starts the program and its arguments, which stand behind it, in its own place.
+    ///   - descriptors: how many it may have open; as many as the tests otherwise.
     package init(
         _ source: Source, options: [String] = [], environment: [String: String] = ["OPENAI_API_KEY": "sk-stub"],
-        redirections: String = "", descriptors: Int? = nil, in directory: TemporaryDirectory
+        redirections: String = "", launcher: [String] = [], descriptors: Int? = nil, in directory: TemporaryDirectory
     ) async throws {
         let socket = directory.path("sluice.sock")
         self.socket = socket
@@ -49,7 +51,7 @@ package final class SluiceProcess: Sendable {
             }
         // `sh -c` takes the first word behind its command for `$0`.
         let limit = descriptors.map { "ulimit -n \($0); " } ?? ""
-        let command = ["-c", "\(limit)exec \"$0\" \"$@\" \(redirections)", Self.binary]
+        let command = ["-c", "\(limit)exec \"$0\" \"$@\" \(redirections)"] + launcher + [Self.binary]
         process = try ChildProcess(
             "/bin/sh", command + ["serve", "--listen", "unix:\(socket)", "--workers", "2"] + sourceOptions + options,
             environment: environment, in: directory)

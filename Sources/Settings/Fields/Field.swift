@@ -76,11 +76,11 @@ extension Field {
     /// A key whose value is a property that may have none.
     init<Value>(
         _ key: String, optional property: WritableKeyPath<Root, Value?>, _ kind: FieldKind<Value>, _ meaning: String,
-        default standard: FieldDefault? = nil, examples: [FieldExample] = [], environment: String? = nil
+        default standard: FieldDefault? = nil, examples: [FieldExample] = [], environment: String? = nil, option: String? = nil
     ) {
         let (read, write) = (kind.read, kind.write)
         self.init(
-            key, kind.form, meaning, default: standard, examples: examples, environment: environment,
+            key, kind.form, meaning, default: standard, examples: examples, environment: environment, option: option,
             read: { reader, node, root throws(SettingsProblem) in root[keyPath: property] = try read(reader, node) },
             write: { $0[keyPath: property].map(write) })
     }

@@ -9,7 +9,7 @@ enum KeyPlaces {
     private static let model = ModelSettings.fields([]).map(\.description)
 
     /// What other programs call it.
-    private static let otherNames = ["api_key": "key", "base_url": "url", "name": "upstream"]
+    private static let otherNames = ["api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level"]
 
     /// What holds for all.
     private static let common = Set(top.map(\.key))

@@ -25,15 +25,17 @@ package struct SettingsOptions: Equatable, Sendable {
     var upstream: String?
     var workers: Int?
     var logLevel: String?
+    var logFormat: String?
 
     /// - Parameters:
     ///   - config: the settings file.
     ///   - upstream: a URL, or `demo`.
     package init(
-        config: String? = nil, listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil
+        config: String? = nil, listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
+        logFormat: String? = nil
     ) {
         (self.config, self.listen, self.upstream) = (config, listen, upstream)
-        (self.workers, self.logLevel) = (workers, logLevel)
+        (self.workers, self.logLevel, self.logFormat) = (workers, logLevel, logFormat)
     }
 }
 
@@ -189,14 +191,19 @@ package struct SettingsSources {
             settings.workers = count
             if !Settings.workersRange.contains(count) { problems.add("--workers takes a number from 1 to 256, not \(count)") }
         }
-        if let name = options.logLevel {
-            guard let level = Logger.Level(rawValue: name) else {
-                let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-                problems.add("--log-level takes one of \(known), not '\(name)'")
-                return
-            }
-            settings.logLevel = level
-        }
+        if let level: Logger.Level = choice(options.logLevel, "--log-level", problems) { settings.log.level = level }
+        if let format: Settings.Log.Format = choice(options.logFormat, "--log-format", problems) { settings.log.format = format }
+    }
+
+    /// What an option names; nil when it is not there, or names nothing, which is a problem then.
+    private func choice<Choice: CaseIterable & RawRepresentable<String>>(
+        _ name: String?, _ option: String, _ problems: SettingsProblems
+    ) -> Choice? {
+        guard let name else { return nil }
+        if let choice = Choice(rawValue: name) { return choice }
+        let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+        problems.add("\(option) takes one of \(known), not '\(name)'")
+        return nil
     }
 }
 

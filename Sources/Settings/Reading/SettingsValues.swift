@@ -123,8 +123,11 @@ extension SettingsReader {
     }
 
     /// A file's path; a relative one begins at the directory of the settings file that it stands in.
-    func file(_ node: SettingsNode) throws(SettingsProblem) -> String {
-        let path = node.place.file.resolved(try text(node))
+    func file(_ node: SettingsNode) throws(SettingsProblem) -> String { file(try text(node), of: node) }
+
+    /// The same of a path that is a part of a value.
+    func file(_ path: String, of node: SettingsNode) -> String {
+        let path = node.place.file.resolved(path)
         // In a sentence a name alone would be a word.
         return path.contains("/") ? path : "./\(path)"
     }

@@ -5,6 +5,7 @@ import Choosing
 import Clock
 import EventLoop
 import FastCGI
+import Logging
 import Settings
 
 /// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats and nothing else.
@@ -12,6 +13,7 @@ final class Race {
     private let question: Question
     private let generation: WorkerGeneration
     private let loop: EventLoop
+    private let logger: Logger?
     private let wakeup: Wakeup
     private let start: Instant
     private var selection: Selection
@@ -19,6 +21,11 @@ final class Race {
     /// The attempt in its upstream's queue; a selection starts one at a time.
     private var queued: QueuedPlace?
     private var queuedUntil = Instant.distantFuture
+    private var queuedSince = Instant.distantFuture
+    /// Of all attempts.
+    private var queueTime = Duration.zero
+    /// The attempt that has won, else the last that asked a target, whatever has become of it.
+    private var last: (target: Target, start: Instant, connectTime: Duration)?
     /// The heads of the attempts that have ended without an answer; the caller may get an error of one of them. Nothing else that they
     /// had is kept: it may be much.
     private var ended: [(id: Int, head: UpstreamHead?)] = []
@@ -29,10 +36,12 @@ final class Race {
     private var isDraining = false
     private var generator = SplitMix()
 
-    init(for question: Question, by generation: WorkerGeneration, on loop: EventLoop) {
+    /// - Parameter logger: told of a first token that was late; nil for nobody.
+    init(for question: Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil) {
         self.question = question
         self.generation = generation
         self.loop = loop
+        self.logger = logger
         start = loop.now
         let isStreaming = question.form.isStreaming
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
@@ -84,7 +93,7 @@ final class Race {
         isDraining = true
         heartbeat.stop()
         guard let id = queued?.attempt.id else { return }
-        queued = nil
+        endQueueing()
         selection.refused(id, .overBudget)
     }
 
@@ -97,12 +106,40 @@ final class Race {
 
     /// Gives back what the attempts hold that have neither won nor failed. They count as tried.
     func end() {
-        queued = nil
+        endQueueing()
         for attempt in running {
+            note(attempt)
             attempt.end()
             tried.append(RequestRecord.Try(attempt.target, "cancelled", loop.now - attempt.start))
         }
         running = []
+        tellWhetherLate()
+    }
+
+    private func tellWhetherLate() {
+        let (slow, now) = (generation.settings.log.slow, loop.now)
+        guard slow > .zero, now - start > slow, question.form.isStreaming else { return }
+        var wait = FirstTokenWait(upstream: last?.target.upstreamName, attemptsCount: tried.count, total: now - start)
+        wait.queue = queueTime
+        if let last {
+            wait.connect = last.connectTime
+            wait.waiting = max(.zero, now - last.start - last.connectTime)
+            wait.retries = max(.zero, last.start - start - queueTime)
+        }
+        logger?.firstTokenWasLate(question.caller.id, question.caller.client, wait)
+    }
+
+    /// Keeps what is told of the attempt if it is the last, or the one that counts.
+    private func note(_ attempt: Attempt, hasWon: Bool = false) {
+        guard hasWon || attempt.start >= last?.start ?? start else { return }
+        last = (attempt.target, attempt.start, attempt.stream.connectTime)
+    }
+
+    /// The queue is left, with a place or without.
+    private func endQueueing() {
+        guard queued != nil else { return }
+        queued = nil
+        queueTime += loop.now - queuedSince
     }
 
     // MARK: Facts
@@ -138,6 +175,8 @@ final class Race {
     private func win(_ attempt: Attempt) {
         running.removeAll { $0 === attempt }
         selection.won(attempt.id)
+        // Those that it has beaten come after it.
+        defer { note(attempt, hasWon: true) }
         while case .cancel(let id, let reason) = selection.next(at: loop.now, using: &generator) { cancel(id, reason) }
         attempt.win(at: loop.now)
         tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
@@ -156,7 +195,7 @@ final class Race {
         switch consume decision {
         case .queued(let place):
             queued = consume place
-            queuedUntil = loop.now + target.queueWait
+            (queuedSince, queuedUntil) = (loop.now, loop.now + target.queueWait)
         case .refused(let denial):
             selection.refused(attempt.id, denial)
             if case .full = denial, attempt.reason != .hedge {
@@ -177,12 +216,12 @@ final class Race {
         guard let attempt = queued?.attempt, let target = queued?.target,
             let decision = queued?.claim(at: loop.now, isLate: isLate)
         else { return }
-        queued = nil
+        endQueueing()
         try follow(decision, attempt, target)
     }
 
     private func cancel(_ id: Int, _ reason: Selection.Cancellation) {
-        if queued?.attempt.id == id { queued = nil }
+        if queued?.attempt.id == id { endQueueing() }
         guard let attempt = running.first(where: { $0.id == id }) else { return }
         switch reason {
         case .lost:
@@ -196,6 +235,7 @@ final class Race {
     }
 
     private func remove(_ attempt: Attempt, _ word: String) {
+        note(attempt)
         running.removeAll { $0 === attempt }
         ended.append((attempt.id, attempt.stream.head))
         tried.append(RequestRecord.Try(attempt.target, word, loop.now - attempt.start))

@@ -1,7 +1,8 @@
 // `sluice serve`: the daemon.
 
 import ArgumentParser
-import Logging
+import EventLoop
+import Glibc
 import Settings
 
 struct Serve: ParsableCommand {
@@ -15,21 +16,34 @@ struct Serve: ParsableCommand {
             the settings file says otherwise (limits.memory): bodies above it wait, and then get 503.
 
             The first SIGTERM, SIGINT or SIGQUIT lets open streams finish, a second one ends at once. SIGHUP or SIGUSR2 reads the \
-            settings again: streams go on, the requests that follow get the new ones, and wrong ones change nothing. At the start \
-            wrong settings end it with status 78.
+            settings again: streams go on, the requests that follow get the new ones, and wrong ones change nothing. SIGUSR1 opens \
+            a log file again. At the start wrong settings end it with status 78, a log that cannot be written with 73.
             """)
 
     @OptionGroup var arguments: SettingsArguments
 
     func run() throws {
         let settings = try arguments.load().settings
-        var logger = Logger(label: "sluice", factory: { _ in JSONLog(output: .standardError) })
-        logger.logLevel = settings.logLevel
+        let log = try openLog(settings.log)
         do {
             let arguments = arguments
-            try Server.run(settings, logger) { () throws(SettingsError) in try arguments.sources.load().settings }
+            try Server.run(settings, log) { () throws(SettingsError) in try arguments.sources.load().settings }
         } catch {
+            log.flush(within: .seconds(1))
             throw Failure(error)
+        }
+    }
+
+    private func openLog(_ settings: Settings.Log) throws -> Log {
+        do throws(SystemError) {
+            let log = try Log(settings)
+            if !log.isConnected {
+                writeError("sluice: nobody takes the log lines yet (log.to); they wait, and are counted when they are too many")
+            }
+            return log
+        } catch {
+            writeError("sluice: the log cannot be written (log.to): \(error)")
+            throw ExitCode(EX_CANTCREAT)
         }
     }
 }

@@ -36,10 +36,16 @@ struct SettingsArguments: ParsableArguments {
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))
     var logLevel: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "json, text or logfmt. Default: text on a terminal and for the journal and syslog, else json.", valueName: "format"))
+    var logFormat: String?
+
     /// All that says something about the settings.
     var sources: SettingsSources {
         Self.sources(
-            SettingsOptions(config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel))
+            SettingsOptions(
+                config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel, logFormat: logFormat))
     }
 
     /// - Parameter options: what the command line sets.

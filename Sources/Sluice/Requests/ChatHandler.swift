@@ -102,7 +102,8 @@ final class ChatHandler {
     private func prepare(
         _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
     ) throws(ChatError) -> Answering {
-        Answering(Race(for: try question(of: request, by: generation, &record, &reply), by: generation, on: loop))
+        Answering(
+            Race(for: try question(of: request, by: generation, &record, &reply), by: generation, on: loop, logger: logger))
     }
 
     /// Checks the request, and notes what it says of itself.

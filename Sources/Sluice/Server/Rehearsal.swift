@@ -21,7 +21,7 @@ enum Rehearsal {
             let settings = Settings.rehearsal(within: limit)
             let silence = Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() })
             let worker = try Worker(
-                try Generation(settings), logger: silence, log: RequestLog(level: .trace, to: nil),
+                try Generation(settings), logger: silence, log: RequestLog(nil),
                 counters: Counters(settings.limits))
             Task(executorPreference: worker.loop) {
                 do throws(SystemError) {

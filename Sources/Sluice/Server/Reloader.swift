@@ -29,6 +29,7 @@ actor Reloader {
     private let counters: Counters
     private let load: Loading
     private let manager: ServiceManager?
+    private let log: Log
     private let logger: Logger
     /// The reload that began last, or is about to.
     private var last: Task<Outcome, Never>?
@@ -40,11 +41,11 @@ actor Reloader {
     ///   - workers: at least one; reloads are seen to on the first one's loop.
     ///   - manager: told when a reload begins and ends.
     init(
-        _ generation: Generation, in workers: [Worker], _ counters: Counters, _ manager: ServiceManager?, _ logger: Logger,
+        _ generation: Generation, in workers: [Worker], _ counters: Counters, _ manager: ServiceManager?, _ log: Log,
         load: @escaping Loading
     ) {
         (self.generation, self.workers, self.counters) = (generation, workers, counters)
-        (self.load, self.manager, self.logger) = (load, manager, logger)
+        (self.load, self.manager, self.log, logger) = (load, manager, log, log.logger)
         loop = workers[0].loop
     }
 
@@ -80,6 +81,8 @@ actor Reloader {
         }
         do {
             for worker in workers { try await worker.prepare(next.generation) }
+            // It may have to wait for where it has gone so far.
+            try await elsewhere { [log] in Result { try log.reconfigure(next.generation.settings.log) } }.get()
         } catch {
             for worker in workers { await worker.discard() }
             return .failed(["\(error)"])
@@ -93,17 +96,27 @@ actor Reloader {
 
     private typealias Reading = (generation: Generation, unchanged: [String])
 
-    /// On a thread of its own: files may be slow.
+    /// Files may be slow.
     private func read(following former: Generation) async -> Result<Reading, SettingsError> {
-        await withCheckedContinuation { continuation in
+        do throws(SystemError) {
+            return try await elsewhere { [load, logger] in Self.read(load, following: former, logger) }
+        } catch {
+            return .failure(SettingsError(problems: ["\(error)"]))
+        }
+    }
+
+    /// Does something that may take its time on a thread of its own.
+    ///
+    /// - Throws: `SystemError` when the machine has no more threads.
+    private func elsewhere<Made: Sendable>(_ make: @escaping @Sendable () -> Made) async throws(SystemError) -> Made {
+        let made: Result<Made, SystemError> = await withCheckedContinuation { continuation in
             do throws(SystemError) {
-                try startThread { [load, logger] in
-                    continuation.resume(returning: Self.read(load, following: former, logger))
-                }
+                try startThread { continuation.resume(returning: .success(make())) }
             } catch {
-                continuation.resume(returning: .failure(SettingsError(problems: ["\(error)"])))
+                continuation.resume(returning: .failure(error))
             }
         }
+        return try made.get()
     }
 
     private static func read(_ load: Loading, following former: Generation, _ logger: Logger) -> Result<Reading, SettingsError> {

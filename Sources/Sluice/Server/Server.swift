@@ -10,6 +10,7 @@ import Synchronization
 
 /// Begins with `run`, which returns when a signal has ended it.
 final class Server: Sendable {
+    private let log: Log
     private let logger: Logger
     private let socket: Mutex<ListeningSocket?>
     private let workers: [Worker]
@@ -21,16 +22,18 @@ final class Server: Sendable {
 
     private static let endingSignals = [SIGTERM, SIGINT, SIGQUIT]
     private static let reloadSignals = [SIGHUP, SIGUSR2]
-    /// Other daemons open their logs again for some of these; the kernel would end the process for each.
-    private static let ignoredSignals = [SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
-    private static let signals = endingSignals + reloadSignals + ignoredSignals
+    private static let reopeningSignal = SIGUSR1
+    /// The kernel would end the process for each.
+    private static let ignoredSignals = [SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
+    private static let signals = endingSignals + reloadSignals + [reopeningSignal] + ignoredSignals
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
     /// - Parameter load: reads the settings again.
     /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors, `HTTPError` when
     ///   a file that TLS needs cannot be used.
-    static func run(_ settings: Settings, _ logger: Logger, load: @escaping Reloader.Loading) throws {
+    static func run(_ settings: Settings, _ log: Log, load: @escaping Reloader.Loading) throws {
+        let logger = log.logger
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
         try SignalWatch.block(Self.signals)
         returnLargeMemory()
@@ -38,24 +41,23 @@ final class Server: Sendable {
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
         Rehearsal.run(logger)
-        let server = try Server(Generation(settings, logger), logger, load)
+        let server = try Server(Generation(settings, logger), log, load)
         try server.run(settings)
     }
 
-    private init(_ generation: Generation, _ logger: Logger, _ load: @escaping Reloader.Loading) throws {
-        self.logger = logger
+    private init(_ generation: Generation, _ log: Log, _ load: @escaping Reloader.Loading) throws {
+        (self.log, logger) = (log, log.logger)
         let settings = generation.settings
         socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits)
         self.counters = counters
         workers = try (0..<settings.workers).map { _ in
-            try Worker(
-                generation, logger: logger, log: RequestLog(level: settings.logLevel, to: .standardError), counters: counters)
+            try Worker(generation, logger: logger, log: RequestLog(log), counters: counters)
         }
         let loop = workers[0].loop
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
-        reloader = Reloader(generation, in: workers, counters, manager, logger, load: load)
+        reloader = Reloader(generation, in: workers, counters, manager, log, load: load)
     }
 
     private func run(_ settings: Settings) throws {
@@ -74,10 +76,12 @@ final class Server: Sendable {
         first.loop.run()
         signals.cancel()
         logger.drained()
+        log.flush(within: .seconds(1))
     }
 
     private func signalled(_ number: Int32) {
         if Self.endingSignals.contains(number) { return end(by: number) }
+        if number == Self.reopeningSignal, log.reopen() { return }
         guard Self.reloadSignals.contains(number), !isDraining.load(ordering: .relaxed) else {
             return logger.ignored(signal: number)
         }
@@ -105,6 +109,7 @@ final class Server: Sendable {
         guard !isDraining.exchange(true, ordering: .relaxed) else {
             logger.endingAtOnce()
             closeSocket()
+            log.flush(within: .seconds(1))
             exit(128 + signal)
         }
         closeSocket()

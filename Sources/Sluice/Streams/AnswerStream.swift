@@ -98,6 +98,9 @@ final class AnswerStream {
     /// What the status means, when it has come and is none of success.
     var statusError: ChatError? { answer.statusError() }
 
+    /// How long it took, or has taken so far, to get a connection.
+    var connectTime: Duration { answer.connectTime }
+
     /// Woken when there may be something new.
     var wakeup: Wakeup { answer.wakeup }
 

@@ -1,101 +1,279 @@
-// Where log lines go. Nobody who serves waits for whoever reads them.
+// Lines on their way out. Nobody who serves waits for whoever takes them.
 
 import Chat
 import Clock
+import EventLoop
 import Glibc
 import Logging
 import Synchronization
 
-/// A file, pipe, socket or terminal that takes lines from any thread. Those that it has no room for are lost and counted, and the
-/// next line that it takes comes behind one that tells how many.
+/// Takes lines from any thread, and never waits.
+///
+/// A line is written at once where that takes no waiting. Others stand in a queue, which a thread of its own empties: of a pipe that
+/// is full, of a disk that is slow or full, of a daemon that is away. Lines for which the queue has no room are lost and counted, and
+/// as soon as it has been emptied one line tells how many.
+///
+/// When nobody has it any more, what still waits is written within a second, if it can be.
 final class LogOutput: Sendable {
-    static let standardError = LogOutput(STDERR_FILENO)
+    /// How many bytes may wait: some 800 lines of requests.
+    static let queueBytesMax = 256 << 10
+    private let lines: WaitingLines
 
-    /// A pipe takes so many bytes whole or not at all (pipe(7), `PIPE_BUF`), and one that can be written to has room for them.
-    static let lineBytesMax = 4096
-
-    private struct Lines {
-        var lost = 0
-        /// What a socket, a terminal or a full disk has not taken of the last line.
-        var rest: [UInt8] = []
-        var clock = LogClock()
+    /// - Parameters:
+    ///   - form: of the line that tells of lost ones.
+    ///   - onAlarm: called at a moment that somebody has asked for, on the thread.
+    ///   - onReopened: told when a file has been opened again, or why it cannot be: then the old one stays.
+    /// - Throws: `SystemError` when a file cannot be opened.
+    init(
+        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int = queueBytesMax, onAlarm: @escaping @Sendable () -> Void = {},
+        onReopened: @escaping @Sendable (SystemError?) -> Void = { _ in }
+    ) throws(SystemError) {
+        lines = try WaitingLines(target, form, queueBytesMax: queueBytesMax, onAlarm: onAlarm, onReopened: onReopened)
     }
 
-    private let descriptor: Int32
-    private let isSocket: Bool
-    private let lines = Mutex(Lines())
+    deinit { lines.abandon() }
 
-    /// - Parameter descriptor: not owned.
-    init(_ descriptor: Int32) {
-        var status = stat()
-        let kind = unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
-        isSocket = kind == S_IFSOCK
-        self.descriptor = kind == S_IFIFO || isatty(descriptor) == 1 ? Self.reopened(descriptor) : descriptor
-    }
+    /// Whether there is somebody who takes lines, as far as that is known ahead.
+    var isConnected: Bool { lines.isConnected }
 
-    /// The same pipe or terminal, of which a write never waits, also when another process has filled it meanwhile, or a terminal has
-    /// room for a part of the line. The descriptor that was given may be shared with processes that rely on its waiting.
-    private static func reopened(_ descriptor: Int32) -> Int32 {
-        let own = unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-        return own < 0 ? descriptor : own
-    }
+    /// - Parameter line: whole, with its line feed if it has one.
+    func write(_ line: [UInt8]) { lines.write(line) }
 
-    /// - Parameter line: with its line feed, at most `lineBytesMax` bytes.
-    func write(_ line: [UInt8]) {
-        lines.withLock { lines in
-            let isTaken = finishLast(&lines) && tellLoss(&lines) && send(line, &lines)
-            if !isTaken { lines.lost += 1 }
-        }
-    }
+    /// Has `onAlarm` called then, or earlier if somebody has asked for that.
+    func setAlarm(at moment: Instant) { lines.setAlarm(at: moment) }
 
-    private func finishLast(_ lines: inout Lines) -> Bool {
-        if !lines.rest.isEmpty { lines.rest.removeFirst(max(0, attempt(lines.rest))) }
-        return lines.rest.isEmpty
-    }
+    /// Opens a file again at its path, where another one may be by now. The thread does that: a disk may be slow.
+    func reopen(_ path: String) { lines.reopen(path) }
 
-    private func tellLoss(_ lines: inout Lines) -> Bool {
-        guard lines.lost > 0 else { return true }
-        var line: [UInt8] = []
-        lines.clock.appendStart(of: .warning, to: &line)
-        line.append(#""log lines were lost: nobody read them","count":"#)
-        line.append(decimal: lines.lost)
-        line.append("}\n")
-        guard send(line, &lines) else { return false }
-        lines.lost = 0
-        return lines.rest.isEmpty
-    }
-
-    /// Whether it was taken, at least in part.
-    private func send(_ line: [UInt8], _ lines: inout Lines) -> Bool {
-        let count = attempt(line)
-        if count > 0, count < line.count { lines.rest = Array(line[count...]) }
-        return count > 0
-    }
-
-    /// How many bytes were taken without waiting.
-    private func attempt(_ bytes: [UInt8]) -> Int {
-        if isSocket {
-            return unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
-        }
-        var interest = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        guard unsafe poll(&interest, 1, 0) == 1, interest.revents & Int16(POLLOUT) != 0 else { return 0 }
-        return unsafe Glibc.write(descriptor, bytes, bytes.count)
-    }
+    /// Waits until all is written, if it can be.
+    ///
+    /// - Parameter limit: after which it waits no longer.
+    func flush(within limit: Duration) { lines.flush(within: limit) }
 }
 
-extension [UInt8] {
-    /// Appends a member of a log line's object, with the comma ahead of it. One that would make the line too long is left out.
-    mutating func appendLogMember(_ name: String, _ value: String) { appendLogMember(name) { $0.appendJSONString(value) } }
+/// What an output and its thread have in common.
+private final class WaitingLines: Sendable {
+    /// After which time something that takes nothing is tried again.
+    private static let retryTime = Duration.milliseconds(250)
+    /// How long the thread gathers lines for a file, so that not each has to wake it.
+    private static let gatheringTime = Duration.milliseconds(10)
 
-    mutating func appendLogMember(_ name: String, _ value: Int) { appendLogMember(name) { $0.append(decimal: value) } }
+    private struct State: ~Copyable {
+        var sink: LogSink
+        var queue = LineQueue()
+        /// Since the last line that told of it.
+        var lost = 0
+        /// When there is a next attempt, after one that failed.
+        var retry: Instant?
+        var wasFull = false
+        /// Whether the thread has just written, and more may come soon.
+        var isGathering = false
+        /// When `onAlarm` is called.
+        var alarm: Instant?
+        /// Until when what waits may be written, once nobody else has this.
+        var end: Instant?
+        /// Of the file that is to be opened again.
+        var opens: String?
+        /// The thread's; nil while there is none.
+        var bell: Bell?
+        var isAsleep = false
+    }
 
-    private mutating func appendLogMember(_ name: String, _ appendValue: (inout [UInt8]) -> Void) {
-        let before = count
-        append(",")
-        appendJSONString(name)
-        append(":")
-        appendValue(&self)
-        // Two bytes end the line.
-        if count + 2 > LogOutput.lineBytesMax { removeLast(count - before) }
+    /// What the thread does next.
+    private enum Step {
+        case write([UInt8], to: Int32)
+        case open(String)
+        case alarm
+        case wait(forRoomIn: Int32 = -1, until: Instant)
+        case end
+    }
+
+    private let state: Mutex<State>
+    private let form: LogForm
+    private let queueBytesMax: Int
+    private let onAlarm: @Sendable () -> Void
+    private let onReopened: @Sendable (SystemError?) -> Void
+
+    init(
+        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int, onAlarm: @escaping @Sendable () -> Void,
+        onReopened: @escaping @Sendable (SystemError?) -> Void
+    ) throws(SystemError) {
+        state = Mutex(State(sink: try LogSink(target)))
+        (self.form, self.queueBytesMax) = (form, queueBytesMax)
+        (self.onAlarm, self.onReopened) = (onAlarm, onReopened)
+    }
+
+    var isConnected: Bool { state.withLock { $0.sink.isConnected } }
+
+    // MARK: From those who serve
+
+    func write(_ line: [UInt8]) {
+        state.withLock { state in
+            if state.queue.isEmpty, state.lost == 0 {
+                switch state.sink.offer(line) {
+                case .taken(line.count): return
+                case .taken(let count): state.queue.append(line[count...], isBegun: true)
+                case .full, .slow: state.queue.append(line)
+                case .refused: state.lost += 1
+                case .failed:
+                    state.queue.append(line)
+                    state.retry = .current + Self.retryTime
+                }
+            } else if state.lost == 0, state.queue.bytesCount + line.count <= queueBytesMax {
+                state.queue.append(line)
+            } else {
+                state.lost += 1
+            }
+            call(&state)
+        }
+    }
+
+    func setAlarm(at moment: Instant) {
+        state.withLock { state in
+            guard moment < state.alarm ?? .distantFuture else { return }
+            state.alarm = moment
+            call(&state)
+        }
+    }
+
+    func reopen(_ path: String) {
+        state.withLock { state in
+            state.opens = path
+            call(&state)
+            state.bell?.ring()
+        }
+    }
+
+    /// The thread ends when it has written what waits, or cannot.
+    func abandon() {
+        state.withLock { state in
+            state.end = .current + .seconds(1)
+            state.bell?.ring()
+        }
+    }
+
+    func flush(within limit: Duration) {
+        let end = Instant.current + limit
+        state.withLock { $0.bell?.ring() }
+        while !state.withLock({ $0.retry != nil || ($0.queue.isEmpty && $0.lost == 0) }), .current < end {
+            usleep(1000)
+        }
+    }
+
+    /// Wakes the thread, or starts it. Without one its work is done here, as far as it needs no waiting for room.
+    private func call(_ state: inout State) {
+        if let bell = state.bell {
+            if state.isAsleep { bell.ring() }
+            state.isAsleep = false
+            return
+        }
+        do throws(SystemError) {
+            let bell = try Bell()
+            try startThread { [self] in
+                SignalWatch.blockAll()
+                while let (room, end) = work() { bell.wait(orForRoomIn: room, until: end) }
+            }
+            state.bell = bell
+        } catch {
+            while true {
+                switch next(&state, at: .current) {
+                case .write(let bytes, let file): wrote(LogSink.write(bytes, to: file), &state)
+                case .open(let path): do { state.sink = try LogSink(.file(path)) } catch { return }
+                case .alarm: continue
+                case .wait, .end: return
+                }
+            }
+        }
+    }
+
+    // MARK: On the thread
+
+    /// Does what there is to do.
+    ///
+    /// - Returns: what it waits for then; nil when it has come to its end.
+    private func work() -> (room: Int32, end: Instant)? {
+        while true {
+            switch state.withLock({ next(&$0, at: .current) }) {
+            case .write(let bytes, let file):
+                let outcome = LogSink.write(bytes, to: file)
+                state.withLock { wrote(outcome, &$0) }
+            case .open(let path): open(path)
+            case .alarm: onAlarm()
+            case .wait(let room, let end): return (room, end)
+            case .end: return nil
+            }
+        }
+    }
+
+    private func next(_ state: inout State, at now: Instant) -> Step {
+        if let end = state.end, now >= end || (state.queue.isEmpty && state.lost == 0) { return .end }
+        if let path = state.opens.take() { return .open(path) }
+        if let alarm = state.alarm, alarm <= now {
+            state.alarm = nil
+            return .alarm
+        }
+        let alarm = min(state.alarm ?? .distantFuture, state.end ?? .distantFuture)
+        if let retry = state.retry, now < retry { return .wait(until: min(retry, alarm)) }
+        state.retry = nil
+        while let bytes = front(&state) {
+            switch state.sink.offer(bytes) {
+            case .taken(let count):
+                state.queue.drop(count)
+                state.wasFull = false
+            case .refused: state.lost += state.queue.dropFirst()
+            case .slow: return .write(bytes, to: state.sink.number)
+            case .failed:
+                state.retry = now + Self.retryTime
+                return .wait(until: min(now + Self.retryTime, alarm))
+            case .full:
+                // A terminal may have room, and not for what is offered.
+                state.wasFull.toggle()
+                let room = state.wasFull ? state.sink.number : -1
+                return .wait(forRoomIn: room, until: min(now + (room < 0 ? Self.gatheringTime : .seconds(1)), alarm))
+            }
+        }
+        if state.end != nil { return .end }
+        state.isAsleep = !state.isGathering
+        state.isGathering = false
+        return .wait(until: state.isAsleep ? alarm : min(now + Self.gatheringTime, alarm))
+    }
+
+    /// What is to be offered next: behind all that waits, what was lost meanwhile.
+    private func front(_ state: inout State) -> [UInt8]? {
+        if state.queue.isEmpty, state.lost > 0 {
+            var line = LogLine(form)
+            line.begin(.warning, "log lines were lost")
+            line.append(LogName("count"), state.lost)
+            line.end()
+            state.queue.append(line.bytes, weight: state.lost)
+            state.lost = 0
+        }
+        return state.queue.isEmpty ? nil : state.queue.front(bytesMax: state.sink.batch)
+    }
+
+    private func wrote(_ outcome: LogSink.Outcome, _ state: inout State) {
+        switch outcome {
+        case .taken(let count):
+            state.queue.drop(count)
+            state.isGathering = true
+        case .full, .slow: break
+        case .refused, .failed: state.retry = .current + Self.retryTime
+        }
+    }
+
+    private func open(_ path: String) {
+        do throws(SystemError) {
+            var sink: LogSink? = try LogSink(.file(path))
+            state.withLock { state in
+                // What is left of a line belongs to the old file.
+                if state.queue.isFirstBegun { state.lost += state.queue.dropFirst() }
+                guard let sink = sink.take() else { return }
+                state.sink = sink
+                state.retry = nil
+            }
+            onReopened(nil)
+        } catch {
+            onReopened(error)
+        }
     }
 }

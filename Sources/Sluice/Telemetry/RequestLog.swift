@@ -1,4 +1,4 @@
-// The one line that each request leaves in the log. Written by hand: it is the only one whose cost counts.
+// The one line that each request leaves in the log. Its cost counts, as that of no other.
 
 import Chat
 import Clock
@@ -7,95 +7,97 @@ import Settings
 
 /// One worker's writer of request lines.
 final class RequestLog {
-    private let level: Logger.Level
-    private let output: LogOutput?
+    private let log: Log?
+    /// Of the log, as far as this one knows.
+    private var version = 0
+    private var level = Logger.Level.trace
+    private var output: LogOutput?
     /// The memory of the line before, for the next one.
-    private var buffer: [UInt8] = []
-    private var clock = LogClock()
+    private var line = LogLine(LogForm(format: .json))
 
-    /// - Parameters:
-    ///   - level: of the least important lines that are written.
-    ///   - output: where they go; without one they are made, and lost.
-    init(level: Logger.Level, to output: LogOutput?) {
-        self.level = level
-        self.output = output
-    }
+    /// - Parameter log: where lines go; without one they are made, and lost.
+    init(_ log: Log?) { self.log = log }
 
     /// Writes the line of a request that ended just now. No message, key, token or phone number has a place in it.
     func write(_ record: RequestRecord, at end: Instant) {
+        if let log, log.version != version { take(log) }
         guard record.level >= level else { return }
-        var line = exchange(&buffer, with: [])
-        line.removeAll(keepingCapacity: true)
-        clock.appendStart(of: record.level, to: &line)
+        let form = line.form
+        var line = exchange(&line, with: LogLine(form))
         line.append(record, at: end)
-        output?.write(line)
-        buffer = line
+        output?.write(line.bytes)
+        self.line = line
+    }
+
+    private func take(_ log: Log) {
+        // Ahead of what it belongs to: what changes in between changes it again.
+        version = log.version
+        let current = log.current
+        (level, output, line) = (current.settings.level, current.output, LogLine(current.form))
     }
 }
 
-extension [UInt8] {
-    /// Appends a request's line from the message on.
+/// What a request's line has.
+private enum Name {
+    static let request = LogName("request")
+    static let client = LogName("client")
+    static let call = LogName("call")
+    static let route = LogName("route")
+    static let upstream = LogName("upstream")
+    static let model = LogName("model")
+    static let status = LogName("status")
+    static let ending = LogName("ending")
+    static let firstEvent = LogName("first_event")
+    static let seconds = LogName("seconds")
+    static let bytes = LogName("bytes")
+    static let promptTokens = LogName("prompt_tokens")
+    static let completionTokens = LogName("completion_tokens")
+    static let tried = LogName("tried")
+}
+
+extension LogLine {
+    /// Makes it a request's.
     fileprivate mutating func append(_ record: RequestRecord, at end: Instant) {
-        append(#""answered""#)
-        append(#","request":"#, record.id.description)
-        append(#","client":"#, record.client)
-        append(#","call":"#, record.call)
-        append(#","route":"#, record.target?.match.description)
-        append(#","upstream":"#, record.target?.upstreamName)
-        append(#","model":"#, record.answer.model?.name)
-        append(#","status":"#, record.status ?? statusOfNothing)
-        append(#","ending":"#, record.ending.word)
-        if let firstEvent = record.answer.firstEvent { append(#","first_event":"#, firstEvent - record.start) }
-        append(#","seconds":"#, end - record.start)
-        append(#","bytes":"#, record.answer.bytesCount)
+        begin(record.level, "answered")
+        append(Name.request, record.id.description)
+        append(Name.client, record.client)
+        append(Name.call, record.call)
+        append(Name.route, record.target?.match.description)
+        append(Name.upstream, record.target?.upstreamName)
+        append(Name.model, record.answer.model?.name)
+        append(Name.status, record.status ?? statusOfNothing)
+        append(Name.ending, record.ending.word)
+        if let firstEvent = record.answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
+        append(Name.seconds, end - record.start)
+        append(Name.bytes, record.answer.bytesCount)
         if let usage = record.answer.usage {
-            append(#","prompt_tokens":"#, usage.promptTokens)
-            append(#","completion_tokens":"#, usage.completionTokens)
+            append(Name.promptTokens, usage.promptTokens)
+            append(Name.completionTokens, usage.completionTokens)
         }
         if record.tried.count > 1 { append(record.tried) }
-        append("}\n")
+        self.end()
     }
 
     private mutating func append(_ tried: [RequestRecord.Try]) {
-        append(#","tried":["#)
-        for (index, attempt) in tried.enumerated() {
-            let before = count
-            append(index == 0 ? #"{"upstream":"# : #",{"upstream":"#, attempt.upstream)
-            append(#","outcome":"#, attempt.outcome)
-            append(#","seconds":"#, attempt.duration)
-            append("}")
-            // Three bytes end the line.
-            if count + 3 > LogOutput.lineBytesMax {
-                removeLast(count - before)
-                break
+        let isJSON = form.format == .json
+        append(Name.tried, count: tried.count) { index, list in
+            let attempt = tried[index]
+            guard isJSON else {
+                // Neither has anything in it that would need quotes: an upstream's name is a plain one.
+                list.append(attempt.upstream)
+                list.append(":")
+                list.append(attempt.outcome)
+                list.append(":")
+                return list.append(seconds: attempt.duration)
             }
+            list.append(#"{"upstream":"#)
+            list.appendQuoted(attempt.upstream)
+            list.append(#","outcome":"#)
+            list.appendQuoted(attempt.outcome)
+            list.append(#","seconds":"#)
+            list.append(seconds: attempt.duration)
+            list.append("}")
         }
-        append("]")
-    }
-
-    /// What would leave too little room for the numbers is left out.
-    ///
-    /// - Parameter name: with all that stands ahead of the value.
-    private mutating func append(_ name: String, _ value: String?) {
-        guard let value else { return }
-        let before = count
-        append(name)
-        appendJSONString(value)
-        if count > LogOutput.lineBytesMax - 512 { removeLast(count - before) }
-    }
-
-    private mutating func append(_ name: String, _ value: Int) {
-        append(name)
-        append(decimal: value)
-    }
-
-    /// Appends a duration in seconds, to the millisecond.
-    private mutating func append(_ name: String, _ value: Duration) {
-        append(name)
-        let milliseconds = Int(Swift.max(0, value.nanoseconds) / 1_000_000)
-        append(decimal: milliseconds / 1000)
-        append(UInt8(ascii: "."))
-        append(decimal: milliseconds % 1000, digits: 3)
     }
 }
 

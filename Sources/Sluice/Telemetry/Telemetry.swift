@@ -47,7 +47,7 @@ extension Logger {
         if !unchanged.isEmpty {
             warning(
                 "settings have changed that only a start can change",
-                metadata: ["settings": "\(unchanged.joined(separator: ", "))"])
+                metadata: ["settings": "\(unchanged.joined(separator: ", "))"], source: Happening.change)
         }
         forwarding(generation.settings)
     }
@@ -55,9 +55,17 @@ extension Logger {
     /// - Parameter problems: a sentence each.
     func reloadFailed(_ problems: [String]) {
         for problem in problems {
-            error("the settings were not reloaded: those from before hold", metadata: ["reason": "\(problem)"])
+            error(
+                "the settings were not reloaded: those from before hold", metadata: ["reason": "\(problem)"],
+                source: Happening.change)
         }
     }
+
+    func logReopened(butFor failure: SystemError?) {
+        guard let failure else { return notice("the log file was opened again") }
+        error("the log file cannot be opened again: the old one is written to", metadata: ["reason": "\(failure)"])
+    }
+
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
     func rehearsalFailed(_ reason: String) {
@@ -94,13 +102,26 @@ extension Logger {
         }
     }
 
+    /// The first token took longer than the settings want it to, or has not come at all.
+    ///
+    /// - Parameter client: the name that the front server has for the caller.
+    func firstTokenWasLate(_ id: RequestID, _ client: String?, _ wait: FirstTokenWait) {
+        var metadata: Metadata = [
+            "request": "\(id)", "upstream": "\(wait.upstream ?? "none")", "attempts": .number(wait.attemptsCount),
+            "seconds": .seconds(wait.total), "queue": .seconds(wait.queue), "connect": .seconds(wait.connect),
+            "waiting": .seconds(wait.waiting), "retries": .seconds(wait.retries),
+        ]
+        if let client { metadata["client"] = "\(client)" }
+        warning("the first token was late", metadata: metadata)
+    }
+
     /// Once for each rest and each recovery, whatever the number of requests.
     func changed(_ target: Target, _ change: TargetChange) {
         let metadata: Metadata = ["upstream": "\(target.upstreamName)", "route": "\(target.match)"]
         switch change {
         case .rests(let duration, let reason):
             let further: Metadata = ["for": "\(duration.setting)", "reason": "\(reason ?? "unknown")"]
-            warning("a target rests", metadata: metadata.merging(further) { $1 })
+            warning("a target rests", metadata: metadata.merging(further) { $1 }, source: Happening.change)
         case .isBack: notice("a target is back", metadata: metadata)
         }
     }
@@ -129,6 +150,9 @@ extension Logger {
 extension Logger.MetadataValue {
     /// A value that is a number in the log, too.
     fileprivate static func number(_ number: Int) -> Self { .stringConvertible(number) }
+
+    /// A value that is a number of seconds in the log.
+    fileprivate static func seconds(_ duration: Duration) -> Self { .stringConvertible(duration) }
 }
 
 extension ConnectionRefusal {

@@ -99,6 +99,14 @@ final class UpstreamAnswer {
         }
     }
 
+    /// How long it took, or has taken so far, to get a connection.
+    var connectTime: Duration {
+        switch source {
+        case .http(let transfer): transfer.connectTime
+        case .demo: .zero
+        }
+    }
+
     /// What has arrived.
     func takeBytes() -> [UInt8] {
         switch source {

@@ -4,6 +4,8 @@ import Testing
 
 /// What the operator reads of keys and values, but for those of upstreams and models.
 @Suite struct SettingsErrorTests {
+    private static let destination = #"must be "stderr", "journal", "syslog" or "file:" and the path of a file"#
+
     private static let values = [
         Mistake("listen = 'nowhere'", "1: listen has no scheme; use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd"),
         Mistake("listen = 7", "1: listen must be a string"),
@@ -22,8 +24,17 @@ import Testing
         Mistake("heartbeat = true", "1: heartbeat must be a string"),
         Mistake("heartbeat = 07:32:00", "1: heartbeat must be a string"),
         Mistake(
-            "log_level = 'loud'",
-            #"1: log_level must be "trace", "debug", "info", "notice", "warning", "error" or "critical""#),
+            "log.level = 'loud'",
+            #"1: log.level must be "trace", "debug", "info", "notice", "warning", "error" or "critical""#),
+        Mistake("log = 'json'", "1: log must be a table"),
+        Mistake("log.format = 'xml'", #"1: log.format must be "json", "text" or "logfmt""#),
+        Mistake("log.to = 'stdout'", "1: log.to \(destination)"),
+        Mistake("log.to = '/var/log/sluice.log'", "1: log.to \(destination)"),
+        Mistake("log.to = 'file:'", "1: log.to \(destination)"),
+        Mistake("log.to = 'file:/var/log/'", "1: log.to \(destination)"),
+        Mistake("log.to = 2", "1: log.to must be a string"),
+        Mistake("log.slow = 5", "1: log.slow needs a unit, \(Mistake.duration)"),
+        Mistake("log.slow = '25h'", "1: log.slow must be from 0s to 24h"),
         Mistake("errors = 'text'", #"1: errors must be "json" or "sse""#),
         Mistake("refusal = 'sing'", #"1: refusal must be "pass" or "speak""#),
         Mistake("on_disconnect = 'wait'", #"1: on_disconnect must be "cancel" or "drain""#),
@@ -81,6 +92,8 @@ import Testing
         Mistake("timeouts = {first_tokn = '1s'}", "1: unknown key 'timeouts.first_tokn'; did you mean 'first_token'?"),
         Mistake("[timeout]\nidle = '1s'", "1: unknown key 'timeout'; did you mean 'timeouts'?"),
         Mistake("[[model]]\nmatch = '*'", "1: unknown key 'model'; did you mean 'models'?"),
+        Mistake("log_level = 'debug'", "1: unknown key 'log_level'; did you mean 'level'? It stands in [log]"),
+        Mistake("log = {colour = 'red'}", "1: unknown key 'log.colour'"),
         Mistake("colour = 1", "1: unknown key 'colour'"),
         Mistake("'my key' = 1", "1: unknown key '\"my key\"'"),
         Mistake("[upstreams.a]\nkind = 'demo'\nkeyfile = 'x'", "3: unknown key 'upstreams.a.keyfile'; did you mean 'key_file'?"),
@@ -92,8 +105,8 @@ import Testing
         Mistake("[[models]]\nmatch = '*'\nheartbeat = '4s'", "3: unknown key 'models[0].heartbeat'; 'heartbeat' \(forAll)"),
         Mistake("[timeouts]\nretries = 1", "2: unknown key 'timeouts.retries'; 'retries' \(forAll)"),
         Mistake(
-            "[upstreams.a]\nkind = 'demo'\nlog_level = 'debug'\ntimeouts.idle = '1s'",
-            "3: unknown key 'upstreams.a.log_level'; 'log_level' \(forAll)",
+            "[upstreams.a]\nkind = 'demo'\nworkers = 2\ntimeouts.idle = '1s'",
+            "3: unknown key 'upstreams.a.workers'; 'workers' \(forAll)",
             "4: unknown key 'upstreams.a.timeouts'; 'timeouts' \(forAll)"),
         Mistake(
             "key = 'secret'\nurl = 'secret'", "1: unknown key 'key'; it stands in [upstreams.NAME]",

@@ -1,0 +1,105 @@
+// What is logged, in which form, and where it goes.
+
+package import Logging
+
+extension Settings {
+    /// Of the process. What each means, its field says, behind the values.
+    package struct Log: Equatable, Sendable {
+        /// How a line is written.
+        package enum Format: String, CaseIterable, Sendable {
+            case json, text, logfmt
+        }
+
+        /// Where lines go.
+        package enum Destination: Equatable, Sendable {
+            case standardError
+            /// systemd's.
+            case journal
+            /// The daemon of syslog(3).
+            case syslog
+            /// A file's path.
+            case file(String)
+        }
+
+        /// Of the least important lines that are written.
+        package var level = Logger.Level.info
+        /// Nil for what suits the destination.
+        package var format: Format?
+        /// Where lines go.
+        package var destination = Destination.standardError
+        /// From when on a first token is late; zero for never.
+        package var slow = Duration.zero
+
+        /// The defaults, but for what is named.
+        package init(
+            level: Logger.Level = .info, format: Format? = nil, destination: Destination = .standardError, slow: Duration = .zero
+        ) {
+            (self.level, self.format, self.destination, self.slow) = (level, format, destination, slow)
+        }
+    }
+}
+
+extension Settings.Log {
+    static var fields: [Field<Self>] {
+        [
+            Field("level", \.level, .choice, "What is logged: all that is as important as this.", option: "--log-level"),
+            Field(
+                "format", optional: \.format, .choice,
+                """
+                How a line is written: "json" and "logfmt" for programs, "text" for people, in colours on a terminal where the \
+                environment has no NO_COLOR.
+                """,
+                default: .words(#""text" on a terminal and for "journal" and "syslog", else "json""#), examples: [#""json""#],
+                option: "--log-format"),
+            Field(
+                "to", \.destination, .destination,
+                """
+                Where lines go: "stderr"; "journal" for systemd's, with a field for each thing that a line tells; "syslog" for the \
+                daemon at /dev/log; or "file:PATH". A file is made with mode 0640 where there is none, and opened again on SIGUSR1; a \
+                relative path begins at the directory of this file.
+                """),
+            Field(
+                "slow", \.slow, .duration(in: .upToADay),
+                """
+                A warning tells where the time went when the first token of a stream takes longer than this. "0s" is for never: \
+                how long is too long depends on the models, and the line of each request tells its first_event anyway.
+                """),
+        ]
+    }
+}
+
+extension FieldKind<Settings.Log.Destination> {
+    private static let prefix = "file:"
+
+    fileprivate static var destination: Self {
+        FieldKind(
+            form: .other(#""stderr", "journal", "syslog" or "file:PATH""#),
+            read: { reader, node throws(SettingsProblem) in
+                let text = try reader.text(node)
+                switch text {
+                case "stderr": return .standardError
+                case "journal": return .journal
+                case "syslog": return .syslog
+                default: break
+                }
+                let path = text.dropFirst(prefix.count)
+                guard text.hasPrefix(prefix), !path.isEmpty, path.last != "/" else {
+                    throw SettingsProblem(node, #"must be "stderr", "journal", "syslog" or "file:" and the path of a file"#)
+                }
+                return .file(reader.file(String(path), of: node))
+            },
+            write: { TOMLText.string($0.text) })
+    }
+}
+
+extension Settings.Log.Destination {
+    /// As settings write it.
+    fileprivate var text: String {
+        switch self {
+        case .standardError: "stderr"
+        case .journal: "journal"
+        case .syslog: "syslog"
+        case .file(let path): "file:\(path)"
+        }
+    }
+}

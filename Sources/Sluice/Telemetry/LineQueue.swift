@@ -1,0 +1,69 @@
+// Lines that wait for room.
+
+/// Lines in their order, of which the first may have gone in part.
+struct LineQueue {
+    /// How long each is, and how many lines are lost with it.
+    private var lines: [(length: Int, weight: Int)] = []
+    private var first = 0
+    private var bytes: [UInt8] = []
+    /// Where the first line begins, or what is left of it.
+    private var start = 0
+    /// Whether a part of the first line has gone.
+    private(set) var isFirstBegun = false
+
+    var isEmpty: Bool { first == lines.count }
+    var bytesCount: Int { bytes.count - start }
+
+    /// Appends a line.
+    ///
+    /// - Parameters:
+    ///   - weight: more than one for the line that tells of others that were lost.
+    ///   - isBegun: whether the line is what is left of one.
+    mutating func append(_ line: some Collection<UInt8>, weight: Int = 1, isBegun: Bool = false) {
+        guard !line.isEmpty else { return }
+        if isEmpty { isFirstBegun = isBegun }
+        lines.append((line.count, weight))
+        bytes.append(contentsOf: line)
+    }
+
+    /// The first line, and those behind it that fit too.
+    func front(bytesMax: Int) -> [UInt8] {
+        guard !isEmpty else { return [] }
+        var (count, index) = (lines[first].length, first + 1)
+        while index < lines.count, count + lines[index].length <= bytesMax {
+            count += lines[index].length
+            index += 1
+        }
+        return Array(bytes[start..<(start + count)])
+    }
+
+    /// Takes bytes away from the front.
+    mutating func drop(_ count: Int) {
+        guard count > 0 else { return }
+        start += count
+        var left = count
+        while first < lines.count, lines[first].length <= left {
+            left -= lines[first].length
+            first += 1
+        }
+        if left > 0 { lines[first].length -= left }
+        isFirstBegun = left > 0
+        if isEmpty {
+            self = LineQueue()
+        } else if start > bytes.count / 2 {
+            bytes.removeFirst(start)
+            lines.removeFirst(first)
+            (start, first) = (0, 0)
+        }
+    }
+
+    /// Takes the first line away, or what is left of it.
+    ///
+    /// - Returns: how many lines are lost with it.
+    mutating func dropFirst() -> Int {
+        guard !isEmpty else { return 0 }
+        let weight = lines[first].weight
+        drop(lines[first].length)
+        return weight
+    }
+}

@@ -1,0 +1,191 @@
+// The process's log: what is written, how, and where to. All of it may change while it is written to.
+
+import Clock
+import EventLoop
+import Glibc
+import Logging
+import Settings
+import Synchronization
+
+/// One for the process. Each call may come from any thread, and none waits for whoever takes the lines, but for `flush`.
+///
+///     let log = try Log(settings.log)
+///     log.logger.notice("…")              // anything but a request
+///     RequestLog(log)                     // requests, one for each worker
+///     try log.reconfigure(new.log)        // a generation of settings
+///     log.reopen()                        // its file has been moved
+///     log.flush(within: .seconds(1))      // the end
+final class Log: Sendable {
+    /// What the process is surrounded by.
+    struct Surroundings: Sendable {
+        var environment: @Sendable (String) -> String? = { name in unsafe getenv(name).map { unsafe String(cString: $0) } }
+        var standardError = STDERR_FILENO
+        /// systemd's JOURNAL_NATIVE_PROTOCOL.
+        var journal = "/run/systemd/journal/socket"
+        var syslog = "/dev/log"
+        /// How long the same is counted, and not written.
+        var repetitionSpan = Duration.seconds(60)
+    }
+
+    /// What is in force.
+    struct State {
+        let settings: Settings.Log
+        let form: LogForm
+        let output: LogOutput
+    }
+
+    private let surroundings: Surroundings
+    /// Nil while it is made.
+    private let state: Mutex<State?>
+    private let repetitions: Mutex<Repetitions>
+    private let levelIndex: Atomic<Int>
+    private let versionCount = Atomic<Int>(1)
+    private static let levels = Logger.Level.allCases
+
+    /// - Throws: `SystemError` when a file cannot be opened. A daemon need not be there yet.
+    init(_ settings: Settings.Log, in surroundings: Surroundings = Surroundings()) throws(SystemError) {
+        self.surroundings = surroundings
+        repetitions = Mutex(Repetitions(within: surroundings.repetitionSpan))
+        levelIndex = Atomic(Self.index(of: settings.level))
+        state = Mutex(nil)
+        let first = try opened(settings)
+        state.withLock { $0 = first }
+    }
+
+    /// For anything but requests.
+    var logger: Logger { Logger(label: "sluice", factory: { _ in EventLog(self) }) }
+
+    /// Of the least important lines that are written.
+    var level: Logger.Level { Self.levels[levelIndex.load(ordering: .relaxed)] }
+
+    /// Another number after each change.
+    var version: Int { versionCount.load(ordering: .acquiring) }
+
+    /// What is in force now.
+    var current: State {
+        guard let state = state.withLock({ $0 }) else { preconditionFailure("a log that is used has been made") }
+        return state
+    }
+
+    /// Whether there is somebody who takes lines, as far as that is known.
+    var isConnected: Bool { current.output.isConnected }
+
+    // MARK: Changes
+
+    /// Takes other settings: level, form and destination. A file that stays is not opened again.
+    ///
+    /// It waits for a second at most, for what is on its way to the old destination: to be called where nobody is served.
+    ///
+    /// - Throws: `SystemError` when a file cannot be opened. Then all stays as it was.
+    func reconfigure(_ settings: Settings.Log) throws(SystemError) {
+        let old = current
+        guard settings != old.settings else { return }
+        let new = try opened(settings, after: old)
+        state.withLock { $0 = new }
+        levelIndex.store(Self.index(of: settings.level), ordering: .relaxed)
+        versionCount.add(1, ordering: .releasing)
+        if new.output !== old.output {
+            schedule()
+            old.output.flush(within: .seconds(1))
+        }
+    }
+
+    /// Opens the file again, where the log goes to one: another may be at its path by now. That happens soon, on another thread.
+    ///
+    /// - Returns: whether it goes to a file.
+    @discardableResult func reopen() -> Bool {
+        let state = current
+        guard case .file(let path) = state.settings.destination else { return false }
+        state.output.reopen(path)
+        return true
+    }
+
+    private func opened(_ settings: Settings.Log, after old: State? = nil) throws(SystemError) -> State {
+        let form = form(of: settings)
+        if let old, old.settings.destination == settings.destination, old.form == form {
+            return State(settings: settings, form: form, output: old.output)
+        }
+        let output = try LogOutput(
+            target(of: settings.destination), form, onAlarm: { [weak self] in self?.tellRepetitions(at: .current) },
+            onReopened: { [weak self] in self?.logger.logReopened(butFor: $0) })
+        return State(settings: settings, form: form, output: output)
+    }
+
+    private func target(of destination: Settings.Log.Destination) -> LogTarget {
+        switch destination {
+        case .standardError: .descriptor(surroundings.standardError)
+        case .journal: .datagrams(surroundings.journal)
+        case .syslog: .datagrams(surroundings.syslog)
+        case .file(let path): .file(path)
+        }
+    }
+
+    // MARK: Form
+
+    private func form(of settings: Settings.Log) -> LogForm {
+        switch settings.destination {
+        case .journal: return LogForm(format: settings.format ?? .text, envelope: .journal)
+        case .syslog: return LogForm(format: settings.format ?? .text, envelope: .syslog)
+        case .file: return LogForm(format: settings.format ?? .json)
+        case .standardError: break
+        }
+        let isTerminal = isatty(surroundings.standardError) == 1
+        let format = settings.format ?? (isTerminal ? .text : .json)
+        return LogForm(
+            format: format, envelope: isJournal ? .level : .none, isColored: isTerminal && format == .text && allowsColors)
+    }
+
+    /// https://no-color.org: any value counts, but for an empty one.
+    private var allowsColors: Bool {
+        (surroundings.environment("NO_COLOR") ?? "").isEmpty
+            && !(surroundings.environment("TERM") ?? "").utf8.elementsEqual("dumb".utf8)
+    }
+
+    /// Whether systemd reads the standard error (systemd.exec(5), `JOURNAL_STREAM`: its device and its inode).
+    private var isJournal: Bool {
+        var status = stat()
+        guard let stream = surroundings.environment("JOURNAL_STREAM"), unsafe fstat(surroundings.standardError, &status) == 0
+        else { return false }
+        return stream.utf8.elementsEqual("\(status.st_dev):\(status.st_ino)".utf8)
+    }
+
+    private static func index(of level: Logger.Level) -> Int { levels.firstIndex(of: level) ?? 0 }
+
+    // MARK: Lines
+
+    /// Writes what has happened, or counts it, if the same has happened within a minute.
+    func write(_ happening: Happening) {
+        guard happening.isFolded else { return write { happening.append(to: &$0) } }
+        let (isWritten, repeated) = repetitions.withLock { $0.note(happening, at: .current) }
+        write(repeated)
+        if isWritten { write { happening.append(to: &$0) } } else { schedule() }
+    }
+
+    /// Writes what is on its way, and what has been counted.
+    ///
+    /// - Parameter limit: after which it waits no longer.
+    func flush(within limit: Duration) {
+        tellRepetitions(at: .distantFuture)
+        current.output.flush(within: limit)
+    }
+
+    private func tellRepetitions(at now: Instant) {
+        write(repetitions.withLock { $0.ended(at: now) })
+        schedule()
+    }
+
+    private func schedule() {
+        if let end = repetitions.withLock({ $0.nextEnd }) { current.output.setAlarm(at: end) }
+    }
+
+    private func write(_ repeated: [Repetitions.Repeated]) {
+        for repeated in repeated { write { repeated.happening.append(to: &$0, repeated: repeated.count) } }
+    }
+
+    private func write(_ make: (inout LogLine) -> Void) {
+        let state = current
+        var line = LogLine(state.form)
+        make(&line)
+        state.output.write(line.bytes)
+    }
+}

@@ -1,0 +1,176 @@
+// What takes the lines: a pipe, a terminal, a socket, a file, a daemon of the system. No offer waits.
+
+import EventLoop
+import Glibc
+
+/// Where lines go.
+enum LogTarget: Sendable {
+    /// A descriptor that the process was started with, and that others may share.
+    case descriptor(Int32)
+    case file(String)
+    /// A daemon that takes each line as a datagram, at this path.
+    case datagrams(String)
+}
+
+/// An open target.
+struct LogSink: ~Copyable {
+    /// What has become of bytes that were offered.
+    enum Outcome: Equatable {
+        /// The first so many of them are taken.
+        case taken(Int)
+        /// There is no room now; poll(2) tells when there is.
+        case full
+        /// It may have to wait for a disk: for a thread that nobody waits for. `RWF_NOWAIT` (pwritev2(2)) is no way around that: ext4 does
+        /// not know it for such writes, and XFS and btrfs answer mostly that they would wait.
+        case slow
+        /// This line is never taken.
+        case refused
+        /// It takes nothing for some time, as a full disk.
+        case failed
+    }
+
+    private enum Kind {
+        /// A pipe, a terminal or a device, of which no write waits.
+        case stream
+        /// The same, where it is shared with others who rely on its waiting.
+        case sharedStream
+        case socket
+        case file
+        case datagrams(String)
+    }
+
+    private var kind: Kind
+    private var own: Descriptor?
+    private let given: Int32
+
+    /// How many bytes are offered at once, unless one line has more.
+    private static let batchMax = 64 << 10
+
+    /// - Throws: `SystemError` when a file cannot be opened. A daemon need not be there.
+    init(_ target: LogTarget) throws(SystemError) {
+        switch target {
+        case .descriptor(let number):
+            given = number
+            switch Self.type(of: number) {
+            case S_IFREG: kind = .file
+            case S_IFSOCK: kind = .socket
+            default:
+                own = Self.reopened(number)
+                kind = own == nil ? .sharedStream : .stream
+            }
+        case .file(let path):
+            // Not to wait here either: a pipe may have nobody who reads it.
+            let flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+            own = Descriptor(owning: try SystemError.check(path, unsafe open(path, flags, 0o640)))
+            given = -1
+            kind = .stream
+            if Self.type(of: number) == S_IFREG { kind = .file }
+        case .datagrams(let path):
+            given = -1
+            kind = .datagrams(path)
+            own = Self.connected(to: path)
+        }
+    }
+
+    /// For poll(2); negative when there is none now.
+    var number: Int32 {
+        switch own {
+        case .some(let own): own.number
+        case nil: given
+        }
+    }
+
+    /// Whether a daemon is there.
+    var isConnected: Bool { number >= 0 }
+
+    /// How many bytes are best offered at once: of a pipe what it takes whole, of a daemon one line.
+    var batch: Int {
+        switch kind {
+        case .stream, .sharedStream: LogLine.bytesMax
+        case .socket, .file: Self.batchMax
+        case .datagrams: 0
+        }
+    }
+
+    /// The same pipe or terminal, of which a write never waits, also when another process has filled it meanwhile, or a terminal has
+    /// room for a part of the line. The descriptor that was given may be shared with processes that rely on its waiting.
+    private static func reopened(_ descriptor: Int32) -> Descriptor? {
+        guard type(of: descriptor) == S_IFIFO || isatty(descriptor) == 1 else { return nil }
+        let number = unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        return number < 0 ? nil : Descriptor(owning: number)
+    }
+
+    private static func type(of descriptor: Int32) -> mode_t {
+        var status = stat()
+        return unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
+    }
+
+    private static func connected(to path: String) -> Descriptor? {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = [UInt8](path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let number = socket(AF_UNIX, type, 0)
+        guard number >= 0 else { return nil }
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else {
+            close(number)
+            return nil
+        }
+        return Descriptor(owning: number)
+    }
+
+    // MARK: Offers
+
+    /// Offers lines. None of this waits.
+    mutating func offer(_ bytes: [UInt8]) -> Outcome {
+        switch kind {
+        case .stream: return Self.outcome(unsafe Glibc.write(number, bytes, bytes.count))
+        case .sharedStream:
+            guard number >= 0 else { return .failed }
+            // One that can be written to has room for so many bytes (pipe(7), `PIPE_BUF`).
+            var interest = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+            guard unsafe poll(&interest, 1, 0) == 1 else { return .full }
+            return Self.outcome(unsafe Glibc.write(number, bytes, bytes.count))
+        case .socket:
+            let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+            return Self.outcome(unsafe Glibc.send(number, bytes, bytes.count, flags))
+        case .file: return .slow
+        case .datagrams(let path): return send(bytes, to: path)
+        }
+    }
+
+    /// Writes to a file, however long that takes.
+    static func write(_ bytes: [UInt8], to file: Int32) -> Outcome {
+        outcome(unsafe Glibc.write(file, bytes, bytes.count))
+    }
+
+    /// A daemon that was started anew has another socket at the same path.
+    private mutating func send(_ bytes: [UInt8], to path: String) -> Outcome {
+        for isSecond in [false, true] {
+            if own == nil { own = Self.connected(to: path) }
+            guard isConnected else { return .failed }
+            let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+            let count = unsafe Glibc.send(number, bytes, bytes.count, flags)
+            guard count < 0 else { return .taken(bytes.count) }
+            switch errno {
+            case EMSGSIZE: return .refused
+            case EAGAIN, EINTR, ENOBUFS: return .full
+            default: own = nil
+            }
+            if isSecond { return .failed }
+        }
+        return .failed
+    }
+
+    private static func outcome(_ count: Int) -> Outcome {
+        if count > 0 { return .taken(count) }
+        return count < 0 && (errno == EAGAIN || errno == EINTR) ? .full : .failed
+    }
+}
