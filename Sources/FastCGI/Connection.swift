@@ -21,14 +21,16 @@ package import EventLoop
         package var memory: Duration
         /// Until a slow peer takes bytes again.
         package var write: Duration
+        /// For a request that is on its way when the connection is to end.
+        package var last: Duration
 
-        /// A minute for a request, a quarter of one for memory and half of one for a write, unless told otherwise.
+        /// A minute for a request, a quarter of one for memory, half of one for a write and a fifth of a second for the last request,
+        /// unless told otherwise.
         package init(
-            request: Duration = .seconds(60), memory: Duration = .seconds(15), write: Duration = .seconds(30)
+            request: Duration = .seconds(60), memory: Duration = .seconds(15), write: Duration = .seconds(30),
+            last: Duration = .milliseconds(200)
         ) {
-            self.request = request
-            self.memory = memory
-            self.write = write
+            (self.request, self.memory, self.write, self.last) = (request, memory, write, last)
         }
     }
 
@@ -79,7 +81,8 @@ package import EventLoop
     var unsentHead: [UInt8] = []
     private var isAborted = false
     private var keepsConnection = true
-    private var isDraining = false
+    /// Set while the connection is to end: until when one more request may begin.
+    private var lastRequestDeadline: Instant?
     private var requestDeadline: Instant?
     /// Whether the peer must take bytes before the answer can go on.
     private(set) var isWaitingToWrite = false
@@ -125,8 +128,8 @@ package import EventLoop
                 self.scanned = nil
                 return begin(scanned)
             }
-            if isDraining && scanner.isIdle { break }
-            await wakeup.wait(until: waiting?.deadline ?? requestDeadline)
+            if let lastRequestDeadline, scanner.isIdle, loop.now >= lastRequestDeadline { break }
+            await wakeup.wait(until: waiting?.deadline ?? requestDeadline ?? lastRequestDeadline)
             if waiting != nil {
                 endWaiting()
             } else if let requestDeadline, scanned == nil, loop.now >= requestDeadline {
@@ -137,9 +140,11 @@ package import EventLoop
         return nil
     }
 
-    /// Lets no further request begin; one that is under way is answered.
+    /// Ends the connection when the request that is under way has been answered. Where there is none, one more may come for a moment: the
+    /// web server has connected to send one, or may just be sending one over a connection that it has kept, and would lose it.
     package func drain() {
-        isDraining = true
+        guard lastRequestDeadline == nil else { return }
+        lastRequestDeadline = loop.now + timeouts.last
         wakeup.wake()
     }
 
@@ -353,7 +358,9 @@ package import EventLoop
         unsentHead = []
         if isAborted && descriptor.isWritable { tellEnd() }
         let isWritten = isComplete && state == .open
-        if isWritten && keepsConnection {
+        // At its end the web server hears of it with the last of the answer, and not with the next request underway.
+        let isLast = lastRequestDeadline != nil && scanner.isIdle
+        if isWritten && keepsConnection && !isLast {
             scanner.requestAnswered()
             setRequestDeadline()
         } else {

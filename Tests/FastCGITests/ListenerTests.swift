@@ -99,7 +99,8 @@ import Testing
                 let socket = try ListeningSocket(.unix(directory.path("s")))
                 let wakeup = Wakeup(on: worker.loop)
                 var accepted: [Int32] = []
-                let listener = try Listener(socket, on: worker.loop) { descriptor in
+                var failures: [Int32] = []
+                let listener = try Listener(socket, on: worker.loop, onFailure: { failures.append($0.code) }) { descriptor in
                     accepted.append(descriptor.release())
                     wakeup.wake()
                 }
@@ -112,6 +113,7 @@ import Testing
                 #expect(!listener.isResting)
                 while !listener.isResting { await worker.loop.turn() }
                 #expect(accepted.count == 1)
+                #expect(failures == [EMFILE])
                 for number in hoard { close(number) }
                 await wakeup.wait()
                 #expect(accepted.count == 2 && !listener.isResting)

@@ -10,6 +10,7 @@ package final class Listener {
     private let socket: ListeningSocket
     private let loop: EventLoop
     private let onRefusal: (ConnectionRefusal) -> Void
+    private let onFailure: (SystemError) -> Void
     private let handler: (consuming Descriptor) -> Void
     private var watch: Watch?
     /// Set while the listener rests.
@@ -17,14 +18,17 @@ package final class Listener {
 
     /// - Parameters:
     ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
+    ///   - onFailure: called on the loop each time that none can be accepted, for want of descriptors or memory: ten times a second
+    ///     at most.
     ///   - handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
     package init(
         _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (ConnectionRefusal) -> Void = { _ in },
-        handler: @escaping (consuming Descriptor) -> Void
+        onFailure: @escaping (SystemError) -> Void = { _ in }, handler: @escaping (consuming Descriptor) -> Void
     ) throws(SystemError) {
         self.socket = socket
         self.loop = loop
         self.onRefusal = onRefusal
+        self.onFailure = onFailure
         self.handler = handler
         try start()
     }
@@ -63,7 +67,7 @@ package final class Listener {
 
     private func refusal(of connection: borrowing Descriptor) -> ConnectionRefusal? {
         guard !socket.allowedUsers.isEmpty else { return nil }
-        let user = connection.peerUserID
+        let user = connection.peer.uid
         return socket.allowedUsers.contains(user) ? nil : .peerNotAllowed(userID: user)
     }
 
@@ -73,6 +77,7 @@ package final class Listener {
         watch?.cancel()
         watch = nil
         rest()
+        onFailure(SystemError("accept", code: code))
     }
 
     private func rest() {

@@ -1,6 +1,8 @@
 // `sluice serve`: the daemon.
 
 import ArgumentParser
+import FastCGI
+import Glibc
 import Logging
 import Settings
 
@@ -14,7 +16,8 @@ struct Serve: ParsableCommand {
             Requests and answers together hold at most a quarter of the memory of the machine, or of its control group, unless \
             the settings file says otherwise (limits.memory): bodies above it wait, and then get 503.
 
-            The first SIGTERM or SIGINT lets open streams finish, a second one ends at once. Wrong settings end it with status 78.
+            The first SIGTERM or SIGINT lets open streams finish, a second one ends at once. Wrong settings end it with status 78, an \
+            address that cannot be had with 73, one that is not its user's to have with 77.
             """)
 
     @OptionGroup var arguments: SettingsArguments
@@ -25,8 +28,22 @@ struct Serve: ParsableCommand {
         logger.logLevel = settings.logLevel
         do {
             try Server.run(settings, logger)
+        } catch let error as ListenError {
+            writeError("sluice: \(error)")
+            throw ExitCode(error.kind.status)
         } catch {
             throw Failure(error)
+        }
+    }
+}
+
+extension ListenError.Kind {
+    /// As sysexits.h has it.
+    fileprivate var status: Int32 {
+        switch self {
+        case .settings: EX_CONFIG
+        case .creation: EX_CANTCREAT
+        case .permission: EX_NOPERM
         }
     }
 }

@@ -1,4 +1,4 @@
-// The process: its workers, the socket that they share, and the signals that end it.
+// The process: its workers, the sockets that they share, and the signals that end it.
 
 import EventLoop
 import FastCGI
@@ -11,7 +11,7 @@ import Synchronization
 final class Server: Sendable {
     private let generation: Generation
     private let logger: Logger
-    private let socket: Mutex<ListeningSocket?>
+    private let sockets: Mutex<[ListeningSocket]>
     private let workers: [Worker]
     private let isDraining = Atomic<Bool>(false)
 
@@ -21,7 +21,7 @@ final class Server: Sendable {
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
-    /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors.
+    /// - Throws: `ListenError` when an address cannot be used, `SystemError` when the machine has no more threads or descriptors.
     static func run(_ settings: Settings, _ logger: Logger) throws {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
         try SignalWatch.block(Self.endingSignals + Self.ignoredSignals)
@@ -38,7 +38,9 @@ final class Server: Sendable {
         self.generation = generation
         self.logger = logger
         let settings = generation.settings
-        socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
+        let sockets = try ListeningSocket.open(settings.listen, access: settings.socket, activation: .take())
+        self.sockets = Mutex(sockets)
+        logger.accessNotKept(settings, sockets)
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits)
         workers = try (0..<settings.workers).map { _ in
@@ -53,7 +55,7 @@ final class Server: Sendable {
             if Self.ignoredSignals.contains($0) { logger.ignored(signal: $0) } else { signalled($0) }
         }
         for worker in workers {
-            if let socket = socket.withLock({ $0 }) { worker.start(socket) }
+            worker.start(sockets.withLock { $0 })
             if worker !== first { try startThread { worker.loop.run() } }
         }
         logger.serving(generation.settings)
@@ -65,12 +67,12 @@ final class Server: Sendable {
     private func signalled(_ number: Int32) {
         guard !isDraining.exchange(true, ordering: .relaxed) else {
             logger.endingAtOnce()
-            closeSocket()
+            closeSockets()
             exit(128 + number)
         }
         let limit = generation.settings.timeouts.drain
         logger.draining(limit)
-        closeSocket()
+        closeSockets()
         Task(executorPreference: workers[0].loop) {
             await withTaskGroup(of: Void.self) { group in
                 for worker in self.workers {
@@ -81,6 +83,6 @@ final class Server: Sendable {
         }
     }
 
-    /// The path goes with the last owner, and with it the chance to connect.
-    private func closeSocket() { socket.withLock { $0 = nil } }
+    /// A path goes with the last owner, and with it the chance to connect.
+    private func closeSockets() { sockets.withLock { $0 = [] } }
 }

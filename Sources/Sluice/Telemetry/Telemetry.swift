@@ -13,7 +13,7 @@ extension Logger {
         notice(
             "serving",
             metadata: [
-                "listen": "\(settings.listen)", "workers": .number(settings.workers),
+                "listen": "\(settings.listen.listed)", "workers": .number(settings.workers),
                 "memory": "\(Size.setting(settings.limits.memoryBytes))",
             ])
         for upstream in settings.upstreams {
