@@ -140,12 +140,22 @@ package import EventLoop
         return nil
     }
 
-    /// Ends the connection when the request that is under way has been answered. Where there is none, one more may come for a moment: the
-    /// web server has connected to send one, or may just be sending one over a connection that it has kept, and would lose it.
+    /// Ends the connection, without a request that would be lost. One that is under way is answered, and one may come for a moment: the
+    /// web server has connected to send it, or is just sending it over a connection that it has kept.
     package func drain() {
         guard lastRequestDeadline == nil else { return }
-        lastRequestDeadline = loop.now + timeouts.last
+        if isIdle && requestNumber > 0 { askForEnd() } else { lastRequestDeadline = loop.now + timeouts.last }
         wakeup.wake()
+    }
+
+    /// Asks the web server to close a connection that it keeps. FastCGI has no word for that. But what comes over an idle connection has
+    /// it closed by nginx; and where the next request is on its way already, an empty record of standard error means nothing.
+    private func askForEnd() {
+        lastRequestDeadline = loop.now + timeouts.last
+        var bytes: [UInt8] = []
+        bytes.appendRecord(.standardError, requestID: requestID)
+        credit -= bytes.count + Self.overheadBytes
+        if !descriptor.sendAtOnce(bytes) { abandon() }
     }
 
     // MARK: Receiving
@@ -358,11 +368,10 @@ package import EventLoop
         unsentHead = []
         if isAborted && descriptor.isWritable { tellEnd() }
         let isWritten = isComplete && state == .open
-        // At its end the web server hears of it with the last of the answer, and not with the next request underway.
-        let isLast = lastRequestDeadline != nil && scanner.isIdle
-        if isWritten && keepsConnection && !isLast {
+        if isWritten && keepsConnection {
             scanner.requestAnswered()
             setRequestDeadline()
+            if lastRequestDeadline != nil { askForEnd() }
         } else {
             close()
         }
