@@ -12,10 +12,21 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.path("s")
         let outcomes = try observing({ Self.outcome(of: path) }) {
-            for _ in 0..<300 { _ = try ListeningSocket(.unix(path)) }
+            for _ in 0..<1000 { _ = try ListeningSocket(.unix(path)) }
         }
         #expect(Set(outcomes.keys).isSubset(of: [0, ENOENT]), "\(outcomes)")
         #expect(try directory.names() == [])
+    }
+
+    @Test func `before it has the path a socket listens beside it, as it is to be`() throws {
+        let directory = try TemporaryDirectory()
+        let place = try SocketPath(directory.path("s"))
+        let prepared = try place.prepare(SocketAccess(mode: 0o620))
+        #expect(try directory.names() == [prepared.temporary])
+        #expect(prepared.temporary.hasPrefix(".s."))
+        #expect(mode(of: directory.path(prepared.temporary)) == S_IFSOCK | 0o620)
+        #expect(try connects(to: directory.path(prepared.temporary)))
+        withExtendedLifetime(prepared.socket.number) {}
     }
 
     @Test func `a dead socket is replaced in one moment`() async throws {
@@ -23,7 +34,7 @@ import Testing
         let path = directory.path("s")
         try leaveSocket(at: path)
         let outcomes = try observing({ mode(of: path) == nil ? ENOENT : 0 }) {
-            for _ in 0..<300 {
+            for _ in 0..<1000 {
                 let socket = try ListeningSocket(.unix(path))
                 #expect(try directory.names() == ["s"])
                 try Self.kill(socket, at: path, with: directory.path("dead"))
@@ -54,7 +65,43 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "x", "folder/folder"])
+    @Test func `who has taken a living socket's place gives it back`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("s")
+        try leaveSocket(at: path)
+        let first = try SocketPath(path)
+        let second = try SocketPath(path)
+        let winner = try first.prepare(SocketAccess())
+        let loser = try second.prepare(SocketAccess())
+        // Both have found the same dead one, and are about to take its place.
+        guard let found = try first.deadSocket(), let foundToo = try second.deadSocket() else {
+            throw SystemError("no dead socket", code: ENOENT)
+        }
+        let isFirst = try first.replace(found, by: winner)
+        let isSecond = try second.replace(foundToo, by: loser)
+        #expect(isFirst && !isSecond)
+        let (files, temporary) = ([winner.file, loser.file], loser.temporary)
+        #expect([FileIdentity(path), FileIdentity(directory.path(temporary))] == files)
+        withExtendedLifetime((winner.socket.number, loser.socket.number)) {}
+    }
+
+    @Test func `several who have taken each other's places have their own again in the end, and the path its owner`() async throws
+    {
+        for _ in 0..<20 {
+            let directory = try TemporaryDirectory()
+            let path = directory.path("s")
+            let winner = try ListeningSocket(.unix(path))
+            let owner = FileIdentity(path)
+            let losers = try (0..<3).map { _ in try Loser(path) }
+            for loser in losers { #expect(loser.takePlace()) }
+            await withTaskGroup { group in for loser in losers { group.addTask { loser.giveBack() } } }
+            #expect(FileIdentity(path) == owner)
+            for loser in losers { #expect(loser.hasItsOwn(in: directory)) }
+            withExtendedLifetime(winner) {}
+        }
+    }
+
+    @Test(arguments: ["", "folder/folder", String(repeating: "f", count: 74)])
     func `all bytes that an address may have can be used`(folder: String) throws {
         let directory = try TemporaryDirectory()
         if !folder.isEmpty {
@@ -128,5 +175,24 @@ private final class Looking: Sendable {
         ended.wait()
         ended.signal()
         return outcomes.withLock { $0 }
+    }
+}
+
+/// One that has taken a living socket for a dead one.
+private final class Loser: Sendable {
+    private let place: SocketPath
+    private let prepared: SocketPath.Prepared
+
+    init(_ path: String) throws {
+        place = try SocketPath(path)
+        prepared = try place.prepare(SocketAccess())
+    }
+
+    func takePlace() -> Bool { place.rename(prepared, 2) }
+
+    func giveBack() { place.giveBack(prepared) }
+
+    func hasItsOwn(in directory: TemporaryDirectory) -> Bool {
+        FileIdentity(directory.path(prepared.temporary)) == prepared.file
     }
 }

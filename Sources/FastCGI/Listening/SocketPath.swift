@@ -9,6 +9,13 @@ import Glibc
 /// The socket is bound to another name in that folder, and gets its own when it listens and has its mode and group: whoever finds the
 /// path finds a socket that takes connections. One that a dead process has left there goes in the same moment.
 struct SocketPath: ~Copyable {
+    /// A socket that listens, under a name that nobody looks for.
+    struct Prepared: ~Copyable {
+        let socket: Descriptor
+        let temporary: String
+        let file: FileIdentity
+    }
+
     private let path: String
     private let folderPath: String
     private let name: String
@@ -17,7 +24,7 @@ struct SocketPath: ~Copyable {
     private(set) var file: FileIdentity?
 
     /// How often the path may change hands while it is looked at.
-    private static let triesMax = 100
+    private static let triesMax = 1000
 
     /// - Throws: `ListenError` when the path leads nowhere.
     init(_ path: String) throws(ListenError) {
@@ -41,25 +48,35 @@ struct SocketPath: ~Copyable {
     ///
     /// - Throws: `ListenError` when somebody else listens there, or it is not ours to use; then nothing has changed.
     mutating func listen(_ access: SocketAccess) throws -> Descriptor {
+        let prepared = try prepare(access)
+        do throws(ListenError) { try place(prepared) } catch {
+            remove(prepared.temporary, prepared.file)
+            throw error
+        }
+        file = prepared.file
+        return prepared.takeSocket()
+    }
+
+    // MARK: Binding
+
+    /// Has a socket listen beside the path, with the mode and the group that it is to have.
+    func prepare(_ access: SocketAccess) throws -> Prepared {
         let group = try access.groupID()
         let socket = try makeSocket()
         let temporary = try bind(socket)
+        let file = FileIdentity(temporary, in: folder)
         do throws(ListenError) {
             // Nobody can connect before listen(2): the mode that the umask left is never one to connect by.
             if let group { try give(temporary, to: group, access.group ?? "") }
             try check("chmod", unsafe fchmodat(folder.number, temporary, access.mode, 0))
             try check("listen", Glibc.listen(socket.number, ListeningSocket.backlog))
-            guard let file = FileIdentity(temporary, in: folder) else { throw failed("stat") }
-            try place(temporary, file)
-            self.file = file
-            return socket
+            guard let file else { throw failed("stat") }
+            return Prepared(socket: socket, temporary: temporary, file: file)
         } catch {
-            _ = unsafe unlinkat(folder.number, temporary, 0)
+            remove(temporary, file)
             throw error
         }
     }
-
-    // MARK: Binding
 
     /// Binds to a name that is not the socket's own, and returns it.
     ///
@@ -83,55 +100,82 @@ struct SocketPath: ~Copyable {
         throw failed("chown")
     }
 
+    /// Another's, which stands there in its place, is left.
+    private func remove(_ temporary: String, _ file: FileIdentity?) {
+        if FileIdentity(temporary, in: folder) == file { _ = unsafe unlinkat(folder.number, temporary, 0) }
+    }
+
     // MARK: Getting the name
 
     /// Gives the socket its name, unless somebody else listens there.
-    ///
-    /// Others may try the same at the same time, after they have found the same dead socket. Who gets that one in exchange has the
-    /// path. Who gets another one has taken a living socket's place, gives it back, and then finds out whose it is.
-    private func place(_ temporary: String, _ file: FileIdentity) throws(ListenError) {
+    private func place(_ prepared: borrowing Prepared) throws(ListenError) {
         for _ in 0..<Self.triesMax {
-            if rename(temporary, RENAME_WITHOUT_REPLACING) { return }
-            guard errno == EEXIST else { throw failed("rename") }
+            if try takeFreeName(prepared) { return }
             guard let dead = try deadSocket() else { continue }
-            guard rename(temporary, RENAME_EXCHANGING) else {
-                if errno == ENOENT { continue }
-                throw errno == EPERM || errno == EACCES ? .othersSocket(path) : failed("rename")
-            }
-            if FileIdentity(temporary, in: folder) == FileIdentity(dead) {
-                _ = unsafe unlinkat(folder.number, temporary, 0)
-                return
-            }
-            takeBack(temporary, file)
+            if try replace(dead, by: prepared) { return }
         }
         throw .inUse(.unix(path), by: nil)
     }
 
-    /// Gives the path back to whom it was taken from. Where several do so at once, each may get another's first; when each has its
-    /// own again, the one that is left has the path.
-    private func takeBack(_ temporary: String, _ file: FileIdentity) {
-        for _ in 0..<Self.triesMax {
-            guard rename(temporary, RENAME_EXCHANGING), FileIdentity(temporary, in: folder) != file else { return }
+    /// Whether nothing stood there.
+    private func takeFreeName(_ prepared: borrowing Prepared) throws(ListenError) -> Bool {
+        if rename(prepared, RENAME_WITHOUT_REPLACING) { return true }
+        switch errno {
+        case EEXIST: return false
+        case EINVAL where FileIdentity(name, in: folder) == nil: return try renamePlainly(prepared)
+        case EINVAL: return false
+        default: throw failed("rename")
         }
     }
 
-    /// Whether the file has the path now. A file system that knows no such renaming, as some network's, has the plain one alone.
-    private func rename(_ temporary: String, _ way: UInt32) -> Bool {
-        let folder = folder.number
-        if unsafe renameat2(folder, temporary, folder, name, way) == 0 { return true }
-        guard errno == EINVAL else { return false }
-        if way == RENAME_WITHOUT_REPLACING, FileIdentity(name, in: self.folder) != nil {
-            errno = EEXIST
+    /// Puts the socket in the place of a dead one. Whether that has gone well.
+    ///
+    /// Others may try the same at the same time, after they have found the same dead socket. Who gets that one in exchange has the
+    /// path. Who gets another one has taken a living socket's place, and gives it back.
+    func replace(_ dead: borrowing Descriptor, by prepared: borrowing Prepared) throws(ListenError) -> Bool {
+        guard rename(prepared, RENAME_EXCHANGING) else {
+            switch errno {
+            case ENOENT: return false
+            case EINVAL: return try renamePlainly(prepared)
+            case EPERM, EACCES: throw .othersSocket(path)
+            default: throw failed("rename")
+            }
+        }
+        guard FileIdentity(prepared.temporary, in: folder) == FileIdentity(dead) else {
+            giveBack(prepared)
             return false
         }
-        return unsafe renameat(folder, temporary, folder, name) == 0
+        _ = unsafe unlinkat(folder.number, prepared.temporary, 0)
+        return true
+    }
+
+    /// Gives the path back to whom it was taken from, and has one's own socket under its other name again.
+    ///
+    /// Where several do so at once, one may get what another has taken, and has to try again. When each has its own, the one that has
+    /// not taken a living socket's place is left, and has the path.
+    func giveBack(_ prepared: borrowing Prepared) {
+        for _ in 0..<Self.triesMax {
+            guard rename(prepared, RENAME_EXCHANGING) else { return }
+            if FileIdentity(prepared.temporary, in: folder) == prepared.file { return }
+            usleep(.random(in: 10...1000))
+        }
+    }
+
+    func rename(_ prepared: borrowing Prepared, _ way: UInt32) -> Bool {
+        unsafe renameat2(folder.number, prepared.temporary, folder.number, name, way) == 0
+    }
+
+    /// On a file system that knows no other way, as some network's: whoever takes the same path at the same moment is not noticed.
+    private func renamePlainly(_ prepared: borrowing Prepared) throws(ListenError) -> Bool {
+        try check("rename", unsafe renameat(folder.number, prepared.temporary, folder.number, name))
+        return true
     }
 
     /// The socket at the path, on which no process listens any more; nil when there is nothing by now. It is held: as long as it is,
     /// no other file has its number.
     ///
     /// - Throws: `ListenError` when somebody listens, also one whose queue is full, and when there is something else.
-    private func deadSocket() throws(ListenError) -> Descriptor? {
+    func deadSocket() throws(ListenError) -> Descriptor? {
         let number = unsafe openat(folder.number, name, OPEN_AS_PATH | O_NOFOLLOW | O_CLOEXEC)
         if number < 0, errno == ENOENT { return nil }
         let held = Descriptor(owning: try check("open", number))
@@ -149,12 +193,12 @@ struct SocketPath: ~Copyable {
         }
     }
 
+    // MARK: Errors
+
     private func makeSocket(flags: Int32 = 0) throws(ListenError) -> Descriptor {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | flags
         return Descriptor(owning: try check("socket", socket(AF_UNIX, type, 0)))
     }
-
-    // MARK: Errors
 
     @discardableResult
     private func check(_ call: String, _ result: Int32) throws(ListenError) -> Int32 {
@@ -173,6 +217,11 @@ struct SocketPath: ~Copyable {
         default: .failed(.unix(path), error)
         }
     }
+}
+
+extension SocketPath.Prepared {
+    /// Leaves its file where it is.
+    consuming func takeSocket() -> Descriptor { socket }
 }
 
 /// The result of `call`, a system call that takes the address of a unix socket.
