@@ -153,5 +153,6 @@ private func useSeveral(_ name: String?, _ expected: [Int]) throws {
         process: String(getpid()), count: "3", names: "web:admin:web", firstDescriptor: first)
     let sockets = try ListeningSocket.open([.systemd(name: name)], activation: activation)
     #expect(sockets.map { $0.descriptor.number } == expected.map { first + Int32($0) })
+    #expect(activation.unserved(by: sockets) == [0, 1, 2].filter { !expected.contains($0) }.map { ["web", "admin", "web"][$0] })
     for index in 0..<3 { #expect(fcntl(first + Int32(index), F_GETFD) & FD_CLOEXEC != 0, "used or not") }
 }

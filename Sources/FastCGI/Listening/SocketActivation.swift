@@ -45,6 +45,12 @@ package struct SocketActivation {
         return named.map { .inherited($0.number) }
     }
 
+    /// The names of those that were passed and that none of these sockets is; none when nothing was passed to this process.
+    package func unserved(by sockets: [ListeningSocket]) -> [String] {
+        let served = sockets.map(\.address)
+        do { return try descriptors().filter { !served.contains(.inherited($0.number)) }.map(\.name) } catch { return [] }
+    }
+
     /// All that were passed, each closing on exec from now on, whether it is used or not.
     private func descriptors() throws(ListenError) -> [(number: Int32, name: String)] {
         guard let process, let count = count.flatMap({ Int32(digits: $0) }), count > 0 else { throw .notActivated }

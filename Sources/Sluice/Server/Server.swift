@@ -38,9 +38,10 @@ final class Server: Sendable {
         self.generation = generation
         self.logger = logger
         let settings = generation.settings
-        let sockets = try ListeningSocket.open(settings.listen, access: settings.socket, activation: .take())
+        let activation = SocketActivation.take()
+        let sockets = try ListeningSocket.open(settings.listen, access: settings.socket, activation: activation)
         self.sockets = Mutex(sockets)
-        logger.accessNotKept(settings, sockets)
+        logger.listens(settings, sockets, unserved: activation.unserved(by: sockets))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits)
         workers = try (0..<settings.workers).map { _ in

@@ -6,8 +6,15 @@ import Logging
 import Settings
 
 extension Logger {
-    /// What of the settings has no meaning for some of the sockets.
-    func accessNotKept(_ settings: Settings, _ sockets: [ListeningSocket]) {
+    /// What of the settings has no meaning for some of the sockets, and what they leave out.
+    ///
+    /// - Parameter unserved: the names of systemd's sockets that nobody listens to.
+    func listens(_ settings: Settings, _ sockets: [ListeningSocket], unserved: [String]) {
+        if !unserved.isEmpty {
+            warning(
+                "sockets of systemd are not served: listen leaves them out",
+                metadata: ["names": "\(unserved.joined(separator: ", "))"])
+        }
         let access = settings.socket
         let open = sockets.filter(\.isTCP)
         if !access.allowedUsers.isEmpty, !open.isEmpty {
