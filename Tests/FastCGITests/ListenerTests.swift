@@ -77,6 +77,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true])
+    func `drain accepts whoever has connected, and leaves those of a socket that was passed on to the next`(
+        isInherited: Bool
+    ) async throws {
+        try await LoopActor.run { worker in
+            let directory = try TemporaryDirectory()
+            let path = directory.path("s")
+            let socket =
+                isInherited
+                ? try ListeningSocket(.inherited(#require(try leaveSocket(at: path, backlog: 50).first)))
+                : try ListeningSocket(.unix(path))
+            var accepted: [Int32] = []
+            let listener = try Listener(socket, on: worker.loop) { accepted.append($0.release()) }
+            let waiting = try (0..<20).map { _ in Peer(try connectedDescriptor(to: path), on: worker.loop) }
+            socket.removePath()
+            #expect((mode(of: path) == nil) == !isInherited)
+            listener.drain()
+            #expect(accepted.count == (isInherited ? 0 : waiting.count))
+            for number in accepted { close(number) }
+        }
+    }
+
     @Test func `a listener that its owner drops without a close says no more`() async throws {
         try await LoopActor.run { worker in
             let directory = try TemporaryDirectory()

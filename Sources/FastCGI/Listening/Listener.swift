@@ -38,6 +38,12 @@ package final class Listener {
     /// Whether accepting has failed for want of descriptors or memory, and will be tried again.
     var isResting: Bool { resumption != nil }
 
+    /// Accepts what waits, and then nothing more. Connections to a socket that somebody passed on are left for whoever has it next.
+    package func drain() {
+        if socket.isOwn { for _ in 0..<ListeningSocket.backlog where watch != nil && acceptOne() {} }
+        close()
+    }
+
     /// Accepts nothing more. What waits in the kernel's queue is left to other workers, or refused with the socket's end.
     package func close() {
         watch?.cancel()
@@ -52,17 +58,24 @@ package final class Listener {
 
     /// A few at a time: the rest of a burst is for the other workers.
     private func accept() {
-        for _ in 0..<8 where watch != nil {
-            let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
-            guard number >= 0 else { return acceptFailed(errno) }
-            let connection = Descriptor(owning: number)
-            if let refusal = refusal(of: connection) {
-                onRefusal(refusal)
-                continue
-            }
+        for _ in 0..<8 where watch != nil && acceptOne() {}
+    }
+
+    /// Whether there may be another.
+    private func acceptOne() -> Bool {
+        let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+        guard number >= 0 else {
+            acceptFailed(errno)
+            return false
+        }
+        let connection = Descriptor(owning: number)
+        if let refusal = refusal(of: connection) {
+            onRefusal(refusal)
+        } else {
             prepare(connection)
             handler(connection)
         }
+        return true
     }
 
     private func refusal(of connection: borrowing Descriptor) -> ConnectionRefusal? {

@@ -65,10 +65,17 @@ package final class ListeningSocket: Sendable {
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
     }
 
+    deinit { removePath() }
+
+    /// Takes a path of its own away, so that nobody connects any more. Whoever has connected is still there to be accepted.
+    ///
     /// Another process may have put its own socket at the path by now; that one stays.
-    deinit {
+    package func removePath() {
         if case .unix(let path) = address, let file, file == FileIdentity(path) { _ = unsafe unlink(path) }
     }
+
+    /// Whether nobody accepts what waits when this process does not.
+    var isOwn: Bool { if case .inherited = address { false } else { true } }
 
     /// Whether an open descriptor is a listening socket.
     package static func isListening(_ number: Int32) -> Bool {

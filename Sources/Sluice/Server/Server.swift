@@ -84,6 +84,8 @@ final class Server: Sendable {
         }
     }
 
-    /// A path goes with the last owner, and with it the chance to connect.
-    private func closeSockets() { sockets.withLock { $0 = [] } }
+    /// Nobody connects any more; the workers accept whoever has.
+    private func closeSockets() {
+        for socket in sockets.withLock({ exchange(&$0, with: []) }) { socket.removePath() }
+    }
 }

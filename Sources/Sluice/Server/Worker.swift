@@ -115,7 +115,7 @@ actor Worker {
 
     /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.
     func drain(within limit: Duration) async {
-        for listener in listeners { listener.close() }
+        for listener in listeners { listener.drain() }
         listeners = []
         acceptFailures?.cancel()
         for connection in connections.values { connection.drain() }
