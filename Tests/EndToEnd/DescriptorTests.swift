@@ -43,7 +43,7 @@ import Testing
             #expect(try await site.call(call(0)).ended().text == frames.joined())
             try await becomesIdle(site.sluice.process, in: site.directory)
             let told = try site.sluice.process.errors.value.lines.filter { $0.contains(Self.told) }.map(Told.init)
-            #expect(told.first?.times == 1 && told.first?.reason == "accept: Too many open files", "\(told)")
+            #expect(told.first?.times == 1 && told.first?.reason == "accept failed: Too many open files", "\(told)")
             for (line, next) in zip(told, told.dropFirst()) { #expect(next.date.timeIntervalSince(line.date) > 59, "\(told)") }
         }
     }

@@ -34,7 +34,7 @@ extension Logger {
     func acceptFailed(_ error: SystemError, times: Int) {
         warning(
             "no connection could be accepted: they wait until there is room",
-            metadata: ["reason": "\(error)", "times": .stringConvertible(times)])
+            metadata: ["reason": "accept failed: \(error.reason)", "times": .stringConvertible(times)])
     }
 }
 
