@@ -1,5 +1,6 @@
 // Linux calls and constants that Swift's Glibc module lacks. It is built without _GNU_SOURCE, and defining that here
 // would give types of both modules two layouts; so what glibc guards with it is declared below as the manual pages have it.
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -17,6 +18,15 @@ int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int fla
 int memfd_create(const char *name, unsigned int flags);
 /// sched_getaffinity(2)
 int sched_getaffinity(pid_t process, size_t size, cpu_set_t *set);
+/// renameat2(2)
+int renameat2(int old_folder, const char *old_name, int new_folder, const char *new_name, unsigned int flags);
+
+/// renameat2(2): fails with EEXIST where there is a file of the new name.
+static const unsigned int RENAME_WITHOUT_REPLACING = 1;
+/// renameat2(2): each file gets the other's name, at one moment.
+static const unsigned int RENAME_EXCHANGING = 2;
+/// open(2), O_PATH: a file as a place, whatever may be read of it.
+static const int OPEN_AS_PATH = __O_PATH;
 
 /// unix(7), SO_PEERCRED
 struct ucred {

@@ -21,14 +21,16 @@ package import EventLoop
         package var memory: Duration
         /// Until a slow peer takes bytes again.
         package var write: Duration
+        /// For a request that is on its way when the connection is to end.
+        package var last: Duration
 
-        /// A minute for a request, a quarter of one for memory and half of one for a write, unless told otherwise.
+        /// A minute for a request, a quarter of one for memory, half of one for a write and a fifth of a second for the last request,
+        /// unless told otherwise.
         package init(
-            request: Duration = .seconds(60), memory: Duration = .seconds(15), write: Duration = .seconds(30)
+            request: Duration = .seconds(60), memory: Duration = .seconds(15), write: Duration = .seconds(30),
+            last: Duration = .milliseconds(200)
         ) {
-            self.request = request
-            self.memory = memory
-            self.write = write
+            (self.request, self.memory, self.write, self.last) = (request, memory, write, last)
         }
     }
 
@@ -81,7 +83,8 @@ package import EventLoop
     var unsentHead: [UInt8] = []
     private var isAborted = false
     private var keepsConnection = true
-    private var isDraining = false
+    /// Set while the connection is to end: until when one more request may begin.
+    private var lastRequestDeadline: Instant?
     private var requestDeadline: Instant?
     /// Whether the peer must take bytes before the answer can go on.
     private(set) var isWaitingToWrite = false
@@ -127,8 +130,8 @@ package import EventLoop
                 self.scanned = nil
                 return begin(scanned)
             }
-            if isDraining && scanner.isIdle { break }
-            await wakeup.wait(until: waiting?.deadline ?? requestDeadline)
+            if let lastRequestDeadline, scanner.isIdle, loop.now >= lastRequestDeadline { break }
+            await wakeup.wait(until: waiting?.deadline ?? requestDeadline ?? lastRequestDeadline)
             if waiting != nil {
                 endWaiting()
             } else if let requestDeadline, scanned == nil, loop.now >= requestDeadline {
@@ -152,10 +155,22 @@ package import EventLoop
         self.timeouts = timeouts
     }
 
-    /// Lets no further request begin; one that is under way is answered.
+    /// Ends the connection, without a request that would be lost. One that is under way is answered, and one may come for a moment: the
+    /// web server has connected to send it, or is just sending it over a connection that it has kept.
     package func drain() {
-        isDraining = true
+        guard lastRequestDeadline == nil else { return }
+        if isIdle && requestNumber > 0 { askForEnd() } else { lastRequestDeadline = loop.now + timeouts.last }
         wakeup.wake()
+    }
+
+    /// Asks the web server to close a connection that it keeps. FastCGI has no word for that. But what comes over an idle connection has
+    /// it closed by nginx; and where the next request is on its way already, an empty record of standard error means nothing.
+    private func askForEnd() {
+        lastRequestDeadline = loop.now + timeouts.last
+        var bytes: [UInt8] = []
+        bytes.appendRecord(.standardError, requestID: requestID)
+        credit -= bytes.count + Self.overheadBytes
+        if !descriptor.sendAtOnce(bytes) { abandon() }
     }
 
     // MARK: Receiving
@@ -372,6 +387,7 @@ package import EventLoop
             scanner.requestAnswered()
             if scanner.isIdle { follow() }
             setRequestDeadline()
+            if lastRequestDeadline != nil { askForEnd() }
         } else {
             close()
         }

@@ -22,12 +22,13 @@ extension Descriptor {
         return unsafe poll(&query, 1, 0) == 1 && query.revents & Int16(POLLOUT) != 0
     }
 
-    /// The user of the process that connected this unix socket; the largest number, nobody's, when it is not known.
-    var peerUserID: uid_t {
+    /// The process at the other end of this unix socket: who connected it, or who listens there. The numbers are the largest, nobody's,
+    /// and 0 for the process, when they are not known.
+    var peer: ucred {
         var peer = ucred(pid: 0, uid: .max, gid: .max)
         var length = socklen_t(MemoryLayout<ucred>.size)
         _ = unsafe getsockopt(number, SOL_SOCKET, SO_PEERCRED, &peer, &length)
-        return peer.uid
+        return peer
     }
 
     func shutDown() { _ = shutdown(number, Int32(SHUT_RDWR)) }

@@ -13,10 +13,12 @@ package struct Settings: Equatable, Sendable {
     package static let defaultBaseURL = "https://api.openai.com/v1"
     /// How many workers there may be.
     package static let workersRange = 1...256
+    /// How many addresses there may be.
+    package static let listenRange = 1...16
 
-    /// Where the web server connects.
-    package var listen: ListenAddress
-    /// Who may connect to `listen`, when that is a unix socket.
+    /// At least one, each once.
+    package var listen: [ListenAddress]
+    /// Who may connect to the unix sockets among them.
     package var socket = SocketAccess()
     /// The path of the socket that `sluice reload` and its like ask at; nil for none.
     package var control: String?
@@ -80,7 +82,7 @@ package struct Settings: Equatable, Sendable {
 
 extension Settings {
     /// The defaults.
-    package init(listen: ListenAddress, workers: Int, upstreams: [UpstreamSettings], models: [ModelSettings]) {
+    package init(listen: [ListenAddress], workers: Int, upstreams: [UpstreamSettings], models: [ModelSettings]) {
         (self.listen, self.workers, self.upstreams, self.models) = (listen, workers, upstreams, models)
     }
 
@@ -115,7 +117,7 @@ extension Settings {
             FieldSection(
                 "The log", "Nobody who is answered waits for it.", fields: [Field("log", table: \.log, Log.fields)]),
             FieldSection(
-                "The unix socket that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
+                "The unix sockets that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
             FieldSection("What callers get", fields: callerFields),
             FieldSection("Limits", fields: [Field("limits", table: \.limits, Limits.fields)]),
             FieldSection(
@@ -130,11 +132,13 @@ extension Settings {
     private static var processFields: [Field<Settings>] {
         [
             Field(
-                "listen", \.listen, .listenAddress,
+                "listen", \.listen, .listenAddresses,
                 """
-                Where the web server connects: unix:PATH, tcp:HOST:PORT, fd:NUMBER for a listening socket that the parent process \
-                passes on, or "systemd" for the one of a socket unit. Where nobody names one, a listening socket on descriptor 0 is \
-                taken, if there is one.
+                Where web servers connect: unix:PATH, tcp:HOST:PORT, fd:NUMBER for a listening socket that the parent process passes \
+                on, "systemd" for all sockets of the service's socket units, or "systemd:NAME" for those with this \
+                FileDescriptorName=. An array of them is served all at once: ["unix:/run/sluice/sluice.sock", "tcp:127.0.0.1:9000", \
+                "tcp:[::1]:9000"]; the command line takes --listen several times, and the environment's variable commas between \
+                addresses. Where nobody names one, a listening socket on descriptor 0 is taken, if there is one.
                 """,
                 environment: EnvironmentVariable.listen, option: "--listen"),
             Field(
@@ -205,12 +209,16 @@ extension Settings {
 extension SocketAccess {
     fileprivate static var fields: [Field<SocketAccess>] {
         [
-            Field("mode", \.mode, .fileMode, #"Its permissions, at least "0600"."#),
+            Field("mode", \.mode, .fileMode, #"The permissions of unix:PATH, at least "0600"."#),
             Field(
-                "group", optional: \.group, .text, "Its group.", default: .words("that of the process"),
+                "group", optional: \.group, .text, "The group of unix:PATH.", default: .words("that of the process"),
                 examples: [#""www-data""#]),
             Field(
-                "allowed_users", \.allowedUsers, .texts, "The users whose processes may connect.",
+                "allowed_users", \.allowedUsers, .texts,
+                """
+                The users whose processes may connect, to sockets of systemd and of the parent process too. TCP tells no user: whoever \
+                reaches such an address may connect.
+                """,
                 default: .words("anyone whom the mode lets in"), examples: [#"["www-data"]"#]),
         ]
     }
@@ -266,16 +274,40 @@ extension FieldKind<String> {
     }
 }
 
-extension FieldKind<ListenAddress> {
-    fileprivate static var listenAddress: Self {
-        FieldKind(
-            form: .other("an address"),
+extension FieldKind<[ListenAddress]> {
+    /// One, or an array of them.
+    fileprivate static var listenAddresses: Self {
+        let range = Settings.listenRange
+        return FieldKind(
+            form: .other("an address, or an array of \(range.lowerBound) to \(range.upperBound)"),
             read: { reader, node throws(SettingsProblem) in
-                let text = try reader.text(node)
-                do throws(ListenAddressError) { return try ListenAddress(text) } catch {
-                    throw SettingsProblem(node, error.advice)
+                guard case .array(let elements) = node.value else {
+                    return [try reader.listenAddress(node, "an address, or an array of them")]
                 }
-            }, write: { TOMLText.string($0.description) })
+                guard range.contains(elements.count) else {
+                    throw SettingsProblem(node, "must have \(range.lowerBound) to \(range.upperBound) addresses")
+                }
+                var addresses: [ListenAddress] = []
+                for element in elements {
+                    let address = try reader.listenAddress(element, "an address")
+                    guard !addresses.contains(address) else {
+                        throw SettingsProblem(element, "is an address that stands before it already")
+                    }
+                    addresses.append(address)
+                }
+                return addresses
+            },
+            write: {
+                $0.count == 1 ? TOMLText.string($0[0].description) : TOMLText.array($0.map(\.description))
+            })
+    }
+}
+
+extension SettingsReader {
+    fileprivate func listenAddress(_ node: SettingsNode, _ wanted: String) throws(SettingsProblem) -> ListenAddress {
+        guard case .string = node.value else { throw SettingsProblem(node, "must be \(wanted); \(ListenAddressError.forms)") }
+        let text = try text(node)
+        do throws(ListenAddressError) { return try ListenAddress(text) } catch { throw SettingsProblem(node, error.advice) }
     }
 }
 

@@ -55,11 +55,15 @@ import Testing
         }
         let settings = "retries = 0\nrest_after = 1\nupstreams.stub.url = \"UPSTREAM\""
         try await with(watchdog: true, settings: settings, upstream: upstream) { site, manager in
+            var streams: [HTTPStream] = []
             for status in [
                 "STATUS=0 streams, 1 upstream", "STATUS=1 stream, 1 upstream", "STATUS=1 stream, 1 upstream, 1 resting",
             ] {
                 try await manager.output.wait(for: status) { $0.lines.last { $0.hasPrefix("STATUS") } == status }
-                if status.hasPrefix("STATUS=0") { try await site.call(chat()).arrival(of: "assistant") }
+                if status.hasPrefix("STATUS=0") {
+                    streams.append(try site.call(chat()))
+                    try await streams[0].arrival(of: "assistant")
+                }
                 if status.hasSuffix("1 stream, 1 upstream") { _ = try await site.call(chat("bad")).ended() }
             }
         }

@@ -75,8 +75,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, 1, 2], [false, true])
+    func `drain ends an idle connection, whether fresh or kept, and asks the web server to do it first`(
+        requests: Int, isClosedByPeer: Bool
+    ) async throws {
+        try await LoopActor.run { worker in
+            // Where the web server closes, nobody waits.
+            let last = isClosedByPeer && requests > 0 ? Duration.seconds(600) : .milliseconds(30)
+            let exchange = try Exchange(on: worker, timeouts: Connection.Timeouts(last: last))
+            for _ in 0..<requests {
+                try await exchange.peer.send(SentRequest().bytes)
+                _ = try await exchange.peer.readAnswer()
+            }
+            exchange.connection.drain()
+            if requests > 0 { #expect(try await exchange.peer.isAskedToClose()) }
+            if isClosedByPeer { exchange.peer.close() }
+            #expect(await exchange.end() == nil)
+            if !isClosedByPeer { #expect(try await exchange.peer.waitForEnd()) }
+        }
+    }
+
     @Test(arguments: [0, 1, 2])
-    func `drain ends an idle connection, whether fresh or kept`(requests: Int) async throws {
+    func `drain answers a request that is on its way, over a connection that is fresh or kept`(requests: Int) async throws {
         try await LoopActor.run { worker in
             let exchange = try Exchange(on: worker)
             for _ in 0..<requests {
@@ -84,8 +104,24 @@ import Testing
                 _ = try await exchange.peer.readAnswer()
             }
             exchange.connection.drain()
+            for _ in 0..<2 { await worker.loop.turn() }
+            try await exchange.peer.send(Self.sent.bytes)
+            if requests > 0 { #expect(try await exchange.peer.isAskedToClose()) }
+            #expect(try await exchange.peer.readAnswer().body == Self.sent.body)
+            #expect(try await exchange.peer.isAskedToClose())
+            exchange.peer.close()
             #expect(await exchange.end() == nil)
+        }
+    }
+
+    @Test func `drain closes a connection behind its answer that the web server does not keep`() async throws {
+        try await LoopActor.run { worker in
+            let exchange = try Exchange(on: worker)
+            exchange.connection.drain()
+            try await exchange.peer.send(SentRequest(keepsConnection: false).bytes)
+            _ = try await exchange.peer.readAnswer()
             #expect(try await exchange.peer.waitForEnd())
+            #expect(await exchange.end() == nil)
         }
     }
 
@@ -106,6 +142,7 @@ import Testing
             proceed.wake()
             let answer = try await exchange.peer.readAnswer()
             #expect(answer.content == pattern(77) && answer.status == 0)
+            #expect(try await exchange.peer.isAskedToClose())
             #expect(try await exchange.peer.waitForEnd())
             #expect(await exchange.end() == nil)
             #expect(exchange.callersLeft == 0)

@@ -13,7 +13,9 @@ import Testing
         ("tcp:[::1]:9000", .tcp(host: "::1", port: 9000)),
         ("fd:0", .inherited(0)),
         ("fd:17", .inherited(17)),
-        ("systemd", .systemd),
+        ("systemd", .systemd(name: nil)),
+        ("systemd:web", .systemd(name: "web")),
+        ("systemd:sluice.socket", .systemd(name: "sluice.socket")),
     ])
     func `an address is read and written back`(text: String, address: ListenAddress) throws {
         #expect(try ListenAddress(text) == address)
@@ -27,7 +29,11 @@ import Testing
         ("Unix:/x", "has an unknown scheme"),
         (":x", "has an unknown scheme"),
         ("Systemd", "has no scheme"),
-        ("systemd:", "has an unknown scheme"),
+        ("systemd:", "has no name of a descriptor"),
+        ("systemd:a:b", "has no name of a descriptor"),
+        ("systemd:ü", "has no name of a descriptor"),
+        ("systemd:" + String(repeating: "x", count: 256), "has no name of a descriptor"),
+        ("unix:/run/", "names a folder"),
         ("unix:", "names no path"),
         ("unix:" + String(repeating: "x", count: 108), "has a path of more than 107 bytes"),
         ("unix:" + String(repeating: "ü", count: 54), "has a path of more than 107 bytes"),
@@ -53,6 +59,7 @@ import Testing
     func `an address that cannot be read says why`(text: String, reason: String) {
         let error = #expect(throws: ListenAddressError.self) { try ListenAddress(text) }
         #expect(error?.reason == reason)
-        #expect(error?.description == "listen address '\(text)' \(reason); use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd")
+        let forms = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"
+        #expect(error?.description == "listen address '\(text)' \(reason); \(forms)")
     }
 }

@@ -77,6 +77,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true])
+    func `drain accepts whoever has connected, and leaves those of a socket that was passed on to the next`(
+        isInherited: Bool
+    ) async throws {
+        try await LoopActor.run { worker in
+            let directory = try TemporaryDirectory()
+            let path = directory.path("s")
+            let socket =
+                isInherited
+                ? try ListeningSocket(.inherited(#require(try leaveSocket(at: path, backlog: 50).first)))
+                : try ListeningSocket(.unix(path))
+            var accepted: [Int32] = []
+            let listener = try Listener(socket, on: worker.loop) { accepted.append($0.release()) }
+            let waiting = try (0..<20).map { _ in Peer(try connectedDescriptor(to: path), on: worker.loop) }
+            socket.removePath()
+            #expect((mode(of: path) == nil) == !isInherited)
+            listener.drain()
+            #expect(accepted.count == (isInherited ? 0 : waiting.count))
+            for number in accepted { close(number) }
+        }
+    }
+
     @Test func `a listener that its owner drops without a close says no more`() async throws {
         try await LoopActor.run { worker in
             let directory = try TemporaryDirectory()
@@ -99,7 +121,8 @@ import Testing
                 let socket = try ListeningSocket(.unix(directory.path("s")))
                 let wakeup = Wakeup(on: worker.loop)
                 var accepted: [Int32] = []
-                let listener = try Listener(socket, on: worker.loop) { descriptor in
+                var failures: [Int32] = []
+                let listener = try Listener(socket, on: worker.loop, onFailure: { failures.append($0.code) }) { descriptor in
                     accepted.append(descriptor.release())
                     wakeup.wake()
                 }
@@ -112,6 +135,7 @@ import Testing
                 #expect(!listener.isResting)
                 while !listener.isResting { await worker.loop.turn() }
                 #expect(accepted.count == 1)
+                #expect(failures == [EMFILE])
                 for number in hoard { close(number) }
                 await wakeup.wait()
                 #expect(accepted.count == 2 && !listener.isResting)

@@ -30,9 +30,10 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.path("s")
         let first = try ListeningSocket(.unix(path))
-        let error = #expect(throws: SystemError.self) { try ListeningSocket(.unix(path)) }
-        #expect(error?.code == EADDRINUSE)
+        let error = #expect(throws: ListenError.self) { try ListeningSocket(.unix(path)) }
+        #expect(error?.description == "this process listens on unix:\(path) already: stop it, or name another path")
         #expect(try connects(to: path), "the first one is still there")
+        #expect(try directory.names() == ["s"])
         withExtendedLifetime(first) {}
     }
 
@@ -41,8 +42,7 @@ import Testing
         let path = directory.path("s")
         let busy = try leaveSocket(at: path, backlog: 0)
         defer { for number in busy { close(number) } }
-        let error = #expect(throws: SystemError.self) { try ListeningSocket(.unix(path)) }
-        #expect(error?.code == EADDRINUSE)
+        #expect(throws: ListenError.inUse(.unix(path), by: nil)) { try ListeningSocket(.unix(path)) }
         #expect(mode(of: path) != nil)
     }
 
@@ -59,17 +59,23 @@ import Testing
         default: try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: directory.path("nothing"))
         }
         let before = mode(of: path)
-        let error = #expect(throws: SystemError.self) { try ListeningSocket(.unix(path)) }
-        #expect(error?.code == EEXIST)
+        #expect(throws: ListenError.notASocket(path)) { try ListeningSocket(.unix(path)) }
         #expect(mode(of: path) == before)
+        #expect(try directory.names().count { $0.hasPrefix(".") } == 0)
     }
 
     @Test func `a path that is too long or leads nowhere is an error`() throws {
         let directory = try TemporaryDirectory()
         let long = directory.path(String(repeating: "x", count: 108))
-        #expect(#expect(throws: SystemError.self) { try ListeningSocket(.unix(long)) }?.code == ENAMETOOLONG)
+        #expect(throws: ListenError.failed(.unix(long), SystemError("bind", code: ENAMETOOLONG))) {
+            try ListeningSocket(.unix(long))
+        }
         let missing = directory.path("no/such/s")
-        #expect(#expect(throws: SystemError.self) { try ListeningSocket(.unix(missing)) }?.code == ENOENT)
+        #expect(throws: ListenError.folderMissing(directory.path("no/such"))) { try ListeningSocket(.unix(missing)) }
+        try "precious".write(toFile: directory.path("file"), atomically: false, encoding: .utf8)
+        #expect(throws: ListenError.folderMissing(directory.path("file"))) {
+            try ListeningSocket(.unix(directory.path("file/s")))
+        }
     }
 
     @Test func `another process's socket at the path stays at the end`() throws {
@@ -103,13 +109,27 @@ import Testing
         do { socket = try ListeningSocket(.tcp(host: host, port: 0)) } catch { return #expect(host == "::1", "no IPv6 here") }
         let port = try #require(socket.port)
         #expect(port > 0)
-        let error = #expect(throws: SystemError.self) { try ListeningSocket(.tcp(host: host, port: port)) }
-        #expect(error?.code == EADDRINUSE)
+        let error = #expect(throws: ListenError.self) { try ListeningSocket(.tcp(host: host, port: port)) }
+        #expect(error == .inUse(.tcp(host: host, port: port), by: nil))
+        #expect(error?.description.hasSuffix(" already: stop it, or name another port") == true)
     }
 
-    @Test func `a host that does not exist is an error that names it`() {
-        let error = #expect(throws: SystemError.self) { try ListeningSocket(.tcp(host: "no host", port: 9)) }
-        #expect(error?.operation.hasPrefix("tcp:no host:9 ") == true)
+    @Test func `a host that is not this machine's is an error that names it`() {
+        let nobody = #expect(throws: ListenError.self) { try ListeningSocket(.tcp(host: "no host", port: 9)) }
+        #expect(nobody?.description.hasPrefix("tcp:no host:9 has no address (") == true)
+        let address = ListenAddress.tcp(host: "192.0.2.1", port: 9)
+        #expect(throws: ListenError.notOfThisMachine(address)) { try ListeningSocket(address) }
+    }
+
+    @Test func `IPv4 and IPv6 take the same port side by side`() throws {
+        let first = try ListeningSocket(.tcp(host: "0.0.0.0", port: 0))
+        let port = try #require(first.port)
+        let second: ListeningSocket
+        do { second = try ListeningSocket(.tcp(host: "::", port: port)) } catch {
+            return #expect("\(error)".contains("family"), "no IPv6 here")
+        }
+        #expect(second.port == port)
+        withExtendedLifetime(first) {}
     }
 
     @Test func `a listening descriptor of the parent is used and not removed from its path`() throws {
@@ -134,9 +154,45 @@ import Testing
         let file = unsafe open("/dev/null", O_RDONLY)
         let (near, far) = try makeSocketPair()
         defer { for number in [file, near, far] { close(number) } }
-        #expect(#expect(throws: SystemError.self) { try ListeningSocket(.inherited(file)) }?.code == ENOTSOCK)
-        #expect(#expect(throws: SystemError.self) { try ListeningSocket(.inherited(near)) }?.code == EINVAL)
-        #expect(#expect(throws: SystemError.self) { try ListeningSocket(.inherited(1 << 20)) }?.code == EBADF)
+        for number in [file, near, 1 << 20] {
+            #expect(throws: ListenError.notListening(number)) { try ListeningSocket(.inherited(number)) }
+        }
         #expect(fcntl(file, F_GETFD) >= 0 && fcntl(near, F_GETFD) >= 0)
+    }
+
+    @Test func `a descriptor of the parent closes on exec from then on`() throws {
+        let directory = try TemporaryDirectory()
+        let number = try #require(try leaveSocket(at: directory.path("s"), backlog: 5).first)
+        #expect(fcntl(number, F_GETFD) & FD_CLOEXEC == 0)
+        let socket = try ListeningSocket(.inherited(number))
+        #expect(fcntl(number, F_GETFD) & FD_CLOEXEC != 0)
+        withExtendedLifetime(socket) {}
+    }
+
+    @Test func `several addresses are several sockets, and one that cannot be had leaves none behind`() throws {
+        let directory = try TemporaryDirectory()
+        let (first, second) = (directory.path("a"), directory.path("b"))
+        let tcp = ListenAddress.tcp(host: "127.0.0.1", port: 0)
+        var sockets = try ListeningSocket.open([.unix(first), tcp, .unix(second)])
+        #expect(sockets.map(\.address) == [.unix(first), tcp, .unix(second)])
+        #expect(try connects(to: first) && connects(to: second) && sockets[1].port != nil)
+        sockets = []
+        #expect(try directory.names() == [])
+        let missing = directory.path("no/such")
+        #expect(throws: ListenError.folderMissing(missing)) {
+            try ListeningSocket.open([.unix(first), tcp, .unix(missing + "/s")])
+        }
+        #expect(try directory.names() == [])
+    }
+
+    @Test func `a descriptor that is named twice is an error`() throws {
+        let directory = try TemporaryDirectory()
+        let number = try #require(try leaveSocket(at: directory.path("s"), backlog: 5).first)
+        let activation = SocketActivation(process: "\(getpid())", count: "1", names: "web", firstDescriptor: number)
+        let error = #expect(throws: ListenError.self) {
+            try ListeningSocket.open([.systemd(name: "web"), .systemd(name: nil)], activation: activation)
+        }
+        #expect(error == .namedTwice(number))
+        #expect(error?.description == "listen names descriptor \(number) twice: leave one of its addresses out")
     }
 }

@@ -92,6 +92,12 @@ final class Peer {
         return isSilent
     }
 
+    /// Whether the next record asks to close a connection that is kept: where the next request is on its way, it means nothing.
+    func isAskedToClose() async throws -> Bool {
+        guard let (header, content) = try await readRecord() else { return false }
+        return header.type == RecordType.standardError.rawValue && header.requestID == 1 && content.isEmpty
+    }
+
     private func wait(for interest: Readiness) async throws {
         let watch = try Watch(number, for: interest, on: loop) { [wakeup] _ in wakeup.wake() }
         await wakeup.wait()

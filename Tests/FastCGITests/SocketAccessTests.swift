@@ -33,7 +33,7 @@ import Testing
             try ListeningSocket(.unix(path), access: SocketAccess(group: name))
         }
         #expect(error == .unknownGroup(name))
-        #expect(error?.description == "there is no group '\(name)' for the socket")
+        #expect(error?.description == "socket.group is '\(name)', and there is no such group: make it, or name another")
         #expect(mode(of: path) == nil)
     }
 
@@ -53,20 +53,53 @@ import Testing
             try ListeningSocket(.unix(path), access: SocketAccess(allowedUsers: [String(geteuid()), name]))
         }
         #expect(error == .unknownUser(name))
-        #expect(error?.description == "allowed_users names '\(name)', and there is no such user")
+        #expect(
+            error?.description == "socket.allowed_users names '\(name)', and there is no such user: make it, or leave it out")
         #expect(mode(of: path) == nil)
     }
 
     @Test func `TCP peers have no user that could be allowed`() throws {
         let access = SocketAccess(allowedUsers: [String(geteuid())])
         let error = #expect(throws: ListenError.self) {
-            try ListeningSocket(.tcp(host: "127.0.0.1", port: 0), access: access)
+            try ListeningSocket.open([.tcp(host: "127.0.0.1", port: 0)], access: access)
         }
         #expect(error == .allowedUsersOverTCP)
-        #expect(error?.description == "allowed_users needs a unix socket")
+        #expect(
+            error?.description
+                == "socket.allowed_users needs a unix socket, and listen has none: add one, or leave socket.allowed_users out")
         let tcp = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
         let copy = dup(tcp.descriptor.number)
-        #expect(throws: ListenError.allowedUsersOverTCP) { try ListeningSocket(.inherited(copy), access: access) }
+        #expect(throws: ListenError.allowedUsersOverTCP) { try ListeningSocket.open([.inherited(copy)], access: access) }
+    }
+
+    @Test func `of several addresses the unix ones have the users, the mode and the group`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("s")
+        let access = SocketAccess(mode: 0o620, allowedUsers: [String(geteuid())])
+        let sockets = try ListeningSocket.open([.unix(path), .tcp(host: "127.0.0.1", port: 0)], access: access)
+        #expect(sockets.map(\.allowedUsers) == [[geteuid()], []])
+        #expect(FastCGITests.mode(of: path) == S_IFSOCK | 0o620)
+    }
+
+    @Test func `a folder that is not ours to write in is an error that tells what to do, and so is another's socket`() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            try leaveSocket(at: directory.path("others"))
+            try prepareForNobody(directory, mode: 0o1777)
+            guard geteuid() == 65534 else { return }
+            #expect(throws: ListenError.othersSocket(directory.path("others"))) {
+                try ListeningSocket(.unix(directory.path("others")))
+            }
+            let error = #expect(throws: ListenError.self) { try ListeningSocket(.unix("/usr/s")) }
+            #expect(error == .folderNotPermitted("/usr"))
+            #expect(
+                error?.description == """
+                    Sluice's user, 65534, may not make a socket in the folder /usr: let it have the folder (chown 65534 /usr), or name \
+                    another path
+                    """)
+            let low = ListenAddress.tcp(host: "127.0.0.1", port: 1)
+            do { _ = try ListeningSocket(low) } catch let error as ListenError { #expect(error == .portNotPermitted(low)) }
+        }
     }
 
     @Test func `an inherited socket keeps its mode and group, and TCP has none`() throws {
@@ -100,18 +133,18 @@ private func group(of path: String) -> gid_t? {
 }
 
 /// Root may give any group: the rest of the process is nobody's, who may write to `directory`.
-private func prepareForNobody(_ directory: TemporaryDirectory) throws {
+private func prepareForNobody(_ directory: TemporaryDirectory, mode: mode_t = 0o777) throws {
     guard geteuid() == 0 else { return }
-    _ = try SystemError.check("chmod", unsafe chmod(directory.path(""), 0o777))
+    _ = try SystemError.check("chmod", unsafe chmod(directory.path(""), mode))
     _ = try SystemError.check("setgroups", setgroups(0, nil))
     _ = try SystemError.check("setgid", setgid(65534))
     _ = try SystemError.check("setuid", setuid(65534))
 }
 
 private func expectGroupNotGivable(_ path: String) {
-    let error = #expect(throws: SystemError.self) {
+    let error = #expect(throws: ListenError.self) {
         try ListeningSocket(.unix(path), access: SocketAccess(group: "0"))
     }
-    #expect(error == SystemError("chown \(path) to group 0", code: EPERM))
+    #expect(error == .groupNotPermitted("0"))
     #expect(mode(of: path) == nil)
 }

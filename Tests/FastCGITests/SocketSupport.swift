@@ -16,6 +16,9 @@ final class TemporaryDirectory {
 
     func path(_ name: String) -> String { root + "/" + name }
 
+    /// The files in it.
+    func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: root).sorted() }
+
     deinit { try? FileManager.default.removeItem(atPath: root) }
 }
 
@@ -57,7 +60,7 @@ func leaveSocket(at path: String, backlog: Int32? = nil) throws -> [Int32] {
     return [server, client]
 }
 
-private func connect(_ number: Int32, to path: String) -> Int32 {
+func connect(_ number: Int32, to path: String) -> Int32 {
     unsafe withUnixAddress(path) { unsafe Glibc.connect(number, $0, $1) }
 }
 

@@ -44,7 +44,7 @@ import Testing
             drain = "0s"
             """, files: ["dir/ca.pem": ""])
         var expected = Settings(
-            listen: .tcp(host: "127.0.0.1", port: 9000), workers: 3, heartbeat: .zero,
+            listen: [.tcp(host: "127.0.0.1", port: 9000)], workers: 3, heartbeat: .zero,
             log: Settings.Log(level: .debug, format: .logfmt, destination: .file("dir/sluice.log"), slow: .seconds(5)),
             authoritiesFile: "dir/ca.pem", nameLifetime: .seconds(90), defaultModel: "gpt-4o-mini", errors: .sse,
             spokenError: "Sorry.", refusal: .speak, onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
@@ -95,15 +95,26 @@ import Testing
             url = "http://file"
             """
         let fromFile = try settings(text, environment: environment)
-        #expect(fromFile.listen == .unix("file.sock"))
+        #expect(fromFile.listen == [.unix("file.sock")])
         #expect(fromFile.upstreams.map(\.url) == ["http://file"])
         let options = SettingsOptions(
-            listen: "unix:option.sock", upstream: "http://option", workers: 5, logLevel: "trace", logFormat: "logfmt")
+            listen: ["unix:option.sock"], upstream: "http://option", workers: 5, logLevel: "trace", logFormat: "logfmt")
         let fromOptions = try SettingsCase(text: text, environment: environment, options: options).load()
-        #expect(fromOptions.listen == .unix("option.sock"))
+        #expect(fromOptions.listen == [.unix("option.sock")])
         #expect(fromOptions.upstreams == [UpstreamSettings(name: "openai", url: "http://option", key: .secret("k"))])
         #expect(fromOptions.workers == 5)
         #expect(fromOptions.log == Settings.Log(level: .trace, format: .logfmt))
+    }
+
+    @Test func `several addresses are served, and shown as they were written`() throws {
+        let text = #"listen = ["unix:/run/sluice/sluice.sock", "tcp:127.0.0.1:9000", "tcp:[::1]:9000", "systemd:web"]"#
+        let settings = try settings(text)
+        #expect(
+            settings.listen == [
+                .unix("/run/sluice/sluice.sock"), .tcp(host: "127.0.0.1", port: 9000), .tcp(host: "::1", port: 9000),
+                .systemd(name: "web"),
+            ])
+        #expect(settings.text.hasPrefix(text + "\n"))
     }
 
     // MARK: Upstreams

@@ -8,7 +8,7 @@ import Testing
     @Test func `without a key and a URL the demo answers`() throws {
         let settings = try settings()
         #expect(settings.upstreams.map(\.kind) == [.demo])
-        #expect(settings.listen == .unix("/run/sluice/sluice.sock"))
+        #expect(settings.listen == [.unix("/run/sluice/sluice.sock")])
     }
 
     @Test func `the environment alone is enough`() throws {
@@ -16,7 +16,7 @@ import Testing
             "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1/", "SLUICE_LISTEN": "tcp:127.0.0.1:9000",
         ])
         #expect(settings.upstreams == [UpstreamSettings(name: "openai", url: "http://127.0.0.1:8000/v1", key: .secret("k"))])
-        #expect(settings.listen == .tcp(host: "127.0.0.1", port: 9000))
+        #expect(settings.listen == [.tcp(host: "127.0.0.1", port: 9000)])
     }
 
     @Test func `a key alone means OpenAI, a URL alone an API without a key`() throws {
@@ -30,9 +30,9 @@ import Testing
 
     @Test func `the command line goes before the environment`() throws {
         let settings = try settings(
-            listen: "unix:/tmp/a.sock", upstream: "demo",
+            listen: ["unix:/tmp/a.sock"], upstream: "demo",
             environment: ["SLUICE_LISTEN": "unix:/tmp/b.sock", "OPENAI_API_KEY": "k"])
-        #expect(settings.listen == .unix("/tmp/a.sock"))
+        #expect(settings.listen == [.unix("/tmp/a.sock")])
         #expect(settings.upstreams.map(\.kind) == [.demo])
     }
 
@@ -42,8 +42,31 @@ import Testing
     }
 
     @Test func `a socket on descriptor 0 is served unless another address is named`() throws {
-        #expect(try settings(inheritsSocket: true).listen == .inherited(0))
-        #expect(try settings(listen: "unix:/tmp/a.sock", inheritsSocket: true).listen == .unix("/tmp/a.sock"))
+        #expect(try settings(inheritsSocket: true).listen == [.inherited(0)])
+        #expect(try settings(listen: ["unix:/tmp/a.sock"], inheritsSocket: true).listen == [.unix("/tmp/a.sock")])
+    }
+
+    @Test(arguments: [
+        "unix:/tmp/a b.sock,tcp:[::1]:9000,systemd:web", " unix:/tmp/a b.sock , tcp:[::1]:9000,  systemd:web ",
+    ])
+    func `the environment names several addresses with commas, the command line one by one`(list: String) throws {
+        let expected: [ListenAddress] = [.unix("/tmp/a b.sock"), .tcp(host: "::1", port: 9000), .systemd(name: "web")]
+        #expect(try settings(environment: ["SLUICE_LISTEN": list]).listen == expected)
+        #expect(try settings(listen: ["unix:/tmp/a b.sock", "tcp:[::1]:9000", "systemd:web"]).listen == expected)
+        #expect(try settings(listen: ["unix:/tmp/a,b.sock"]).listen == [.unix("/tmp/a,b.sock")])
+    }
+
+    @Test func `each address that is wrong is told, and one that is named twice`() {
+        let lists = ["unix:/a,,tcp:x", "unix:/a,systemd,unix:/a", (1...17).map { "fd:\($0)" }.joined(separator: ",")]
+        let problems = lists.map { list in
+            #expect(throws: SettingsError.self) { try settings(environment: ["SLUICE_LISTEN": list]) }?.problems ?? []
+        }
+        let forms = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"
+        #expect(
+            problems == [
+                ["listen address '' has no scheme; \(forms)", "listen address 'tcp:x' needs a host and a port; \(forms)"],
+                ["listen address 'unix:/a' is named twice"], ["there are 17 listen addresses, and 16 at most are served"],
+            ])
     }
 
     @Test(arguments: [
@@ -102,13 +125,13 @@ import Testing
 
     @Test func `all that is wrong is told at once`() {
         let error = #expect(throws: SettingsError.self) {
-            try settings(listen: "nowhere", upstream: "ftp://x", workers: 0, logLevel: "loud")
+            try settings(listen: ["nowhere"], upstream: "ftp://x", workers: 0, logLevel: "loud")
         }
         #expect(error?.problems.count == 4)
     }
 
     private func settings(
-        listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
+        listen: [String] = [], upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
         environment: [String: String] = [:], inheritsSocket: Bool = false
     ) throws -> Settings {
         let options = SettingsOptions(listen: listen, upstream: upstream, workers: workers, logLevel: logLevel)

@@ -20,7 +20,7 @@ import Testing
         var upstream = UpstreamSettings(name: "a", url: "http://a", concurrentMax: 1, queueMax: 1)
         upstream.rest = RestPlan(failuresMax: 2)
         let model = ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])
-        let generation = try Generation(Settings(listen: .inherited(0), workers: 1, upstreams: [upstream], models: [model]))
+        let generation = try Generation(Settings(listen: [.inherited(0)], workers: 1, upstreams: [upstream], models: [model]))
         board = generation.board
         route = try generation.routes.route(for: "m")
         wakeup = Wakeup(on: try EventLoop())

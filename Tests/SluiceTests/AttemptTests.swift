@@ -34,7 +34,7 @@ import Testing
         let target = TargetSettings(upstream: "a")
         var model = ModelSettings(match: ModelPattern("*"), targets: [target, target])
         model.hedgeAfter = .percentile(50)
-        let settings = Settings(listen: .inherited(0), workers: 1, upstreams: [upstream], models: [model])
+        let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: [upstream], models: [model])
         let routes = Routes(settings)
         let changes = changes
         board = Board(settings, routes) { changes.add($1) }
@@ -154,7 +154,7 @@ import Testing
             let loop = actor.loop
             let target = UpstreamSettings(name: "a", kind: .compatible, url: upstream.url)
             let model = ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])
-            let settings = Settings(listen: .inherited(0), workers: 1, upstreams: [target], models: [model])
+            let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: [target], models: [model])
             let generation = try WorkerGeneration(
                 Generation(settings), on: loop, Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
             let question = try (try await Call(on: loop)).question(generation)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct DescriptorBudgetTests {
     private func budget(_ limit: Int, requests: Int, workers: Int) -> DescriptorBudget {
-        var settings = Settings(listen: .inherited(0), workers: workers, upstreams: [], models: [])
+        var settings = Settings(listen: [.inherited(0)], workers: workers, upstreams: [], models: [])
         settings.limits.requests = requests
         return DescriptorBudget(limit: limit, settings)
     }

@@ -117,7 +117,7 @@ import Testing
 
     @Test func `changes are told each time, in their order`() throws {
         let settings = Settings(
-            listen: .inherited(0), workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
+            listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
             models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
         let target = try #require(Routes(settings).targets.first)
         let lines = try lines { logger in

@@ -18,7 +18,7 @@ import Testing
             UpstreamSettings(name: $0, kind: .demo, concurrentMax: 1, queueMax: queueMax, queueWait: .milliseconds(5))
         }
         let model = ModelSettings(match: ModelPattern("*"), targets: names.map { TargetSettings(upstream: $0) })
-        let settings = Settings(listen: .inherited(0), workers: 1, upstreams: upstreams, models: [model])
+        let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: upstreams, models: [model])
         return try WorkerGeneration(
             Generation(settings), on: loop, Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }

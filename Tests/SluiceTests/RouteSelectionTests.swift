@@ -15,7 +15,7 @@ import Testing
 
     private func route(_ model: ModelSettings) throws -> Route {
         let upstreams = ["a", "b"].map { UpstreamSettings(name: $0, url: "http://\($0)") }
-        let settings = Settings(listen: .inherited(0), workers: 1, upstreams: upstreams, models: [model])
+        let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: upstreams, models: [model])
         return try Routes(settings).route(for: "m")
     }
 

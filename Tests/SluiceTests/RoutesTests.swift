@@ -8,7 +8,7 @@ import Testing
 @Suite struct RoutesTests {
     private func routes(_ models: [(match: String, upstream: String)], defaultModel: String? = nil) -> Routes {
         var settings = Settings(
-            listen: .inherited(0), workers: 1,
+            listen: [.inherited(0)], workers: 1,
             upstreams: [UpstreamSettings(name: "a", url: "http://a"), UpstreamSettings(name: "b", url: "http://b")],
             models: models.map { model in
                 ModelSettings(match: ModelPattern(model.match), targets: [TargetSettings(upstream: model.upstream)])
@@ -74,7 +74,7 @@ import Testing
     ) -> Routes {
         Routes(
             Settings(
-                listen: .inherited(0), workers: 1,
+                listen: [.inherited(0)], workers: 1,
                 upstreams: [UpstreamSettings(name: "a", url: "http://a"), UpstreamSettings(name: "b", url: "http://b")],
                 models: [ModelSettings(match: ModelPattern("*"), targets: targets, edits: edits, timeouts: timeouts)]))
     }
@@ -109,7 +109,7 @@ import Testing
         upstream.kind = .openai
         let model = ModelSettings(
             match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")], edits: edits, timeouts: .init())
-        let target = try Routes(Settings(listen: .inherited(0), workers: 1, upstreams: [upstream], models: [model])).route(
+        let target = try Routes(Settings(listen: [.inherited(0)], workers: 1, upstreams: [upstream], models: [model])).route(
             for: "m"
         ).targets[0]
         let body = #"{"model":"gpt-5.1","messages":[{"role":"user","content":"x"}],"temperature":0.5\#(members)}"#

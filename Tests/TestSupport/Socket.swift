@@ -130,6 +130,22 @@ extension Socket {
         return socket
     }
 
+    /// To ::1.
+    package static func connected(portOverIPv6 port: UInt16) throws -> Socket {
+        let socket = try stream(AF_INET6)
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_port = port.bigEndian
+        address.sin6_addr = in6addr_loopback
+        let result = unsafe withUnsafePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(socket.fileDescriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+            }
+        }
+        guard result == 0 else { throw SystemError("connect") }
+        return socket
+    }
+
     package static func connected(path: String) throws -> Socket {
         let socket = try stream(AF_UNIX)
         guard unsafe withPath(path, { unsafe connect(socket.fileDescriptor, $0, $1) }) == 0 else {

@@ -8,8 +8,9 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     case tcp(host: String, port: UInt16)
     /// `fd:NUMBER`: a listening socket that the parent process passed on, as spawn-fcgi and lighttpd do with 0.
     case inherited(Int32)
-    /// `systemd`: the listening socket of the socket unit that started this process.
-    case systemd
+    /// `systemd`: all listening sockets of the socket units that started this process; `systemd:NAME`: those of that
+    /// `FileDescriptorName=`.
+    case systemd(name: String?)
 
     /// The longest path that a socket's address holds (`sun_path`, with its end).
     package static let pathBytesMax = 107
@@ -17,7 +18,7 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     /// - Throws: `ListenAddressError` that says what is wrong with `text`.
     package init(_ text: String) throws(ListenAddressError) {
         if text == "systemd" {
-            self = .systemd
+            self = .systemd(name: nil)
             return
         }
         guard let colon = text.firstIndex(of: ":") else { throw ListenAddressError(text, "has no scheme") }
@@ -29,6 +30,7 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
                 throw ListenAddressError(text, "has a path of more than \(Self.pathBytesMax) bytes")
             }
             guard !rest.utf8.contains(0) else { throw ListenAddressError(text, "has a NUL in its path") }
+            guard rest.utf8.last != UInt8(ascii: "/") else { throw ListenAddressError(text, "names a folder") }
             // In place of bytes that are no text: nobody would find the socket at the path that this is.
             guard !rest.unicodeScalars.contains("\u{FFFD}") else {
                 throw ListenAddressError(text, "has a path that is not UTF-8")
@@ -52,6 +54,9 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
                 throw ListenAddressError(text, "has no descriptor number")
             }
             self = .inherited(number)
+        case "systemd":
+            guard Self.isDescriptorName(rest) else { throw ListenAddressError(text, "has no name of a descriptor") }
+            self = .systemd(name: rest)
         default: throw ListenAddressError(text, "has an unknown scheme")
         }
     }
@@ -62,8 +67,14 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         case .unix(let path): "unix:\(path)"
         case .tcp(let host, let port): host.contains(":") ? "tcp:[\(host)]:\(port)" : "tcp:\(host):\(port)"
         case .inherited(let number): "fd:\(number)"
-        case .systemd: "systemd"
+        case .systemd(nil): "systemd"
+        case .systemd(let name?): "systemd:\(name)"
         }
+    }
+
+    /// What `FileDescriptorName=` takes (systemd.socket(5)).
+    private static func isDescriptorName(_ text: String) -> Bool {
+        (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { 0x20...0x7E ~= $0 && $0 != UInt8(ascii: ":") }
     }
 }
 
@@ -91,5 +102,8 @@ package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
     package var description: String { "listen address '\(text)' \(advice)" }
 
     /// What is wrong and what to write instead, without the text itself: to follow the name of a setting.
-    package var advice: String { "\(reason); use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd" }
+    package var advice: String { "\(reason); \(Self.forms)" }
+
+    /// What may be written.
+    package static let forms = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"
 }

@@ -10,6 +10,7 @@ package final class Listener {
     private let socket: ListeningSocket
     private let loop: EventLoop
     private let onRefusal: (ConnectionRefusal) -> Void
+    private let onFailure: (SystemError) -> Void
     private let handler: (consuming Descriptor) -> Void
     private var watch: Watch?
     /// Set while the listener rests.
@@ -17,14 +18,17 @@ package final class Listener {
 
     /// - Parameters:
     ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
+    ///   - onFailure: called on the loop each time that none can be accepted, for want of descriptors or memory: ten times a second
+    ///     at most.
     ///   - handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
     package init(
         _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (ConnectionRefusal) -> Void = { _ in },
-        handler: @escaping (consuming Descriptor) -> Void
+        onFailure: @escaping (SystemError) -> Void = { _ in }, handler: @escaping (consuming Descriptor) -> Void
     ) throws(SystemError) {
         self.socket = socket
         self.loop = loop
         self.onRefusal = onRefusal
+        self.onFailure = onFailure
         self.handler = handler
         try start()
     }
@@ -33,6 +37,12 @@ package final class Listener {
 
     /// Whether accepting has failed for want of descriptors or memory, and will be tried again.
     var isResting: Bool { resumption != nil }
+
+    /// Accepts what waits, and then nothing more. Connections to a socket that somebody passed on are left for whoever has it next.
+    package func drain() {
+        if socket.isOwn { for _ in 0..<ListeningSocket.backlog where watch != nil && acceptOne() {} }
+        close()
+    }
 
     /// Accepts nothing more. What waits in the kernel's queue is left to other workers, or refused with the socket's end.
     package func close() {
@@ -48,22 +58,29 @@ package final class Listener {
 
     /// A few at a time: the rest of a burst is for the other workers.
     private func accept() {
-        for _ in 0..<8 where watch != nil {
-            let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
-            guard number >= 0 else { return acceptFailed(errno) }
-            let connection = Descriptor(owning: number)
-            if let refusal = refusal(of: connection) {
-                onRefusal(refusal)
-                continue
-            }
+        for _ in 0..<8 where watch != nil && acceptOne() {}
+    }
+
+    /// Whether there may be another.
+    private func acceptOne() -> Bool {
+        let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+        guard number >= 0 else {
+            acceptFailed(errno)
+            return false
+        }
+        let connection = Descriptor(owning: number)
+        if let refusal = refusal(of: connection) {
+            onRefusal(refusal)
+        } else {
             prepare(connection)
             handler(connection)
         }
+        return true
     }
 
     private func refusal(of connection: borrowing Descriptor) -> ConnectionRefusal? {
         guard !socket.allowedUsers.isEmpty else { return nil }
-        let user = connection.peerUserID
+        let user = connection.peer.uid
         return socket.allowedUsers.contains(user) ? nil : .peerNotAllowed(userID: user)
     }
 
@@ -73,6 +90,7 @@ package final class Listener {
         watch?.cancel()
         watch = nil
         rest()
+        onFailure(SystemError("accept", code: code))
     }
 
     private func rest() {

@@ -6,7 +6,7 @@ package import Glibc
 /// Who may connect to a listening socket.
 ///
 /// `mode` and `group` are given to the path of a `unix:` address. An inherited socket belongs to whoever made it, and TCP has
-/// neither: there they do nothing. `allowedUsers` holds for every unix socket, inherited or not.
+/// neither: there they do nothing. `allowedUsers` holds for every unix socket, inherited or not, and for no other.
 package struct SocketAccess: Equatable, Sendable {
     /// Permission bits of the path, 0 to 0o777; to connect takes the right to write.
     package var mode: mode_t

@@ -21,7 +21,7 @@ package struct SettingsError: Error, Equatable, CustomStringConvertible {
 /// What the command line sets.
 package struct SettingsOptions: Equatable, Sendable {
     var config: String?
-    var listen: String?
+    var listen: [String]
     var upstream: String?
     var workers: Int?
     var logLevel: String?
@@ -29,9 +29,10 @@ package struct SettingsOptions: Equatable, Sendable {
 
     /// - Parameters:
     ///   - config: the settings file.
+    ///   - listen: addresses; none for those of the file or the environment.
     ///   - upstream: a URL, or `demo`.
     package init(
-        config: String? = nil, listen: String? = nil, upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
+        config: String? = nil, listen: [String] = [], upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
         logFormat: String? = nil
     ) {
         (self.config, self.listen, self.upstream) = (config, listen, upstream)
@@ -86,12 +87,12 @@ package struct SettingsSources {
         var files = SettingsFiles(file, surroundings, problems)
         let document = settingsFile(file.path, problems)
         let reader = document.flatMap { files.reader($0) }
-        var settings = Settings(listen: .inherited(0), workers: processorCount(), upstreams: [], models: [])
+        var settings = Settings(listen: [.inherited(0)], workers: processorCount(), upstreams: [], models: [])
         settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
         settings.limits.memoryBytes = MachineMemory(readFile).limit
         settings.limits.makeRoomForBodies(nil)
         if let reader { settings.take(reader) }
-        takeListenAddress(&settings, reader, problems)
+        takeListenAddresses(&settings, reader, problems)
         takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
         checkProxies(settings, ProxyEnvironment(variable), problems)
@@ -144,10 +145,32 @@ package struct SettingsSources {
 
     // MARK: All over each other
 
-    private func takeListenAddress(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
-        guard options.listen != nil || reader?.node("listen") == nil else { return }
-        let address = options.listen ?? variable(EnvironmentVariable.listen) ?? (inheritsSocket ? "fd:0" : Settings.defaultListen)
-        do { settings.listen = try ListenAddress(address) } catch { problems.add(error.description) }
+    private func takeListenAddresses(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        guard !options.listen.isEmpty || reader?.node("listen") == nil else { return }
+        let texts = options.listen.isEmpty ? listenAddressesOfTheEnvironment : options.listen
+        settings.listen = []
+        for text in texts {
+            do throws(ListenAddressError) {
+                let address = try ListenAddress(text)
+                if settings.listen.contains(address) { problems.add("listen address '\(text)' is named twice") }
+                settings.listen.append(address)
+            } catch {
+                problems.add(error.description)
+            }
+        }
+        if texts.count > Settings.listenRange.upperBound {
+            problems.add("there are \(texts.count) listen addresses, and \(Settings.listenRange.upperBound) at most are served")
+        }
+    }
+
+    /// As `no_proxy` has it, with commas between them. A path with a comma has its place in the settings file.
+    private var listenAddressesOfTheEnvironment: [String] {
+        guard let list = variable(EnvironmentVariable.listen) else {
+            return [inheritsSocket ? "fd:0" : Settings.defaultListen]
+        }
+        return list.split(separator: ",", omittingEmptySubsequences: false).map { address in
+            String(address.trimmingPrefix { $0 == " " }.reversed().trimmingPrefix { $0 == " " }.reversed())
+        }
     }
 
     private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {

@@ -117,7 +117,7 @@ final class Race {
     }
 
     private func tellWhetherLate() {
-        let (slow, now) = (generation.settings.log.slow, loop.now)
+        let (slow, now) = (generation.shared.settings.log.slow, loop.now)
         guard slow > .zero, now - start > slow, question.form.isStreaming else { return }
         var wait = FirstTokenWait(upstream: last?.target.upstreamName, attemptsCount: tried.count, total: now - start)
         wait.queue = queueTime

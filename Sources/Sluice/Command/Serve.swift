@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import EventLoop
+import FastCGI
 import Glibc
 import Settings
 
@@ -17,7 +18,8 @@ struct Serve: ParsableCommand {
 
             The first SIGTERM, SIGINT or SIGQUIT lets open streams finish, a second one ends at once. SIGHUP or SIGUSR2 reads the \
             settings again: streams go on, the requests that follow get the new ones, and wrong ones change nothing. SIGUSR1 opens \
-            a log file again. At the start wrong settings end it with status 78, a log that cannot be written with 73.
+            a log file again. At the start wrong settings end it with status 78, an address or a log that cannot be had with 73, \
+            an address that is not its user's to have with 77.
             """)
 
     @OptionGroup var arguments: SettingsArguments
@@ -28,6 +30,10 @@ struct Serve: ParsableCommand {
         do {
             let arguments = arguments
             try Server.run(settings, log) { () throws(SettingsError) in try arguments.sources.load().settings }
+        } catch let error as ListenError {
+            log.flush(within: .seconds(1))
+            writeError("sluice: \(error)")
+            throw ExitCode(error.kind.status)
         } catch {
             log.flush(within: .seconds(1))
             throw Failure(error)
@@ -44,6 +50,17 @@ struct Serve: ParsableCommand {
         } catch {
             writeError("sluice: the log cannot be written (log.to): \(error)")
             throw ExitCode(EX_CANTCREAT)
+        }
+    }
+}
+
+extension ListenError.Kind {
+    /// As sysexits.h has it.
+    fileprivate var status: Int32 {
+        switch self {
+        case .settings: EX_CONFIG
+        case .creation: EX_CANTCREAT
+        case .permission: EX_NOPERM
         }
     }
 }

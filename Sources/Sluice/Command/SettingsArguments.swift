@@ -17,10 +17,10 @@ struct SettingsArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where the web server connects: unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd. "
+            "Where web servers connect: unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME; several times for several. "
                 + "Default: a listening socket on descriptor 0 if there is one, else \(Settings.defaultListen).",
             valueName: "address"))
-    var listen: String?
+    var listen: [String] = []
 
     @Option(
         help: ArgumentHelp(

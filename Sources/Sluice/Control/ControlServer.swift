@@ -35,7 +35,7 @@ final class ControlServer: Sendable {
     /// Answers a command, on the loop; nil when the connection is to stay open without a word.
     typealias Handler = @Sendable (ControlCommand) async -> ControlAnswer?
 
-    private let socket: ListeningSocket
+    private let sockets: [ListeningSocket]
     private let loop: EventLoop
     /// How many connections have not said yet what they want.
     private let unheard = Atomic<Int>(0)
@@ -46,24 +46,26 @@ final class ControlServer: Sendable {
     /// - Parameter path: of the socket, which is its owner's alone.
     /// - Throws: as `ListeningSocket`.
     init(at path: String, on loop: EventLoop) throws {
-        socket = try ListeningSocket(.unix(path), access: SocketAccess(mode: 0o600))
+        sockets = try ListeningSocket.open([.unix(path)], access: SocketAccess(mode: 0o600))
         self.loop = loop
     }
 
     /// Takes the socket's path away: its thread ends with the process.
-    func removePath() { socket.removePath() }
+    func removePath() { for socket in sockets { socket.removePath() } }
 
     /// Begins to answer, as long as the process is there.
     ///
     /// - Throws: `SystemError` when the machine has no more threads.
     func start(_ handler: @escaping Handler) throws(SystemError) {
-        try startThread { [self] in
-            while let connection = socket.accept() {
-                let stream = ControlStream(accepted: connection)
-                guard unheard.load(ordering: .relaxed) < Self.unheardMax else { continue }
-                unheard.add(1, ordering: .relaxed)
-                do { try startThread { self.hear(stream, handler) } } catch { unheard.subtract(1, ordering: .relaxed) }
-            }
+        for socket in sockets { try startThread { [self] in serve(socket, handler) } }
+    }
+
+    private func serve(_ socket: ListeningSocket, _ handler: @escaping Handler) {
+        while let connection = socket.accept() {
+            let stream = ControlStream(accepted: connection)
+            guard unheard.load(ordering: .relaxed) < Self.unheardMax else { continue }
+            unheard.add(1, ordering: .relaxed)
+            do { try startThread { self.hear(stream, handler) } } catch { unheard.subtract(1, ordering: .relaxed) }
         }
     }
 

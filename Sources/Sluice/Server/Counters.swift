@@ -1,5 +1,6 @@
 // What all workers count together: requests, refused connections, and the memory that is taken.
 
+import Clock
 import EventLoop
 import Settings
 import Synchronization
@@ -10,6 +11,7 @@ final class Counters: Sendable {
     private let requests = Atomic<Int>(0)
     /// Connections that were closed because the peer broke the protocol or may not connect.
     private let refusals = Atomic<Int>(0)
+    private let acceptFailures = Mutex(AcceptFailures())
     /// What requests and answers may hold.
     let memory: MemoryBudget
 
@@ -28,4 +30,10 @@ final class Counters: Sendable {
 
     /// How many connections were closed so, with this one.
     func connectionRefused() -> Int { refusals.add(1, ordering: .relaxed).newValue }
+
+    /// How often no connection could be accepted, with this time, when that is to be told.
+    func acceptFailed(at now: Instant) -> Int? { acceptFailures.withLock { $0.happened(at: now) } }
+
+    /// How often no connection could be accepted since that was told, when it is to be told.
+    func acceptFailuresUntold(at now: Instant) -> Int? { acceptFailures.withLock { $0.untold(at: now) } }
 }

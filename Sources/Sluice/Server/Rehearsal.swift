@@ -114,7 +114,7 @@ extension Settings {
         let upstream = UpstreamSettings(name: "rehearsal", url: "http://127.0.0.1/v1", key: .secret("none"))
         var model = ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: upstream.name)])
         model.attempts.retriesMax = 0
-        var settings = Settings(listen: .unix(""), workers: 1, upstreams: [upstream], models: [model])
+        var settings = Settings(listen: [.unix("")], workers: 1, upstreams: [upstream], models: [model])
         settings.timeouts = Timeouts(all: limit)
         settings.refusal = .speak
         return settings

@@ -1,4 +1,4 @@
-// The process: its workers, the socket that they share, and the signals that it gets.
+// The process: its workers, the sockets that they share, and the signals that it gets.
 
 import Clock
 import EventLoop
@@ -12,7 +12,7 @@ import Synchronization
 final class Server: Sendable {
     private let log: Log
     private let logger: Logger
-    private let socket: Mutex<ListeningSocket?>
+    private let sockets: Mutex<[ListeningSocket]>
     private let workers: [Worker]
     private let counters: Counters
     private let manager = ServiceManager { name in unsafe getenv(name).map { unsafe String(cString: $0) } }
@@ -30,8 +30,8 @@ final class Server: Sendable {
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
     /// - Parameter load: reads the settings again.
-    /// - Throws: `SystemError` when the address cannot be used or the machine has no more threads or descriptors, `HTTPError` when
-    ///   a file that TLS needs cannot be used.
+    /// - Throws: `ListenError` when an address cannot be used, `SystemError` when the machine has no more threads or descriptors,
+    ///   `HTTPError` when a file that TLS needs cannot be used.
     static func run(_ settings: Settings, _ log: Log, load: @escaping Reloader.Loading) throws {
         let logger = log.logger
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
@@ -46,9 +46,13 @@ final class Server: Sendable {
     }
 
     private init(_ generation: Generation, _ log: Log, _ load: @escaping Reloader.Loading) throws {
-        (self.log, logger) = (log, log.logger)
+        let logger = log.logger
+        (self.log, self.logger) = (log, logger)
         let settings = generation.settings
-        socket = Mutex(try ListeningSocket(settings.listen, access: settings.socket))
+        let activation = SocketActivation.take()
+        let sockets = try ListeningSocket.open(settings.listen, access: settings.socket, activation: activation)
+        self.sockets = Mutex(sockets)
+        logger.listens(settings, sockets, unserved: activation.unserved(by: sockets))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits)
         self.counters = counters
@@ -64,7 +68,7 @@ final class Server: Sendable {
         let first = workers[0]
         let signals = try SignalWatch(Self.signals, on: first.loop) { [unowned self] in signalled($0) }
         for worker in workers {
-            if let socket = socket.withLock({ $0 }) { worker.start(socket) }
+            worker.start(sockets.withLock { $0 })
             if worker !== first { try startThread { worker.loop.run() } }
         }
         try control?.start { [self] in await answer($0) }
@@ -108,11 +112,11 @@ final class Server: Sendable {
     private func end(by signal: Int32) {
         guard !isDraining.exchange(true, ordering: .relaxed) else {
             logger.endingAtOnce()
-            closeSocket()
+            closeSockets()
             log.flush(within: .seconds(1))
             exit(128 + signal)
         }
-        closeSocket()
+        closeSockets()
         manager?.stopping()
         Task(executorPreference: workers[0].loop) {
             let limit = await self.reloader.generation.settings.timeouts.drain
@@ -153,9 +157,9 @@ final class Server: Sendable {
         }
     }
 
-    /// The path goes with the last owner, and with it the chance to connect.
-    private func closeSocket() {
-        socket.withLock { $0 = nil }
+    /// Nobody connects any more; the workers accept whoever has.
+    private func closeSockets() {
+        for socket in sockets.withLock({ exchange(&$0, with: []) }) { socket.removePath() }
         control?.removePath()
     }
 }

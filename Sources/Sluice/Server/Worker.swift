@@ -16,9 +16,12 @@ actor Worker {
     private let parser: RequestParser
     let handler: ChatHandler
     private let idle: Wakeup
-    private var listener: Listener?
+    private var listeners: [Listener] = []
     /// What is ready to serve the requests to come, and waits for the other workers to be so too.
     private var prepared: WorkerGeneration?
+    /// Set while there may be more to tell of connections that could not be accepted.
+    private var acceptFailure: SystemError?
+    private var acceptFailures: Timer?
     // Both have room for some from the start, so that the first caller does not wait for that.
     private var connections = [Int32: Connection](minimumCapacity: 64)
     private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
@@ -36,15 +39,18 @@ actor Worker {
     }
 
     /// Begins to accept as soon as the loop runs.
-    nonisolated func start(_ socket: ListeningSocket) {
-        Task(executorPreference: loop) { await self.listen(socket) }
+    nonisolated func start(_ sockets: [ListeningSocket]) {
+        Task(executorPreference: loop) { await self.listen(sockets) }
     }
 
-    private func listen(_ socket: ListeningSocket) {
-        do {
-            listener = try Listener(
-                socket, on: loop, onRefusal: { [unowned self] in refused($0) },
-                handler: { [unowned self] descriptor in accept(descriptor) })
+    private func listen(_ sockets: [ListeningSocket]) {
+        do throws(SystemError) {
+            for socket in sockets {
+                let listener = try Listener(
+                    socket, on: loop, onRefusal: { [unowned self] in refused($0) },
+                    onFailure: { [unowned self] in acceptFailed($0) }, handler: { [unowned self] in accept($0) })
+                listeners.append(listener)
+            }
         } catch {
             logger.workerFailed(error)
         }
@@ -89,6 +95,24 @@ actor Worker {
         logger.connectionRefused(reason, total: counters.connectionRefused())
     }
 
+    /// Told by all workers together: at once, and the further times when a minute is over.
+    private func acceptFailed(_ error: SystemError) {
+        acceptFailure = error
+        tellAcceptFailures(counters.acceptFailed(at: loop.now))
+    }
+
+    private func tellAcceptFailures(_ times: Int?) {
+        guard let times, let acceptFailure else { return }
+        logger.acceptFailed(acceptFailure, times: times)
+        let timer =
+            acceptFailures
+            ?? Timer(on: loop) { [unowned self] in
+                tellAcceptFailures(counters.acceptFailuresUntold(at: loop.now))
+            }
+        acceptFailures = timer
+        timer.set(at: loop.now + AcceptFailures.pause)
+    }
+
     /// Comes back when its loop has turned; never from one that hangs.
     func turn() {}
 
@@ -117,8 +141,9 @@ actor Worker {
 
     /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.
     func drain(within limit: Duration) async {
-        listener?.close()
-        listener = nil
+        for listener in listeners { listener.drain() }
+        listeners = []
+        acceptFailures?.cancel()
         for connection in connections.values { connection.drain() }
         let deadline = loop.now + limit
         while !connections.isEmpty, loop.now < deadline { await idle.wait(until: deadline) }

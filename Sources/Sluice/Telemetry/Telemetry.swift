@@ -12,7 +12,7 @@ extension Logger {
         notice(
             "serving",
             metadata: [
-                "listen": "\(settings.listen)", "workers": .number(settings.workers),
+                "listen": "\(settings.listen.listed)", "workers": .number(settings.workers),
                 "memory": "\(Size.setting(settings.limits.memoryBytes))",
             ])
         forwarding(settings)

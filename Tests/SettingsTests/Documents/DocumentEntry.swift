@@ -49,7 +49,7 @@ struct DocumentEntries {
     let model: [DocumentEntry]
 
     init() throws {
-        let settings = Settings(listen: try ListenAddress(Settings.defaultListen), workers: 1, upstreams: [], models: [])
+        let settings = Settings(listen: [try ListenAddress(Settings.defaultListen)], workers: 1, upstreams: [], models: [])
         sections = Settings.sections.map { ($0.title, $0.introduction, Self.entries($0.fields, settings)) }
         upstream = Self.entries(UpstreamSettings.fields, UpstreamSettings(name: ""))
         model = Self.entries(ModelSettings.fields([]), ModelSettings(match: ModelPattern("*"), targets: []))

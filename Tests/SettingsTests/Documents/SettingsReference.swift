@@ -46,7 +46,7 @@ struct SettingsReference {
         | a share | a whole percentage: `"20%"` |
         | the path of a file | text; a relative path begins at the directory of the settings file that it stands in |
         | a pattern | a path with `*`, `?` or `[…]`, as in a shell: `"conf.d/*.toml"` |
-        | an address | text: `"unix:/run/sluice/sluice.sock"`, `"tcp:127.0.0.1:9000"`, `"fd:3"` or `"systemd"` |
+        | an address | text: `"unix:/run/sluice/sluice.sock"`, `"tcp:127.0.0.1:9000"`, `"fd:3"`, `"systemd"` or `"systemd:NAME"` |
         | a URL | text: `"https://HOST/PATH"`, `"http://HOST:PORT/PATH"` or `"unix:/PATH/OF/SOCKET:/PATH"`, without `?` and `#` |
         | octal digits | text, as chmod takes it: `"0660"` |
         | an array of text | `["…", "…"]` |

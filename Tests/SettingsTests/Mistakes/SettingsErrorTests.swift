@@ -4,12 +4,20 @@ import Testing
 
 /// What the operator reads of keys and values, but for those of upstreams and models.
 @Suite struct SettingsErrorTests {
+    private static let addresses = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"
     private static let destination = #"must be "stderr", "journal", "syslog" or "file:" and the path of a file"#
 
     private static let values = [
-        Mistake("listen = 'nowhere'", "1: listen has no scheme; use unix:PATH, tcp:HOST:PORT, fd:NUMBER or systemd"),
-        Mistake("listen = 7", "1: listen must be a string"),
+        Mistake("listen = 'nowhere'", "1: listen has no scheme; \(addresses)"),
+        Mistake("listen = 7", "1: listen must be an address, or an array of them; \(addresses)"),
         Mistake("listen = ''", "1: listen must not be empty"),
+        Mistake("listen = []", "1: listen must have 1 to 16 addresses"),
+        Mistake(
+            "listen = [\(repeatElement("'fd:3'", count: 17).joined(separator: ", "))]", "1: listen must have 1 to 16 addresses"),
+        Mistake("listen = ['fd:3',\n  'nowhere']", "2: listen[1] has no scheme; \(addresses)"),
+        Mistake("listen = ['fd:3',\n  3]", "2: listen[1] must be an address; \(addresses)"),
+        Mistake("listen = ['fd:3', 'systemd',\n  'fd:3']", "2: listen[2] is an address that stands before it already"),
+        Mistake("listen = 'systemd:a:b'", "1: listen has no name of a descriptor; \(addresses)"),
         Mistake("\n# two\nworkers = 0", "3: workers must be \"auto\" or a number from 1 to 256"),
         Mistake("workers = 257", "1: workers must be \"auto\" or a number from 1 to 256"),
         Mistake("workers = '4'", "1: workers must be \"auto\" or a number from 1 to 256"),

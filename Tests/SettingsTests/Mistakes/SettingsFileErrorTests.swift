@@ -47,7 +47,7 @@ import Testing
                 targets = ["nobody"]
                 [upstreams.a]
                 key = "${MISSING}"
-                """, options: SettingsOptions(listen: "nowhere", logLevel: "loud", logFormat: "xml"))
+                """, options: SettingsOptions(listen: ["nowhere"], logLevel: "loud", logFormat: "xml"))
         #expect(
             settings.problems.map { String($0.prefix { $0 != " " }) }
                 == [1, 2, 3, 4, 6].map { "dir/sluice.toml:\($0):" } + ["listen", "--log-level", "--log-format"])
