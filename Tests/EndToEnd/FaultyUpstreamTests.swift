@@ -26,11 +26,6 @@ extension Site {
     }
 }
 
-extension Received {
-    /// Without heartbeats, which a busy machine may need.
-    fileprivate var content: String { text.replacing(": keep-alive\n\n", with: "") }
-}
-
 /// Connections that are begun and never made must leave nothing to those who come next: neither a descriptor nor what was known of it.
 @Suite struct `An upstream that does not accept` {
     enum Way: CaseIterable { case timeout, callerLeaves, warm, hedge }
