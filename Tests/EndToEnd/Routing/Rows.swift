@@ -271,7 +271,7 @@ let timeRows: [Row] = [
         calls: [1], cancels: [0], gets: .error(503, type: "upstream_timeout", code: "first_token_timeout"),
         ending: "timeout.first_token"),
     Row(
-        "the time for all is over", targets: #""one", "two""#, "retries = 0\ntimeouts = {total = \"200ms\"}",
+        "the time for all is over", targets: #""one", "two""#, "retries = 0\ntimeouts = {total = \"1s\"}",
         does: [[.silence], never], calls: [1], cancels: [0], gets: .error(503, type: "upstream_timeout", code: "total_timeout"),
         ending: "timeout.total"),
     Row(
@@ -300,7 +300,7 @@ let timeRows: [Row] = [
 // MARK: Hedges
 
 private let hedged = "retries = 0\nhedge_after = \"100ms\""
-private let hedgeGates = (0..<6).map { _ in newGate() }
+private let hedgeGates = (0..<7).map { _ in newGate() }
 
 let hedgeRows: [Row] = [
     Row(
@@ -317,6 +317,13 @@ let hedgeRows: [Row] = [
         act: (.called(2), .open(hedgeGates[1])), calls: [1, 2], cancels: [0], gets: said("b"), tried: ["one lost", "two won"]),
     Row(
         "both are slower than a first token may be",
+        "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"1500ms\"}",
+        does: [[.silence], [.silence], [.waits(for: hedgeGates[6], says: "c")]], act: (.closed(1), .open(hedgeGates[6])),
+        calls: [1, 2, 3], cancels: [0, 1], gets: said("c"),
+        tried: ["one timeout.first_token", "two timeout.first_token", "three won"]),
+    Row(
+        "the first is too slow, and the third is quicker than the hedge",
+        targets: #""one", {upstream = "two", first_token = "1h"}, "three""#,
         "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"1500ms\"}",
         does: [[.silence], [.silence], [.says("c")]], calls: [1, 2, 3], cancels: [0, 1], gets: said("c"),
         tried: ["one timeout.first_token", "two lost", "three won"]),
@@ -423,7 +430,8 @@ let heartbeatRows: [Row] = [
         calls: [1, 2], cancels: [0], gets: .lateStream(Chunks.stream(["b"]).joined()),
         tried: ["one timeout.first_token", "two won"]),
     Row(
-        "do not end the fallback", fallsBack, does: [[.silence], [Reply([.pause(.milliseconds(100)), .close])], [.says("c")]],
+        "do not end the fallback", targets: #""one", {upstream = "two", first_token = "1h"}, "three""#, fallsBack,
+        does: [[.silence], [Reply([.pause(.milliseconds(100)), .close])], [.says("c")]],
         calls: [1, 2, 3], cancels: [0], gets: .lateStream(Chunks.stream(["c"]).joined()),
         tried: ["one timeout.first_token", "two upstream_no_answer", "three won"]),
     Row(
