@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct WarmConnectionsTests {
     @Test func `a call finds a connection of HTTP/2 that was opened without a request`() async throws {
         let backend = try answeringServer()
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -88,7 +88,7 @@ import Testing
                 peer.send(notFound)
             }
         }
-        let server = try TLSServer(backend: backend.port, protocols: "")
+        let server = try await TLSServer(backend: backend.port, protocols: "")
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))

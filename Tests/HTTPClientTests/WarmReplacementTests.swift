@@ -58,7 +58,7 @@ import Testing
 
     @Test func `no call is given a connection of HTTP/1 over TLS that the server has closed`() async throws {
         let backend = try answeringServer()
-        let server = try TLSServer(backend: backend.port, protocols: "", rules: "keepalive_timeout 20ms;")
+        let server = try await TLSServer(backend: backend.port, protocols: "", rules: "keepalive_timeout 20ms;")
         let elsewhere = try ScriptServer(answer: notFound)
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in

@@ -9,8 +9,7 @@ import Testing
 /// Connections that are to stand ready at an origin in trouble, and the end of all looking after them.
 @Suite(.timeLimit(.minutes(5))) struct WarmTroubleTests {
     @Test func `an origin that refuses is tried ever more rarely, and found when it comes up`() async throws {
-        let (descriptor, port) = try HTTPClientTests.listen(backlog: 1)
-        close(descriptor)
+        let port = try freePort()
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop)
             let observed = try Warmth(session, "http://127.0.0.1:\(port)/", count: 2, .often)
