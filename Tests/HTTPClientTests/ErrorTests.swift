@@ -28,7 +28,7 @@ import Testing
             peer.reset()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let (error, body) = await session.failure(of: .post(server.url, "{}"))
             #expect(error == .cutOff(afterBytes: cut.body))
             #expect(body == cut.body)
@@ -48,7 +48,7 @@ import Testing
             peer.send(answer)
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get(server.url)).error
             guard case .malformed(let reason) = error else {
                 Issue.record("\(String(describing: error))")
@@ -69,7 +69,7 @@ import Testing
             peer.send(answer.bytes)
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get(server.url)).error
             #expect("\(try #require(error))".hasSuffix(answer.hint))
         }
@@ -88,7 +88,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             #expect(await session.failure(of: .get(server.url)).error == .headTooLarge(bytesMax: 64 << 10))
         }
     }
@@ -96,7 +96,7 @@ import Testing
     @Test func `a port where nobody listens refuses`() async throws {
         let port = try freePort()
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             #expect(await session.failure(of: .get("http://127.0.0.1:\(port)/")).error == .refused)
             #expect(await session.failure(of: .get("http://localhost:\(port)/")).error == .refused)
         }
@@ -104,7 +104,7 @@ import Testing
 
     @Test func `a name that does not exist cannot be resolved, and the error names the host alone`() async throws {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get("http://user:secret@name.invalid:8080/secret?key=secret")).error
             #expect(error == .cannotResolve(host: "name.invalid"))
         }
@@ -116,7 +116,7 @@ import Testing
         let waiting = (0..<4).map { _ in beginConnecting(to: port) }
         defer { for descriptor in waiting + [listener] { close(descriptor) } }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let request = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(50))
             #expect(await session.failure(of: request).error == .timedOut(.connect, after: .milliseconds(50)))
         }
@@ -139,7 +139,7 @@ import Testing
             ended.update { $0 = waiting }
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let url = "http://127.0.0.1:\(port)/"
             #expect(try await session.fetch(.get(url)).body == "ok")
             let request = HTTPRequest.get(url, connect: .milliseconds(200), total: .seconds(600))
@@ -155,7 +155,7 @@ import Testing
         defer { for descriptor in waiting + [listener] { close(descriptor) } }
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         try await LoopActor.run { worker in
-            let (session, other) = (Session(on: worker.loop), Session(on: worker.loop))
+            let (session, other) = (Session(on: worker.loop, .patient), Session(on: worker.loop, .patient))
             let late = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(20))
             for turn in 0..<20 {
                 if turn.isMultiple(of: 2) {
@@ -175,7 +175,7 @@ import Testing
     {
         let server = try ScriptServer { peer in peer.waitForEnd() }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let request = HTTPRequest.get("https://127.0.0.1:\(server.port)/", connect: .milliseconds(50))
             let tasks = (0..<3).map { _ in
                 worker.start {
@@ -196,7 +196,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             await withLongerAndLongerLimits(from: .milliseconds(700)) { limit in
                 let connect = limit * connectShare
                 let failure = await session.failure(of: .get(server.url, connect: connect, total: limit))
@@ -215,7 +215,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { transfer in
                 _ = try await transfer.head(until: worker.loop.now + .milliseconds(5))
                 session.close()

@@ -11,7 +11,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try await TLSServer(backend: try ScriptServer(answer: ok).port)
         let url = server.url
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             guard case .tls(let reason) = await session.failure(of: .post(url, "{}")).error else {
                 Issue.record("it was trusted")
                 return
@@ -48,7 +48,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     @Test func `plain text where TLS is expected is a failure of TLS`() async throws {
         let server = try ScriptServer { peer in peer.send("HTTP/1.1 400 Bad Request\r\n\r\n") }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             guard case .tls = await session.failure(of: .get("https://localhost:\(server.port)/")).error else {
                 Issue.record("it was taken for TLS")
                 return
