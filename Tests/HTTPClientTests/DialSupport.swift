@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import Glibc
 import Synchronization
@@ -45,7 +46,7 @@ final class KernelListener: Sendable {
     /// The next connection; it has been made before.
     func accept() -> Int32 {
         descriptors.withLock { descriptors in
-            let accepted = Glibc.accept(descriptors[0], nil, nil)
+            let accepted = accept4(descriptors[0], nil, nil, Int32(SOCK_CLOEXEC.rawValue))
             if accepted >= 0 { descriptors.append(accepted) }
             return accepted
         }

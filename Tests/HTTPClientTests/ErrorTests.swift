@@ -1,3 +1,4 @@
+import CLinux
 import Clock
 import EventLoop
 import Glibc
@@ -128,7 +129,7 @@ import Testing
         defer { close(listener) }
         let ended = Observed<[Int32]?>(nil)
         TestSupport.startThread("server") {
-            let first = accept(listener, nil, nil)
+            let first = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
             var buffer = [UInt8](repeating: 0, count: 4096)
             _ = unsafe recv(first, &buffer, buffer.count, 0)
             let answer = Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8)
