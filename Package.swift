@@ -54,7 +54,7 @@ let package = Package(
             exclude: ["harness", "run"]),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Clock", "TestSupport"]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "Clock", "TestSupport"]),
-        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "Clock", "COpenSSL", "TestSupport"]),
+        .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "Clock", "CLinux", "COpenSSL", "TestSupport"]),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"]),
         .testTarget(name: "ChoosingTests", dependencies: ["Choosing", "Clock", "Chat", "TestSupport"]),
         .testTarget(

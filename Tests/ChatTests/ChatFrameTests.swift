@@ -2,7 +2,7 @@ import Chat
 import TestSupport
 import Testing
 
-@Suite struct ChatFrameTests {
+@Suite(.ownThread) struct ChatFrameTests {
     private func frame(_ text: String) -> ChatFrame {
         ChatFrame(bytes(text).span, depthMax: 64)
     }

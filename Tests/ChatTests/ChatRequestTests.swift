@@ -17,7 +17,7 @@ func parsed(_ text: String) throws -> ChatRequest {
     try ChatRequest(body: bytes(text), depthMax: 64)
 }
 
-@Suite struct ChatRequestTests {
+@Suite(.ownThread) struct ChatRequestTests {
     @Test func `the reference request is understood`() throws {
         let request = try parsed(referenceRequest)
         #expect(request.model == "gpt-3.5-turbo")

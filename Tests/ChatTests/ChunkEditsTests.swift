@@ -2,7 +2,7 @@ import Chat
 import TestSupport
 import Testing
 
-@Suite struct ChunkEditsTests {
+@Suite(.ownThread) struct ChunkEditsTests {
     private static func edits(fingerprint: String? = nil, speaksRefusal: Bool = false) -> ChunkEdits {
         var edits = ChunkEdits()
         edits.systemFingerprint = fingerprint

@@ -1,7 +1,8 @@
 import Chat
+import TestSupport
 import Testing
 
-@Suite struct CompletionEventsTests {
+@Suite(.ownThread) struct CompletionEventsTests {
     private func events(_ completion: String, edits: ChunkEdits = ChunkEdits(), includesUsage: Bool = false) throws -> [String] {
         let stream = try #require(CompletionEvents.events(of: bytes(completion), edits: edits, includesUsage: includesUsage))
         return try eventData(of: stream).map { String(decoding: $0, as: UTF8.self) }

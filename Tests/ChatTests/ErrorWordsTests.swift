@@ -3,7 +3,7 @@ import Testing
 
 @testable import Chat
 
-@Suite struct `Words of an upstream about an error` {
+@Suite(.ownThread) struct `Words of an upstream about an error` {
     private func words(_ text: String) throws -> String {
         let error = UpstreamError(body: bytes(#"{"error":{"message":\#(quoted(text))}}"#).span, depthMax: 8)
         return try #require(error?.message)
@@ -113,7 +113,7 @@ import Testing
 
 /// Marks that stand above and below a letter by turns: to compare such a text by characters, they are sorted first, which takes the
 /// square of their number. Half a megabyte of them would hold these tests up for minutes.
-@Suite struct `Text that is slow to compare by characters` {
+@Suite(.ownThread) struct `Text that is slow to compare by characters` {
     private static let marks = Array(repeatElement(Array("\u{301}\u{327}".utf8), count: 1 << 17).joined())
 
     /// The text with the marks in place of each `@`.

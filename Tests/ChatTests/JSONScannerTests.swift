@@ -2,7 +2,7 @@ import Chat
 import TestSupport
 import Testing
 
-@Suite struct JSONScannerTests {
+@Suite(.ownThread) struct JSONScannerTests {
     @Test func `the vectors are at least as many as the public suite's`() {
         #expect(JSONVectors.accepted.count >= 95)
         #expect(JSONVectors.refused.count >= 188)

@@ -2,7 +2,7 @@ import Chat
 import TestSupport
 import Testing
 
-@Suite struct UpstreamBodyPropertyTests {
+@Suite(.ownThread) struct UpstreamBodyPropertyTests {
     /// What holds for every request under every rule: the body is one object, no name is there twice, what the settings did not
     /// write is the caller's bytes, and nothing is there that neither OpenAI nor the settings know.
     @Test(arguments: 0..<20) func `whatever the request and the rules are, the body is sound`(_ seed: UInt64) throws {

@@ -1,4 +1,5 @@
 import Chat
+import TestSupport
 import Testing
 
 /// What goes to the upstream for a request.
@@ -8,7 +9,7 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
     return String(decoding: try parsed(text).upstreamBody(rules).bytes, as: UTF8.self)
 }
 
-@Suite struct UpstreamBodyTests {
+@Suite(.ownThread) struct UpstreamBodyTests {
     private let messages = #""messages":[{"role":"user","content":"Hi"}]"#
 
     @Test func `the reference request goes out without what OpenAI refuses`() throws {

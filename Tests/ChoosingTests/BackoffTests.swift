@@ -3,7 +3,7 @@ import Testing
 
 @testable import Choosing
 
-@Suite struct BackoffTests {
+@Suite(.ownThread) struct BackoffTests {
     /// The limits of the first waits, in milliseconds; the last one goes on.
     struct Row: Sendable {
         let base: Int, max: Int

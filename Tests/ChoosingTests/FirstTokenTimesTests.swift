@@ -4,7 +4,7 @@ import Testing
 
 @testable import Choosing
 
-@Suite struct FirstTokenTimesTests {
+@Suite(.ownThread) struct FirstTokenTimesTests {
     @Test func `fewer than twenty answers say nothing`() {
         var times = FirstTokenTimes()
         for _ in 0..<19 { times.note(.milliseconds(100)) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Choosing
 
-@Suite struct RequestBudgetTests {
+@Suite(.ownThread) struct RequestBudgetTests {
     private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 5_000_000_000_000 + Int64(milliseconds) * 1_000_000) }
 
     private func granted(_ budget: inout RequestBudget, of wanted: Int, at time: Instant) -> Int {

@@ -7,7 +7,7 @@ import Testing
 @testable import Choosing
 
 /// Random routes and random facts, also such as nobody should tell, against what must hold in any case.
-@Suite struct SelectionPropertyTests {
+@Suite(.ownThread) struct SelectionPropertyTests {
     @Test(arguments: 0..<20) func `whatever is told, a selection keeps its rules and ends`(_ part: UInt64) {
         for seed in part * 500..<(part + 1) * 500 {
             var run = Run(seed: seed)

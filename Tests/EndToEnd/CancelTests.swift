@@ -80,7 +80,7 @@ import Testing
             for (stream, _) in partial { stream.close() }
             for (_, request) in partial { try await request.closedByPeer() }
             gate.open()
-            #expect(try await last.ended().text == Chunks.stream(["Hello"]).joined())
+            #expect(try await last.ended().content == Chunks.stream(["Hello"]).joined())
         }
     }
 

@@ -59,7 +59,7 @@ import Testing
             try await other.arrival(of: "assistant")
             for _ in 0..<20 { try expectError("upstream_error", in: try await site.call(chat("cut")).ended()) }
             gate.open()
-            #expect(try await other.ended().text == whole.joined())
+            #expect(try await other.ended().content == whole.joined())
         }
     }
 }
@@ -81,7 +81,7 @@ import Testing
         try await Site.with(server, upstream: upstream, settings: settings, options: ["--workers", "1"]) { site in
             for text in ["first", "second"] {
                 let answer = try await site.call(chat(text)).ended()
-                #expect(answer.text == whole.joined())
+                #expect(answer.content == whole.joined())
             }
             let requests = upstream.requests.value.map(\.text)
             #expect(requests.count == 3)

@@ -190,7 +190,7 @@ private struct RuleStream: Sendable, CustomStringConvertible {
     func `says what a client needs`(server: WebServer, streams: (sent: String, received: String)) async throws {
         try await withAnswer(to: streams.sent, behind: server) { answer in
             #expect(answer.end == .complete)
-            #expect(answer.text == streams.received)
+            #expect(answer.content == streams.received)
         }
     }
 

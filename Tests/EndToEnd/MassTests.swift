@@ -37,7 +37,7 @@ import Testing
             for (number, stream) in streams.enumerated() {
                 let response = try await stream.ended()
                 #expect(response.end == .complete)
-                #expect(response.text == frames(number).joined(), "stream \(number)")
+                #expect(response.content == frames(number).joined(), "stream \(number)")
             }
         }
     }
@@ -62,7 +62,7 @@ import Testing
             }
             gate.open(streams.count / 2)
             for number in stride(from: 0, to: streams.count, by: 2) {
-                #expect(try await streams[number].ended().text == frames(number).joined(), "stream \(number)")
+                #expect(try await streams[number].ended().content == frames(number).joined(), "stream \(number)")
             }
         }
     }

@@ -13,7 +13,7 @@ import Testing
             server, upstream: proxy, upstreamURL: "http://upstream.invalid/v1", environment: environment
         ) { site in
             let stream = try await site.call(chat()).ended()
-            #expect(stream.text == frames.joined())
+            #expect(stream.content == frames.joined())
             #expect(try await proxy.request().path == "http://upstream.invalid/v1/chat/completions")
         }
     }
@@ -37,7 +37,7 @@ import Testing
         ]
         try await Site.with(server, upstream: upstream, environment: environment) { site in
             let stream = try await site.call(chat()).ended()
-            #expect(stream.text == frames.joined())
+            #expect(stream.content == frames.joined())
             #expect(proxy.requests.value.isEmpty)
         }
         try await proxy.stop()

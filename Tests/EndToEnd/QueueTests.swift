@@ -37,7 +37,7 @@ import Testing
             #expect(refused.error?.type == "overloaded_error")
             #expect(upstream.requests.value.count == 1)
             gate.open(2)
-            #expect(try await first.ended().text == frames.joined())
+            #expect(try await first.ended().content == frames.joined())
             #expect(try await ended.wait(for: "the other's turn") { $0.count > 1 ? $0[1] : nil }.text == frames.joined())
             #expect(upstream.requests.value.count == 2)
         }
@@ -71,8 +71,8 @@ import Testing
             }
             let next = try site.call(chat("next"))
             gate.open(2)
-            #expect(try await first.ended().text == frames.joined())
-            #expect(try await next.ended().text == frames.joined())
+            #expect(try await first.ended().content == frames.joined())
+            #expect(try await next.ended().content == frames.joined())
             #expect(upstream.requests.value.count == 2)
         }
     }

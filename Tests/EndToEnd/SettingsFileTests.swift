@@ -191,7 +191,7 @@ import Testing
             """
         try await Site.with(server, upstream: upstream, settings: settings, environment: environment) { site in
             let response = try await site.call(chat()).ended()
-            #expect(response.text == Chunks.stream(["Hello"]).joined())
+            #expect(response.content == Chunks.stream(["Hello"]).joined())
         }
     }
 

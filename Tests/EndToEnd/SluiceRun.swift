@@ -24,7 +24,7 @@ extension HTTPStream {
     /// before it: nothing on the way may hold one back.
     func arrives(_ frames: [String], eachThrough gate: Gate) async throws {
         for index in frames.indices {
-            try await received.wait(for: "event \(index)") { $0.text == frames[...index].joined() }
+            try await received.wait(for: "event \(index)") { $0.content == frames[...index].joined() }
             gate.open()
         }
         #expect(try await ended().end == .complete)
@@ -35,7 +35,7 @@ extension Site {
     /// Calls it and gets a whole stream of these events.
     func answers(_ frames: [String]) async throws {
         let response = try await call(chat()).ended()
-        #expect(response.text == frames.joined())
+        #expect(response.content == frames.joined())
         #expect(response.end == .complete)
     }
 

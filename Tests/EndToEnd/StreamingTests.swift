@@ -61,7 +61,7 @@ struct Route: Sendable, CustomTestStringConvertible {
             #expect(head["Cache-Control"] == "no-cache")
             #expect(head["X-Request-Id"]?.isEmpty == false)
             #expect(head.startLine.hasPrefix(route.client == .curlHTTP2 ? "HTTP/2" : "HTTP/1.1"))
-            #expect(try await stream.ended().text == Chunks.stream(["Hello"]).joined())
+            #expect(try await stream.ended().content == Chunks.stream(["Hello"]).joined())
         }
     }
 
@@ -76,7 +76,7 @@ struct Route: Sendable, CustomTestStringConvertible {
         let upstream = try StubUpstream(.stream([Chunks.role()] + odd + [Chunks.finish(), Chunks.done]))
         try await Site.with(server, upstream: upstream) { site in
             let response = try await site.call(chat()).ended()
-            #expect(response.text == ([Chunks.role()] + odd + [Chunks.finish(), Chunks.done]).joined())
+            #expect(response.content == ([Chunks.role()] + odd + [Chunks.finish(), Chunks.done]).joined())
         }
     }
 
@@ -93,7 +93,7 @@ struct Route: Sendable, CustomTestStringConvertible {
         try await Site.with(server, upstream: upstream) { site in
             for size in [1, 2, 3, 7, 64, 150, 1_000] {
                 let response = try await site.call(chat("size \(size)")).ended()
-                #expect(response.text == frames.joined(), "in pieces of \(size)")
+                #expect(response.content == frames.joined(), "in pieces of \(size)")
             }
         }
     }
@@ -105,7 +105,7 @@ struct Route: Sendable, CustomTestStringConvertible {
             let upstream = try StubUpstream(.stream(Array(frames), framing: framing))
             try await Site.with(server, upstream: upstream) { site in
                 let response = try await site.call(chat()).ended()
-                #expect(response.text == frames.joined() + Chunks.done)
+                #expect(response.content == frames.joined() + Chunks.done)
                 #expect(response.end == .complete)
             }
         }
@@ -118,9 +118,9 @@ struct Route: Sendable, CustomTestStringConvertible {
         let upstream = try StubUpstream(.stream(start + [usage] + end))
         try await Site.with(server, upstream: upstream) { site in
             let silent = try await site.call(chat()).ended()
-            #expect(silent.text == (start + end).joined())
+            #expect(silent.content == (start + end).joined())
             let asking = chat(members: #","stream_options":{"include_usage":true}"#)
-            #expect(try await site.call(asking).ended().text == (start + [usage] + end).joined())
+            #expect(try await site.call(asking).ended().content == (start + [usage] + end).joined())
             let request = try await upstream.request()
             #expect(request.text.contains(#""include_usage":true"#))
         }
@@ -147,7 +147,7 @@ struct Route: Sendable, CustomTestStringConvertible {
                 let response = try await site.call(call, over: route.client).ended()
                 #expect(response.status == 200)
                 #expect(response.head?.contentType == "application/json")
-                #expect(response.text == Chunks.completion("Hello there"))
+                #expect(response.content == Chunks.completion("Hello there"))
             }
         }
     }

@@ -68,7 +68,7 @@ import Testing
             leaving.close()
             try await upstream.request(containing: "I leave").closedByPeer()
             gate.open()
-            #expect(try await staying.ended().text == frames.joined())
+            #expect(try await staying.ended().content == frames.joined())
         }
     }
 
@@ -131,10 +131,10 @@ import Testing
             let streams = try (0..<20).map { try site.call(chat("number \($0)")) }
             for stream in streams { try await stream.arrival(of: "assistant") }
             gate.open(streams.count + 1)
-            for stream in streams { #expect(try await stream.ended().text == frames.joined()) }
+            for stream in streams { #expect(try await stream.ended().content == frames.joined()) }
             try await front.restart()
             let next = try site.call(chat(String(repeating: "x", count: bytes)))
-            #expect(try await next.ended().text == frames.joined())
+            #expect(try await next.ended().content == frames.joined())
             #expect(upstream.requests.value.count == streams.count + 1)
         }
         try await front.end()

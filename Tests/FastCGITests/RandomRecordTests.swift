@@ -2,7 +2,7 @@ import FastCGI
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct RandomRecordTests {
+@Suite(.ownThread, .timeLimit(.minutes(5))) struct RandomRecordTests {
     @Test func `random records never crash and never make up a request`() {
         var generator = SeededGenerator(seed: 20_261_122)
         var requests = 0

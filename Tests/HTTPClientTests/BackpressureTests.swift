@@ -20,7 +20,7 @@ import Testing
             if isChunked { peer.send("\r\n0\r\n\r\n") }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { transfer in
                 _ = try await transfer.head()
                 #expect(try await transfer.next() == .bytes)
@@ -42,7 +42,7 @@ import Testing
             peer.send(bytes)
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { transfer in
                 _ = try await transfer.head()
                 var received: [UInt8] = []

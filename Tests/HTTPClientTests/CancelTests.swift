@@ -36,7 +36,7 @@ import Testing
     func `a cancelled transfer closes its connection before cancel returns`(moment: Moment) async throws {
         let server = try Self.server(moment)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.post(server.url, "{}")) { transfer in
                 try await Self.reach(moment, transfer, server)
                 transfer.cancel()
@@ -53,7 +53,7 @@ import Testing
     func `a cancelled task closes its transfer's connection at once and is told`(moment: Moment) async throws {
         let server = try Self.server(moment)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let reached = Wakeup(on: worker.loop)
             let task = worker.start {
                 try await session.withTransfer(.post(server.url, "{}")) { transfer in
@@ -76,7 +76,7 @@ import Testing
     @Test func `a task that was cancelled before starts nothing that stays`() async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\n\r\n")
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let task = worker.start {
                 return await session.failure(of: .get(server.url)).error
             }
@@ -88,7 +88,7 @@ import Testing
 
     @Test func `a transfer that is cancelled while it resolves its host holds nobody up`() async throws {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for _ in 0..<20 {
                 try await session.withTransfer(.get("http://name.invalid/")) { transfer in
                     // A few turns, for the transfer to begin.
@@ -102,7 +102,7 @@ import Testing
     @Test func `leaving in the middle of a response closes its connection, leaving after it keeps it`() async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { _ = try await $0.head(until: .current) }
             #expect(descriptorsConnected(to: server.port) == 0)
             try await session.withTransfer(.get(server.url)) { _ = try await $0.rest() }

@@ -103,7 +103,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let callers = (0..<count).map { number in
                 worker.start { [request = HTTPRequest.post(server.url, "nonce-\(number)")] in
                     var request = request

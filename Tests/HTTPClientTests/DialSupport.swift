@@ -1,5 +1,6 @@
 // Addresses, listening sockets and resolvers for tests that dial.
 
+import CLinux
 import Dispatch
 import Glibc
 import Synchronization
@@ -47,7 +48,7 @@ final class KernelListener: Sendable {
     /// The next connection; it has been made before.
     func accept() -> Int32 {
         descriptors.withLock { descriptors in
-            let accepted = Glibc.accept(descriptors[0], nil, nil)
+            let accepted = accept4(descriptors[0], nil, nil, Int32(SOCK_CLOEXEC.rawValue))
             if accepted >= 0 { descriptors.append(accepted) }
             return accepted
         }

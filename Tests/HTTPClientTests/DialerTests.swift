@@ -140,7 +140,7 @@ private let never = Duration.seconds(3_600)
                 Gate().wait()
             }
             try await LoopActor.run { worker in
-                let session = Session(on: worker.loop)
+                let session = Session(on: worker.loop, .patient)
                 let calls = try (0..<2).map { _ in try session.start(.get(server.url), waking: Wakeup(on: worker.loop)) }
                 for call in calls { _ = try await call.rest() }
                 guard session.context.idle.count == 2 else { exit(1) }

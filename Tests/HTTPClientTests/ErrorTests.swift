@@ -1,3 +1,4 @@
+import CLinux
 import Clock
 import EventLoop
 import Glibc
@@ -28,7 +29,7 @@ import Testing
             peer.reset()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let (error, body) = await session.failure(of: .post(server.url, "{}"))
             #expect(error == .cutOff(afterBytes: cut.body))
             #expect(body == cut.body)
@@ -48,7 +49,7 @@ import Testing
             peer.send(answer)
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get(server.url)).error
             guard case .malformed(let reason) = error else {
                 Issue.record("\(String(describing: error))")
@@ -69,7 +70,7 @@ import Testing
             peer.send(answer.bytes)
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get(server.url)).error
             #expect("\(try #require(error))".hasSuffix(answer.hint))
         }
@@ -88,16 +89,15 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             #expect(await session.failure(of: .get(server.url)).error == .headTooLarge(bytesMax: 64 << 10))
         }
     }
 
     @Test func `a port where nobody listens refuses`() async throws {
-        let (descriptor, port) = try listen(backlog: 1)
-        close(descriptor)
+        let port = try freePort()
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             #expect(await session.failure(of: .get("http://127.0.0.1:\(port)/")).error == .refused)
             #expect(await session.failure(of: .get("http://localhost:\(port)/")).error == .refused)
         }
@@ -105,7 +105,7 @@ import Testing
 
     @Test func `a name that does not exist cannot be resolved, and the error names the host alone`() async throws {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .get("http://user:secret@name.invalid:8080/secret?key=secret")).error
             #expect(error == .cannotResolve(host: "name.invalid"))
         }
@@ -117,7 +117,7 @@ import Testing
         let waiting = (0..<4).map { _ in beginConnecting(to: port) }
         defer { for descriptor in waiting + [listener] { close(descriptor) } }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let request = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(50))
             #expect(await session.failure(of: request).error == .timedOut(.connect, after: .milliseconds(50)))
         }
@@ -127,8 +127,9 @@ import Testing
         // The kernel lets one connection wait for an accept, and leaves the handshakes of others without an answer.
         let (listener, port) = try listen(backlog: 0)
         defer { close(listener) }
-        let server = Task.detached {
-            let first = accept(listener, nil, nil)
+        let ended = Observed<[Int32]?>(nil)
+        TestSupport.startThread("server") {
+            let first = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
             var buffer = [UInt8](repeating: 0, count: 4096)
             _ = unsafe recv(first, &buffer, buffer.count, 0)
             let answer = Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8)
@@ -136,15 +137,16 @@ import Testing
             _ = unsafe recv(first, &buffer, buffer.count, 0)
             let waiting = (0..<4).map { _ in beginConnecting(to: port) }
             close(first)
-            return waiting
+            ended.update { $0 = waiting }
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
-            let request = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(200), total: .seconds(600))
-            #expect(try await session.fetch(request).body == "ok")
+            let session = Session(on: worker.loop, .patient)
+            let url = "http://127.0.0.1:\(port)/"
+            #expect(try await session.fetch(.get(url)).body == "ok")
+            let request = HTTPRequest.get(url, connect: .milliseconds(200), total: .seconds(600))
             #expect(await session.failure(of: request).error == .timedOut(.connect, after: .milliseconds(200)))
         }
-        for descriptor in await server.value { close(descriptor) }
+        for descriptor in try await ended.wait(for: "the server's end", until: { $0 }) { close(descriptor) }
     }
 
     /// Its descriptor's number is the next caller's.
@@ -154,7 +156,7 @@ import Testing
         defer { for descriptor in waiting + [listener] { close(descriptor) } }
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         try await LoopActor.run { worker in
-            let (session, other) = (Session(on: worker.loop), Session(on: worker.loop))
+            let (session, other) = (Session(on: worker.loop, .patient), Session(on: worker.loop, .patient))
             let late = HTTPRequest.get("http://127.0.0.1:\(port)/", connect: .milliseconds(20))
             for turn in 0..<20 {
                 if turn.isMultiple(of: 2) {
@@ -174,7 +176,7 @@ import Testing
     {
         let server = try ScriptServer { peer in peer.waitForEnd() }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let request = HTTPRequest.get("https://127.0.0.1:\(server.port)/", connect: .milliseconds(50))
             let tasks = (0..<3).map { _ in
                 worker.start {
@@ -186,8 +188,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [Duration.seconds(10), .milliseconds(500)], [0, 3])
-    func `the total deadline ends a response, in its head and in its body`(connect: Duration, body: Int) async throws {
+    @Test(arguments: [10, 0.7], [0, 3])
+    func `the total deadline ends a response, in its head and in its body`(connectShare: Double, body: Int) async throws {
         let server = try ScriptServer { peer in
             _ = peer.request()
             if body > 0 { peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel") }
@@ -195,12 +197,15 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
-            let request = HTTPRequest.get(server.url, connect: connect, total: .milliseconds(700))
-            let failure = await session.failure(of: request)
-            #expect(failure.error == .timedOut(.total, after: .milliseconds(700)))
-            #expect(failure.body == body)
-            #expect(await server.report() == "closed")
+            let session = Session(on: worker.loop, .patient)
+            await withLongerAndLongerLimits(from: .milliseconds(700)) { limit in
+                let connect = limit * connectShare
+                let failure = await session.failure(of: .get(server.url, connect: connect, total: limit))
+                guard failure.error != .timedOut(.connect, after: connect), failure.body == body else { return false }
+                #expect(failure.error == .timedOut(.total, after: limit))
+                #expect(await server.report() == "closed")
+                return true
+            }
         }
     }
 
@@ -211,7 +216,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { transfer in
                 _ = try await transfer.head(until: worker.loop.now + .milliseconds(5))
                 session.close()

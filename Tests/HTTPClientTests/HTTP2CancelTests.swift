@@ -38,7 +38,7 @@ import Testing
     func `a reset arrives at once`(moment: Moment) async throws {
         let server = try Self.server(moment)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: 1 << 20)
             let transfer = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "there")
@@ -55,7 +55,7 @@ import Testing
     func `closing the session leaves nothing`(moment: Moment) async throws {
         let server = try Self.server(moment)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: 1 << 20)
             let transfers = try session.begin(Array(repeating: body, count: 20), server.url)
             #expect(await server.report() == "there")
@@ -70,7 +70,7 @@ import Testing
     func `a total deadline resets the stream and leaves nothing`(moment: Moment) async throws {
         let server = try Self.server(moment)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: 1 << 20)
             let transfer = try session.start(
                 .http2(server.url, body, total: .milliseconds(300)), waking: Wakeup(on: worker.loop))
@@ -94,7 +94,7 @@ import Testing
             while let (stream, body) = reader.next() { peer.answer(stream, body) }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let bodies = (0..<20).map { "request \($0)" }
             let transfers = try session.begin(bodies, server.url)
             #expect(await server.report() == "eight")
@@ -116,7 +116,7 @@ import Testing
             _ = reader.next()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let leaving = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "there")
             leaving.cancel()

@@ -38,7 +38,7 @@ import Testing
         let body = (0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 % 251) }
         let server = try Self.takingServer(of: body, window: window, step: step)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var request = HTTPRequest.http2(server.url, "")
             request.body = HTTPBody(body, cutAt: [1, 16_384, 16_385, 100_000, 8 << 20])
             let transfer = try session.start(request, waking: Wakeup(on: worker.loop))
@@ -64,7 +64,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: 100_000)
             #expect(try await session.fetch(.http2(server.url, body)).body == "100000")
             #expect(await server.report() == "65545")
@@ -82,7 +82,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: 1 << 20)
             let transfer = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "body")
@@ -109,7 +109,7 @@ import Testing
             while let (stream, body) = reader.next(opensWindows: false) { peer.answer(stream, "\(body.utf8.count)") }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             // Let the SETTINGS come before the bodies.
             let first = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "open")
@@ -139,7 +139,7 @@ import Testing
             reader.answerAll()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: 1 << 20)
             let transfer = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await transfer.outcome() == .whole(status: 413, "too large"))
@@ -166,7 +166,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let large = try session.start(
                 .http2(server.url, String(repeating: "x", count: 1 << 20)), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "full")
@@ -188,7 +188,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var request = HTTPRequest.post(server.url, "{}")
             request.options = ConnectionOptions(version: .http2)
             let (head, body) = try await session.fetch(request)
@@ -225,7 +225,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let slow = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "full")
             for _ in 0..<3 { #expect(try await session.fetch(.http2(server.url)).body.utf8.count == size) }

@@ -25,7 +25,7 @@ import Testing
 
     private static func outcomes(_ server: ScriptServer) async throws -> [TransferOutcome] {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var outcomes: [TransferOutcome] = []
             for transfer in try session.begin(["a", "b", "c"], server.url) { outcomes.append(await transfer.outcome()) }
             return outcomes
@@ -63,7 +63,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let outcome = try await session.withTransfer(.http2(server.url, "a")) { await $0.outcome() }
             #expect(outcome == (going == 3 ? .ok("a") : .failed(.cutOff(afterBytes: 0))))
             #expect(server.connections == 4)
@@ -93,7 +93,7 @@ import Testing
             peer.report(peer.frame(.resetStream) == nil ? "closed" : "reset")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "going")
             #expect(try await transfer.head()?.status == 200)

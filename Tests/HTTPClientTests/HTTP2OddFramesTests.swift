@@ -20,7 +20,7 @@ import Testing
             while !row.closes, let (stream, _) = reader.next() { peer.answer(stream, "next") }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let request = HTTPRequest(
                 row.method, server.url, body: Array("{}".utf8), connectTimeout: .seconds(10), totalTimeout: .seconds(20),
                 options: .priorKnowledge)
@@ -45,7 +45,7 @@ import Testing
             peer.waitUntilRead()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .http2(server.url, total: .seconds(20))).error
             #expect(error != nil && error != .timedOut(.total, after: .seconds(20)))
             #expect(descriptorsConnected(to: server.port) == 0)
@@ -63,7 +63,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let wakeup = Wakeup(on: worker.loop)
             let transfer = try session.start(.http2(server.url), waking: wakeup)
             while !transfer.isOver { await wakeup.wait() }
@@ -83,7 +83,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for _ in 0..<20 {
                 for transfer in try session.begin(Array(repeating: "x", count: 100), server.url) {
                     #expect(await transfer.outcome() == .failed(.cutOff(afterBytes: 0)))
@@ -108,7 +108,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             _ = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
             #expect(await server.report() == "settings")
             #expect(await server.report() == "12345678")

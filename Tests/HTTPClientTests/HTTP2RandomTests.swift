@@ -70,7 +70,7 @@ import Testing
         _ server: ScriptServer, rounds: Int, _ check: @escaping @Sendable (String, TransferOutcome) -> Void
     ) async throws -> (whole: Int, failed: Int) {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var count = (whole: 0, failed: 0)
             for round in 0..<rounds {
                 let requests = (0..<5).map { "nonce \(round) \($0)" }

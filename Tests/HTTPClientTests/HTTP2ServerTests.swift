@@ -17,8 +17,7 @@ private final class Nghttpd: Sendable {
         let directory = try TemporaryDirectory()
         try directory.write([UInt8](repeating: UInt8(ascii: "x"), count: Self.largeBytes), to: "large")
         let certificate = isSecure ? try await Certificate(in: directory) : nil
-        let (descriptor, port) = try listen(backlog: 1)
-        close(descriptor)
+        let port = try freePort()
         certificateFile = certificate?.file
         url = (isSecure ? "https" : "http") + "://localhost:\(port)/large"
         let place = ["-a", "127.0.0.1", "-d", directory.path, "--echo-upload", "\(port)"]
@@ -98,7 +97,7 @@ private final class Nghttpd: Sendable {
                 peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
             }
         }
-        let server = try TLSServer(backend: backend.port, rules: "keepalive_requests 7;")
+        let server = try await TLSServer(backend: backend.port, rules: "keepalive_requests 7;")
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))

@@ -17,7 +17,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let transfers = try session.begin(Self.bodies, server.url)
             for (transfer, body) in zip(transfers, Self.bodies) { #expect(await transfer.outcome() == .ok(body)) }
             #expect(server.connections == 1)
@@ -31,7 +31,7 @@ import Testing
             while let (stream, body) = reader.next() { peer.answer(stream, body) }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let wakeup = Wakeup(on: worker.loop)
             let request = HTTPRequest(
                 .post, server.url, headers: [("X", String(repeating: "x", count: 70_000))], connectTimeout: .seconds(60),
@@ -53,7 +53,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let options = ConnectionOptions(version: .http2, streamsMax: 2)
             let transfers = try session.begin(Array(Self.bodies.prefix(6)), server.url, options: options)
             var answers: [String?] = []
@@ -91,7 +91,7 @@ import Testing
     func `what the server's SETTINGS allow is kept to, and everybody is served`(limit: Int) async throws {
         let server = try Self.limitedServer(limit)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome() == .ok()) }
             session.close()
             #expect(await server.report() == "closed")
@@ -101,7 +101,7 @@ import Testing
     @Test func `a server that allows no streams gets few connections for a hundred callers, and none stays open`() async throws {
         let server = try Self.limitedServer(0)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for transfer in try session.begin(Self.bodies, server.url) { #expect(await transfer.outcome().isFailure) }
             // Two, and on a slow machine one for each of the streams that came before its SETTINGS and are refused one by one.
             #expect(server.connections <= 2 + HTTP2.streamsBeforeSettings)
@@ -124,7 +124,7 @@ import Testing
             peer.report("closed")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for transfer in try session.begin(Self.bodies, server.url) {
                 #expect(await transfer.outcome() == .failed(.cutOff(afterBytes: 0)))
             }
@@ -148,7 +148,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let body = String(repeating: "x", count: size)
             let transfer = try session.start(.http2(server.url, body), waking: Wakeup(on: worker.loop))
             #expect(await transfer.outcome() == .ok("\(size) true"))
@@ -216,7 +216,7 @@ import Testing
             reader.answerAll("first")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let transfers = try session.begin(["a", "b", "c"], server.url)
             for transfer in transfers { #expect(try await transfer.head()?.status == 200) }
             #expect(try await session.fetch(.http2(server.url)).body == "second")

@@ -29,7 +29,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
     }
 
     static func request(_ way: Way, _ url: String, body: Int = 0) -> HTTPRequest {
-        let (short, long) = (Duration.milliseconds(60), Duration.seconds(60))
+        let (short, long) = (Duration.milliseconds(60), Duration.seconds(3_600))
         return HTTPRequest(
             .post, url, body: [UInt8](repeating: 120, count: body), connectTimeout: way == .connectDeadline ? short : long,
             totalTimeout: way == .totalDeadline ? short : long)
@@ -57,7 +57,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
         try await LoopActor.runInNetwork(deafNetworks) { worker in
             // A busy machine may stand still until attempts that the kernel gives up after seconds are over, and be waited for in vain.
             var configuration = Session.Configuration.patient
-            configuration.acknowledgementTimeout = .seconds(60)
+            configuration.acknowledgementTimeout = .seconds(3_600)
             let session = Session(on: worker.loop, configuration, resolver)
             var request = Self.request(way, "http://name:8080/")
             if attempts == 2, way == .connectDeadline { request.connectTimeout = .milliseconds(400) }
@@ -181,7 +181,7 @@ private let deafNetworks = "ip route add 10.9.0.0/24 dev lo src 127.0.0.1; ip -6
                 return try await session.fetch(.get(server.secureURL)).body
             }
             await worker.wait { first.isOver }
-            #expect(await server.report() == "closed")
+            #expect(Set([await server.report(), await server.report()]) == ["closed", "answered"])
             #expect(try await second.value == "ok")
             session.expectNothingLeft(idle: 1)
         }

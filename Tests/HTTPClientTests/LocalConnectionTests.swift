@@ -13,7 +13,7 @@ import Testing
                 server?.send(Array("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".utf8))
             }
             defer { watch.cancel() }
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             session.connectLocally(to: listener.name)
             let (head, body) = try await session.fetch(.post("http://no.such.host.invalid/chat", "Hi"))
             #expect(head?.status == 200)

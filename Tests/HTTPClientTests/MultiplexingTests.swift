@@ -24,7 +24,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.chunk("second")
             peer.send("0\r\n\r\n")
         }
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -55,7 +55,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.waitForEnd()
             peer.report(request.contains("leaves") ? "left" : "the wrong one left")
         }
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -79,7 +79,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.waitForEnd()
             peer.report("left")
         }
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -104,7 +104,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 peer.send("0\r\n\r\n")
             }
         }
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -128,7 +128,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     }
 
     @Test func `a transfer that waits for another's handshake goes on when that one is cancelled`() async throws {
-        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let server = try await TLSServer(backend: try ScriptServer(answer: ok).port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             for turns in 0..<12 {
@@ -147,7 +147,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
     @Test func `many transfers at once use few connections`() async throws {
         let backend = try ScriptServer(answer: ok)
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file, port) = (server.url, server.certificateFile, server.port)
         try await LoopActor.run { worker throws in
             let session = Session(on: worker.loop, .trusting(file))
@@ -175,7 +175,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
             peer.waitForEnd()
         }
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -201,7 +201,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 peer.send(ok)
             }
         }
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -222,7 +222,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             peer.chunk("first")
         }
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))

@@ -80,7 +80,7 @@ import Testing
         try await LoopActor.run { worker in
             let proxy = try Proxy("http://127.0.0.1:\(server.port)")
             let options = ConnectionOptions(version: .http2, proxy: .proxy(proxy))
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for _ in 0..<2 {
                 let calls = try session.begin(["a", "b"], "http://upstream.invalid/v1", options: options)
                 for call in calls { #expect(await call.outcome() == .ok()) }

@@ -110,7 +110,7 @@ import Testing
             peer.send("HTTP/1.1 200 OK\r\n\r\nhello")
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for _ in 0..<20 { #expect(try await session.fetch(.post(server.url, "{}")).body == "hello") }
             session.expectNothingLeft()
         }

@@ -17,7 +17,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
         let body = String(repeating: "x", count: count)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let headers = [(name: "Authorization", value: "Bearer key"), (name: "X-Empty", value: "")]
             _ = try await session.fetch(.post(server.url, body, headers: headers))
         }
@@ -47,7 +47,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
         let body = String(repeating: "0123456789", count: 2_000_000)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.post(server.url, body)) { transfer in
                 _ = try await transfer.head()
                 gate.open()
@@ -65,7 +65,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             _ = try await session.fetch(.post(server.url, "secret", headers: [(name: "Authorization", value: "Bearer key")]))
             _ = try await session.fetch(.get(server.url.replacing("http://", with: "http://user:password@")))
             _ = try await session.fetch(.get(server.url))
@@ -91,7 +91,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             _ = try await session.fetch(.post(server.url, "once"))
             let (_, body) = try await session.fetch(.post(server.url, "again"))
             #expect(body == "ok")
@@ -113,7 +113,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let first = (0..<keptCount).map { _ in
                 worker.start {
                     return try await session.fetch(.post(server.url, "first"))
@@ -201,7 +201,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     func `a header that would smuggle in another is refused before anything is sent`(name: String, value: String) async throws {
         let server = try ScriptServer(answer: ok)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let request = HTTPRequest.post(server.url, "{}", headers: [(name, value)])
             guard case .invalidRequest(let reason) = await session.failure(of: request).error else {
                 Issue.record("it was not refused")
@@ -219,7 +219,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     func `a header that the client alone may send is refused by name`(name: String) async throws {
         let server = try ScriptServer(answer: ok)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let error = await session.failure(of: .post(server.url, "{}", headers: [(name, "1")])).error
             #expect(error == .invalidRequest(reason: "the header \(name) is the client's own"))
         }
@@ -232,7 +232,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     ])
     func `a URL that is not plainly http or https is refused`(url: String) async throws {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             guard case .invalidRequest(let reason) = await session.failure(of: .get(url)).error else {
                 Issue.record("it was not refused")
                 return
@@ -244,7 +244,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     @Test func `a thousand requests, finished and cancelled, leave no descriptor behind`() async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             for number in 0..<1000 {
                 try await session.withTransfer(.post(server.url, "{}")) { transfer in
                     if number % 3 == 0 { return }

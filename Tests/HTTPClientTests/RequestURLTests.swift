@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct `A request's URL` {
+@Suite(.ownThread, .timeLimit(.minutes(5))) struct `A request's URL` {
     struct Parsed: Sendable, CustomTestStringConvertible {
         let text: String
         let host: String

@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct ResponseParserMutationTests {
+@Suite(.ownThread, .timeLimit(.minutes(5))) struct ResponseParserMutationTests {
     private static let mutationsOfSeed = 25000
 
     @Test(arguments: UInt64(1)...4)

@@ -20,7 +20,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { transfer in
                 let head = try await transfer.head()
                 #expect(head?.status == 201)
@@ -70,7 +70,7 @@ import Testing
             peer.send(answer)
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let (head, body) = try await session.fetch(.get(server.url))
             #expect(head?.status == 200)
             #expect(head?["a"] == nil && head?["trailer"] == nil)
@@ -82,7 +82,7 @@ import Testing
     func `a body that is compressed all the same is refused by name`(coding: String) async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 200 OK\r\nContent-Encoding: \(coding)\r\nContent-Length: 5\r\n\r\nhello")
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             guard case .malformed(let reason) = await session.failure(of: .get(server.url)).error else {
                 Issue.record("it was not refused")
                 return
@@ -95,7 +95,7 @@ import Testing
         let server = try ScriptServer(
             answer: "HTTP/1.1 429 No\r\nContent-Encoding: gzip\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nhello")
         try await LoopActor.run { worker in
-            let (head, body) = try await Session(on: worker.loop).fetch(.get(server.url))
+            let (head, body) = try await Session(on: worker.loop, .patient).fetch(.get(server.url))
             #expect(head?.status == 429)
             #expect(head?["retry-after"] == "7")
             #expect(body.isEmpty)
@@ -106,7 +106,7 @@ import Testing
     func `a response without a body ends at once`(status: String) async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 \(status)\r\n\r\n")
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let (head, body) = try await session.fetch(.get(server.url))
             #expect(head?.status == Int(status.prefix(3)))
             #expect(body.isEmpty)
@@ -116,7 +116,7 @@ import Testing
     @Test func `an error's status and body come like any other, and a redirect is not followed`() async throws {
         let server = try ScriptServer(answer: "HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nno")
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let (head, body) = try await session.fetch(.post(server.url, "{}"))
             #expect(head?.status == 307)
             #expect(head?["location"] == "http://127.0.0.1:1/")
@@ -134,7 +134,7 @@ import Testing
             peer.send("ok")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { transfer in
                 let early = try await transfer.head(until: worker.loop.now + .milliseconds(1))
                 #expect(early == nil)
@@ -153,7 +153,7 @@ import Testing
         let server = try ScriptServer(
             answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             try await session.withTransfer(.get(server.url)) { transfer in
                 _ = try await transfer.head()
                 #expect(try await transfer.next() == .bytes)

@@ -1,5 +1,6 @@
 // A server that does exactly what a test's script says, byte by byte, on blocking threads.
 
+import CLinux
 import Foundation
 import Glibc
 import Synchronization
@@ -20,7 +21,8 @@ final class ScriptServer: Sendable {
         (listener, self.port) = try HTTPClientTests.listen(port: port, backlog: 128)
         (reports, continuation) = AsyncStream.makeStream()
         Thread.detachNewThread { [self] in
-            while case let descriptor = accept(listener, nil, nil), descriptor >= 0 {
+            // A child process of another test that had it too would keep it open when the script has closed it.
+            while case let descriptor = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue)), descriptor >= 0 {
                 let number = accepted.withLock { count in
                     count += 1
                     return count

@@ -15,6 +15,17 @@ final class Gate: Sendable {
     func wait() { semaphore.wait() }
 }
 
+/// Tries with one limit, and then with longer ones: on a busy machine a limit may strike before what has to come ahead of it. The test
+/// fails when no limit is long enough.
+///
+/// - Parameter attempt: whether the limit was long enough.
+func withLongerAndLongerLimits(
+    from first: Duration, isolation: isolated (any Actor)? = #isolation, _ attempt: (Duration) async throws -> Bool
+) async rethrows {
+    for doublings in 0..<6 where try await attempt(first * (1 << doublings)) { return }
+    Issue.record("no limit was long enough")
+}
+
 extension HTTPBody {
     /// In parts, of which some may be empty.
     init(_ bytes: [UInt8], cutAt ends: [Int]) {

@@ -45,7 +45,7 @@ extension String {
             }
         }
         try await LoopActor.run { worker throws in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             #expect(try await session.fetch(.post(server.url, "first")).body == "first")
             gate.open()
             if moment == .whileIdle { #expect(await server.report() == "closed") }

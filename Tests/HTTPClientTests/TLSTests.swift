@@ -8,10 +8,10 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @Suite(.timeLimit(.minutes(5))) struct TLSTests {
     @Test func `a certificate that nobody vouches for is refused with the reason`() async throws {
-        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let server = try await TLSServer(backend: try ScriptServer(answer: ok).port)
         let url = server.url
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             guard case .tls(let reason) = await session.failure(of: .post(url, "{}")).error else {
                 Issue.record("it was trusted")
                 return
@@ -21,7 +21,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     }
 
     @Test func `a certificate for another host is refused with the reason`() async throws {
-        let server = try TLSServer(backend: try ScriptServer(answer: ok).port)
+        let server = try await TLSServer(backend: try ScriptServer(answer: ok).port)
         let (url, file) = ("https://127.0.0.1:\(server.port)/", server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -48,7 +48,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     @Test func `plain text where TLS is expected is a failure of TLS`() async throws {
         let server = try ScriptServer { peer in peer.send("HTTP/1.1 400 Bad Request\r\n\r\n") }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             guard case .tls = await session.failure(of: .get("https://localhost:\(server.port)/")).error else {
                 Issue.record("it was taken for TLS")
                 return
@@ -64,7 +64,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 peer.send(ok)
             }
         }
-        let server = try TLSServer(backend: backend.port, protocols: protocols)
+        let server = try await TLSServer(backend: backend.port, protocols: protocols)
         let (url, file) = (server.url, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))

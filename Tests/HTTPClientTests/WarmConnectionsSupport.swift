@@ -24,10 +24,8 @@ func answeringServer(_ answer: String = notFound) throws -> ScriptServer {
 /// Waits for others on the same loop, at an origin that refuses, to have looked so often that the test's own have had their turns
 /// as well: one to eight looks lie between two of these.
 func manyLooks(_ worker: isolated LoopActor) async throws {
-    let (descriptor, port) = try HTTPClientTests.listen(backlog: 1)
-    close(descriptor)
-    let session = Session(on: worker.loop)
-    let others = try Warmth(session, "http://127.0.0.1:\(port)/", count: 1, .often)
+    let session = Session(on: worker.loop, .patient)
+    let others = try Warmth(session, "http://127.0.0.1:\(try freePort())/", count: 1, .often)
     for _ in 0..<5 { #expect(await others.next().pauseAfterRefusal != nil) }
 }
 

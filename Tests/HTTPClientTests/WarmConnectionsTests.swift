@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct WarmConnectionsTests {
     @Test func `a call finds a connection of HTTP/2 that was opened without a request`() async throws {
         let backend = try answeringServer()
-        let server = try TLSServer(backend: backend.port)
+        let server = try await TLSServer(backend: backend.port)
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -32,7 +32,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let warm = try Warmth(session, server.url, count: 1, .onlyOnce, .priorKnowledge)
             #expect(await warm.next() == .ready(connections: 1))
             let transfer = try session.start(.http2(server.url), waking: Wakeup(on: worker.loop))
@@ -44,7 +44,7 @@ import Testing
         let server = try answeringServer()
         let url = "http://user:password@localhost:\(server.port)/v1/secret?key=secret#secret"
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, url, count: 1, .onlyOnce)
             #expect(await observed.next() == .ready(connections: 1))
             let trial = try #require(await server.report())
@@ -66,7 +66,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 1, .often)
             #expect(await observed.next().pauseAfterClose != nil)
             #expect(await observed.next() == .ready(connections: 1))
@@ -88,7 +88,7 @@ import Testing
                 peer.send(notFound)
             }
         }
-        let server = try TLSServer(backend: backend.port, protocols: "")
+        let server = try await TLSServer(backend: backend.port, protocols: "")
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .trusting(file))
@@ -114,7 +114,7 @@ import Testing
     func `any answer will do, and as many connections are opened as asked for`(status: Int) async throws {
         let server = try answeringServer("HTTP/1.1 \(status) Whatever\r\nContent-Length: 0\r\n\r\n")
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 3, .onlyOnce)
             #expect(await observed.next() == .ready(connections: 3))
             #expect(server.connections == 3)
@@ -127,7 +127,7 @@ import Testing
         let body = String(repeating: "x", count: 300_000)
         let server = try answeringServer("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let (_, pool) = try session.destination(of: server.url, .standard)
             let wakeup = Wakeup(on: worker.loop)
             let trial = try session.prepare(.get(server.url), waking: wakeup)

@@ -18,7 +18,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 3, .often)
             #expect(await observed.next() == .ready(connections: 3))
             for _ in 0..<3 { gate.open() }
@@ -46,7 +46,7 @@ import Testing
         try await LoopActor.run { worker in
             var times = WarmConnections.Times.onlyOnce
             times.pauseMin = .microseconds(1)
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 1, times)
             #expect(await observed.next() == .ready(connections: 1))
             gate.open()
@@ -58,7 +58,7 @@ import Testing
 
     @Test func `no call is given a connection of HTTP/1 over TLS that the server has closed`() async throws {
         let backend = try answeringServer()
-        let server = try TLSServer(backend: backend.port, protocols: "", rules: "keepalive_timeout 20ms;")
+        let server = try await TLSServer(backend: backend.port, protocols: "", rules: "keepalive_timeout 20ms;")
         let elsewhere = try ScriptServer(answer: notFound)
         let (url, port, file) = (server.url, server.port, server.certificateFile)
         try await LoopActor.run { worker in
@@ -92,7 +92,7 @@ import Testing
             if peer.number < 4 { gate.wait() } else { peer.waitForEnd() }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 1, .often, ConnectionOptions(version: .http2))
             for number in 1...4 {
                 #expect(await observed.next() == .ready(connections: 1))
@@ -113,7 +113,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var times = WarmConnections.Times.often
             times.refresh = .milliseconds(1)
             let observed = try Warmth(session, server.url, count: 1, times, ConnectionOptions(version: .http2))
@@ -133,7 +133,7 @@ import Testing
             }
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 1, .often)
             #expect(await observed.next() == .ready(connections: 1))
             try await session.withTransfer(.post(server.url, "{}")) { stream in
@@ -155,7 +155,7 @@ import Testing
             peer.waitForEnd()
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var times = WarmConnections.Times.often
             times.pauseMax = .seconds(3600)
             let observed = try Warmth(session, server.url, count: 1, times)

@@ -9,10 +9,9 @@ import Testing
 /// Connections that are to stand ready at an origin in trouble, and the end of all looking after them.
 @Suite(.timeLimit(.minutes(5))) struct WarmTroubleTests {
     @Test func `an origin that refuses is tried ever more rarely, and found when it comes up`() async throws {
-        let (descriptor, port) = try HTTPClientTests.listen(backlog: 1)
-        close(descriptor)
+        let port = try freePort()
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, "http://127.0.0.1:\(port)/", count: 2, .often)
             for longest in pausesMax {
                 let again = try #require(await observed.next().pauseAfterRefusal)
@@ -30,7 +29,7 @@ import Testing
             peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 3, .often)
             for longest in pausesMax {
                 let again = try #require(await observed.next().pauseAfterClose)
@@ -46,7 +45,7 @@ import Testing
             peer.report("left")
         }
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var times = WarmConnections.Times.often
             times.answer = .milliseconds(1)
             let observed = try Warmth(session, server.url, count: 1, connectTimeout: .milliseconds(100), times)
@@ -57,7 +56,7 @@ import Testing
 
     @Test func `connections that cannot even begin are one failure, however many there are to be`() async throws {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, "unix:/nonexistent/socket", count: 8, .often)
             for longest in pausesMax {
                 guard case .failed(.unreachable, let again) = await observed.next() else {
@@ -72,7 +71,7 @@ import Testing
     @Test func `closing the session closes the connections, and no more are opened`() async throws {
         let server = try answeringServer()
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 3, .often)
             #expect(await observed.next() == .ready(connections: 3))
             session.close()
@@ -95,7 +94,7 @@ import Testing
     @Test func `a session can be closed while connections are opened`() async throws {
         let server = try Self.silentServer()
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             let observed = try Warmth(session, server.url, count: 3, .often)
             #expect(await server.report() == "asked")
             session.close()
@@ -110,7 +109,7 @@ import Testing
     @Test func `who lets go of them cancels what is on the way`() async throws {
         let server = try Self.silentServer()
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             var observed: Warmth? = try Warmth(session, server.url, count: 1, .often)
             #expect(observed?.reports == 0)
             #expect(await server.report() == "asked")
@@ -123,7 +122,7 @@ import Testing
     @Test(arguments: ["", "localhost", "ftp://localhost/", "http://", "unix:run/socket"])
     func `a URL that nobody can connect to is refused at once`(url: String) async throws {
         try await LoopActor.run { worker in
-            let session = Session(on: worker.loop)
+            let session = Session(on: worker.loop, .patient)
             #expect(throws: HTTPError.self) { _ = try Warmth(session, url, count: 1, .often) }
         }
     }

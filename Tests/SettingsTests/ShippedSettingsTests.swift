@@ -1,10 +1,11 @@
 import FastCGI
+import TestSupport
 import Testing
 
 @testable import Settings
 
 /// `deploy/sluice.toml`: settings stand behind a `#`, sentences behind `# `.
-@Suite struct ShippedSettingsTests {
+@Suite(.ownThread) struct ShippedSettingsTests {
     private let shipped: String
     private let uncommented: String
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Settings
 @testable import Sluice
 
-@Suite struct AnswerStreamTests {
+@Suite(.ownThread) struct AnswerStreamTests {
     private let role = Chunks.role()
     private let hello = Chunks.content("Hello")
 

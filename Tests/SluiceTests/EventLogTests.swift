@@ -33,7 +33,7 @@ import Testing
         #expect(
             lines.dropFirst() == [
                 #""message":"draining: no new requests","limit":"30s"}"#,
-                #""message":"a signal was ignored: settings are read at the start only","signal":1}"#,
+                #""message":"a signal was ignored","signal":1}"#,
                 #""message":"connections stand ready","count":2,"upstream":"a"}"#,
             ])
     }

@@ -5,7 +5,7 @@ import Testing
 @testable import Settings
 @testable import Sluice
 
-@Suite struct EventScannerTests {
+@Suite(.ownThread) struct EventScannerTests {
     private func scanner(_ form: AnswerForm = .stream) -> EventScanner { EventScanner(form, UpstreamKey(), Settings.Limits()) }
 
     /// All that can be forwarded of the bytes, as it is or replaced.

@@ -18,6 +18,9 @@ package struct Received: Sendable {
     package var status: Int { head?.status ?? 0 }
     package var text: String { String(decoding: body, as: UTF8.self) }
 
+    /// The text without heartbeats, which clients skip: on a busy machine there may be some wherever an answer pauses.
+    package var content: String { text.replacing(": keep-alive\n\n", with: "") }
+
     /// The blocks of the stream so far, each with its blank line; the last may be incomplete.
     package var events: [String] { Self.events(of: text) }
 

@@ -239,14 +239,24 @@ extension Socket {
     }
 }
 
-/// A TCP port of 127.0.0.1 that nobody listens on.
+/// A TCP port of 127.0.0.1 that nobody listens on: it refuses, until a server takes it.
 ///
-/// It comes from the range below the kernel's own, so that no outgoing connection takes it before a server does.
+/// It comes from the range below the kernel's own, so that no outgoing connection takes it before a server does, nor a listener that
+/// takes any port. It is not tried out by listening: a child process that is just being made would have the listener too, and hear
+/// for a moment whoever comes.
 package func freePort() throws -> UInt16 {
     for _ in 0..<1_000 {
-        if let port = try? Socket.listening(port: ports.withLock { $0.next() }).port { return port }
+        let port = ports.withLock { $0.next() }
+        if try forkLock.withLock({ _ in try Socket.isFree(port) }) { return port }
     }
     throw SystemError("bind", EADDRINUSE)
+}
+
+extension Socket {
+    fileprivate static func isFree(_ port: UInt16) throws -> Bool {
+        let socket = try stream(AF_INET)
+        return unsafe withLoopback(port) { unsafe bind(socket.fileDescriptor, $0, $1) } == 0
+    }
 }
 
 private struct Ports {

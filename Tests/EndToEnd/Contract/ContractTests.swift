@@ -11,7 +11,8 @@ import Testing
     func `is kept, rule by rule`(server: WebServer, chapter: Chapter) async throws {
         let answer = Observed(Reply.silence)
         let upstream = try StubUpstream { _ in answer.value }
-        try await Site.with(server, upstream: upstream, settings: chapter.settings, changes: server.withoutLimits) { site in
+        let settings = "heartbeat = \"\(chapter.heartbeat)\"\n" + chapter.settings
+        try await Site.with(server, upstream: upstream, settings: settings, changes: server.withoutLimits) { site in
             for rule in chapter.rules {
                 answer.update { $0 = rule.answer }
                 let before = upstream.requests.value.count

@@ -59,8 +59,9 @@ struct Rule: Sendable {
 /// Rules that hold under the same settings.
 struct Chapter: Sendable, CustomTestStringConvertible {
     let title: String
-    /// A settings file; `UPSTREAM` stands for the stub's URL.
+    /// A settings file without its heartbeat; `UPSTREAM` stands for the stub's URL.
     let settings: String
+    var heartbeat = "0s"
     /// Whether the configuration of the web server has a part in it, so that each of them is tried.
     var isOfWebServers = false
     let rules: [Rule]
@@ -79,7 +80,7 @@ struct Chapter: Sendable, CustomTestStringConvertible {
         Chapter(title: "Errors", settings: plainSettings, rules: errorRules),
         Chapter(title: "Errors as events", settings: "errors = \"sse\"\n" + plainSettings, rules: eventErrorRules),
         Chapter(title: "Spoken errors", settings: spokenSettings, rules: spokenRules),
-        Chapter(title: "Heartbeats", settings: "heartbeat = \"20ms\"\n" + spokenSettings, rules: heartbeatRules),
+        Chapter(title: "Heartbeats", settings: spokenSettings, heartbeat: "20ms", rules: heartbeatRules),
     ]
 }
 

@@ -85,7 +85,7 @@ struct `The judge llmock` {
     func `sees few retries under the default budget, and the next target answers`(fault: Fault) async throws {
         try await with(fault) { site, judge in
             try await judge.queue(fault, times: nil)
-            for answer in try await site.answers(to: calls) { #expect(answer.text == Chunks.stream(["instead"]).joined()) }
+            for answer in try await site.answers(to: calls) { #expect(answer.content == Chunks.stream(["instead"]).joined()) }
             try await judge.expectNoFindings(Self.grave.filter { $0 != "no_backoff" })
             // 120 for 100 calls, and some more when they take longer than the budget's window of 10 s.
             #expect((Self.callsCount + 3..<Self.callsCount * 2).contains(try await judge.verdict().attempts))
@@ -181,7 +181,7 @@ extension Site {
         let calls = calls.flatMap { [chat(stream: false), chat(stream: false), $0] }
         for (number, answer) in try await answers(to: calls, connections: connections).enumerated() {
             #expect(answer.status == 200, "\(answer.text)")
-            if number % 3 == 2 { #expect(answer.text == Chunks.stream(["instead"]).joined()) }
+            if number % 3 == 2 { #expect(answer.content == Chunks.stream(["instead"]).joined()) }
         }
     }
 }

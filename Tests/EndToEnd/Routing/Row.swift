@@ -183,8 +183,8 @@ extension Reply {
     /// A verdict on the request in the same way.
     static let refuses = Reply([.text("data: \(Chunks.error("no such thing"))\n\n"), .silence])
 
-    /// Begins an answer, and says nothing more.
-    static let stalls = Reply([.text(Chunks.role()), .text(Chunks.content("Hel")), .silence])
+    /// Begins an answer, and says nothing more. What it says comes at once: a pause in it might be too long already.
+    static let stalls = Reply([.text(Chunks.role() + Chunks.content("Hel")), .silence])
 
     /// An answer that waits for the test.
     static func waits(for gate: Gate, says word: String) -> Reply {

@@ -273,7 +273,7 @@ let timeRows: [Row] = [
         calls: [1], cancels: [0], gets: .error(503, type: "upstream_timeout", code: "first_token_timeout"),
         ending: "timeout.first_token"),
     Row(
-        "the time for all is over", targets: #""one", "two""#, "retries = 0\ntimeouts = {total = \"200ms\"}",
+        "the time for all is over", targets: #""one", "two""#, "retries = 0\ntimeouts = {total = \"1s\"}",
         does: [[.silence], never], calls: [1], cancels: [0], gets: .error(503, type: "upstream_timeout", code: "total_timeout"),
         ending: "timeout.total"),
     Row(
@@ -319,6 +319,8 @@ let hedgeRows: [Row] = [
         act: (.called(2), .open(hedgeGates[1])), calls: [1, 2], cancels: [0], gets: said("b"), tried: ["one lost", "two won"]),
     Row(
         "both are slower than a first token may be",
+        // The hedge has its time from when it was asked: the third answers before that is over.
+        targets: #""one", {upstream = "two", first_token = "1h"}, "three""#,
         "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"1500ms\"}",
         does: [[.silence], [.silence], [.says("c")]], calls: [1, 2, 3], cancels: [0, 1], gets: said("c"),
         tried: ["one timeout.first_token", "two lost", "three won"]),
@@ -425,7 +427,8 @@ let heartbeatRows: [Row] = [
         calls: [1, 2], cancels: [0], gets: .lateStream(Chunks.stream(["b"]).joined()),
         tried: ["one timeout.first_token", "two won"]),
     Row(
-        "do not end the fallback", fallsBack, does: [[.silence], [Reply([.pause(.milliseconds(100)), .close])], [.says("c")]],
+        "do not end the fallback", targets: #""one", {upstream = "two", first_token = "1h"}, "three""#, fallsBack,
+        does: [[.silence], [Reply([.pause(.milliseconds(100)), .close])], [.says("c")]],
         calls: [1, 2, 3], cancels: [0], gets: .lateStream(Chunks.stream(["c"]).joined()),
         tried: ["one timeout.first_token", "two upstream_no_answer", "three won"]),
     Row(

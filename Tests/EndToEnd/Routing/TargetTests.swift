@@ -59,7 +59,7 @@ import Testing
                 let stream = try site.call(chat())
                 try await calls.wait(for: "a request at an upstream") { $0.count > count }
                 if calls.value[count] == 1 { return stream }
-                #expect(try await stream.ended().text == Chunks.stream(["two"]).joined())
+                #expect(try await stream.ended().content == Chunks.stream(["two"]).joined())
             }
         }
     }
@@ -78,14 +78,14 @@ import Testing
             }
         }
         try await pair.with(server, first: Self.resting) { site in
-            for _ in 0..<2 { #expect(try await site.call(chat()).ended().text == Chunks.stream(["two"]).joined()) }
+            for _ in 0..<2 { #expect(try await site.call(chat()).ended().content == Chunks.stream(["two"]).joined()) }
             #expect(pair.calls.value == [1, 2, 1, 2])
             let probe = try await pair.callUntilFirstIsAsked(site)
             // One is enough to find out.
-            #expect(try await site.call(chat()).ended().text == Chunks.stream(["two"]).joined())
+            #expect(try await site.call(chat()).ended().content == Chunks.stream(["two"]).joined())
             gate.open()
-            #expect(try await probe.ended().text == Chunks.stream(["one"]).joined())
-            #expect(try await site.call(chat()).ended().text == Chunks.stream(["one"]).joined())
+            #expect(try await probe.ended().content == Chunks.stream(["one"]).joined())
+            #expect(try await site.call(chat()).ended().content == Chunks.stream(["one"]).joined())
         }
     }
 
@@ -96,8 +96,8 @@ import Testing
         try await pair.with(server, first: Self.resting) { site in
             for _ in 0..<2 { _ = try await site.call(chat()).ended() }
             let probe = try await pair.callUntilFirstIsAsked(site)
-            #expect(try await probe.ended().text == Chunks.stream(["two"]).joined())
-            for _ in 0..<3 { #expect(try await site.call(chat()).ended().text == Chunks.stream(["two"]).joined()) }
+            #expect(try await probe.ended().content == Chunks.stream(["two"]).joined())
+            for _ in 0..<3 { #expect(try await site.call(chat()).ended().content == Chunks.stream(["two"]).joined()) }
             #expect(pair.calls.value.suffix(5) == [1, 2, 2, 2, 2])
         }
     }

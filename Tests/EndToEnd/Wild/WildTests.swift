@@ -35,7 +35,7 @@ import Testing
     }
 
     private static func settings(_ url: String, _ otherURL: String) -> String {
-        var text = "retry_budget = \"100%\"\n"
+        var text = "heartbeat = \"0s\"\nretry_budget = \"100%\"\n"
         for (name, url, kind) in [
             ("compatible", url, "compatible"), ("openai", url, "openai"), ("other", otherURL, "compatible"),
         ] {
