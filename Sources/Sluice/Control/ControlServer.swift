@@ -23,8 +23,8 @@ struct ControlAnswer: Sendable, Equatable {
     init(isGood: Bool, _ lines: [String] = []) { (self.isGood, self.lines) = (isGood, lines) }
 
     init(text: String) {
-        let lines = text.split(separator: "\n").map(String.init)
-        self.init(isGood: lines.first == "ok", Array(lines.dropFirst()))
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"))
+        self.init(isGood: lines.first?.elementsEqual("ok".utf8) ?? false, lines.dropFirst().compactMap { String($0) })
     }
 
     var text: String { ([isGood ? "ok" : "failed"] + lines).map { "\($0)\n" }.joined() }

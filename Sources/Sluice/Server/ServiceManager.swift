@@ -21,7 +21,7 @@ final class ServiceManager: Sendable {
         let number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { return nil }
         descriptor = Descriptor(owning: number)
-        let isForOther = environment("WATCHDOG_PID").map { $0 != "\(getpid())" } ?? false
+        let isForOther = environment("WATCHDOG_PID").map { pid_t($0) != getpid() } ?? false
         let microseconds = environment("WATCHDOG_USEC").flatMap { Int64($0) } ?? 0
         watchdog = microseconds > 0 && !isForOther ? .microseconds(microseconds) : nil
     }

@@ -318,7 +318,7 @@ let hedgeRows: [Row] = [
         "both are slow", hedged, does: [[.silence], [.waits(for: hedgeGates[1], says: "b")], never],
         act: (.called(2), .open(hedgeGates[1])), calls: [1, 2], cancels: [0], gets: said("b"), tried: ["one lost", "two won"]),
     Row(
-        "both are slower than a first token may be",
+        "the first is slower than a first token may be, and its hedge says nothing",
         // The hedge has its time from when it was asked: the third answers before that is over.
         targets: #""one", {upstream = "two", first_token = "1h"}, "three""#,
         "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"1500ms\"}",
