@@ -38,6 +38,9 @@ package struct ConcurrencyLimit: Sendable {
         self.queueMax = queueMax
     }
 
+    /// How many wait.
+    package var queuedCount: Int { queue.count }
+
     /// Whether one more would get a place at once.
     package var hasRoom: Bool { runningMax.map { runningCount < $0 } ?? true }
 

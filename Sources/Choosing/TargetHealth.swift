@@ -83,6 +83,16 @@ package struct TargetHealth: Sendable {
         }
     }
 
+    /// How long requests that have another target still leave this one alone; nil when they do not.
+    package func restLeft(at now: Instant) -> Duration? {
+        guard isResting(at: now) else { return nil }
+        switch state {
+        case .working: return nil
+        case .resting(let end, _): return end - now
+        case .probing(let start, _, _): return start + plan.restFor - now
+        }
+    }
+
     /// Asks for leave before an attempt.
     /// - Parameter isLastResort: there is no other target, so it is tried though it rests, and is the probe if there is none.
     /// - Returns: nil when the target is to be left alone.

@@ -5,6 +5,13 @@ import Glibc
 /// The wall clock's time in whole seconds since 1970, as OpenAI's `created` has it.
 package func secondsSince1970() -> Int { time(nil) }
 
+/// The time as text: RFC 3339, in UTC, to the second (`2026-11-29T08:30:00Z`).
+///
+/// - Parameter second: since 1970.
+package func timestamp(ofSecond second: Int) -> String {
+    String(decoding: TimestampClock.text(of: second).dropLast() + [UInt8(ascii: "Z")], as: UTF8.self)
+}
+
 /// Writes the present time as text: RFC 3339, in UTC, to the millisecond (`2026-11-29T08:30:00.125Z`).
 package struct TimestampClock {
     /// The last second that was asked for, up to its point: most calls ask for the same again.
@@ -27,7 +34,8 @@ package struct TimestampClock {
         line.append(UInt8(ascii: "Z"))
     }
 
-    private static func text(of second: time_t) -> [UInt8] {
+    /// Up to the point ahead of the milliseconds, with it.
+    fileprivate static func text(of second: time_t) -> [UInt8] {
         var second = second
         var parts = unsafe tm()
         _ = unsafe gmtime_r(&second, &parts)

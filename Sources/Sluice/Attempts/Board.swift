@@ -47,6 +47,22 @@ final class Board: Sendable {
     /// How many targets rest.
     func restingCount(at now: Instant) -> Int { targets.count { $0.isResting(at: now) } }
 
+    /// How the upstreams do, in the settings' order.
+    var upstreamStatus: [Status.Upstream] {
+        zip(upstreams, places).map { upstream, places in
+            let (open, queued) = places.counts
+            return Status.Upstream(name: upstream.name, open: open, queued: queued, places: upstream.concurrentMax)
+        }
+    }
+
+    /// How targets do.
+    func status(of routes: Routes, at now: Instant) -> [Status.Target] {
+        zip(routes.targets, targets).map { target, state in
+            Status.Target(
+                route: "\(target.match)", upstream: target.upstreamName, model: target.ownModel, state: state.snapshot(at: now))
+        }
+    }
+
     /// The attempts of one request, which is counted.
     func selection(_ route: Route, isStreaming: Bool, at now: Instant) -> Selection {
         budgets[route.index].noteRequest(mayHedge: route.hedgeAfter != nil, at: now)

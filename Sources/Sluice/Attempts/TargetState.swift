@@ -21,18 +21,35 @@ final class TargetState: Sendable {
     }
 
     let identity: Identity
-    private let state: Mutex<(health: TargetHealth, firstTokens: FirstTokenTimes)>
+    private let state: Mutex<State>
+
+    private struct State {
+        var health: TargetHealth
+        var firstTokens = FirstTokenTimes()
+        /// How often it was asked, and how often it failed by its own fault, for the status.
+        var asked = 0
+        var failed = 0
+    }
 
     /// One of which nothing is known.
     init(_ target: Target, of settings: Settings) {
         identity = Identity(target, of: settings)
-        state = Mutex((TargetHealth(settings.upstreams[target.upstream].rest), FirstTokenTimes()))
+        state = Mutex(State(health: TargetHealth(settings.upstreams[target.upstream].rest)))
     }
 
     /// It rests by this plan from now on.
     func follow(_ plan: RestPlan) { state.withLock { $0.health.plan = plan } }
 
     func isResting(at now: Instant) -> Bool { state.withLock { $0.health.isResting(at: now) } }
+
+    /// For the status.
+    func snapshot(at now: Instant) -> Snapshot {
+        state.withLock { state in
+            Snapshot(
+                asked: state.asked, failed: state.failed, restsFor: state.health.restLeft(at: now),
+                p50: state.firstTokens.percentile(50), p95: state.firstTokens.percentile(95))
+        }
+    }
 
     /// Adds what a selection goes by.
     ///
@@ -45,7 +62,11 @@ final class TargetState: Sendable {
     }
 
     func enter(at now: Instant, isLastResort: Bool) -> TargetHealth.Permit? {
-        state.withLock { $0.health.enter(at: now, isLastResort: isLastResort) }
+        state.withLock { state in
+            let permit = state.health.enter(at: now, isLastResort: isLastResort)
+            if permit != nil { state.asked += 1 }
+            return permit
+        }
     }
 
     /// - Returns: whether it rests now, and what has changed for all requests.
@@ -59,7 +80,9 @@ final class TargetState: Sendable {
                 change = state.health.succeeded(permit)
                 state.firstTokens.note(time)
             case .works: change = state.health.succeeded(permit)
-            case .failed: change = state.health.failed(permit, at: now)
+            case .failed:
+                change = state.health.failed(permit, at: now)
+                state.failed += 1
             case .lost(let time):
                 state.health.abandoned(permit)
                 state.firstTokens.note(time)

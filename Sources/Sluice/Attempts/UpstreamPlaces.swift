@@ -44,6 +44,9 @@ final class UpstreamPlaces: Sendable {
         }
     }
 
+    /// How many have a place, and how many wait for one.
+    var counts: (open: Int, queued: Int) { state.withLock { ($0.limit.runningCount, $0.limit.queuedCount) } }
+
     /// Adds what a selection goes by.
     func complete(_ target: inout SelectionTarget) {
         state.withLock { state in

@@ -1,4 +1,4 @@
-// `sluice reload` and `sluice stop`: what is asked of a Sluice that runs.
+// `sluice reload`, `sluice stop` and `sluice status`: what is asked of a Sluice that runs.
 
 import ArgumentParser
 import EventLoop

@@ -10,6 +10,10 @@ enum ControlCommand: String, CaseIterable {
     case reload
     /// The same, and answers only when the last request that began before it is over.
     case reloadAndWait = "reload wait"
+    /// How it does, for people.
+    case status
+    /// The same for machines, in one line.
+    case statusJSON = "status json"
     /// Ends as by a signal; the connection stays open for as long as the process is there.
     case stop
 }
@@ -23,7 +27,7 @@ struct ControlAnswer: Sendable, Equatable {
     init(isGood: Bool, _ lines: [String] = []) { (self.isGood, self.lines) = (isGood, lines) }
 
     init(text: String) {
-        let lines = text.utf8.split(separator: UInt8(ascii: "\n"))
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
         self.init(isGood: lines.first?.elementsEqual("ok".utf8) ?? false, lines.dropFirst().compactMap { String($0) })
     }
 

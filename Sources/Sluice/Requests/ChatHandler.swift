@@ -44,6 +44,7 @@ final class ChatHandler {
             do { record.status = try await reply.finish() } catch { record.ending.loseCaller() }
         }
         log.write(record, at: loop.now)
+        counters.statistics.note(record)
     }
 
     private func serve(

@@ -15,16 +15,33 @@ final class Counters: Sendable {
     /// What requests and answers may hold.
     let memory: MemoryBudget
 
-    /// As another reading of the settings has them.
-    func follow(_ limits: Settings.Limits) { memory.setLimit(limits.memoryBytes) }
+    /// What they have come to.
+    let statistics = Statistics()
+    /// The most requests that were being answered at once.
+    private let requestsMax = Atomic<Int>(0)
+    private let connections = Atomic<Int>(0)
 
     init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
 
-    /// How many requests are being answered.
-    var requestsCount: Int { requests.load(ordering: .relaxed) }
+    /// As another reading of the settings has them.
+    func follow(_ limits: Settings.Limits) { memory.setLimit(limits.memoryBytes) }
+
+    /// How many requests are being answered, and were at most.
+    var active: (now: Int, max: Int) { (requests.load(ordering: .relaxed), requestsMax.load(ordering: .relaxed)) }
+
+    /// How many connections were accepted, and how many were refused.
+    var connectionsCount: (accepted: Int, refused: Int) {
+        (connections.load(ordering: .relaxed), refusals.load(ordering: .relaxed))
+    }
+
+    func connectionAccepted() { connections.add(1, ordering: .relaxed) }
 
     /// How many requests are being answered, with this one.
-    func requestBegan() -> Int { requests.add(1, ordering: .relaxed).newValue }
+    func requestBegan() -> Int {
+        let count = requests.add(1, ordering: .relaxed).newValue
+        if count > requestsMax.load(ordering: .relaxed) { _ = requestsMax.max(count, ordering: .relaxed) }
+        return count
+    }
 
     func requestEnded() { requests.subtract(1, ordering: .relaxed) }
 

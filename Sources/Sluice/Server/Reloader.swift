@@ -1,5 +1,6 @@
 // Reading the settings again: off the loops, and into force in all workers or in none.
 
+import Clock
 import EventLoop
 import HTTPClient
 import Logging
@@ -25,6 +26,8 @@ actor Reloader {
 
     /// What requests that begin now are served by.
     private(set) var generation: Generation
+    /// What came of the last reload; nil when there was none.
+    private(set) var lastReload: Status.Reload?
     private let workers: [Worker]
     private let counters: Counters
     private let load: Loading
@@ -67,8 +70,12 @@ actor Reloader {
         defer { manager?.ready() }
         let outcome = await reloaded()
         switch outcome {
-        case .reloaded(let unchanged, _): logger.reloaded(generation, unchanged: unchanged)
-        case .failed(let problems): logger.reloadFailed(problems)
+        case .reloaded(let unchanged, _):
+            lastReload = Status.Reload(time: secondsSince1970(), problems: [])
+            logger.reloaded(generation, unchanged: unchanged)
+        case .failed(let problems):
+            lastReload = Status.Reload(time: secondsSince1970(), problems: problems)
+            logger.reloadFailed(problems)
         }
         return outcome
     }

@@ -19,6 +19,7 @@ final class Server: Sendable {
     private let reloader: Reloader
     private let control: ControlServer?
     private let isDraining = Atomic<Bool>(false)
+    private let start = (time: secondsSince1970(), moment: Instant.current)
 
     private static let endingSignals = [SIGTERM, SIGINT, SIGQUIT]
     private static let reloadSignals = [SIGHUP, SIGUSR2]
@@ -98,6 +99,8 @@ final class Server: Sendable {
         case .stop:
             if !isDraining.load(ordering: .relaxed) { end(by: SIGTERM) }
             return nil
+        case .status: return ControlAnswer(isGood: true, [await status.text])
+        case .statusJSON: return ControlAnswer(isGood: true, [await status.json])
         case .reload, .reloadAndWait:
             if isDraining.load(ordering: .relaxed) { return ControlAnswer(isGood: false, ["it is about to end"]) }
             switch await reloader.reload() {
@@ -146,11 +149,25 @@ final class Server: Sendable {
         }
     }
 
+    private var status: Status {
+        get async {
+            let (generation, lastReload) = await (reloader.generation, reloader.lastReload)
+            let (active, connections) = (counters.active, counters.connectionsCount)
+            return Status(
+                process: Int(getpid()), isDraining: isDraining.load(ordering: .relaxed), startTime: start.time,
+                uptime: .current - start.moment, generation: generation.number, lastReload: lastReload, workers: workers.count,
+                acceptedConnections: connections.accepted, refusedConnections: connections.refused, active: active.now,
+                maxActive: active.max, memory: (counters.memory.usedBytes, counters.memory.limit),
+                counts: counters.statistics.counts, upstreams: generation.board.upstreamStatus,
+                targets: generation.board.status(of: generation.routes, at: .current))
+        }
+    }
+
     private var summary: String {
         get async {
             let generation = await reloader.generation
             let resting = generation.board.restingCount(at: .current)
-            let streams = counters.requestsCount
+            let streams = counters.active.now
             let upstreams = generation.settings.upstreams.count
             return "\(streams) \(streams == 1 ? "stream" : "streams"), \(upstreams) \(upstreams == 1 ? "upstream" : "upstreams")"
                 + (resting == 0 ? "" : ", \(resting) resting")

@@ -65,6 +65,7 @@ actor Worker {
 
     private func accept(_ descriptor: consuming Descriptor) {
         let number = descriptor.number
+        counters.connectionAccepted()
         let settings = handler.generation.shared.settings
         do {
             let connection = try Connection(

@@ -106,7 +106,7 @@ private let statusOfNothing = 499
 
 extension RequestRecord {
     /// A mistake of the caller is its own business; a key that is refused is the operator's.
-    fileprivate var level: Logger.Level {
+    var level: Logger.Level {
         switch ending.error {
         case .upstreamRefusedKey, .internalDefect: .error
         case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,

@@ -1,0 +1,73 @@
+// `sluice status`: how a Sluice that runs does.
+
+import ArgumentParser
+import Glibc
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Tell how the Sluice that runs does.",
+        discussion: """
+            Requests, connections and memory since the start; how upstreams and targets do; the requests of each client, by the web \
+            server's names; the last errors. Nothing of it is a caller's own word, a key or a token.
+            """)
+
+    @OptionGroup var arguments: ControlArguments
+
+    @Flag(help: "One object of JSON instead of text. Durations are seconds.")
+    var json = false
+
+    @Flag(help: "Show it in the terminal anew each second, until q is pressed.")
+    var watch = false
+
+    func validate() throws {
+        if watch && json { throw ValidationError("--watch shows text, and not JSON") }
+        if watch && (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) {
+            throw ValidationError("--watch needs a terminal")
+        }
+    }
+
+    func run() throws {
+        guard watch else { return print(try status()) }
+        try KeyReader().use { keys in
+            while true {
+                // Home, and what was there before goes with each line's end and the last one's.
+                let lines = try status().split(separator: "\n", omittingEmptySubsequences: false)
+                print("\u{1B}[H" + lines.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
+                unsafe fflush(stdout)
+                if keys.isQuitPressedWithinASecond { return }
+            }
+        }
+    }
+
+    private func status() throws -> String {
+        let answer = ControlAnswer(text: try arguments.ask(json ? .statusJSON : .status))
+        guard answer.isGood else {
+            for line in answer.lines { writeError("sluice: \(line)") }
+            throw ExitCode(EX_UNAVAILABLE)
+        }
+        return answer.lines.joined(separator: "\n")
+    }
+}
+
+/// Keys of the terminal, as they are pressed and without an echo.
+private struct KeyReader {
+    var isQuitPressedWithinASecond: Bool {
+        var key: UInt8 = 0
+        let quit: [UInt8] = [UInt8(ascii: "q"), UInt8(ascii: "Q"), 0x03, 0x04]
+        return unsafe read(STDIN_FILENO, &key, 1) == 1 && quit.contains(key)
+    }
+
+    /// Runs `body`, and leaves the terminal as it was.
+    func use(_ body: (KeyReader) throws -> Void) throws {
+        var former = termios()
+        _ = unsafe tcgetattr(STDIN_FILENO, &former)
+        var raw = former
+        // Control-C comes as a key too: the terminal is to be as it was in any case.
+        raw.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
+        raw.c_cc.5 = 10  // VTIME: tenths of a second
+        raw.c_cc.6 = 0  // VMIN
+        _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &raw)
+        defer { _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &former) }
+        try body(self)
+    }
+}

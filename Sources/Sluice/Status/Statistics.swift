@@ -1,0 +1,81 @@
+// What all requests since the start have come to, for `sluice status`.
+
+import Clock
+import Logging
+import Synchronization
+
+/// One for the process, through all reloads. No request's own words have a place in it: clients are called as the web server calls them.
+final class Statistics: Sendable {
+    /// A request that came to an error of ours or of an upstream.
+    struct Trouble: Sendable {
+        /// Seconds since 1970.
+        let time: Int
+        let client: String?
+        /// The settings' name of who was asked last.
+        let upstream: String?
+        /// As in the log.
+        let ending: String
+    }
+
+    /// How often what has happened.
+    struct Counts: Sendable {
+        var requests = 0
+        var answered = 0
+        /// With an error, whoever's fault.
+        var failed = 0
+        var callersLeft = 0
+        /// By the web server's names.
+        var clients: [(name: String, requests: Int)] = []
+        /// Requests of clients beyond those, and of those without a name.
+        var otherRequests = 0
+        /// The last ones, the newest first.
+        var troubles: [Trouble] = []
+    }
+
+    private struct State {
+        var counts = Counts()
+        /// The places of the clients in `counts`, by the bytes of their names.
+        var places: [[UInt8]: Int] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Web servers know a handful. Where they take the name from the caller, it may be any.
+    private static let clientsMax = 100
+    private static let troublesMax = 20
+
+    /// A request is over.
+    func note(_ record: RequestRecord) {
+        state.withLock { state in
+            state.counts.requests += 1
+            switch record.ending {
+            case .answered: state.counts.answered += 1
+            case .failed: state.counts.failed += 1
+            case .callerLeft: state.counts.callersLeft += 1
+            }
+            Self.count(record.client, &state)
+            guard record.level >= .warning else { return }
+            if state.counts.troubles.count == Self.troublesMax { state.counts.troubles.removeLast() }
+            let trouble = Trouble(
+                time: secondsSince1970(), client: record.client, upstream: record.target?.upstreamName, ending: record.ending.word
+            )
+            state.counts.troubles.insert(trouble, at: 0)
+        }
+    }
+
+    private static func count(_ client: String?, _ state: inout State) {
+        guard let client else { return state.counts.otherRequests += 1 }
+        let name = Array(client.utf8)
+        if let place = state.places[name] {
+            state.counts.clients[place].requests += 1
+        } else if state.places.count < clientsMax {
+            state.places[name] = state.counts.clients.count
+            state.counts.clients.append((client, 1))
+        } else {
+            state.counts.otherRequests += 1
+        }
+    }
+
+    /// As they are now.
+    var counts: Counts { state.withLock { $0.counts } }
+}

@@ -1,0 +1,63 @@
+// How the process does at a moment.
+
+import Clock
+import Settings
+
+/// What `sluice status` tells. The names are php-fpm's where the meaning is the same.
+struct Status: Sendable {
+    /// What came of the last reload.
+    struct Reload: Sendable {
+        /// Seconds since 1970.
+        let time: Int
+        /// All that was wrong; none when it is in force.
+        let problems: [String]
+    }
+
+    struct Upstream: Sendable {
+        let name: String
+        /// Attempts and answers that hold a place.
+        let open: Int
+        let queued: Int
+        /// How many places there are; nil for no limit.
+        let places: Int?
+    }
+
+    struct Target: Sendable {
+        let route: String
+        let upstream: String
+        /// The settings' own; nil for the caller's.
+        let model: String?
+        let state: TargetState.Snapshot
+    }
+
+    let process: Int
+    let isDraining: Bool
+    /// Seconds since 1970.
+    let startTime: Int
+    let uptime: Duration
+    let generation: Int
+    let lastReload: Reload?
+    let workers: Int
+    let acceptedConnections: Int
+    let refusedConnections: Int
+    let active: Int
+    let maxActive: Int
+    /// In bytes: what is taken of `limits.memory`, and that.
+    let memory: (used: Int, limit: Int)
+    let counts: Statistics.Counts
+    let upstreams: [Upstream]
+    let targets: [Target]
+}
+
+extension TargetState {
+    /// What is known of a target at a moment.
+    struct Snapshot: Sendable {
+        let asked: Int
+        let failed: Int
+        /// How long it still rests; nil when it does not.
+        let restsFor: Duration?
+        /// Of its last 128 answers; nil while there are fewer than 20.
+        let p50: Duration?
+        let p95: Duration?
+    }
+}

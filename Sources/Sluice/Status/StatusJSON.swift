@@ -1,0 +1,136 @@
+// The status for machines.
+
+import Chat
+import Clock
+
+extension Status {
+    /// One object in one line. Times are RFC 3339's, durations seconds.
+    var json: String {
+        var writer = Writer()
+        writer.object {
+            $0.member("version", sluiceVersion)
+            $0.member("process", process)
+            $0.member("state", isDraining ? "draining" : "serving")
+            $0.member("start_time", timestamp(ofSecond: startTime))
+            $0.member("start_since", uptime)
+            $0.member("generation", generation)
+            $0.name("last_reload")
+            if let lastReload { $0.reload(lastReload) } else { $0.null() }
+            $0.member("workers", workers)
+            $0.member("accepted_conn", acceptedConnections)
+            $0.member("refused_conn", refusedConnections)
+            $0.member("active", active)
+            $0.member("max_active", maxActive)
+            $0.member("requests", counts.requests)
+            $0.member("answered", counts.answered)
+            $0.member("failed", counts.failed)
+            $0.member("callers_left", counts.callersLeft)
+            $0.member("memory_used", memory.used)
+            $0.member("memory_limit", memory.limit)
+            $0.array("upstreams", upstreams) { $0.upstream($1) }
+            $0.array("targets", targets) { $0.target($1) }
+            $0.array("clients", counts.clients) { writer, client in
+                writer.object {
+                    $0.member("name", client.name)
+                    $0.member("requests", client.requests)
+                }
+            }
+            $0.member("other_requests", counts.otherRequests)
+            $0.array("last_errors", counts.troubles) { $0.trouble($1) }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}
+
+/// JSON, member by member.
+private struct Writer {
+    private(set) var bytes: [UInt8] = []
+    private var isFirst = true
+
+    mutating func object(_ members: (inout Writer) -> Void) {
+        bytes.append(UInt8(ascii: "{"))
+        isFirst = true
+        members(&self)
+        bytes.append(UInt8(ascii: "}"))
+        isFirst = false
+    }
+
+    mutating func array<Element>(_ name: String, _ elements: [Element], _ write: (inout Writer, Element) -> Void) {
+        self.name(name)
+        bytes.append(UInt8(ascii: "["))
+        for (place, element) in elements.enumerated() {
+            if place > 0 { bytes.append(UInt8(ascii: ",")) }
+            write(&self, element)
+        }
+        bytes.append(UInt8(ascii: "]"))
+        isFirst = false
+    }
+
+    mutating func name(_ name: String) {
+        if !isFirst { bytes.append(UInt8(ascii: ",")) }
+        bytes.appendJSONString(name)
+        bytes.append(UInt8(ascii: ":"))
+        isFirst = false
+    }
+
+    mutating func null() { bytes.append("null") }
+
+    mutating func member(_ name: String, _ value: String?) {
+        self.name(name)
+        bytes.appendJSONString(value)
+    }
+
+    mutating func member(_ name: String, _ value: Int?) {
+        self.name(name)
+        if let value { bytes.append(decimal: value) } else { null() }
+    }
+
+    /// In seconds, to the millisecond.
+    mutating func member(_ name: String, _ value: Duration?) {
+        self.name(name)
+        guard let value else { return null() }
+        let milliseconds = Int(max(0, value.nanoseconds) / 1_000_000)
+        bytes.append(decimal: milliseconds / 1000)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(decimal: milliseconds % 1000, digits: 3)
+    }
+
+    mutating func reload(_ reload: Status.Reload) {
+        object {
+            $0.member("time", timestamp(ofSecond: reload.time))
+            $0.member("outcome", reload.problems.isEmpty ? "in force" : "failed")
+            $0.array("problems", reload.problems) { $0.bytes.appendJSONString($1) }
+        }
+    }
+
+    mutating func upstream(_ upstream: Status.Upstream) {
+        object {
+            $0.member("name", upstream.name)
+            $0.member("open", upstream.open)
+            $0.member("queued", upstream.queued)
+            $0.member("places", upstream.places)
+        }
+    }
+
+    mutating func target(_ target: Status.Target) {
+        object {
+            $0.member("route", target.route)
+            $0.member("upstream", target.upstream)
+            $0.member("model", target.model)
+            $0.member("asked", target.state.asked)
+            $0.member("failed", target.state.failed)
+            $0.member("rests_for", target.state.restsFor)
+            $0.member("first_token_p50", target.state.p50)
+            $0.member("first_token_p95", target.state.p95)
+        }
+    }
+
+    mutating func trouble(_ trouble: Statistics.Trouble) {
+        object {
+            $0.member("time", timestamp(ofSecond: trouble.time))
+            $0.member("client", trouble.client)
+            $0.member("upstream", trouble.upstream)
+            $0.member("ending", trouble.ending)
+        }
+    }
+}
