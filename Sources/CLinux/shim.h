@@ -1,6 +1,5 @@
 // Linux calls and constants that Swift's Glibc module lacks. It is built without _GNU_SOURCE, and defining that here
 // would give types of both modules two layouts; so what glibc guards with it is declared below as the manual pages have it.
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -26,7 +25,7 @@ static const unsigned int RENAME_WITHOUT_REPLACING = 1;
 /// renameat2(2): each file gets the other's name, at one moment.
 static const unsigned int RENAME_EXCHANGING = 2;
 /// open(2), O_PATH: a file as a place, whatever may be read of it.
-static const int OPEN_AS_PATH = __O_PATH;
+static const int OPEN_AS_PATH = 010000000;
 
 /// unix(7), SO_PEERCRED
 struct ucred {

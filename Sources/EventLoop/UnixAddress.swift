@@ -1,6 +1,7 @@
 // The address of a unix socket.
 
-package import Glibc
+import CLinux
+import Glibc
 
 /// A unix socket's address (unix(7)): a path, or a name outside the file system.
 package struct UnixAddress: Sendable {
@@ -32,8 +33,22 @@ package struct UnixAddress: Sendable {
         guard fits else { return nil }
     }
 
-    /// The result of `call`, a system call that takes an address.
-    package func withPointer<Result>(_ call: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    /// Connects a unix socket to it (connect(2)).
+    ///
+    /// - Returns: 0, or −1 with the kernel's reason in `errno`.
+    package func connect(_ descriptor: borrowing Descriptor) -> Int32 {
+        let number = descriptor.number
+        return unsafe withPointer { unsafe Glibc.connect(number, $0, $1) }
+    }
+
+    /// Sends a datagram to it by a unix socket, without waiting. Whether it has gone.
+    @discardableResult package func send(_ bytes: [UInt8], by descriptor: borrowing Descriptor) -> Bool {
+        let number = descriptor.number
+        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+        return unsafe withPointer { unsafe sendto(number, bytes, bytes.count, flags, $0, $1) } == bytes.count
+    }
+
+    private func withPointer<Result>(_ call: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         unsafe withUnsafePointer(to: address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe call($0, length) }
         }

@@ -1,7 +1,7 @@
 // Who may connect: the permissions of a unix socket's path, and the users that its peers may be.
 
 import EventLoop
-package import Glibc
+import Glibc
 
 /// Who may connect to a listening socket.
 ///
@@ -9,7 +9,7 @@ package import Glibc
 /// neither: there they do nothing. `allowedUsers` holds for every unix socket, inherited or not, and for no other.
 package struct SocketAccess: Equatable, Sendable {
     /// Permission bits of the path, 0 to 0o777; to connect takes the right to write.
-    package var mode: mode_t
+    package var mode: UInt32
     /// Name or number of the path's group; `nil` leaves it to the kernel. Sluice's user must be root or in that group.
     package var group: String?
     /// Names or numbers of the users that peers may be; empty for all whom `mode` lets in. No other user is let in, and
@@ -20,7 +20,7 @@ package struct SocketAccess: Equatable, Sendable {
     package var allowedUsers: [String]
 
     /// The path's owner and group may connect, unless told otherwise.
-    package init(mode: mode_t = 0o660, group: String? = nil, allowedUsers: [String] = []) {
+    package init(mode: UInt32 = 0o660, group: String? = nil, allowedUsers: [String] = []) {
         self.mode = mode
         self.group = group
         self.allowedUsers = allowedUsers

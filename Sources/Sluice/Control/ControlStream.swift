@@ -26,7 +26,7 @@ final class ControlStream: Sendable {
         guard let address = UnixAddress(path: path) else { throw SystemError(path, code: ENAMETOOLONG) }
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         descriptor = Descriptor(owning: try SystemError.check("socket", socket(AF_UNIX, type, 0)))
-        _ = try SystemError.check(path, unsafe address.withPointer { unsafe connect(descriptor.number, $0, $1) })
+        _ = try SystemError.check(path, address.connect(descriptor))
     }
 
     private func limit(_ option: Int32) {

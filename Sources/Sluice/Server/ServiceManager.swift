@@ -55,8 +55,6 @@ final class ServiceManager: Sendable {
     func alive() { send("WATCHDOG=1") }
 
     private func send(_ message: String) {
-        let bytes = Array(message.utf8)
-        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-        _ = unsafe address.withPointer { unsafe sendto(descriptor.number, bytes, bytes.count, flags, $0, $1) }
+        address.send(Array(message.utf8), by: descriptor)
     }
 }
