@@ -86,15 +86,17 @@ package final class Session {
 
     deinit { close() }
 
-    /// Goes on by another configuration, with all its connections, if that differs in nothing but `idleConnectionsMax`.
-    ///
-    /// - Returns: whether it does.
-    package func goOn(by configuration: Configuration) -> Bool {
+    /// Whether it is as another configuration would make it, but for `idleConnectionsMax`, which may change.
+    package func fits(_ configuration: Configuration) -> Bool {
         var same = configuration
         same.idleConnectionsMax = self.configuration.idleConnectionsMax
-        guard same == self.configuration else { return false }
-        context.idleConnectionsMax = configuration.idleConnectionsMax
-        return true
+        return same == self.configuration
+    }
+
+    /// Connections that nobody uses: above it the longest idle one is closed.
+    package var idleConnectionsMax: Int {
+        get { context.idleConnectionsMax }
+        set { context.idleConnectionsMax = newValue }
     }
 
     /// Closes the connections that these options have made, which no transfer uses any more.

@@ -129,6 +129,16 @@ extension Settings {
         ]
     }
 
+    /// Read alone too, by those who ask at it.
+    static var controlField: Field<Settings> {
+        Field(
+            "control", optional: \.control, .controlAddress,
+            """
+            Where sluice reload and sluice stop ask this process, as unix:PATH: a socket for its user and root alone.
+            """,
+            default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#])
+    }
+
     private static var processFields: [Field<Settings>] {
         [
             Field(
@@ -141,12 +151,7 @@ extension Settings {
                 addresses. Where nobody names one, a listening socket on descriptor 0 is taken, if there is one.
                 """,
                 environment: EnvironmentVariable.listen, option: "--listen"),
-            Field(
-                "control", optional: \.control, .controlAddress,
-                """
-                Where sluice reload and sluice stop ask this process, as unix:PATH: a socket for its user and root alone.
-                """,
-                default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#]),
+            controlField,
             Field(
                 "workers", \.workers, .workers,
                 #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,

@@ -20,6 +20,7 @@ import Testing
     @Test func `reloads, and says what came of it`() async throws {
         let upstream = try StubUpstream(.stream(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings()) { site in
+            // The address may have variables, as any text of the settings.
             let good = try await ask(site, "reload")
             #expect(good.exit == .code(0))
             #expect(good.output + good.errors == "")
@@ -98,9 +99,56 @@ import Testing
                 if part.isEmpty { break }
                 answer += part
             }
-            #expect(String(decoding: answer, as: UTF8.self) == "failed\nthis Sluice does not know that command\n")
+            #expect(String(decoding: answer, as: UTF8.self) == "refused\nthis Sluice does not know that command\n")
             #expect(try await ask(site, "reload").exit == .code(0))
             silent.close()
+        }
+    }
+
+    @Test(arguments: ["reload", "stop", "status"])
+    func `says so when it does not do what it is asked`(command: String) async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings()) { site in
+            let silent = try (0..<16).map { _ in try Socket.connected(path: site.directory.path("control.sock")) }
+            // Until it has taken all of them it may answer.
+            var refused = try await ask(site, command == "stop" ? "status" : command)
+            while refused.exit == .code(0) { refused = try await ask(site, command == "stop" ? "status" : command) }
+            if command == "stop" { refused = try await ask(site, "stop") }
+            #expect(refused.exit == .code(69))
+            #expect(refused.errors.contains("refuses: it is asked by too many at once"))
+            for socket in silent { socket.close() }
+            try await site.answers(frames)
+        }
+    }
+
+    @Test func `says so when it ends before what was waited for`() async throws {
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: "assistant")
+            let waiting = try ChildProcess(
+                SluiceProcess.binary, ["reload", "--wait", "--control", "unix:control.sock"], environment: [:], in: site.directory
+            )
+            try await site.sluice.process.errors.wait(for: "the reload") { $0.text.contains("the settings were reloaded") }
+            for _ in 0..<2 { site.sluice.process.signal(SIGTERM) }
+            #expect(try await waiting.exited() == .code(69))
+            try await waiting.errors.wait(for: "words") {
+                $0.text.contains("the settings are in force, and Sluice has ended before")
+            }
+        }
+    }
+
+    @Test func `is found by a variable in its address, as the server finds it`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        let settings = settings().replacing("unix:control.sock", with: "unix:${FOLDER}/control.sock")
+        let directory = try TemporaryDirectory()
+        let environment = ["FOLDER": directory.path("."), "OPENAI_API_KEY": "sk-stub"]
+        try await Site.with(
+            WebServer.selected[0], upstream: upstream, settings: settings, environment: environment, in: directory
+        ) { site in
+            let file = site.directory.path("sluice.toml")
+            let status = try await SluiceRun(["status", "--config", file], environment: environment, in: directory)
+            #expect(status.exit == .code(0))
         }
     }
 

@@ -60,6 +60,31 @@ import Testing
         }
     }
 
+    @Test func `to a log that cannot be had changes nothing, and names the setting`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(model: "before")) { site in
+            try await site.reload(settings(model: "after", "log.to = \"file:none/sluice.log\""), fails: 1)
+            #expect(site.sluice.process.errors.value.text.contains("log.to: the log cannot be written: "))
+            try await site.answers(frames)
+            #expect(try await upstream.request().text.contains(#""model":"before""#))
+        }
+    }
+
+    @Test func `changes where the log goes, how it looks and what is in it`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(model: "m")) { site in
+            try await site.answers(frames)
+            _ = try await site.requestLines(1)
+            let log = "log = {to = \"file:sluice.log\", format = \"logfmt\", level = \"info\"}"
+            try site.directory.write(settings(model: "m", log).replacing("UPSTREAM", with: site.upstreamURL), to: "sluice.toml")
+            site.sluice.process.signal(SIGHUP)
+            try await site.answers(frames, untilFile: "sluice.log", contains: "message=answered")
+            let count = site.sluice.process.errors.value.lines.count
+            try await site.answers(frames)
+            #expect(site.sluice.process.errors.value.lines.count == count)
+        }
+    }
+
     @Test func `of a file that is gone changes nothing`() async throws {
         let upstream = try StubUpstream(.stream(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(model: "before")) { site in
@@ -262,6 +287,20 @@ extension Site {
         sluice.process.signal(SIGHUP)
         try await sluice.reloadFailures(mistakes)
     }
+}
+
+extension Site {
+    /// Calls it until a file of its directory contains a text.
+    fileprivate func answers(_ frames: [String], untilFile file: String, contains text: String) async throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while true {
+            try await answers(frames)
+            if let content = try? directory.read(file), content.contains(text) { return }
+            guard ContinuousClock.now < deadline else { throw Missing(text: text) }
+        }
+    }
+
+    fileprivate struct Missing: Error { let text: String }
 }
 
 extension SluiceProcess {

@@ -43,6 +43,11 @@ import Testing
             try site.directory.write("heartbeat = 3", to: "sluice.toml")
             site.sluice.process.signal(SIGHUP)
             #expect(try await messages(manager, 5)[4] == "READY=1")
+            try await manager.output.wait(for: "the failure in words") { output in
+                output.lines.contains {
+                    $0.hasPrefix("STATUS=") && $0.contains("the last reload failed at ") && $0.hasSuffix(": 1 mistake")
+                }
+            }
             site.sluice.process.signal(SIGTERM)
             #expect(try await messages(manager, 6)[5] == "STOPPING=1")
             #expect(try await site.sluice.process.exited() == .code(0))

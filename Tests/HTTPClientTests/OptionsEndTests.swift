@@ -45,10 +45,12 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             try await session.expectAnswer(.get(server.url))
             #expect(session.context.idle.count == 1)
             configuration.idleConnectionsMax = 0
-            #expect(session.goOn(by: configuration))
+            #expect(session.fits(configuration))
+            #expect(session.context.idle.count == 1)
+            session.idleConnectionsMax = 0
             #expect(session.context.idle.isEmpty)
             configuration.sendTimeout = .seconds(1)
-            #expect(!session.goOn(by: configuration))
+            #expect(!session.fits(configuration))
         }
     }
 }

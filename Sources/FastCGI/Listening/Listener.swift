@@ -40,7 +40,7 @@ package final class Listener {
 
     /// Accepts what waits, and then nothing more. Connections to a socket that somebody passed on are left for whoever has it next.
     package func drain() {
-        if socket.isOwn { for _ in 0..<ListeningSocket.backlog where watch != nil && acceptOne() {} }
+        if socket.isOwn { acceptWaiting(countMax: Int(ListeningSocket.backlog)) }
         close()
     }
 
@@ -57,14 +57,20 @@ package final class Listener {
     }
 
     /// A few at a time: the rest of a burst is for the other workers.
-    private func accept() {
-        for _ in 0..<8 where watch != nil && acceptOne() {}
+    private func accept() { acceptWaiting(countMax: 8) }
+
+    private func acceptWaiting(countMax: Int) {
+        for _ in 0..<countMax {
+            guard watch != nil, acceptOne() else { return }
+        }
     }
 
     /// Whether there may be another.
     private func acceptOne() -> Bool {
         let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
         guard number >= 0 else {
+            // Of these two the next one may be well.
+            if errno == EINTR || errno == ECONNABORTED { return true }
             acceptFailed(errno)
             return false
         }
@@ -86,7 +92,7 @@ package final class Listener {
 
     /// Out of descriptors or memory the socket would stay readable and the loop would spin: it rests for a moment.
     private func acceptFailed(_ code: Int32) {
-        guard ![EAGAIN, EINTR, ECONNABORTED].contains(code) else { return }
+        guard code != EAGAIN else { return }
         watch?.cancel()
         watch = nil
         rest()

@@ -1,6 +1,6 @@
 // What is known of a key of the settings file besides its place in memory: for documents.
 
-struct FieldDescription {
+struct FieldDescription: Sendable {
     /// The meaning of what one table has of its own.
     static let own = "Its own of what stands above for all."
 

@@ -114,7 +114,7 @@ struct SettingsFiles {
             let text = "names more than \(Size.setting(Self.bytesMax)) of settings, with \(named.path)"
             problems.add(unread: SettingsProblem(named.node, text))
         } catch {
-            isFull = error.code == ETIME
+            if error.code == ETIME { isFull = true }
             problems.add(unread: SettingsProblem(named.node, "names \(named.path), \(Self.text(error))"))
         }
         return nil

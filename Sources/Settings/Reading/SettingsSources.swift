@@ -95,6 +95,9 @@ package struct SettingsSources {
         takeListenAddresses(&settings, reader, problems)
         takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
+        if let control = settings.control, settings.listen.contains(.unix(control)), let node = reader?.node("control") {
+            problems.add(SettingsProblem(node, "is an address of listen too, where web servers connect"))
+        }
         checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
@@ -119,8 +122,10 @@ package struct SettingsSources {
         let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
         var files = SettingsFiles(file, surroundings, problems)
         let reader = settingsFile(file.path, problems).flatMap { files.reader($0) }
-        if let node = reader?.node("control"), case .string(let text) = node.value, let path = ListenAddress.controlPath(text) {
-            return path
+        if let reader, let node = reader.node("control") {
+            var settings = Settings(listen: [], workers: 1, upstreams: [], models: [])
+            if Settings.controlField.take(reader, node, &settings), let path = settings.control { return path }
+            throw SettingsError(problems: problems.sentences)
         }
         let advice =
             "\(file.path) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"

@@ -21,8 +21,9 @@ struct ControlArguments: ParsableArguments {
 
     /// Asks, and waits for the answer.
     ///
-    /// - Throws: `ExitCode` when nobody answers, after telling why.
-    func ask(_ command: ControlCommand) throws -> String {
+    /// - Returns: what came of it.
+    /// - Throws: `ExitCode` when nobody answers, or nobody has tried, after telling why.
+    func ask(_ command: ControlCommand) throws -> ControlAnswer {
         let path = try path()
         let stream: ControlStream
         do throws(SystemError) { stream = try ControlStream(connectingTo: path) } catch {
@@ -30,7 +31,15 @@ struct ControlArguments: ParsableArguments {
             throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
         }
         stream.write("\(command.rawValue)\n")
-        return stream.answer()
+        guard let answer = ControlAnswer(text: stream.answer()) else {
+            writeError("sluice: the Sluice at unix:\(path) has ended before it had answered")
+            throw ExitCode(EX_UNAVAILABLE)
+        }
+        if answer.verdict == .refused {
+            for line in answer.lines { writeError("sluice: the Sluice at unix:\(path) refuses: \(line)") }
+            throw ExitCode(EX_UNAVAILABLE)
+        }
+        return answer
     }
 
     private func path() throws -> String {
@@ -58,9 +67,14 @@ struct Reload: ParsableCommand {
     var wait = false
 
     func run() throws {
-        let answer = ControlAnswer(text: try arguments.ask(wait ? .reloadAndWait : .reload))
-        for line in answer.lines { writeError("sluice: \(line)") }
-        if !answer.isGood { throw ExitCode(answer.lines.isEmpty ? EX_UNAVAILABLE : EX_CONFIG) }
+        let answer = try arguments.ask(wait ? .reloadAndWait : .reload)
+        let isOver = answer.lines.last == ControlAnswer.over
+        for line in isOver ? answer.lines.dropLast() : answer.lines[...] { writeError("sluice: \(line)") }
+        if answer.verdict == .failed { throw ExitCode(EX_CONFIG) }
+        guard !wait || isOver else {
+            writeError("sluice: the settings are in force, and Sluice has ended before the last request from before was over")
+            throw ExitCode(EX_UNAVAILABLE)
+        }
     }
 }
 

@@ -4,40 +4,10 @@ import EventLoop
 import FastCGI
 import Synchronization
 
-/// What can be asked for, as the line that asks.
-enum ControlCommand: String, CaseIterable {
-    /// Reads the settings again, and answers with what came of it.
-    case reload
-    /// The same, and answers only when the last request that began before it is over.
-    case reloadAndWait = "reload wait"
-    /// How it does, for people.
-    case status
-    /// The same for machines, in one line.
-    case statusJSON = "status json"
-    /// Ends as by a signal; the connection stays open for as long as the process is there.
-    case stop
-}
-
-/// What a command is answered with.
-struct ControlAnswer: Sendable, Equatable {
-    let isGood: Bool
-    /// Without line breaks.
-    let lines: [String]
-
-    init(isGood: Bool, _ lines: [String] = []) { (self.isGood, self.lines) = (isGood, lines) }
-
-    init(text: String) {
-        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
-        self.init(isGood: lines.first?.elementsEqual("ok".utf8) ?? false, lines.dropFirst().compactMap { String($0) })
-    }
-
-    var text: String { ([isGood ? "ok" : "failed"] + lines).map { "\($0)\n" }.joined() }
-}
-
 /// Answers those who connect to the control socket. Each is read from and written to on threads of its own, since it may be slow.
 final class ControlServer: Sendable {
-    /// Answers a command, on the loop; nil when the connection is to stay open without a word.
-    typealias Handler = @Sendable (ControlCommand) async -> ControlAnswer?
+    /// Answers a command, on the loop.
+    typealias Handler = @Sendable (ControlCommand, ControlStream) async -> Void
 
     private let sockets: [ListeningSocket]
     private let loop: EventLoop
@@ -67,9 +37,15 @@ final class ControlServer: Sendable {
     private func serve(_ socket: ListeningSocket, _ handler: @escaping Handler) {
         while let connection = socket.accept() {
             let stream = ControlStream(accepted: connection)
-            guard unheard.load(ordering: .relaxed) < Self.unheardMax else { continue }
+            guard unheard.load(ordering: .relaxed) < Self.unheardMax else {
+                stream.writeAtOnce(ControlAnswer(.refused, ["it is asked by too many at once"]).text)
+                continue
+            }
             unheard.add(1, ordering: .relaxed)
-            do { try startThread { self.hear(stream, handler) } } catch { unheard.subtract(1, ordering: .relaxed) }
+            do throws(SystemError) { try startThread { self.hear(stream, handler) } } catch {
+                unheard.subtract(1, ordering: .relaxed)
+                stream.writeAtOnce(ControlAnswer(.refused, ["\(error)"]).text)
+            }
         }
     }
 
@@ -78,11 +54,8 @@ final class ControlServer: Sendable {
         unheard.subtract(1, ordering: .relaxed)
         guard let line else { return }
         guard let command = ControlCommand(rawValue: line) else {
-            return stream.write(ControlAnswer(isGood: false, ["this Sluice does not know that command"]).text)
+            return stream.write(ControlAnswer(.refused, ["this Sluice does not know that command"]).text)
         }
-        Task(executorPreference: loop) {
-            guard let answer = await handler(command) else { return stream.stayOpen() }
-            stream.writeElsewhere(answer.text)
-        }
+        Task(executorPreference: loop) { await handler(command, stream) }
     }
 }

@@ -5,7 +5,8 @@ import Glibc
 
 /// A connection to or from a control socket. It waits, so that it has no place on a loop.
 ///
-/// The client sends one line, the server answers with lines of text and closes. The first one is `ok` or `failed`.
+/// The client sends one line, the server answers with lines of text and closes. The first one is `ok` or `failed`: an end without it is
+/// no answer.
 final class ControlStream: Sendable {
     private let descriptor: Descriptor
 
@@ -46,9 +47,12 @@ final class ControlStream: Sendable {
         }
     }
 
-    /// The same on a thread of its own, for a caller that must not wait. Without one the client gets nothing, and sees the end.
+    /// Writes a few words, for which there is room in any case.
+    func writeAtOnce(_ text: String) { _ = descriptor.sendAtOnce(Array(text.utf8)) }
+
+    /// Writes all of it on a thread of its own, for a caller that must not wait.
     func writeElsewhere(_ text: String) {
-        _ = try? startThread { self.write(text) }
+        do throws(SystemError) { try startThread { self.write(text) } } catch { writeAtOnce(text) }
     }
 
     /// Ends with the process.

@@ -38,6 +38,7 @@ actor Reloader {
     private var last: Task<Outcome, Never>?
     /// One that has not begun: it will read what is there then, and so serves all who ask meanwhile.
     private var waiting: Task<Outcome, Never>?
+    private var isEnding = false
 
     /// - Parameters:
     ///   - generation: what the workers serve by.
@@ -67,7 +68,10 @@ actor Reloader {
         waiting = nil
         logger.reloading()
         manager?.reloading()
-        defer { manager?.ready() }
+        defer {
+            manager?.ready()
+            if lastReload?.problems.isEmpty == false { manager?.status("streams go on\(failureWords)") }
+        }
         let outcome = await reloaded()
         switch outcome {
         case .reloaded(let unchanged, _):
@@ -80,16 +84,30 @@ actor Reloader {
         return outcome
     }
 
+    /// None is in force from now on, also one that is being read.
+    func end() { isEnding = true }
+
+    /// For the service manager's status, behind what else it says; empty when the last reload is in force.
+    var failureWords: String {
+        guard let lastReload, !lastReload.problems.isEmpty else { return "" }
+        let count = lastReload.problems.count
+        return
+            "; the last reload failed at \(timestamp(ofSecond: lastReload.time)): \(count) \(count == 1 ? "mistake" : "mistakes")"
+    }
+
     private func reloaded() async -> Outcome {
         let next: Reading
         switch await read(following: generation) {
         case .success(let reading): next = reading
         case .failure(let error): return .failed(error.problems)
         }
+        if isEnding { return .failed(["it is about to end"]) }
         do {
             for worker in workers { try await worker.prepare(next.generation) }
             // It may have to wait for where it has gone so far.
-            try await elsewhere { [log] in Result { try log.reconfigure(next.generation.settings.log) } }.get()
+            if let error = try await elsewhere({ [log] in log.obstacle(to: next.generation.settings.log) }) {
+                throw SettingsError(problems: ["log.to: the log cannot be written: \(error)"])
+            }
         } catch {
             for worker in workers { await worker.discard() }
             return .failed(["\(error)"])

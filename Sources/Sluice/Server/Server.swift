@@ -72,10 +72,10 @@ final class Server: Sendable {
             worker.start(sockets.withLock { $0 })
             if worker !== first { try startThread { worker.loop.run() } }
         }
-        try control?.start { [self] in await answer($0) }
+        try control?.start { [self] in await answer($0, $1) }
         logger.serving(settings)
         if let manager {
-            manager.ready()
+            manager.ready(mayWait: true)
             Task(executorPreference: first.loop) { await self.report(to: manager) }
         }
         first.loop.run()
@@ -94,21 +94,28 @@ final class Server: Sendable {
     }
 
     /// Answers what was asked by the control socket.
-    private func answer(_ command: ControlCommand) async -> ControlAnswer? {
+    private func answer(_ command: ControlCommand, _ stream: ControlStream) async {
         switch command {
+        case .status: stream.writeElsewhere(ControlAnswer(.ok, [await status.text]).text)
+        case .statusJSON: stream.writeElsewhere(ControlAnswer(.ok, [await status.json]).text)
         case .stop:
+            stream.writeAtOnce(ControlAnswer(.ok).text)
+            stream.stayOpen()
             if !isDraining.load(ordering: .relaxed) { end(by: SIGTERM) }
-            return nil
-        case .status: return ControlAnswer(isGood: true, [await status.text])
-        case .statusJSON: return ControlAnswer(isGood: true, [await status.json])
-        case .reload, .reloadAndWait:
-            if isDraining.load(ordering: .relaxed) { return ControlAnswer(isGood: false, ["it is about to end"]) }
-            switch await reloader.reload() {
-            case .failed(let problems): return ControlAnswer(isGood: false, problems)
-            case .reloaded(let unchanged, let former):
-                if command == .reloadAndWait { await former.wait() }
-                return ControlAnswer(isGood: true, unchanged.map { "\($0) has changed, which only a start can change" })
-            }
+        case .reload, .reloadAndWait: await reload(for: stream, waits: command == .reloadAndWait)
+        }
+    }
+
+    private func reload(for stream: ControlStream, waits: Bool) async {
+        if isDraining.load(ordering: .relaxed) { return stream.writeAtOnce(ControlAnswer(.refused, ["it is about to end"]).text) }
+        switch await reloader.reload() {
+        case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
+        case .reloaded(let unchanged, let former):
+            let answer = ControlAnswer(.ok, unchanged.map { "\($0) has changed, which only a start can change" })
+            stream.writeAtOnce(answer.text)
+            guard waits else { return }
+            await former.wait()
+            stream.writeAtOnce("\(ControlAnswer.over)\n")
         }
     }
 
@@ -122,6 +129,7 @@ final class Server: Sendable {
         closeSockets()
         manager?.stopping()
         Task(executorPreference: workers[0].loop) {
+            await self.reloader.end()
             let limit = await self.reloader.generation.settings.timeouts.drain
             self.logger.draining(limit)
             await withTaskGroup(of: Void.self) { group in
@@ -170,7 +178,7 @@ final class Server: Sendable {
             let streams = counters.active.now
             let upstreams = generation.settings.upstreams.count
             return "\(streams) \(streams == 1 ? "stream" : "streams"), \(upstreams) \(upstreams == 1 ? "upstream" : "upstreams")"
-                + (resting == 0 ? "" : ", \(resting) resting")
+                + (resting == 0 ? "" : ", \(resting) resting") + (await reloader.failureWords)
         }
     }
 

@@ -3,6 +3,7 @@
 import CLinux
 import EventLoop
 import Glibc
+import Synchronization
 
 /// Tells the service manager what state the process is in (sd_notify(3)). Nothing depends on whether it hears that.
 final class ServiceManager: Sendable {
@@ -11,6 +12,7 @@ final class ServiceManager: Sendable {
     private let address: UnixAddress
     /// After how long without `alive()` it ends the process; nil when it does not watch.
     let watchdog: Duration?
+    private let isStopping = Atomic<Bool>(false)
 
     /// Nil when the process was started by something else.
     ///
@@ -35,8 +37,13 @@ final class ServiceManager: Sendable {
         }
     }
 
-    /// Connections are accepted, or the settings of a reload are in force, or are not.
-    func ready() { send("READY=1") }
+    /// Connections are accepted, or the settings of a reload are in force, or are not. Once it has been told that the process stops,
+    /// nothing else is true any more.
+    ///
+    /// - Parameter mayWait: whether the caller may wait for a second, while it takes nothing.
+    func ready(mayWait: Bool = false) {
+        if !isStopping.load(ordering: .relaxed) { send("READY=1", mayWait: mayWait) }
+    }
 
     /// The settings are being read again.
     func reloading() {
@@ -46,7 +53,10 @@ final class ServiceManager: Sendable {
     }
 
     /// No new requests are taken.
-    func stopping() { send("STOPPING=1") }
+    func stopping() {
+        isStopping.store(true, ordering: .relaxed)
+        send("STOPPING=1")
+    }
 
     /// - Parameter text: a line for people.
     func status(_ text: String) { send("STATUS=\(text)") }
@@ -54,7 +64,11 @@ final class ServiceManager: Sendable {
     /// The process does what it should; for the watchdog.
     func alive() { send("WATCHDOG=1") }
 
-    private func send(_ message: String) {
-        address.send(Array(message.utf8), by: descriptor)
+    private func send(_ message: String, mayWait: Bool = false) {
+        let bytes = Array(message.utf8)
+        for _ in 0..<(mayWait ? 20 : 1) {
+            if address.send(bytes, by: descriptor) { return }
+            if mayWait { usleep(50_000) }
+        }
     }
 }

@@ -133,6 +133,7 @@ actor Worker {
     func adopt() {
         guard let next = exchange(&prepared, with: nil) else { return }
         handler.generation.upstreams.retire()
+        next.upstreams.takeEffect()
         handler.generation = next
         let settings = next.shared.settings
         for connection in connections.values { connection.change(settings.scannerLimits, settings.connectionTimeouts) }

@@ -178,7 +178,9 @@ private final class WaitingLines: Sendable {
             while true {
                 switch next(&state, at: .current) {
                 case .write(let bytes, let file): wrote(LogSink.write(bytes, to: file), &state)
-                case .open(let path): do { state.sink = try LogSink(.file(path)) } catch { return }
+                case .open(let path):
+                    if state.queue.isFirstBegun { state.lost += state.queue.dropFirst() }
+                    do { state.sink = try LogSink(.file(path)) } catch { return }
                 case .alarm: continue
                 case .wait, .end: return
                 }

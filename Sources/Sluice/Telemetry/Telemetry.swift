@@ -112,7 +112,8 @@ extension Logger {
             "waiting": .seconds(wait.waiting), "retries": .seconds(wait.retries),
         ]
         if let client { metadata["client"] = "\(client)" }
-        warning("the first token was late", metadata: metadata)
+        // A request's own, as its line is.
+        warning("the first token was late", metadata: metadata, source: Happening.change)
     }
 
     /// Once for each rest and each recovery, whatever the number of requests.

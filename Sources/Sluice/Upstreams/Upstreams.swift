@@ -18,6 +18,7 @@ final class Upstreams {
     private let connections: [UpstreamConnections]
     /// Connections that stand ready while there is no request for them, by the same order; nil for none.
     private var warm: [WarmUpstream?]
+    private let idleConnectionsMax: Int
     private let loop: EventLoop
     private let logger: Logger
     private let jsonDepth: Int
@@ -34,10 +35,11 @@ final class Upstreams {
         endpoints = upstreams.map { $0.kind == .demo ? nil : Endpoint($0, $1) }
         let configuration = try Session.Configuration(settings)
         let session =
-            if let session = former?.session, session.goOn(by: configuration) { session } else {
+            if let session = former?.session, session.fits(configuration) { session } else {
                 Session(on: loop, configuration)
             }
         self.session = session
+        idleConnectionsMax = configuration.idleConnectionsMax
         let (formerConnections, formerWarm) = (former?.connections ?? [], former?.warm ?? [])
         connections = generation.connectionOptions.map { options in
             formerConnections.first { $0.session === session && $0.options === options } ?? UpstreamConnections(session, options)
@@ -48,6 +50,9 @@ final class Upstreams {
             return try known ?? WarmUpstream(warm, in: session, options) { logger.warmConnections(upstream.name, $0) }
         }
     }
+
+    /// Requests come from now on.
+    func takeEffect() { session.idleConnectionsMax = idleConnectionsMax }
 
     /// From now on no further requests come, and what stands ready is kept only where the next generation wants it too.
     func retire() { warm = [] }

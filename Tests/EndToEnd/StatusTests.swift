@@ -1,0 +1,209 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+/// What `sluice status --json` prints.
+private struct Status: Decodable, Sendable {
+    struct Reload: Decodable {
+        let outcome: String
+        let problems: [String]
+    }
+    struct Upstream: Decodable, Equatable {
+        let name: String
+        let open: Int
+        let queued: Int
+        let places: Int?
+    }
+    struct Target: Decodable {
+        let route: String
+        let upstream: String
+        let model: String?
+        let asked: Int
+        let failed: Int
+        let restsFor: Double?
+        let firstTokenP50: Double?
+        let firstTokenP95: Double?
+    }
+    struct Client: Decodable, Equatable {
+        let name: String
+        let requests: Int
+    }
+    struct Trouble: Decodable, Equatable {
+        let client: String?
+        let upstream: String?
+        let ending: String
+    }
+    let version: String
+    let process: Int32
+    let state: String
+    let startTime: Date
+    let startSince: Double
+    let generation: Int
+    let lastReload: Reload?
+    let workers: Int
+    let acceptedConn: Int
+    let refusedConn: Int
+    let active: Int
+    let maxActive: Int
+    let requests: Int
+    let answered: Int
+    let failed: Int
+    let callersLeft: Int
+    let memoryUsed: Int
+    let memoryLimit: Int
+    let upstreams: [Upstream]
+    let targets: [Target]
+    let clients: [Client]
+    let otherRequests: Int
+    let lastErrors: [Trouble]
+
+    init(json: String) throws {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.dateDecodingStrategy = .iso8601
+        self = try decoder.decode(Status.self, from: Data(json.utf8))
+    }
+}
+
+@Suite struct `The status` {
+    private let server = WebServer.selected[0]
+    private let frames = Chunks.stream(["one", "two"])
+
+    private func settings(_ lines: String...) -> String {
+        (["control = \"unix:control.sock\"", "retries = 0"] + lines).joined(separator: "\n")
+    }
+
+    private func status(_ site: Site) async throws -> Status {
+        let run = try await SluiceRun(["status", "--json", "--control", "unix:control.sock"], in: site.directory)
+        #expect(run.exit == .code(0))
+        return try Status(json: run.output)
+    }
+
+    private func text(_ site: Site) async throws -> String {
+        let run = try await SluiceRun(["status", "--control", "unix:control.sock"], in: site.directory)
+        #expect(run.exit == .code(0))
+        return run.output
+    }
+
+    @Test func `counts streams while they are open, those who wait, and what became of them`() async throws {
+        let gate = try Gate()
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let settings = settings("upstreams.stub = {url = \"UPSTREAM\", key = \"sk-stub\", concurrent = 1, queue_wait = \"1m\"}")
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            let start = try await status(site)
+            #expect(start.process == site.sluice.process.identifier)
+            #expect(abs(start.startTime.timeIntervalSinceNow) < 3600)
+            #expect((start.state, start.workers, start.generation) == ("serving", 2, 1))
+            #expect((start.requests, start.active, start.maxActive) == (0, 0, 0))
+            #expect(start.upstreams == [Status.Upstream(name: "stub", open: 0, queued: 0, places: 1)])
+
+            let first = try site.call(chat())
+            try await first.arrival(of: "assistant")
+            let second = try site.call(chat(String(repeating: "x", count: 5_000)))
+            while try await status(site).upstreams != [Status.Upstream(name: "stub", open: 1, queued: 1, places: 1)] {}
+            let busy = try await status(site)
+            #expect((busy.active, busy.maxActive, busy.requests) == (2, 2, 0))
+            #expect(busy.startSince > start.startSince)
+            #expect(busy.memoryUsed > 5_000 && busy.memoryUsed < busy.memoryLimit)
+            #expect(busy.acceptedConn > start.acceptedConn)
+
+            second.close()
+            while try await status(site).callersLeft < 1 {}
+            gate.open()
+            #expect(try await first.ended().text == frames.joined())
+            while try await status(site).requests < 2 {}
+            let end = try await status(site)
+            #expect((end.active, end.maxActive, end.answered, end.callersLeft, end.failed) == (0, 2, 1, 1, 0))
+            #expect(end.memoryUsed == 0)
+            #expect(end.clients.map(\.requests) == [2])
+            #expect(end.otherRequests == 0)
+            #expect(end.targets.map(\.asked) == [1])
+            #expect(try await text(site).contains("requests:             2: 1 answered, 0 failed, 1 callers left"))
+        }
+    }
+
+    @Test func `tells how targets do, and of the last errors nothing that a caller wrote`() async throws {
+        let upstream = try StubUpstream { request in
+            request.text.contains("bad") ? .json("{}", status: 500) : .stream(frames)
+        }
+        let settings = settings(
+            "rest_after = 2", "[upstreams.stub]", "url = \"UPSTREAM\"", "key = \"sk-planted\"", "[[models]]",
+            "match = \"stub-*\"",
+            "targets = [{upstream = \"stub\", model = \"other\"}]")
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            for _ in 0..<20 { try await site.answers(frames) }
+            let well = try #require(try await status(site).targets.first)
+            #expect((well.route, well.upstream, well.model) == ("stub-*", "stub", "other"))
+            #expect((well.asked, well.failed) == (20, 0))
+            #expect(well.restsFor == nil)
+            #expect(try #require(well.firstTokenP50) <= #require(well.firstTokenP95))
+
+            for _ in 0..<2 { #expect(try await site.call(chat("bad planted")).ended().status == 503) }
+            let status = try await status(site)
+            let resting = try #require(status.targets.first)
+            #expect((resting.asked, resting.failed) == (22, 2))
+            #expect(try #require(resting.restsFor) > 0)
+            #expect((status.requests, status.failed) == (22, 2))
+            #expect(status.lastErrors.map(\.ending) == ["failed.500", "failed.500"])
+            #expect(status.lastErrors.map(\.upstream) == ["stub", "stub"])
+            #expect(status.lastErrors.map(\.client) == [status.clients[0].name, status.clients[0].name])
+            let text = try await text(site)
+            #expect(text.contains("rests for "))
+            #expect(!text.contains("planted"))
+            #expect(!text.contains(RunningServer.token))
+        }
+    }
+
+    @Test func `tells what came of the last reload`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        let settings = settings("upstreams.stub = {url = \"UPSTREAM\", key = \"sk-stub\"}")
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            #expect(try await status(site).lastReload == nil)
+            _ = try await SluiceRun(["reload", "--control", "unix:control.sock"], in: site.directory)
+            let good = try await status(site)
+            #expect(good.generation == 2)
+            #expect(good.lastReload?.outcome == "in force")
+            try site.directory.write("heartbeat = 3", to: "sluice.toml")
+            _ = try await SluiceRun(["reload", "--control", "unix:control.sock"], in: site.directory)
+            let bad = try await status(site)
+            #expect(bad.generation == 2)
+            #expect(bad.lastReload?.outcome == "failed")
+            #expect(bad.lastReload?.problems.count == 1)
+            #expect(try await text(site).contains("sluice.toml:1: heartbeat "))
+        }
+    }
+
+    @Test func `tells of peers that may not connect, and that it is about to end`() async throws {
+        let gate = try Gate()
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let settings = settings("upstreams.stub = {url = \"UPSTREAM\", key = \"sk-stub\"}")
+        try await Site.with(server, upstream: upstream, settings: settings, endsSluice: true) { site in
+            let stranger = try Socket.connected(path: site.sluice.socket)
+            try stranger.write([9, 9, 9, 9, 9, 9, 9, 9])
+            while try await status(site).refusedConn < 1 {}
+            let stream = try site.call(chat())
+            try await stream.arrival(of: "assistant")
+            let late = try Socket.connected(path: site.directory.path("control.sock"))
+            site.sluice.process.signal(SIGTERM)
+            try await site.sluice.refuses()
+            try late.write(Array("status json\n".utf8))
+            var answer: [UInt8] = []
+            while true {
+                let part = try late.read()
+                if part.isEmpty { break }
+                answer += part
+            }
+            #expect(try Status(json: String(decoding: answer.dropFirst(3), as: UTF8.self)).state == "draining")
+            gate.open()
+            #expect(try await stream.ended().text == frames.joined())
+            #expect(try await site.sluice.process.exited() == .code(0))
+        }
+    }
+
+    @Test func `is watched in a terminal alone`() async throws {
+        let run = try await SluiceRun(["status", "--watch", "--control", "unix:none.sock"])
+        #expect(run.exit == .code(64))
+        #expect(run.errors.contains("--watch needs a terminal"))
+    }
+}
