@@ -86,6 +86,8 @@ package import EventLoop
     /// Set while the connection is to end: until when one more request may begin.
     private var lastRequestDeadline: Instant?
     private var requestDeadline: Instant?
+    /// When the first byte of a request came that has not come as a whole.
+    private var requestStart: Instant?
     /// Whether the peer must take bytes before the answer can go on.
     private(set) var isWaitingToWrite = false
     private var watch: Watch?
@@ -290,6 +292,7 @@ package import EventLoop
     /// What has begun must become a request in time; an idle connection may stay for ever.
     private func setRequestDeadline() {
         guard !isAnswering, scanned == nil, !scanner.isIdle else { return requestDeadline = nil }
+        requestStart = requestStart ?? loop.now
         guard requestDeadline == nil else { return }
         requestDeadline = loop.now + timeouts.request
         wakeup.wake()
@@ -349,7 +352,8 @@ package import EventLoop
             requestNumber += 1
             body = request.body
             if body.isEmpty { memory = nil } else { memory?.shrink(to: body.count) }
-            return Request(connection: self, number: requestNumber, dropped: request.dropped)
+            let start = requestStart.take() ?? loop.now
+            return Request(connection: self, number: requestNumber, dropped: request.dropped, start: start)
         } catch {
             refusal = .notParsed(error)
             close()

@@ -1,5 +1,6 @@
 // What the web server passed on.
 
+package import Clock
 package import EventLoop
 
 /// A complete, checked request. Its parts are there until `release()`, or until its answer is finished.
@@ -12,6 +13,8 @@ package struct Request {
     package var memory: MemoryShare? { connection.memory(of: number) }
     /// Why the body was dropped; the answer to that is 413 or 503.
     package let dropped: DroppedBody?
+    /// When its first byte came, as far as it did not come at once.
+    package let start: Instant
 
     /// A CGI variable (RFC 3875 §4.1) or `HTTP_…` header; `nil` when absent.
     package subscript(_ name: StaticString) -> String? { connection.parameter(name, of: number) }

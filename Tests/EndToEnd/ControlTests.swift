@@ -130,7 +130,9 @@ import Testing
                 SluiceProcess.binary, ["reload", "--wait", "--control", "unix:control.sock"], environment: [:], in: site.directory
             )
             try await site.sluice.process.errors.wait(for: "the reload") { $0.text.contains("the settings were reloaded") }
-            for _ in 0..<2 { site.sluice.process.signal(SIGTERM) }
+            site.sluice.process.signal(SIGTERM)
+            try await site.sluice.refuses()
+            site.sluice.process.signal(SIGTERM)
             #expect(try await waiting.exited() == .code(69))
             try await waiting.errors.wait(for: "words") {
                 $0.text.contains("the settings are in force, and Sluice has ended before")

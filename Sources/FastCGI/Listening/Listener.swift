@@ -7,7 +7,8 @@ import Glibc
 
 /// Accepts connections for one worker.
 package final class Listener {
-    private let socket: ListeningSocket
+    /// Let go at the end, whoever still has this: others may be waiting for the address.
+    private var socket: ListeningSocket?
     private let loop: EventLoop
     private let onRefusal: (ConnectionRefusal) -> Void
     private let onFailure: (SystemError) -> Void
@@ -40,7 +41,7 @@ package final class Listener {
 
     /// Accepts what waits, and then nothing more. Connections to a socket that somebody passed on are left for whoever has it next.
     package func drain() {
-        if socket.isOwn { acceptWaiting(countMax: Int(ListeningSocket.backlog)) }
+        if socket?.isOwn == true { acceptWaiting(countMax: Int(ListeningSocket.backlog)) }
         close()
     }
 
@@ -50,9 +51,11 @@ package final class Listener {
         watch = nil
         resumption?.cancel()
         resumption = nil
+        socket = nil
     }
 
     private func start() throws(SystemError) {
+        guard let socket else { return }
         watch = try Watch(socket.descriptor.number, for: [.readable, .exclusive], on: loop) { [unowned self] _ in accept() }
     }
 
@@ -67,6 +70,7 @@ package final class Listener {
 
     /// Whether there may be another.
     private func acceptOne() -> Bool {
+        guard let socket else { return false }
         let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
         guard number >= 0 else {
             // Of these two the next one may be well.
@@ -75,16 +79,16 @@ package final class Listener {
             return false
         }
         let connection = Descriptor(owning: number)
-        if let refusal = refusal(of: connection) {
+        if let refusal = refusal(of: connection, to: socket) {
             onRefusal(refusal)
         } else {
-            prepare(connection)
+            prepare(connection, isTCP: socket.isTCP)
             handler(connection)
         }
         return true
     }
 
-    private func refusal(of connection: borrowing Descriptor) -> ConnectionRefusal? {
+    private func refusal(of connection: borrowing Descriptor, to socket: ListeningSocket) -> ConnectionRefusal? {
         guard !socket.allowedUsers.isEmpty else { return nil }
         let user = connection.peer.uid
         return socket.allowedUsers.contains(user) ? nil : .peerNotAllowed(userID: user)
@@ -111,10 +115,10 @@ package final class Listener {
     }
 
     /// Options that make a stream quick and a dead peer known. A socket that refuses them still serves.
-    private func prepare(_ connection: borrowing Descriptor) {
+    private func prepare(_ connection: borrowing Descriptor, isTCP: Bool) {
         let common = [(SOL_SOCKET, SO_SNDBUF, Int32(512 << 10))]
         let forTCP = [(Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1)), (SOL_SOCKET, SO_KEEPALIVE, 1)]
-        for (level, option, value) in socket.isTCP ? common + forTCP : common {
+        for (level, option, value) in isTCP ? common + forTCP : common {
             do { try connection.set(level, option, to: value) } catch { continue }
         }
     }

@@ -27,12 +27,18 @@ struct ControlArguments: ParsableArguments {
         let path = try path()
         let stream: ControlStream
         do throws(SystemError) { stream = try ControlStream(connectingTo: path) } catch {
-            writeError("sluice: no Sluice can be asked at unix:\(path): \(error)")
+            let reason = String(describing: error).replacing("\(path): ", with: "")
+            writeError(
+                "sluice: no Sluice can be asked at unix:\(path): \(reason); is it running, and does its setting control say so?")
             throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
         }
         stream.write("\(command.rawValue)\n")
-        guard let answer = ControlAnswer(text: stream.answer()) else {
-            writeError("sluice: the Sluice at unix:\(path) has ended before it had answered")
+        // Files of settings may be slow.
+        let isReload = command == .reload || command == .reloadAndWait
+        guard let answer = ControlAnswer(text: stream.answer(within: isReload ? 60 : 10)) else {
+            writeError(
+                "sluice: no answer at unix:\(path): it is no control socket of Sluice, or Sluice stands still or has ended just now"
+            )
             throw ExitCode(EX_UNAVAILABLE)
         }
         if answer.verdict == .refused {

@@ -16,8 +16,8 @@ final class ControlStream: Sendable {
     /// The server's side, whose client is not waited for longer than a few seconds.
     init(accepted descriptor: consuming Descriptor) {
         self.descriptor = descriptor
-        limit(SO_RCVTIMEO)
-        limit(SO_SNDTIMEO)
+        limit(SO_RCVTIMEO, seconds: 5)
+        limit(SO_SNDTIMEO, seconds: 5)
     }
 
     /// The client's side.
@@ -30,8 +30,9 @@ final class ControlStream: Sendable {
         _ = try SystemError.check(path, address.connect(descriptor))
     }
 
-    private func limit(_ option: Int32) {
-        var time = timeval(tv_sec: 5, tv_usec: 0)
+    /// - Parameter seconds: 0 for as long as it takes.
+    private func limit(_ option: Int32, seconds: Int) {
+        var time = timeval(tv_sec: seconds, tv_usec: 0)
         _ = unsafe setsockopt(descriptor.number, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
     }
 
@@ -70,8 +71,12 @@ final class ControlStream: Sendable {
     }
 
     /// The server's answer, up to where it closes.
-    func answer() -> String {
-        var text: [UInt8] = []
+    ///
+    /// - Parameter seconds: how long it may take to say anything.
+    func answer(within seconds: Int) -> String {
+        limit(SO_RCVTIMEO, seconds: seconds)
+        guard var text = part() else { return "" }
+        limit(SO_RCVTIMEO, seconds: 0)
         while let part = part(), !part.isEmpty { text += part }
         return String(decoding: text, as: UTF8.self)
     }

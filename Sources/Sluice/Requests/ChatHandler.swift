@@ -27,7 +27,7 @@ final class ChatHandler {
     func answer(_ request: Request, _ response: consuming Response) async {
         let generation = generation
         let isOverloaded = counters.requestBegan() > generation.shared.settings.limits.requests
-        var record = RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: loop.now)
+        var record = RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: request.start)
         var reply = Reply(response, record.id)
         if isOverloaded {
             record.ending = .failed(.overloaded(retryAfter: .seconds(1)))

@@ -66,6 +66,8 @@ final class GenerationEnd: Sendable {
         for continuation in waiting { continuation.resume() }
     }
 
+    var hasCome: Bool { state.withLock { $0.hasCome } }
+
     /// Comes back when it has come.
     func wait() async {
         await withCheckedContinuation { continuation in

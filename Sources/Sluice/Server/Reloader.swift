@@ -12,8 +12,8 @@ actor Reloader {
     enum Outcome: Sendable {
         /// The new settings are in force, but for these keys, which only a start can change.
         ///
-        /// - Parameter former: the end of the generation from before.
-        case reloaded(unchanged: [String], former: GenerationEnd)
+        /// - Parameter formers: the ends of the generations from before that some request still has.
+        case reloaded(unchanged: [String], formers: [GenerationEnd])
         /// Nothing has changed. Each sentence is one thing that is wrong.
         case failed([String])
     }
@@ -39,6 +39,8 @@ actor Reloader {
     /// One that has not begun: it will read what is there then, and so serves all who ask meanwhile.
     private var waiting: Task<Outcome, Never>?
     private var isEnding = false
+    /// Of the generations that were in force once, and are not over as far as is known.
+    private var formers: [GenerationEnd] = []
 
     /// - Parameters:
     ///   - generation: what the workers serve by.
@@ -115,8 +117,9 @@ actor Reloader {
         next.generation.board.takeEffect()
         counters.follow(next.generation.settings.limits)
         for worker in workers { await worker.adopt() }
-        let former = exchange(&generation, with: next.generation).end
-        return .reloaded(unchanged: next.unchanged, former: former)
+        formers.append(exchange(&generation, with: next.generation).end)
+        formers.removeAll(where: \.hasCome)
+        return .reloaded(unchanged: next.unchanged, formers: formers)
     }
 
     private typealias Reading = (generation: Generation, unchanged: [String])

@@ -110,11 +110,11 @@ final class Server: Sendable {
         if isDraining.load(ordering: .relaxed) { return stream.writeAtOnce(ControlAnswer(.refused, ["it is about to end"]).text) }
         switch await reloader.reload() {
         case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
-        case .reloaded(let unchanged, let former):
+        case .reloaded(let unchanged, let formers):
             let answer = ControlAnswer(.ok, unchanged.map { "\($0) has changed, which only a start can change" })
             stream.writeAtOnce(answer.text)
             guard waits else { return }
-            await former.wait()
+            for former in formers { await former.wait() }
             stream.writeAtOnce("\(ControlAnswer.over)\n")
         }
     }

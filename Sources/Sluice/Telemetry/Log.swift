@@ -87,6 +87,8 @@ final class Log: Sendable {
         if new.output !== old.output {
             schedule()
             old.output.flush(within: .seconds(1))
+            let count = old.output.takeUnwritten()
+            if count > 0 { new.output.lose(count) }
         }
     }
 

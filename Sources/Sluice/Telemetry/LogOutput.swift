@@ -39,6 +39,12 @@ final class LogOutput: Sendable {
     /// - Parameter line: whole, with its line feed if it has one.
     func write(_ line: [UInt8]) { lines.write(line) }
 
+    /// Gives up what waits here: how many lines that is, with those that were lost and nobody has been told of.
+    func takeUnwritten() -> Int { lines.takeUnwritten() }
+
+    /// Counts lines that were lost elsewhere.
+    func lose(_ count: Int) { lines.lose(count) }
+
     /// Has `onAlarm` called then, or earlier if somebody has asked for that.
     func setAlarm(at moment: Instant) { lines.setAlarm(at: moment) }
 
@@ -77,6 +83,8 @@ private final class WaitingLines: Sendable {
         /// The thread's; nil while there is none.
         var bell: Bell?
         var isAsleep = false
+        /// Whether what waited has been taken away, and nothing is written any more.
+        var isGivenUp = false
     }
 
     /// What the thread does next.
@@ -109,6 +117,7 @@ private final class WaitingLines: Sendable {
 
     func write(_ line: [UInt8]) {
         state.withLock { state in
+            if state.isGivenUp { return }
             if state.queue.isEmpty, state.lost == 0 {
                 switch state.sink.offer(line) {
                 case .taken(line.count): return
@@ -124,6 +133,23 @@ private final class WaitingLines: Sendable {
             } else {
                 state.lost += 1
             }
+            call(&state)
+        }
+    }
+
+    func takeUnwritten() -> Int {
+        state.withLock { state in
+            guard !state.queue.isEmpty || state.lost > 0 else { return 0 }
+            state.isGivenUp = true
+            var count = exchange(&state.lost, with: 0)
+            while !state.queue.isEmpty { count += state.queue.dropFirst() }
+            return count
+        }
+    }
+
+    func lose(_ count: Int) {
+        state.withLock { state in
+            state.lost += count
             call(&state)
         }
     }
@@ -254,6 +280,7 @@ private final class WaitingLines: Sendable {
     }
 
     private func wrote(_ outcome: LogSink.Outcome, _ state: inout State) {
+        if state.isGivenUp { return }
         switch outcome {
         case .taken(let count):
             state.queue.drop(count)
