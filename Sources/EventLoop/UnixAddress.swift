@@ -33,12 +33,33 @@ package struct UnixAddress: Sendable {
         guard fits else { return nil }
     }
 
-    /// Connects a unix socket to it (connect(2)).
+    /// A stream socket that is connected to it, and waits.
     ///
-    /// - Returns: 0, or −1 with the kernel's reason in `errno`.
-    package func connect(_ descriptor: borrowing Descriptor) -> Int32 {
-        let number = descriptor.number
-        return unsafe withPointer { unsafe Glibc.connect(number, $0, $1) }
+    /// - Throws: `SystemError` when nobody listens there, or may not be asked.
+    package func connectedStream() throws(SystemError) -> Descriptor {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let socket = Descriptor(owning: try SystemError.check("socket", socket(AF_UNIX, type, 0)))
+        try connect(socket)
+        return socket
+    }
+
+    /// A datagram socket that is connected to it, and never waits; nil when nobody is there.
+    package func connectedDatagrams() -> Descriptor? {
+        guard let socket = Self.datagramSocket() else { return nil }
+        do throws(SystemError) { try connect(socket) } catch { return nil }
+        return socket
+    }
+
+    /// A datagram socket that is not connected; nil when the process is out of descriptors.
+    package static func datagramSocket() -> Descriptor? {
+        let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let number = socket(AF_UNIX, type, 0)
+        return number < 0 ? nil : Descriptor(owning: number)
+    }
+
+    private func connect(_ socket: borrowing Descriptor) throws(SystemError) {
+        let number = socket.number
+        _ = try SystemError.check("connect", unsafe withPointer { unsafe Glibc.connect(number, $0, $1) })
     }
 
     /// Sends a datagram to it by a unix socket, without waiting. Whether it has gone.

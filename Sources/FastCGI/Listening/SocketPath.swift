@@ -66,9 +66,10 @@ struct SocketPath: ~Copyable {
         let temporary = try bind(socket)
         let file = FileIdentity(temporary, in: folder)
         do throws(ListenError) {
-            // Nobody can connect before listen(2): the mode that the umask left is never one to connect by.
+            // Nobody can connect before listen(2): the mode that the umask left is never one to connect by. In a folder of somebody
+            // else's the name may stand for another file by now: neither call follows a link.
             if let group { try give(temporary, to: group, access.group ?? "") }
-            try check("chmod", unsafe fchmodat(folder.number, temporary, access.mode, 0))
+            try check("chmod", unsafe fchmodat(folder.number, temporary, access.mode, AT_SYMLINK_NOFOLLOW))
             try check("listen", Glibc.listen(socket.number, ListeningSocket.backlog))
             guard let file else { throw failed("stat") }
             return Prepared(socket: socket, temporary: temporary, file: file)

@@ -181,9 +181,9 @@ package struct SettingsSources {
     private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
         // What the command line names goes before all upstreams and models of the file.
         let reader = options.upstream == nil ? reader : nil
-        guard let upstreams = reader?.upstreams(settings.rest) ?? upstreamOfTheEnvironment(settings.rest, problems) else {
-            return
-        }
+        let named = reader?.upstreams(settings.rest)
+        guard let upstreams = named ?? upstreamOfTheEnvironment(settings.rest, problems) else { return }
+        settings.isDemoForWant = named == nil && options.upstream == nil && upstreams.first?.kind == .demo
         settings.upstreams = upstreams
         settings.models =
             reader?.models(upstreams.map(\.name), settings.attempts) ?? onlyModels(upstreams, settings.attempts, reader)

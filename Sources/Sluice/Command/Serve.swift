@@ -25,11 +25,16 @@ struct Serve: ParsableCommand {
     @OptionGroup var arguments: SettingsArguments
 
     func run() throws {
-        let settings = try arguments.load().settings
+        let (settings, file, _) = try arguments.load()
         let log = try openLog(settings.log)
         do {
             let arguments = arguments
-            try Server.run(settings, log) { () throws(SettingsError) in try arguments.sources.load().settings }
+            try Server.run(settings, log) { () throws(SettingsError) in
+                let loaded = try arguments.sources.load()
+                // The one that is read where none is named need not be there at a start.
+                if let file, loaded.file == nil { throw SettingsError(problems: ["the settings file \(file) is gone"]) }
+                return loaded.settings
+            }
         } catch let error as ListenError {
             log.flush(within: .seconds(1))
             writeError("sluice: \(error)")

@@ -25,9 +25,7 @@ final class ControlStream: Sendable {
     /// - Throws: `SystemError` when nobody listens there.
     init(connectingTo path: String) throws(SystemError) {
         guard let address = UnixAddress(path: path) else { throw SystemError(path, code: ENAMETOOLONG) }
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        descriptor = Descriptor(owning: try SystemError.check("socket", socket(AF_UNIX, type, 0)))
-        _ = try SystemError.check(path, address.connect(descriptor))
+        descriptor = try address.connectedStream()
     }
 
     /// - Parameter seconds: 0 for as long as it takes.

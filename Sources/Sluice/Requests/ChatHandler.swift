@@ -9,7 +9,7 @@ import Settings
 /// Answers the requests of one worker. A class, like all that every open stream refers to: a stream holds no copy of it.
 final class ChatHandler {
     /// What a request that begins now is answered by, to its end.
-    var generation: WorkerGeneration
+    private(set) var generation: WorkerGeneration
     private let loop: EventLoop
     private let logger: Logger
     private let log: RequestLog
@@ -21,6 +21,12 @@ final class ChatHandler {
         self.logger = logger
         self.log = log
         self.counters = counters
+    }
+
+    /// Requests that begin from now on are answered by another one.
+    func adopt(_ next: WorkerGeneration) {
+        generation = next
+        log.follow()
     }
 
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.

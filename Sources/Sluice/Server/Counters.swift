@@ -2,6 +2,7 @@
 
 import Clock
 import EventLoop
+import FastCGI
 import Settings
 import Synchronization
 
@@ -11,6 +12,8 @@ final class Counters: Sendable {
     private let requests = Atomic<Int>(0)
     /// Connections that were closed because the peer broke the protocol or may not connect.
     private let refusals = Atomic<Int>(0)
+    /// Of these, those of peers that may not connect.
+    private let strangers = Atomic<Int>(0)
     private let acceptFailures = Mutex(AcceptFailures())
     /// What requests and answers may hold.
     let memory: MemoryBudget
@@ -45,8 +48,12 @@ final class Counters: Sendable {
 
     func requestEnded() { requests.subtract(1, ordering: .relaxed) }
 
-    /// How many connections were closed so, with this one.
-    func connectionRefused() -> Int { refusals.add(1, ordering: .relaxed).newValue }
+    /// How many connections were closed so, with this one, and whether it is the first of a peer that may not connect.
+    func connectionRefused(_ reason: ConnectionRefusal) -> (total: Int, isFirstStranger: Bool) {
+        var isFirst = false
+        if case .peerNotAllowed = reason { isFirst = strangers.add(1, ordering: .relaxed).oldValue == 0 }
+        return (refusals.add(1, ordering: .relaxed).newValue, isFirst)
+    }
 
     /// How often no connection could be accepted, with this time, when that is to be told.
     func acceptFailed(at now: Instant) -> Int? { acceptFailures.withLock { $0.happened(at: now) } }

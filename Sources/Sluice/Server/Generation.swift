@@ -40,7 +40,7 @@ final class Generation: Sendable {
         connectionOptions = try settings.upstreams.map { upstream throws(HTTPError) in
             let options = ConnectionOptions(upstream, of: settings)
             if upstream.usesTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
-            guard let known = former?.connectionOptions(of: upstream.name), options.makeSameConnections(as: known) else {
+            guard let known = former?.connectionOptions(of: upstream), options.makeSameConnections(as: known) else {
                 return options
             }
             return known
@@ -49,8 +49,9 @@ final class Generation: Sendable {
 
     deinit { end.come() }
 
-    private func connectionOptions(of upstream: String) -> ConnectionOptions? {
-        settings.upstreams.firstIndex { $0.name == upstream }.map { connectionOptions[$0] }
+    /// Those of the upstream that has the same name and is at the same place: elsewhere its connections would be of no use.
+    private func connectionOptions(of upstream: UpstreamSettings) -> ConnectionOptions? {
+        settings.upstreams.firstIndex { $0.name == upstream.name && $0.url == upstream.url }.map { connectionOptions[$0] }
     }
 }
 

@@ -46,6 +46,9 @@ func raiseDescriptorLimit() throws(SystemError) {
 
 /// Writes a line to the standard error. There is nobody to tell when that fails.
 func writeError(_ line: String) {
-    let bytes = [UInt8]("\(line)\n".utf8)
+    var bytes: [UInt8] = []
+    // Names of files may have anything in them.
+    bytes.appendVisible(line)
+    bytes.append(UInt8(ascii: "\n"))
     _ = unsafe write(STDERR_FILENO, bytes, bytes.count)
 }

@@ -105,21 +105,30 @@ actor Reloader {
         }
         if isEnding { return .failed(["it is about to end"]) }
         do {
+            try await take(next.generation.settings.log)
             for worker in workers { try await worker.prepare(next.generation) }
-            // It may have to wait for where it has gone so far.
-            if let error = try await elsewhere({ [log] in log.obstacle(to: next.generation.settings.log) }) {
-                throw SettingsError(problems: ["log.to: the log cannot be written: \(error)"])
-            }
         } catch {
             for worker in workers { await worker.discard() }
+            do { try await take(generation.settings.log) } catch { return .failed(["\(error)"]) }
             return .failed(["\(error)"])
         }
         next.generation.board.takeEffect()
-        counters.follow(next.generation.settings.limits)
+        let settings = next.generation.settings
+        counters.follow(settings.limits)
+        if let budget = try? DescriptorBudget(settings), !budget.isEnough {
+            logger.fewDescriptors(budget.limit, requests: settings.limits.requests)
+        }
         for worker in workers { await worker.adopt() }
         formers.append(exchange(&generation, with: next.generation).end)
         formers.removeAll(where: \.hasCome)
         return .reloaded(unchanged: next.unchanged, formers: formers)
+    }
+
+    /// The log, which may have to wait for where it has gone so far.
+    private func take(_ settings: Settings.Log) async throws {
+        if let error = try await elsewhere({ [log] in log.obstacle(to: settings) }) {
+            throw SettingsError(problems: ["log.to: the log cannot be written: \(error)"])
+        }
     }
 
     private typealias Reading = (generation: Generation, unchanged: [String])
@@ -150,6 +159,10 @@ actor Reloader {
     private static func read(_ load: Loading, following former: Generation, _ logger: Logger) -> Result<Reading, SettingsError> {
         var settings: Settings
         do throws(SettingsError) { settings = try load() } catch { return .failure(error) }
+        // At a start it is a welcome; here a file has lost its content, or is being written.
+        if settings.isDemoForWant, !former.settings.isDemoForWant {
+            return .failure(SettingsError(problems: ["no upstream is named any more: is the settings file empty?"]))
+        }
         let unchanged = settings.keepWhatStartsDecide(as: former.settings)
         do throws(HTTPError) {
             return .success((try Generation(settings, following: former, logger), unchanged))

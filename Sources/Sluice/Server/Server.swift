@@ -150,9 +150,9 @@ final class Server: Sendable {
         while true {
             for worker in workers { await worker.turn() }
             manager.alive()
+            manager.tellAgain()
             let status = await summary
-            if status != last { manager.status(status) }
-            last = status
+            if status != last, manager.status(status) { last = status }
             await wakeup.wait(until: .current + period)
         }
     }

@@ -1,6 +1,5 @@
 // systemd, where it started this process and waits to be told how it does.
 
-import CLinux
 import EventLoop
 import Glibc
 import Synchronization
@@ -13,6 +12,8 @@ final class ServiceManager: Sendable {
     /// After how long without `alive()` it ends the process; nil when it does not watch.
     let watchdog: Duration?
     private let isStopping = Atomic<Bool>(false)
+    /// Whether it has not taken `READY=1` yet, and waits for it.
+    private let owesReady = Atomic<Bool>(false)
 
     /// Nil when the process was started by something else.
     ///
@@ -20,12 +21,12 @@ final class ServiceManager: Sendable {
     init?(_ environment: (String) -> String?) {
         guard let name = environment("NOTIFY_SOCKET"), let address = Self.address(of: name) else { return nil }
         self.address = address
-        let number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard number >= 0 else { return nil }
-        descriptor = Descriptor(owning: number)
+        guard let descriptor = UnixAddress.datagramSocket() else { return nil }
+        self.descriptor = descriptor
         let isForOther = environment("WATCHDOG_PID").map { pid_t($0) != getpid() } ?? false
         let microseconds = environment("WATCHDOG_USEC").flatMap { Int64($0) } ?? 0
-        watchdog = microseconds > 0 && !isForOther ? .microseconds(microseconds) : nil
+        // More often than that nobody can be asked.
+        watchdog = microseconds > 0 && !isForOther ? .microseconds(max(microseconds, 30_000)) : nil
     }
 
     /// Of anything else than these two nothing is said.
@@ -42,8 +43,12 @@ final class ServiceManager: Sendable {
     ///
     /// - Parameter mayWait: whether the caller may wait for a second, while it takes nothing.
     func ready(mayWait: Bool = false) {
-        if !isStopping.load(ordering: .relaxed) { send("READY=1", mayWait: mayWait) }
+        if isStopping.load(ordering: .relaxed) { return }
+        owesReady.store(!send("READY=1", mayWait: mayWait), ordering: .relaxed)
     }
+
+    /// Tells again what it had no room for.
+    func tellAgain() { if owesReady.load(ordering: .relaxed) { ready() } }
 
     /// The settings are being read again.
     func reloading() {
@@ -59,16 +64,19 @@ final class ServiceManager: Sendable {
     }
 
     /// - Parameter text: a line for people.
-    func status(_ text: String) { send("STATUS=\(text)") }
+    /// - Returns: whether it was taken.
+    @discardableResult func status(_ text: String) -> Bool { send("STATUS=\(text)") }
 
     /// The process does what it should; for the watchdog.
     func alive() { send("WATCHDOG=1") }
 
-    private func send(_ message: String, mayWait: Bool = false) {
+    /// - Returns: whether it was taken.
+    @discardableResult private func send(_ message: String, mayWait: Bool = false) -> Bool {
         let bytes = Array(message.utf8)
         for _ in 0..<(mayWait ? 20 : 1) {
-            if address.send(bytes, by: descriptor) { return }
+            if address.send(bytes, by: descriptor) { return true }
             if mayWait { usleep(50_000) }
         }
+        return false
     }
 }

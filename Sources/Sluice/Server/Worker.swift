@@ -93,7 +93,8 @@ actor Worker {
     }
 
     private func refused(_ reason: ConnectionRefusal) {
-        logger.connectionRefused(reason, total: counters.connectionRefused())
+        let (total, isFirstStranger) = counters.connectionRefused(reason)
+        logger.connectionRefused(reason, total: total, isWarning: isFirstStranger)
     }
 
     /// Told by all workers together: at once, and the further times when a minute is over.
@@ -134,7 +135,7 @@ actor Worker {
         guard let next = exchange(&prepared, with: nil) else { return }
         handler.generation.upstreams.retire()
         next.upstreams.takeEffect()
-        handler.generation = next
+        handler.adopt(next)
         let settings = next.shared.settings
         for connection in connections.values { connection.change(settings.scannerLimits, settings.connectionTimeouts) }
     }

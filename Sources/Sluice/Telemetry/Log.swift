@@ -81,6 +81,7 @@ final class Log: Sendable {
         let old = current
         guard settings != old.settings else { return }
         let new = try opened(settings, after: old)
+        if !new.output.isConnected { logger.logGoesToNobody() }
         state.withLock { $0 = new }
         levelIndex.store(Self.index(of: settings.level), ordering: .relaxed)
         versionCount.add(1, ordering: .releasing)
@@ -189,7 +190,10 @@ final class Log: Sendable {
     }
 
     private func write(_ repeated: [Repetitions.Repeated]) {
-        for repeated in repeated { write { repeated.happening.append(to: &$0, repeated: repeated.count) } }
+        // The level may have changed since.
+        for repeated in repeated where repeated.happening.level >= level {
+            write { repeated.happening.append(to: &$0, repeated: repeated.count) }
+        }
     }
 
     private func write(_ make: (inout LogLine) -> Void) {

@@ -20,7 +20,7 @@ struct LogSink: ~Copyable {
         case taken(Int)
         /// There is no room now; poll(2) tells when there is.
         case full
-        /// It may have to wait for a disk: for a thread that nobody waits for. `RWF_NOWAIT` (pwritev2(2)) is no way around that: ext4 does
+        /// It may have to wait, as for a disk: for a thread that nobody waits for. `RWF_NOWAIT` (pwritev2(2)) is no way around that: ext4 does
         /// not know it for such writes, and XFS and btrfs answer mostly that they would wait.
         case slow
         /// This line is never taken.
@@ -32,7 +32,8 @@ struct LogSink: ~Copyable {
     private enum Kind {
         /// A pipe, a terminal or a device, of which no write waits.
         case stream
-        /// The same, where it is shared with others who rely on its waiting.
+        /// The same, where it cannot be opened again, and is shared with others who rely on its waiting: whether a write waits is not
+        /// known before it does.
         case sharedStream
         case socket
         case file
@@ -95,7 +96,7 @@ struct LogSink: ~Copyable {
     /// The same pipe or terminal, of which a write never waits, also when another process has filled it meanwhile, or a terminal has
     /// room for a part of the line. The descriptor that was given may be shared with processes that rely on its waiting.
     private static func reopened(_ descriptor: Int32) -> Descriptor? {
-        guard type(of: descriptor) == S_IFIFO || isatty(descriptor) == 1 else { return nil }
+        guard [S_IFIFO, S_IFCHR].contains(type(of: descriptor)) else { return nil }
         let number = unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         return number < 0 ? nil : Descriptor(owning: number)
     }
@@ -105,26 +106,7 @@ struct LogSink: ~Copyable {
         return unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
     }
 
-    private static func connected(to path: String) -> Descriptor? {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = [UInt8](path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let number = socket(AF_UNIX, type, 0)
-        guard number >= 0 else { return nil }
-        let result = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else {
-            close(number)
-            return nil
-        }
-        return Descriptor(owning: number)
-    }
+    private static func connected(to path: String) -> Descriptor? { UnixAddress(path: path)?.connectedDatagrams() }
 
     // MARK: Offers
 
@@ -132,16 +114,10 @@ struct LogSink: ~Copyable {
     mutating func offer(_ bytes: [UInt8]) -> Outcome {
         switch kind {
         case .stream: return Self.outcome(unsafe Glibc.write(number, bytes, bytes.count))
-        case .sharedStream:
-            guard number >= 0 else { return .failed }
-            // One that can be written to has room for so many bytes (pipe(7), `PIPE_BUF`).
-            var interest = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-            guard unsafe poll(&interest, 1, 0) == 1 else { return .full }
-            return Self.outcome(unsafe Glibc.write(number, bytes, bytes.count))
         case .socket:
             let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
             return Self.outcome(unsafe Glibc.send(number, bytes, bytes.count, flags))
-        case .file: return .slow
+        case .file, .sharedStream: return .slow
         case .datagrams(let path): return send(bytes, to: path)
         }
     }

@@ -20,13 +20,18 @@ final class RequestLog {
 
     /// Writes the line of a request that ended just now. No message, key, token or phone number has a place in it.
     func write(_ record: RequestRecord, at end: Instant) {
-        if let log, log.version != version { take(log) }
+        follow()
         guard record.level >= level else { return }
         let form = line.form
         var line = exchange(&line, with: LogLine(form))
         line.append(record, at: end)
         output?.write(line.bytes)
         self.line = line
+    }
+
+    /// Lets go of where lines went before, if they go elsewhere by now.
+    func follow() {
+        if let log, log.version != version { take(log) }
     }
 
     private func take(_ log: Log) {

@@ -61,6 +61,10 @@ extension Logger {
         }
     }
 
+    func logGoesToNobody() {
+        warning("the log goes elsewhere from now on, where nobody takes it yet (log.to)", source: Happening.change)
+    }
+
     func logReopened(butFor failure: SystemError?) {
         guard let failure else { return notice("the log file was opened again") }
         error("the log file cannot be opened again: the old one is written to", metadata: ["reason": "\(failure)"])
@@ -80,8 +84,7 @@ extension Logger {
 
     /// Once a connection, at debug: on a socket that only the web server reaches it is a defect of that server or a probe. The first
     /// peer that may not connect is a warning, since it may be the web server itself.
-    func connectionRefused(_ reason: ConnectionRefusal, total: Int) {
-        let isWarning = if case .peerNotAllowed = reason { total == 1 } else { false }
+    func connectionRefused(_ reason: ConnectionRefusal, total: Int, isWarning: Bool) {
         log(
             level: isWarning ? .warning : .debug, "a FastCGI connection was refused",
             metadata: ["reason": "\(reason.words)", "total": .number(total)])
