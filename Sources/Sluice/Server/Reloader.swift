@@ -122,7 +122,7 @@ actor Reloader {
     private static func read(_ load: Loading, following former: Generation, _ logger: Logger) -> Result<Reading, SettingsError> {
         var settings: Settings
         do throws(SettingsError) { settings = try load() } catch { return .failure(error) }
-        let unchanged = settings.keepWhatStartsDecide(as: former.settings)
+        let unchanged = settings.restoreStartOnlySettings(of: former.settings)
         do throws(HTTPError) {
             return .success((try Generation(settings, following: former, logger), unchanged))
         } catch {
