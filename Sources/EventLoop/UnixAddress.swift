@@ -41,6 +41,14 @@ package struct UnixAddress: Sendable {
         return unsafe withPointer { unsafe Glibc.connect(number, $0, $1) }
     }
 
+    /// Binds a unix socket to it (bind(2)).
+    ///
+    /// - Returns: 0, or −1 with the kernel's reason in `errno`.
+    package func bind(_ descriptor: borrowing Descriptor) -> Int32 {
+        let number = descriptor.number
+        return unsafe withPointer { unsafe Glibc.bind(number, $0, $1) }
+    }
+
     /// Sends a datagram to it by a unix socket, without waiting. Whether it has gone.
     @discardableResult package func send(_ bytes: [UInt8], by descriptor: borrowing Descriptor) -> Bool {
         let number = descriptor.number
