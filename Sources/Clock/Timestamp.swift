@@ -59,6 +59,7 @@ package struct LocalClock {
     private var text: [UInt8] = []
     private var second = time_t.min
 
+    /// One for each thread that writes: it remembers the last second's text.
     package init() {}
 
     /// Appends the time of this moment.

@@ -39,14 +39,14 @@ package struct UnixAddress: Sendable {
     package func connectedStream() throws(SystemError) -> Descriptor {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let socket = Descriptor(owning: try SystemError.check("socket", socket(AF_UNIX, type, 0)))
-        try connect(socket)
+        _ = try SystemError.check("connect", connect(socket))
         return socket
     }
 
     /// A datagram socket that is connected to it, and never waits; nil when nobody is there.
     package func connectedDatagrams() -> Descriptor? {
         guard let socket = Self.datagramSocket() else { return nil }
-        do throws(SystemError) { try connect(socket) } catch { return nil }
+        guard connect(socket) == 0 else { return nil }
         return socket
     }
 
@@ -57,9 +57,20 @@ package struct UnixAddress: Sendable {
         return number < 0 ? nil : Descriptor(owning: number)
     }
 
-    private func connect(_ socket: borrowing Descriptor) throws(SystemError) {
-        let number = socket.number
-        _ = try SystemError.check("connect", unsafe withPointer { unsafe Glibc.connect(number, $0, $1) })
+    /// Connects a unix socket to it (connect(2)).
+    ///
+    /// - Returns: 0, or −1 with the kernel's reason in `errno`.
+    package func connect(_ descriptor: borrowing Descriptor) -> Int32 {
+        let number = descriptor.number
+        return unsafe withPointer { unsafe Glibc.connect(number, $0, $1) }
+    }
+
+    /// Binds a unix socket to it (bind(2)).
+    ///
+    /// - Returns: 0, or −1 with the kernel's reason in `errno`.
+    package func bind(_ descriptor: borrowing Descriptor) -> Int32 {
+        let number = descriptor.number
+        return unsafe withPointer { unsafe Glibc.bind(number, $0, $1) }
     }
 
     /// Sends a datagram to it by a unix socket, without waiting. Whether it has gone.

@@ -62,12 +62,12 @@ package import EventLoop
     package private(set) var refusal: ConnectionRefusal?
 
     let loop: EventLoop
-    private(set) var timeouts: Timeouts
+    var timeouts: Timeouts
     let wakeup: Wakeup
     /// The credit that a writable socket gives.
     let creditBytes: Int
 
-    private var scanner: RecordScanner
+    var scanner: RecordScanner
     private var scanned: ScannedRequest?
     private var parameters: RequestParameters?
     private var body: [UInt8] = []
@@ -76,15 +76,15 @@ package import EventLoop
     /// While the body waits for memory: its place, until when, and what had been read by then.
     private var waiting: Waiting?
     private let budget: MemoryBudget?
-    private var bodyBytesMax: Int
+    var bodyBytesMax: Int
     /// What holds from the next request on.
-    private var following: (limits: RecordScanner.Limits, timeouts: Timeouts)?
+    var following: (limits: RecordScanner.Limits, timeouts: Timeouts)?
     /// The answer's header, until it leaves with the first bytes behind it.
     var unsentHead: [UInt8] = []
     private var isAborted = false
     private var keepsConnection = true
     /// Set while the connection is to end: until when one more request may begin.
-    private var lastRequestDeadline: Instant?
+    var lastRequestDeadline: Instant?
     private var requestDeadline: Instant?
     /// When the first byte of a request came that has not come as a whole.
     private var requestStart: Instant?
@@ -142,37 +142,6 @@ package import EventLoop
         }
         close()
         return nil
-    }
-
-    /// Changes what the peer may send and how long it may take, from the next request on.
-    package func change(_ limits: RecordScanner.Limits, _ timeouts: Timeouts) {
-        following = (limits, timeouts)
-        if isIdle { follow() }
-    }
-
-    private func follow() {
-        guard let (limits, timeouts) = exchange(&following, with: nil) else { return }
-        scanner.limits = limits
-        bodyBytesMax = limits.bodyBytesMax
-        self.timeouts = timeouts
-    }
-
-    /// Ends the connection, without a request that would be lost. One that is under way is answered, and one may come for a moment: the
-    /// web server has connected to send it, or is just sending it over a connection that it has kept.
-    package func drain() {
-        guard lastRequestDeadline == nil else { return }
-        if isIdle && requestNumber > 0 { askForEnd() } else { lastRequestDeadline = loop.now + timeouts.last }
-        wakeup.wake()
-    }
-
-    /// Asks the web server to close a connection that it keeps. FastCGI has no word for that. But what comes over an idle connection has
-    /// it closed by nginx; and where the next request is on its way already, an empty record of standard error means nothing.
-    private func askForEnd() {
-        lastRequestDeadline = loop.now + timeouts.last
-        var bytes: [UInt8] = []
-        bytes.appendRecord(.standardError, requestID: requestID)
-        credit -= bytes.count + Self.overheadBytes
-        if !descriptor.sendAtOnce(bytes) { abandon() }
     }
 
     // MARK: Receiving

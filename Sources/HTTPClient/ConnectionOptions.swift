@@ -26,7 +26,7 @@ package final class ConnectionOptions: Sendable {
     package let nameLifetime: Duration
     /// How many streams of HTTP/2 share a connection, unless the server allows fewer.
     package let streamsMax: Int
-    /// What its files made, once they have been read, and of which file of authorities.
+    /// The context that its files made, and the authorities' file that it was made with.
     private let tls = Mutex<(authoritiesFile: String?, context: TLSContext)?>(nil)
 
     /// The defaults below.
@@ -47,8 +47,8 @@ package final class ConnectionOptions: Sendable {
 }
 
 extension ConnectionOptions {
-    /// Reads the files that connections with TLS need, so that no connection has to. Files that are as they were when they were last
-    /// read, by whomever, are not read again.
+    /// Reads the files that connections with TLS need, so that no connection has to. Files that others have read are not read again, as
+    /// long as those use what was made of them and the files are as they were.
     ///
     /// - Parameter authoritiesFile: as `Session.Configuration.authoritiesFile`.
     /// - Throws: `HTTPError.tls` with the name of a file that cannot be used, and why.

@@ -88,17 +88,11 @@ extension Settings {
         (self.listen, self.workers, self.upstreams, self.models) = (listen, workers, upstreams, models)
     }
 
-    /// Keeps what only a start can change as it was.
+    /// Puts what only a start can change back to what it was.
     ///
     /// - Returns: the keys of what would have changed.
-    package mutating func keepWhatStartsDecide(as former: Settings) -> [String] {
-        var keys: [String] = []
-        if listen != former.listen { keys.append("listen") }
-        if socket != former.socket { keys.append("socket") }
-        if control != former.control { keys.append("control") }
-        if workers != former.workers { keys.append("workers") }
-        (listen, socket, control, workers) = (former.listen, former.socket, former.control, former.workers)
-        return keys
+    package mutating func restoreStartOnlySettings(of former: Settings) -> [String] {
+        Self.sections.flatMap(\.fields).restore(former, in: &self)
     }
 
     /// Takes what the file says of the process as a whole; upstreams and models are others' business.
@@ -138,7 +132,7 @@ extension Settings {
             """
             Where sluice reload and sluice stop ask this process, as unix:PATH: a socket for its user and root alone.
             """,
-            default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#])
+            default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#], needsStart: true)
     }
 
     private static var processFields: [Field<Settings>] {
@@ -152,12 +146,12 @@ extension Settings {
                 "tcp:[::1]:9000"]; the command line takes --listen several times, and the environment's variable commas between \
                 addresses. Where nobody names one, a listening socket on descriptor 0 is taken, if there is one.
                 """,
-                environment: EnvironmentVariable.listen, option: "--listen"),
+                environment: EnvironmentVariable.listen, option: "--listen", needsStart: true),
             controlField,
             Field(
                 "workers", \.workers, .workers,
                 #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,
-                default: .value(#""auto""#), option: "--workers"),
+                default: .value(#""auto""#), option: "--workers", needsStart: true),
             Field(
                 "authorities_file", optional: \.authoritiesFile, .file,
                 """
@@ -216,17 +210,18 @@ extension Settings {
 extension SocketAccess {
     fileprivate static var fields: [Field<SocketAccess>] {
         [
-            Field("mode", \.mode, .fileMode, #"The permissions of unix:PATH, at least "0600"."#),
+            Field("mode", \.mode, .fileMode, #"The permissions of unix:PATH, at least "0600"."#, needsStart: true),
             Field(
                 "group", optional: \.group, .text, "The group of unix:PATH.", default: .words("that of the process"),
-                examples: [#""www-data""#]),
+                examples: [#""www-data""#], needsStart: true),
             Field(
                 "allowed_users", \.allowedUsers, .texts,
                 """
                 The users whose processes may connect, to sockets of systemd and of the parent process too. TCP tells no user: whoever \
                 reaches such an address may connect.
                 """,
-                default: .words("anyone whom the mode lets in"), examples: [#"["www-data"]"#]),
+                default: .words("anyone whom the mode lets in"), examples: [#"["www-data"]"#],
+                needsStart: true),
         ]
     }
 }

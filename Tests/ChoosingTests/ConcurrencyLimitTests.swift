@@ -55,4 +55,32 @@ import Testing
         for _ in 0..<1000 { #expect(limit.enter() == .entered) }
         #expect(limit.runningCount == 1000 && limit.hasRoom)
     }
+
+    @Test func `more places go to those who wait, in the order of their coming`() throws {
+        var limit = ConcurrencyLimit(1)
+        _ = limit.enter()
+        let tickets = try [queued(&limit), queued(&limit), queued(&limit)]
+        #expect(limit.change(to: 3, queueMax: 100) == Array(tickets.prefix(2)) && limit.runningCount == 3)
+        #expect(limit.change(to: nil, queueMax: 100) == [tickets[2]] && limit.hasRoom)
+    }
+
+    @Test func `fewer places take none away, and nobody enters until enough are given back`() throws {
+        var limit = ConcurrencyLimit(3)
+        for _ in 0..<3 { _ = limit.enter() }
+        let ticket = try queued(&limit)
+        #expect(limit.change(to: 1, queueMax: 100) == [] && limit.runningCount == 3 && !limit.hasRoom)
+        #expect(limit.leave() == nil && limit.leave() == nil)
+        #expect(limit.leave() == ticket && limit.runningCount == 1)
+    }
+
+    @Test func `a shorter queue sends nobody away who waits, and a longer one lets more wait`() throws {
+        var limit = ConcurrencyLimit(1, queueMax: 2)
+        _ = limit.enter()
+        let tickets = try [queued(&limit), queued(&limit)]
+        #expect(limit.change(to: 1, queueMax: 1) == [] && limit.enter() == .full)
+        #expect(limit.leave() == tickets[0] && limit.enter() == .full)
+        #expect(limit.change(to: 1, queueMax: 2) == [])
+        _ = try queued(&limit)
+        #expect(limit.leave() == tickets[1])
+    }
 }

@@ -100,7 +100,7 @@ import Testing
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(model: "before")) { site in
             try await site.reload(settings(model: "after", "socket.mode = \"0600\""))
             try await site.sluice.process.errors.wait(for: "the setting's name") { output in
-                output.lines.contains { $0.contains("only a start can change") && $0.contains(#""settings":"socket""#) }
+                output.lines.contains { $0.contains("only a start can change") && $0.contains(#""settings":"socket.mode""#) }
             }
             try await site.answers(frames)
             #expect(try await upstream.request().text.contains(#""model":"after""#))

@@ -39,6 +39,24 @@ import Testing
         #expect(budget.usedBytes == 0)
     }
 
+    @Test func `a lower limit leaves what is taken, and a higher one lets in those who wait`() async throws {
+        try await LoopActor.run { worker in
+            let budget = MemoryBudget(limit: 8 * Self.large)
+            let wakeup = Wakeup(on: worker.loop)
+            var held = (0..<6).map { _ in budget.share(ofBody: Self.large) }
+            budget.setLimit(4 * Self.large)
+            #expect(budget.limit == 4 * Self.large && budget.usedBytes == 6 * Self.large && budget.isScarce)
+            let place = budget.place(forBody: Self.large, waking: wakeup.remote)
+            held.removeLast(3)
+            #expect(place.claim() == nil, "bodies may have three of four, and have them")
+            budget.setLimit(8 * Self.large)
+            await wakeup.wait()
+            #expect(place.claim()?.bytes == Self.large && budget.waitersCount == 0)
+            held = []
+            #expect(budget.usedBytes == 0)
+        }
+    }
+
     /// It would wait for ever, and all behind it.
     @Test func `what is larger than the whole is let in alone`() {
         let budget = MemoryBudget(limit: Self.large)

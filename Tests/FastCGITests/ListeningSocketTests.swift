@@ -155,7 +155,7 @@ import Testing
         let (near, far) = try makeSocketPair()
         defer { for number in [file, near, far] { close(number) } }
         for number in [file, near, 1 << 20] {
-            #expect(throws: ListenError.notListening(number)) { try ListeningSocket(.inherited(number)) }
+            #expect(throws: ListenError.inherited(.notListening(number))) { try ListeningSocket(.inherited(number)) }
         }
         #expect(fcntl(file, F_GETFD) >= 0 && fcntl(near, F_GETFD) >= 0)
     }
@@ -192,7 +192,7 @@ import Testing
         let error = #expect(throws: ListenError.self) {
             try ListeningSocket.open([.systemd(name: "web"), .systemd(name: nil)], activation: activation)
         }
-        #expect(error == .namedTwice(number))
+        #expect(error == .inherited(.namedTwice(number)))
         #expect(error?.description == "listen names descriptor \(number) twice: leave one of its addresses out")
     }
 }

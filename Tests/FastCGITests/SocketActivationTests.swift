@@ -8,16 +8,16 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct SocketActivationTests {
     @Test(
         arguments: [
-            (nil, nil, .notActivated),
-            (nil, "1", .notActivated),
-            ("42", nil, .notActivated),
-            ("42", "", .notActivated),
-            ("42", "0", .notActivated),
-            ("42", "-1", .notActivated),
-            ("42", "one", .notActivated),
-            ("42", "2147483648", .notActivated),
-            ("41", "1", .otherProcessActivated("41")),
-            ("", "1", .otherProcessActivated("")),
+            (nil, nil, .inherited(.notActivated)),
+            (nil, "1", .inherited(.notActivated)),
+            ("42", nil, .inherited(.notActivated)),
+            ("42", "", .inherited(.notActivated)),
+            ("42", "0", .inherited(.notActivated)),
+            ("42", "-1", .inherited(.notActivated)),
+            ("42", "one", .inherited(.notActivated)),
+            ("42", "2147483648", .inherited(.notActivated)),
+            ("41", "1", .inherited(.otherProcessActivated("41"))),
+            ("", "1", .inherited(.otherProcessActivated(""))),
         ] as [(String?, String?, ListenError)])
     func `variables that name no socket for this process say what is wrong`(
         process: String?, count: String?, error: ListenError
@@ -29,17 +29,17 @@ import Testing
     }
 
     @Test(arguments: [
-        (ListenError.notActivated, "systemd passed no socket on: start Sluice through a systemd socket unit"),
+        (ListenError.inherited(.notActivated), "systemd passed no socket on: start Sluice through a systemd socket unit"),
         (
-            .otherProcessActivated("41"),
+            .inherited(.otherProcessActivated("41")),
             "systemd passed its sockets to process 41, which is not this one: let the service start Sluice itself"
         ),
         (
-            .nameNotPassed("web", passed: ["sluice.socket", "admin", "sluice.socket"]),
+            .inherited(.nameNotPassed("web", passed: ["sluice.socket", "admin", "sluice.socket"])),
             "systemd passed no socket that is called 'web', but 'sluice.socket', 'admin': set FileDescriptorName= in the socket unit, or name one of these"
         ),
         (
-            .notListening(4),
+            .inherited(.notListening(4)),
             "descriptor 4 is not a listening socket: have it listen for streams before Sluice is started (a socket unit: ListenStream= alone, and no Accept=yes)"
         ),
         (
@@ -62,13 +62,13 @@ import Testing
     @Test func `the sockets begin with descriptor 3`() throws {
         let activation = SocketActivation(process: "42", count: "1", ownProcess: 42)
         // It may be any file of the tests' own, and is no listening socket.
-        #expect(throws: ListenError.notListening(3)) {
+        #expect(throws: ListenError.inherited(.notListening(3))) {
             try ListeningSocket.open([.systemd(name: nil)], activation: activation)
         }
     }
 
     @Test func `a process that no socket unit started has no socket`() {
-        #expect(throws: ListenError.notActivated) { try ListeningSocket.open([.systemd(name: nil)]) }
+        #expect(throws: ListenError.inherited(.notActivated)) { try ListeningSocket.open([.systemd(name: nil)]) }
     }
 
     @Test func `a unix socket is used, and its path stays systemd's`() throws {
@@ -95,7 +95,7 @@ import Testing
     @Test func `a connection in the socket's place is refused`() throws {
         let (near, far) = try makeSocketPair()
         defer { for number in [near, far] { close(number) } }
-        #expect(throws: ListenError.notListening(near)) {
+        #expect(throws: ListenError.inherited(.notListening(near))) {
             try ListeningSocket.open([.systemd(name: nil)], activation: activation(firstDescriptor: near))
         }
     }
@@ -114,7 +114,7 @@ import Testing
     @Test func `a name that no socket has is an error that tells those there are`() async {
         await #expect(processExitsWith: .success) {
             let error = #expect(throws: ListenError.self) { try useSeveral("other", []) }
-            #expect(error == .nameNotPassed("other", passed: ["web", "admin", "web"]))
+            #expect(error == .inherited(.nameNotPassed("other", passed: ["web", "admin", "web"])))
         }
     }
 
@@ -127,10 +127,12 @@ import Testing
                 try ListeningSocket.open([.systemd(name: "other")], activation: .take())
             }
             // Descriptor 3 may be a file of the tests' own here.
-            let expected = [ListenError.nameNotPassed("other", passed: ["web"]), .notListening(3)]
+            let expected = [ListenError.inherited(.nameNotPassed("other", passed: ["web"])), .inherited(.notListening(3))]
             #expect(expected.contains { $0 == error })
             #expect(ProcessInfo.processInfo.environment.keys.allSatisfy { !$0.hasPrefix("LISTEN_") })
-            #expect(throws: ListenError.notActivated) { try ListeningSocket.open([.systemd(name: nil)], activation: .take()) }
+            #expect(throws: ListenError.inherited(.notActivated)) {
+                try ListeningSocket.open([.systemd(name: nil)], activation: .take())
+            }
         }
     }
 

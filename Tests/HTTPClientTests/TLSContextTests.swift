@@ -54,6 +54,18 @@ import Testing
         try #expect(former.tlsContext(authoritiesFile: identity.authoritiesFile) !== TLSContext.shared(identity))
     }
 
+    @Test func `an identity that nobody uses any more is let go`() throws {
+        weak var former: TLSContext?
+        do {
+            let options = ConnectionOptions()
+            former = try options.tlsContext(authoritiesFile: authoritiesFile)
+            #expect(former != nil)
+        }
+        let next = ConnectionOptions()
+        try next.loadTLS(authoritiesFile: try directory.write(authority.pem, to: "next.pem"))
+        #expect(former == nil)
+    }
+
     @Test func `authorities that cannot be read are named with the reason`() throws {
         let missing = directory.path("missing.pem")
         #expect(

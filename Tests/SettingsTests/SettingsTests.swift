@@ -130,6 +130,22 @@ import Testing
         #expect(error?.problems.count == 4)
     }
 
+    @Test func `only what a start alone can change is put back, and its keys are named in full`() throws {
+        let former = try settings(upstream: "demo", workers: 2)
+        var present = try settings(listen: ["tcp:127.0.0.1:9000"], upstream: "demo", workers: 3, logLevel: "debug")
+        (present.socket.mode, present.socket.group, present.control) = (0o600, "www-data", "/run/control.sock")
+        present.heartbeat = .seconds(4)
+        var restored = present
+        #expect(
+            restored.restoreStartOnlySettings(of: former)
+                == ["listen", "control", "workers", "socket.mode", "socket.group"])
+        #expect(
+            restored.listen == former.listen && restored.socket == former.socket && restored.control == nil
+                && restored.workers == 2)
+        #expect(restored.heartbeat == .seconds(4) && restored.log == present.log && restored.log != former.log)
+        #expect(restored.restoreStartOnlySettings(of: former) == [])
+    }
+
     private func settings(
         listen: [String] = [], upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
         environment: [String: String] = [:], inheritsSocket: Bool = false

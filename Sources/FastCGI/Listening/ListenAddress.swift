@@ -1,5 +1,7 @@
 // Where the web server finds Sluice.
 
+import EventLoop
+
 /// An address to listen on, as settings spell it.
 package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     /// `unix:PATH`
@@ -12,8 +14,8 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     /// `FileDescriptorName=`.
     case systemd(name: String?)
 
-    /// The longest path that a socket's address holds (`sun_path`, with its end).
-    package static let pathBytesMax = 107
+    /// The longest path that a socket's address holds.
+    package static let pathBytesMax = UnixAddress.pathBytesMax
 
     /// - Throws: `ListenAddressError` that says what is wrong with `text`.
     package init(_ text: String) throws(ListenAddressError) {
@@ -24,41 +26,43 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         guard let colon = text.firstIndex(of: ":") else { throw ListenAddressError(text, "has no scheme") }
         let rest = String(text[text.index(after: colon)...])
         switch text[..<colon] {
-        case "unix":
-            guard !rest.isEmpty else { throw ListenAddressError(text, "names no path") }
-            guard rest.utf8.count <= Self.pathBytesMax else {
-                throw ListenAddressError(text, "has a path of more than \(Self.pathBytesMax) bytes")
-            }
-            guard !rest.utf8.contains(0) else { throw ListenAddressError(text, "has a NUL in its path") }
-            guard rest.utf8.last != UInt8(ascii: "/") else { throw ListenAddressError(text, "names a folder") }
-            // In place of bytes that are no text: nobody would find the socket at the path that this is.
-            guard !rest.unicodeScalars.contains("\u{FFFD}") else {
-                throw ListenAddressError(text, "has a path that is not UTF-8")
-            }
-            self = .unix(rest)
-        case "tcp":
-            guard let last = rest.lastIndex(of: ":") else { throw ListenAddressError(text, "needs a host and a port") }
-            var host = rest[..<last]
-            if host.hasPrefix("[") && host.hasSuffix("]") {
-                host = host.dropFirst().dropLast()
-            } else if host.contains(":") {
-                throw ListenAddressError(text, "needs brackets around its IPv6 host")
-            }
-            guard !host.isEmpty else { throw ListenAddressError(text, "needs a host and a port") }
-            guard let port = UInt16(digits: rest[rest.index(after: last)...]) else {
-                throw ListenAddressError(text, "has no port from 0 to 65535")
-            }
-            self = .tcp(host: String(host), port: port)
+        case "unix": self = .unix(try Self.path(rest, of: text))
+        case "tcp": self = try Self.tcp(rest, of: text)
         case "fd":
-            guard let number = Int32(digits: rest) else {
-                throw ListenAddressError(text, "has no descriptor number")
-            }
+            guard let number = Int32(digits: rest) else { throw ListenAddressError(text, "has no descriptor number") }
             self = .inherited(number)
         case "systemd":
             guard Self.isDescriptorName(rest) else { throw ListenAddressError(text, "has no name of a descriptor") }
             self = .systemd(name: rest)
         default: throw ListenAddressError(text, "has an unknown scheme")
         }
+    }
+
+    private static func path(_ path: String, of text: String) throws(ListenAddressError) -> String {
+        guard !path.isEmpty else { throw ListenAddressError(text, "names no path") }
+        guard path.utf8.count <= pathBytesMax else {
+            throw ListenAddressError(text, "has a path of more than \(pathBytesMax) bytes")
+        }
+        guard !path.utf8.contains(0) else { throw ListenAddressError(text, "has a NUL in its path") }
+        guard path.utf8.last != UInt8(ascii: "/") else { throw ListenAddressError(text, "names a folder") }
+        // In place of bytes that are no text: nobody would find the socket at the path that this is.
+        guard !path.unicodeScalars.contains("\u{FFFD}") else { throw ListenAddressError(text, "has a path that is not UTF-8") }
+        return path
+    }
+
+    private static func tcp(_ place: String, of text: String) throws(ListenAddressError) -> ListenAddress {
+        guard let last = place.lastIndex(of: ":") else { throw ListenAddressError(text, "needs a host and a port") }
+        var host = place[..<last]
+        if host.hasPrefix("[") && host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            throw ListenAddressError(text, "needs brackets around its IPv6 host")
+        }
+        guard !host.isEmpty else { throw ListenAddressError(text, "needs a host and a port") }
+        guard let port = UInt16(digits: place[place.index(after: last)...]) else {
+            throw ListenAddressError(text, "has no port from 0 to 65535")
+        }
+        return .tcp(host: String(host), port: port)
     }
 
     /// The address as settings spell it, so that `init(_:)` reads it back.

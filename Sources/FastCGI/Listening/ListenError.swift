@@ -6,38 +6,50 @@ import Glibc
 
 /// A listening socket that cannot be had as it is asked for.
 package enum ListenError: Error, Equatable {
+    /// `socket.allowed_users` names somebody whom the machine does not know.
     case unknownUser(String)
+    /// The same of `socket.group`.
     case unknownGroup(String)
     /// The kernel does not know the user of a TCP peer.
     case allowedUsersOverTCP
-    /// No socket unit started this process.
-    case notActivated
-    /// The sockets are for another process: what `LISTEN_PID` says.
-    case otherProcessActivated(String)
-    /// No socket has this name; the others have those.
-    case nameNotPassed(String, passed: [String])
-    /// A descriptor that two addresses name.
-    case namedTwice(Int32)
-    /// A descriptor that is not open, or no listening socket of streams.
-    case notListening(Int32)
+    /// A socket of systemd or of the parent process.
+    case inherited(InheritanceProblem)
     /// What stands at the path is something else.
     case notASocket(String)
     /// Somebody listens there already.
     case inUse(ListenAddress, by: SocketOwner?)
-    /// The folder of a path.
+    /// The folder of a path is not there.
     case folderMissing(String)
+    /// The process may not make a socket in the folder of a path.
     case folderNotPermitted(String)
+    /// Nobody can: it is on a file system that is only read.
     case folderReadOnly(String)
     /// A socket that another user has left or listens on, at this path.
     case othersSocket(String)
     /// A path's group that is not ours to give.
     case groupNotPermitted(String)
+    /// A port below 1024, which is not everybody's.
     case portNotPermitted(ListenAddress)
     /// No machine has this name, in the resolver's words.
     case unknownHost(ListenAddress, reason: String)
     /// Another machine has this address, or none.
     case notOfThisMachine(ListenAddress)
+    /// For a reason that has no words of its own here.
     case failed(ListenAddress, SystemError)
+
+    /// Why a socket cannot be taken over.
+    package enum InheritanceProblem: Equatable, Sendable {
+        /// No socket unit started this process.
+        case notActivated
+        /// The sockets are for another process: what `LISTEN_PID` says.
+        case otherProcessActivated(String)
+        /// No socket has this name; the others have those.
+        case nameNotPassed(String, passed: [String])
+        /// A descriptor that two addresses name.
+        case namedTwice(Int32)
+        /// A descriptor that is not open, or no listening socket of streams.
+        case notListening(Int32)
+    }
 
     /// What kind of mistake it is: for the status that the program ends with.
     package enum Kind { case settings, creation, permission }
@@ -45,9 +57,7 @@ package enum ListenError: Error, Equatable {
     /// Whose turn it is: the settings', the file system's or the network's, or the rights'.
     package var kind: Kind {
         switch self {
-        case .unknownUser, .unknownGroup, .allowedUsersOverTCP, .notActivated, .otherProcessActivated, .nameNotPassed,
-            .namedTwice, .notListening:
-            .settings
+        case .unknownUser, .unknownGroup, .allowedUsersOverTCP, .inherited: .settings
         case .notASocket, .inUse, .folderMissing, .folderReadOnly, .unknownHost, .notOfThisMachine, .failed: .creation
         case .folderNotPermitted, .othersSocket, .groupNotPermitted, .portNotPermitted: .permission
         }
@@ -55,13 +65,14 @@ package enum ListenError: Error, Equatable {
 }
 
 extension ListenError: CustomStringConvertible {
+    /// A sentence with how to mend it.
     package var description: String {
         switch self {
         case .unknownUser(let name): "socket.allowed_users names '\(name)', and there is no such user: make it, or leave it out"
         case .unknownGroup(let name): "socket.group is '\(name)', and there is no such group: make it, or name another"
         case .allowedUsersOverTCP:
             "socket.allowed_users needs a unix socket, and listen has none: add one, or leave socket.allowed_users out"
-        case .notActivated, .otherProcessActivated, .nameNotPassed, .namedTwice, .notListening: inheritedWords
+        case .inherited(let problem): problem.description
         case .notASocket(let path): "\(path) is there and is not a socket: remove it, or name another path"
         case .inUse(let address, let owner): Self.inUse(address, owner)
         case .folderMissing(let folder):
@@ -93,8 +104,20 @@ extension ListenError: CustomStringConvertible {
         }
     }
 
-    private var inheritedWords: String {
+    private static func inUse(_ address: ListenAddress, _ owner: SocketOwner?) -> String {
+        let other = if case .tcp = address { "port" } else { "path" }
+        let mend =
+            owner?.isSystemd == true
+            ? "let listen be \"systemd\", or stop the socket unit" : "stop it, or name another \(other)"
+        return "\(owner?.description ?? "another process") listens on \(address) already: \(mend)"
+    }
+}
+
+extension ListenError.InheritanceProblem: CustomStringConvertible {
+    /// A sentence with how to mend it.
+    package var description: String {
         switch self {
+        case .notActivated: "systemd passed no socket on: start Sluice through a systemd socket unit"
         case .otherProcessActivated(let process):
             "systemd passed its sockets to process \(process), which is not this one: let the service start Sluice itself"
         case .nameNotPassed(let name, let passed):
@@ -108,16 +131,7 @@ extension ListenError: CustomStringConvertible {
             descriptor \(number) is not a listening socket: have it listen for streams before Sluice is started (a socket \
             unit: ListenStream= alone, and no Accept=yes)
             """
-        default: "systemd passed no socket on: start Sluice through a systemd socket unit"
         }
-    }
-
-    private static func inUse(_ address: ListenAddress, _ owner: SocketOwner?) -> String {
-        let other = if case .tcp = address { "port" } else { "path" }
-        let mend =
-            owner?.isSystemd == true
-            ? "let listen be \"systemd\", or stop the socket unit" : "stop it, or name another \(other)"
-        return "\(owner?.description ?? "another process") listens on \(address) already: \(mend)"
     }
 
     /// Each name once.
@@ -145,6 +159,7 @@ package struct SocketOwner: Equatable, Sendable, CustomStringConvertible {
 
     var isSystemd: Bool { name == "systemd" }
 
+    /// Its name and number, as far as they are known.
     package var description: String {
         if process == getpid() { return "this process" }
         guard process > 0 else { return "a process of another container" }

@@ -32,7 +32,7 @@ package final class ListeningSocket: Sendable {
         var sockets: [ListeningSocket] = []
         for address in try addresses.flatMap({ try activation.resolved($0) }) {
             if case .inherited(let number) = address, !inherited.insert(number).inserted {
-                throw ListenError.namedTwice(number)
+                throw ListenError.inherited(.namedTwice(number))
             }
             sockets.append(try ListeningSocket(address, access: access))
         }
@@ -151,7 +151,7 @@ package final class ListeningSocket: Sendable {
             _ = try SystemError.check("fcntl", fcntl(number, F_SETFD, FD_CLOEXEC))
             return Descriptor(owning: number)
         } catch {
-            throw .notListening(number)
+            throw .inherited(.notListening(number))
         }
     }
 

@@ -41,7 +41,7 @@ package struct SocketActivation {
         guard case .systemd(let name) = address else { return [address] }
         let passed = try descriptors()
         let named = passed.filter { name == nil || $0.name == name }
-        guard !named.isEmpty else { throw .nameNotPassed(name ?? "", passed: passed.map(\.name)) }
+        guard !named.isEmpty else { throw .inherited(.nameNotPassed(name ?? "", passed: passed.map(\.name))) }
         return named.map { .inherited($0.number) }
     }
 
@@ -53,12 +53,12 @@ package struct SocketActivation {
 
     /// All that were passed, each closing on exec from now on, whether it is used or not.
     private func descriptors() throws(ListenError) -> [(number: Int32, name: String)] {
-        guard let process, let count = count.flatMap({ Int32(digits: $0) }), count > 0 else { throw .notActivated }
-        guard process == String(ownProcess) else { throw .otherProcessActivated(process) }
+        guard let process, let count = count.flatMap({ Int32(digits: $0) }), count > 0 else { throw .inherited(.notActivated) }
+        guard process == String(ownProcess) else { throw .inherited(.otherProcessActivated(process)) }
         let names = names.map { $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init) } ?? []
         var descriptors: [(number: Int32, name: String)] = []
         for (index, number) in (firstDescriptor..<(.max)).prefix(Int(count)).enumerated() {
-            guard fcntl(number, F_SETFD, FD_CLOEXEC) >= 0 else { throw .notListening(number) }
+            guard fcntl(number, F_SETFD, FD_CLOEXEC) >= 0 else { throw .inherited(.notListening(number)) }
             descriptors.append((number, index < names.count ? names[index] : "unknown"))
         }
         return descriptors

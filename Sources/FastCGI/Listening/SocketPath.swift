@@ -37,7 +37,7 @@ struct SocketPath: ~Copyable {
 
     private static func open(_ folder: String, of path: String) throws(ListenError) -> Descriptor {
         guard path.utf8.count <= ListenAddress.pathBytesMax else {
-            throw .failed(.unix(path), SystemError("bind", code: ENAMETOOLONG))
+            throw tooLong(path)
         }
         let number = unsafe Glibc.open(folder, OPEN_AS_PATH | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { throw error(path, folder, SystemError("open \(folder)")) }
@@ -91,7 +91,7 @@ struct SocketPath: ~Copyable {
             temporary = ".sluice.\(letters)"
             address = "/proc/self/fd/\(folder.number)/\(temporary)"
         }
-        try check("bind", try unsafe withUnixAddress(address) { unsafe Glibc.bind(socket.number, $0, $1) })
+        try check("bind", try unixAddress(address).bind(socket))
         return temporary
     }
 
@@ -182,7 +182,7 @@ struct SocketPath: ~Copyable {
         let held = Descriptor(owning: try check("open", number))
         guard FileIdentity(held)?.isSocket == true else { throw .notASocket(path) }
         let probe = try makeSocket(flags: Int32(SOCK_NONBLOCK.rawValue))
-        let result = try unsafe withUnixAddress(path) { unsafe connect(probe.number, $0, $1) }
+        let result = try unixAddress(path).connect(probe)
         switch result == 0 ? 0 : errno {
         case ECONNREFUSED: return held
         case ENOENT: return nil
@@ -201,6 +201,11 @@ struct SocketPath: ~Copyable {
         return Descriptor(owning: try check("socket", socket(AF_UNIX, type, 0)))
     }
 
+    private func unixAddress(_ path: String) throws(ListenError) -> UnixAddress {
+        guard let address = UnixAddress(path: path) else { throw Self.tooLong(self.path) }
+        return address
+    }
+
     @discardableResult
     private func check(_ call: String, _ result: Int32) throws(ListenError) -> Int32 {
         guard result >= 0 else { throw failed(call) }
@@ -209,6 +214,10 @@ struct SocketPath: ~Copyable {
 
     /// What `errno` says.
     private func failed(_ call: String) -> ListenError { Self.error(path, folderPath, SystemError("\(call) \(path)")) }
+
+    private static func tooLong(_ path: String) -> ListenError {
+        .failed(.unix(path), SystemError("bind", code: ENAMETOOLONG))
+    }
 
     private static func error(_ path: String, _ folder: String, _ error: SystemError) -> ListenError {
         switch error.code {
@@ -223,25 +232,6 @@ struct SocketPath: ~Copyable {
 extension SocketPath.Prepared {
     /// Leaves its file where it is.
     consuming func takeSocket() -> Descriptor { socket }
-}
-
-/// The result of `call`, a system call that takes the address of a unix socket.
-private func withUnixAddress(
-    _ path: String, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-) throws(ListenError) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let fits = unsafe withUnsafeMutableBytes(of: &address.sun_path) { destination in
-        guard path.utf8.count < destination.count else { return false }
-        unsafe destination.copyBytes(from: path.utf8)
-        return true
-    }
-    guard fits else { throw .failed(.unix(path), SystemError("bind", code: ENAMETOOLONG)) }
-    return unsafe withUnsafePointer(to: &address) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-            unsafe call(pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
-        }
-    }
 }
 
 /// Which file something is. No other has its numbers as long as it is open somewhere.

@@ -169,7 +169,8 @@ extension Connection {
             if delivery.isOn { checkDelivery() }
             return
         }
-        // In a copy: an access that lasts while others are called would have each access to it checked as the program runs.
+        // Swift checks exclusive access to a stored property at run time for as long as an inout call lasts; a local copy is not
+        // checked.
         var delivery = delivery
         delivery.begin(over: socket, Timer(on: context.loop) { [unowned self] in checkDelivery() })
         self.delivery = delivery

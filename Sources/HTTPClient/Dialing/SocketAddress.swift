@@ -1,6 +1,7 @@
 // Where a socket connects to, as a value.
 
 import CLinux
+import EventLoop
 import Glibc
 
 /// An address of a stream socket: IPv4 or IPv6 with a port, or a unix socket's path or abstract name.
@@ -17,8 +18,8 @@ struct SocketAddress: Hashable, Sendable {
 
     private init(_ kind: Kind) { self.kind = kind }
 
-    /// What `sun_path` holds besides one NUL (unix(7)).
-    static let unixBytesMax = 107
+    /// What an address holds besides one NUL.
+    static let unixBytesMax = UnixAddress.pathBytesMax
 
     /// An IPv4 address in four decimals, or an IPv6 address without brackets, also with a zone (`fe80::1%eth0`).
     ///

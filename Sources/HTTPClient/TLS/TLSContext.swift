@@ -27,16 +27,17 @@ struct TLSIdentity: Hashable, Sendable {
     /// Whether OpenSSL wanted a password for a file.
     private var wasAskedForPassword = false
 
-    /// The context of an identity. Its files are read at its first use, and again when they have changed since.
+    /// The context of an identity. Its files are read at its first use, and again when they have changed since, or when nobody has used
+    /// it for a while.
     ///
     /// - Throws: `HTTPError.tls` with the file's name when one cannot be used.
     static func shared(_ identity: TLSIdentity) throws(HTTPError) -> TLSContext {
         // Before they are read: a change meanwhile is seen the next time.
         let files = identity.files.map { FileStamp($0) }
         return try contexts.withLock { contexts throws(HTTPError) in
-            if let known = contexts[identity], known.files == files { return known.context }
+            if let known = contexts.known(identity, files) { return known }
             let context = try TLSContext(identity)
-            contexts[identity] = (context, files)
+            contexts.keep(context, identity, files)
             return context
         }
     }
@@ -119,7 +120,32 @@ struct TLSIdentity: Hashable, Sendable {
     }
 }
 
-private let contexts = Mutex<[TLSIdentity: (context: TLSContext, files: [FileStamp?])]>([:])
+/// Held while files are read, so that they are read once: off the loops, whose connections find their contexts made.
+private let contexts = Mutex(KnownContexts())
+
+/// The contexts that somebody uses.
+private struct KnownContexts {
+    private struct Entry {
+        weak var context: TLSContext?
+        let files: [FileStamp?]
+    }
+
+    private var entries: [TLSIdentity: Entry] = [:]
+    /// The one that was made last stays, though nobody uses it yet: the check of the settings lets it go before the start asks for it.
+    private var last: TLSContext?
+
+    /// Nil when there is none that was made of these files as they are.
+    func known(_ identity: TLSIdentity, _ files: [FileStamp?]) -> TLSContext? {
+        guard let entry = entries[identity], entry.files == files else { return nil }
+        return entry.context
+    }
+
+    mutating func keep(_ context: TLSContext, _ identity: TLSIdentity, _ files: [FileStamp?]) {
+        last = context
+        entries = entries.filter { $0.value.context != nil }
+        entries[identity] = Entry(context: context, files: files)
+    }
+}
 
 extension TLSIdentity {
     /// All that is read for it, directories among them.

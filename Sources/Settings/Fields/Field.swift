@@ -22,6 +22,9 @@ struct Field<Root> {
     let content: Content
     /// Whether it has a meaning beside the others.
     let isShown: (Root) -> Bool
+    /// Puts the former value in the place of one that differs from it, and names the keys for which it has done so; nil for what a
+    /// reload changes.
+    private(set) var restore: ((_ former: Root, inout Root) -> [String])?
 
     /// - Parameters:
     ///   - form: what it takes.
@@ -51,19 +54,21 @@ struct Field<Root> {
 
     private init(
         _ description: FieldDescription, _ content: Content, isShown: @escaping (Root) -> Bool,
-        take: @escaping (SettingsReader, SettingsNode, inout Root) -> Bool
+        restore: ((Root, inout Root) -> [String])?, take: @escaping (SettingsReader, SettingsNode, inout Root) -> Bool
     ) {
         (key, self.description, self.content) = (description.key, description, content)
-        (self.isShown, self.take) = (isShown, take)
+        (self.isShown, self.restore, self.take) = (isShown, restore, take)
     }
 }
 
 extension Field {
     /// A key whose value is a property.
-    init<Value>(
+    ///
+    /// - Parameter needsStart: whether only a start can change it, and no reload.
+    init<Value: Equatable>(
         _ key: String, _ property: WritableKeyPath<Root, Value>, _ kind: FieldKind<Value>, _ meaning: String,
         default standard: FieldDefault? = nil, examples: [FieldExample] = [], environment: String? = nil, option: String? = nil,
-        shownIf isShown: @escaping (Root) -> Bool = { _ in true }
+        needsStart: Bool = false, shownIf isShown: @escaping (Root) -> Bool = { _ in true }
     ) {
         let (read, write) = (kind.read, kind.write)
         self.init(
@@ -71,18 +76,33 @@ extension Field {
             shownIf: isShown,
             read: { reader, node, root throws(SettingsProblem) in root[keyPath: property] = try read(reader, node) },
             write: { write($0[keyPath: property]) })
+        if needsStart { restoreAtReload(property) }
     }
 
     /// A key whose value is a property that may have none.
-    init<Value>(
+    ///
+    /// - Parameter needsStart: whether only a start can change it, and no reload.
+    init<Value: Equatable>(
         _ key: String, optional property: WritableKeyPath<Root, Value?>, _ kind: FieldKind<Value>, _ meaning: String,
-        default standard: FieldDefault? = nil, examples: [FieldExample] = [], environment: String? = nil, option: String? = nil
+        default standard: FieldDefault? = nil, examples: [FieldExample] = [], environment: String? = nil, option: String? = nil,
+        needsStart: Bool = false
     ) {
         let (read, write) = (kind.read, kind.write)
         self.init(
             key, kind.form, meaning, default: standard, examples: examples, environment: environment, option: option,
             read: { reader, node, root throws(SettingsProblem) in root[keyPath: property] = try read(reader, node) },
             write: { $0[keyPath: property].map(write) })
+        if needsStart { restoreAtReload(property) }
+    }
+
+    private mutating func restoreAtReload<Value: Equatable>(_ property: WritableKeyPath<Root, Value>) {
+        let key = key
+        description.needsStart = true
+        restore = { former, root in
+            guard root[keyPath: property] != former[keyPath: property] else { return [] }
+            root[keyPath: property] = former[keyPath: property]
+            return [key]
+        }
     }
 
     /// A table whose members are those of a property.
@@ -93,8 +113,12 @@ extension Field {
         let description = FieldDescription(
             key: key, form: .table, meaning: meaning, standard: .nothing, examples: examples,
             members: fields.map(\.description))
-        self.init(description, .table { fields.members(of: $0[keyPath: property]) }, isShown: { _ in true }) {
-            reader, node, root in
+        let restore: (Root, inout Root) -> [String] = { former, root in
+            fields.restore(former[keyPath: property], in: &root[keyPath: property]).map { "\(key).\($0)" }
+        }
+        self.init(
+            description, .table { fields.members(of: $0[keyPath: property]) }, isShown: { _ in true }, restore: restore
+        ) { reader, node, root in
             guard let table = reader.table(node, keys: fields.map(\.key)) else { return false }
             return table.take(fields, into: &root[keyPath: property]).isEmpty
         }
@@ -111,13 +135,26 @@ extension Field {
             case .value(let write): .value { write($0[keyPath: property]) }
             case .table(let members): .table { members($0[keyPath: property]) }
             }
-        return Field<Outer>(description, outer, isShown: { isShown($0[keyPath: property]) }) { reader, node, root in
+        let outerRestore = restore.map { restore in
+            { (former: Outer, root: inout Outer) in restore(former[keyPath: property], &root[keyPath: property]) }
+        }
+        return Field<Outer>(description, outer, isShown: { isShown($0[keyPath: property]) }, restore: outerRestore) {
+            reader, node, root in
             take(reader, node, &root[keyPath: property])
         }
     }
 }
 
 extension Array {
+    /// Puts what only a start can change back to what it was.
+    ///
+    /// - Returns: the keys of what differed.
+    func restore<Root>(_ former: Root, in root: inout Root) -> [String] where Element == Field<Root> {
+        var keys: [String] = []
+        for field in self { keys += field.restore?(former, &root) ?? [] }
+        return keys
+    }
+
     /// What `sluice check --show` prints of a table.
     ///
     /// - Parameter dotted: whether tables in it get a line for each member.

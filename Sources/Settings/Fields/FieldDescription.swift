@@ -15,6 +15,8 @@ struct FieldDescription: Sendable {
     var environment: String?
     /// The command line's option, which goes over the file.
     var option: String?
+    /// Whether only a start can change it, and no reload.
+    var needsStart = false
     /// Those of the tables that it takes.
     var members: [FieldDescription] = []
 }

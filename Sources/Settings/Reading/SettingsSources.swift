@@ -217,7 +217,10 @@ package struct SettingsSources {
     private func takeOptions(_ settings: inout Settings, _ problems: SettingsProblems) {
         if let count = options.workers {
             settings.workers = count
-            if !Settings.workersRange.contains(count) { problems.add("--workers takes a number from 1 to 256, not \(count)") }
+            let range = Settings.workersRange
+            if !range.contains(count) {
+                problems.add("--workers takes a number from \(range.lowerBound) to \(range.upperBound), not \(count)")
+            }
         }
         if let level: Logger.Level = choice(options.logLevel, "--log-level", problems) { settings.log.level = level }
         if let format: Settings.Log.Format = choice(options.logFormat, "--log-format", problems) { settings.log.format = format }

@@ -27,9 +27,8 @@ struct ControlArguments: ParsableArguments {
         let path = try path()
         let stream: ControlStream
         do throws(SystemError) { stream = try ControlStream(connectingTo: path) } catch {
-            let reason = String(cString: strerror(error.code))
             writeError(
-                "sluice: no Sluice can be asked at unix:\(path): \(reason); is it running, and does its setting control say so?")
+                "sluice: no Sluice can be asked at unix:\(path): \(error); is it running, and does its setting control say so?")
             throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
         }
         stream.write("\(command.rawValue)\n")

@@ -163,7 +163,7 @@ actor Reloader {
         if settings.isDemoForWant, !former.settings.isDemoForWant {
             return .failure(SettingsError(problems: ["no upstream is named any more: is the settings file empty?"]))
         }
-        let unchanged = settings.keepWhatStartsDecide(as: former.settings)
+        let unchanged = settings.restoreStartOnlySettings(of: former.settings)
         do throws(HTTPError) {
             return .success((try Generation(settings, following: former, logger), unchanged))
         } catch {

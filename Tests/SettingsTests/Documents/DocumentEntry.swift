@@ -6,6 +6,9 @@ import FastCGI
 
 /// A key as documents tell of it.
 struct DocumentEntry {
+    /// Of what no reload changes.
+    static let startOnly = "A change takes a restart."
+
     let description: FieldDescription
     /// Of the property, as TOML.
     let standard: String?

@@ -181,6 +181,7 @@ struct SettingsReference {
         if entry.showsExample, let sample { facts.append("Example: `\(path) = \(sample.value)`.") }
         if let variable = entry.description.environment { facts.append("Environment: `\(variable)`.") }
         if let option = entry.description.option { facts.append("Command line: `\(option)`.") }
+        if entry.description.needsStart { facts.append(DocumentEntry.startOnly) }
         return facts.joined(separator: " ")
     }
 

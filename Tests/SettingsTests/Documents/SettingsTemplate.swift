@@ -73,6 +73,7 @@ struct SettingsTemplate {
         }
         var sentences = entry.sentences
         if case .words(let words) = entry.description.standard { sentences.append("Default: \(words).") }
+        if entry.description.needsStart { sentences.append(DocumentEntry.startOnly) }
         let example = entry.description.examples.first { $0.place == nil }?.value
         var value = entry.standard
         if case .value(let standard) = entry.description.standard { value = standard }
