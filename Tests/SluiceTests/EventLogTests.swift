@@ -45,7 +45,7 @@ import Testing
     ])
     func `a refused connection is told in plain words`(refusal: ConnectionRefusal, words: String) throws {
         let line = #""message":"a FastCGI connection was refused","reason":"\#(words)","total":1}"#
-        #expect(try lines { $0.connectionRefused(refusal, total: 1) } == [line])
+        #expect(try lines { $0.connectionRefused(refusal, total: 1, isWarning: true) } == [line])
     }
 
     @Test func `the HTTP client's timeouts are told as settings write them`() {

@@ -27,20 +27,19 @@ struct StatusCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard watch else { return print(try status()) }
+        guard watch else { return print(try lines().joined(separator: "\n")) }
         try KeyReader().use { keys in
             while true {
                 // Home, and what was there before goes with each line's end and the last one's.
-                let lines = try status().split(separator: "\n", omittingEmptySubsequences: false)
-                print("\u{1B}[H" + lines.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
+                print("\u{1B}[H" + (try lines()).map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
                 _ = fflush(nil)
                 if keys.isQuitPressedWithinASecond { return }
             }
         }
     }
 
-    private func status() throws -> String {
-        try arguments.ask(json ? .statusJSON : .status).lines.joined(separator: "\n")
+    private func lines() throws -> [String] {
+        try arguments.ask(json ? .statusJSON : .status).lines
     }
 }
 
