@@ -51,12 +51,21 @@ import Testing
                 SluiceProcess.binary, ["reload", "--wait", "--control", "unix:control.sock"], environment: [:], in: site.directory
             )
             try await site.sluice.process.errors.wait(for: "the reload") { $0.text.contains("the settings were reloaded") }
-            // A second one is not held up by it.
+            // A second one is not held up by it, and a third waits for all that began before, whatever came in between.
             #expect(try await ask(site, "reload").exit == .code(0))
+            let third = try ChildProcess(
+                SluiceProcess.binary, ["reload", "--wait", "--control", "unix:control.sock"], environment: [:], in: site.directory
+            )
+            try await site.sluice.process.errors.wait(for: "three reloads") { output in
+                output.lines.count { $0.contains("the settings were reloaded") } == 3
+            }
+            #expect(try await ask(site, "status").exit == .code(0))
             #expect(waiting.exit.value == nil)
+            #expect(third.exit.value == nil)
             gate.open()
             #expect(try await stream.ended().text == frames.joined())
             #expect(try await waiting.exited() == .code(0))
+            #expect(try await third.exited() == .code(0))
         }
     }
 

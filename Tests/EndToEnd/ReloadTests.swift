@@ -85,6 +85,19 @@ import Testing
         }
     }
 
+    /// An editor may have emptied the file, and not written it yet. At a start such settings would mean the demo.
+    @Test func `that finds no upstream any more changes nothing`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(
+            WebServer.selected[0], upstream: upstream, settings: settings(model: "before"), environment: [:]
+        ) { site in
+            try await site.reload("", fails: 1)
+            #expect(site.sluice.process.errors.value.text.contains("no upstream is named any more"))
+            try await site.answers(frames)
+            #expect(upstream.requests.value.count == 1)
+        }
+    }
+
     @Test func `of a file that is gone changes nothing`() async throws {
         let upstream = try StubUpstream(.stream(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(model: "before")) { site in
@@ -248,6 +261,21 @@ import Testing
             try await site.answers(frames)
             #expect(keys(upstream) == ["bad", "other", "other", "other", "good"])
         }
+    }
+
+    @Test func `ends with its address: connections to the former one are closed`() async throws {
+        let former = try StubUpstream(.stream(frames))
+        let upstream = try StubUpstream(.stream(frames))
+        let settings = settings().replacing("UPSTREAM", with: former.url) + "\nwarm = 2"
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            try await site.answers(frames)
+            // Two for each worker, besides the one that the call has taken.
+            while former.connectionsEver < 4 {}
+            try await site.reload(settings.replacing(former.url, with: upstream.url))
+            try await site.answers(frames)
+            try await former.connectionsOpen(0)
+        }
+        try await former.stop()
     }
 
     @Test func `holds after a reload: its connections serve on`() async throws {
