@@ -54,8 +54,6 @@ package struct Settings: Equatable, Sendable {
     package var upstreams: [UpstreamSettings]
     /// The first that matches a request's model counts.
     package var models: [ModelSettings]
-    /// Whether the demo answers only because nothing names an upstream.
-    package var isDemoForWant = false
 
     /// How errors of a stream are told.
     package enum ErrorForm: String, CaseIterable, Sendable {

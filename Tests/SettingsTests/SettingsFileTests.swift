@@ -78,9 +78,9 @@ import Testing
                 guard path == "/etc/sluice/sluice.toml" else { throw absent(path) }
                 return [UInt8]("workers = 7".utf8)
             }, listFiles: noFiles, readTLSFiles: { _, _ in })
-        let (settings, file, _) = try sources.load()
-        #expect(settings.workers == 7)
-        #expect(file == "/etc/sluice/sluice.toml")
+        let loaded = try sources.load()
+        #expect(loaded.settings.workers == 7)
+        #expect(loaded.file == "/etc/sluice/sluice.toml")
     }
 
     @Test func `the file goes before the environment, and the command line before both`() throws {

@@ -48,6 +48,18 @@ enum EnvironmentVariable {
     static let key = "OPENAI_API_KEY"
 }
 
+/// What all the places say together.
+package struct LoadedSettings: Sendable {
+    /// Checked.
+    package let settings: Settings
+    /// The settings file; nil when there is none.
+    package let file: String?
+    /// Those that it includes.
+    package let included: [String]
+    /// Whether the demo answers only because nothing names an upstream.
+    package let isDemoForWant: Bool
+}
+
 /// All the places that say something about the settings; `load` puts it together.
 package struct SettingsSources {
     /// The settings file that is read when none is named, and need not be there.
@@ -77,10 +89,10 @@ package struct SettingsSources {
         (self.readFile, self.listFiles, self.readTLSFiles) = (readFile, listFiles, readTLSFiles)
     }
 
-    /// The settings in force, the file that they come from, nil when there is none, and those that it includes.
+    /// The settings in force, and where they come from.
     ///
     /// - Throws: `SettingsError` with all that is wrong.
-    package func load() throws(SettingsError) -> (settings: Settings, file: String?, included: [String]) {
+    package func load() throws(SettingsError) -> LoadedSettings {
         let file = SettingsFile(path: options.config ?? Self.defaultFile)
         let problems = SettingsProblems()
         let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
@@ -93,7 +105,7 @@ package struct SettingsSources {
         settings.limits.makeRoomForBodies(nil)
         if let reader { settings.take(reader) }
         takeListenAddresses(&settings, reader, problems)
-        takeUpstreams(&settings, reader, problems)
+        let isDemoForWant = takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
         if let control = settings.control, settings.listen.contains(.unix(control)), let node = reader?.node("control") {
             problems.add(SettingsProblem(node, "is an address of listen too, where web servers connect"))
@@ -101,7 +113,8 @@ package struct SettingsSources {
         checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
-        return (settings, document == nil ? nil : file.path, files.included)
+        return LoadedSettings(
+            settings: settings, file: document == nil ? nil : file.path, included: files.included, isDemoForWant: isDemoForWant)
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
@@ -178,15 +191,16 @@ package struct SettingsSources {
         }
     }
 
-    private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+    /// - Returns: whether nothing names one, so that the demo answers.
+    private func takeUpstreams(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) -> Bool {
         // What the command line names goes before all upstreams and models of the file.
         let reader = options.upstream == nil ? reader : nil
         let named = reader?.upstreams(settings.rest)
-        guard let upstreams = named ?? upstreamOfTheEnvironment(settings.rest, problems) else { return }
-        settings.isDemoForWant = named == nil && options.upstream == nil && upstreams.first?.kind == .demo
+        guard let upstreams = named ?? upstreamOfTheEnvironment(settings.rest, problems) else { return false }
         settings.upstreams = upstreams
         settings.models =
             reader?.models(upstreams.map(\.name), settings.attempts) ?? onlyModels(upstreams, settings.attempts, reader)
+        return named == nil && options.upstream == nil && upstreams.first?.kind == .demo
     }
 
     private func upstreamOfTheEnvironment(_ rest: RestPlan, _ problems: SettingsProblems) -> [UpstreamSettings]? {

@@ -16,7 +16,8 @@ struct Check: ParsableCommand {
     var show = false
 
     func run() throws {
-        let (settings, file, included) = try arguments.load()
+        let loaded = try arguments.load()
+        let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
         let verdict = "sluice: \(Self.sources(file, included.count)) is good"
         guard show else { return print(verdict) }
         let files = included.map { "# included: \($0.debugDescription)\n" }.joined()

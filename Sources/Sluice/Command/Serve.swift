@@ -25,15 +25,18 @@ struct Serve: ParsableCommand {
     @OptionGroup var arguments: SettingsArguments
 
     func run() throws {
-        let (settings, file, _) = try arguments.load()
+        let start = try arguments.load()
+        let settings = start.settings
         let log = try openLog(settings.log)
         do {
             let arguments = arguments
             try Server.run(settings, log) { () throws(SettingsError) in
                 let loaded = try arguments.sources.load()
                 // The one that is read where none is named need not be there at a start.
-                if let file, loaded.file == nil { throw SettingsError(problems: ["the settings file \(file) is gone"]) }
-                return loaded.settings
+                if let file = start.file, loaded.file == nil {
+                    throw SettingsError(problems: ["the settings file \(file) is gone"])
+                }
+                return loaded
             }
         } catch let error as ListenError {
             log.flush(within: .seconds(1))

@@ -59,7 +59,7 @@ struct SettingsArguments: ParsableArguments {
     }
 
     /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load() throws -> (settings: Settings, file: String?, included: [String]) {
+    func load() throws -> LoadedSettings {
         do {
             return try sources.load()
         } catch {

@@ -19,7 +19,7 @@ actor Reloader {
     }
 
     /// Reads and checks all settings, on any thread.
-    typealias Loading = @Sendable () throws(SettingsError) -> Settings
+    typealias Loading = @Sendable () throws(SettingsError) -> LoadedSettings
 
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
@@ -157,10 +157,11 @@ actor Reloader {
     }
 
     private static func read(_ load: Loading, following former: Generation, _ logger: Logger) -> Result<Reading, SettingsError> {
-        var settings: Settings
-        do throws(SettingsError) { settings = try load() } catch { return .failure(error) }
+        let loaded: LoadedSettings
+        do throws(SettingsError) { loaded = try load() } catch { return .failure(error) }
+        var settings = loaded.settings
         // At a start it is a welcome; here a file has lost its content, or is being written.
-        if settings.isDemoForWant, !former.settings.isDemoForWant {
+        if loaded.isDemoForWant, former.settings.upstreams.contains(where: { $0.kind != .demo }) {
             return .failure(SettingsError(problems: ["no upstream is named any more: is the settings file empty?"]))
         }
         let unchanged = settings.restoreStartOnlySettings(of: former.settings)
