@@ -266,10 +266,10 @@ extension FieldKind<String> {
         FieldKind(
             form: .other("unix:PATH"),
             read: { reader, node throws(SettingsProblem) in
-                guard let path = ListenAddress.controlPath(try reader.text(node)) else {
-                    throw SettingsProblem(node, "must be unix:PATH, with at most \(ListenAddress.pathBytesMax) bytes of path")
+                let text = try reader.text(node)
+                do throws(ListenAddressError) { return try ListenAddress.controlPath(text) } catch {
+                    throw SettingsProblem(node, error.advice)
                 }
-                return path
             }, write: { TOMLText.string("unix:\($0)") })
     }
 }
@@ -308,13 +308,5 @@ extension SettingsReader {
         guard case .string = node.value else { throw SettingsProblem(node, "must be \(wanted); \(ListenAddressError.forms)") }
         let text = try text(node)
         do throws(ListenAddressError) { return try ListenAddress(text) } catch { throw SettingsProblem(node, error.advice) }
-    }
-}
-
-extension ListenAddress {
-    /// The path of `unix:PATH`; nil for anything else.
-    static func controlPath(_ text: String) -> String? {
-        guard let address = try? ListenAddress(text), case .unix(let path) = address else { return nil }
-        return path
     }
 }

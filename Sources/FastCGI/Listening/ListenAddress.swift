@@ -38,6 +38,19 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The path of a control socket, for which `unix:PATH` is the only form.
+    ///
+    /// - Throws: `ListenAddressError` that says what is wrong with `text`.
+    package static func controlPath(_ text: String) throws(ListenAddressError) -> String {
+        let forms = "use unix:PATH"
+        do throws(ListenAddressError) {
+            if case .unix(let path) = try ListenAddress(text) { return path }
+        } catch {
+            throw ListenAddressError(text, error.reason, forms: forms)
+        }
+        throw ListenAddressError(text, "is no path of a socket", forms: forms)
+    }
+
     private static func path(_ path: String, of text: String) throws(ListenAddressError) -> String {
         guard !path.isEmpty else { throw ListenAddressError(text, "names no path") }
         guard path.utf8.count <= pathBytesMax else {
@@ -96,17 +109,18 @@ package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
     package let text: String
     /// What is wrong with it, to follow it.
     package let reason: String
+    /// What to write instead.
+    private let forms: String
 
-    init(_ text: String, _ reason: String) {
-        self.text = text
-        self.reason = reason
+    init(_ text: String, _ reason: String, forms: String = forms) {
+        (self.text, self.reason, self.forms) = (text, reason, forms)
     }
 
     /// The address, what is wrong with it and what to write instead, for the log.
     package var description: String { "listen address '\(text)' \(advice)" }
 
     /// What is wrong and what to write instead, without the text itself: to follow the name of a setting.
-    package var advice: String { "\(reason); \(Self.forms)" }
+    package var advice: String { "\(reason); \(forms)" }
 
     /// What may be written.
     package static let forms = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"

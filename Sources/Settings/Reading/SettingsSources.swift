@@ -93,12 +93,9 @@ package struct SettingsSources {
     ///
     /// - Throws: `SettingsError` with all that is wrong.
     package func load() throws(SettingsError) -> LoadedSettings {
-        let file = SettingsFile(path: options.config ?? Self.defaultFile)
         let problems = SettingsProblems()
-        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
-        var files = SettingsFiles(file, surroundings, problems)
-        let document = settingsFile(file.path, problems)
-        let reader = document.flatMap { files.reader($0) }
+        let file = settingsFile(problems)
+        let reader = file.reader
         var settings = Settings(listen: [.inherited(0)], workers: processorCount(), upstreams: [], models: [])
         settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
         settings.limits.memoryBytes = MachineMemory(readFile).limit
@@ -114,7 +111,7 @@ package struct SettingsSources {
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
         return LoadedSettings(
-            settings: settings, file: document == nil ? nil : file.path, included: files.included, isDemoForWant: isDemoForWant)
+            settings: settings, file: file.isThere ? file.path : nil, included: file.included, isDemoForWant: isDemoForWant)
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
@@ -123,19 +120,13 @@ package struct SettingsSources {
     /// - Throws: `SettingsError` when nothing says where it is.
     package func controlPath(option: String?) throws(SettingsError) -> String {
         if let option {
-            guard let path = ListenAddress.controlPath(option) else {
-                throw SettingsError(problems: [
-                    "--control takes unix:PATH, with at most \(ListenAddress.pathBytesMax) bytes of path"
-                ])
+            do throws(ListenAddressError) { return try ListenAddress.controlPath(option) } catch {
+                throw SettingsError(problems: ["--control \(error.advice)"])
             }
-            return path
         }
-        let file = SettingsFile(path: options.config ?? Self.defaultFile)
         let problems = SettingsProblems()
-        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
-        var files = SettingsFiles(file, surroundings, problems)
-        let reader = settingsFile(file.path, problems).flatMap { files.reader($0) }
-        if let reader, let node = reader.node("control") {
+        let file = settingsFile(problems)
+        if let reader = file.reader, let node = reader.node("control") {
             var settings = Settings(listen: [], workers: 1, upstreams: [], models: [])
             if Settings.controlField.take(reader, node, &settings), let path = settings.control { return path }
             throw SettingsError(problems: problems.sentences)
@@ -149,8 +140,22 @@ package struct SettingsSources {
 
     // MARK: The file
 
+    /// Reads the settings file, and those that it includes.
+    ///
+    /// - Returns: `isThere` is whether its bytes could be read; there is no reader for what is no TOML either.
+    private func settingsFile(
+        _ problems: SettingsProblems
+    ) -> (path: String, isThere: Bool, included: [String], reader: SettingsReader?) {
+        let file = SettingsFile(path: options.config ?? Self.defaultFile)
+        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
+        var files = SettingsFiles(file, surroundings, problems)
+        let document = document(of: file.path, problems)
+        let reader = document.flatMap { files.reader($0) }
+        return (file.path, document != nil, files.included, reader)
+    }
+
     /// The bytes of the settings file; nil when none is named, and the default one is not there.
-    private func settingsFile(_ file: String, _ problems: SettingsProblems) -> [UInt8]? {
+    private func document(of file: String, _ problems: SettingsProblems) -> [UInt8]? {
         do throws(SystemError) {
             let document = try readFile(file)
             guard document.count <= SettingsFiles.fileBytesMax else { throw SystemError(file, code: EFBIG) }
