@@ -1,4 +1,4 @@
-// Descriptors that close once, failed system calls as errors, the cores that there are, and what malloc keeps.
+// Descriptors that close once, failed system calls as errors, the environment, the cores that there are, and what malloc keeps.
 
 import CLinux
 import Glibc
@@ -49,6 +49,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         return result
     }
 }
+
+/// The value of a variable of the process's environment; nil when it is not there.
+package func environmentVariable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
 
 /// The cores that this process may run on, at least one. A service manager or a container may give it fewer than there are.
 package func processorCount() -> Int {

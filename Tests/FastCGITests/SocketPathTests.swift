@@ -81,7 +81,7 @@ import Testing
         let isSecond = try second.replace(foundToo, by: loser)
         #expect(isFirst && !isSecond)
         let (files, temporary) = ([winner.file, loser.file], loser.temporary)
-        #expect([FileIdentity(path), FileIdentity(directory.path(temporary))] == files)
+        #expect([path, directory.path(temporary)].map { FileStatus(notFollowing: $0)?.identity } == files)
         withExtendedLifetime((winner.socket.number, loser.socket.number)) {}
     }
 
@@ -90,7 +90,7 @@ import Testing
             let directory = try TemporaryDirectory()
             let path = directory.path("s")
             let winner = try ListeningSocket(.unix(path))
-            let owner = FileIdentity(path)
+            let owner = FileStatus(notFollowing: path)?.identity
             let losers = try (0..<3).map { _ in try Loser(path) }
             for loser in losers { #expect(loser.takePlace()) }
             // As processes do it: none keeps another from running.
@@ -102,7 +102,7 @@ import Testing
                 }
             }
             for _ in losers { ended.wait() }
-            #expect(FileIdentity(path) == owner)
+            #expect(FileStatus(notFollowing: path)?.identity == owner)
             for loser in losers { #expect(loser.hasItsOwn(in: directory)) }
             withExtendedLifetime(winner) {}
         }
@@ -200,6 +200,6 @@ private final class Loser: Sendable {
     func giveBack() { place.giveBack(prepared) }
 
     func hasItsOwn(in directory: TemporaryDirectory) -> Bool {
-        FileIdentity(directory.path(prepared.temporary)) == prepared.file
+        FileStatus(notFollowing: directory.path(prepared.temporary))?.identity == prepared.file
     }
 }

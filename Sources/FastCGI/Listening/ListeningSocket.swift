@@ -71,7 +71,7 @@ package final class ListeningSocket: Sendable {
     ///
     /// Another process may have put its own socket at the path by now; that one stays.
     package func removePath() {
-        if case .unix(let path) = address, let file, file == FileIdentity(path) { _ = unsafe unlink(path) }
+        if case .unix(let path) = address, let file, file == FileStatus(notFollowing: path)?.identity { _ = unsafe unlink(path) }
     }
 
     /// Waits for a connection, which is a blocking socket. For a thread of its own; loops have `Listener`.

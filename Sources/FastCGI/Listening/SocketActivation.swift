@@ -1,5 +1,6 @@
 // Listening sockets that systemd made before it started this process.
 
+import EventLoop
 import Glibc
 
 /// What systemd passes on to a service that socket units start, as sd_listen_fds(3) has it: `LISTEN_PID` is the service's process,
@@ -14,12 +15,11 @@ package struct SocketActivation {
     /// Takes it out of this process's environment: no process that it starts is to take the sockets for its own.
     package static func take() -> SocketActivation {
         let activation = SocketActivation(
-            process: variable("LISTEN_PID"), count: variable("LISTEN_FDS"), names: variable("LISTEN_FDNAMES"))
+            process: environmentVariable("LISTEN_PID"), count: environmentVariable("LISTEN_FDS"),
+            names: environmentVariable("LISTEN_FDNAMES"))
         for name in ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"] { _ = unsafe unsetenv(name) }
         return activation
     }
-
-    private static func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
 
     /// Nothing passed on.
     package init() { self.init(process: nil) }

@@ -64,7 +64,7 @@ struct SocketPath: ~Copyable {
         let group = try access.groupID()
         let socket = try makeSocket()
         let temporary = try bind(socket)
-        let file = FileIdentity(temporary, in: folder)
+        let file = identity(of: temporary)
         do throws(ListenError) {
             // Nobody can connect before listen(2): the mode that the umask left is never one to connect by. In a folder of somebody
             // else's the name may stand for another file by now: neither call follows a link.
@@ -103,8 +103,10 @@ struct SocketPath: ~Copyable {
 
     /// Another's, which stands there in its place, is left.
     private func remove(_ temporary: String, _ file: FileIdentity?) {
-        if FileIdentity(temporary, in: folder) == file { _ = unsafe unlinkat(folder.number, temporary, 0) }
+        if identity(of: temporary) == file { _ = unsafe unlinkat(folder.number, temporary, 0) }
     }
+
+    private func identity(of name: String) -> FileIdentity? { FileStatus(notFollowing: name, in: folder)?.identity }
 
     // MARK: Getting the name
 
@@ -123,7 +125,7 @@ struct SocketPath: ~Copyable {
         if rename(prepared, RENAME_WITHOUT_REPLACING) { return true }
         switch errno {
         case EEXIST: return false
-        case EINVAL where FileIdentity(name, in: folder) == nil: return try renamePlainly(prepared)
+        case EINVAL where identity(of: name) == nil: return try renamePlainly(prepared)
         case EINVAL: return false
         default: throw failed("rename")
         }
@@ -142,7 +144,7 @@ struct SocketPath: ~Copyable {
             default: throw failed("rename")
             }
         }
-        guard FileIdentity(prepared.temporary, in: folder) == FileIdentity(dead) else {
+        guard identity(of: prepared.temporary) == FileStatus(dead.number)?.identity else {
             giveBack(prepared)
             return false
         }
@@ -157,7 +159,7 @@ struct SocketPath: ~Copyable {
     func giveBack(_ prepared: borrowing Prepared) {
         for _ in 0..<Self.triesMax {
             guard rename(prepared, RENAME_EXCHANGING) else { return }
-            if FileIdentity(prepared.temporary, in: folder) == prepared.file { return }
+            if identity(of: prepared.temporary) == prepared.file { return }
             usleep(.random(in: 10...1000))
         }
     }
@@ -180,7 +182,7 @@ struct SocketPath: ~Copyable {
         let number = unsafe openat(folder.number, name, OPEN_AS_PATH | O_NOFOLLOW | O_CLOEXEC)
         if number < 0, errno == ENOENT { return nil }
         let held = Descriptor(owning: try check("open", number))
-        guard FileIdentity(held)?.isSocket == true else { throw .notASocket(path) }
+        guard FileStatus(held.number)?.kind == .socket else { throw .notASocket(path) }
         let probe = try makeSocket(flags: Int32(SOCK_NONBLOCK.rawValue))
         let result = try unixAddress(path).connect(probe)
         switch result == 0 ? 0 : errno {
@@ -232,37 +234,4 @@ struct SocketPath: ~Copyable {
 extension SocketPath.Prepared {
     /// Leaves its file where it is.
     consuming func takeSocket() -> Descriptor { socket }
-}
-
-/// Which file something is. No other has its numbers as long as it is open somewhere.
-struct FileIdentity: Equatable {
-    private let device: dev_t
-    private let inode: ino_t
-    private let mode: mode_t
-
-    /// What stands at the path itself.
-    init?(_ path: String) { unsafe self.init { unsafe lstat(path, $0) } }
-
-    init?(_ name: String, in folder: borrowing Descriptor) {
-        let number = folder.number
-        unsafe self.init { unsafe fstatat(number, name, $0, AT_SYMLINK_NOFOLLOW) }
-    }
-
-    init?(_ file: borrowing Descriptor) {
-        let number = file.number
-        unsafe self.init { unsafe fstat(number, $0) }
-    }
-
-    private init?(_ call: (UnsafeMutablePointer<stat>) -> Int32) {
-        var status = stat()
-        guard unsafe call(&status) == 0 else { return nil }
-        (device, inode, mode) = (status.st_dev, status.st_ino, status.st_mode)
-    }
-
-    var isSocket: Bool { mode & S_IFMT == S_IFSOCK }
-
-    /// The mode is not part of it: whoever owns the file may change that.
-    static func == (left: FileIdentity, right: FileIdentity) -> Bool {
-        left.device == right.device && left.inode == right.inode
-    }
 }

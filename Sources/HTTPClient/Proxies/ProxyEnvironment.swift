@@ -1,6 +1,6 @@
 // Proxies, as the environment names them.
 
-import Glibc
+import EventLoop
 
 /// Which proxy is asked for which host: the variables that curl looks at (libcurl-env(3)).
 package struct ProxyEnvironment: Sendable {
@@ -21,7 +21,7 @@ package struct ProxyEnvironment: Sendable {
     private let exceptions: ProxyExceptions
 
     /// That of this process, read once.
-    package static let current = ProxyEnvironment { name in unsafe getenv(name).map { unsafe String(cString: $0) } }
+    package static let current = ProxyEnvironment(environmentVariable)
 
     /// A lower-case name goes before its upper-case one, and one for the scheme before the one for all.
     ///

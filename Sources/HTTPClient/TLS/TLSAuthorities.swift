@@ -1,6 +1,7 @@
 // Whom a process trusts: a file of authorities, or the system's.
 
 import COpenSSL
+import EventLoop
 import Glibc
 
 extension TLSContext {
@@ -44,11 +45,11 @@ struct SystemAuthorities {
     }
 
     init() {
-        let chosenFile = unsafe getenv(X509_get_default_cert_file_env())
-        let chosenDirectories = unsafe getenv(X509_get_default_cert_dir_env())
-        file = unsafe String(cString: chosenFile ?? UnsafeMutablePointer(mutating: X509_get_default_cert_file()))
-        directories = unsafe String(cString: chosenDirectories ?? UnsafeMutablePointer(mutating: X509_get_default_cert_dir()))
-        areChosen = unsafe chosenFile != nil || chosenDirectories != nil
+        let chosenFile = environmentVariable(unsafe String(cString: X509_get_default_cert_file_env()))
+        let chosenDirectories = environmentVariable(unsafe String(cString: X509_get_default_cert_dir_env()))
+        file = unsafe chosenFile ?? String(cString: X509_get_default_cert_file())
+        directories = unsafe chosenDirectories ?? String(cString: X509_get_default_cert_dir())
+        areChosen = chosenFile != nil || chosenDirectories != nil
     }
 
     /// All places that are looked at.
@@ -82,11 +83,10 @@ extension UInt8 {
 
 /// Why a file is not given to OpenSSL, which would read a pipe or a device for ever; nil when nothing speaks against it.
 func obstacle(to file: String) -> String? {
-    var status = stat()
-    guard unsafe stat(file, &status) == 0, unsafe access(file, R_OK) == 0 else { return unsafe String(cString: strerror(errno)) }
-    guard status.st_mode & S_IFMT == S_IFREG else { return "not a regular file" }
-    guard status.st_size > 0 else { return "it is empty" }
-    return status.st_size > fileBytesMax ? "larger than \(fileBytesMax >> 20) MiB" : nil
+    guard let status = FileStatus(file), unsafe access(file, R_OK) == 0 else { return unsafe String(cString: strerror(errno)) }
+    guard status.kind == .regular else { return "not a regular file" }
+    guard status.size > 0 else { return "it is empty" }
+    return status.size > fileBytesMax ? "larger than \(fileBytesMax >> 20) MiB" : nil
 }
 
 /// All of the world's authorities fit in a twentieth of it.

@@ -1,6 +1,7 @@
 // What the TLS connections of a process share: the authorities that are trusted and the certificate that is shown.
 
 import COpenSSL
+import EventLoop
 import Glibc
 import Synchronization
 
@@ -33,7 +34,7 @@ struct TLSIdentity: Hashable, Sendable {
     /// - Throws: `HTTPError.tls` with the file's name when one cannot be used.
     static func shared(_ identity: TLSIdentity) throws(HTTPError) -> TLSContext {
         // Before they are read: a change meanwhile is seen the next time.
-        let files = identity.files.map { FileStamp($0) }
+        let files = identity.files.map { FileStatus($0) }
         return try contexts.withLock { contexts throws(HTTPError) in
             if let known = contexts.known(identity, files) { return known }
             let context = try TLSContext(identity)
@@ -127,7 +128,7 @@ private let contexts = Mutex(KnownContexts())
 private struct KnownContexts {
     private struct Entry {
         weak var context: TLSContext?
-        let files: [FileStamp?]
+        let files: [FileStatus?]
     }
 
     private var entries: [TLSIdentity: Entry] = [:]
@@ -135,12 +136,12 @@ private struct KnownContexts {
     private var last: TLSContext?
 
     /// Nil when there is none that was made of these files as they are.
-    func known(_ identity: TLSIdentity, _ files: [FileStamp?]) -> TLSContext? {
+    func known(_ identity: TLSIdentity, _ files: [FileStatus?]) -> TLSContext? {
         guard let entry = entries[identity], entry.files == files else { return nil }
         return entry.context
     }
 
-    mutating func keep(_ context: TLSContext, _ identity: TLSIdentity, _ files: [FileStamp?]) {
+    mutating func keep(_ context: TLSContext, _ identity: TLSIdentity, _ files: [FileStatus?]) {
         last = context
         entries = entries.filter { $0.value.context != nil }
         entries[identity] = Entry(context: context, files: files)
@@ -152,23 +153,6 @@ extension TLSIdentity {
     fileprivate var files: [String] {
         let authorities = authoritiesFile.map { [$0] } ?? SystemAuthorities().files
         return authorities + [certificate, certificateKey].compactMap(\.self)
-    }
-}
-
-/// By what a file, or a directory, is seen to have changed.
-private struct FileStamp: Equatable, Sendable {
-    private let device: UInt
-    private let number: UInt
-    private let size: Int
-    private let seconds: Int
-    private let nanoseconds: Int
-
-    /// Nil when there is none.
-    init?(_ path: String) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else { return nil }
-        (device, number, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
-        (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
     }
 }
 

@@ -52,7 +52,7 @@ struct SettingsArguments: ParsableArguments {
     static func sources(_ options: SettingsOptions) -> SettingsSources {
         SettingsSources(
             options: options,
-            environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } },
+            environment: environmentVariable,
             inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
             listFiles: listFiles,
             readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })

@@ -15,7 +15,7 @@ final class Server: Sendable {
     private let sockets: Mutex<[ListeningSocket]>
     private let workers: [Worker]
     private let counters: Counters
-    private let manager = ServiceManager { name in unsafe getenv(name).map { unsafe String(cString: $0) } }
+    private let manager = ServiceManager(environmentVariable)
     private let reloader: Reloader
     private let control: ControlServer?
     private let isDraining = Atomic<Bool>(false)

@@ -18,7 +18,7 @@ import Synchronization
 final class Log: Sendable {
     /// What the process is surrounded by.
     struct Surroundings: Sendable {
-        var environment: @Sendable (String) -> String? = { name in unsafe getenv(name).map { unsafe String(cString: $0) } }
+        var environment: @Sendable (String) -> String? = environmentVariable
         var standardError = STDERR_FILENO
         /// systemd's JOURNAL_NATIVE_PROTOCOL.
         var journal = "/run/systemd/journal/socket"
@@ -154,10 +154,10 @@ final class Log: Sendable {
 
     /// Whether systemd reads the standard error (systemd.exec(5), `JOURNAL_STREAM`: its device and its inode).
     private var isJournal: Bool {
-        var status = stat()
-        guard let stream = surroundings.environment("JOURNAL_STREAM"), unsafe fstat(surroundings.standardError, &status) == 0
+        guard let stream = surroundings.environment("JOURNAL_STREAM"),
+            let file = FileStatus(surroundings.standardError)?.identity
         else { return false }
-        return stream.utf8.elementsEqual("\(status.st_dev):\(status.st_ino)".utf8)
+        return stream.utf8.elementsEqual("\(file.device):\(file.inode)".utf8)
     }
 
     private static func index(of level: Logger.Level) -> Int { levels.firstIndex(of: level) ?? 0 }

@@ -52,9 +52,9 @@ struct LogSink: ~Copyable {
         switch target {
         case .descriptor(let number):
             given = number
-            switch Self.type(of: number) {
-            case S_IFREG: kind = .file
-            case S_IFSOCK: kind = .socket
+            switch FileStatus(number)?.kind {
+            case .regular: kind = .file
+            case .socket: kind = .socket
             default:
                 own = Self.reopened(number)
                 kind = own == nil ? .sharedStream : .stream
@@ -65,7 +65,7 @@ struct LogSink: ~Copyable {
             own = Descriptor(owning: try SystemError.check(path, unsafe open(path, flags, 0o640)))
             given = -1
             kind = .stream
-            if Self.type(of: number) == S_IFREG { kind = .file }
+            if FileStatus(number)?.kind == .regular { kind = .file }
         case .datagrams(let path):
             given = -1
             kind = .datagrams(path)
@@ -96,14 +96,9 @@ struct LogSink: ~Copyable {
     /// The same pipe or terminal, of which a write never waits, also when another process has filled it meanwhile, or a terminal has
     /// room for a part of the line. The descriptor that was given may be shared with processes that rely on its waiting.
     private static func reopened(_ descriptor: Int32) -> Descriptor? {
-        guard [S_IFIFO, S_IFCHR].contains(type(of: descriptor)) else { return nil }
+        guard let kind = FileStatus(descriptor)?.kind, [.pipe, .characterDevice].contains(kind) else { return nil }
         let number = unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         return number < 0 ? nil : Descriptor(owning: number)
-    }
-
-    private static func type(of descriptor: Int32) -> mode_t {
-        var status = stat()
-        return unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
     }
 
     private static func connected(to path: String) -> Descriptor? { UnixAddress(path: path)?.connectedDatagrams() }
