@@ -32,10 +32,10 @@ final class Board: Sendable {
         plans = routes.targets.map { settings.upstreams[$0.upstream].rest }
         upstreams = settings.upstreams
         self.onChange = onChange
-        var known = Former(former)
-        targets = routes.targets.map { known.target(like: TargetState($0, of: settings)) }
-        places = settings.upstreams.map { known.places(like: UpstreamPlaces($0)) }
-        budgets = settings.models.map { known.budgets(like: RouteBudgets($0)) }
+        var (knownTargets, knownPlaces, knownBudgets) = (former?.targets ?? [], former?.places ?? [], former?.budgets ?? [])
+        targets = routes.targets.map { knownTargets.takeKnown(TargetState($0, of: settings), by: \.identity) }
+        places = settings.upstreams.map { knownPlaces.takeKnown(UpstreamPlaces($0), by: \.identity) }
+        budgets = settings.models.map { knownBudgets.takeKnown(RouteBudgets($0), by: \.identity) }
     }
 
     /// What it shares with the boards before it is from now on as its own settings say.
@@ -143,31 +143,14 @@ final class Board: Sendable {
     func withdraw(_ ticket: ConcurrencyLimit.Ticket, from target: Target) { places[target.upstream].withdraw(ticket) }
 }
 
-extension Board {
-    /// What a board had, for the one that follows it: each thing once, though several of its kind may be alike.
-    private struct Former {
-        private var targets: [TargetState]
-        private var places: [UpstreamPlaces]
-        private var budgets: [RouteBudgets]
-
-        init(_ board: Board?) {
-            (targets, places, budgets) = (board?.targets ?? [], board?.places ?? [], board?.budgets ?? [])
-        }
-
-        mutating func target(like state: TargetState) -> TargetState {
-            guard let place = targets.firstIndex(where: { $0.identity == state.identity }) else { return state }
-            return targets.remove(at: place)
-        }
-
-        mutating func places(like state: UpstreamPlaces) -> UpstreamPlaces {
-            guard let place = places.firstIndex(where: { $0.identity == state.identity }) else { return state }
-            return places.remove(at: place)
-        }
-
-        mutating func budgets(like state: RouteBudgets) -> RouteBudgets {
-            guard let place = budgets.firstIndex(where: { $0.identity == state.identity }) else { return state }
-            return budgets.remove(at: place)
-        }
+extension Array {
+    /// Takes out the first element with the same identity: each thing once, though several of its kind may be alike.
+    ///
+    /// - Returns: it, or `new` when there is none.
+    fileprivate mutating func takeKnown(_ new: Element, by identity: (Element) -> some Equatable) -> Element {
+        let sought = identity(new)
+        guard let place = firstIndex(where: { identity($0) == sought }) else { return new }
+        return remove(at: place)
     }
 }
 

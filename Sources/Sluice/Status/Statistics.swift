@@ -19,7 +19,7 @@ final class Statistics: Sendable {
 
     /// How often what has happened.
     struct Counts: Sendable {
-        var requests = 0
+        var requests: Int { answered + failed + callersLeft }
         var answered = 0
         /// With an error, whoever's fault.
         var failed = 0
@@ -47,7 +47,6 @@ final class Statistics: Sendable {
     /// A request is over.
     func note(_ record: RequestRecord) {
         state.withLock { state in
-            state.counts.requests += 1
             switch record.ending {
             case .answered: state.counts.answered += 1
             case .failed: state.counts.failed += 1
