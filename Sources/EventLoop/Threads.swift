@@ -25,3 +25,16 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemEr
     }
     pthread_detach(thread)
 }
+
+/// Runs `body`, which may take its time, on a thread of its own, and waits for what it returns without keeping a loop from its work.
+///
+/// - Throws: what `body` throws, and `SystemError` when the machine allows no more threads.
+package func runOnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        do throws(SystemError) {
+            try startThread { continuation.resume(with: Result { try body() }) }
+        } catch {
+            continuation.resume(throwing: error)
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 import Clock
 import EventLoop
-import HTTPClient
 import Logging
 import Settings
 
@@ -70,10 +69,7 @@ actor Reloader {
         waiting = nil
         logger.reloading()
         manager?.reloading()
-        defer {
-            manager?.ready()
-            if lastReload?.problems.isEmpty == false { manager?.status("streams go on\(failureWords)") }
-        }
+        defer { manager?.ready() }
         let outcome = await reloaded()
         switch outcome {
         case .reloaded(let unchanged, _):
@@ -98,77 +94,64 @@ actor Reloader {
     }
 
     private func reloaded() async -> Outcome {
-        let next: Reading
-        switch await read(following: generation) {
-        case .success(let reading): next = reading
-        case .failure(let error): return .failed(error.problems)
-        }
-        if isEnding { return .failed(["it is about to end"]) }
+        let (next, unchanged): Reading
+        do { (next, unchanged) = try await read(following: generation) } catch { return .failed(Self.problems(error)) }
+        let settings = next.settings
+        let descriptors: DescriptorBudget
         do {
-            try await take(next.generation.settings.log)
-            for worker in workers { try await worker.prepare(next.generation) }
+            try checkIsServing()
+            descriptors = try DescriptorBudget(settings)
+            try await take(settings.log)
+            for worker in workers { try await worker.prepare(next) }
+            // The end may have begun meanwhile.
+            try checkIsServing()
         } catch {
+            var problems = Self.problems(error)
             for worker in workers { await worker.discard() }
-            do { try await take(generation.settings.log) } catch { return .failed(["\(error)"]) }
-            return .failed(["\(error)"])
+            do { try await take(generation.settings.log) } catch { problems += Self.problems(error) }
+            return .failed(problems)
         }
-        next.generation.board.takeEffect()
-        let settings = next.generation.settings
+        next.board.takeEffect()
         counters.follow(settings.limits)
-        if let budget = try? DescriptorBudget(settings), !budget.isEnough {
-            logger.fewDescriptors(budget.limit, requests: settings.limits.requests)
-        }
+        if !descriptors.isEnough { logger.fewDescriptors(descriptors.limit, requests: settings.limits.requests) }
         for worker in workers { await worker.adopt() }
-        formers.append(exchange(&generation, with: next.generation).end)
+        formers.append(exchange(&generation, with: next).end)
         formers.removeAll(where: \.hasCome)
-        return .reloaded(unchanged: next.unchanged, formers: formers)
+        return .reloaded(unchanged: unchanged, formers: formers)
     }
 
-    /// The log, which may have to wait for where it has gone so far.
+    private func checkIsServing() throws(SettingsError) {
+        if isEnding { throw SettingsError(problems: ["it is about to end"]) }
+    }
+
+    /// A sentence for each thing that is wrong.
+    private static func problems(_ error: any Error) -> [String] { (error as? SettingsError)?.problems ?? ["\(error)"] }
+
+    /// Has the log go by other settings. It may have to wait for where it has gone so far.
     private func take(_ settings: Settings.Log) async throws {
-        if let error = try await elsewhere({ [log] in log.obstacle(to: settings) }) {
-            throw SettingsError(problems: ["log.to: the log cannot be written: \(error)"])
+        try await runOnThread { [log] in
+            do throws(SystemError) { try log.reconfigure(settings) } catch {
+                throw SettingsError(problems: ["log.to: the log cannot be written: \(error)"])
+            }
         }
     }
 
     private typealias Reading = (generation: Generation, unchanged: [String])
 
     /// Files may be slow.
-    private func read(following former: Generation) async -> Result<Reading, SettingsError> {
-        do throws(SystemError) {
-            return try await elsewhere { [load, logger] in Self.read(load, following: former, logger) }
-        } catch {
-            return .failure(SettingsError(problems: ["\(error)"]))
-        }
+    private func read(following former: Generation) async throws -> Reading {
+        try await runOnThread { [load, logger] in try Self.read(load, following: former, logger) }
     }
 
-    /// Does something that may take its time on a thread of its own.
-    ///
-    /// - Throws: `SystemError` when the machine has no more threads.
-    private func elsewhere<Made: Sendable>(_ make: @escaping @Sendable () -> Made) async throws(SystemError) -> Made {
-        let made: Result<Made, SystemError> = await withCheckedContinuation { continuation in
-            do throws(SystemError) {
-                try startThread { continuation.resume(returning: .success(make())) }
-            } catch {
-                continuation.resume(returning: .failure(error))
-            }
-        }
-        return try made.get()
-    }
-
-    private static func read(_ load: Loading, following former: Generation, _ logger: Logger) -> Result<Reading, SettingsError> {
-        let loaded: LoadedSettings
-        do throws(SettingsError) { loaded = try load() } catch { return .failure(error) }
+    /// - Throws: `SettingsError`, and `HTTPError` when a file that TLS needs cannot be used, though it could a moment before.
+    private static func read(_ load: Loading, following former: Generation, _ logger: Logger) throws -> Reading {
+        let loaded = try load()
         var settings = loaded.settings
         // At a start it is a welcome; here a file has lost its content, or is being written.
         if loaded.isDemoForWant, former.settings.upstreams.contains(where: { $0.kind != .demo }) {
-            return .failure(SettingsError(problems: ["no upstream is named any more: is the settings file empty?"]))
+            throw SettingsError(problems: ["no upstream is named any more: is the settings file empty?"])
         }
         let unchanged = settings.restoreStartOnlySettings(of: former.settings)
-        do throws(HTTPError) {
-            return .success((try Generation(settings, following: former, logger), unchanged))
-        } catch {
-            return .failure(SettingsError(problems: ["\(error)"]))
-        }
+        return (try Generation(settings, following: former, logger), unchanged)
     }
 }

@@ -90,7 +90,14 @@ final class Server: Sendable {
         guard Self.reloadSignals.contains(number), !isDraining.load(ordering: .relaxed) else {
             return logger.ignored(signal: number)
         }
-        Task(executorPreference: workers[0].loop) { await self.reloader.reload() }
+        Task(executorPreference: workers[0].loop) { await self.reload() }
+    }
+
+    /// Reads the settings again, and tells the service manager what has come of it.
+    @discardableResult private func reload() async -> Reloader.Outcome {
+        let outcome = await reloader.reload()
+        manager?.status(await summary)
+        return outcome
     }
 
     /// Answers what was asked by the control socket.
@@ -108,7 +115,7 @@ final class Server: Sendable {
 
     private func reload(for stream: ControlStream, waits: Bool) async {
         if isDraining.load(ordering: .relaxed) { return stream.writeAtOnce(ControlAnswer(.refused, ["it is about to end"]).text) }
-        switch await reloader.reload() {
+        switch await reload() {
         case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
         case .reloaded(let unchanged, let formers):
             let answer = ControlAnswer(.ok, unchanged.map { "\($0) has changed, which only a start can change" })
@@ -146,13 +153,11 @@ final class Server: Sendable {
         let wakeup = Wakeup(on: workers[0].loop)
         // In time for the watchdog also when a turn is long.
         let period = manager.watchdog.map { $0 / 3 } ?? .seconds(10)
-        var last = ""
         while true {
             for worker in workers { await worker.turn() }
             manager.alive()
             manager.tellAgain()
-            let status = await summary
-            if status != last, manager.status(status) { last = status }
+            manager.status(await summary)
             await wakeup.wait(until: .current + period)
         }
     }
@@ -171,6 +176,7 @@ final class Server: Sendable {
         }
     }
 
+    /// For the service manager.
     private var summary: String {
         get async {
             let generation = await reloader.generation

@@ -12,6 +12,7 @@ final class ServiceManager: Sendable {
     /// After how long without `alive()` it ends the process; nil when it does not watch.
     let watchdog: Duration?
     private let isStopping = Atomic<Bool>(false)
+    private let lastStatus = Mutex("")
     /// Whether it has not taken `READY=1` yet, and waits for it.
     private let owesReady = Atomic<Bool>(false)
 
@@ -63,9 +64,12 @@ final class ServiceManager: Sendable {
         send("STOPPING=1")
     }
 
+    /// How the process does, if that is not what was told last.
+    ///
     /// - Parameter text: a line for people.
-    /// - Returns: whether it was taken.
-    @discardableResult func status(_ text: String) -> Bool { send("STATUS=\(text)") }
+    func status(_ text: String) {
+        lastStatus.withLock { last in if text != last, send("STATUS=\(text)") { last = text } }
+    }
 
     /// The process does what it should; for the watchdog.
     func alive() { send("WATCHDOG=1") }

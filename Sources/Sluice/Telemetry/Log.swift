@@ -93,14 +93,6 @@ final class Log: Sendable {
         }
     }
 
-    /// Takes other settings.
-    ///
-    /// - Returns: why they cannot be had; then all stays as it was.
-    func obstacle(to settings: Settings.Log) -> SystemError? {
-        do throws(SystemError) { try reconfigure(settings) } catch { return error }
-        return nil
-    }
-
     /// Opens the file again, where the log goes to one: another may be at its path by now. That happens soon, on another thread.
     ///
     /// - Returns: whether it goes to a file.

@@ -1,0 +1,57 @@
+import Dispatch
+import EventLoop
+import FastCGI
+import Logging
+import Synchronization
+import Testing
+
+@testable import Settings
+@testable import Sluice
+
+/// What comes of a reload when something else happens meanwhile.
+@Suite(.timeLimit(.minutes(1))) struct ReloaderTests {
+    @Test func `settings are not put in force once the end has begun, and the log stays as it was`() async throws {
+        let settings = Settings(
+            listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
+            models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
+        let onLogChange = Hook()
+        var surroundings = LogPipe().surroundings
+        surroundings.environment = { _ in
+            onLogChange.run()
+            return nil
+        }
+        let log = try Log(settings.log, in: surroundings)
+        let (generation, counters) = (try Generation(settings), Counters(settings.limits))
+        let worker = try Worker(generation, logger: log.logger, log: RequestLog(nil), counters: counters)
+        try startThread { worker.loop.run() }
+        var next = settings
+        next.log.level = .debug
+        let loaded = LoadedSettings(settings: next, file: nil, included: [], isDemoForWant: false)
+        let reloader = Reloader(generation, in: [worker], counters, nil, log) { () throws(SettingsError) in loaded }
+        onLogChange.set {
+            let hasEnded = DispatchSemaphore(value: 0)
+            Task {
+                await reloader.end()
+                hasEnded.signal()
+            }
+            hasEnded.wait()
+        }
+        let outcome = await reloader.reload()
+        guard case .failed(["it is about to end"]) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(await reloader.generation === generation)
+        #expect(log.level == settings.log.level)
+        worker.loop.stop()
+    }
+}
+
+/// Something that is done once.
+private final class Hook: Sendable {
+    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func set(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = action } }
+
+    func run() { action.withLock { $0.take() }?() }
+}
