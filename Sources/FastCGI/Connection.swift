@@ -78,7 +78,7 @@ package import EventLoop
     private let budget: MemoryBudget?
     var bodyBytesMax: Int
     /// What holds from the next request on.
-    var following: (limits: RecordScanner.Limits, timeouts: Timeouts)?
+    var pendingChange: (limits: RecordScanner.Limits, timeouts: Timeouts)?
     /// The answer's header, until it leaves with the first bytes behind it.
     var unsentHead: [UInt8] = []
     private var isAborted = false
@@ -358,7 +358,7 @@ package import EventLoop
         let isWritten = isComplete && state == .open
         if isWritten && keepsConnection {
             scanner.requestAnswered()
-            if scanner.isIdle { follow() }
+            if scanner.isIdle { applyPendingChange() }
             setRequestDeadline()
             if lastRequestDeadline != nil { askForEnd() }
         } else {

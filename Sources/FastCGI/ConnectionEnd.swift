@@ -6,13 +6,13 @@ import EventLoop
 extension Connection {
     /// Changes what the peer may send and how long it may take, from the next request on.
     package func change(_ limits: RecordScanner.Limits, _ timeouts: Timeouts) {
-        following = (limits, timeouts)
-        if isIdle { follow() }
+        pendingChange = (limits, timeouts)
+        if isIdle { applyPendingChange() }
     }
 
     /// Goes by what has been changed, if anything has: between two requests.
-    func follow() {
-        guard let (limits, timeouts) = exchange(&following, with: nil) else { return }
+    func applyPendingChange() {
+        guard let (limits, timeouts) = exchange(&pendingChange, with: nil) else { return }
         scanner.limits = limits
         bodyBytesMax = limits.bodyBytesMax
         self.timeouts = timeouts

@@ -32,11 +32,11 @@ package final class RequestParser {
     /// - Throws: `SystemError` when the memory file cannot be written, or when libfcgi and the scanner disagree.
     func parse(_ request: ScannedRequest) throws(SystemError) -> RequestParameters {
         let writer = try makeWriter(request.id, request.parameters)
-        keep(writer)
+        recycle(writer)
         return writer.takeParameters()
     }
 
-    private func keep(_ writer: consuming AnswerWriter) {
+    private func recycle(_ writer: consuming AnswerWriter) {
         guard writers.count < Self.sparesMax else { return }
         var writers = exchange(&self.writers, with: [])
         writers.append(writer)

@@ -128,7 +128,7 @@ private final class Origin {
         _ = unsafe origin.sessions.resume(ssl)
         // The same session, had it been checked long ago.
         let chain = TLSSessions()
-        unsafe chain.keep(SSL_get1_session(ssl)!, checkedAt: checkedAt)
+        unsafe chain.store(SSL_get1_session(ssl)!, checkedAt: checkedAt)
         try #expect(origin.connect(chain))
         let next = unsafe SSL_new(origin.context.pointer)!
         defer { unsafe SSL_free(next) }
@@ -158,11 +158,11 @@ private final class Origin {
         defer { unsafe freed.deallocate() }
         unsafe freed.initialize(to: 0)
         let sessions = TLSSessions()
-        for _ in 0..<10 { unsafe sessions.keep(makeSession(counting: freed), checkedAt: 0) }
+        for _ in 0..<10 { unsafe sessions.store(makeSession(counting: freed), checkedAt: 0) }
         #expect(unsafe freed.pointee == 2)
         do {
             let others = TLSSessions()
-            for _ in 0..<3 { unsafe others.keep(makeSession(counting: freed), checkedAt: 0) }
+            for _ in 0..<3 { unsafe others.store(makeSession(counting: freed), checkedAt: 0) }
             #expect(others.count == 3)
         }
         #expect(unsafe freed.pointee == 5)

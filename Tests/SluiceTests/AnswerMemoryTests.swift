@@ -8,17 +8,17 @@ import Testing
     @Test func `a small answer costs nothing, a larger one what it keeps in steps, until it is let go`() throws {
         let budget = MemoryBudget(limit: 1 << 20)
         var memory = AnswerMemory(budget)
-        try memory.keep(64 << 10)
+        try memory.reserve(64 << 10)
         #expect(budget.usedBytes == 0)
-        try memory.keep((64 << 10) + 1)
+        try memory.reserve((64 << 10) + 1)
         #expect(budget.usedBytes == 256 << 10)
-        try memory.keep(256 << 10)
+        try memory.reserve(256 << 10)
         #expect(budget.usedBytes == 256 << 10)
-        try memory.keep(600_000)
+        try memory.reserve(600_000)
         #expect(budget.usedBytes == 768 << 10)
         memory.release()
         #expect(budget.usedBytes == 0)
-        try memory.keep(300_000)
+        try memory.reserve(300_000)
         #expect(budget.usedBytes == 512 << 10)
     }
 
@@ -26,8 +26,8 @@ import Testing
         let budget = MemoryBudget(limit: 1 << 20)
         let other = budget.share(ofBody: 512 << 10)
         var memory: AnswerMemory? = AnswerMemory(budget)
-        try memory?.keep(300_000)
-        #expect(throws: ChatError.memoryFull) { try memory?.keep(600_000) }
+        try memory?.reserve(300_000)
+        #expect(throws: ChatError.memoryFull) { try memory?.reserve(600_000) }
         #expect(budget.usedBytes == 1 << 20)
         memory = nil
         #expect(budget.usedBytes == 512 << 10)

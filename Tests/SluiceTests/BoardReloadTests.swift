@@ -29,14 +29,14 @@ import Testing
 
     /// - Parameter targets: the upstreams' names; nil for each of them once.
     private func made(
-        _ upstreams: [UpstreamSettings], targets: [String]? = nil, retryPercentMax: Int = 20, following former: Made? = nil
+        _ upstreams: [UpstreamSettings], targets: [String]? = nil, retryPercentMax: Int = 20, replacing former: Made? = nil
     ) throws -> Made {
         var model = ModelSettings(
             match: ModelPattern("*"), targets: (targets ?? upstreams.map(\.name)).map { TargetSettings(upstream: $0) })
         model.attempts.retryPercentMax = retryPercentMax
         let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: upstreams, models: [model])
         let routes = Routes(settings)
-        let made = Made(board: Board(settings, routes, following: former?.board), route: try routes.route(for: "m"))
+        let made = Made(board: Board(settings, routes, replacing: former?.board), route: try routes.route(for: "m"))
         made.board.takeEffect()
         return made
     }
@@ -78,7 +78,7 @@ import Testing
     @Test func `a rest goes on`() throws {
         let former = try made([upstream(), upstream("b")])
         try exhaust(former)
-        let present = try made([upstream("b"), upstream()], following: former)
+        let present = try made([upstream("b"), upstream()], replacing: former)
         #expect(resting(present) == [false, true])
         #expect(present.board.restingCount(at: start) == 1)
     }
@@ -87,7 +87,7 @@ import Testing
         let former = try made([upstream()])
         let first = try admitted(former)
         let second = try admitted(former)
-        let present = try made([upstream()], following: former)
+        let present = try made([upstream()], replacing: former)
         _ = first.failed(at: start)
         #expect(resting(present) == [false])
         _ = second.failed(at: start)
@@ -97,24 +97,24 @@ import Testing
     @Test func `a target with another key or URL begins without a rest`() throws {
         let former = try made([upstream()])
         try exhaust(former)
-        #expect(resting(try made([upstream { $0.key = .secret("l") }], following: former)) == [false])
-        #expect(resting(try made([upstream { $0.url = "http://c" }], following: former)) == [false])
-        #expect(resting(try made([upstream()], following: former)) == [true])
+        #expect(resting(try made([upstream { $0.key = .secret("l") }], replacing: former)) == [false])
+        #expect(resting(try made([upstream { $0.url = "http://c" }], replacing: former)) == [false])
+        #expect(resting(try made([upstream()], replacing: former)) == [true])
     }
 
     @Test func `a target that was gone meanwhile begins anew`() throws {
         let former = try made([upstream(), upstream("b")])
         try exhaust(former)
-        let between = try made([upstream("b")], following: former)
-        #expect(resting(try made([upstream(), upstream("b")], following: between)) == [false, false])
+        let between = try made([upstream("b")], replacing: former)
+        #expect(resting(try made([upstream(), upstream("b")], replacing: between)) == [false, false])
     }
 
     @Test func `targets that are alike have what they had, each in its turn`() throws {
         let former = try made([upstream()], targets: ["a", "a", "a"])
         try exhaust(former, target: 1)
-        #expect(resting(try made([upstream()], targets: ["a", "a", "a"], following: former)) == [false, true, false])
-        #expect(resting(try made([upstream()], targets: ["a"], following: former)) == [false])
-        let more = try made([upstream()], targets: ["a", "a", "a", "a"], following: former)
+        #expect(resting(try made([upstream()], targets: ["a", "a", "a"], replacing: former)) == [false, true, false])
+        #expect(resting(try made([upstream()], targets: ["a"], replacing: former)) == [false])
+        let more = try made([upstream()], targets: ["a", "a", "a", "a"], replacing: former)
         #expect(resting(more) == [false, true, false, false])
     }
 
@@ -122,7 +122,7 @@ import Testing
         let former = try made([upstream { $0.rest = RestPlan(failuresMax: 9) }])
         try exhaust(former)
         #expect(resting(former) == [false])
-        let present = try made([upstream { $0.rest = RestPlan(failuresMax: 3) }], following: former)
+        let present = try made([upstream { $0.rest = RestPlan(failuresMax: 3) }], replacing: former)
         #expect(resting(present) == [false])
         _ = try admitted(former).failed(at: start)
         #expect(resting(present) == [true])
@@ -133,7 +133,7 @@ import Testing
     @Test func `places that are held count, whatever has become of the key`() throws {
         let former = try made([upstream { $0.concurrentMax = 1 }])
         let holder = try admitted(former)
-        let present = try made([upstream { ($0.concurrentMax, $0.key) = (1, .none) }], following: former)
+        let present = try made([upstream { ($0.concurrentMax, $0.key) = (1, .none) }], replacing: former)
         var waiting = try queued(present)
         expectTurn(false, &waiting)
         _ = consume holder
@@ -143,7 +143,7 @@ import Testing
     @Test func `an upstream with another URL has all its places`() throws {
         let former = try made([upstream { $0.concurrentMax = 1 }])
         let holder = try admitted(former)
-        let present = try made([upstream { ($0.concurrentMax, $0.url) = (1, "http://c") }], following: former)
+        let present = try made([upstream { ($0.concurrentMax, $0.url) = (1, "http://c") }], replacing: former)
         _ = try admitted(present)
         _ = consume holder
     }
@@ -154,7 +154,7 @@ import Testing
         var first = try queued(former)
         var second = try queued(former)
         expectTurn(false, &first)
-        let present = try made([upstream { $0.concurrentMax = 2 }], following: former)
+        let present = try made([upstream { $0.concurrentMax = 2 }], replacing: former)
         let decision = first.claim(at: start, isLate: false)
         guard let turn = decision else { throw CancellationError() }
         expectTurn(false, &second)
@@ -169,7 +169,7 @@ import Testing
         let former = try made([upstream { $0.concurrentMax = 2 }])
         let first = try admitted(former)
         let second = try admitted(former)
-        let present = try made([upstream { $0.concurrentMax = 1 }], following: former)
+        let present = try made([upstream { $0.concurrentMax = 1 }], replacing: former)
         var waiting = try queued(present)
         _ = consume first
         expectTurn(false, &waiting)
@@ -183,7 +183,7 @@ import Testing
         let former = try made([upstream()])
         let isPaid: (Made) -> Bool = { if case .refused(.overBudget) = enter($0, .retry) { false } else { true } }
         #expect((0..<5).map { _ in isPaid(former) } == [true, true, true, false, false])
-        #expect(!isPaid(try made([upstream()], following: former)))
-        #expect(isPaid(try made([upstream()], retryPercentMax: 30, following: former)))
+        #expect(!isPaid(try made([upstream()], replacing: former)))
+        #expect(isPaid(try made([upstream()], retryPercentMax: 30, replacing: former)))
     }
 }

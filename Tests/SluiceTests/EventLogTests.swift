@@ -14,7 +14,7 @@ import Testing
     /// What is logged, from the message on.
     private func lines(_ settings: Settings.Log = Settings.Log(level: .trace), _ act: (Logger) -> Void) throws -> [String] {
         let pipe = LogPipe()
-        let log = try Log(settings, in: pipe.surroundings)
+        let log = try Log(settings, in: pipe.environment)
         act(log.logger)
         log.flush(within: .seconds(10))
         return pipe.read().split(separator: "\n").map { line in
@@ -67,7 +67,7 @@ import Testing
 
     @Test func `what is less important than the level is left out, and the level can change`() throws {
         let pipe = LogPipe()
-        let log = try Log(Settings.Log(level: .warning), in: pipe.surroundings)
+        let log = try Log(Settings.Log(level: .warning), in: pipe.environment)
         let logger = log.logger
         logger.info("one")
         logger.warning("two")
@@ -98,9 +98,9 @@ import Testing
     @Test(.timeLimit(.minutes(1)), arguments: [true, false])
     func `the count comes by itself when the time is over, and to the destination of that moment`(isMoved: Bool) throws {
         let (pipe, directory) = (LogPipe(), try TemporaryDirectory())
-        var surroundings = pipe.surroundings
-        surroundings.repetitionSpan = .milliseconds(300)
-        let log = try Log(Settings.Log(), in: surroundings)
+        var environment = pipe.environment
+        environment.repetitionSpan = .milliseconds(300)
+        let log = try Log(Settings.Log(), in: environment)
         for _ in 0..<5 { log.logger.loopDefect("x") }
         if isMoved { try log.reconfigure(Settings.Log(destination: .file(directory.path("log")))) }
         var text = ""
@@ -151,8 +151,8 @@ final class LogPipe {
         close(writing)
     }
 
-    var surroundings: Log.Surroundings {
-        Log.Surroundings(environment: { _ in nil }, standardError: writing, journal: "/nowhere", syslog: "/nowhere")
+    var environment: Log.Environment {
+        Log.Environment(variable: { _ in nil }, standardError: writing, journal: "/nowhere", syslog: "/nowhere")
     }
 
     /// All that is there, and comes within a time.

@@ -14,14 +14,14 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private var surroundings: Log.Surroundings {
-        Log.Surroundings(
-            environment: { _ in nil }, standardError: -1, journal: directory.path("journal"), syslog: directory.path("log"))
+    private var environment: Log.Environment {
+        Log.Environment(
+            variable: { _ in nil }, standardError: -1, journal: directory.path("journal"), syslog: directory.path("log"))
     }
 
     /// A log whose daemon is the test.
     private func log(_ destination: Settings.Log.Destination, _ format: Settings.Log.Format? = nil) throws -> Log {
-        try Log(Settings.Log(level: .trace, format: format, destination: destination), in: surroundings)
+        try Log(Settings.Log(level: .trace, format: format, destination: destination), in: environment)
     }
 
     private func matched(_ text: String) -> String {
@@ -214,9 +214,9 @@ import Testing
         #expect(unsafe fstat(pipe.writing, &status) == 0)
         let stream = "\(status.st_dev):\(status.st_ino)"
         for (journal, start) in [(stream, "<5>{"), ("1:1", "{"), (nil, "{")] {
-            var surroundings = pipe.surroundings
-            surroundings.environment = { $0 == "JOURNAL_STREAM" ? journal : nil }
-            try Log(Settings.Log(), in: surroundings).logger.drained()
+            var environment = pipe.environment
+            environment.variable = { $0 == "JOURNAL_STREAM" ? journal : nil }
+            try Log(Settings.Log(), in: environment).logger.drained()
             #expect(pipe.read().hasPrefix(start))
         }
     }
@@ -224,13 +224,13 @@ import Testing
     @Test(arguments: [
         ([:], true), (["NO_COLOR": "1"], false), (["NO_COLOR": ""], true), (["TERM": "dumb"], false), (["TERM": "xterm"], true),
     ])
-    func `a terminal gets text, in colours unless somebody wants none`(environment: [String: String], isColored: Bool) throws {
+    func `a terminal gets text, in colours unless somebody wants none`(variables: [String: String], isColored: Bool) throws {
         var (reading, writing) = (Int32(-1), Int32(-1))
         try #require(unsafe openpty(&reading, &writing, nil, nil, nil) == 0)
         defer { for end in [reading, writing] { close(end) } }
-        var surroundings = surroundings
-        (surroundings.standardError, surroundings.environment) = (writing, { environment[$0] })
-        let log = try Log(Settings.Log(), in: surroundings)
+        var environment = environment
+        (environment.standardError, environment.variable) = (writing, { variables[$0] })
+        let log = try Log(Settings.Log(), in: environment)
         log.logger.drained()
         let text = readAll(reading, milliseconds: 1000)
         #expect(text.contains("stopped") && !text.contains("{"))

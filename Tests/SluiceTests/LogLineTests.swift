@@ -126,7 +126,7 @@ import Testing
     @Test func `a request's line has all that is known of it`() throws {
         let pipe = LogPipe()
         let settings = Settings.Log(format: .logfmt)
-        let log = RequestLog(try Log(settings, in: pipe.surroundings))
+        let log = RequestLog(try Log(settings, in: pipe.environment))
         var record = RequestRecord(RequestID(callers: "r-1"), at: Instant(nanoseconds: 0))
         (record.client, record.call, record.status) = ("first", "c-1", 200)
         log.write(record, at: Instant(nanoseconds: 1_500_000_000))
@@ -139,7 +139,7 @@ import Testing
 
     @Test func `a request's line follows the settings that are in force when it ends`() throws {
         let pipe = LogPipe()
-        let log = try Log(Settings.Log(), in: pipe.surroundings)
+        let log = try Log(Settings.Log(), in: pipe.environment)
         let requests = RequestLog(log)
         let record = RequestRecord(RequestID(callers: "r-1"), at: Instant(nanoseconds: 0))
         requests.write(record, at: Instant(nanoseconds: 0))

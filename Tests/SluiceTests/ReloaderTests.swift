@@ -15,19 +15,21 @@ import Testing
             listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
             models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
         let onLogChange = Hook()
-        var surroundings = LogPipe().surroundings
-        surroundings.environment = { _ in
+        var environment = LogPipe().environment
+        environment.variable = { _ in
             onLogChange.run()
             return nil
         }
-        let log = try Log(settings.log, in: surroundings)
+        let log = try Log(settings.log, in: environment)
         let (generation, counters) = (try Generation(settings), Counters(settings.limits))
         let worker = try Worker(generation, logger: log.logger, log: RequestLog(nil), counters: counters)
         try startThread { worker.loop.run() }
         var next = settings
         next.log.level = .debug
         let loaded = LoadedSettings(settings: next, file: nil, included: [], isDemoForWant: false)
-        let reloader = Reloader(generation, in: [worker], counters, nil, log) { () throws(SettingsError) in loaded }
+        let reloader = Reloader(
+            generation, in: [worker], counters: counters, manager: nil, log: log
+        ) { () throws(SettingsError) in loaded }
         onLogChange.set {
             let hasEnded = DispatchSemaphore(value: 0)
             Task {

@@ -6,8 +6,8 @@ import Testing
 
 /// What happens again, in virtual time.
 @Suite struct RepetitionsTests {
-    private func happening(_ message: String, _ metadata: Logger.Metadata = [:]) -> Happening {
-        Happening(
+    private func entry(_ message: String, _ metadata: Logger.Metadata = [:]) -> LogEntry {
+        LogEntry(
             LogEvent(level: .warning, message: "\(message)", metadata: metadata, source: "test", file: "", function: "", line: 0))
     }
 
@@ -15,31 +15,31 @@ import Testing
 
     @Test func `the same within a minute is counted, and told at its end`() {
         var repetitions = Repetitions()
-        #expect(repetitions.note(happening("a", ["request": "1", "x": "1"]), at: moment(0)).isWritten)
+        #expect(repetitions.note(entry("a", ["request": "1", "x": "1"]), at: moment(0)).isWritten)
         #expect(repetitions.nextEnd == nil)
-        #expect(!repetitions.note(happening("a", ["request": "2", "x": "1"]), at: moment(30)).isWritten)
-        #expect(repetitions.note(happening("a", ["request": "2", "x": "2"]), at: moment(31)).isWritten)
-        #expect(!repetitions.note(happening("a", ["request": "3", "x": "1"]), at: moment(59)).isWritten)
+        #expect(!repetitions.note(entry("a", ["request": "2", "x": "1"]), at: moment(30)).isWritten)
+        #expect(repetitions.note(entry("a", ["request": "2", "x": "2"]), at: moment(31)).isWritten)
+        #expect(!repetitions.note(entry("a", ["request": "3", "x": "1"]), at: moment(59)).isWritten)
         #expect(repetitions.nextEnd == moment(60))
         #expect(repetitions.ended(at: moment(59)).isEmpty)
         #expect(repetitions.ended(at: moment(60)).map(\.count) == [2])
         #expect(repetitions.nextEnd == nil)
-        let next = repetitions.note(happening("a", ["request": "4", "x": "1"]), at: moment(61))
+        let next = repetitions.note(entry("a", ["request": "4", "x": "1"]), at: moment(61))
         #expect(next.isWritten && next.repeated.isEmpty)
     }
 
     @Test func `what comes after the minute is written, behind what was counted`() {
         var repetitions = Repetitions()
-        _ = repetitions.note(happening("a"), at: moment(0))
-        _ = repetitions.note(happening("a"), at: moment(1))
-        let next = repetitions.note(happening("a"), at: moment(60))
+        _ = repetitions.note(entry("a"), at: moment(0))
+        _ = repetitions.note(entry("a"), at: moment(1))
+        let next = repetitions.note(entry("a"), at: moment(60))
         #expect(next.isWritten && next.repeated.map(\.count) == [1])
     }
 
     @Test func `the level counts too`() {
         var repetitions = Repetitions()
-        _ = repetitions.note(happening("a"), at: moment(0))
-        let error = Happening(
+        _ = repetitions.note(entry("a"), at: moment(0))
+        let error = LogEntry(
             LogEvent(level: .error, message: "a", metadata: nil, source: "test", file: "", function: "", line: 0))
         #expect(repetitions.note(error, at: moment(0)).isWritten)
     }
@@ -48,7 +48,7 @@ import Testing
         var (repetitions, told) = (Repetitions(), 0)
         for number in 0..<1000 {
             for _ in 0..<3 {
-                told += repetitions.note(happening("\(number)"), at: moment(Int64(number) / 100)).repeated.reduce(0) {
+                told += repetitions.note(entry("\(number)"), at: moment(Int64(number) / 100)).repeated.reduce(0) {
                     $0 + $1.count
                 }
             }

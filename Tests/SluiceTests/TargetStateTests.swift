@@ -43,14 +43,14 @@ import Testing
         #expect(third.rests && third.change == nil)
         #expect(state.enter(at: start, isLastResort: false) == nil)
         var target = SelectionTarget()
-        state.complete(&target, nil, at: start)
+        state.addState(to: &target, nil, at: start)
         #expect(target.isResting)
     }
 
     @Test func `another plan counts the failures from before it`() throws {
         let state = state(upstream { $0.rest = RestPlan(failuresMax: 5) })
         for _ in 0..<3 { _ = try note(.failed(), state) }
-        state.follow(RestPlan(failuresMax: 3, restFor: .seconds(7)))
+        state.apply(RestPlan(failuresMax: 3, restFor: .seconds(7)))
         #expect(!state.isResting(at: start))
         #expect(try note(.failed(), state).change == .rests(for: .seconds(7)))
     }
@@ -59,11 +59,11 @@ import Testing
         let state = state(upstream())
         var target = SelectionTarget()
         for number in 0..<20 {
-            state.complete(&target, .percentile(50), at: start)
+            state.addState(to: &target, .percentile(50), at: start)
             #expect(target.hedgeAfter == nil)
             _ = try note(number % 2 == 0 ? .token(after: .seconds(1)) : .lost(after: .seconds(1)), state)
         }
-        state.complete(&target, .percentile(50), at: start)
+        state.addState(to: &target, .percentile(50), at: start)
         #expect(target.hedgeAfter == .seconds(1))
     }
 

@@ -48,9 +48,9 @@ import Testing
         let places = UpstreamPlaces(upstream(concurrentMax: 1))
         #expect(enter(places) == .entered)
         let tickets = try (0..<3).map { _ in try queued(places) }
-        places.follow(upstream(concurrentMax: 3))
+        places.apply(upstream(concurrentMax: 3))
         #expect(tickets.map { places.take($0) } == [true, true, false])
-        places.follow(upstream(concurrentMax: nil))
+        places.apply(upstream(concurrentMax: nil))
         #expect(places.take(tickets[2]) && enter(places) == .entered)
     }
 
@@ -59,7 +59,7 @@ import Testing
         var target = SelectionTarget()
         for (count, hasRoom) in [(1, true), (2, false)] {
             #expect(enter(places) == .entered)
-            places.complete(&target)
+            places.addState(to: &target)
             #expect(target.outstandingCount == count && target.hasRoom == hasRoom)
         }
     }

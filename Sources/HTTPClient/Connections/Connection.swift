@@ -129,7 +129,7 @@ final class Connection {
         // The kernel is not to keep a body for long that nobody reads.
         exchange(&delivery, with: DeliveryWatch()).leaveToKernel(socket, context)
         if case .opening(let opening) = former { opening.cancel() }
-        if !isBroken, socket != nil, let tls { sayGoodbye(tls) }
+        if !isBroken, socket != nil, let tls { sendCloseNotify(tls) }
         socket?.close()
         socket = nil
         unsent = UnsentBytes()
@@ -140,7 +140,7 @@ final class Connection {
 
 extension Connection {
     /// An alert or a close_notify, if the socket takes it at once.
-    private func sayGoodbye(_ tls: TLSStream) {
+    private func sendCloseNotify(_ tls: TLSStream) {
         tls.close()
         if isCollecting { sendUnsent() }
         isCollecting = false

@@ -38,7 +38,7 @@ struct TLSIdentity: Hashable, Sendable {
         return try contexts.withLock { contexts throws(HTTPError) in
             if let known = contexts.known(identity, files) { return known }
             let context = try TLSContext(identity)
-            contexts.keep(context, identity, files)
+            contexts.store(context, identity, files)
             return context
         }
     }
@@ -80,7 +80,7 @@ struct TLSIdentity: Hashable, Sendable {
         unsafe SSL_CTX_sess_set_new_cb(pointer) { ssl, session in
             guard let ssl = unsafe ssl, let session = unsafe session else { return 0 }
             guard let stream = unsafe TLSStream.of(ssl) else { return 0 }
-            unsafe stream.keep(session)
+            unsafe stream.store(session)
             return 1
         }
     }
@@ -141,7 +141,7 @@ private struct KnownContexts {
         return entry.context
     }
 
-    mutating func keep(_ context: TLSContext, _ identity: TLSIdentity, _ files: [FileStatus?]) {
+    mutating func store(_ context: TLSContext, _ identity: TLSIdentity, _ files: [FileStatus?]) {
         last = context
         entries = entries.filter { $0.value.context != nil }
         entries[identity] = Entry(context: context, files: files)

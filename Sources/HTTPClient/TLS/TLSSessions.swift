@@ -52,7 +52,7 @@ final class TLSSessions {
     }
 
     /// Takes a session over.
-    func keep(_ session: OpaquePointer, checkedAt: Int) {
+    func store(_ session: OpaquePointer, checkedAt: Int) {
         if unsafe SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION { drop { _ in true } }
         if count == Self.countMax { unsafe SSL_SESSION_free(sessions.removeFirst().pointer) }
         unsafe sessions.append(Session(pointer: session, checkedAt: checkedAt))

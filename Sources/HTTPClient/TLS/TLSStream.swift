@@ -246,10 +246,10 @@ extension TLSStream {
     }
 
     /// Takes a new session over, which came by this connection.
-    func keep(_ session: OpaquePointer) {
+    func store(_ session: OpaquePointer) {
         let checkedAt = isResumed ? checkedAt : nil
         guard let sessions else { return unsafe SSL_SESSION_free(session) }
-        unsafe sessions.keep(session, checkedAt: checkedAt ?? time(nil))
+        unsafe sessions.store(session, checkedAt: checkedAt ?? time(nil))
     }
 
     /// Moves bytes of the input to `buffer`, and says how many.

@@ -11,7 +11,7 @@ struct SettingsFiles {
     private static let includedMax = 256
 
     private let main: SettingsFile
-    private let surroundings: SettingsSurroundings
+    private let input: SettingsInput
     private let problems: SettingsProblems
     private var bytesLeft = Self.bytesMax
     /// Whether no further file is read: each that is late takes its time, and each that is too much its memory.
@@ -20,8 +20,8 @@ struct SettingsFiles {
     private(set) var included: [String] = []
 
     /// - Parameter main: the one that may include others.
-    init(_ main: SettingsFile, _ surroundings: SettingsSurroundings, _ problems: SettingsProblems) {
-        (self.main, self.surroundings, self.problems) = (main, surroundings, problems)
+    init(_ main: SettingsFile, _ input: SettingsInput, _ problems: SettingsProblems) {
+        (self.main, self.input, self.problems) = (main, input, problems)
     }
 
     /// The table of all that the files say; nil when the main one is no TOML.
@@ -34,7 +34,7 @@ struct SettingsFiles {
         for file in namedFiles(table) where !isFull {
             if let table = includedTable(file) { tables.append(table) }
         }
-        return SettingsReader(.merged(tables, problems), keys: Settings.keys, surroundings, problems)
+        return SettingsReader(.merged(tables, problems), keys: Settings.keys, input, problems)
     }
 
     private func parsed(_ document: [UInt8], _ file: SettingsFile) -> SettingsNode? {
@@ -51,7 +51,7 @@ struct SettingsFiles {
 
     /// Those that `include` names, each once, in the order in which it names them.
     private func namedFiles(_ table: SettingsNode) -> [NamedFile] {
-        guard let node = table.member("include"), let reader = SettingsReader(table, keys: nil, surroundings, problems) else {
+        guard let node = table.member("include"), let reader = SettingsReader(table, keys: nil, input, problems) else {
             return []
         }
         var files: [NamedFile] = []
@@ -84,7 +84,7 @@ struct SettingsFiles {
     private func paths(_ node: SettingsNode, _ text: String) throws(SettingsProblem) -> [String] {
         guard text.utf8.contains(where: { "*?[".utf8.contains($0) }) else { return [main.resolved(text)] }
         do throws(SystemError) {
-            let matches = try surroundings.listFiles(main.resolved(pattern: text))
+            let matches = try input.listFiles(main.resolved(pattern: text))
             return matches.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         } catch {
             throw SettingsProblem(node, "names files that cannot be listed: \(error)")
@@ -106,7 +106,7 @@ struct SettingsFiles {
 
     private mutating func document(_ named: NamedFile) -> [UInt8]? {
         do throws(SystemError) {
-            let document = try surroundings.readFile(named.path)
+            let document = try input.readFile(named.path)
             guard document.count <= Self.fileBytesMax else { throw SystemError(named.path, code: EFBIG) }
             bytesLeft -= document.count
             if bytesLeft >= 0 { return document }

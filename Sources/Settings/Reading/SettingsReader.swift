@@ -5,7 +5,7 @@ import EventLoop
 /// All that was found wrong.
 final class SettingsProblems {
     private var inFiles: [SettingsProblem] = []
-    private var elsewhere: [String] = []
+    private var withoutPlace: [String] = []
     /// Whether something that belongs to the settings could not be read. Nothing is missed then that may stand there.
     private var isIncomplete = false
 
@@ -19,7 +19,7 @@ final class SettingsProblems {
     }
 
     /// Adds a problem of the command line or the environment, as a sentence.
-    func add(_ problem: String) { elsewhere.append(problem) }
+    func add(_ problem: String) { withoutPlace.append(problem) }
 
     /// Those of the files, each in its order, those without a line behind them, then the others.
     var sentences: [String] {
@@ -28,12 +28,12 @@ final class SettingsProblems {
             let (left, right) = ($0.element.place, $1.element.place)
             return (left.file.index, left.line ?? .max, $0.offset) < (right.file.index, right.line ?? .max, $1.offset)
         }
-        return ordered.map { "\($0.element.place): \($0.element.text)" } + elsewhere
+        return ordered.map { "\($0.element.place): \($0.element.text)" } + withoutPlace
     }
 }
 
 /// What values of the settings may refer to.
-struct SettingsSurroundings {
+struct SettingsInput {
     /// Looks a variable up; an empty one counts as absent.
     var environment: (String) -> String?
     var readFile: FileReader
@@ -45,17 +45,17 @@ struct SettingsReader {
     let path: SettingsPath
     let place: SettingsPlace
     let members: [SettingsNode.Member]
-    let surroundings: SettingsSurroundings
+    let input: SettingsInput
     let problems: SettingsProblems
 
     /// - Parameter keys: those that the table may have; others are problems. Nil allows any.
-    init?(_ node: SettingsNode, keys: [String]?, _ surroundings: SettingsSurroundings, _ problems: SettingsProblems) {
+    init?(_ node: SettingsNode, keys: [String]?, _ input: SettingsInput, _ problems: SettingsProblems) {
         guard case .table(let members) = node.value else {
             problems.add(SettingsProblem(node, "must be a table"))
             return nil
         }
         (path, place, self.members) = (node.path, node.place, members)
-        (self.surroundings, self.problems) = (surroundings, problems)
+        (self.input, self.problems) = (input, problems)
         guard let keys else { return }
         for member in members where !keys.contains(member.key) {
             let hint = KeyPlaces.hint(for: member.key, among: keys, isTop: node.path.depth == 0).map { "; \($0)" } ?? ""
@@ -104,7 +104,7 @@ struct SettingsReader {
     }
 
     func table(_ node: SettingsNode, keys: [String]?) -> SettingsReader? {
-        SettingsReader(node, keys: keys, surroundings, problems)
+        SettingsReader(node, keys: keys, input, problems)
     }
 }
 

@@ -147,8 +147,8 @@ package struct SettingsSources {
         _ problems: SettingsProblems
     ) -> (path: String, isThere: Bool, included: [String], reader: SettingsReader?) {
         let file = SettingsFile(path: options.config ?? Self.defaultFile)
-        let surroundings = SettingsSurroundings(environment: environment, readFile: readFile, listFiles: listFiles)
-        var files = SettingsFiles(file, surroundings, problems)
+        let input = SettingsInput(environment: environment, readFile: readFile, listFiles: listFiles)
+        var files = SettingsFiles(file, input, problems)
         let document = document(of: file.path, problems)
         let reader = document.flatMap { files.reader($0) }
         return (file.path, document != nil, files.included, reader)

@@ -41,7 +41,7 @@ extension SettingsReader {
         guard Self.isVariableName(name) else {
             throw SettingsProblem(node, "has a '${' that is not followed by a variable's name; a '${' itself is written '$${'")
         }
-        guard let value = surroundings.environment(String(name)), !value.isEmpty else {
+        guard let value = input.environment(String(name)), !value.isEmpty else {
             throw SettingsProblem(node, "takes the environment's \(name), which is not set or is empty")
         }
         return value
@@ -142,7 +142,7 @@ extension SettingsReader {
     /// The bytes of a file that a setting names.
     func contents(of file: String, for node: SettingsNode) throws(SettingsProblem) -> [UInt8] {
         // Not the path: somebody may have put the key itself there.
-        do throws(SystemError) { return try surroundings.readFile(file) } catch {
+        do throws(SystemError) { return try input.readFile(file) } catch {
             throw SettingsProblem(node, "names a file that cannot be read: \(error.reason)")
         }
     }

@@ -58,7 +58,7 @@ struct Place: ~Copyable {
     private let board: Board
     private let target: Target
 
-    fileprivate init(_ board: Board, _ target: Target) { (self.board, self.target) = (board, target) }
+    fileprivate init(on target: Target, at board: Board) { (self.board, self.target) = (board, target) }
 
     deinit { board.leave(target) }
 }
@@ -70,7 +70,7 @@ private struct Verdict: ~Copyable {
     /// What the target gave with its leave; nil once it has been used.
     private var permit: TargetHealth.Permit?
 
-    init(_ board: Board, _ target: Target, _ permit: TargetHealth.Permit) {
+    init(on target: Target, at board: Board, permit: TargetHealth.Permit) {
         (self.board, self.target, self.permit) = (board, target, permit)
     }
 
@@ -91,7 +91,9 @@ struct QueuedPlace: ~Copyable {
     /// Its number in the queue; nil once that has led to something.
     private var ticket: ConcurrencyLimit.Ticket?
 
-    fileprivate init(_ attempt: Selection.PlannedAttempt, _ board: Board, _ target: Target, _ ticket: ConcurrencyLimit.Ticket) {
+    fileprivate init(
+        of attempt: Selection.PlannedAttempt, on target: Target, at board: Board, ticket: ConcurrencyLimit.Ticket
+    ) {
         (self.attempt, self.board, self.target, self.ticket) = (attempt, board, target, ticket)
     }
 
@@ -122,9 +124,11 @@ extension Board {
 extension StartDecision {
     fileprivate init(_ decision: Board.Decision, _ attempt: Selection.PlannedAttempt, on target: Target, of board: Board) {
         switch decision {
-        case .admitted(let permit): self = .admitted(Admission(Place(board, target), Verdict(board, target, permit)))
+        case .admitted(let permit):
+            self = .admitted(
+                Admission(Place(on: target, at: board), Verdict(on: target, at: board, permit: permit)))
         case .refused(let denial): self = .refused(denial)
-        case .queued(let ticket): self = .queued(QueuedPlace(attempt, board, target, ticket))
+        case .queued(let ticket): self = .queued(QueuedPlace(of: attempt, on: target, at: board, ticket: ticket))
         }
     }
 }

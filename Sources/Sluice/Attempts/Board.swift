@@ -26,7 +26,7 @@ final class Board: Sendable {
     ///   - former: the board that this one is to follow, if there is one.
     ///   - onChange: told of each rest and its end, once, on the thread that found it.
     init(
-        _ settings: Settings, _ routes: Routes, following former: Board? = nil,
+        _ settings: Settings, _ routes: Routes, replacing former: Board? = nil,
         onChange: @escaping @Sendable (Target, TargetChange) -> Void = { _, _ in }
     ) {
         plans = routes.targets.map { settings.upstreams[$0.upstream].rest }
@@ -40,8 +40,8 @@ final class Board: Sendable {
 
     /// What it shares with the boards before it is from now on as its own settings say.
     func takeEffect() {
-        for (target, plan) in zip(targets, plans) { target.follow(plan) }
-        for (places, upstream) in zip(places, upstreams) { places.follow(upstream) }
+        for (target, plan) in zip(targets, plans) { target.apply(plan) }
+        for (places, upstream) in zip(places, upstreams) { places.apply(upstream) }
     }
 
     /// How many targets rest.
@@ -68,8 +68,8 @@ final class Board: Sendable {
         budgets[route.index].noteRequest(mayHedge: route.hedgeAfter != nil, at: now)
         return route.selection(isStreaming: isStreaming, at: now) { place, target in
             let own = route.targets[place]
-            targets[own.number].complete(&target, isStreaming ? route.hedgeAfter : nil, at: now)
-            places[own.upstream].complete(&target)
+            targets[own.number].addState(to: &target, isStreaming ? route.hedgeAfter : nil, at: now)
+            places[own.upstream].addState(to: &target)
         }
     }
 

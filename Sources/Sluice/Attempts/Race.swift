@@ -188,10 +188,12 @@ final class Race {
         let target = question.route.targets[attempt.target]
         let decision = generation.shared.board.enter(
             attempt, on: target, of: question.route, at: loop.now, waking: wakeup.remote)
-        try follow(decision, attempt, target)
+        try act(on: decision, for: attempt, to: target)
     }
 
-    private func follow(_ decision: consuming StartDecision, _ attempt: Selection.PlannedAttempt, _ target: Target) throws {
+    private func act(
+        on decision: consuming StartDecision, for attempt: Selection.PlannedAttempt, to target: Target
+    ) throws {
         switch consume decision {
         case .queued(let place):
             queued = consume place
@@ -217,7 +219,7 @@ final class Race {
             let decision = queued?.claim(at: loop.now, isLate: isLate)
         else { return }
         endQueueing()
-        try follow(decision, attempt, target)
+        try act(on: decision, for: attempt, to: target)
     }
 
     private func cancel(_ id: Int, _ reason: Selection.Cancellation) {

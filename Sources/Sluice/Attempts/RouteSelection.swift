@@ -10,10 +10,10 @@ extension Route {
     /// - Parameter complete: adds to a target, by its place in the route, how it stands now: whether it rests, its load, whether
     ///   it has room, and `hedgeAfter` where that is a percentile.
     func selection(
-        isStreaming: Bool, at start: Instant, _ complete: (Int, inout SelectionTarget) -> Void
+        isStreaming: Bool, at start: Instant, _ addState: (Int, inout SelectionTarget) -> Void
     ) -> Selection {
         var targets = isStreaming ? streamedTargets : wholeTargets
-        for index in targets.indices { complete(index, &targets[index]) }
+        for index in targets.indices { addState(index, &targets[index]) }
         return Selection(targets, plan, at: start)
     }
 }

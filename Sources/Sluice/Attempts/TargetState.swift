@@ -38,7 +38,7 @@ final class TargetState: Sendable {
     }
 
     /// It rests by this plan from now on.
-    func follow(_ plan: RestPlan) { state.withLock { $0.health.plan = plan } }
+    func apply(_ plan: RestPlan) { state.withLock { $0.health.plan = plan } }
 
     func isResting(at now: Instant) -> Bool { state.withLock { $0.health.isResting(at: now) } }
 
@@ -54,7 +54,7 @@ final class TargetState: Sendable {
     /// Adds what a selection goes by.
     ///
     /// - Parameter hedgeAfter: set by what is known of its first tokens, where it is a percentile.
-    func complete(_ target: inout SelectionTarget, _ hedgeAfter: HedgeDelay?, at now: Instant) {
+    func addState(to target: inout SelectionTarget, _ hedgeAfter: HedgeDelay?, at now: Instant) {
         state.withLock { state in
             target.isResting = state.health.isResting(at: now)
             if case .percentile? = hedgeAfter { target.hedgeAfter = hedgeAfter?.duration(by: state.firstTokens) }

@@ -38,7 +38,7 @@ final class UpstreamPlaces: Sendable {
     }
 
     /// There are as many places as the settings say from now on, and as long a queue.
-    func follow(_ upstream: UpstreamSettings) {
+    func apply(_ upstream: UpstreamSettings) {
         state.withLock { state in
             for next in state.limit.change(to: upstream.concurrentMax, queueMax: upstream.queueMax) { state.give(to: next) }
         }
@@ -48,7 +48,7 @@ final class UpstreamPlaces: Sendable {
     var counts: (open: Int, queued: Int) { state.withLock { ($0.limit.runningCount, $0.limit.queuedCount) } }
 
     /// Adds what a selection goes by.
-    func complete(_ target: inout SelectionTarget) {
+    func addState(to target: inout SelectionTarget) {
         state.withLock { state in
             target.outstandingCount = state.limit.runningCount
             target.hasRoom = state.limit.hasRoom

@@ -18,12 +18,12 @@ struct AnswerMemory {
 
     init(_ budget: MemoryBudget) { self.budget = budget }
 
-    /// Says how many bytes are kept now. For most answers that costs a comparison.
+    /// Takes memory for all that is kept now, in place of what was kept before. For most answers that costs a comparison.
     ///
     /// - Parameter count: of all that is kept, in bytes.
     /// - Throws: `ChatError.memoryFull`.
     @inline(__always)
-    mutating func keep(_ count: Int) throws(ChatError) {
+    mutating func reserve(_ count: Int) throws(ChatError) {
         if count > bytesMax { try grow(to: count) }
     }
 

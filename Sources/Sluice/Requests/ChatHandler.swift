@@ -26,7 +26,7 @@ final class ChatHandler {
     /// Requests that begin from now on are answered by another one.
     func adopt(_ next: WorkerGeneration) {
         generation = next
-        log.follow()
+        log.refresh()
     }
 
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
@@ -38,7 +38,7 @@ final class ChatHandler {
         if isOverloaded {
             record.ending = .failed(.overloaded(retryAfter: .seconds(1)))
         } else {
-            record.ending = await serve(request, by: generation, &record, &reply)
+            record.ending = await serve(request, by: generation, noting: &record, into: &reply)
         }
         if case .failed(let error) = record.ending {
             do { try await reply.fail(error) } catch { record.ending.loseCaller() }
@@ -54,11 +54,11 @@ final class ChatHandler {
     }
 
     private func serve(
-        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+        _ request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
     ) async -> Ending {
         do {
             switch try RequestKind(request) {
-            case .chat: try await answerChat(request, by: generation, &record, &reply)
+            case .chat: try await answerChat(request, by: generation, noting: &record, into: &reply)
             case .models: reply.sendJSON(generation.shared.models)
             case .openAPI: reply.sendJSON(openAPIDocument)
             }
@@ -82,9 +82,9 @@ final class ChatHandler {
     }
 
     private func answerChat(
-        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+        _ request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
     ) async throws {
-        let answering = try prepare(request, by: generation, &record, &reply)
+        let answering = try prepare(request, by: generation, noting: &record, into: &reply)
         try await loop.withCancellation {
             defer {
                 answering.end()
@@ -95,9 +95,9 @@ final class ChatHandler {
             reply.upstream = attempt.stream.head
             if let completion = attempt.completion {
                 record.answer = RequestRecord.Answer(at: loop.now)
-                try send(completion, as: attempt.stream.form, &record.answer, &reply)
+                try send(completion, as: attempt.stream.form, noting: &record.answer, into: &reply)
             } else {
-                try await relay(attempt.stream, by: generation, &record.answer, &reply)
+                try await relay(attempt.stream, by: generation, noting: &record.answer, into: &reply)
             }
         } onCancel: {
             answering.cancel()
@@ -107,15 +107,17 @@ final class ChatHandler {
     /// What is needed to answer. Never inlined: the frame of `answerChat`, which lives as long as the stream, would have room for it.
     @inline(never)
     private func prepare(
-        _ request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+        _ request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
     ) throws(ChatError) -> Answering {
         Answering(
-            Race(for: try question(of: request, by: generation, &record, &reply), by: generation, on: loop, logger: logger))
+            Race(
+                for: try question(of: request, by: generation, noting: &record, into: &reply), by: generation, on: loop,
+                logger: logger))
     }
 
     /// Checks the request, and notes what it says of itself.
     private func question(
-        of request: Request, by generation: WorkerGeneration, _ record: inout RequestRecord, _ reply: inout Reply
+        of request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
     ) throws(ChatError) -> Question {
         let caller = Caller(request, record.id)
         record.client = caller.client
@@ -145,7 +147,8 @@ final class ChatHandler {
 
     /// A stream of events: they go on as they come.
     private func relay(
-        _ stream: AnswerStream, by generation: WorkerGeneration, _ record: inout RequestRecord.Answer, _ reply: inout Reply
+        _ stream: AnswerStream, by generation: WorkerGeneration, noting record: inout RequestRecord.Answer,
+        into reply: inout Reply
     ) async throws {
         let relay = Relay(stream, heartbeat: generation.shared.settings.heartbeat, on: loop)
         defer { record = RequestRecord.Answer(stream, bytesCount: relay.bytesCount) }
@@ -159,7 +162,7 @@ final class ChatHandler {
 
     /// One object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.
     private func send(
-        _ completion: Completion, as form: AnswerForm, _ record: inout RequestRecord.Answer, _ reply: inout Reply
+        _ completion: Completion, as form: AnswerForm, noting record: inout RequestRecord.Answer, into reply: inout Reply
     ) throws(ChatError) {
         reply.memory = completion.memory
         let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)

@@ -27,7 +27,7 @@ final class Counters: Sendable {
     init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
 
     /// As another reading of the settings has them.
-    func follow(_ limits: Settings.Limits) { memory.setLimit(limits.memoryBytes) }
+    func apply(_ limits: Settings.Limits) { memory.setLimit(limits.memoryBytes) }
 
     /// How many requests are being answered, and were at most.
     var active: (now: Int, max: Int) { (requests.load(ordering: .relaxed), requestsMax.load(ordering: .relaxed)) }

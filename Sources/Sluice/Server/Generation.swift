@@ -31,11 +31,11 @@ final class Generation: Sendable {
     ///   - former: the generation that it is to follow, if there is one. What stays the same is shared with it.
     ///   - logger: told of targets that rest; nil for nobody.
     /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
-    init(_ settings: Settings, following former: Generation? = nil, _ logger: Logger? = nil) throws(HTTPError) {
+    init(_ settings: Settings, replacing former: Generation? = nil, _ logger: Logger? = nil) throws(HTTPError) {
         number = (former?.number ?? 0) + 1
         self.settings = settings
         routes = Routes(settings)
-        board = Board(settings, routes, following: former?.board) { logger?.changed($0, $1) }
+        board = Board(settings, routes, replacing: former?.board) { logger?.changed($0, $1) }
         models = settings.modelList
         connectionOptions = try settings.upstreams.map { upstream throws(HTTPError) in
             let options = ConnectionOptions(upstream, of: settings)
@@ -89,8 +89,8 @@ final class WorkerGeneration {
 
     /// - Parameter former: what this worker serves so far, if it does.
     /// - Throws: as `Upstreams`.
-    init(_ shared: Generation, following former: WorkerGeneration? = nil, on loop: EventLoop, _ logger: Logger) throws {
+    init(_ shared: Generation, replacing former: WorkerGeneration? = nil, on loop: EventLoop, _ logger: Logger) throws {
         self.shared = shared
-        upstreams = try Upstreams(shared, following: former?.upstreams, on: loop, logger)
+        upstreams = try Upstreams(shared, replacing: former?.upstreams, on: loop, logger)
     }
 }

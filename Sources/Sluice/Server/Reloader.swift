@@ -46,7 +46,7 @@ actor Reloader {
     ///   - workers: at least one; reloads are seen to on the first one's loop.
     ///   - manager: told when a reload begins and ends.
     init(
-        _ generation: Generation, in workers: [Worker], _ counters: Counters, _ manager: ServiceManager?, _ log: Log,
+        _ generation: Generation, in workers: [Worker], counters: Counters, manager: ServiceManager?, log: Log,
         load: @escaping Loading
     ) {
         (self.generation, self.workers, self.counters) = (generation, workers, counters)
@@ -95,7 +95,7 @@ actor Reloader {
 
     private func reloaded() async -> Outcome {
         let (next, unchanged): Reading
-        do { (next, unchanged) = try await read(following: generation) } catch { return .failed(Self.problems(error)) }
+        do { (next, unchanged) = try await read(replacing: generation) } catch { return .failed(Self.problems(error)) }
         let settings = next.settings
         let descriptors: DescriptorBudget
         do {
@@ -112,7 +112,7 @@ actor Reloader {
             return .failed(problems)
         }
         next.board.takeEffect()
-        counters.follow(settings.limits)
+        counters.apply(settings.limits)
         if !descriptors.isEnough { logger.fewDescriptors(descriptors.limit, requests: settings.limits.requests) }
         for worker in workers { await worker.adopt() }
         formers.append(exchange(&generation, with: next).end)
@@ -139,12 +139,12 @@ actor Reloader {
     private typealias Reading = (generation: Generation, unchanged: [String])
 
     /// Files may be slow.
-    private func read(following former: Generation) async throws -> Reading {
-        try await runOnThread { [load, logger] in try Self.read(load, following: former, logger) }
+    private func read(replacing former: Generation) async throws -> Reading {
+        try await runOnThread { [load, logger] in try Self.read(load, replacing: former, logger) }
     }
 
     /// - Throws: `SettingsError`, and `HTTPError` when a file that TLS needs cannot be used, though it could a moment before.
-    private static func read(_ load: Loading, following former: Generation, _ logger: Logger) throws -> Reading {
+    private static func read(_ load: Loading, replacing former: Generation, _ logger: Logger) throws -> Reading {
         let loaded = try load()
         var settings = loaded.settings
         // At a start it is a welcome; here a file has lost its content, or is being written.
@@ -152,6 +152,6 @@ actor Reloader {
             throw SettingsError(problems: ["no upstream is named any more: is the settings file empty?"])
         }
         let unchanged = settings.restoreStartOnlySettings(of: former.settings)
-        return (try Generation(settings, following: former, logger), unchanged)
+        return (try Generation(settings, replacing: former, logger), unchanged)
     }
 }

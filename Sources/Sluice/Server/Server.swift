@@ -62,7 +62,7 @@ final class Server: Sendable {
         }
         let loop = workers[0].loop
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
-        reloader = Reloader(generation, in: workers, counters, manager, log, load: load)
+        reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log, load: load)
     }
 
     private func run(_ settings: Settings) throws {

@@ -124,7 +124,7 @@ actor Worker {
     ///
     /// - Throws: as `Upstreams`; then nothing has changed.
     func prepare(_ generation: Generation) throws {
-        prepared = try WorkerGeneration(generation, following: handler.generation, on: loop, logger)
+        prepared = try WorkerGeneration(generation, replacing: handler.generation, on: loop, logger)
     }
 
     /// Another worker could not be prepared.

@@ -7,7 +7,7 @@ import Synchronization
 /// One for the process, through all reloads. No request's own words have a place in it: clients are called as the web server calls them.
 final class Statistics: Sendable {
     /// A request that came to an error of ours or of an upstream.
-    struct Trouble: Sendable {
+    struct RecentError: Sendable {
         /// Seconds since 1970.
         let time: Int
         let client: String?
@@ -29,7 +29,7 @@ final class Statistics: Sendable {
         /// Requests of clients beyond those, and of those without a name.
         var otherRequests = 0
         /// The last ones, the newest first.
-        var troubles: [Trouble] = []
+        var recentErrors: [RecentError] = []
     }
 
     private struct State {
@@ -42,7 +42,7 @@ final class Statistics: Sendable {
 
     /// Web servers know a handful. Where they take the name from the caller, it may be any.
     private static let clientsMax = 100
-    private static let troublesMax = 20
+    private static let recentErrorsMax = 20
 
     /// A request is over.
     func note(_ record: RequestRecord) {
@@ -54,11 +54,11 @@ final class Statistics: Sendable {
             }
             Self.count(record.client, &state)
             guard record.level >= .warning else { return }
-            if state.counts.troubles.count == Self.troublesMax { state.counts.troubles.removeLast() }
-            let trouble = Trouble(
+            if state.counts.recentErrors.count == Self.recentErrorsMax { state.counts.recentErrors.removeLast() }
+            let error = RecentError(
                 time: secondsSince1970(), client: record.client, upstream: record.target?.upstreamName, ending: record.ending.word
             )
-            state.counts.troubles.insert(trouble, at: 0)
+            state.counts.recentErrors.insert(error, at: 0)
         }
     }
 

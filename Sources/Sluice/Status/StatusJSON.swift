@@ -36,7 +36,7 @@ extension Status {
                 }
             }
             $0.member("other_requests", counts.otherRequests)
-            $0.array("last_errors", counts.troubles) { $0.trouble($1) }
+            $0.array("last_errors", counts.recentErrors) { $0.recentError($1) }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }
@@ -125,12 +125,12 @@ private struct Writer {
         }
     }
 
-    mutating func trouble(_ trouble: Statistics.Trouble) {
+    mutating func recentError(_ error: Statistics.RecentError) {
         object {
-            $0.member("time", timestamp(ofSecond: trouble.time))
-            $0.member("client", trouble.client)
-            $0.member("upstream", trouble.upstream)
-            $0.member("ending", trouble.ending)
+            $0.member("time", timestamp(ofSecond: error.time))
+            $0.member("client", error.client)
+            $0.member("upstream", error.upstream)
+            $0.member("ending", error.ending)
         }
     }
 }

@@ -23,7 +23,7 @@ extension Status {
         lines += table(["client", "requests"], counts.clients.map { [$0.name, "\($0.requests)"] })
         lines += table(
             ["last errors", "client", "upstream", "ending"],
-            counts.troubles.map { [timestamp(ofSecond: $0.time), $0.client ?? "-", $0.upstream ?? "-", $0.ending] })
+            counts.recentErrors.map { [timestamp(ofSecond: $0.time), $0.client ?? "-", $0.upstream ?? "-", $0.ending] })
         return lines.joined(separator: "\n")
     }
 

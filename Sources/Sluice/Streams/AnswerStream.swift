@@ -196,7 +196,7 @@ final class AnswerStream {
             // The status says enough without its text.
             if body.count > limits.eventBytes, let error = answer.statusError() { throw error }
         }
-        try memory.keep(body.count)
+        try memory.reserve(body.count)
     }
 
     /// Looks at the bytes until something has come that opens the gate, and keeps what is to be handed out later. What is behind that is
@@ -210,7 +210,7 @@ final class AnswerStream {
             if let failure { throw failure }
             guard scanner.buffer.count <= aheadBytesMax else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
         }
-        try memory.keep(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
+        try memory.reserve(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
 
     /// What was cut by the chance of its arrival is handed out as one.
@@ -247,7 +247,7 @@ final class AnswerStream {
     /// - Throws: what is wrong behind all that it has handed out.
     @inline(never)
     func next() throws(ChatError) -> Part? {
-        try memory.keep(scanner.keptCount)
+        try memory.reserve(scanner.keptCount)
         while true {
             if let part = exchange(&pending, with: nil) { return part }
             if !ahead.isEmpty { return takeAhead() }

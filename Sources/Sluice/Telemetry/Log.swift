@@ -16,9 +16,9 @@ import Synchronization
 ///     log.reopen()                        // its file has been moved
 ///     log.flush(within: .seconds(1))      // the end
 final class Log: Sendable {
-    /// What the process is surrounded by.
-    struct Surroundings: Sendable {
-        var environment: @Sendable (String) -> String? = environmentVariable
+    /// Where the process runs: its variables, its standard error, and the daemons of the system.
+    struct Environment: Sendable {
+        var variable: @Sendable (String) -> String? = environmentVariable
         var standardError = STDERR_FILENO
         /// systemd's JOURNAL_NATIVE_PROTOCOL.
         var journal = "/run/systemd/journal/socket"
@@ -34,7 +34,7 @@ final class Log: Sendable {
         let output: LogOutput
     }
 
-    private let surroundings: Surroundings
+    private let environment: Environment
     /// Nil while it is made.
     private let state: Mutex<State?>
     private let repetitions: Mutex<Repetitions>
@@ -43,9 +43,9 @@ final class Log: Sendable {
     private static let levels = Logger.Level.allCases
 
     /// - Throws: `SystemError` when a file cannot be opened. A daemon need not be there yet.
-    init(_ settings: Settings.Log, in surroundings: Surroundings = Surroundings()) throws(SystemError) {
-        self.surroundings = surroundings
-        repetitions = Mutex(Repetitions(within: surroundings.repetitionSpan))
+    init(_ settings: Settings.Log, in environment: Environment = Environment()) throws(SystemError) {
+        self.environment = environment
+        repetitions = Mutex(Repetitions(within: environment.repetitionSpan))
         levelIndex = Atomic(Self.index(of: settings.level))
         state = Mutex(nil)
         let first = try opened(settings)
@@ -116,9 +116,9 @@ final class Log: Sendable {
 
     private func target(of destination: Settings.Log.Destination) -> LogTarget {
         switch destination {
-        case .standardError: .descriptor(surroundings.standardError)
-        case .journal: .datagrams(surroundings.journal)
-        case .syslog: .datagrams(surroundings.syslog)
+        case .standardError: .descriptor(environment.standardError)
+        case .journal: .datagrams(environment.journal)
+        case .syslog: .datagrams(environment.syslog)
         case .file(let path): .file(path)
         }
     }
@@ -132,7 +132,7 @@ final class Log: Sendable {
         case .file: return LogForm(format: settings.format ?? .json)
         case .standardError: break
         }
-        let isTerminal = isatty(surroundings.standardError) == 1
+        let isTerminal = isatty(environment.standardError) == 1
         let format = settings.format ?? (isTerminal ? .text : .json)
         return LogForm(
             format: format, envelope: isJournal ? .level : .none, isColored: isTerminal && format == .text && allowsColors)
@@ -140,14 +140,14 @@ final class Log: Sendable {
 
     /// https://no-color.org: any value counts, but for an empty one.
     private var allowsColors: Bool {
-        (surroundings.environment("NO_COLOR") ?? "").isEmpty
-            && !(surroundings.environment("TERM") ?? "").utf8.elementsEqual("dumb".utf8)
+        (environment.variable("NO_COLOR") ?? "").isEmpty
+            && !(environment.variable("TERM") ?? "").utf8.elementsEqual("dumb".utf8)
     }
 
     /// Whether systemd reads the standard error (systemd.exec(5), `JOURNAL_STREAM`: its device and its inode).
     private var isJournal: Bool {
-        guard let stream = surroundings.environment("JOURNAL_STREAM"),
-            let file = FileStatus(surroundings.standardError)?.identity
+        guard let stream = environment.variable("JOURNAL_STREAM"),
+            let file = FileStatus(environment.standardError)?.identity
         else { return false }
         return stream.utf8.elementsEqual("\(file.device):\(file.inode)".utf8)
     }
@@ -157,11 +157,11 @@ final class Log: Sendable {
     // MARK: Lines
 
     /// Writes what has happened, or counts it, if the same has happened within a minute.
-    func write(_ happening: Happening) {
-        guard happening.isFolded else { return write { happening.append(to: &$0) } }
-        let (isWritten, repeated) = repetitions.withLock { $0.note(happening, at: .current) }
+    func write(_ entry: LogEntry) {
+        guard entry.isFolded else { return write { entry.append(to: &$0) } }
+        let (isWritten, repeated) = repetitions.withLock { $0.note(entry, at: .current) }
         write(repeated)
-        if isWritten { write { happening.append(to: &$0) } } else { schedule() }
+        if isWritten { write { entry.append(to: &$0) } } else { schedule() }
     }
 
     /// Writes what is on its way, and what has been counted.
@@ -183,8 +183,8 @@ final class Log: Sendable {
 
     private func write(_ repeated: [Repetitions.Repeated]) {
         // The level may have changed since.
-        for repeated in repeated where repeated.happening.level >= level {
-            write { repeated.happening.append(to: &$0, repeated: repeated.count) }
+        for repeated in repeated where repeated.entry.level >= level {
+            write { repeated.entry.append(to: &$0, repeated: repeated.count) }
         }
     }
 

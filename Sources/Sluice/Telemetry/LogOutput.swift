@@ -81,7 +81,7 @@ private final class WaitingLines: Sendable {
         /// Of the file that is to be opened again.
         var opens: String?
         /// The thread's; nil while there is none.
-        var bell: Bell?
+        var waitEvent: WaitEvent?
         var isAsleep = false
         /// Whether what waited has been taken away, and nothing is written any more.
         var isGivenUp = false
@@ -166,7 +166,7 @@ private final class WaitingLines: Sendable {
         state.withLock { state in
             state.opens = path
             call(&state)
-            state.bell?.ring()
+            state.waitEvent?.signal()
         }
     }
 
@@ -174,13 +174,13 @@ private final class WaitingLines: Sendable {
     func abandon() {
         state.withLock { state in
             state.end = .current + .seconds(1)
-            state.bell?.ring()
+            state.waitEvent?.signal()
         }
     }
 
     func flush(within limit: Duration) {
         let end = Instant.current + limit
-        state.withLock { $0.bell?.ring() }
+        state.withLock { $0.waitEvent?.signal() }
         while !state.withLock({ $0.retry != nil || ($0.queue.isEmpty && $0.lost == 0) }), .current < end {
             usleep(1000)
         }
@@ -188,18 +188,18 @@ private final class WaitingLines: Sendable {
 
     /// Wakes the thread, or starts it. Without one its work is done here, as far as it needs no waiting for room.
     private func call(_ state: inout State) {
-        if let bell = state.bell {
-            if state.isAsleep { bell.ring() }
+        if let waitEvent = state.waitEvent {
+            if state.isAsleep { waitEvent.signal() }
             state.isAsleep = false
             return
         }
         do throws(SystemError) {
-            let bell = try Bell()
+            let waitEvent = try WaitEvent()
             try startThread { [self] in
                 SignalWatch.blockAll()
-                while let (room, end) = work() { bell.wait(orForRoomIn: room, until: end) }
+                while let (room, end) = work() { waitEvent.wait(orUntilWritable: room, until: end) }
             }
-            state.bell = bell
+            state.waitEvent = waitEvent
         } catch {
             while true {
                 switch next(&state, at: .current) {

@@ -11,12 +11,12 @@ struct Repetitions {
 
     /// What has happened further times.
     struct Repeated {
-        let happening: Happening
+        let entry: LogEntry
         let count: Int
     }
 
     private struct Known {
-        let happening: Happening
+        let entry: LogEntry
         let end: Instant
         var count = 0
     }
@@ -33,9 +33,9 @@ struct Repetitions {
     /// Notes that something has happened.
     ///
     /// - Returns: whether it is written now, and what is told ahead of that.
-    mutating func note(_ happening: Happening, at now: Instant) -> (isWritten: Bool, repeated: [Repeated]) {
+    mutating func note(_ entry: LogEntry, at now: Instant) -> (isWritten: Bool, repeated: [Repeated]) {
         var told = ended(at: now)
-        let identity = happening.identity
+        let identity = entry.identity
         if known[identity] != nil {
             known[identity]?.count += 1
             return (false, told)
@@ -44,7 +44,7 @@ struct Repetitions {
             known[oldest.key] = nil
             told += Self.repeated([oldest.value])
         }
-        known[identity] = Known(happening: happening, end: now + span)
+        known[identity] = Known(entry: entry, end: now + span)
         return (true, told)
     }
 
@@ -56,6 +56,6 @@ struct Repetitions {
     }
 
     private static func repeated(_ known: [Known]) -> [Repeated] {
-        known.filter { $0.count > 0 }.map { Repeated(happening: $0.happening, count: $0.count) }
+        known.filter { $0.count > 0 }.map { Repeated(entry: $0.entry, count: $0.count) }
     }
 }

@@ -20,7 +20,7 @@ final class RequestLog {
 
     /// Writes the line of a request that ended just now. No message, key, token or phone number has a place in it.
     func write(_ record: RequestRecord, at end: Instant) {
-        follow()
+        refresh()
         guard record.level >= level else { return }
         let form = line.form
         var line = exchange(&line, with: LogLine(form))
@@ -30,7 +30,7 @@ final class RequestLog {
     }
 
     /// Lets go of where lines went before, if they go elsewhere by now.
-    func follow() {
+    func refresh() {
         if let log, log.version != version { take(log) }
     }
 

@@ -47,7 +47,7 @@ extension Logger {
         if !unchanged.isEmpty {
             warning(
                 "settings have changed that only a start can change",
-                metadata: ["settings": "\(unchanged.joined(separator: ", "))"], source: Happening.change)
+                metadata: ["settings": "\(unchanged.joined(separator: ", "))"], source: LogEntry.changeSource)
         }
         forwarding(generation.settings)
     }
@@ -57,12 +57,12 @@ extension Logger {
         for problem in problems {
             error(
                 "the settings were not reloaded: those from before hold", metadata: ["reason": "\(problem)"],
-                source: Happening.change)
+                source: LogEntry.changeSource)
         }
     }
 
     func logGoesToNobody() {
-        warning("the log goes elsewhere from now on, where nobody takes it yet (log.to)", source: Happening.change)
+        warning("the log goes elsewhere from now on, where nobody takes it yet (log.to)", source: LogEntry.changeSource)
     }
 
     func logReopened(butFor failure: SystemError?) {
@@ -116,7 +116,7 @@ extension Logger {
         ]
         if let client { metadata["client"] = "\(client)" }
         // A request's own, as its line is.
-        warning("the first token was late", metadata: metadata, source: Happening.change)
+        warning("the first token was late", metadata: metadata, source: LogEntry.changeSource)
     }
 
     /// Once for each rest and each recovery, whatever the number of requests.
@@ -125,7 +125,7 @@ extension Logger {
         switch change {
         case .rests(let duration, let reason):
             let further: Metadata = ["for": "\(duration.setting)", "reason": "\(reason ?? "unknown")"]
-            warning("a target rests", metadata: metadata.merging(further) { $1 }, source: Happening.change)
+            warning("a target rests", metadata: metadata.merging(further) { $1 }, source: LogEntry.changeSource)
         case .isBack: notice("a target is back", metadata: metadata)
         }
     }

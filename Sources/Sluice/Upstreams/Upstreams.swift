@@ -25,7 +25,7 @@ final class Upstreams {
 
     /// - Parameter former: what served this worker's requests so far, if there is such.
     /// - Throws: `HTTPError` when there is a URL that cannot be used, `SystemError` when the kernel does not tell its limits.
-    init(_ generation: Generation, following former: Upstreams? = nil, on loop: EventLoop, _ logger: Logger) throws {
+    init(_ generation: Generation, replacing former: Upstreams? = nil, on loop: EventLoop, _ logger: Logger) throws {
         self.loop = loop
         self.logger = logger
         let settings = generation.settings

@@ -1,14 +1,14 @@
-// How a thread that waits for readiness is called.
+// How a thread that waits for readiness is woken.
 
 import CLinux
 package import Clock
 import Glibc
 
 /// Wakes the one thread that waits for it.
-package final class Bell: Sendable {
+package final class WaitEvent: Sendable {
     private let descriptor: Descriptor
 
-    /// One that does not ring.
+    /// One that is not signalled.
     ///
     /// - Throws: `SystemError` when the process is out of descriptors.
     package init() throws(SystemError) {
@@ -17,15 +17,15 @@ package final class Bell: Sendable {
     }
 
     /// Wakes the thread, or has it not begin to wait. From any thread.
-    package func ring() {
+    package func signal() {
         var one: UInt64 = 1
         _ = unsafe write(descriptor.number, &one, MemoryLayout<UInt64>.size)
     }
 
-    /// Waits until it rings, or there is room in another descriptor, or a moment has come.
+    /// Waits until it is signalled, or another descriptor is writable, or a moment has come; it is not signalled any more then.
     ///
     /// - Parameter other: negative for none.
-    package func wait(orForRoomIn other: Int32, until end: Instant) {
+    package func wait(orUntilWritable other: Int32, until end: Instant) {
         var interests = [
             pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0),
             pollfd(fd: other, events: Int16(POLLOUT), revents: 0),
