@@ -26,37 +26,17 @@ import Testing
         wakeup = Wakeup(on: try EventLoop())
     }
 
-    private enum Found: Equatable { case place, queue, full, rest, other }
-
-    /// What an attempt finds that starts now; it gives back at once what it gets.
-    private func found(isLastResort: Bool = false) -> Found { found(in: enter(isLastResort: isLastResort)) }
-
-    private func found(in decision: consuming StartDecision) -> Found {
-        switch consume decision {
-        case .admitted: .place
-        case .queued: .queue
-        case .refused(.full): .full
-        case .refused(.resting): .rest
-        case .refused: .other
-        }
-    }
+    /// What an attempt finds that starts now.
+    private func found(isLastResort: Bool = false) -> Found { Found(enter(isLastResort: isLastResort)) }
 
     private func enter(_ reason: Selection.PlannedAttempt.Reason = .first, isLastResort: Bool = false) -> StartDecision {
         let attempt = Selection.PlannedAttempt(id: 0, target: 0, reason: reason, isLastResort: isLastResort)
         return board.enter(attempt, on: route.targets[0], of: route, at: start, waking: wakeup.remote)
     }
 
-    private struct Unexpected: Error {}
+    private func admitted(isLastResort: Bool = false) throws -> Admission { try enter(isLastResort: isLastResort).admission() }
 
-    private func admitted(isLastResort: Bool = false) throws -> Admission {
-        guard case .admitted(let admission) = enter(isLastResort: isLastResort) else { throw Unexpected() }
-        return admission
-    }
-
-    private func queued() throws -> QueuedPlace {
-        guard case .queued(let place) = enter() else { throw Unexpected() }
-        return place
-    }
+    private func queued() throws -> QueuedPlace { try enter().queuedPlace() }
 
     // MARK: Places
 
@@ -105,8 +85,8 @@ import Testing
         admission.lost(after: .seconds(1), at: start)
         #expect(found() == .queue)
         let decision = waiting.claim(at: start, isLate: false)
-        guard let decision else { throw Unexpected() }
-        #expect(found(in: decision) == .place)
+        guard let decision else { throw UnexpectedDecision() }
+        #expect(Found(decision) == .place)
         #expect(found() == .place)
     }
 
@@ -117,8 +97,8 @@ import Testing
         do {
             var late = try queued()
             let decision = late.claim(at: start, isLate: true)
-            guard let decision else { throw Unexpected() }
-            #expect(found(in: decision) == .full)
+            guard let decision else { throw UnexpectedDecision() }
+            #expect(Found(decision) == .full)
             #expect(found() == .queue)
         }
         #expect(found() == .queue)
@@ -139,7 +119,7 @@ import Testing
 
     @Test func `a hedge does not wait`() throws {
         let admission = try admitted()
-        #expect(found(in: enter(.hedge)) == .full)
+        #expect(Found(enter(.hedge)) == .full)
         _ = consume admission
     }
 

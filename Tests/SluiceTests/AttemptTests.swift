@@ -42,8 +42,6 @@ import Testing
         loop = try EventLoop()
     }
 
-    private struct Unexpected: Error {}
-
     private func planned(_ reason: Selection.PlannedAttempt.Reason = .first) -> Selection.PlannedAttempt {
         Selection.PlannedAttempt(id: 0, target: 0, reason: reason, isLastResort: false)
     }
@@ -60,30 +58,15 @@ import Testing
     private func attempt(
         _ decision: consuming StartDecision, _ pieces: [String] = [], every pause: Duration = .zero
     ) throws -> Attempt {
-        guard case .admitted(let admission) = consume decision else { throw Unexpected() }
+        let admission = try decision.admission()
         let stream = try AnswerScript(pieces, awaitsToken: true, every: pause, on: loop).stream
         return Attempt(planned(), on: route.targets[0], stream, admission, at: start)
     }
 
-    private func queued() throws -> QueuedPlace {
-        guard case .queued(let place) = enter() else { throw Unexpected() }
-        return place
-    }
+    private func queued() throws -> QueuedPlace { try enter().queuedPlace() }
 
-    private enum Found: Equatable { case place, queue, full, rest, other }
-
-    /// What another attempt finds that starts now; it gives back at once what it gets.
-    private func found() -> Found { found(enter()) }
-
-    private func found(_ decision: consuming StartDecision) -> Found {
-        switch consume decision {
-        case .admitted: .place
-        case .queued: .queue
-        case .refused(.full): .full
-        case .refused(.resting): .rest
-        case .refused: .other
-        }
-    }
+    /// What another attempt finds that starts now.
+    private func found() -> Found { Found(enter()) }
 
     /// Every way in which an attempt is over.
     enum End: CaseIterable {
@@ -161,7 +144,7 @@ import Testing
             let wakeup = Wakeup(on: loop)
             let decision = generation.shared.board.enter(
                 planned(), on: question.route.targets[0], of: question.route, at: start, waking: wakeup.remote)
-            guard case .admitted(let admission) = consume decision else { throw Unexpected() }
+            guard case .admitted(let admission) = consume decision else { throw UnexpectedDecision() }
             let stream = AnswerStream(
                 try generation.upstreams.ask(question.route.targets[0], question, waking: wakeup), as: question.form,
                 limits: settings.limits, idleTimeout: .seconds(60), awaitsToken: false, memory: question.memory.budget, on: loop)
@@ -218,7 +201,7 @@ import Testing
         self.end(first, end)
         #expect(found() == .queue)
         let decision = waiting.claim(at: start, isLate: false)
-        guard let decision else { throw Unexpected() }
+        guard let decision else { throw UnexpectedDecision() }
         let second = try attempt(decision)
         #expect(found() == .queue)
         second.end()

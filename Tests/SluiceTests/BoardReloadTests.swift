@@ -49,13 +49,11 @@ import Testing
     }
 
     private func admitted(_ made: Made, target: Int = 0) throws -> Admission {
-        guard case .admitted(let admission) = enter(made, target: target) else { throw CancellationError() }
-        return admission
+        try enter(made, target: target).admission()
     }
 
     private func queued(_ made: Made) throws -> QueuedPlace {
-        guard case .queued(let place) = enter(made) else { throw CancellationError() }
-        return place
+        try enter(made).queuedPlace()
     }
 
     /// Whether the turn has come of one that waits; then it gives its place back at once.
@@ -70,7 +68,7 @@ import Testing
     }
 
     private func resting(_ made: Made) -> [Bool] {
-        made.route.targets.indices.map { if case .refused(.resting) = enter(made, target: $0) { true } else { false } }
+        made.route.targets.indices.map { Found(enter(made, target: $0)) == .rest }
     }
 
     // MARK: Targets
@@ -158,8 +156,7 @@ import Testing
         let decision = first.claim(at: start, isLate: false)
         guard let turn = decision else { throw CancellationError() }
         expectTurn(false, &second)
-        let isFull = if case .queued = enter(present) { true } else { false }
-        #expect(isFull)
+        #expect(Found(enter(present)) == .queue)
         _ = consume turn
         expectTurn(true, &second)
         _ = consume holder
