@@ -76,7 +76,7 @@ package final class ListeningSocket: Sendable {
 
     /// Waits for a connection, which is a blocking socket. For a thread of its own; loops have `Listener`.
     ///
-    /// - Returns: nil when there will be none any more.
+    /// - Returns: nil when the descriptor does not listen any more, as after shutdown(2): no later call would get a connection either.
     package func accept() -> Descriptor? {
         while true {
             var readiness = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)

@@ -21,11 +21,7 @@ final class Race {
     /// The attempt in its upstream's queue; a selection starts one at a time.
     private var queued: QueuedPlace?
     private var queuedUntil = Instant.distantFuture
-    private var queuedSince = Instant.distantFuture
-    /// Of all attempts.
-    private var queueTime = Duration.zero
-    /// The attempt that has won, else the last that asked a target, whatever has become of it.
-    private var last: (target: Target, start: Instant, connectTime: Duration)?
+    private var clock: FirstTokenClock
     /// The heads of the attempts that have ended without an answer; the caller may get an error of one of them. Nothing else that they
     /// had is kept: it may be much.
     private var ended: [(id: Int, head: UpstreamHead?)] = []
@@ -43,6 +39,7 @@ final class Race {
         self.loop = loop
         self.logger = logger
         start = loop.now
+        clock = FirstTokenClock(from: start)
         let isStreaming = question.form.isStreaming
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
         wakeup = Wakeup(on: loop)
@@ -108,7 +105,7 @@ final class Race {
     func end() {
         endQueueing()
         for attempt in running {
-            note(attempt)
+            clock.note(attempt)
             attempt.end()
             tried.append(RequestRecord.Try(attempt.target, "cancelled", loop.now - attempt.start))
         }
@@ -119,27 +116,15 @@ final class Race {
     private func tellWhetherLate() {
         let (slow, now) = (generation.shared.settings.log.slow, loop.now)
         guard slow > .zero, now - start > slow, question.form.isStreaming else { return }
-        var wait = FirstTokenWait(upstream: last?.target.upstreamName, attemptsCount: tried.count, total: now - start)
-        wait.queue = queueTime
-        if let last {
-            wait.connect = last.connectTime
-            wait.waiting = max(.zero, now - last.start - last.connectTime)
-            wait.retries = max(.zero, last.start - start - queueTime)
-        }
-        logger?.firstTokenWasLate(question.caller.id, question.caller.client, wait)
-    }
-
-    /// Keeps what is told of the attempt if it is the last, or the one that counts.
-    private func note(_ attempt: Attempt, hasWon: Bool = false) {
-        guard hasWon || attempt.start >= last?.start ?? start else { return }
-        last = (attempt.target, attempt.start, attempt.stream.connectTime)
+        logger?.firstTokenWasLate(
+            question.caller.id, question.caller.client, clock.wait(until: now, attemptsCount: tried.count))
     }
 
     /// The queue is left, with a place or without.
     private func endQueueing() {
         guard queued != nil else { return }
         queued = nil
-        queueTime += loop.now - queuedSince
+        clock.leftQueue(at: loop.now)
     }
 
     // MARK: Facts
@@ -175,8 +160,8 @@ final class Race {
     private func win(_ attempt: Attempt) {
         running.removeAll { $0 === attempt }
         selection.won(attempt.id)
-        // Those that it has beaten come after it.
-        defer { note(attempt, hasWon: true) }
+        // Behind those that it has beaten.
+        defer { clock.note(attempt, hasWon: true) }
         while case .cancel(let id, let reason) = selection.next(at: loop.now, using: &generator) { cancel(id, reason) }
         attempt.win(at: loop.now)
         tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
@@ -197,7 +182,8 @@ final class Race {
         switch consume decision {
         case .queued(let place):
             queued = consume place
-            (queuedSince, queuedUntil) = (loop.now, loop.now + target.queueWait)
+            queuedUntil = loop.now + target.queueWait
+            clock.queued(at: loop.now)
         case .refused(let denial):
             selection.refused(attempt.id, denial)
             if case .full = denial, attempt.reason != .hedge {
@@ -237,7 +223,7 @@ final class Race {
     }
 
     private func remove(_ attempt: Attempt, _ word: String) {
-        note(attempt)
+        clock.note(attempt)
         running.removeAll { $0 === attempt }
         ended.append((attempt.id, attempt.stream.head))
         tried.append(RequestRecord.Try(attempt.target, word, loop.now - attempt.start))

@@ -19,9 +19,10 @@ actor Worker {
     private var listeners: [Listener] = []
     /// What is ready to serve the requests to come, and waits for the other workers to be so too.
     private var prepared: WorkerGeneration?
-    /// Set while there may be more to tell of connections that could not be accepted.
+    /// The last error of accept(2), which is logged with the number of times; nil when there was none.
     private var acceptFailure: SystemError?
-    private var acceptFailures: Timer?
+    /// For the times that are logged together, a minute after the first.
+    private var acceptFailureTimer: Timer?
     // Both have room for some from the start, so that the first caller does not wait for that.
     private var connections = [Int32: Connection](minimumCapacity: 64)
     private var tasks = [Int32: Task<Void, Never>](minimumCapacity: 64)
@@ -107,11 +108,11 @@ actor Worker {
         guard let times, let acceptFailure else { return }
         logger.acceptFailed(acceptFailure, times: times)
         let timer =
-            acceptFailures
+            acceptFailureTimer
             ?? Timer(on: loop) { [unowned self] in
                 tellAcceptFailures(counters.acceptFailuresUntold(at: loop.now))
             }
-        acceptFailures = timer
+        acceptFailureTimer = timer
         timer.set(at: loop.now + AcceptFailures.pause)
     }
 
@@ -146,7 +147,7 @@ actor Worker {
     func drain(within limit: Duration) async {
         for listener in listeners { listener.drain() }
         listeners = []
-        acceptFailures?.cancel()
+        acceptFailureTimer?.cancel()
         for connection in connections.values { connection.drain() }
         let deadline = loop.now + limit
         while !connections.isEmpty, loop.now < deadline { await idle.wait(until: deadline) }

@@ -7,7 +7,8 @@ import Logging
 import Settings
 import Synchronization
 
-/// One for the process. Each call may come from any thread, and none waits for whoever takes the lines, but for `flush`.
+/// The process has one. Its methods may be called from any thread. Writing a line never waits for whoever reads the log; `flush` and
+/// `reconfigure` may wait.
 ///
 ///     let log = try Log(settings.log)
 ///     log.logger.notice("…")              // anything but a request

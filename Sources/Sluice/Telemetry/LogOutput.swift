@@ -7,13 +7,13 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Takes lines from any thread, and never waits.
+/// Writes lines to one destination. `write` may be called from any thread, and never waits.
 ///
-/// A line is written at once where that takes no waiting. Others stand in a queue, which a thread of its own empties: of a pipe that
-/// is full, of a disk that is slow or full, of a daemon that is away. Lines for which the queue has no room are lost and counted, and
-/// as soon as it has been emptied one line tells how many.
+/// A line is written at once when the destination takes it without waiting. Otherwise it is queued, and a thread that the first such
+/// line starts writes the queue: when a pipe is full, a disk is slow or full, or a daemon is away. A line for which the queue has no
+/// room is lost and counted. Once the queue is empty again, one line tells how many were lost.
 ///
-/// When nobody has it any more, what still waits is written within a second, if it can be.
+/// When the last reference to the output is gone, the thread still tries for a second to write what is queued.
 final class LogOutput: Sendable {
     /// How many bytes may wait: some 800 lines of requests.
     static let queueBytesMax = 256 << 10

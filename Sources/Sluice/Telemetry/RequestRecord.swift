@@ -58,22 +58,6 @@ struct RequestRecord {
     }
 }
 
-/// Where the time went until the first token, or until nobody waited for it any more.
-struct FirstTokenWait {
-    /// Who was asked last.
-    let upstream: String?
-    let attemptsCount: Int
-    let total: Duration
-    /// For a place at upstreams that were asked as much as they may be.
-    var queue = Duration.zero
-    /// For the last attempt's connection.
-    var connect = Duration.zero
-    /// For the last attempt's upstream, from then on.
-    var waiting = Duration.zero
-    /// From the request to the last attempt, but for the queue: earlier attempts, and the pauses between them.
-    var retries = Duration.zero
-}
-
 extension RequestRecord.Answer {
     /// One that has begun, and of which nothing else is known.
     init(at firstEvent: Instant) { self.firstEvent = firstEvent }

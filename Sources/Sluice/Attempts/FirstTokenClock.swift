@@ -1,0 +1,58 @@
+// Where a caller's time goes until the first token.
+
+import Clock
+
+/// Where the time went until the first token, or until nobody waited for it any more.
+struct FirstTokenWait {
+    /// Who was asked last.
+    let upstream: String?
+    let attemptsCount: Int
+    let total: Duration
+    /// For a place at upstreams that were asked as much as they may be.
+    var queue = Duration.zero
+    /// For the last attempt's connection.
+    var connect = Duration.zero
+    /// For the last attempt's upstream, from then on.
+    var waiting = Duration.zero
+    /// From the request to the last attempt, but for the queue: earlier attempts, and the pauses between them.
+    var retries = Duration.zero
+}
+
+/// Takes the times of one request's attempts, for a `FirstTokenWait`.
+struct FirstTokenClock {
+    private let start: Instant
+    private var queuedSince: Instant?
+    /// Of all attempts.
+    private var queueTime = Duration.zero
+    /// The attempt that has won, else the last that asked a target, whatever has become of it.
+    private var last: (target: Target, start: Instant, connectTime: Duration)?
+
+    /// - Parameter start: when the request came.
+    init(from start: Instant) { self.start = start }
+
+    /// An attempt waits for its place from now on.
+    mutating func queued(at now: Instant) { queuedSince = now }
+
+    /// It does not any more, with a place or without.
+    mutating func leftQueue(at now: Instant) {
+        if let since = queuedSince.take() { queueTime += now - since }
+    }
+
+    /// An attempt has ended, or has won: those that it has beaten do not count then.
+    mutating func note(_ attempt: Attempt, hasWon: Bool = false) {
+        guard hasWon || attempt.start >= last?.start ?? start else { return }
+        last = (attempt.target, attempt.start, attempt.stream.connectTime)
+    }
+
+    /// How long it has taken until now, and what of that each step had.
+    func wait(until now: Instant, attemptsCount: Int) -> FirstTokenWait {
+        var wait = FirstTokenWait(upstream: last?.target.upstreamName, attemptsCount: attemptsCount, total: now - start)
+        wait.queue = queueTime
+        if let last {
+            wait.connect = last.connectTime
+            wait.waiting = max(.zero, now - last.start - last.connectTime)
+            wait.retries = max(.zero, last.start - start - queueTime)
+        }
+        return wait
+    }
+}
