@@ -44,6 +44,25 @@ func raiseDescriptorLimit() throws(SystemError) {
     _ = try SystemError.check("setrlimit", unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit))
 }
 
+/// Lets go of the code that has run so far: what only the start needs, the reader of settings above all, would stay in memory for
+/// good. What runs again is mapped again, from the page cache.
+///
+/// It changes no more than how much memory the process has, so that nothing is told when it fails.
+func releaseCode() {
+    let maps: [UInt8]
+    do throws(SystemError) { maps = try readFile("/proc/self/maps") } catch { return }
+    for line in maps.split(separator: UInt8(ascii: "\n")) {
+        let columns = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        // A private mapping that may be written to loses what was written, and one of no file has nothing to be mapped again from.
+        guard columns.count > 4, columns[1] == "r-xp", columns[4] != "0" else { continue }
+        let bounds = columns[0].split(separator: "-").compactMap { UInt(String($0), radix: 16) }
+        guard bounds.count == 2, bounds[0] < bounds[1], let start = unsafe UnsafeMutableRawPointer(bitPattern: bounds[0]) else {
+            continue
+        }
+        _ = unsafe madvise(start, Int(bounds[1] - bounds[0]), MADV_DONTNEED)
+    }
+}
+
 /// Writes a line to the standard error. There is nobody to tell when that fails.
 func writeError(_ line: String) {
     var bytes: [UInt8] = []

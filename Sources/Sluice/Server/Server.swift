@@ -41,6 +41,7 @@ final class Server: Sendable {
         try raiseDescriptorLimit()
         let budget = try DescriptorBudget(settings)
         if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
+        releaseCode()
         Rehearsal.run(logger)
         let server = try Server(Generation(settings, logger), log, load)
         try server.run(settings)
