@@ -13,15 +13,18 @@ struct AnswerScript {
     let loop: EventLoop
     let stream: AnswerStream
 
-    /// - Parameter pause: before each piece, for a loop that runs.
+    /// - Parameters:
+    ///   - delay: before the first piece, for a loop that runs; nil for `pause`.
+    ///   - pause: before each other piece.
     init(
         _ pieces: [String], as form: AnswerForm = .stream, awaitsToken: Bool = false, limits: Settings.Limits = .init(),
-        idleTimeout: Duration = .seconds(30), budget: MemoryBudget = MemoryBudget(limit: 1 << 30), every pause: Duration = .zero,
+        idleTimeout: Duration = .seconds(30), budget: MemoryBudget = MemoryBudget(limit: 1 << 30), after delay: Duration? = nil,
+        every pause: Duration = .zero,
         on loop: EventLoop? = nil
     ) throws {
         self.loop = try loop ?? EventLoop()
         let pieces = pieces.map { [UInt8]($0.utf8) }
-        let answer = DemoAnswer(pieces, every: pause, waking: Wakeup(on: self.loop), on: self.loop)
+        let answer = DemoAnswer(pieces, after: delay ?? pause, every: pause, waking: Wakeup(on: self.loop), on: self.loop)
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, noted: { _ in }), as: form, limits: limits,
             idleTimeout: idleTimeout, awaitsToken: awaitsToken, memory: budget, on: self.loop)

@@ -16,11 +16,12 @@ import Testing
     }
 
     private func relayed(
-        _ pieces: [String], every pause: Duration = .zero, heartbeat: Duration = .zero, idleTimeout: Duration = .seconds(60)
+        _ pieces: [String], after delay: Duration? = nil, every pause: Duration = .zero, heartbeat: Duration = .zero,
+        idleTimeout: Duration = .seconds(60)
     ) async throws -> Outcome {
         try await LoopActor.run { actor in
             let call = try await Call(on: actor.loop)
-            let script = try AnswerScript(pieces, idleTimeout: idleTimeout, every: pause, on: actor.loop)
+            let script = try AnswerScript(pieces, idleTimeout: idleTimeout, after: delay, every: pause, on: actor.loop)
             while try script.stream.open() == nil { await script.stream.wakeup.wait() }
             var reply = call.reply()
             do {
@@ -73,7 +74,8 @@ import Testing
 
     @Test func `an upstream that falls silent is given up`() async throws {
         let outcome = try await relayed(
-            [Chunks.role() + Chunks.content("Hello"), Chunks.finish()], every: .milliseconds(100), idleTimeout: .milliseconds(1))
+            [Chunks.role() + Chunks.content("Hello"), Chunks.finish()], after: .zero, every: .seconds(3600),
+            idleTimeout: .milliseconds(1))
         #expect(outcome.failure == .upstreamTimedOut(.idle, after: .milliseconds(1)))
         #expect(!outcome.received.contains("[DONE]"))
     }

@@ -14,13 +14,15 @@ final class DemoAnswer {
     private var isCancelled = false
     private lazy var timer = Timer(on: loop) { [unowned self] in wakeup.wake() }
 
-    /// - Parameter pause: before each piece.
-    init(_ pieces: [[UInt8]], every pause: Duration, waking wakeup: Wakeup, on loop: EventLoop) {
+    /// - Parameters:
+    ///   - delay: before the first piece.
+    ///   - pause: between two pieces.
+    init(_ pieces: [[UInt8]], after delay: Duration, every pause: Duration, waking wakeup: Wakeup, on loop: EventLoop) {
         self.loop = loop
         self.wakeup = wakeup
         self.pieces = pieces[...]
         self.pause = pause
-        nextPiece = loop.now + pause
+        nextPiece = loop.now + delay
         timer.set(at: nextPiece)
     }
 
@@ -28,7 +30,7 @@ final class DemoAnswer {
     convenience init(_ chat: ChatRequest, _ id: RequestID, waking wakeup: Wakeup, on loop: EventLoop) {
         let completion = DemoCompletion(chat, id)
         let pieces = chat.isStreaming ? completion.events : [completion.object]
-        self.init(pieces, every: .milliseconds(60), waking: wakeup, on: loop)
+        self.init(pieces, after: .milliseconds(60), every: .milliseconds(60), waking: wakeup, on: loop)
     }
 
     deinit { timer.cancel() }
