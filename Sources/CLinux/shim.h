@@ -10,6 +10,8 @@
 #include <malloc.h>
 #include <poll.h>
 #include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
 
 /// accept4(2)
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
@@ -33,3 +35,71 @@ struct ucred {
     uid_t uid;
     gid_t gid;
 };
+
+/// fcntl(2): what may not be done to a file in memory any more.
+static const int FILE_ADD_SEALS = 1033, FILE_GET_SEALS = 1034;
+static const int FILE_SEAL_ALL = 0x0001 | 0x0002 | 0x0004 | 0x0008;
+
+/// prctl(2), which takes whatever its first argument says: the kernel writes nothing down of this process when it crashes, whoever is
+/// to get that.
+static inline int forbid_core_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
+/// prctl(2): what `ps` and `pgrep` call this process.
+static inline int name_process(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+/// environ(7)
+static inline char **process_environment(void) {
+    extern char **environ;
+    return environ;
+}
+
+/// unix(7), SCM_RIGHTS, whose parts are macros.
+static const size_t PASSED_DESCRIPTORS_MAX = 250;
+
+/// sendmsg(2), without waiting, with copies of descriptors.
+static inline ssize_t send_passing(int socket, const void *bytes, size_t count, const int *descriptors, size_t descriptors_count) {
+    union {
+        char bytes[CMSG_SPACE(250 * sizeof(int))];
+        struct cmsghdr aligned;
+    } room;
+    struct iovec part = {(void *)bytes, count};
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (descriptors_count > 0) {
+        size_t size = descriptors_count * sizeof(int);
+        memset(&room, 0, sizeof room);
+        message.msg_control = room.bytes;
+        message.msg_controllen = CMSG_SPACE(size);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(header), descriptors, size);
+    }
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/// recvmsg(2), without waiting. The descriptors that came along close on exec.
+static inline ssize_t receive_passed(int socket, void *bytes, size_t count, int *descriptors, size_t *descriptors_count) {
+    union {
+        char bytes[CMSG_SPACE(250 * sizeof(int))];
+        struct cmsghdr aligned;
+    } room;
+    struct iovec part = {bytes, count};
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = room.bytes;
+    message.msg_controllen = sizeof room.bytes;
+    *descriptors_count = 0;
+    ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != 0; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t size = header->cmsg_len - CMSG_LEN(0);
+        memcpy(descriptors + *descriptors_count, CMSG_DATA(header), size);
+        *descriptors_count += size / sizeof(int);
+    }
+    return received;
+}

@@ -24,7 +24,8 @@ extension Settings.Limits {
     static var fields: [Field<Self>] {
         [
             Field(
-                "requests", \.requests, .number(in: 1...1_000_000), "Requests that are answered at once; one more gets 503."),
+                "requests", \.requests, .number(in: 1...1_000_000),
+                "Requests that are answered at once, by all processes together; one more gets 503."),
             Field(
                 "body", \.bodyBytes, .size(in: 1 << 10...1 << 30),
                 """
@@ -41,7 +42,7 @@ extension Settings.Limits {
                 """
                 What the bodies of all requests, and answers that are collected or wait for slow callers, may hold together; at \
                 least twice limits.body. A body for which there is no room waits, for at most timeouts.first_token, and then gets \
-                503.
+                503. Each process has its share of it.
                 """,
                 default: .words("a quarter of the memory of the machine, or of the control group if that is smaller"),
                 examples: [#""1GiB""#]),
@@ -51,14 +52,16 @@ extension Settings.Limits {
         ]
     }
 
-    /// Three quarters of the memory are for bodies: those must hold one. The default grows for that, what is set does not.
+    /// Three quarters of the memory are for bodies: those must hold one, in each process. The default grows for that, what is set does
+    /// not.
     ///
     /// - Parameter file: the settings file's table, if there is one.
-    mutating func makeRoomForBodies(_ file: SettingsReader?) {
-        let needed = max(2 * bodyBytes, 1 << 20)
+    mutating func makeRoomForBodies(_ file: SettingsReader?, processes: Int) {
+        let needed = max(2 * bodyBytes, 1 << 20) * processes
         guard memoryBytes < needed else { return }
         guard let file, let node = file.node("limits")?.member("memory") else { return memoryBytes = needed }
-        let text = "must be at least twice limits.body, which is \(Size.setting(bodyBytes))"
+        let share = processes > 1 ? " for each of the \(processes) processes" : ""
+        let text = "must be at least twice limits.body, which is \(Size.setting(bodyBytes))\(share)"
         file.problems.add(SettingsProblem(node, text, needsWhole: true))
     }
 }

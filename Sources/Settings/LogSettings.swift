@@ -69,32 +69,37 @@ extension Settings.Log {
 }
 
 extension FieldKind<Settings.Log.Destination> {
-    private static let prefix = "file:"
-
     fileprivate static var destination: Self {
         FieldKind(
             form: .other(#""stderr", "journal", "syslog" or "file:PATH""#),
             read: { reader, node throws(SettingsProblem) in
-                let text = try reader.text(node)
-                switch text {
-                case "stderr": return .standardError
-                case "journal": return .journal
-                case "syslog": return .syslog
-                default: break
-                }
-                let path = text.dropFirst(prefix.count)
-                guard text.hasPrefix(prefix), !path.isEmpty, path.last != "/" else {
+                guard let destination = Settings.Log.Destination(text: try reader.text(node)) else {
                     throw SettingsProblem(node, #"must be "stderr", "journal", "syslog" or "file:" and the path of a file"#)
                 }
-                return .file(reader.file(String(path), of: node))
+                if case .file(let path) = destination { return .file(reader.file(path, of: node)) }
+                return destination
             },
             write: { TOMLText.string($0.text) })
     }
 }
 
 extension Settings.Log.Destination {
+    /// - Returns: nil for what names none.
+    package init?(text: String) {
+        switch text {
+        case "stderr": self = .standardError
+        case "journal": self = .journal
+        case "syslog": self = .syslog
+        default:
+            let prefix = "file:"
+            let path = text.dropFirst(prefix.count)
+            guard text.hasPrefix(prefix), !path.isEmpty, path.last != "/" else { return nil }
+            self = .file(String(path))
+        }
+    }
+
     /// As settings write it.
-    fileprivate var text: String {
+    package var text: String {
         switch self {
         case .standardError: "stderr"
         case .journal: "journal"

@@ -13,6 +13,8 @@ package struct Settings: Equatable, Sendable {
     package static let defaultBaseURL = "https://api.openai.com/v1"
     /// How many workers there may be.
     package static let workersRange = 1...256
+    /// How many processes there may be.
+    package static let processesRange = 1...64
     /// How many addresses there may be.
     package static let listenRange = 1...16
 
@@ -22,8 +24,14 @@ package struct Settings: Equatable, Sendable {
     package var socket = SocketAccess()
     /// The path of the socket that `sluice reload` and its like ask at; nil for none.
     package var control: String?
-    /// How many threads serve, each with an event loop of its own.
+    /// How many threads serve in each process, each with an event loop of its own.
     package var workers: Int
+    /// How many processes serve.
+    package var processes = 1
+    /// Whether a master watches over a single process too.
+    package var isSupervised = false
+    /// Whether the kernel may write down the memory of a process that crashes.
+    package var dumpsCore = false
     /// After how much silence a caller who streams gets a comment; zero for never.
     package var heartbeat = Duration.seconds(10)
     /// What requests and answers may take.
@@ -97,7 +105,21 @@ extension Settings {
     mutating func take(_ file: SettingsReader) {
         file.take(Self.sections.flatMap(\.fields), into: &self)
         rest.check(file)
-        limits.makeRoomForBodies(file)
+    }
+
+    /// Whether there is a master, which starts the processes that serve.
+    package var hasMaster: Bool { processes > 1 || isSupervised }
+
+    /// What one of the processes has of it, where what is for all of them together is divided among them. `limits.requests` is not: they
+    /// count in common.
+    package var ofOneProcess: Settings {
+        guard processes > 1 else { return self }
+        var own = self
+        own.limits.memoryBytes = max(1, limits.memoryBytes / processes)
+        for index in upstreams.indices {
+            own.upstreams[index].concurrentMax = upstreams[index].concurrentMax.map { max(1, $0 / processes) }
+        }
+        return own
     }
 
     /// Those of the file's top.
@@ -148,8 +170,28 @@ extension Settings {
             controlField,
             Field(
                 "workers", \.workers, .workers,
-                #"Threads that serve, each on its own: "auto" for one per core that the process may run on, or a number."#,
+                """
+                Threads that serve in each process, each on its own: "auto" for one per core that Sluice may run on, divided among the \
+                processes, or a number.
+                """,
                 default: .value(#""auto""#), option: "--workers", needsStart: true),
+            Field(
+                "processes", \.processes, .number(in: processesRange),
+                """
+                Processes that serve. With more than one, a master starts them: it holds the sockets and starts another in the place of \
+                one that dies, which ends that one's requests alone. limits.requests holds for all of them together; limits.memory and \
+                an upstream's concurrent are divided among them; rests, and what retries and hedges may spend, are each process's own.
+                """,
+                option: "--processes", needsStart: true),
+            Field(
+                "supervise", \.isSupervised, .boolean, "Whether there is a master for a single process too.", needsStart: true),
+            Field(
+                "core_dumps", \.dumpsCore, .boolean,
+                """
+                Whether a process that crashes may leave a core dump, as the limit of the system says (ulimit -c). In it are prompts, \
+                answers and keys. Without it debuggers of other users than root do not reach the process either.
+                """,
+                needsStart: true),
             Field(
                 "authorities_file", optional: \.authoritiesFile, .file,
                 """
@@ -244,13 +286,13 @@ extension FieldKind<mode_t> {
 }
 
 extension FieldKind<Int> {
-    /// `"auto"`, or how many.
+    /// `"auto"`, which is 0 until all is known, or how many.
     fileprivate static var workers: Self {
         let range = Settings.workersRange
         return FieldKind(
             form: .other("\"auto\", or a whole number", in: range),
             read: { _, node throws(SettingsProblem) in
-                if case .string("auto") = node.value { return processorCount() }
+                if case .string("auto") = node.value { return 0 }
                 guard case .integer(let count) = node.value, range.contains(count) else {
                     throw SettingsProblem(
                         node, "must be \"auto\" or a number from \(range.lowerBound) to \(range.upperBound)")

@@ -14,6 +14,8 @@ package final class ListeningSocket: Sendable {
     /// The users that peers may be; empty for all.
     let allowedUsers: [uid_t]
     private let file: FileIdentity?
+    /// Whether nobody accepts what waits when this process, and those that it shares the socket with, do not.
+    package let isOwn: Bool
 
     /// How many connections wait in the kernel at most; `net.core.somaxconn` may be less.
     static let backlog: Int32 = 4096
@@ -60,12 +62,31 @@ package final class ListeningSocket: Sendable {
             file = nil
         case .systemd: preconditionFailure("systemd passes several on")
         }
+        isOwn = if case .inherited = address { false } else { true }
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
         allowedUsers = isTCP ? [] : users
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
     }
 
+    /// One that another process has opened, and shares with this one.
+    ///
+    /// - Parameters:
+    ///   - descriptor: of it.
+    ///   - isOwn: as that process says.
+    ///   - access: who may connect.
+    /// - Throws: as `open`.
+    package init(shared descriptor: consuming Descriptor, isOwn: Bool, access: SocketAccess) throws {
+        address = .inherited(descriptor.number)
+        isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
+        allowedUsers = isTCP ? [] : try access.allowedUserIDs()
+        (self.isOwn, file) = (isOwn, nil)
+        self.descriptor = descriptor
+    }
+
     deinit { removePath() }
+
+    /// To pass it on.
+    package var number: Int32 { descriptor.number }
 
     /// Takes a path of its own away, so that nobody connects any more. Whoever has connected is still there to be accepted.
     ///
@@ -88,9 +109,6 @@ package final class ListeningSocket: Sendable {
             if [EBADF, EINVAL, ENOTSOCK].contains(errno) { return nil }
         }
     }
-
-    /// Whether nobody accepts what waits when this process does not.
-    var isOwn: Bool { if case .inherited = address { false } else { true } }
 
     /// Whether an open descriptor is a listening socket.
     package static func isListening(_ number: Int32) -> Bool {

@@ -24,6 +24,7 @@ package struct SettingsOptions: Equatable, Sendable {
     var listen: [String]
     var upstream: String?
     var workers: Int?
+    var processes: Int?
     var logLevel: String?
     var logFormat: String?
 
@@ -32,11 +33,11 @@ package struct SettingsOptions: Equatable, Sendable {
     ///   - listen: addresses; none for those of the file or the environment.
     ///   - upstream: a URL, or `demo`.
     package init(
-        config: String? = nil, listen: [String] = [], upstream: String? = nil, workers: Int? = nil, logLevel: String? = nil,
-        logFormat: String? = nil
+        config: String? = nil, listen: [String] = [], upstream: String? = nil, workers: Int? = nil, processes: Int? = nil,
+        logLevel: String? = nil, logFormat: String? = nil
     ) {
         (self.config, self.listen, self.upstream) = (config, listen, upstream)
-        (self.workers, self.logLevel, self.logFormat) = (workers, logLevel, logFormat)
+        (self.workers, self.processes, self.logLevel, self.logFormat) = (workers, processes, logLevel, logFormat)
     }
 }
 
@@ -96,14 +97,14 @@ package struct SettingsSources {
         let problems = SettingsProblems()
         let file = settingsFile(problems)
         let reader = file.reader
-        var settings = Settings(listen: [.inherited(0)], workers: processorCount(), upstreams: [], models: [])
+        var settings = Settings(listen: [.inherited(0)], workers: 0, upstreams: [], models: [])
         settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
         settings.limits.memoryBytes = MachineMemory(readFile).limit
-        settings.limits.makeRoomForBodies(nil)
         if let reader { settings.take(reader) }
         takeListenAddresses(&settings, reader, problems)
         let isDemoForWant = takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
+        divide(&settings, reader, problems)
         if let control = settings.control, settings.listen.contains(.unix(control)), let node = reader?.node("control") {
             problems.add(SettingsProblem(node, "is an address of listen too, where web servers connect"))
         }
@@ -241,8 +242,27 @@ package struct SettingsSources {
                 problems.add("--workers takes a number from \(range.lowerBound) to \(range.upperBound), not \(count)")
             }
         }
+        if let count = options.processes {
+            settings.processes = count
+            let range = Settings.processesRange
+            if !range.contains(count) {
+                problems.add("--processes takes a number from \(range.lowerBound) to \(range.upperBound), not \(count)")
+                settings.processes = 1
+            }
+        }
         if let level: Logger.Level = choice(options.logLevel, "--log-level", problems) { settings.log.level = level }
         if let format: Settings.Log.Format = choice(options.logFormat, "--log-format", problems) { settings.log.format = format }
+    }
+
+    /// What depends on the number of processes, which the command line may have named.
+    private func divide(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        let count = settings.processes
+        if settings.workers == 0 { settings.workers = max(1, processorCount() / count) }
+        settings.limits.makeRoomForBodies(reader, processes: count)
+        for upstream in settings.upstreams where upstream.concurrentMax ?? .max < count {
+            guard let node = reader?.node("upstreams")?.member(upstream.name)?.member("concurrent") else { continue }
+            problems.add(SettingsProblem(node, "is shared out among the processes: at least \(count)", needsWhole: true))
+        }
     }
 
     /// What an option names; nil when it is not there, or names nothing, which is a problem then.

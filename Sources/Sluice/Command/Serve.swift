@@ -24,24 +24,46 @@ struct Serve: ParsableCommand {
 
     @OptionGroup var arguments: SettingsArguments
 
+    /// Set by the master alone.
+    @Option(name: .customLong("process"), help: .hidden) var place: Int?
+
     func run() throws {
-        let start = try arguments.load()
+        if place != nil { return try runForMaster() }
+        let recorder = FileRecorder()
+        let start = try arguments.load(recorder.access)
         let settings = start.settings
+        if !settings.dumpsCore { forbidCoreDumps() }
         let log = try openLog(settings.log)
-        do {
-            let arguments = arguments
-            try Server.run(settings, log) { () throws(SettingsError) in
-                let loaded = try arguments.sources.load()
-                // The one that is read where none is named need not be there at a start.
-                if let file = start.file, loaded.file == nil {
-                    throw SettingsError(problems: ["the settings file \(file) is gone"])
-                }
-                return loaded
+        try reporting(to: log) {
+            guard settings.hasMaster else { return try Server.run(settings, log, load: loading(after: start)) }
+            let status = try Master.run(settings, log, recorder.record(of: settings))
+            if status != 0 { throw ExitCode(status) }
+        }
+    }
+
+    /// Reads the settings again.
+    ///
+    /// - Parameter start: those that it started with.
+    func loading(after start: LoadedSettings) -> SettingsLoading {
+        let arguments = arguments
+        return { files throws(SettingsError) in
+            let loaded = try arguments.sources(files).load()
+            // The one that is read where none is named need not be there at a start.
+            if let file = start.file, loaded.file == nil {
+                throw SettingsError(problems: ["the settings file \(file) is gone"])
             }
-        } catch let error as ListenError {
+            return loaded
+        }
+    }
+
+    /// Tells what has ended it.
+    func reporting(to log: Log, _ run: () throws -> Void) throws {
+        do { try run() } catch let error as ListenError {
             log.flush(within: .seconds(1))
             writeError("sluice: \(error)")
             throw ExitCode(error.kind.status)
+        } catch let error as ExitCode {
+            throw error
         } catch {
             log.flush(within: .seconds(1))
             throw Failure(error)

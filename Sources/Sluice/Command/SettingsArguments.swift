@@ -30,8 +30,16 @@ struct SettingsArguments: ParsableArguments {
     var upstream: String?
 
     @Option(
-        help: ArgumentHelp("Threads that serve, each on its own. Default: one per core that it may use.", valueName: "number"))
+        help: ArgumentHelp(
+            "Threads that serve in each process. Default: one per core that Sluice may use, divided among the processes.",
+            valueName: "number"))
     var workers: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Processes that serve. With more than one, a master starts another for each that dies. Default: 1.",
+            valueName: "number"))
+    var processes: Int?
 
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))
     var logLevel: String?
@@ -42,26 +50,36 @@ struct SettingsArguments: ParsableArguments {
     var logFormat: String?
 
     /// All that says something about the settings.
-    var sources: SettingsSources {
+    ///
+    /// - Parameters:
+    ///   - files: how files are read.
+    ///   - readsTLSFiles: whether those that TLS needs are tried.
+    func sources(_ files: FileAccess = realFiles(), readsTLSFiles: Bool = true) -> SettingsSources {
         Self.sources(
             SettingsOptions(
-                config: config, listen: listen, upstream: upstream, workers: workers, logLevel: logLevel, logFormat: logFormat))
+                config: config, listen: listen, upstream: upstream, workers: workers, processes: processes, logLevel: logLevel,
+                logFormat: logFormat), files, readsTLSFiles: readsTLSFiles)
     }
 
-    /// - Parameter options: what the command line sets.
-    static func sources(_ options: SettingsOptions) -> SettingsSources {
+    /// - Parameters:
+    ///   - options: what the command line sets.
+    ///   - files: how files are read.
+    ///   - readsTLSFiles: whether those that TLS needs are tried.
+    static func sources(
+        _ options: SettingsOptions, _ files: FileAccess = realFiles(), readsTLSFiles: Bool = true
+    ) -> SettingsSources {
         SettingsSources(
             options: options,
-            environment: environmentVariable,
-            inheritsSocket: ListeningSocket.isListening(0), readFile: { path throws(SystemError) in try readFile(path) },
-            listFiles: listFiles,
-            readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
+            environment: environmentVariable, inheritsSocket: ListeningSocket.isListening(0), readFile: files.readFile,
+            listFiles: files.listFiles,
+            readTLSFiles: { options, file throws(HTTPError) in if readsTLSFiles { try options.loadTLS(authoritiesFile: file) } })
     }
 
+    /// - Parameter files: how files are read.
     /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load() throws -> LoadedSettings {
+    func load(_ files: FileAccess = realFiles()) throws -> LoadedSettings {
         do {
-            return try sources.load()
+            return try sources(files).load()
         } catch {
             for problem in error.problems { writeError("sluice: \(problem)") }
             throw ExitCode(EX_CONFIG)

@@ -28,6 +28,9 @@ final class ControlStream: Sendable {
         descriptor = try address.connectedStream()
     }
 
+    /// The side of a client that has been connected by other ways.
+    init(asking descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
     /// - Parameter seconds: 0 for as long as it takes.
     private func limit(_ option: Int32, seconds: Int) {
         var time = timeval(tv_sec: seconds, tv_usec: 0)
@@ -70,11 +73,13 @@ final class ControlStream: Sendable {
 
     /// The server's answer, up to where it closes.
     ///
-    /// - Parameter seconds: how long it may take to say anything.
-    func answer(within seconds: Int) -> String {
+    /// - Parameters:
+    ///   - seconds: how long it may take to say anything.
+    ///   - rest: how long it may be silent then; 0 for as long as it takes.
+    func answer(within seconds: Int, restWithin rest: Int = 0) -> String {
         limit(SO_RCVTIMEO, seconds: seconds)
         guard var text = part() else { return "" }
-        limit(SO_RCVTIMEO, seconds: 0)
+        limit(SO_RCVTIMEO, seconds: rest)
         while let part = part(), !part.isEmpty { text += part }
         return String(decoding: text, as: UTF8.self)
     }

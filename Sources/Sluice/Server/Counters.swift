@@ -24,7 +24,13 @@ final class Counters: Sendable {
     private let requestsMax = Atomic<Int>(0)
     private let connections = Atomic<Int>(0)
 
-    init(_ limits: Settings.Limits) { memory = MemoryBudget(limit: limits.memoryBytes) }
+    /// Those of all processes; nil where there is only this one.
+    private let sharedRequests: SharedRequests?
+
+    init(_ limits: Settings.Limits, _ sharedRequests: SharedRequests? = nil) {
+        memory = MemoryBudget(limit: limits.memoryBytes)
+        self.sharedRequests = sharedRequests
+    }
 
     /// As another reading of the settings has them.
     func apply(_ limits: Settings.Limits) { memory.setLimit(limits.memoryBytes) }
@@ -39,14 +45,17 @@ final class Counters: Sendable {
 
     func connectionAccepted() { connections.add(1, ordering: .relaxed) }
 
-    /// How many requests are being answered, with this one.
+    /// How many requests are being answered, with this one, by all processes.
     func requestBegan() -> Int {
         let count = requests.add(1, ordering: .relaxed).newValue
         if count > requestsMax.load(ordering: .relaxed) { _ = requestsMax.max(count, ordering: .relaxed) }
-        return count
+        return sharedRequests?.began() ?? count
     }
 
-    func requestEnded() { requests.subtract(1, ordering: .relaxed) }
+    func requestEnded() {
+        requests.subtract(1, ordering: .relaxed)
+        sharedRequests?.ended()
+    }
 
     /// How many connections were closed so, with this one, and whether it is the first of a peer that may not connect.
     func connectionRefused(_ reason: ConnectionRefusal) -> (total: Int, isFirstStranger: Bool) {

@@ -33,6 +33,7 @@ final class Generation: Sendable {
     /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
     init(_ settings: Settings, replacing former: Generation? = nil, _ logger: Logger? = nil) throws(HTTPError) {
         number = (former?.number ?? 0) + 1
+        let settings = settings.ofOneProcess
         self.settings = settings
         routes = Routes(settings)
         board = Board(settings, routes, replacing: former?.board) { logger?.changed($0, $1) }

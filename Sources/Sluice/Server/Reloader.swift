@@ -57,24 +57,45 @@ actor Reloader {
     /// Reads the settings, and returns when all workers serve by them, or none does. What comes of it is logged.
     func reload() async -> Outcome {
         if let waiting { return await waiting.value }
-        let task = Task(executorPreference: loop) { [last] in
+        let task = Task(executorPreference: loop) { [last, load] in
             _ = await last?.value
-            return await self.begin()
+            return await self.beginWaiting(load)
         }
         (last, waiting) = (task, task)
         return await task.value
     }
 
-    private func begin() async -> Outcome {
+    /// The same, with settings from elsewhere.
+    ///
+    /// - Parameter isTold: whether the log tells when it goes well; another process may have told it.
+    func reload(isTold: Bool, by load: @escaping Loading) async -> Outcome {
+        let task = Task(executorPreference: loop) { [last] in
+            _ = await last?.value
+            return await self.begin(load, isTold: isTold)
+        }
+        last = task
+        return await task.value
+    }
+
+    /// Comes back when the last request is over that began by other settings than those in force.
+    func waitForFormers() async {
+        for former in formers { await former.wait() }
+    }
+
+    private func beginWaiting(_ load: @escaping Loading) async -> Outcome {
         waiting = nil
-        logger.reloading()
+        return await begin(load)
+    }
+
+    private func begin(_ load: @escaping Loading, isTold: Bool = true) async -> Outcome {
+        if isTold { logger.reloading() }
         manager?.reloading()
         defer { manager?.ready() }
-        let outcome = await reloaded()
+        let outcome = await reloaded(by: load)
         switch outcome {
         case .reloaded(let unchanged, _):
             lastReload = Status.Reload(time: secondsSince1970(), problems: [])
-            logger.reloaded(generation, unchanged: unchanged)
+            if isTold { logger.reloaded(generation, unchanged: unchanged) }
         case .failed(let problems):
             lastReload = Status.Reload(time: secondsSince1970(), problems: problems)
             logger.reloadFailed(problems)
@@ -86,16 +107,11 @@ actor Reloader {
     func end() { isEnding = true }
 
     /// For the service manager's status, behind what else it says; empty when the last reload is in force.
-    var failureWords: String {
-        guard let lastReload, !lastReload.problems.isEmpty else { return "" }
-        let count = lastReload.problems.count
-        return
-            "; the last reload failed at \(timestamp(ofSecond: lastReload.time)): \(count) \(count == 1 ? "mistake" : "mistakes")"
-    }
+    var failureWords: String { lastReload?.failureWords ?? "" }
 
-    private func reloaded() async -> Outcome {
+    private func reloaded(by load: @escaping Loading) async -> Outcome {
         let (next, unchanged): Reading
-        do { (next, unchanged) = try await read(replacing: generation) } catch { return .failed(Self.problems(error)) }
+        do { (next, unchanged) = try await read(load, replacing: generation) } catch { return .failed(Self.problems(error)) }
         let settings = next.settings
         let descriptors: DescriptorBudget
         do {
@@ -139,8 +155,8 @@ actor Reloader {
     private typealias Reading = (generation: Generation, unchanged: [String])
 
     /// Files may be slow.
-    private func read(replacing former: Generation) async throws -> Reading {
-        try await runOnThread { [load, logger] in try Self.read(load, replacing: former, logger) }
+    private func read(_ load: @escaping Loading, replacing former: Generation) async throws -> Reading {
+        try await runOnThread { [logger] in try Self.read(load, replacing: former, logger) }
     }
 
     /// - Throws: `SettingsError`, and `HTTPError` when a file that TLS needs cannot be used, though it could a moment before.

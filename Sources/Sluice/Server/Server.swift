@@ -8,87 +8,117 @@ import Logging
 import Settings
 import Synchronization
 
+/// Reads and checks all settings, whose files are to be had in this way, on any thread.
+typealias SettingsLoading = @Sendable (FileAccess) throws(SettingsError) -> LoadedSettings
+
+/// The signals that have a meaning for a process that serves, or for its master.
+enum ServerSignals {
+    static let ending = [SIGTERM, SIGINT, SIGQUIT]
+    static let reloading = [SIGHUP, SIGUSR2]
+    static let reopening = SIGUSR1
+    /// The kernel would end the process for each.
+    private static let ignored = [SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
+    static let all = ending + reloading + [reopening] + ignored
+}
+
+/// What whoever asked for a reload is told of a key.
+func unchangedWords(_ key: String) -> String { "\(key) has changed, which only a start can change" }
+
+/// Raises the limit of descriptors as far as allowed, and tells when that is too low.
+func raiseDescriptors(for settings: Settings, _ logger: Logger) throws(SystemError) {
+    try raiseDescriptorLimit()
+    let budget = try DescriptorBudget(settings)
+    if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
+}
+
+/// Opens the sockets that settings name, and tells what of the settings does not hold for them.
+///
+/// - Throws: as `ListeningSocket`.
+func openSockets(_ settings: Settings, _ logger: Logger) throws -> [ListeningSocket] {
+    let activation = SocketActivation.take()
+    let sockets = try ListeningSocket.open(settings.listen, access: settings.socket, activation: activation)
+    logger.listens(settings, sockets, unserved: activation.unserved(by: sockets))
+    return sockets
+}
+
 /// Begins with `run`, which returns when a signal has ended it.
 final class Server: Sendable {
     private let log: Log
-    private let logger: Logger
+    let logger: Logger
     private let sockets: Mutex<[ListeningSocket]>
-    private let workers: [Worker]
-    private let counters: Counters
+    let workers: [Worker]
+    let counters: Counters
     private let manager = ServiceManager(environmentVariable)
-    private let reloader: Reloader
+    let reloader: Reloader
     private let control: ControlServer?
-    private let isDraining = Atomic<Bool>(false)
+    /// Nil where this process is the only one.
+    private let master: MasterLink?
+    let load: SettingsLoading
+    let isDraining = Atomic<Bool>(false)
     private let start = (time: secondsSince1970(), moment: Instant.current)
-
-    private static let endingSignals = [SIGTERM, SIGINT, SIGQUIT]
-    private static let reloadSignals = [SIGHUP, SIGUSR2]
-    private static let reopeningSignal = SIGUSR1
-    /// The kernel would end the process for each.
-    private static let ignoredSignals = [SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
-    private static let signals = endingSignals + reloadSignals + [reopeningSignal] + ignoredSignals
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
-    /// - Parameter load: reads the settings again.
+    /// - Parameters:
+    ///   - master: what has started this process to serve beside others, if it is not the only one.
+    ///   - load: reads the settings again.
     /// - Throws: `ListenError` when an address cannot be used, `SystemError` when the machine has no more threads or descriptors,
     ///   `HTTPError` when a file that TLS needs cannot be used.
-    static func run(_ settings: Settings, _ log: Log, load: @escaping Reloader.Loading) throws {
+    static func run(_ settings: Settings, _ log: Log, for master: MasterLink? = nil, load: @escaping SettingsLoading) throws {
         let logger = log.logger
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
-        try SignalWatch.block(Self.signals)
+        try SignalWatch.block(ServerSignals.all)
         returnLargeMemory()
-        try raiseDescriptorLimit()
-        let budget = try DescriptorBudget(settings)
-        if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
+        if master == nil { try raiseDescriptors(for: settings, logger) }
         releaseCode()
         Rehearsal.run(logger)
-        let server = try Server(Generation(settings, logger), log, load)
+        let server = try Server(Generation(settings, logger), log, master, load)
         try server.run(settings)
     }
 
-    private init(_ generation: Generation, _ log: Log, _ load: @escaping Reloader.Loading) throws {
+    private init(_ generation: Generation, _ log: Log, _ master: MasterLink?, _ load: @escaping SettingsLoading) throws {
         let logger = log.logger
-        (self.log, self.logger) = (log, logger)
+        (self.log, self.logger, self.master, self.load) = (log, logger, master, load)
         let settings = generation.settings
-        let activation = SocketActivation.take()
-        let sockets = try ListeningSocket.open(settings.listen, access: settings.socket, activation: activation)
+        let sockets = try master?.sockets(settings.socket) ?? openSockets(settings, logger)
         self.sockets = Mutex(sockets)
-        logger.listens(settings, sockets, unserved: activation.unserved(by: sockets))
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
-        let counters = Counters(settings.limits)
+        let counters = Counters(settings.limits, master?.requests)
         self.counters = counters
         workers = try (0..<settings.workers).map { _ in
             try Worker(generation, logger: logger, log: RequestLog(log), counters: counters)
         }
         let loop = workers[0].loop
-        control = try settings.control.map { try ControlServer(at: $0, on: loop) }
-        reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log, load: load)
+        control = try master == nil ? settings.control.map { try ControlServer(at: $0, on: loop) } : nil
+        reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log) {
+            () throws(SettingsError) in try load(realFiles())
+        }
     }
 
     private func run(_ settings: Settings) throws {
         let first = workers[0]
-        let signals = try SignalWatch(Self.signals, on: first.loop) { [unowned self] in signalled($0) }
+        let signals = try SignalWatch(ServerSignals.all, on: first.loop) { [unowned self] in signalled($0) }
         for worker in workers {
             worker.start(sockets.withLock { $0 })
             if worker !== first { try startThread { worker.loop.run() } }
         }
         try control?.start { [self] in await answer($0, $1) }
-        logger.serving(settings)
+        if let master { try converse(with: master) } else { logger.serving(settings) }
         if let manager {
             manager.ready(mayWait: true)
             Task(executorPreference: first.loop) { await self.report(to: manager) }
         }
         first.loop.run()
         signals.cancel()
-        logger.drained()
+        if master == nil { logger.drained() }
         log.flush(within: .seconds(1))
     }
 
     private func signalled(_ number: Int32) {
-        if Self.endingSignals.contains(number) { return end(by: number) }
-        if number == Self.reopeningSignal, log.reopen() { return }
-        guard Self.reloadSignals.contains(number), !isDraining.load(ordering: .relaxed) else {
+        if ServerSignals.ending.contains(number) { return end(by: number) }
+        if number == ServerSignals.reopening, log.reopen() { return }
+        // All processes of a master have the same settings: it is the master that is told to read them again.
+        guard ServerSignals.reloading.contains(number), master == nil, !isDraining.load(ordering: .relaxed) else {
             return logger.ignored(signal: number)
         }
         Task(executorPreference: workers[0].loop) { await self.reload() }
@@ -101,8 +131,8 @@ final class Server: Sendable {
         return outcome
     }
 
-    /// Answers what was asked by the control socket.
-    private func answer(_ command: ControlCommand, _ stream: ControlStream) async {
+    /// Answers what was asked by the control socket, or by the master for somebody there.
+    func answer(_ command: ControlCommand, _ stream: ControlStream) async {
         switch command {
         case .status: stream.writeElsewhere(ControlAnswer(.ok, [await status.text]).text)
         case .statusJSON: stream.writeElsewhere(ControlAnswer(.ok, [await status.json]).text)
@@ -119,7 +149,7 @@ final class Server: Sendable {
         switch await reload() {
         case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
         case .reloaded(let unchanged, let formers):
-            let answer = ControlAnswer(.ok, unchanged.map { "\($0) has changed, which only a start can change" })
+            let answer = ControlAnswer(.ok, unchanged.map(unchangedWords))
             stream.writeAtOnce(answer.text)
             guard waits else { return }
             for former in formers { await former.wait() }
@@ -127,19 +157,16 @@ final class Server: Sendable {
         }
     }
 
-    private func end(by signal: Int32) {
-        guard !isDraining.exchange(true, ordering: .relaxed) else {
-            logger.endingAtOnce()
-            closeSockets()
-            log.flush(within: .seconds(1))
-            exit(128 + signal)
-        }
+    /// Where there is a master, it says when all is to end at once: a service manager may send its signals to it and to this one.
+    func end(by signal: Int32) {
+        guard !isDraining.exchange(true, ordering: .relaxed) else { return master == nil ? endAtOnce(by: signal) : () }
         closeSockets()
         manager?.stopping()
+        master?.report(.stopping)
         Task(executorPreference: workers[0].loop) {
             await self.reloader.end()
             let limit = await self.reloader.generation.settings.timeouts.drain
-            self.logger.draining(limit)
+            if self.master == nil { self.logger.draining(limit) }
             await withTaskGroup(of: Void.self) { group in
                 for worker in self.workers {
                     group.addTask(executorPreference: worker.loop) { await worker.drain(within: limit) }
@@ -147,6 +174,13 @@ final class Server: Sendable {
             }
             for worker in self.workers { worker.loop.stop() }
         }
+    }
+
+    func endAtOnce(by signal: Int32) {
+        if master == nil { logger.endingAtOnce() }
+        closeSockets()
+        log.flush(within: .seconds(1))
+        exit(128 + signal)
     }
 
     /// Tells how it does now and then, for as long as all loops turn. One that hangs keeps it from coming back.

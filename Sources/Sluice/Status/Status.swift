@@ -49,6 +49,14 @@ struct Status: Sendable {
     let targets: [Target]
 }
 
+extension Status.Reload {
+    /// For the service manager's status, behind what else it says; empty when it is in force.
+    var failureWords: String {
+        guard !problems.isEmpty else { return "" }
+        return "; the last reload failed at \(timestamp(ofSecond: time)): \(counted(problems.count, "mistake", "mistakes"))"
+    }
+}
+
 extension TargetState {
     /// What is known of a target at a moment.
     struct Snapshot: Sendable {

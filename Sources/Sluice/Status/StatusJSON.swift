@@ -6,7 +6,7 @@ import Clock
 extension Status {
     /// One object in one line. Times are RFC 3339's, durations seconds.
     var json: String {
-        var writer = Writer()
+        var writer = StatusWriter()
         writer.object {
             $0.member("version", sluiceVersion)
             $0.member("process", process)
@@ -43,11 +43,11 @@ extension Status {
 }
 
 /// JSON, member by member.
-private struct Writer {
+struct StatusWriter {
     private(set) var bytes: [UInt8] = []
     private var isFirst = true
 
-    mutating func object(_ members: (inout Writer) -> Void) {
+    mutating func object(_ members: (inout StatusWriter) -> Void) {
         bytes.append(UInt8(ascii: "{"))
         isFirst = true
         members(&self)
@@ -55,7 +55,7 @@ private struct Writer {
         isFirst = false
     }
 
-    mutating func array<Element>(_ name: String, _ elements: [Element], _ write: (inout Writer, Element) -> Void) {
+    mutating func array<Element>(_ name: String, _ elements: [Element], _ write: (inout StatusWriter, Element) -> Void) {
         self.name(name)
         bytes.append(UInt8(ascii: "["))
         for (place, element) in elements.enumerated() {
@@ -70,6 +70,12 @@ private struct Writer {
         if !isFirst { bytes.append(UInt8(ascii: ",")) }
         bytes.appendJSONString(name)
         bytes.append(UInt8(ascii: ":"))
+        isFirst = false
+    }
+
+    /// A value that is JSON already.
+    mutating func append(json: String) {
+        bytes += Array(json.utf8)
         isFirst = false
     }
 

@@ -60,19 +60,19 @@ extension Status {
 }
 
 extension Status.Reload {
-    fileprivate var words: String {
+    var words: String {
         guard let first = problems.first else { return "in force" }
         return "failed: \(first)" + (problems.count > 1 ? ", and \(problems.count - 1) more" : "")
     }
 }
 
 extension Duration {
-    fileprivate var inSeconds: String {
+    var inSeconds: String {
         let milliseconds = nanoseconds / 1_000_000
         return milliseconds < 10_000 ? "\(milliseconds) ms" : "\(milliseconds / 1000) s"
     }
 }
 
 extension String {
-    fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
 }

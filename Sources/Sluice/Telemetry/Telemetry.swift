@@ -9,12 +9,12 @@ import Settings
 
 extension Logger {
     func serving(_ settings: Settings) {
-        notice(
-            "serving",
-            metadata: [
-                "listen": "\(settings.listen.listed)", "workers": .number(settings.workers),
-                "memory": "\(Size.setting(settings.limits.memoryBytes))",
-            ])
+        var metadata: Metadata = [
+            "listen": "\(settings.listen.listed)", "workers": .number(settings.workers),
+            "memory": "\(Size.setting(settings.limits.memoryBytes))",
+        ]
+        if settings.hasMaster { metadata["processes"] = .number(settings.processes) }
+        notice("serving", metadata: metadata)
         forwarding(settings)
     }
 

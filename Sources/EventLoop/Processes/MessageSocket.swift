@@ -1,0 +1,82 @@
+// What two processes say to each other, and the descriptors that go along.
+
+import CLinux
+import Glibc
+import Synchronization
+
+/// One end of a connection between two processes that carries whole messages (unix(7), `SOCK_SEQPACKET`). It never waits.
+package final class MessageSocket: Sendable {
+    /// What has come.
+    package enum Received {
+        case message(String, [PassedDescriptor])
+        case nothing
+        /// The other end is gone.
+        case end
+    }
+
+    private let descriptor: Descriptor
+
+    /// The bytes that a message may have.
+    private static let bytesMax = 4096
+
+    /// - Parameter descriptor: of such a socket.
+    package init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+    /// Both ends of a connection.
+    ///
+    /// - Throws: `SystemError` when the process is out of descriptors.
+    package static func pair() throws(SystemError) -> (MessageSocket, MessageSocket) {
+        var ends: [Int32] = [0, 0]
+        let type = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        _ = try SystemError.check("socketpair", unsafe socketpair(AF_UNIX, type, 0, &ends))
+        return (MessageSocket(Descriptor(owning: ends[0])), MessageSocket(Descriptor(owning: ends[1])))
+    }
+
+    /// Its number, to watch it.
+    package var number: Int32 { descriptor.number }
+
+    /// Sends a message, and copies of descriptors.
+    ///
+    /// - Parameter message: not empty.
+    /// - Throws: `SystemError` when the other end is gone, or has not taken what was sent before.
+    package func send(_ message: String, passing descriptors: [Int32] = []) throws(SystemError) {
+        guard descriptors.count <= PASSED_DESCRIPTORS_MAX else { throw SystemError("sendmsg", code: EMSGSIZE) }
+        let bytes = Array(message.utf8)
+        let count = unsafe send_passing(descriptor.number, bytes, bytes.count, descriptors, descriptors.count)
+        guard count == bytes.count else { throw SystemError("sendmsg") }
+    }
+
+    /// The next message. Where there was no room for its descriptors they are missing.
+    package func receive() -> Received {
+        var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
+        var numbers = [Int32](repeating: -1, count: Int(PASSED_DESCRIPTORS_MAX))
+        var passedCount = 0
+        while true {
+            let count = unsafe receive_passed(descriptor.number, &bytes, bytes.count, &numbers, &passedCount)
+            let passed = numbers.prefix(passedCount).map { PassedDescriptor(Descriptor(owning: $0)) }
+            if count > 0 { return .message(String(decoding: bytes.prefix(count), as: UTF8.self), passed) }
+            if count == 0 { return .end }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .nothing
+            default: return .end
+            }
+        }
+    }
+}
+
+/// A descriptor that another process has passed on. It is closed unless it is taken.
+package final class PassedDescriptor: Sendable {
+    private let descriptor: Mutex<Descriptor?>
+
+    init(_ descriptor: consuming Descriptor) { self.descriptor = Mutex(consume descriptor) }
+
+    /// Gives it away.
+    ///
+    /// - Precondition: for the first time.
+    package func take() -> Descriptor {
+        var taken = descriptor.withLock { $0.take() }
+        guard let descriptor = taken.take() else { preconditionFailure("the descriptor has been taken") }
+        return descriptor
+    }
+}

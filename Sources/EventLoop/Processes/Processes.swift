@@ -1,0 +1,71 @@
+// Processes of this program: their start, and their end.
+
+import CLinux
+import Glibc
+
+/// How a process has ended.
+package enum ProcessEnd: Equatable, Sendable {
+    case exited(status: Int32)
+    case killed(signal: Int32)
+}
+
+/// Starts this program anew, also where its file has been replaced or removed since. The process has a group of its own, so that a
+/// terminal's signals do not reach it, nothing at its standard input, and of this one's descriptors the standard output and error and
+/// one more.
+///
+/// - Parameters:
+///   - arguments: with the program's name as the first.
+///   - socket: its descriptor 3.
+/// - Returns: its number.
+/// - Throws: `SystemError` when the machine allows no more processes.
+package func startProcess(_ arguments: [String], with socket: MessageSocket) throws(SystemError) -> Int32 {
+    // Out of the way: the call that gives it its number there would leave it closing on exec if it had that number here.
+    let own = Descriptor(owning: try SystemError.check("fcntl", fcntl(socket.number, F_DUPFD_CLOEXEC, 10)))
+    var actions = unsafe posix_spawn_file_actions_t()
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    unsafe posix_spawnattr_init(&attributes)
+    defer {
+        unsafe posix_spawn_file_actions_destroy(&actions)
+        unsafe posix_spawnattr_destroy(&attributes)
+    }
+    unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    unsafe posix_spawn_file_actions_adddup2(&actions, own.number, STDERR_FILENO + 1)
+    var signals = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
+    unsafe sigfillset(&signals)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
+    unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+    var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
+    defer { unsafe words.forEach { unsafe free($0) } }
+    var process: pid_t = 0
+    let code = unsafe posix_spawn(&process, "/proc/self/exe", &actions, &attributes, &words, process_environment())
+    guard code == 0 else { throw SystemError("posix_spawn /proc/self/exe", code: code) }
+    return process
+}
+
+/// Calls this process as the program is called: it was started by another name of its file.
+package func nameProcess(_ name: String) { _ = unsafe name_process(name) }
+
+/// The next process of those that this one has started that has ended; nil when none has.
+package func nextEndedProcess() -> (process: Int32, end: ProcessEnd)? {
+    var status: Int32 = 0
+    while true {
+        let process = unsafe waitpid(-1, &status, WNOHANG)
+        if process < 0, errno == EINTR { continue }
+        guard process > 0 else { return nil }
+        let signal = status & 0x7F
+        return (process, signal == 0 ? .exited(status: (status >> 8) & 0xFF) : .killed(signal: signal))
+    }
+}
+
+/// Has the kernel write nothing down of this process when it crashes, whoever is to get that (core(5)).
+package func forbidCoreDumps() {
+    var none = rlimit()
+    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    // A program that the kernel would pass it on to is not asked about the limit.
+    _ = forbid_core_dumps()
+}

@@ -1,0 +1,87 @@
+// What is logged of processes, worded once.
+
+import Clock
+import EventLoop
+import Glibc
+import Logging
+import Settings
+
+extension Logger {
+    func processStarted(_ process: ServingProcess) { debug("a process starts", metadata: process.metadata) }
+
+    func processServes(_ process: ServingProcess) { notice("a process serves", metadata: process.metadata) }
+
+    func processNotStarted(_ place: Int, _ failure: SystemError, again wait: Duration) {
+        error(
+            "a process cannot be started",
+            metadata: ["place": .stringConvertible(place + 1), "reason": "\(failure)", "again_in": "\(wait.setting)"],
+            source: Happening.change)
+    }
+
+    /// - Parameters:
+    ///   - streams: that ended with it.
+    ///   - wait: after which there is another; nil when there is none in its place, or one already.
+    func processEnded(_ process: ServingProcess, _ end: ProcessEnd, streams: Int, _ life: Duration, again wait: Duration?) {
+        var metadata = process.metadata
+        switch end {
+        case .exited(let status): metadata["status"] = .stringConvertible(Int(status))
+        case .killed(let signal): metadata["signal"] = "\(signalName(signal))"
+        }
+        metadata["streams"] = .stringConvertible(streams)
+        metadata["lived"] = .stringConvertible(life)
+        if let wait { metadata["again_in"] = "\(wait.setting)" }
+        let isInOrder = end == .exited(status: 0) && streams == 0
+        log(level: isInOrder ? .notice : .error, "a process has ended", metadata: metadata, source: Happening.change)
+    }
+
+    /// It was told to by somebody else.
+    func processLeaves(_ process: ServingProcess) {
+        notice("a process takes nothing new: another one is started", metadata: process.metadata)
+    }
+
+    func processHangs(_ process: ServingProcess) {
+        error(
+            "a process hangs and is ended",
+            metadata: process.metadata.merging(["silence": "\(process.silence.limit.setting)"]) { $1 }, source: Happening.change)
+    }
+
+    func processCannotFollow(_ process: ServingProcess, _ reason: String) {
+        error(
+            "a process cannot take the settings and is ended",
+            metadata: process.metadata.merging(["reason": "\(reason)"]) { $1 },
+            source: Happening.change)
+    }
+
+    func reloadBroken(_ process: ServingProcess) {
+        error(
+            "the settings were not reloaded: those from before hold",
+            metadata: process.metadata.merging(["reason": "the process that was to read them has not answered"]) { $1 },
+            source: Happening.change)
+    }
+
+    func reloadWaits() { warning("no process is there: the next one that starts reads the settings", source: Happening.change) }
+
+    func masterFailed(_ reason: String) { critical("the master cannot begin", metadata: ["reason": "\(reason)"]) }
+
+    func masterIsGone() { error("the master is gone: this process ends") }
+
+    func logGoesToStandardError(_ failure: SystemError) {
+        error("the log cannot be written (log.to): it goes to the standard error", metadata: ["reason": "\(failure)"])
+    }
+}
+
+extension ServingProcess {
+    fileprivate var metadata: Logger.Metadata {
+        ["place": .stringConvertible(place + 1), "process": .stringConvertible(Int(number))]
+    }
+}
+
+/// `SIGKILL`, or the number of one that has no name here.
+private func signalName(_ signal: Int32) -> String {
+    let names = [
+        SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP", SIGABRT: "SIGABRT",
+        SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL", SIGSEGV: "SIGSEGV", SIGTERM: "SIGTERM", SIGSYS: "SIGSYS",
+        SIGXCPU: "SIGXCPU",
+    ]
+    return names[signal] ?? "\(signal)"
+}

@@ -1,0 +1,164 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct `A process that dies` {
+    private let frames = Chunks.stream(["one", "two"])
+
+    private func upstream(_ gate: Gate) throws -> StubUpstream {
+        try StubUpstream { request in
+            request.text.contains("short")
+                ? .stream(frames) : Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+        }
+    }
+
+    @Test func `ends its own streams alone, visibly, and another one takes its place`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            try await site.served(4)
+            let connections = Connections(to: site.sluice.socket)
+            var open: [FastCGICaller] = []
+            for round in 0..<20 {
+                while open.count < 12 {
+                    let stream = try site.call()
+                    try await stream.begun()
+                    open.append(stream)
+                }
+                let before = try await site.status()
+                #expect(before.processes.map(\.active).compactMap(\.self).reduce(0, +) == open.count)
+                let victim = before.processes[round % 4]
+                kill(victim.process, [SIGKILL, SIGSEGV, SIGILL][round % 3])
+                let line = try await site.logs(round + 1, "a process has ended")[round]
+                let signal = ["SIGKILL", "SIGSEGV", "SIGILL"][round % 3]
+                for part in [
+                    "\"process\":\(victim.process)", "\"signal\":\"\(signal)\"", "\"streams\":\(victim.active ?? -1)",
+                ] {
+                    #expect(line.contains(part), "\(line)")
+                }
+                try await site.served(4 + round + 1)
+                // Each of its connections has ended with it, and no other.
+                try await site.brokenOff(victim.active ?? -1, of: &open)
+                #expect(try await site.call("short").ended().isWhole)
+            }
+            gate.open(open.count)
+            for stream in open { #expect(try await stream.ended().isWhole) }
+            let status = try await site.status()
+            #expect((status.restarts, status.active, status.processes.count) == (20, 0, 4))
+            #expect(try await connections.end() == [])
+        }
+    }
+
+    @Test func `at once, again and again, is waited for longer each time, for ever`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await ProcessSite.with(upstream: upstream, options: ["--processes", "2"]) { site in
+            try await site.served(2)
+            let other = try await site.status().processes[1].process
+            for round in 0..<5 {
+                let victim = try await site.status().processes.first { $0.process != other }
+                kill(try #require(victim).process, SIGKILL)
+                try await site.logs(round + 1, "a process has ended")
+                #expect(try await site.call().ended().isWhole)
+                try await site.served(3 + round)
+            }
+            let waits = try await site.logs(5, "a process has ended").map { line in
+                line.firstMatch(of: /"again_in":"([^"]*)"/).map { String($0.output.1) } ?? ""
+            }
+            // The first may have lived long enough on a slow machine to be none of those that keep dying.
+            #expect(waits == ["0s", "100ms", "200ms", "400ms", "800ms"])
+        }
+    }
+
+    @Test func `alone under a master is started again too, and connections wait for it`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await ProcessSite.with("supervise = true", upstream: upstream, options: []) { site in
+            for round in 1...3 {
+                try await site.served(round)
+                kill(try await site.status().processes[0].process, SIGKILL)
+                try await site.logs(round, "a process has ended")
+                #expect(try await site.call().ended().isWhole)
+            }
+        }
+    }
+
+    @Test func `leaves no core and nobody's memory to read unless that is asked for`() async throws {
+        for (settings, limits) in [("", "0 0"), ("core_dumps = true", "unlimited")] {
+            let upstream = try StubUpstream(.stream(frames))
+            try await ProcessSite.with(settings, upstream: upstream, launcher: ["prlimit", "--core=unlimited"]) { site in
+                try await site.served(4)
+                let status = try await site.status()
+                for process in [status.process] + status.processes.map(\.process) {
+                    let text = try String(contentsOfFile: "/proc/\(process)/limits", encoding: .utf8)
+                    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("Max core file size") })
+                    let words = line.split(separator: " ").map(String.init)
+                    #expect(words[4] == limits.split(separator: " ")[0], "\(line)")
+                    // The kernel gives the files of a process whose memory is nobody's to read to root.
+                }
+            }
+        }
+    }
+
+    @Test func `is one that hangs, too`() async throws {
+        let gate = try Gate()
+        let environment = ["NOTIFY_SOCKET": "/nowhere/notify.sock", "WATCHDOG_USEC": "6000000"]
+        try await ProcessSite.with(upstream: upstream(gate), environment: environment) { site in
+            try await site.served(4)
+            var open: [FastCGICaller] = []
+            for _ in 0..<12 {
+                open.append(try site.call())
+                try await open.last?.begun()
+            }
+            let victim = try await site.status().processes[2]
+            kill(victim.process, SIGSTOP)
+            // It is told as such, and holds nobody up.
+            let status = try await site.status()
+            #expect(status.processes.count { $0.state == "does not answer" } <= 1)
+            #expect(try await site.ask("status").exit == .code(0))
+            let hung = try await site.logs(1, "a process hangs and is ended")[0]
+            #expect(hung.contains("\"process\":\(victim.process)"))
+            let line = try await site.logs(1, "a process has ended")[0]
+            #expect(line.contains("\"process\":\(victim.process)") && line.contains("\"signal\":\"SIGKILL\""))
+            try await site.served(5)
+            try await site.brokenOff(victim.active ?? -1, of: &open)
+            gate.open(open.count)
+            for stream in open { #expect(try await stream.ended().isWhole) }
+            #expect(try await site.logs(1, "a process hangs").count == 1)
+        }
+    }
+}
+
+extension ProcessSite {
+    /// Waits until so many of the streams have ended, which then are broken off, and takes them away.
+    fileprivate func brokenOff(_ count: Int, of open: inout [FastCGICaller]) async throws {
+        while open.count(where: { $0.answer.value.isClosed }) < count { _ = try await status() }
+        let ended = open.filter { $0.answer.value.isClosed }
+        #expect(ended.count == count)
+        #expect(ended.allSatisfy { $0.answer.value.isBroken })
+        open.removeAll { $0.answer.value.isClosed }
+    }
+}
+
+/// Connects again and again until it is told to end.
+private final class Connections: Sendable {
+    private let isOver = Observed(false)
+    private let refusals = Observed<[String]>([])
+    private let hasEnded = Observed(false)
+
+    init(to path: String) {
+        let thread = Thread { [isOver, refusals, hasEnded] in
+            while !isOver.value {
+                do { try Socket.connected(path: path).close() } catch { refusals.update { $0.append("\(error)") } }
+                usleep(2_000)
+            }
+            hasEnded.update { $0 = true }
+        }
+        thread.start()
+    }
+
+    /// Why connections were refused.
+    func end() async throws -> [String] {
+        isOver.update { $0 = true }
+        try await hasEnded.wait(for: "the end") { $0 }
+        return refusals.value
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct `The end of several processes` {
+    private let frames = Chunks.stream(["one", "two"])
+
+    private func upstream(_ gate: Gate) throws -> StubUpstream {
+        try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+    }
+
+    private func open(_ site: ProcessSite, _ count: Int = 12) async throws -> [FastCGICaller] {
+        try await site.served(4)
+        let streams = try (0..<count).map { _ in try site.call() }
+        for stream in streams { try await stream.begun() }
+        return streams
+    }
+
+    @Test(arguments: [SIGTERM, SIGINT, SIGQUIT]) func `by a signal lets streams finish`(signal: Int32) async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            let streams = try await open(site)
+            let processes = try await site.status().processes.map(\.process)
+            site.sluice.process.signal(signal)
+            try await site.sluice.refuses()
+            #expect(site.sluice.process.exit.value == nil)
+            gate.open(streams.count)
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            #expect(try await site.sluice.process.exited() == .code(0))
+            #expect(!processes.contains(where: lives))
+            for file in ["sluice.sock", "control.sock"] {
+                #expect(!FileManager.default.fileExists(atPath: site.directory.path(file)))
+            }
+        }
+    }
+
+    /// As a service manager does it, which signals all that it has started.
+    @Test func `lets streams finish also when the processes are signalled too`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            let streams = try await open(site)
+            for process in try await site.status().processes { kill(process.process, SIGTERM) }
+            site.sluice.process.signal(SIGTERM)
+            try await site.sluice.refuses()
+            gate.open(streams.count)
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            #expect(try await site.sluice.process.exited() == .code(0))
+        }
+    }
+
+    @Test func `is at once when the signal comes twice`() async throws {
+        try await ProcessSite.with(upstream: upstream(Gate())) { site in
+            let streams = try await open(site)
+            let processes = try await site.status().processes.map(\.process)
+            // One that hangs holds nothing up.
+            kill(processes[1], SIGSTOP)
+            site.sluice.process.signal(SIGTERM)
+            try await site.sluice.refuses()
+            #expect(site.sluice.process.exit.value == nil)
+            site.sluice.process.signal(SIGTERM)
+            #expect(try await site.sluice.process.exited() == .code(128 + SIGTERM))
+            for stream in streams { #expect(try await stream.ended().isBroken) }
+            #expect(!processes.contains(where: lives))
+        }
+    }
+
+    @Test func `is that of the master, however it comes`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            let streams = try await open(site)
+            let processes = try await site.status().processes.map(\.process)
+            site.sluice.process.signal(SIGKILL)
+            _ = try await site.sluice.process.exited()
+            try await site.sluice.refuses()
+            #expect(processes.contains(where: lives))
+            gate.open(streams.count)
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            try await site.sluice.process.errors.wait(for: "the processes to end") { $0.ended }
+            #expect(!processes.contains(where: lives))
+        }
+    }
+
+    @Test func `is told by sluice stop when the last one has ended`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            let streams = try await open(site)
+            let stopping = try ChildProcess(
+                SluiceProcess.binary, ["stop", "--control", "unix:control.sock"], environment: [:], in: site.directory)
+            try await site.sluice.refuses()
+            #expect(stopping.exit.value == nil)
+            gate.open(streams.count)
+            #expect(try await stopping.exited() == .code(0))
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            #expect(try await site.sluice.process.exited() == .code(0))
+        }
+    }
+
+    @Test func `of one that is told to by somebody else: its streams finish, and another takes its place meanwhile`() async throws
+    {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            let streams = try await open(site)
+            let process = try await site.status().processes[0].process
+            kill(process, SIGTERM)
+            try await site.served(5)
+            #expect(lives(process))
+            gate.open(streams.count)
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            try await site.logs(1, "a process has ended")
+            #expect(try await site.status().processes.count == 4)
+        }
+    }
+}

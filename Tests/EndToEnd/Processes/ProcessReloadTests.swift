@@ -1,0 +1,154 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct `A reload of several processes` {
+    private let frames = Chunks.stream(["one", "two"])
+
+    private func upstream(_ gate: Gate) throws -> StubUpstream {
+        try StubUpstream { request in
+            request.text.contains("long")
+                ? Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)) : .stream(frames)
+        }
+    }
+
+    /// Calls until each of the processes has answered, and returns the models that the upstream was asked for meanwhile.
+    private func models(_ site: ProcessSite) async throws -> Set<String> {
+        let former = site.upstream.requests.value.count
+        let numbers = Set(try await site.status().processes.map(\.process))
+        let before = try await site.requests()
+        while true {
+            for _ in 0..<8 { #expect(try await site.call("short").ended().isWhole) }
+            let now = try await site.requests()
+            if numbers.allSatisfy({ now[$0] ?? 0 > before[$0] ?? 0 }) { break }
+        }
+        return Set(
+            site.upstream.requests.value.dropFirst(former).compactMap { request in
+                request.text.firstMatch(of: /"model":"([^"]*)"/).map { String($0.output.1) }
+            })
+    }
+
+    @Test func `is in force in all of them, or in none, under streams`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(model("m0"), upstream: upstream(gate)) { site in
+            try await site.served(4)
+            let streams = try (0..<40).map { _ in try site.call("long") }
+            for stream in streams { try await stream.begun() }
+            for round in 1...5 {
+                try site.write(model("m\(round)"))
+                let good = try await site.ask("reload")
+                #expect((good.exit, good.errors) == (.code(0), ""))
+                #expect(try await models(site) == ["m\(round)"])
+                try site.write("heartbeat = \(round)")
+                let bad = try await site.ask("reload")
+                #expect(bad.exit == .code(78))
+                #expect(bad.errors.contains("sluice.toml:3: heartbeat "), "\(bad.errors)")
+                #expect(try await models(site) == ["m\(round)"])
+                #expect(try await site.status().lastReload?.outcome == "failed")
+                // One that is started now has what the others have, and not what the file says.
+                let victim = try await site.status().processes[round % 4].process
+                kill(victim, SIGKILL)
+                try await site.served(4 + round)
+                #expect(try await models(site) == ["m\(round)"])
+            }
+            #expect(try await site.status().restarts == 5)
+            let broken = streams.count { $0.answer.value.isClosed }
+            gate.open(streams.count - broken)
+            for stream in streams where !stream.answer.value.isClosed { #expect(try await stream.ended().isWhole) }
+        }
+    }
+
+    @Test(arguments: [SIGHUP, SIGUSR2]) func `is asked for by a signal to the master`(signal: Int32) async throws {
+        try await ProcessSite.with(model("before"), upstream: upstream(Gate())) { site in
+            try await site.served(4)
+            try site.write(model("after"))
+            site.sluice.process.signal(signal)
+            while try await site.status().lastReload == nil {}
+            #expect(try await models(site) == ["after"])
+            #expect(try await site.logs(1, "the settings were reloaded").count == 1)
+        }
+    }
+
+    @Test func `names what only a start can change, and leaves that as it was for later processes too`() async throws {
+        try await ProcessSite.with(model("before"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+            try await site.served(2)
+            try site.write("socket.allowed_users = [\"daemon\"]\n" + model("after"))
+            let run = try await site.ask("reload")
+            #expect(run.exit == .code(0))
+            #expect(run.errors == "sluice: socket.allowed_users has changed, which only a start can change\n")
+            for round in 1...2 {
+                kill(try await site.status().processes[0].process, SIGKILL)
+                try await site.served(2 + round)
+            }
+            #expect(try await models(site) == ["after"])
+        }
+    }
+
+    @Test func `waits for all requests from before, in all processes, if it is to`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(model("before"), upstream: upstream(gate)) { site in
+            try await site.served(4)
+            let streams = try (0..<8).map { _ in try site.call("long") }
+            for stream in streams { try await stream.begun() }
+            let waiting = try ChildProcess(
+                SluiceProcess.binary, ["reload", "--wait", "--control", "unix:control.sock"], environment: [:], in: site.directory
+            )
+            while try await site.status().lastReload == nil {}
+            // Others are not held up by it.
+            #expect(try await site.ask("reload").exit == .code(0))
+            #expect(waiting.exit.value == nil)
+            gate.open(streams.count)
+            #expect(try await waiting.exited() == .code(0))
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+        }
+    }
+
+    @Test func `changes the log of the master and of the processes`() async throws {
+        try await ProcessSite.with(model("m"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+            try await site.served(2)
+            try site.write("log.to = \"file:sluice.log\"\n" + model("m"))
+            #expect(try await site.ask("reload").exit == .code(0))
+            let victim = try await site.status().processes[0].process
+            kill(victim, SIGKILL)
+            while try !site.logged("a process has ended") { _ = try await site.status() }
+            #expect(try await site.call().ended().isWhole)
+            while try !site.logged("\"message\":\"answered\"") { _ = try await site.status() }
+            // Moved away, a file is made anew by whoever has something to say.
+            #expect(unsafe rename(site.directory.path("sluice.log"), site.directory.path("old.log")) == 0)
+            site.sluice.process.signal(SIGUSR1)
+            while !FileManager.default.fileExists(atPath: site.directory.path("sluice.log")) { _ = try await site.status() }
+            while try !site.logged("the log file was opened again") { _ = try await site.status() }
+        }
+    }
+
+    @Test func `that comes while a process starts holds for that one too`() async throws {
+        try await ProcessSite.with(model("m0"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+            for round in 1...5 {
+                try await site.served(round == 1 ? 2 : 1 + round)
+                kill(try await site.status().processes[0].process, SIGKILL)
+                try site.write(model("m\(round)"))
+                while try await site.ask("reload").exit != .code(0) {}
+                try await site.served(2 + round)
+                #expect(try await models(site) == ["m\(round)"])
+            }
+        }
+    }
+}
+
+extension ProcessSite {
+    /// How many requests each process has answered.
+    fileprivate func requests() async throws -> [pid_t: Int] {
+        struct Counts: Decodable {
+            struct Member: Decodable {
+                let process: pid_t
+                let requests: Int?
+            }
+            let processes: [Member]
+        }
+        let counts = try JSONDecoder().decode(Counts.self, from: Data(try await ask("status", "--json").output.utf8))
+        return Dictionary(counts.processes.map { ($0.process, $0.requests ?? 0) }) { $1 }
+    }
+
+    fileprivate func logged(_ text: String) throws -> Bool { try directory.read("sluice.log").contains(text) }
+}

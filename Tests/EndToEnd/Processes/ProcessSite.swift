@@ -1,0 +1,124 @@
+// A Sluice of several processes, and an upstream.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// What `sluice status --json` prints of several processes.
+struct MasterStatus: Decodable, Sendable {
+    struct Reload: Decodable, Sendable {
+        let outcome: String
+        let problems: [String]
+    }
+    struct Member: Decodable, Sendable {
+        struct Upstream: Decodable, Sendable {
+            let name: String
+            let open: Int
+            let places: Int?
+        }
+        let process: pid_t
+        let state: String
+        let active: Int?
+        let generation: Int?
+        let workers: Int?
+        let memoryLimit: Int?
+        let upstreams: [Upstream]?
+    }
+    let version: String
+    let process: pid_t
+    let state: String
+    let startSince: Double
+    let restarts: Int
+    let active: Int
+    let lastReload: Reload?
+    let processes: [Member]
+}
+
+/// Sluice with a control socket, without a web server.
+struct ProcessSite: Sendable {
+    let directory: TemporaryDirectory
+    let upstream: StubUpstream
+    let sluice: SluiceProcess
+
+    /// Starts everything, runs a test, and ends everything. There is no `[upstreams]` of the settings but the stub's.
+    ///
+    /// - Parameters:
+    ///   - settings: lines of the settings file ahead of the upstream's table.
+    ///   - upstreamLines: more of the upstream's table.
+    static func with(
+        _ settings: String = "", upstream: StubUpstream, upstreamLines: String = "", options: [String] = ["--processes", "4"],
+        environment: [String: String] = [:], launcher: [String] = [], descriptors: Int? = nil,
+        in directory: TemporaryDirectory? = nil, _ test: (ProcessSite) async throws -> Void
+    ) async throws {
+        let directory = try directory ?? TemporaryDirectory()
+        // A debug build would write pages about each crash.
+        let environment = ["SWIFT_BACKTRACE": "enable=no"].merging(environment) { $1 }
+        let sluice = try await SluiceProcess(
+            .settings(Self.text(settings, upstream, upstreamLines)), options: options, environment: environment,
+            launcher: launcher, descriptors: descriptors, in: directory)
+        let site = ProcessSite(directory: directory, upstream: upstream, sluice: sluice)
+        do { try await test(site) } catch {
+            print("\(error)\nsluice said: \(sluice.process.errors.value.text.suffix(8_000))")
+            throw error
+        }
+        if sluice.process.exit.value == nil {
+            sluice.process.signal(SIGTERM)
+            _ = try? await sluice.process.exited(within: .seconds(5))
+            sluice.process.signal(SIGTERM)
+            _ = try await sluice.process.exited()
+        }
+        try await upstream.stop()
+    }
+
+    static func text(_ settings: String, _ upstream: StubUpstream, _ lines: String = "") -> String {
+        """
+        control = "unix:control.sock"
+        retries = 0
+        \(settings)
+        [upstreams.stub]
+        url = "\(upstream.url)"
+        key = "sk-stub"
+        \(lines)
+        """
+    }
+
+    /// Asks the control socket.
+    func ask(_ arguments: String...) async throws -> SluiceRun {
+        try await SluiceRun(arguments + ["--control", "unix:control.sock"], in: directory)
+    }
+
+    func status() async throws -> MasterStatus {
+        let run = try await ask("status", "--json")
+        #expect(run.exit == .code(0), "\(run.errors)")
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(MasterStatus.self, from: Data(run.output.utf8))
+    }
+
+    /// Replaces the settings file.
+    func write(_ settings: String, _ lines: String = "") throws {
+        try directory.write(Self.text(settings, upstream, lines), to: "sluice.toml")
+    }
+
+    func call(_ text: String = "Hello") throws -> FastCGICaller { try FastCGICaller(path: sluice.socket, chat(text)) }
+
+    /// Waits until so many processes have begun to serve, since the start.
+    func served(_ count: Int) async throws { try await logs(count, "a process serves") }
+
+    /// Waits until the log has so many lines with a text.
+    @discardableResult func logs(_ count: Int, _ text: String) async throws -> [String] {
+        try await sluice.process.errors.wait(for: "\(count) times: \(text)", within: .seconds(60)) { output in
+            let lines = output.lines.filter { $0.contains(text) }
+            return lines.count >= count ? lines : nil
+        }
+    }
+}
+
+/// Settings by which requests go out for a model.
+func model(_ name: String) -> String { "models = [{match = \"*\", targets = [{upstream = \"stub\", model = \"\(name)\"}]}]" }
+
+/// Whether there is such a process, and it is no zombie.
+func lives(_ process: pid_t) -> Bool {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
+    return text.split(separator: ")").last?.split(separator: " ").first != "Z"
+}

@@ -1,0 +1,141 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct `Several processes` {
+    private let frames = Chunks.stream(["one", "two"])
+
+    private func upstream(_ gate: Gate) throws -> StubUpstream {
+        try StubUpstream { request in
+            request.text.contains("short")
+                ? .stream(frames) : Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+        }
+    }
+
+    @Test func `tell of themselves together, as text and as JSON`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            try await site.served(4)
+            let streams = try (0..<5).map { _ in try site.call() }
+            for stream in streams { try await stream.begun() }
+            let status = try await site.status()
+            #expect((status.process, status.state) == (site.sluice.process.identifier, "serving"))
+            #expect((status.active, status.restarts, status.lastReload?.outcome) == (5, 0, nil))
+            #expect(Set(status.processes.map(\.process)).count == 4)
+            #expect(status.processes.allSatisfy { $0.state == "serving" && $0.generation == 1 && $0.workers == 2 })
+            #expect(status.processes.compactMap(\.active).reduce(0, +) == 5)
+            let text = try await site.ask("status").output
+            for line in [
+                "processes:            4 of 4", "active requests:      5", "restarts:             0", "process 1", "process 4",
+            ] {
+                #expect(text.split(separator: "\n").contains { $0 == line }, "\(text)")
+            }
+            gate.open(5)
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            #expect(try await site.status().active == 0)
+        }
+    }
+
+    @Test func `answer so many requests together as limits.requests says, also after one has died`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with("limits.requests = 8", upstream: upstream(gate)) { site in
+            try await site.served(4)
+            var streams: [FastCGICaller] = []
+            for _ in 0..<8 {
+                streams.append(try site.call())
+                try await streams.last?.begun()
+            }
+            for _ in 0..<8 { #expect(try await site.call("short").ended().text.contains("Status: 503")) }
+            // What the dead one had is free again.
+            let victim = try #require(try await site.status().processes.first { $0.active ?? 0 > 0 })
+            kill(victim.process, SIGKILL)
+            try await site.served(5)
+            for _ in 0..<(victim.active ?? 0) {
+                streams.append(try site.call())
+                try await streams.last?.begun()
+            }
+            for _ in 0..<8 { #expect(try await site.call("short").ended().text.contains("Status: 503")) }
+            gate.open(8)
+        }
+    }
+
+    @Test func `share out memory, an upstream's places and the cores`() async throws {
+        let settings = "limits = {memory = \"64MiB\", body = \"1MiB\"}\nworkers = \"auto\""
+        try await ProcessSite.with(settings, upstream: upstream(Gate()), upstreamLines: "concurrent = 10") { site in
+            try await site.served(4)
+            let status = try await site.status()
+            #expect(status.processes.allSatisfy { $0.memoryLimit == 16 << 20 })
+            #expect(status.processes.allSatisfy { $0.upstreams?.map(\.places) == [2] })
+        }
+    }
+
+    @Test func `are told to systemd as one service`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("notify.sock")
+        let manager = try ChildProcess(
+            Python.interpreter, ["\(repository)/Tests/EndToEnd/clients/service_manager.py", path], in: directory)
+        _ = try await ChildProcess.line(containing: "listening", in: manager.output)
+        let environment = ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "20000000"]
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate), environment: environment, in: directory) { site in
+            try await manager.output.wait(for: "ready") { $0.lines.contains("READY=1") }
+            try await site.served(4)
+            let stream = try site.call()
+            try await manager.output.wait(for: "the status") {
+                $0.lines.contains("STATUS=4 processes, 1 stream, 1 upstream")
+            }
+            try await manager.output.wait(for: "the watchdog") { $0.lines.contains("WATCHDOG=1") }
+            site.sluice.process.signal(SIGHUP)
+            try await manager.output.wait(for: "the reload") { output in
+                let lines = output.lines
+                guard let place = lines.firstIndex(where: { $0.hasPrefix("RELOADING=1 MONOTONIC_USEC=") }) else { return false }
+                return lines[place...].contains("READY=1")
+            }
+            gate.open()
+            #expect(try await stream.ended().isWhole)
+            site.sluice.process.signal(SIGTERM)
+            try await manager.output.wait(for: "the end") { $0.lines.contains("STOPPING=1") }
+            #expect(try await site.sluice.process.exited() == .code(0))
+            #expect(manager.output.value.lines.count { $0 == "READY=1" } == 2)
+        }
+        try await manager.end()
+    }
+
+    @Test func `take over sockets of systemd`() async throws {
+        let directory = try TemporaryDirectory()
+        let serve = [SluiceProcess.binary, "serve", "--listen", "systemd", "--upstream", "demo", "--processes", "3"]
+        let sluice = try ChildProcess(
+            Python.interpreter,
+            ["-u", "\(repository)/Tests/EndToEnd/clients/systemd.py", "a=a.sock", "b=b.sock", "--"] + serve, in: directory,
+            lastSignal: SIGTERM)
+        _ = try await ChildProcess.line(containing: "a process serves", in: sluice.errors)
+        for _ in 0..<2 {
+            for socket in ["a.sock", "b.sock"] {
+                let answer = try await FastCGICaller(path: directory.path(socket), chat()).ended()
+                #expect(answer.isWhole)
+            }
+            sluice.signal(SIGHUP)
+            try await sluice.output.wait(for: "a restart") { $0.lines.count > 1 }
+        }
+        sluice.signal(SIGTERM)
+        #expect(try await sluice.exited() == .code(0))
+        #expect(FileManager.default.fileExists(atPath: directory.path("a.sock")))
+    }
+
+    @Test func `take over a socket at descriptor 0`() async throws {
+        let directory = try TemporaryDirectory()
+        let script = """
+            import os, socket, sys
+            made = socket.socket(socket.AF_UNIX); made.bind("zero.sock"); made.listen(64); os.dup2(made.fileno(), 0)
+            os.execv(sys.argv[1], sys.argv[1:])
+            """
+        let command = ["-c", script, SluiceProcess.binary, "serve", "--upstream", "demo", "--processes", "2"]
+        let sluice = try ChildProcess(Python.interpreter, command, in: directory, lastSignal: SIGTERM)
+        try await sluice.accepts { try Socket.connected(path: directory.path("zero.sock")) }
+        for _ in 0..<4 { #expect(try await FastCGICaller(path: directory.path("zero.sock"), chat()).ended().isWhole) }
+        sluice.signal(SIGTERM)
+        #expect(try await sluice.exited() == .code(0))
+        #expect(FileManager.default.fileExists(atPath: directory.path("zero.sock")))
+    }
+}

@@ -1,0 +1,68 @@
+import EventLoop
+import Glibc
+import Testing
+
+@Suite struct `A message socket` {
+    @Test func `carries whole messages and descriptors`() throws {
+        let (one, other) = try MessageSocket.pair()
+        guard case .nothing = other.receive() else { return #expect(Bool(false)) }
+        let file = try MemoryFile("test")
+        try file.write(Array("content".utf8))
+        try one.send("first")
+        try one.send("second", passing: [file.number, file.number])
+        guard case .message("first", let none) = other.receive() else { return #expect(Bool(false)) }
+        #expect(none.isEmpty)
+        guard case .message("second", let passed) = other.receive() else { return #expect(Bool(false)) }
+        #expect(passed.count == 2)
+        let copy = MemoryFile(passed[0].take())
+        #expect(copy.number != file.number)
+        #expect(try copy.bytes() == Array("content".utf8))
+    }
+
+    @Test func `carries as many descriptors as it may, and no more`() throws {
+        let (one, other) = try MessageSocket.pair()
+        try one.send("many", passing: Array(repeating: one.number, count: 250))
+        guard case .message("many", let passed) = other.receive() else { return #expect(Bool(false)) }
+        #expect(passed.count == 250)
+        #expect(throws: SystemError.self) { try one.send("too many", passing: Array(repeating: one.number, count: 251)) }
+    }
+
+    @Test func `never waits, and tells of the other end's end`() throws {
+        let (one, other): (MessageSocket, MessageSocket?) = try MessageSocket.pair()
+        #expect(throws: SystemError.self) { while true { try one.send("again") } }
+        withExtendedLifetime(other) {}
+        let (left, right) = try MessageSocket.pair()
+        _ = consume right
+        guard case .end = left.receive() else { return #expect(Bool(false)) }
+        #expect(throws: SystemError.self) { try left.send("nobody") }
+    }
+}
+
+@Suite struct `A file in memory` {
+    @Test func `is written once, and never changes then`() throws {
+        let file = try MemoryFile("test")
+        #expect(!file.isSealed)
+        #expect(try file.bytes() == [])
+        let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0) }
+        try file.write(content)
+        #expect(file.isSealed)
+        #expect(try file.bytes() == content)
+        #expect(throws: SystemError.self) { try file.write([1]) }
+        #expect(ftruncate(file.number, 0) == -1)
+        #expect(try file.bytes() == content)
+    }
+}
+
+@Suite struct `Counts in common` {
+    @Test func `are each one's own, and everybody's sum`() throws {
+        let counts = try SharedCounts(count: 8)
+        let others = try SharedCounts(Descriptor(owning: dup(counts.number)))
+        #expect(others.count == 8)
+        counts.add(2, to: 0)
+        others.add(3, to: 7)
+        others.add(-1, to: 0)
+        #expect((counts[0], others[7], counts.sum, others.sum) == (1, 3, 4, 4))
+        #expect(counts.clear(7) == 3)
+        #expect((counts.sum, others.sum, others.clear(7)) == (1, 1, 0))
+    }
+}
