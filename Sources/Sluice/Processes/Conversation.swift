@@ -68,7 +68,7 @@ extension Server {
         let wakeup = Wakeup(on: workers[0].loop)
         var isReady = false
         while true {
-            for worker in workers { await worker.turn() }
+            for worker in workers { await worker.turnAndLook() }
             if !isReady { master.report(.ready) }
             isReady = true
             let generation = await reloader.generation

@@ -119,6 +119,9 @@ actor Worker {
     /// Comes back when its loop has turned; never from one that hangs.
     func turn() {}
 
+    /// The same, and accepts what nobody has heard of, for want of another process that was to.
+    func turnAndLook() { for listener in listeners { listener.look() } }
+
     // MARK: Generations
 
     /// Makes what a generation needs on this loop, beside the present one.

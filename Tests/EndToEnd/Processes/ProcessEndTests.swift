@@ -101,7 +101,7 @@ import Testing
         let gate = try Gate()
         try await ProcessSite.with(upstream: upstream(gate)) { site in
             let streams = try await open(site)
-            let process = try await site.status().processes[0].process
+            let process = try #require(try await site.status().processes.first { $0.active ?? 0 > 0 }).process
             kill(process, SIGTERM)
             try await site.served(5)
             #expect(lives(process))

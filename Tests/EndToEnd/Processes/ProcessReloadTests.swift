@@ -13,20 +13,22 @@ import Testing
         }
     }
 
-    /// Calls until each of the processes has answered, and returns the models that the upstream was asked for meanwhile.
+    /// Has each process alone answer a call, and returns the models that the upstream was asked for.
     private func models(_ site: ProcessSite) async throws -> Set<String> {
         let former = site.upstream.requests.value.count
-        let numbers = Set(try await site.status().processes.map(\.process))
-        let before = try await site.requests()
-        while true {
-            for _ in 0..<8 { #expect(try await site.call("short").ended().isWhole) }
-            let now = try await site.requests()
-            if numbers.allSatisfy({ now[$0] ?? 0 > before[$0] ?? 0 }) { break }
+        let processes = try await site.status().processes.map(\.process)
+        for process in processes {
+            let others = processes.filter { $0 != process }
+            for other in others { kill(other, SIGSTOP) }
+            // Until then one of its threads may still take the call.
+            while !others.allSatisfy(isStopped) { await Task.yield() }
+            let answer = try await site.call("short").ended()
+            for other in others { kill(other, SIGCONT) }
+            #expect(answer.isWhole)
         }
-        return Set(
-            site.upstream.requests.value.dropFirst(former).compactMap { request in
-                request.text.firstMatch(of: /"model":"([^"]*)"/).map { String($0.output.1) }
-            })
+        let requests = site.upstream.requests.value.dropFirst(former)
+        #expect(requests.count == processes.count)
+        return Set(requests.compactMap { $0.text.firstMatch(of: /"model":"([^"]*)"/).map { String($0.output.1) } })
     }
 
     @Test func `is in force in all of them, or in none, under streams`() async throws {
@@ -136,19 +138,15 @@ import Testing
     }
 }
 
-extension ProcessSite {
-    /// How many requests each process has answered.
-    fileprivate func requests() async throws -> [pid_t: Int] {
-        struct Counts: Decodable {
-            struct Member: Decodable {
-                let process: pid_t
-                let requests: Int?
-            }
-            let processes: [Member]
-        }
-        let counts = try JSONDecoder().decode(Counts.self, from: Data(try await ask("status", "--json").output.utf8))
-        return Dictionary(counts.processes.map { ($0.process, $0.requests ?? 0) }) { $1 }
+/// Whether all threads of a process stand still.
+private func isStopped(_ process: pid_t) -> Bool {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+    return threads.allSatisfy { thread in
+        let text = (try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/stat", encoding: .utf8)) ?? ") T"
+        return text.split(separator: ")").last?.split(separator: " ").first == "T"
     }
+}
 
+extension ProcessSite {
     fileprivate func logged(_ text: String) throws -> Bool { try directory.read("sluice.log").contains(text) }
 }
