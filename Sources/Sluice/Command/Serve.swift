@@ -20,6 +20,9 @@ struct Serve: ParsableCommand {
             settings again: streams go on, the requests that follow get the new ones, and wrong ones change nothing. SIGUSR1 opens \
             a log file again. At the start wrong settings end it with status 78, an address or a log that cannot be had with 73, \
             an address that is not its user's to have with 77.
+
+            With --processes, or supervise in the settings file, a master starts the processes that serve, and another for each that \
+            dies; it is to get the signals, which hold for all of them.
             """)
 
     @OptionGroup var arguments: SettingsArguments

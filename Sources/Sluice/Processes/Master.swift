@@ -333,7 +333,7 @@ actor Master {
         guard answer.verdict == .ok else { return answer }
         guard take(next, of: reader) else { return ControlAnswer(.failed, ["process \(reader.name) has left no record"]) }
         let problems = await spread()
-        return ControlAnswer(problems.isEmpty ? .ok : .failed, answer.lines + problems)
+        return ControlAnswer(problems.isEmpty ? .ok : .failed, problems + answer.lines)
     }
 
     /// Has all processes take the settings of the record in force that have others. One that cannot is ended: its successor has them.

@@ -33,12 +33,12 @@ import Testing
 
     @Test func `is in force in all of them, or in none, under streams`() async throws {
         let gate = try Gate()
-        try await ProcessSite.with(model("m0"), upstream: upstream(gate)) { site in
+        try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(gate)) { site in
             try await site.served(4)
             let streams = try (0..<40).map { _ in try site.call("long") }
             for stream in streams { try await stream.begun() }
             for round in 1...5 {
-                try site.write(model("m\(round)"))
+                try site.write(settingsLine(model: "m\(round)"))
                 let good = try await site.ask("reload")
                 #expect((good.exit, good.errors) == (.code(0), ""))
                 #expect(try await models(site) == ["m\(round)"])
@@ -62,9 +62,9 @@ import Testing
     }
 
     @Test(arguments: [SIGHUP, SIGUSR2]) func `is asked for by a signal to the master`(signal: Int32) async throws {
-        try await ProcessSite.with(model("before"), upstream: upstream(Gate())) { site in
+        try await ProcessSite.with(settingsLine(model: "before"), upstream: upstream(Gate())) { site in
             try await site.served(4)
-            try site.write(model("after"))
+            try site.write(settingsLine(model: "after"))
             site.sluice.process.signal(signal)
             while try await site.status().lastReload == nil {}
             #expect(try await models(site) == ["after"])
@@ -73,9 +73,10 @@ import Testing
     }
 
     @Test func `names what only a start can change, and leaves that as it was for later processes too`() async throws {
-        try await ProcessSite.with(model("before"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+        try await ProcessSite.with(settingsLine(model: "before"), upstream: upstream(Gate()), options: ["--processes", "2"]) {
+            site in
             try await site.served(2)
-            try site.write("socket.allowed_users = [\"daemon\"]\n" + model("after"))
+            try site.write("socket.allowed_users = [\"daemon\"]\n" + settingsLine(model: "after"))
             let run = try await site.ask("reload")
             #expect(run.exit == .code(0))
             #expect(run.errors == "sluice: socket.allowed_users has changed, which only a start can change\n")
@@ -89,7 +90,7 @@ import Testing
 
     @Test func `waits for all requests from before, in all processes, if it is to`() async throws {
         let gate = try Gate()
-        try await ProcessSite.with(model("before"), upstream: upstream(gate)) { site in
+        try await ProcessSite.with(settingsLine(model: "before"), upstream: upstream(gate)) { site in
             try await site.served(4)
             let streams = try (0..<8).map { _ in try site.call("long") }
             for stream in streams { try await stream.begun() }
@@ -107,9 +108,9 @@ import Testing
     }
 
     @Test func `changes the log of the master and of the processes`() async throws {
-        try await ProcessSite.with(model("m"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+        try await ProcessSite.with(settingsLine(model: "m"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
             try await site.served(2)
-            try site.write("log.to = \"file:sluice.log\"\n" + model("m"))
+            try site.write("log.to = \"file:sluice.log\"\n" + settingsLine(model: "m"))
             #expect(try await site.ask("reload").exit == .code(0))
             let victim = try await site.status().processes[0].process
             kill(victim, SIGKILL)
@@ -125,11 +126,11 @@ import Testing
     }
 
     @Test func `that comes while a process starts holds for that one too`() async throws {
-        try await ProcessSite.with(model("m0"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+        try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
             for round in 1...5 {
                 try await site.served(round == 1 ? 2 : 1 + round)
                 kill(try await site.status().processes[0].process, SIGKILL)
-                try site.write(model("m\(round)"))
+                try site.write(settingsLine(model: "m\(round)"))
                 while try await site.ask("reload").exit != .code(0) {}
                 try await site.served(2 + round)
                 #expect(try await models(site) == ["m\(round)"])

@@ -115,7 +115,9 @@ struct ProcessSite: Sendable {
 }
 
 /// Settings by which requests go out for a model.
-func model(_ name: String) -> String { "models = [{match = \"*\", targets = [{upstream = \"stub\", model = \"\(name)\"}]}]" }
+func settingsLine(model name: String) -> String {
+    "models = [{match = \"*\", targets = [{upstream = \"stub\", model = \"\(name)\"}]}]"
+}
 
 /// Whether there is such a process, and it is no zombie.
 func lives(_ process: pid_t) -> Bool {
