@@ -64,7 +64,19 @@ package final class Listener {
     package func look() { if resumption == nil { accept() } }
 
     /// A few at a time: the rest of a burst is for the other workers.
-    private func accept() { acceptWaiting(countMax: 8) }
+    private func accept() {
+        guard socket?.isShared == true else { return acceptWaiting(countMax: 8) }
+        if acceptOne() { standLast() }
+    }
+
+    /// The kernel wakes the one who has watched for longest. Where processes share a socket, the first of them would have nearly all
+    /// streams, and they would end with it, while the others' places at upstreams are free: whoever has accepted goes behind the others.
+    private func standLast() {
+        guard let watch else { return }
+        watch.cancel()
+        self.watch = nil
+        do { try start() } catch { rest() }
+    }
 
     private func acceptWaiting(countMax: Int) {
         for _ in 0..<countMax {

@@ -16,6 +16,8 @@ package final class ListeningSocket: Sendable {
     private let file: FileIdentity?
     /// Whether nobody accepts what waits when this process, and those that it shares the socket with, do not.
     package let isOwn: Bool
+    /// Whether other processes accept its connections too.
+    let isShared: Bool
 
     /// How many connections wait in the kernel at most; `net.core.somaxconn` may be less.
     static let backlog: Int32 = 4096
@@ -63,6 +65,7 @@ package final class ListeningSocket: Sendable {
         case .systemd: preconditionFailure("systemd passes several on")
         }
         isOwn = if case .inherited = address { false } else { true }
+        isShared = false
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
         allowedUsers = isTCP ? [] : users
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
@@ -79,7 +82,7 @@ package final class ListeningSocket: Sendable {
         address = .inherited(descriptor.number)
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
         allowedUsers = isTCP ? [] : try access.allowedUserIDs()
-        (self.isOwn, file) = (isOwn, nil)
+        (self.isOwn, isShared, file) = (isOwn, true, nil)
         self.descriptor = descriptor
     }
 

@@ -54,7 +54,6 @@ actor Master {
     private var ticker: Timer?
     private var lastTick = Instant.current
     private var hasBeenReady = false
-    private var lastSummary = ""
 
     /// After which silence a process counts as hanging, when nobody says anything else, and while it starts.
     private static let silenceMax = Duration.seconds(30)
@@ -275,8 +274,7 @@ actor Master {
         }
         manager?.alive()
         manager?.tellAgain()
-        let summary = summary
-        if let manager, summary != lastSummary, manager.status(summary) { lastSummary = summary }
+        manager?.status(summary)
         let timer = ticker ?? Timer(on: loop) { [unowned self] in tick() }
         ticker = timer
         timer.set(at: .current + period)
@@ -425,7 +423,7 @@ func counted(_ count: Int, _ one: String, _ many: String) -> String { "\(count) 
 extension ServiceManager {
     /// Takes it out of this process's environment: no process that it starts is to speak for it.
     static func take() -> ServiceManager? {
-        let manager = ServiceManager { name in unsafe getenv(name).map { unsafe String(cString: $0) } }
+        let manager = ServiceManager(environmentVariable)
         for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"] { _ = unsafe unsetenv(name) }
         return manager
     }

@@ -15,7 +15,7 @@ extension Logger {
         error(
             "a process cannot be started",
             metadata: ["place": .stringConvertible(place + 1), "reason": "\(failure)", "again_in": "\(wait.setting)"],
-            source: Happening.change)
+            source: LogEntry.changeSource)
     }
 
     /// - Parameters:
@@ -31,7 +31,7 @@ extension Logger {
         metadata["lived"] = .stringConvertible(life)
         if let wait { metadata["again_in"] = "\(wait.setting)" }
         let isInOrder = end == .exited(status: 0) && streams == 0
-        log(level: isInOrder ? .notice : .error, "a process has ended", metadata: metadata, source: Happening.change)
+        log(level: isInOrder ? .notice : .error, "a process has ended", metadata: metadata, source: LogEntry.changeSource)
     }
 
     /// It was told to by somebody else.
@@ -42,24 +42,27 @@ extension Logger {
     func processHangs(_ process: ServingProcess) {
         error(
             "a process hangs and is ended",
-            metadata: process.metadata.merging(["silence": "\(process.silence.limit.setting)"]) { $1 }, source: Happening.change)
+            metadata: process.metadata.merging(["silence": "\(process.silence.limit.setting)"]) { $1 },
+            source: LogEntry.changeSource)
     }
 
     func processCannotFollow(_ process: ServingProcess, _ reason: String) {
         error(
             "a process cannot take the settings and is ended",
             metadata: process.metadata.merging(["reason": "\(reason)"]) { $1 },
-            source: Happening.change)
+            source: LogEntry.changeSource)
     }
 
     func reloadBroken(_ process: ServingProcess) {
         error(
             "the settings were not reloaded: those from before hold",
             metadata: process.metadata.merging(["reason": "the process that was to read them has not answered"]) { $1 },
-            source: Happening.change)
+            source: LogEntry.changeSource)
     }
 
-    func reloadWaits() { warning("no process is there: the next one that starts reads the settings", source: Happening.change) }
+    func reloadWaits() {
+        warning("no process is there: the next one that starts reads the settings", source: LogEntry.changeSource)
+    }
 
     func masterFailed(_ reason: String) { critical("the master cannot begin", metadata: ["reason": "\(reason)"]) }
 

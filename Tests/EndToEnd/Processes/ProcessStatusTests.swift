@@ -37,6 +37,18 @@ import Testing
         }
     }
 
+    @Test func `take streams in turn, so that each has its share of them`() async throws {
+        try await ProcessSite.with(upstream: upstream(Gate())) { site in
+            try await site.served(4)
+            var streams: [FastCGICaller] = []
+            for _ in 0..<16 {
+                streams.append(try site.call())
+                try await streams.last?.begun()
+            }
+            #expect(try await site.status().processes.allSatisfy { $0.active ?? 0 > 0 })
+        }
+    }
+
     @Test func `answer so many requests together as limits.requests says, also after one has died`() async throws {
         let gate = try Gate()
         try await ProcessSite.with("limits.requests = 8", upstream: upstream(gate)) { site in
