@@ -71,6 +71,7 @@ actor Master {
         try SignalWatch.block(ServerSignals.all + [SIGCHLD])
         try raiseDescriptors(for: settings, log.logger)
         let master = try Master(settings, log, record)
+        releaseCode()
         Task(executorPreference: master.loop) { await master.begin(settings) }
         master.loop.run()
         let status = master.exitStatus.load(ordering: .relaxed)
