@@ -97,7 +97,7 @@ import Testing
 
     @Test func `is one that hangs, too`() async throws {
         let gate = try Gate()
-        let environment = ["NOTIFY_SOCKET": "/nowhere/notify.sock", "WATCHDOG_USEC": "6000000"]
+        let environment = ["NOTIFY_SOCKET": "/nowhere/notify.sock", "WATCHDOG_USEC": "12000000"]
         try await ProcessSite.with(upstream: upstream(gate), environment: environment) { site in
             try await site.served(4)
             var open: [FastCGICaller] = []
