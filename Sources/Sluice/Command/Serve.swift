@@ -36,10 +36,12 @@ struct Serve: ParsableCommand {
         let start = try arguments.load(recorder.access)
         let settings = start.settings
         if !settings.dumpsCore { forbidCoreDumps() }
+        // A single process has no use of it.
+        let record = settings.hasMaster ? recorder.record(of: settings) : nil
         let log = try openLog(settings.log)
         try reporting(to: log) {
-            guard settings.hasMaster else { return try Server.run(settings, log, load: loading(after: start)) }
-            let status = try Master.run(settings, log, recorder.record(of: settings))
+            guard let record else { return try Server.run(settings, log, load: loading(after: start)) }
+            let status = try Master.run(settings, log, record)
             if status != 0 { throw ExitCode(status) }
         }
     }

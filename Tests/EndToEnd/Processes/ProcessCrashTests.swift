@@ -81,16 +81,22 @@ import Testing
         }
     }
 
-    @Test(arguments: [("", "0"), ("core_dumps = true", "unlimited")])
-    func `leaves no core dump unless that is asked for`(settings: String, limit: String) async throws {
+    @Test(arguments: [("", "0"), ("core_dumps = true", "unlimited")], [1, 4])
+    func `leaves no core dump unless that is asked for`(setting: (line: String, limit: String), count: Int) async throws {
         let upstream = try StubUpstream(.stream(frames))
-        try await ProcessSite.with(settings, upstream: upstream, launcher: ["prlimit", "--core=unlimited"]) { site in
-            try await site.served(4)
-            let status = try await site.status()
-            for process in [status.process] + status.processes.map(\.process) {
+        try await ProcessSite.with(
+            setting.line, upstream: upstream, options: ["--processes", "\(count)"], launcher: ["prlimit", "--core=unlimited"]
+        ) { site in
+            #expect(try await site.call().ended().isWhole)
+            var processes = [site.sluice.process.identifier]
+            if count > 1 {
+                try await site.served(count)
+                processes += try await site.status().processes.map(\.process)
+            }
+            for process in processes {
                 let text = try String(contentsOfFile: "/proc/\(process)/limits", encoding: .utf8)
                 let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("Max core file size") })
-                #expect(line.split(separator: " ")[4] == limit, "\(line)")
+                #expect(line.split(separator: " ")[4] == setting.limit, "\(line)")
             }
         }
     }
