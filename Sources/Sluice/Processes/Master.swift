@@ -211,9 +211,10 @@ actor Master {
     private func signalled(_ number: Int32) {
         if number == SIGCHLD { return reap() }
         if ServerSignals.ending.contains(number) { return end(by: number) }
-        if number == ServerSignals.reopening {
+        if number == ServerSignals.reopening, log.reopen() {
+            // One that starts opens the file anyway, and would end by the signal.
             for process in processes where process.state != .starting { process.signal(number) }
-            if log.reopen() { return }
+            return
         }
         guard ServerSignals.reloading.contains(number), !isEnding else { return logger.ignored(signal: number) }
         Task(executorPreference: loop) { await self.reload() }
