@@ -1,6 +1,6 @@
 // One connection from the web server: requests come out of it one after another, and each is answered before the next.
 
-import Clock
+package import Clock
 package import EventLoop
 
 /// A FastCGI connection on its worker's loop.
@@ -120,6 +120,20 @@ package import EventLoop
     }
 
     deinit { watch?.cancel() }
+
+    /// A request that is on its way in.
+    package struct Arrival {
+        /// When its first byte came.
+        package let start: Instant
+        /// Whether its body waits until there is memory for it.
+        package let waitsForMemory: Bool
+    }
+
+    /// What is on its way in, if something is.
+    package var arrival: Arrival? {
+        guard !isAnswering, state == .open, let requestStart else { return nil }
+        return Arrival(start: requestStart, waitsForMemory: waiting != nil)
+    }
 
     /// Between requests, and with nothing of the next one here.
     var isIdle: Bool { !isAnswering && scanned == nil && scanner.isIdle }

@@ -68,7 +68,7 @@ package final class Transfer {
     private let totalTimeout: Duration
     private var timer: Timer?
     /// Whether it was given a connection, TLS included.
-    private var isConnected = false
+    package private(set) var isConnected = false
     /// From the start to that, in milliseconds.
     private var connectMilliseconds: UInt32 = 0
     /// Told of its end where nobody reads it, and its body is dropped: how it failed, or whether its connection is kept.

@@ -1,24 +1,73 @@
-// One request between its check and the end of its answer.
+// One request on its way, from its check to the end of its answer.
 
-/// What a request is doing: asking, then being answered. The race is given up once it is won, so that a stream holds nothing of it.
+import Chat
+import Clock
+import FastCGI
+
+/// What a request is doing: asking, then being answered; and what is known of it, where the status finds it. The race is given up once it
+/// is won, so that a stream holds nothing of it.
+///
+/// Its properties are written here alone, and each in one step: then the compiler sees that no two accesses overlap, and the runtime need
+/// not look. What is never inlined would need room in its caller's frame, which lives as long as the stream.
 final class Answering {
+    /// What the log will tell.
+    private(set) var record: RequestRecord
     private var race: Race?
     private var winner: Attempt?
-    private(set) var tried: [RequestRecord.Try] = []
+    /// What hands the events on, for as long as it does.
+    private(set) var relay: Relay?
+    /// Whether the caller has left, and the answer is read to its end (`on_disconnect = "drain"`).
+    private(set) var isDraining = false
+    /// In its table.
+    fileprivate var place = 0
 
-    init(_ race: Race) { self.race = race }
+    init(_ record: consuming RequestRecord) { self.record = record }
+
+    // MARK: What is known of it
+
+    func note(_ caller: Caller) { record.client = caller.client }
+
+    func note(call: String?) { record.call = call }
+
+    /// Who is asked, or answers.
+    func note(_ target: Target) { record.target = target }
+
+    func note(_ answer: RequestRecord.Answer) { record.answer = answer }
+
+    /// What is done until a target answers, and with whom; nil when one has answered, or none will.
+    var phase: (state: Status.Request.State, target: Target?)? { race?.phase }
+
+    // MARK: Its way
+
+    /// Targets are about to be asked.
+    func begin(_ race: Race) { self.race = race }
 
     /// Returns when a target answers; throws as `Race.run`.
-    func begin(_ reply: inout Reply) async throws -> Attempt {
+    func ask(_ reply: inout Reply) async throws -> Attempt {
         guard let race else { throw CancellationError() }
         defer {
             race.end()
-            tried = race.tried
+            record.tried = race.tried
             self.race = nil
         }
         let attempt = try await race.run(&reply)
         winner = attempt
         return attempt
+    }
+
+    /// Events are about to be handed on.
+    @inline(never)
+    func begin(_ relay: Relay) { self.relay = relay }
+
+    /// Nobody gets them any more, but they are wanted for what they cost.
+    @inline(never)
+    func drain() { isDraining = true }
+
+    /// There are no more of them.
+    @inline(never)
+    func end(_ relay: Relay, of stream: AnswerStream) {
+        record.answer = RequestRecord.Answer(stream, bytesCount: relay.bytesCount)
+        self.relay = nil
     }
 
     /// Ends all attempts, or the answer, at once.
@@ -28,8 +77,49 @@ final class Answering {
     }
 
     /// The answer is over.
+    @inline(never)
     func end() {
         winner?.end()
         winner = nil
+    }
+
+    /// The request is over.
+    ///
+    /// - Returns: what is known of it.
+    @inline(never)
+    func end(_ ending: Ending, _ status: Int?) -> RequestRecord {
+        var record = record
+        (record.ending, record.status) = (ending, status)
+        return record
+    }
+}
+
+/// The requests that a worker is answering.
+final class RequestTable {
+    private var requests: [Answering] = []
+
+    var count: Int { requests.count }
+
+    /// - Precondition: it is in no table.
+    func insert(_ request: Answering) {
+        request.place = requests.count
+        requests.append(request)
+    }
+
+    /// - Precondition: it is in this table.
+    func remove(_ request: Answering) {
+        let (place, last) = (request.place, requests.removeLast())
+        guard last !== request else { return }
+        requests[place] = last
+        last.place = place
+    }
+
+    /// Those that began first, in any order.
+    ///
+    /// - Parameter countMax: how many at most.
+    func oldest(atMost countMax: Int) -> [Answering] {
+        guard requests.count > countMax else { return requests }
+        let starts = requests.indices.map { (start: requests[$0].record.start, place: $0) }.sorted { $0.start < $1.start }
+        return starts.prefix(countMax).map { requests[$0.place] }
     }
 }

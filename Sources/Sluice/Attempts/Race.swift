@@ -127,6 +127,16 @@ final class Race {
         clock.leftQueue(at: loop.now)
     }
 
+    /// What it does at the moment, and with which target, for the status.
+    var phase: (state: Status.Request.State, target: Target?) {
+        // Of several attempts the one that has come furthest.
+        if let attempt = running.first(where: \.stream.isConnected) ?? running.first {
+            if isDraining { return (.draining, attempt.target) }
+            return (attempt.stream.isConnected ? .waiting : .connecting, attempt.target)
+        }
+        return (queued == nil ? .pausing : .queued, queued?.target)
+    }
+
     // MARK: Facts
 
     private enum Fact {

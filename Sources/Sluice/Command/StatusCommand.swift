@@ -16,7 +16,10 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "One object of JSON instead of text. Durations are seconds.")
     var json = false
 
-    @Flag(help: "Show it in the terminal anew each second, until q is pressed.")
+    @Flag(help: "Tell of each request that is being answered, too: the oldest first, 2,000 at most.")
+    var full = false
+
+    @Flag(help: "Show it in the terminal anew each second, as far as there is room, until q is pressed.")
     var watch = false
 
     func validate() throws {
@@ -28,23 +31,37 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         guard watch else { return print(try lines().joined(separator: "\n")) }
-        try KeyReader().use { keys in
+        try Terminal().use { terminal in
             while true {
-                // Home, and what was there before goes with each line's end and the last one's.
-                print("\u{1B}[H" + (try lines()).map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
-                _ = fflush(nil)
-                if keys.isQuitPressedWithinASecond { return }
+                terminal.show(try lines())
+                if terminal.isQuitPressedWithinASecond { return }
             }
         }
     }
 
-    private func lines() throws -> [String] {
-        try arguments.ask(json ? .statusJSON : .status).lines
-    }
+    private func lines() throws -> [String] { try arguments.ask(.status(StatusForm(isJSON: json, isFull: full))).lines }
 }
 
-/// Keys of the terminal, as they are pressed and without an echo.
-private struct KeyReader {
+/// A terminal in which one thing is shown again and again, and keys are read as they are pressed, without an echo.
+private struct Terminal {
+    /// How many lines it has now.
+    private var height: Int {
+        var size = winsize()
+        let isKnown = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0
+        return isKnown ? Int(size.ws_row) : 24
+    }
+
+    /// Shows as many lines as there is room for, and in the last one how many more there are.
+    func show(_ lines: [String]) {
+        // The last line of the terminal is the cursor's.
+        let room = max(1, height - 1)
+        var shown = lines
+        if lines.count > room { shown = lines.prefix(room - 1) + ["… and \(lines.count - room + 1) more lines"] }
+        // Home, and what was there before goes with each line's end and the last one's.
+        print("\u{1B}[H" + shown.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
+        _ = fflush(nil)
+    }
+
     var isQuitPressedWithinASecond: Bool {
         var key: UInt8 = 0
         let quit: [UInt8] = [UInt8(ascii: "q"), UInt8(ascii: "Q"), 0x03, 0x04]
@@ -52,7 +69,7 @@ private struct KeyReader {
     }
 
     /// Runs `body`, and leaves the terminal as it was.
-    func use(_ body: (KeyReader) throws -> Void) throws {
+    func use(_ body: (Terminal) throws -> Void) throws {
         var former = termios()
         _ = unsafe tcgetattr(STDIN_FILENO, &former)
         var raw = former
@@ -61,7 +78,13 @@ private struct KeyReader {
         raw.c_cc.5 = 10  // VTIME: tenths of a second
         raw.c_cc.6 = 0  // VMIN
         _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &raw)
-        defer { _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &former) }
+        // A line that is too long is cut: one that went on in the next would push others out.
+        print("\u{1B}[?7l", terminator: "")
+        defer {
+            print("\u{1B}[?7h", terminator: "")
+            _ = fflush(nil)
+            _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &former)
+        }
         try body(self)
     }
 }

@@ -10,8 +10,34 @@ enum ControlCommand: String, CaseIterable {
     case status
     /// The same for machines, in one line.
     case statusJSON = "status json"
+    /// Both with each request that is being answered.
+    case statusFull = "status full"
+    case statusFullJSON = "status full json"
     /// Ends as by a signal: answers at once, and the connection stays open for as long as the process is there.
     case stop
+}
+
+extension ControlCommand {
+    /// What asks for the status in this form.
+    static func status(_ form: StatusForm) -> ControlCommand {
+        switch (form.isFull, form.isJSON) {
+        case (false, false): .status
+        case (false, true): .statusJSON
+        case (true, false): .statusFull
+        case (true, true): .statusFullJSON
+        }
+    }
+
+    /// In which form the status is asked for; nil when something else is.
+    var statusForm: StatusForm? {
+        switch self {
+        case .status: StatusForm()
+        case .statusJSON: StatusForm(isJSON: true)
+        case .statusFull: StatusForm(isFull: true)
+        case .statusFullJSON: StatusForm(isJSON: true, isFull: true)
+        case .reload, .reloadAndWait, .stop: nil
+        }
+    }
 }
 
 /// What a command is answered with.

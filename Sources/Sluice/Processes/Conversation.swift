@@ -45,6 +45,8 @@ extension Server {
         switch command {
         case .status: await answer(.status, stream)
         case .statusJSON: await answer(.statusJSON, stream)
+        case .statusFull: await answer(.statusFull, stream)
+        case .statusFullJSON: await answer(.statusFullJSON, stream)
         case .wait:
             await reloader.waitForFormers()
             // What one that ends still answers began before whatever is waited for.

@@ -379,8 +379,10 @@ actor Master {
 
     private func answer(_ command: ControlCommand, _ stream: ControlStream) async {
         switch command {
-        case .status: stream.writeElsewhere(ControlAnswer(.ok, [await status.text]).text)
-        case .statusJSON: stream.writeElsewhere(ControlAnswer(.ok, [await statusJSON.json]).text)
+        case .status: stream.writeElsewhere(ControlAnswer(.ok, [await status(.status).text]).text)
+        case .statusJSON: stream.writeElsewhere(ControlAnswer(.ok, [await status(.statusJSON).json]).text)
+        case .statusFull: stream.writeElsewhere(ControlAnswer(.ok, [await status(.statusFull).text]).text)
+        case .statusFullJSON: stream.writeElsewhere(ControlAnswer(.ok, [await status(.statusFullJSON).json]).text)
         case .stop:
             stream.writeAtOnce(ControlAnswer(.ok).text)
             stream.stayOpen()
@@ -396,9 +398,6 @@ actor Master {
             stream.writeAtOnce("\(ControlAnswer.over)\n")
         }
     }
-
-    private var status: MasterStatus { get async { await status(.status) } }
-    private var statusJSON: MasterStatus { get async { await status(.statusJSON) } }
 
     /// Those who do not answer are told as such: they are not waited for.
     private func status(_ command: ProcessCommand) async -> MasterStatus {

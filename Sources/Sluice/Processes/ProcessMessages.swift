@@ -55,6 +55,8 @@ enum MasterMessage: Equatable {
 enum ProcessCommand: String {
     case status
     case statusJSON = "status json"
+    case statusFull = "status full"
+    case statusFullJSON = "status full json"
     /// To read the settings anew, and to write the record of that into the empty one that comes along.
     case reload
     /// To take the settings of the record that comes along.

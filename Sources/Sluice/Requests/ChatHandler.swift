@@ -14,6 +14,10 @@ final class ChatHandler {
     private let logger: Logger
     private let log: RequestLog
     private let counters: Counters
+    /// The requests that are being answered.
+    let requests = RequestTable()
+    /// What is told of the process; nil for nothing.
+    var pages: StatusPages?
 
     init(_ generation: WorkerGeneration, on loop: EventLoop, logger: Logger, log: RequestLog, counters: Counters) {
         self.generation = generation
@@ -32,39 +36,76 @@ final class ChatHandler {
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
     func answer(_ request: Request, _ response: consuming Response) async {
         let generation = generation
-        let isOverloaded = counters.requestBegan() > generation.shared.settings.limits.requests
-        var record = RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: request.start)
-        var reply = Reply(response, record.id)
-        if isOverloaded {
-            record.ending = .failed(.overloaded(retryAfter: .seconds(1)))
-        } else {
-            record.ending = await serve(request, by: generation, noting: &record, into: &reply)
+        let kind = RequestKind(request)
+        if kind.isOwnPage { return await tell(kind, request, response) }
+        let (answering, isOverloaded) = begin(request, generation.shared.settings.limits)
+        var reply = Reply(response, answering.record.id)
+        var ending = Ending.failed(.overloaded(retryAfter: .seconds(1)))
+        if !isOverloaded { ending = await serve(request, kind, by: generation, answering, into: &reply) }
+        if case .failed(let error) = ending {
+            do { try await reply.fail(error) } catch { ending.loseCaller() }
         }
-        if case .failed(let error) = record.ending {
-            do { try await reply.fail(error) } catch { record.ending.loseCaller() }
-        }
-        record.status = reply.sentStatus
+        var status = reply.sentStatus
         // Before the caller can know that its answer is over, and ask again.
         counters.requestEnded()
-        if !record.ending.isDeparture {
-            do { record.status = try await reply.finish() } catch { record.ending.loseCaller() }
+        if !ending.isDeparture {
+            do { status = try await reply.finish() } catch { ending.loseCaller() }
         }
+        end(answering, ending, status)
+    }
+
+    // What is never inlined from here on would need room in the frame of its caller, which lives as long as the stream.
+
+    /// Counts a request, and says whether there are too many.
+    @inline(never)
+    private func begin(_ request: Request, _ limits: borrowing Settings.Limits) -> (Answering, isOverloaded: Bool) {
+        let answering = Answering(RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: request.start))
+        requests.insert(answering)
+        return (answering, counters.requestBegan() > limits.requests)
+    }
+
+    @inline(never)
+    private func end(_ answering: Answering, _ ending: Ending, _ status: Int?) {
+        requests.remove(answering)
+        let record = answering.end(ending, status)
         log.write(record, at: loop.now)
         counters.statistics.note(record)
     }
 
+    /// The pages about this process, whatever the number of requests. They are none themselves: neither counted nor logged as such.
+    @inline(never)
+    private func tell(_ kind: RequestKind, _ request: Request, _ response: consuming Response) async {
+        var reply = Reply(response, RequestID(callers: request["HTTP_X_REQUEST_ID"]))
+        do {
+            if case .ping = kind {
+                logger.askedHowItDoes(page: "ping")
+                reply.sendPong(isDraining: pages?.isDraining() ?? false)
+            } else {
+                logger.askedHowItDoes(page: "status")
+                try await reply.sendStatus(StatusForm(query: request["QUERY_STRING"]), of: pages, counters.memory)
+            }
+        } catch {
+            do { try await reply.fail(error) } catch { return }
+        }
+        do { _ = try await reply.finish() } catch {
+            // Whoever asks for it again gets another one.
+        }
+    }
+
     private func serve(
-        _ request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
+        _ request: Request, _ kind: RequestKind, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async -> Ending {
         do {
-            switch try RequestKind(request) {
-            case .chat: try await answerChat(request, by: generation, noting: &record, into: &reply)
+            switch kind {
+            case .chat: try await answerChat(request, by: generation, answering, into: &reply)
             case .models: reply.sendJSON(generation.shared.models)
             case .openAPI: reply.sendJSON(openAPIDocument)
+            case .status, .ping, .unknownPath: throw ChatError.unknownPath
+            case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
             }
             return .answered
         } catch {
-            return ending(of: error, record.id, callerHasLeft: reply.callerHasLeft)
+            return ending(of: error, answering.record.id, callerHasLeft: reply.callerHasLeft)
         }
     }
 
@@ -82,53 +123,43 @@ final class ChatHandler {
     }
 
     private func answerChat(
-        _ request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
+        _ request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async throws {
-        let answering = try prepare(request, by: generation, noting: &record, into: &reply)
+        try prepare(answering, for: request, by: generation, into: &reply)
         try await loop.withCancellation {
-            defer {
-                answering.end()
-                record.tried = answering.tried
-            }
-            let attempt = try await answering.begin(&reply)
-            record.target = attempt.target
-            reply.upstream = attempt.stream.head
-            if let completion = attempt.completion {
-                record.answer = RequestRecord.Answer(at: loop.now)
-                try send(completion, as: attempt.stream.form, noting: &record.answer, into: &reply)
-            } else {
-                try await relay(attempt.stream, by: generation, noting: &record.answer, into: &reply)
+            defer { answering.end() }
+            let attempt = try await answering.ask(&reply)
+            if try !send(attempt, answering, into: &reply) {
+                try await relay(attempt.stream, by: generation, answering, into: &reply)
             }
         } onCancel: {
             answering.cancel()
         }
     }
 
-    /// What is needed to answer. Never inlined: the frame of `answerChat`, which lives as long as the stream, would have room for it.
+    /// What is needed to ask.
     @inline(never)
     private func prepare(
-        _ request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
-    ) throws(ChatError) -> Answering {
-        Answering(
-            Race(
-                for: try question(of: request, by: generation, noting: &record, into: &reply), by: generation, on: loop,
-                logger: logger))
+        _ answering: Answering, for request: Request, by generation: WorkerGeneration, into reply: inout Reply
+    ) throws(ChatError) {
+        let question = try question(of: request, by: generation, answering, into: &reply)
+        answering.begin(Race(for: question, by: generation, on: loop, logger: logger))
     }
 
     /// Checks the request, and notes what it says of itself.
     private func question(
-        of request: Request, by generation: WorkerGeneration, noting record: inout RequestRecord, into reply: inout Reply
+        of request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) throws(ChatError) -> Question {
-        let caller = Caller(request, record.id)
-        record.client = caller.client
+        let caller = Caller(request, answering.record.id)
+        answering.note(caller)
         try checkBody(of: request, generation.shared.settings.limits)
         let chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
         let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
-        record.call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
+        answering.note(call: chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text })
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
         let route = try generation.shared.routes.route(for: chat.model)
-        record.target = route.targets[0]
+        answering.note(route.targets[0])
         return Question(
             chat: chat, caller: caller, memory: memory, route: route,
             form: AnswerForm(for: chat, caller, generation.shared.settings))
@@ -147,26 +178,34 @@ final class ChatHandler {
 
     /// A stream of events: they go on as they come.
     private func relay(
-        _ stream: AnswerStream, by generation: WorkerGeneration, noting record: inout RequestRecord.Answer,
-        into reply: inout Reply
+        _ stream: AnswerStream, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async throws {
         let relay = Relay(stream, heartbeat: generation.shared.settings.heartbeat, on: loop)
-        defer { record = RequestRecord.Answer(stream, bytesCount: relay.bytesCount) }
+        answering.begin(relay)
+        defer { answering.end(relay, of: stream) }
         do {
             try await relay.run(&reply)
         } catch let departure as FastCGIError where generation.shared.settings.onDisconnect == .drain {
+            answering.drain()
             await Drain(stream, on: loop).run()
             throw departure
         }
     }
 
-    /// One object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.
-    private func send(
-        _ completion: Completion, as form: AnswerForm, noting record: inout RequestRecord.Answer, into reply: inout Reply
-    ) throws(ChatError) {
+    /// Notes who answers; and sends one object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.
+    ///
+    /// - Returns: whether it was one; else events are to be handed on.
+    @inline(never)
+    private func send(_ attempt: Attempt, _ answering: Answering, into reply: inout Reply) throws(ChatError) -> Bool {
+        answering.note(attempt.target)
+        reply.upstream = attempt.stream.head
+        guard let completion = attempt.completion else { return false }
+        let form = attempt.stream.form
+        answering.note(RequestRecord.Answer(at: loop.now))
         reply.memory = completion.memory
         let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
-        record = RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now)
+        answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         if form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
+        return true
     }
 }

@@ -86,6 +86,12 @@ struct Reply: ~Copyable {
     /// Answers with a completion. It leaves when the reply is finished.
     mutating func sendJSON(_ body: [UInt8]) { respond(200, body, []) }
 
+    /// Answers with a page about this process, which nobody is to keep. It leaves when the reply is finished.
+    mutating func sendPage(_ body: [UInt8], status: Int = 200, contentType: String, _ memory: MemoryShare? = nil) {
+        self.memory = memory
+        respond(status, body, contentType: contentType, [("Cache-Control", "no-store")])
+    }
+
     /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
     mutating func fail(_ error: ChatError) async throws(FastCGIError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
@@ -119,14 +125,33 @@ struct Reply: ~Copyable {
         return status
     }
 
-    private mutating func respond(_ status: Int, _ body: [UInt8], _ headers: [(name: String, value: String)]) {
+    private mutating func respond(
+        _ status: Int, _ body: [UInt8], contentType: String = "application/json", _ headers: [(name: String, value: String)]
+    ) {
         self.status = status
         response.start(
             status: status,
             headers: [
-                ("Content-Type", "application/json"), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
+                ("Content-Type", contentType), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
             ] + headers + (upstream?.passedHeaders ?? []))
         ending = body
+    }
+}
+
+extension Reply {
+    /// Whether this process takes requests.
+    mutating func sendPong(isDraining: Bool) {
+        let words = isDraining ? "draining\n" : "pong\n"
+        sendPage(Array(words.utf8), status: isDraining ? 503 : 200, contentType: "text/plain; charset=utf-8")
+    }
+
+    /// How this process does.
+    ///
+    /// - Throws: `ChatError.unknownPath` where nothing is told, `.memoryFull` or `.overloaded` when it cannot be at the moment.
+    mutating func sendStatus(_ form: StatusForm, of pages: StatusPages?, _ budget: MemoryBudget) async throws(ChatError) {
+        guard let pages else { throw .unknownPath }
+        guard let page = await pages.page(form) else { throw .overloaded(retryAfter: .seconds(1)) }
+        sendPage(page, contentType: form.contentType, try RequestMemory.share(ofCopy: page.count, budget))
     }
 }
 

@@ -22,6 +22,12 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
     private static let start = [UInt8]("req_".utf8) + digits(of: .random(in: .min ... .max))
     private static let count = Atomic<UInt64>(.random(in: .min ... .max))
 
+    /// Whether it is a fresh one of this process.
+    static func isOwn(_ text: String) -> Bool {
+        text.utf8.count == start.count + 16 && text.utf8.starts(with: start)
+            && text.utf8.dropFirst(start.count).allSatisfy { $0.isHexadecimal }
+    }
+
     private static func fresh() -> String {
         String(decoding: start + digits(of: count.wrappingAdd(1, ordering: .relaxed).newValue), as: UTF8.self)
     }
@@ -31,5 +37,12 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
             let digit = UInt8(truncatingIfNeeded: bits >> UInt64(60 - 4 * place)) & 15
             return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
         }
+    }
+}
+
+extension UInt8 {
+    /// Whether it is a hexadecimal digit.
+    var isHexadecimal: Bool {
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= self || UInt8(ascii: "a")...UInt8(ascii: "f") ~= self | 0x20
     }
 }

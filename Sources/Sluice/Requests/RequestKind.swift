@@ -5,26 +5,52 @@ import FastCGI
 
 enum RequestKind {
     case chat, models, openAPI
+    /// The process's own pages, which the web server has to permit.
+    case status, ping
+    case unknownPath
+    case wrongMethod(allowed: Methods)
+
+    /// What a path can be asked for.
+    enum Methods: String {
+        case post = "POST"
+        case read = "GET, HEAD"
+
+        func allows(_ method: String?) -> Bool {
+            guard let method else { return false }
+            switch self {
+            case .post: return method.hasSameBytes(as: "POST")
+            // For HEAD the web server leaves the body out.
+            case .read: return method.hasSameBytes(as: "GET") || method.hasSameBytes(as: "HEAD")
+            }
+        }
+    }
 
     /// By the path's end alone: platforms append theirs to base URLs of any kind (contract §1).
-    private static let endings: [(path: String, methods: [String], kind: RequestKind)] = [
-        ("/chat/completions", ["POST"], .chat), ("/models", ["GET", "HEAD"], .models),
-        ("/openapi.json", ["GET", "HEAD"], .openAPI),
+    private static let endings: [(path: String, methods: Methods, kind: RequestKind)] = [
+        ("/chat/completions", .post, .chat), ("/models", .read, .models), ("/openapi.json", .read, .openAPI),
+        ("/sluice/status", .read, .status), ("/sluice/ping", .read, .ping),
     ]
 
-    /// - Throws: `ChatError.unknownPath` and `.methodNotAllowed`.
-    init(_ request: Request) throws(ChatError) {
+    init(_ request: Request) {
         let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
         for ending in Self.endings where Self.path(of: uri, endsWith: ending.path) {
-            // For HEAD the web server leaves the body out.
-            guard let method = request["REQUEST_METHOD"], ending.methods.contains(where: method.hasSameBytes) else {
-                throw .methodNotAllowed(allowed: ending.methods.joined(separator: ", "))
-            }
-            self = ending.kind
+            if ending.kind.isOwnPage, !Self.permitsOwnPages(request) { break }
+            self = ending.methods.allows(request["REQUEST_METHOD"]) ? ending.kind : .wrongMethod(allowed: ending.methods)
             return
         }
-        throw .unknownPath
+        self = .unknownPath
     }
+
+    /// Whether it is about this process, and nobody's request of an upstream.
+    var isOwnPage: Bool {
+        switch self {
+        case .status, .ping: true
+        case .chat, .models, .openAPI, .unknownPath, .wrongMethod: false
+        }
+    }
+
+    /// Only what the web server says itself has this name: a caller's headers become `HTTP_…`.
+    private static func permitsOwnPages(_ request: Request) -> Bool { request["SLUICE_STATUS"]?.hasSameBytes(as: "on") == true }
 
     /// A slash at the path's end makes no difference.
     private static func path(of uri: String, endsWith ending: String) -> Bool {

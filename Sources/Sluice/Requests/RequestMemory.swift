@@ -23,7 +23,8 @@ struct RequestMemory {
     /// - Throws: `ChatError.memoryFull`.
     func share(ofCopy count: Int) throws(ChatError) -> MemoryShare? { try Self.share(ofCopy: count, budget) }
 
-    private static func share(ofCopy count: Int, _ budget: MemoryBudget) throws(ChatError) -> MemoryShare? {
+    /// The same for what is no copy of a request.
+    static func share(ofCopy count: Int, _ budget: MemoryBudget) throws(ChatError) -> MemoryShare? {
         guard count > AnswerMemory.freeBytes else { return nil }
         guard let share = budget.share(ofAnswer: count) else { throw .memoryFull }
         return share

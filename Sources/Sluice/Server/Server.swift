@@ -55,6 +55,8 @@ final class Server: Sendable {
     private let master: MasterLink?
     let load: SettingsLoading
     let isDraining = Atomic<Bool>(false)
+    /// What is told of this process, from when it runs.
+    private let pages = Mutex<StatusPages?>(nil)
     private let start = (time: secondsSince1970(), moment: Instant.current)
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
@@ -98,8 +100,15 @@ final class Server: Sendable {
     private func run(_ settings: Settings) throws {
         let first = workers[0]
         let signals = try SignalWatch(ServerSignals.all, on: first.loop) { [unowned self] in signalled($0) }
+        let pages = StatusPages(
+            StatusSource(
+                workers: workers, counters: counters, reloader: reloader, start: start,
+                sockets: { [unowned self] in sockets.withLock { $0 } },
+                isDraining: { [unowned self] in isDraining.load(ordering: .relaxed) }),
+            on: first.loop)
+        self.pages.withLock { $0 = pages }
         for worker in workers {
-            worker.start(sockets.withLock { $0 })
+            worker.start(sockets.withLock { $0 }, pages)
             if worker !== first { try startThread { worker.loop.run() } }
         }
         try control?.start { [self] in await answer($0, $1) }
@@ -134,8 +143,11 @@ final class Server: Sendable {
     /// Answers what was asked by the control socket, or by the master for somebody there.
     func answer(_ command: ControlCommand, _ stream: ControlStream) async {
         switch command {
-        case .status: stream.writeElsewhere(ControlAnswer(.ok, [await status.text]).text)
-        case .statusJSON: stream.writeElsewhere(ControlAnswer(.ok, [await status.json]).text)
+        case .status, .statusJSON, .statusFull, .statusFullJSON:
+            guard let form = command.statusForm, let page = await pages.withLock({ $0 })?.page(form) else {
+                return stream.writeAtOnce(ControlAnswer(.refused, ["the machine has no more threads"]).text)
+            }
+            stream.writeElsewhere(ControlAnswer(.ok, [String(decoding: page.dropLast(), as: UTF8.self)]).text)
         case .stop:
             stream.writeAtOnce(ControlAnswer(.ok).text)
             stream.stayOpen()
@@ -194,20 +206,6 @@ final class Server: Sendable {
             manager.tellAgain()
             manager.status(await summary)
             await wakeup.wait(until: .current + period)
-        }
-    }
-
-    private var status: Status {
-        get async {
-            let (generation, lastReload) = await (reloader.generation, reloader.lastReload)
-            let (active, connections) = (counters.active, counters.connectionsCount)
-            return Status(
-                process: Int(getpid()), isDraining: isDraining.load(ordering: .relaxed), startTime: start.time,
-                uptime: .current - start.moment, generation: generation.number, lastReload: lastReload, workers: workers.count,
-                acceptedConnections: connections.accepted, refusedConnections: connections.refused, active: active.now,
-                maxActive: active.max, memory: (counters.memory.usedBytes, counters.memory.limit),
-                counts: counters.statistics.counts, upstreams: generation.board.upstreamStatus,
-                targets: generation.board.status(of: generation.routes, at: .current))
         }
     }
 

@@ -40,11 +40,14 @@ actor Worker {
     }
 
     /// Begins to accept as soon as the loop runs.
-    nonisolated func start(_ sockets: [ListeningSocket]) {
-        Task(executorPreference: loop) { await self.listen(sockets) }
+    ///
+    /// - Parameter pages: what is told of the process to those whom the web server lets ask.
+    nonisolated func start(_ sockets: [ListeningSocket], _ pages: StatusPages) {
+        Task(executorPreference: loop) { await self.listen(sockets, pages) }
     }
 
-    private func listen(_ sockets: [ListeningSocket]) {
+    private func listen(_ sockets: [ListeningSocket], _ pages: StatusPages) {
+        handler.pages = pages
         do throws(SystemError) {
             for socket in sockets {
                 let listener = try Listener(
@@ -121,6 +124,20 @@ actor Worker {
 
     /// The same, and accepts what nobody has heard of, for want of another process that was to.
     func turnAndLook() { for listener in listeners { listener.look() } }
+
+    /// The requests that it is answering, and those that are on their way in.
+    ///
+    /// - Parameter countMax: how many of each are listed at most.
+    func requests(atMost countMax: Int) -> Status.Requests {
+        let now = loop.now
+        let arrivals = connections.values.lazy.compactMap(\.arrival)
+        var requests = Status.Requests()
+        requests.count = handler.requests.count + arrivals.count
+        requests.listed =
+            handler.requests.oldest(atMost: countMax).map { Status.Request($0, at: now) }
+            + arrivals.prefix(countMax).map { Status.Request($0, at: now) }
+        return requests
+    }
 
     // MARK: Generations
 

@@ -1,6 +1,7 @@
 // How the process does at a moment.
 
 import Clock
+import FastCGI
 import Settings
 
 /// What `sluice status` tells. The names are php-fpm's where the meaning is the same.
@@ -11,6 +12,13 @@ struct Status: Sendable {
         let time: Int
         /// All that was wrong; none when it is in force.
         let problems: [String]
+    }
+
+    /// A socket on which connections are accepted.
+    struct Listen: Sendable {
+        let address: String
+        /// How many connections wait to be accepted, and how many may; nil where the kernel does not tell.
+        let queue: ListeningSocket.Queue?
     }
 
     struct Upstream: Sendable {
@@ -36,7 +44,7 @@ struct Status: Sendable {
     let startTime: Int
     let uptime: Duration
     let generation: Int
-    let lastReload: Reload?
+    var lastReload: Reload?
     let workers: Int
     let acceptedConnections: Int
     let refusedConnections: Int
@@ -44,9 +52,23 @@ struct Status: Sendable {
     let maxActive: Int
     /// In bytes: what is taken of `limits.memory`, and that.
     let memory: (used: Int, limit: Int)
-    let counts: Statistics.Counts
-    let upstreams: [Upstream]
-    let targets: [Target]
+    var counts: Statistics.Counts
+    var upstreams: [Upstream]
+    var targets: [Target]
+    var listen: [Listen] = []
+    /// Each that is being answered; nil where that was not asked for.
+    var requests: Requests?
+}
+
+extension Status {
+    /// Of all sockets together; nil when it is not known of one.
+    var listenQueue: ListeningSocket.Queue? {
+        let queues = listen.compactMap(\.queue)
+        guard queues.count == listen.count else { return nil }
+        return queues.reduce(ListeningSocket.Queue(count: 0, countMax: 0)) { all, queue in
+            ListeningSocket.Queue(count: all.count + queue.count, countMax: all.countMax + queue.countMax)
+        }
+    }
 }
 
 extension Status.Reload {

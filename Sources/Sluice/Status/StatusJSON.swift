@@ -2,6 +2,7 @@
 
 import Chat
 import Clock
+import FastCGI
 
 extension Status {
     /// One object in one line. Times are RFC 3339's, durations seconds.
@@ -17,6 +18,9 @@ extension Status {
             $0.name("last_reload")
             if let lastReload { $0.reload(lastReload) } else { $0.null() }
             $0.member("workers", workers)
+            $0.member("listen_queue", listenQueue?.count)
+            $0.member("listen_queue_len", listenQueue?.countMax)
+            $0.array("listen", listen) { $0.listen($1) }
             $0.member("accepted_conn", acceptedConnections)
             $0.member("refused_conn", refusedConnections)
             $0.member("active", active)
@@ -37,6 +41,11 @@ extension Status {
             }
             $0.member("other_requests", counts.otherRequests)
             $0.array("last_errors", counts.recentErrors) { $0.recentError($1) }
+            if let requests {
+                $0.array("active_requests", requests.listed) { $0.request($1) }
+                $0.member("active_requests_left_out", requests.leftOut)
+                $0.member("silent_workers", requests.silentWorkers)
+            }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }
@@ -106,6 +115,30 @@ struct StatusWriter {
             $0.member("time", timestamp(ofSecond: reload.time))
             $0.member("outcome", reload.problems.isEmpty ? "in force" : "failed")
             $0.array("problems", reload.problems) { $0.bytes.appendJSONString($1) }
+        }
+    }
+
+    mutating func listen(_ listen: Status.Listen) {
+        object {
+            $0.member("address", listen.address)
+            $0.member("listen_queue", listen.queue?.count)
+            $0.member("listen_queue_len", listen.queue?.countMax)
+        }
+    }
+
+    mutating func request(_ request: Status.Request) {
+        object {
+            $0.member("id", request.id?.description)
+            $0.member("age", request.age)
+            $0.member("client", request.client)
+            $0.member("call", request.call?.description)
+            $0.member("route", request.target.map { "\($0.match)" })
+            $0.member("model", request.target?.ownModel)
+            $0.member("upstream", request.target?.upstreamName)
+            $0.member("state", request.state.rawValue)
+            $0.member("events", request.events)
+            $0.member("bytes", request.bytes)
+            $0.member("silence", request.silence)
         }
     }
 

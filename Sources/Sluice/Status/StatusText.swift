@@ -1,29 +1,42 @@
 // The status for people.
 
 import Clock
+import FastCGI
 import Settings
 
 extension Status {
     /// Lines of names and values, and tables.
     var text: String {
-        var lines = summary.map { name, value in "\(name):".padded(to: 22) + value }
-        lines += table(
-            ["upstream", "open", "queued", "places"],
-            upstreams.map { [$0.name, "\($0.open)", "\($0.queued)", $0.places.map { "\($0)" } ?? "any"] })
-        lines += table(
-            ["route", "upstream", "model", "asked", "failed", "state", "p50", "p95"],
-            targets.map { target in
+        var lines = summary.map { name, value in "\(name):".padded(to: 22) + value.visible }
+        lines += requestLines
+        if listen.count > 1 {
+            lines +=
+                Table(["listen", .fixed("queue"), .fixed("len")], listen) {
+                    [$0.address, $0.queue.map { "\($0.count)" } ?? "unknown", $0.queue.map { "\($0.countMax)" } ?? "unknown"]
+                }.lines
+        }
+        lines +=
+            Table(["upstream", .fixed("open"), .fixed("queued"), .fixed("places")], upstreams) {
+                [$0.name, "\($0.open)", "\($0.queued)", $0.places.map { "\($0)" } ?? "any"]
+            }.lines
+        lines +=
+            Table(
+                ["route", "upstream", "model", .fixed("asked"), .fixed("failed"), .fixed("state"), .fixed("p50"), .fixed("p95")],
+                targets
+            ) { target in
                 let state = target.state
                 return [
                     target.route, target.upstream, target.model ?? "the caller's", "\(state.asked)", "\(state.failed)",
                     state.restsFor.map { "rests for \($0.inSeconds)" } ?? "works", state.p50?.inSeconds ?? "-",
                     state.p95?.inSeconds ?? "-",
                 ]
-            })
-        lines += table(["client", "requests"], counts.clients.map { [$0.name, "\($0.requests)"] })
-        lines += table(
-            ["last errors", "client", "upstream", "ending"],
-            counts.recentErrors.map { [timestamp(ofSecond: $0.time), $0.client ?? "-", $0.upstream ?? "-", $0.ending] })
+            }.lines
+        lines += Table(["client", .fixed("requests")], counts.clients) { [$0.name, "\($0.requests)"] }.lines
+        if counts.otherRequests > 0 { lines.append("others: \(counts.otherRequests)") }
+        lines +=
+            Table([.fixed("last errors"), "client", "upstream", "ending"], counts.recentErrors) {
+                [timestamp(ofSecond: $0.time), $0.client ?? "-", $0.upstream ?? "-", $0.ending]
+            }.lines
         return lines.joined(separator: "\n")
     }
 
@@ -35,6 +48,7 @@ extension Status {
             ("generation", "\(generation)"),
             ("last reload", lastReload.map { "\(timestamp(ofSecond: $0.time)), \($0.words)" } ?? "none"),
             ("workers", "\(workers)"),
+            ("listen queue", listenQueue.map { "\($0.count) of \($0.countMax)" } ?? "unknown"),
             ("accepted conn", "\(acceptedConnections)"),
             ("refused conn", "\(refusedConnections)"),
             ("active requests", "\(active)"),
@@ -47,15 +61,78 @@ extension Status {
         ]
     }
 
-    /// Nothing for a table without rows.
-    private func table(_ header: [String], _ rows: [[String]]) -> [String] {
+    /// A line each for the requests, with ids that are cut to what finds them in the log.
+    private var requestLines: [String] {
+        guard let requests else { return [] }
+        let columns: [Table.Column] = [
+            .fixed("request"), .fixed("age"), .fixed("state"), .fixed("silent"), .fixed("events"), .fixed("bytes"), "client",
+            .fixed("call"), "route", "model", "upstream",
+        ]
+        var lines = Table(columns, requests.listed, \.cells).lines
+        if lines.isEmpty { lines = ["", "no requests"] }
+        if requests.leftOut > 0 { lines.append("… and \(requests.leftOut) more") }
+        if requests.silentWorkers > 0 { lines.append("\(requests.silentWorkers) workers do not answer") }
+        return lines
+    }
+}
+
+extension Status.Request {
+    /// Of its line.
+    fileprivate var cells: [String] {
+        let of = [id?.short, age.short, state.rawValue, silence?.short, "\(events)", shortCount(bytes), client, call?.short]
+        let to = [target?.match.description, target?.ownModel, target?.upstreamName]
+        return (of + to).map { $0 ?? "-" }
+    }
+}
+
+/// Rows below a header, in columns.
+private struct Table {
+    struct Column: ExpressibleByStringLiteral {
+        let name: String
+        /// Whether its texts may be cut where there is no room for all of the row.
+        let isCut: Bool
+
+        init(stringLiteral name: String) { (self.name, isCut) = (name, true) }
+
+        private init(fixed name: String) { (self.name, isCut) = (name, false) }
+
+        static func fixed(_ name: String) -> Column { Column(fixed: name) }
+    }
+
+    private let columns: [Column]
+    private let rows: [[String]]
+
+    /// What a terminal has room for that somebody has made a little wider.
+    private static let width = 100
+    private static let gap = 2
+    /// A text that is cut keeps so much.
+    private static let cutWidth = 6
+
+    init<Element>(_ columns: [Column], _ elements: some Sequence<Element>, _ cells: (Element) -> [String]) {
+        self.columns = columns
+        rows = elements.map { cells($0).map(\.visible) }
+    }
+
+    /// An empty line ahead of it; nothing for a table without rows.
+    var lines: [String] {
         guard !rows.isEmpty else { return [] }
-        let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
+        let all = [columns.map(\.name)] + rows
+        let widths = widths(all)
         return [""]
-            + ([header] + rows).map { row in
-                let cells = zip(row.dropLast(), widths).map { $0.padded(to: $1 + 2) }
-                return cells.joined() + (row.last ?? "")
+            + all.map { row in
+                let cells = zip(row, widths).map { $0.cut(to: $1) }
+                return zip(cells.dropLast(), widths).map { $0.padded(to: $1 + Self.gap) }.joined() + (cells.last ?? "")
             }
+    }
+
+    private func widths(_ all: [[String]]) -> [Int] {
+        var widths = columns.indices.map { column in all.map { $0[column].unicodeScalars.count }.max() ?? 0 }
+        while widths.reduce(0, +) + Self.gap * (widths.count - 1) > Self.width {
+            let cut = columns.indices.filter { columns[$0].isCut && widths[$0] > Self.cutWidth }
+            guard let widest = cut.max(by: { widths[$0] < widths[$1] }) else { break }
+            widths[widest] -= 1
+        }
+        return widths
     }
 }
 
@@ -71,8 +148,44 @@ extension Duration {
         let milliseconds = nanoseconds / 1_000_000
         return milliseconds < 10_000 ? "\(milliseconds) ms" : "\(milliseconds / 1000) s"
     }
+
+    /// In at most five characters, up to weeks.
+    fileprivate var short: String {
+        let milliseconds = max(0, nanoseconds / 1_000_000)
+        switch milliseconds {
+        case ..<1000: return "\(milliseconds)ms"
+        case ..<100_000: return "\(milliseconds / 1000).\(milliseconds / 100 % 10)s"
+        case ..<6_000_000: return "\(milliseconds / 60_000)m"
+        default: return "\(milliseconds / 3_600_000)h"
+        }
+    }
+}
+
+/// Bytes in at most six characters.
+private func shortCount(_ bytes: Int) -> String {
+    switch bytes {
+    case ..<100_000: "\(bytes)"
+    case ..<(100_000 << 10): "\(bytes >> 10)K"
+    default: "\(bytes >> 20)M"
+    }
 }
 
 extension String {
-    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+    func padded(to width: Int) -> String {
+        self + String(repeating: " ", count: max(1, width - unicodeScalars.count))
+    }
+
+    fileprivate func cut(to width: Int) -> String {
+        guard unicodeScalars.count > width else { return self }
+        var scalars = String.UnicodeScalarView()
+        scalars.append(contentsOf: unicodeScalars.prefix(width - 1))
+        return String(scalars) + "…"
+    }
+
+    /// With what acts on a terminal, and what one does not see, as escapes.
+    fileprivate var visible: String {
+        var bytes: [UInt8] = []
+        bytes.appendVisible(self)
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }

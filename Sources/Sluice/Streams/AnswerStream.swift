@@ -43,7 +43,7 @@ final class AnswerStream {
     /// When the upstream sent its first event.
     private(set) var firstEvent: Instant?
     /// When the upstream last sent an event; comments do not count. From when the answer is known to be one.
-    private var lastEvent = Instant.distantFuture
+    private(set) var lastEvent = Instant.distantFuture
     private let idleTimeout: Duration
 
     /// What has been looked at, and is the next to be handed out.
@@ -98,7 +98,10 @@ final class AnswerStream {
     /// What the status means, when it has come and is none of success.
     var statusError: ChatError? { answer.statusError() }
 
-    /// How long it took, or has taken so far, to get a connection.
+    /// Whether there is a connection to ask by.
+    var isConnected: Bool { answer.isConnected }
+
+    /// How long it took, or has taken so far, to get one.
     var connectTime: Duration { answer.connectTime }
 
     /// Woken when there may be something new.
@@ -113,7 +116,10 @@ final class AnswerStream {
     /// What its bytes have taken above what is free; whoever keeps some of them keeps this.
     var memoryShare: MemoryShare? { memory.share }
 
-    /// Whether it has had an event that the caller gets.
+    /// How many events it has had that the caller gets.
+    var eventsCount: Int { Int(scanner.eventsCount) }
+
+    /// Whether it has had one.
     var hasEvents: Bool { scanner.hasEvents }
 
     /// Whether `[DONE]` has come behind an answer.

@@ -37,8 +37,8 @@ struct EventScanner {
         indirect case words(UpstreamError)
     }
 
-    /// Whether the stream has had an event.
-    private(set) var hasEvents = false
+    /// How many events there were that the caller gets.
+    private(set) var eventsCount: UInt32 = 0
     /// The choices that have had a finish reason: each has one at its end.
     private var finished = ChoiceSet()
     /// Whether a choice had more to say behind its finish reason: servers that call tools themselves say so of each step, and some
@@ -70,6 +70,9 @@ struct EventScanner {
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
         reader = ChatFrameReader(depthMax: limits.jsonDepth)
     }
+
+    /// Whether the stream has had an event.
+    var hasEvents: Bool { eventsCount > 0 }
 
     /// What has come and was not discarded; stretches are ranges of it.
     var buffer: [UInt8] { splitter.buffer }
@@ -110,7 +113,7 @@ struct EventScanner {
                         stretch.stop = stop
                         return stretch
                     }
-                    hasEvents = true
+                    eventsCount &+= 1
                 }
                 stretch.range = start..<splitter.takenCount
             }
@@ -203,7 +206,8 @@ struct EventScanner {
     private mutating func end() -> Stretch.Stop {
         if !isFinished, let unknownError { return .failure(unknownError) }
         guard hasAnswer else { return .failure(.upstreamFailed(.noAnswer)) }
-        (hasEvents, isDone) = (true, true)
+        eventsCount &+= 1
+        isDone = true
         return .done
     }
 
@@ -218,7 +222,7 @@ struct EventScanner {
             if chunk.isUsageOnly, !form.showsUsage { return .skip }
         }
         guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
-        hasEvents = true
+        eventsCount &+= 1
         return .replace([UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
     }
 

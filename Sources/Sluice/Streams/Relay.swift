@@ -15,6 +15,8 @@ final class Relay {
     private let loop: EventLoop
     /// How much of the answer has gone to the caller.
     private(set) var bytesCount = 0
+    /// Whether the caller takes less than there is.
+    private(set) var isBlocked = false
     private var heartbeat: Heartbeat
     /// When to look whether the upstream or the caller's heartbeat is due. It stays while events come: to postpone it for each would
     /// cost more than to look once in vain.
@@ -29,6 +31,12 @@ final class Relay {
         self.heartbeat = Heartbeat(every: heartbeat, from: loop.now)
         nextCheck = min(stream.deadline, self.heartbeat.due)
     }
+
+    /// How many events there were.
+    var eventsCount: Int { stream.eventsCount }
+
+    /// When the upstream last sent one.
+    var lastEvent: Instant { stream.lastEvent }
 
     /// Runs until the upstream's `[DONE]` has been sent, or one in its place after a finish reason.
     ///
@@ -119,7 +127,11 @@ final class Relay {
             reply.memory = reply.memory ?? stream.memoryShare
         } else {
             if !reply.hasStarted { reply.startStream() }
-            if try !reply.sendAtOnce(bytes) { try await reply.send(bytes) }
+            if try !reply.sendAtOnce(bytes) {
+                isBlocked = true
+                defer { isBlocked = false }
+                try await reply.send(bytes)
+            }
         }
         bytesCount += bytes.count
         heartbeat.wrote(at: loop.now)

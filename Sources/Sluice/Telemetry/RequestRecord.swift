@@ -23,6 +23,8 @@ struct RequestRecord {
         private(set) var firstEvent: Instant?
         /// How many bytes of its events, or of its one object, there were. Heartbeats and errors do not count.
         private(set) var bytesCount = 0
+        /// How many events there were.
+        private(set) var eventsCount = 0
         private(set) var usage: TokenUsage?
         /// Who answered, by the upstream's word.
         private(set) var model: ServedModel?
@@ -65,7 +67,7 @@ extension RequestRecord.Answer {
     /// - Parameter bytesCount: how much of it has gone to the caller.
     init(_ stream: AnswerStream, bytesCount: Int) {
         (firstEvent, usage, model) = (stream.firstEvent, stream.usage, stream.model)
-        self.bytesCount = bytesCount
+        (self.bytesCount, eventsCount) = (bytesCount, stream.eventsCount)
     }
 
     /// - Parameter bytesCount: as much as is made of it for the caller.

@@ -72,6 +72,11 @@ extension Logger {
 
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
+    /// - Parameter page: `status` or `ping`.
+    func askedHowItDoes(page: String) {
+        debug("the web server asked how Sluice does", metadata: ["page": "\(page)"])
+    }
+
     func rehearsalFailed(_ reason: String) {
         error("the rehearsal of a request failed: the first request will take longer", metadata: ["reason": "\(reason)"])
     }

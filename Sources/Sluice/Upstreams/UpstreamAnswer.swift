@@ -99,6 +99,14 @@ final class UpstreamAnswer {
         }
     }
 
+    /// Whether there is a connection to ask by.
+    var isConnected: Bool {
+        switch source {
+        case .http(let transfer): transfer.isConnected
+        case .demo: true
+        }
+    }
+
     /// How long it took, or has taken so far, to get a connection.
     var connectTime: Duration {
         switch source {

@@ -1,0 +1,212 @@
+import Clock
+import Foundation
+import TestSupport
+import Testing
+
+@testable import FastCGI
+@testable import Settings
+@testable import Sluice
+
+/// The forms of the status, made of values.
+@Suite struct StatusTextTests {
+    private func status(_ change: (inout Sluice.Status) -> Void = { _ in }) -> Sluice.Status {
+        var status = Sluice.Status(
+            process: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1, lastReload: nil, workers: 2,
+            acceptedConnections: 0, refusedConnections: 0, active: 0, maxActive: 0, memory: (0, 1 << 20),
+            counts: Statistics.Counts(), upstreams: [], targets: [])
+        change(&status)
+        return status
+    }
+
+    private func object(_ status: Sluice.Status) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(status.json.utf8)) as? [String: Any])
+    }
+
+    private func target(upstream: String, match: String, model: String?) throws -> Target {
+        let upstreams = [UpstreamSettings(name: upstream, kind: .demo)]
+        let models = [ModelSettings(match: ModelPattern(match), targets: [TargetSettings(upstream: upstream, model: model)])]
+        let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: upstreams, models: models)
+        return try #require(Routes(settings).targets.first)
+    }
+
+    private func request(_ id: String, client: String = "first", _ target: Target? = nil) -> Sluice.Status.Request {
+        Sluice.Status.Request(
+            id: CallersWord(id), age: .seconds(75), client: client, call: CallersWord(UUID().uuidString), target: target,
+            state: .connecting, events: 99_999, bytes: 99_999_999, silence: .milliseconds(999))
+    }
+
+    private func requests(_ listed: [Sluice.Status.Request], count: Int? = nil) -> Sluice.Status.Requests {
+        var part = Sluice.Status.Requests()
+        (part.listed, part.count) = (listed, count ?? listed.count)
+        return part
+    }
+
+    @Test func `a socket's queue is told, and all of them together`() throws {
+        let one = status { $0.listen = [.init(address: "unix:/a", queue: .init(count: 3, countMax: 511))] }
+        #expect(try object(one)["listen_queue"] as? Int == 3)
+        #expect(try object(one)["listen_queue_len"] as? Int == 511)
+        #expect(one.text.contains("listen queue:         3 of 511"))
+        let two = status {
+            $0.listen = [
+                .init(address: "unix:/a", queue: .init(count: 3, countMax: 511)),
+                .init(address: "tcp:[::]:9000", queue: .init(count: 4, countMax: 128)),
+            ]
+        }
+        #expect(try object(two)["listen_queue"] as? Int == 7)
+        #expect(try object(two)["listen_queue_len"] as? Int == 639)
+        let each = try #require(try object(two)["listen"] as? [[String: Any]])
+        #expect(each.map { $0["address"] as? String } == ["unix:/a", "tcp:[::]:9000"])
+        #expect(each.map { $0["listen_queue"] as? Int } == [3, 4])
+        #expect(each.map { $0["listen_queue_len"] as? Int } == [511, 128])
+        #expect(two.text.contains("tcp:[::]:9000  4      128"))
+    }
+
+    @Test func `a queue of which the kernel does not tell is unknown, and not empty`() throws {
+        let status = status {
+            $0.listen = [.init(address: "a", queue: nil), .init(address: "b", queue: .init(count: 1, countMax: 2))]
+        }
+        #expect(try object(status)["listen_queue"] is NSNull)
+        #expect(try object(status)["listen_queue_len"] is NSNull)
+        #expect(status.text.contains("listen queue:         unknown"))
+    }
+
+    @Test func `no table is wider than a terminal, whatever the names are`() throws {
+        let name = String(repeating: "n", count: 64)
+        let target = try target(
+            upstream: name, match: String(repeating: "m", count: 200), model: String(repeating: "o", count: 200))
+        let status = status {
+            $0.requests = requests([request("req_1", client: String(repeating: "c", count: 200), target), request("2")])
+            $0.upstreams = [.init(name: name, open: 1, queued: 2, places: nil)]
+            $0.targets = [
+                .init(
+                    route: "\(target.match)", upstream: name, model: target.ownModel,
+                    state: .init(asked: 1_000_000, failed: 1_000_000, restsFor: .seconds(100), p50: .seconds(1), p95: .seconds(2))
+                )
+            ]
+            $0.counts.clients = [(String(repeating: "c", count: 512), 1)]
+            $0.counts.recentErrors = [
+                .init(time: 0, client: String(repeating: "c", count: 512), upstream: name, ending: "failed.500")
+            ]
+        }
+        let lines = status.text.split(separator: "\n", omittingEmptySubsequences: false)
+        for line in lines { #expect(line.count <= 100, "\(line)") }
+        #expect(
+            lines.contains { $0.contains("connecting") && $0.contains("99999") && $0.contains("97656K") && $0.contains("999ms") })
+    }
+
+    @Test func `nothing that acts on a terminal is shown as it is`() throws {
+        let target = try target(upstream: "a", match: "m\u{1B}[31m", model: "\u{9B}0m\r\n")
+        let status = status {
+            $0.requests = requests([request("1", client: "c\u{7}", target)])
+            $0.lastReload = .init(time: 0, problems: ["/etc/\u{1B}]0;title\u{7}.toml:1: \u{202E}"])
+        }
+        let visible = status.text.unicodeScalars.allSatisfy {
+            $0 == "\n" || $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value)
+        }
+        #expect(visible && !status.text.unicodeScalars.contains("\u{202E}"))
+        #expect(status.text.contains(#"c\u0007"#))
+        let model = (try object(status)["active_requests"] as? [[String: Any]])?.first?["model"] as? String
+        #expect(model == "\u{9B}0m\r\n")
+        #expect(status.json.utf8.allSatisfy { $0 >= 0x20 })
+    }
+
+    @Test func `requests beyond those that are listed are counted, and workers that stand still too`() throws {
+        let part = requests((0..<1500).map { request("\($0)") }, count: 1600)
+        let none = status { $0.requests = Sluice.Status.Requests() }
+        let many = status { $0.requests = Sluice.Status.Requests([part, part], silentWorkers: 1) }
+        #expect(try object(none)["active_requests_left_out"] as? Int == 0)
+        #expect(try object(none)["silent_workers"] as? Int == 0)
+        #expect(none.text.contains("no requests"))
+        #expect((try object(many)["active_requests"] as? [Any])?.count == 2000)
+        #expect(try object(many)["active_requests_left_out"] as? Int == 1200)
+        #expect(try object(many)["silent_workers"] as? Int == 1)
+        #expect(many.text.contains("… and 1200 more\n") || many.text.hasSuffix("… and 1200 more\n1 workers do not answer"))
+        #expect(many.text.contains("1 workers do not answer"))
+    }
+
+    @Test func `the oldest requests come first`() {
+        func aged(_ seconds: Int) -> Sluice.Status.Request { .init(age: .seconds(seconds), state: .reading) }
+        let requests = Sluice.Status.Requests([requests([aged(3), aged(1)]), requests([aged(2)])])
+        #expect(requests.listed.map(\.age) == [.seconds(3), .seconds(2), .seconds(1)])
+    }
+}
+
+@Suite struct CallersWordTests {
+    private let own = RequestID(callers: nil).description
+
+    @Test func `this process's own ids and UUIDs are shown`() {
+        #expect(CallersWord(own).description == own)
+        #expect(CallersWord(own).short == "…" + own.suffix(8))
+        for uuid in ["7d0e9f3c-0b1a-4c2d-9e3f-aabbccddeeff", "7D0E9F3C-0B1A-4C2D-9E3F-AABBCCDDEEFF"] {
+            #expect(CallersWord(uuid).description == uuid)
+            #expect(CallersWord(uuid).short == uuid.prefix(8) + "…")
+        }
+    }
+
+    /// Whatever else it is, somebody chose it.
+    @Test(
+        arguments: [
+            "sk-proj-0123456789", "Ada.Lovelace", "12345", "7d0e9f3c0b1a4c2d9e3faabbccddeeff",
+            "7d0e9f3c-0b1a-4c2d-9e3f-aabbccddeefg",
+            "7d0e9f3c-0b1a-4c2d-9e3f-aabbccddeeff0", "7d0e9f3c_0b1a-4c2d-9e3f-aabbccddeeff", "", "é",
+        ])
+    func `of other words there is a hash alone`(word: String) {
+        for shown in [CallersWord(word).description, CallersWord(word).short] {
+            #expect(shown.count == 9 && shown.hasPrefix("#"))
+            #expect(shown.dropFirst().allSatisfy { $0.isHexDigit })
+        }
+        #expect(CallersWord(word).description == CallersWord(word).description)
+        #expect(CallersWord(word).description != CallersWord(word + "x").description)
+    }
+
+    @Test func `an id that somebody has made like one's own is none`() {
+        let start = own.prefix(20)
+        for word in ["\(start)secret-words-abc", "\(start)0123456789abcde", "\(own)0", "req_0123456789abcdef0123456789abcdef"] {
+            #expect(CallersWord(word).description.hasPrefix("#"), "\(word)")
+        }
+    }
+}
+
+@Suite struct RequestTableTests {
+    private func answering(_ id: String, at start: Int = 0) -> Answering {
+        Answering(RequestRecord(RequestID(callers: id), at: Instant(nanoseconds: Int64(start))))
+    }
+
+    @Test func `it has those that have not been removed, and knows which began first`() {
+        let table = RequestTable()
+        let records = (0..<6).map { answering("r\($0)", at: $0) }
+        func ids(_ countMax: Int = 10) -> [String] { table.oldest(atMost: countMax).map(\.record.id.description).sorted() }
+        for record in records.reversed() { table.insert(record) }
+        #expect(ids() == ["r0", "r1", "r2", "r3", "r4", "r5"])
+        #expect(ids(2) == ["r0", "r1"])
+        for place in [2, 0, 5] { table.remove(records[place]) }
+        #expect(ids() == ["r1", "r3", "r4"])
+        #expect(ids(1) == ["r1"])
+        #expect(table.count == 3)
+        table.insert(records[0])
+        #expect(ids() == ["r0", "r1", "r3", "r4"])
+        #expect(ids(3) == ["r0", "r1", "r3"])
+        for place in [1, 4, 0, 3] { table.remove(records[place]) }
+        #expect(ids() == [])
+        #expect(table.count == 0)
+        table.insert(records[5])
+        #expect(ids() == ["r5"])
+        table.remove(records[5])
+    }
+
+    @Test func `it holds nobody who has been removed`() {
+        weak var gone: Answering?
+        let table = RequestTable()
+        let kept = answering("kept")
+        do {
+            let record = answering("gone")
+            gone = record
+            table.insert(record)
+            table.insert(kept)
+            table.remove(record)
+        }
+        #expect(gone == nil)
+        #expect(table.oldest(atMost: 2).count == 1)
+        table.remove(kept)
+    }
+}
