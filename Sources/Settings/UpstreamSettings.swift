@@ -156,7 +156,7 @@ extension UpstreamSettings {
                 "key_file", .file,
                 """
                 A file whose first line is the key, instead of key. A relative path begins at the directory of this file; \
-                "${CREDENTIALS_DIRECTORY}/azure-key" is a credential of systemd.
+                "credential:key_azure" is a credential of systemd, LoadCredential= in its service.
                 """,
                 default: .nothing, examples: [FieldExample(#""azure.key""#, in: .azure)],
                 read: { reader, node, upstream throws(SettingsProblem) in

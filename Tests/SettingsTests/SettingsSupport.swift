@@ -16,14 +16,19 @@ struct SettingsCase {
     var options = SettingsOptions()
     /// Why TLS cannot use files, by their paths.
     var tlsProblems: [String: String] = [:]
+    /// Whether credentials that are another process's are taken to be there.
+    var assumesCredentials = false
 
     /// - Throws: `SettingsError`.
-    func load() throws -> Settings {
+    func load() throws -> Settings { try loaded().settings }
+
+    /// The same, with where it comes from.
+    func loaded() throws -> LoadedSettings {
         var options = options
         options.config = "dir/sluice.toml"
         var files = files
         files["dir/sluice.toml"] = text
-        return try SettingsSources(
+        var sources = SettingsSources(
             options: options, environment: { environment[$0] },
             readFile: { path throws(SystemError) in
                 guard let text = files[path] else { throw SystemError(path, code: ENOENT) }
@@ -36,7 +41,9 @@ struct SettingsCase {
                 let used = [authoritiesFile, options.certificate, options.certificateKey].compactMap(\.self)
                 if let reason = used.compactMap({ tlsProblems[$0] }).first { throw .tls(reason: reason) }
             }
-        ).load().settings
+        )
+        sources.assumesCredentials = assumesCredentials
+        return try sources.load()
     }
 
     /// All that is wrong with it.

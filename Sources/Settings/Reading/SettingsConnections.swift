@@ -20,7 +20,8 @@ extension SettingsSources {
     ///
     /// - Parameter file: the settings file's table, if there is one.
     func loadTLS(_ settings: Settings, _ file: SettingsReader?, _ problems: SettingsProblems) {
-        let upstreams = settings.networkUpstreams.filter(\.usesTLS)
+        let upstreams = settings.networkUpstreams.filter { $0.usesTLS && !$0.hasAssumedCertificate }
+        if settings.authoritiesFile.map(SettingsReader.isCredential) ?? false { return }
         let failing = upstreams.filter { reason(ConnectionOptions($0, of: settings), settings.authoritiesFile) != nil }
         guard !failing.isEmpty else { return }
         if let reason = reason(.standard, settings.authoritiesFile) {
@@ -49,6 +50,13 @@ extension SettingsProblems {
 
 extension Settings {
     fileprivate var networkUpstreams: [UpstreamSettings] { upstreams.filter { $0.kind != .demo && !$0.url.isEmpty } }
+}
+
+extension UpstreamSettings {
+    /// Whether a file of its certificate has not been looked at.
+    fileprivate var hasAssumedCertificate: Bool {
+        [certificate, certificateKey].contains { $0.map(SettingsReader.isCredential) ?? false }
+    }
 }
 
 extension SettingsReader {

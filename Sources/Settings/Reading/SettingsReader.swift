@@ -38,6 +38,8 @@ struct SettingsInput {
     var environment: (String) -> String?
     var readFile: FileReader
     var listFiles: FileLister
+    /// Whether credentials are taken to be there where they are another process's.
+    var assumesCredentials = false
 }
 
 /// One table of the settings.

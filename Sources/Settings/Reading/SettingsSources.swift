@@ -59,6 +59,8 @@ package struct LoadedSettings: Sendable {
     package let included: [String]
     /// Whether the demo answers only because nothing names an upstream.
     package let isDemoForWant: Bool
+    /// How many credentials have not been looked at, since they are another process's.
+    package let assumedCredentialsCount: Int
 }
 
 /// All the places that say something about the settings; `load` puts it together.
@@ -74,6 +76,9 @@ package struct SettingsSources {
     private let listFiles: FileLister
     /// Reads the files of a connection with TLS, and of the authorities.
     let readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+    /// Whether credentials (`credential:NAME`) are taken to be there where they are another process's: those of a service, when
+    /// somebody else checks its settings.
+    package var assumesCredentials = false
 
     /// - Parameters:
     ///   - environment: looks a variable up.
@@ -112,7 +117,8 @@ package struct SettingsSources {
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
         return LoadedSettings(
-            settings: settings, file: file.isThere ? file.path : nil, included: file.included, isDemoForWant: isDemoForWant)
+            settings: settings, file: file.isThere ? file.path : nil, included: file.included, isDemoForWant: isDemoForWant,
+            assumedCredentialsCount: settings.assumedCredentialsCount)
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
@@ -148,7 +154,8 @@ package struct SettingsSources {
         _ problems: SettingsProblems
     ) -> (path: String, isThere: Bool, included: [String], reader: SettingsReader?) {
         let file = SettingsFile(path: options.config ?? Self.defaultFile)
-        let input = SettingsInput(environment: environment, readFile: readFile, listFiles: listFiles)
+        var input = SettingsInput(environment: environment, readFile: readFile, listFiles: listFiles)
+        input.assumesCredentials = assumesCredentials
         var files = SettingsFiles(file, input, problems)
         let document = document(of: file.path, problems)
         let reader = document.flatMap { files.reader($0) }

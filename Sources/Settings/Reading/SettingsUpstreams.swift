@@ -123,12 +123,16 @@ extension SettingsReader {
         if case .string(let text) = node.value, text.hasPrefix("$"), SettingsReader.isVariableName(text.dropFirst()) {
             throw SettingsProblem(node, "begins with '$': a variable is written with braces, as \"${OPENAI_API_KEY}\"")
         }
-        return .secret(try checkedKey(try text(node), node))
+        let text = try text(node)
+        if Self.isCredential(text) { throw SettingsProblem(node, "names a credential: set key_file in its place") }
+        return .secret(try checkedKey(text, node))
     }
 
     /// The first line of a file.
     func keyInFile(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
-        let line = try contents(of: try file(node), for: node).prefix { $0 != UInt8(ascii: "\n") }
+        let file = try file(node)
+        if Self.isCredential(file) { return .secret(file) }
+        let line = try contents(of: file, for: node).prefix { $0 != UInt8(ascii: "\n") }
         let text = String(decoding: line, as: UTF8.self).trimmed
         guard !text.isEmpty else { throw SettingsProblem(node, "names a file whose first line is empty") }
         return .secret(try checkedKey(text, node))

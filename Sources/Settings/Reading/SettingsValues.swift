@@ -123,7 +123,10 @@ extension SettingsReader {
     }
 
     /// A file's path; a relative one begins at the directory of the settings file that it stands in.
-    func file(_ node: SettingsNode) throws(SettingsProblem) -> String { file(try text(node), of: node) }
+    func file(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let text = try text(node)
+        return Self.isCredential(text) ? try credential(text, of: node) : file(text, of: node)
+    }
 
     /// The same of a path that is a part of a value.
     func file(_ path: String, of node: SettingsNode) -> String {
@@ -135,7 +138,7 @@ extension SettingsReader {
     /// The path of a file that can be read.
     func readableFile(_ node: SettingsNode) throws(SettingsProblem) -> String {
         let file = try file(node)
-        _ = try contents(of: file, for: node)
+        if !Self.isCredential(file) { _ = try contents(of: file, for: node) }
         return file
     }
 
@@ -143,6 +146,12 @@ extension SettingsReader {
     func contents(of file: String, for node: SettingsNode) throws(SettingsProblem) -> [UInt8] {
         // Not the path: somebody may have put the key itself there.
         do throws(SystemError) { return try input.readFile(file) } catch {
+            if case .string(let text) = node.value, Self.isCredential(text) {
+                throw SettingsProblem(
+                    node,
+                    "names a credential that cannot be read: \(error.reason); LoadCredential= of the service says where it comes from, "
+                        + "and the service takes it when it starts")
+            }
             throw SettingsProblem(node, "names a file that cannot be read: \(error.reason)")
         }
     }

@@ -7,7 +7,8 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Test the settings: tell all that is wrong with them, or that they are good.",
         discussion: """
-            Takes the same options as serve, opens no socket and calls no upstream. Wrong settings end it with status 78.
+            Takes the same options as serve, opens no socket and calls no upstream. Wrong settings end it with status 78. \
+            Credentials of a service of systemd are left out where this process does not have them.
             """)
 
     @OptionGroup var arguments: SettingsArguments
@@ -16,12 +17,21 @@ struct Check: ParsableCommand {
     var show = false
 
     func run() throws {
-        let loaded = try arguments.load()
+        let loaded = try arguments.load(assumesCredentials: true)
         let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
-        let verdict = "sluice: \(Self.sources(file, included.count)) is good"
+        let verdict =
+            "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded.assumedCredentialsCount))"
         guard show else { return print(verdict) }
         let files = included.map { "# included: \($0.debugDescription)\n" }.joined()
         print("# \(verdict); secrets are masked\n\(files)\n\(settings.text)", terminator: "")
+    }
+
+    private static func exception(_ count: Int) -> String {
+        switch count {
+        case 0: ""
+        case 1: ", but for a credential, which the service alone can look at"
+        default: ", but for \(count) credentials, which the service alone can look at"
+        }
     }
 
     private static func sources(_ file: String?, _ includedCount: Int) -> String {

@@ -75,11 +75,15 @@ struct SettingsArguments: ParsableArguments {
             readTLSFiles: { options, file throws(HTTPError) in if readsTLSFiles { try options.loadTLS(authoritiesFile: file) } })
     }
 
-    /// - Parameter files: how files are read.
+    /// - Parameters:
+    ///   - files: how files are read.
+    ///   - assumesCredentials: whether credentials that are another process's are taken to be there.
     /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load(_ files: FileAccess = realFiles()) throws -> LoadedSettings {
+    func load(_ files: FileAccess = realFiles(), assumesCredentials: Bool = false) throws -> LoadedSettings {
+        var sources = sources(files)
+        sources.assumesCredentials = assumesCredentials
         do {
-            return try sources(files).load()
+            return try sources.load()
         } catch {
             for problem in error.problems { writeError("sluice: \(problem)") }
             throw ExitCode(EX_CONFIG)

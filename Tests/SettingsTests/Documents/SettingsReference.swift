@@ -44,7 +44,7 @@ struct SettingsReference {
         | a duration | a whole number with a unit, `ms`, `s`, `m` or `h`: `"800ms"`, `"10m"` |
         | a size | a whole number with a unit, `B`, `KiB`, `MiB` or `GiB`: `"64KiB"` |
         | a share | a whole percentage: `"20%"` |
-        | the path of a file | text; a relative path begins at the directory of the settings file that it stands in |
+        | the path of a file | text; a relative path begins at the directory of the settings file that it stands in. `"credential:NAME"` is a [credential of systemd](operating.md#keys) |
         | a pattern | a path with `*`, `?` or `[…]`, as in a shell: `"conf.d/*.toml"` |
         | an address | text: `"unix:/run/sluice/sluice.sock"`, `"tcp:127.0.0.1:9000"`, `"fd:3"`, `"systemd"` or `"systemd:NAME"` |
         | a URL | text: `"https://HOST/PATH"`, `"http://HOST:PORT/PATH"` or `"unix:/PATH/OF/SOCKET:/PATH"`, without `?` and `#` |

@@ -12,6 +12,12 @@ import Testing
 
     private static let place = "must name a host, and as its port, if it has one, a number from 1 to 65535"
 
+    private static let noCredentials =
+        "names a credential, and there are none (CREDENTIALS_DIRECTORY is not set): a service of systemd gets them by "
+        + "LoadCredential=, and elsewhere a path names the file"
+
+    private static let noCredentialsName = #"must name a credential by its name alone, as "credential:key_openai""#
+
     private static let upstreams = [
         Mistake("upstreams = {}", "1: upstreams names no upstream; write [upstreams.NAME]"),
         Mistake("upstreams = 'demo'", "1: upstreams must be a table"),
@@ -76,6 +82,14 @@ import Testing
         Mistake(
             "[upstreams.a]\nkey_file = 'secret'",
             "2: upstreams.a.key_file names a file that cannot be read: No such file or directory"),
+        Mistake(
+            "[upstreams.a]\nkey_file = 'credential:secret'\ncertificate = 'credential:secret'\ncertificate_key = 'credential:secret'",
+            "2: upstreams.a.key_file \(noCredentials)", "3: upstreams.a.certificate \(noCredentials)",
+            "4: upstreams.a.certificate_key \(noCredentials)"),
+        Mistake("[upstreams.a]\nkey = 'credential:secret'", "2: upstreams.a.key names a credential: set key_file in its place"),
+        Mistake("[upstreams.a]\nkey_file = 'credential:'", "2: upstreams.a.key_file \(noCredentialsName)"),
+        Mistake("[upstreams.a]\nkey_file = 'credential:../secret'", "2: upstreams.a.key_file \(noCredentialsName)"),
+        Mistake("[upstreams.a]\nkey_file = 'credential:..'", "2: upstreams.a.key_file \(noCredentialsName)"),
         Mistake("[upstreams.a]\nkey_file = 'empty'", "2: upstreams.a.key_file names a file whose first line is empty"),
         Mistake(
             "[upstreams.a]\nkey = 'k'\napi_version = '1'", "3: upstreams.a.api_version has a meaning for kind = \"azure\" alone"),
