@@ -20,6 +20,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import urllib.parse
 
 BODY = json.dumps({"model": "any", "stream": True, "messages": [{"role": "user", "content": "Tell me a joke"}]}).encode()
@@ -99,6 +100,8 @@ def upstream(port, key):
             for delta, reason in [({"role": "assistant", "content": key[-4:]}, None), ({}, "stop")]:
                 choice = {"index": 0, "delta": delta, "finish_reason": reason}
                 self.wfile.write(f"data: {json.dumps({**chunk, 'choices': [choice]})}\n\n".encode())
+                # So that there are streams in their midst whenever something happens.
+                time.sleep(0.1)
             self.wfile.write(b"data: [DONE]\n\n")
 
         def log_message(self, *_):
