@@ -60,7 +60,7 @@ package struct LoadedSettings: Sendable {
     /// Whether the demo answers only because nothing names an upstream.
     package let isDemoForWant: Bool
     /// How many credentials have not been looked at, since they are another process's.
-    package let assumedCredentialsCount: Int
+    package var assumedCredentialsCount: Int { settings.assumedCredentialsCount }
 }
 
 /// All the places that say something about the settings; `load` puts it together.
@@ -117,8 +117,7 @@ package struct SettingsSources {
         loadTLS(settings, reader, problems)
         guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
         return LoadedSettings(
-            settings: settings, file: file.isThere ? file.path : nil, included: file.included, isDemoForWant: isDemoForWant,
-            assumedCredentialsCount: settings.assumedCredentialsCount)
+            settings: settings, file: file.isThere ? file.path : nil, included: file.included, isDemoForWant: isDemoForWant)
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
