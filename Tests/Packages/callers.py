@@ -147,7 +147,7 @@ def probe():
     denied("reading keys", lambda: os.listdir("/etc/sluice/keys"))
     denied("memory that is written and run", lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC))
     denied("a raw socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
-    denied("another kind of socket", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW))
+    denied("another kind of socket", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
     denied("a namespace", lambda: libc.unshare(0x10000000))
     denied("tracing", lambda: libc.ptrace(16, os.getppid(), 0, 0))
     denied("another user", lambda: os.setuid(0))
