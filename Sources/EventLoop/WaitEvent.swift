@@ -35,6 +35,8 @@ package final class WaitEvent: Sendable {
         let milliseconds = end == .distantFuture ? -1 : Int32(clamping: max(0, left + 999_999) / 1_000_000)
         _ = unsafe poll(&interests, 2, milliseconds)
         var count: UInt64 = 0
-        _ = unsafe read(descriptor.number, &count, MemoryLayout<UInt64>.size)
+        let isTaken = unsafe read(descriptor.number, &count, MemoryLayout<UInt64>.size) > 0
+        // It would be called again at once, and again.
+        if !isTaken, interests[0].revents != 0 { usleep(1000) }
     }
 }

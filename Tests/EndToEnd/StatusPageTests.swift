@@ -46,6 +46,26 @@ import Testing
         }
     }
 
+    /// Web servers take the path up to `#`, and hand on all that was sent.
+    @Test(arguments: WebServer.selected)
+    func `are all there is where they are, whatever else the path says`(server: WebServer) async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(server, upstream: upstream) { site in
+            for page in ["/sluice/status", "/sluice/ping", "/sluice/status/"] {
+                for rest in ["#/chat/completions", "#/v1/chat/completions", "?/chat/completions", "?#/chat/completions", "#x"] {
+                    var call = chat()
+                    (call.path, call.fields) = (page + rest, [])
+                    #expect(try await site.call(call).ended().status != 200, "\(page)\(rest)")
+                }
+                for rest in ["#/v1/models", "#/openapi.json"] {
+                    let answer = try await site.call(get(page + rest)).ended()
+                    #expect(!answer.text.contains("\"object\"") && !answer.text.contains("openapi"), "\(page)\(rest)")
+                }
+            }
+            #expect(upstream.requests.value.isEmpty)
+        }
+    }
+
     @Test(arguments: WebServer.selected)
     func `are not there for others`(server: WebServer) async throws {
         let changes =

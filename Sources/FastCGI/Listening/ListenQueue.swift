@@ -3,6 +3,7 @@
 import CLinux
 import EventLoop
 import Glibc
+import Synchronization
 
 extension ListeningSocket {
     /// The kernel's queue of a listening socket.
@@ -32,19 +33,45 @@ extension ListeningSocket {
     private var unixQueue: Queue? {
         var file = stat()
         guard unsafe fstat(descriptor.number, &file) == 0 else { return nil }
-        let type = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let number = socket(AF_NETLINK, type, NETLINK_SOCK_DIAG)
-        guard number >= 0 else { return nil }
-        let kernel = Descriptor(owning: number)
-        let question = Self.question(socket: UInt32(truncatingIfNeeded: file.st_ino))
-        guard unsafe send(kernel.number, question, question.count, Int32(MSG_DONTWAIT)) == question.count else { return nil }
-        var answer = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe recv(kernel.number, &answer, answer.count, Int32(MSG_DONTWAIT))
-        return count > 0 ? Self.queue(in: answer[..<count]) : nil
+        let number = UInt32(truncatingIfNeeded: file.st_ino)
+        return Self.diagnostics.withLock { diagnostics in
+            guard let kernel = diagnostics.descriptor?.number else { return nil }
+            diagnostics.question &+= 1
+            let question = Self.question(diagnostics.question, socket: number)
+            guard unsafe send(kernel, question, question.count, Int32(MSG_DONTWAIT)) == question.count else { return nil }
+            var answer = [UInt8](repeating: 0, count: 4096)
+            while true {
+                let count = unsafe recv(kernel, &answer, answer.count, Int32(MSG_DONTWAIT))
+                guard count > 0 else { return nil }
+                // Or one that nobody waited for.
+                if Self.questionAnswered(by: answer[..<count]) == diagnostics.question { return Self.queue(in: answer[..<count]) }
+            }
+        }
+    }
+
+    /// Where the kernel is asked, and which question was the last.
+    private struct Diagnostics: ~Copyable {
+        var descriptor: Descriptor?
+        var question: UInt32 = 0
+    }
+
+    /// Kept, since the queue is long when there are no descriptors left.
+    private static let diagnostics: Mutex<Diagnostics> = {
+        let number = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_SOCK_DIAG)
+        return Mutex(Diagnostics(descriptor: number < 0 ? nil : Descriptor(owning: number)))
+    }()
+
+    /// Takes the descriptor that it needs from now on.
+    package static func prepareQueues() { diagnostics.withLock { _ in } }
+
+    /// nlmsghdr's `nlmsg_seq`.
+    private static func questionAnswered(by message: ArraySlice<UInt8>) -> UInt32? {
+        guard message.count >= MemoryLayout<nlmsghdr>.size else { return nil }
+        return unsafe message.withUnsafeBytes { unsafe $0.loadUnaligned(fromByteOffset: 8, as: UInt32.self) }
     }
 
     /// Asks for one socket by its file's number.
-    private static func question(socket number: UInt32) -> [UInt8] {
+    private static func question(_ question: UInt32, socket number: UInt32) -> [UInt8] {
         var request = unix_diag_req()
         request.sdiag_family = UInt8(AF_UNIX)
         request.udiag_states = .max
@@ -55,6 +82,7 @@ extension ListeningSocket {
         header.nlmsg_len = UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<unix_diag_req>.size)
         header.nlmsg_type = UInt16(SOCK_DIAG_BY_FAMILY)
         header.nlmsg_flags = UInt16(NLM_F_REQUEST)
+        header.nlmsg_seq = question
         return unsafe withUnsafeBytes(of: header) { unsafe Array($0) } + withUnsafeBytes(of: request) { unsafe Array($0) }
     }
 

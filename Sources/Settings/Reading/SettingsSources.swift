@@ -138,7 +138,9 @@ package struct SettingsSources {
             throw SettingsError(problems: problems.sentences)
         }
         let advice =
-            "\(file.path) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
+            file.reader == nil
+            ? "there is no \(file.path): name the settings file with --config, or the control socket with --control"
+            : "\(file.path) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
         throw SettingsError(problems: problems.sentences.isEmpty ? [advice] : problems.sentences)
     }
 

@@ -27,8 +27,11 @@ struct ControlArguments: ParsableArguments {
         let path = try path()
         let stream: ControlStream
         do throws(SystemError) { stream = try ControlStream(connectingTo: path) } catch {
-            writeError(
-                "sluice: no Sluice can be asked at unix:\(path): \(error); is it running, and does its setting control say so?")
+            let advice =
+                error.code == EACCES
+                ? "ask as root, or as its user"
+                : "is it running, and not about to end, and does its setting control say so?"
+            writeError("sluice: no Sluice can be asked at unix:\(path): \(error); \(advice)")
             throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
         }
         stream.write("\(command.rawValue)\n")
@@ -36,7 +39,7 @@ struct ControlArguments: ParsableArguments {
         let isReload = command == .reload || command == .reloadAndWait
         guard let answer = ControlAnswer(text: stream.answer(within: isReload ? 60 : 10)) else {
             writeError(
-                "sluice: no answer at unix:\(path): it is no control socket of Sluice, or Sluice stands still or has ended just now"
+                "sluice: no answer at unix:\(path): it is no control socket of Sluice, or Sluice stands still, has no descriptors left, or has ended just now"
             )
             throw ExitCode(EX_UNAVAILABLE)
         }

@@ -1,6 +1,7 @@
 // `sluice status`: how a Sluice that runs does.
 
 import ArgumentParser
+import Clock
 import Glibc
 
 struct StatusCommand: ParsableCommand {
@@ -34,7 +35,7 @@ struct StatusCommand: ParsableCommand {
         try Terminal().use { terminal in
             while true {
                 terminal.show(try lines())
-                if terminal.isQuitPressedWithinASecond { return }
+                if terminal.isOverWithinASecond { return }
             }
         }
     }
@@ -62,10 +63,19 @@ private struct Terminal {
         _ = fflush(nil)
     }
 
-    var isQuitPressedWithinASecond: Bool {
-        var key: UInt8 = 0
+    /// Whether somebody asks for the end within a second, or the terminal is gone. Other keys do not shorten it.
+    var isOverWithinASecond: Bool {
         let quit: [UInt8] = [UInt8(ascii: "q"), UInt8(ascii: "Q"), 0x03, 0x04]
-        return unsafe read(STDIN_FILENO, &key, 1) == 1 && quit.contains(key)
+        let end = Instant.current + .seconds(1)
+        while true {
+            let milliseconds = Int32(clamping: (end - .current).nanoseconds / 1_000_000)
+            guard milliseconds > 0 else { return false }
+            var readiness = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&readiness, 1, milliseconds) > 0 else { continue }
+            var key: UInt8 = 0
+            guard unsafe read(STDIN_FILENO, &key, 1) == 1 else { return true }
+            if quit.contains(key) { return true }
+        }
     }
 
     /// Runs `body`, and leaves the terminal as it was.
@@ -75,8 +85,8 @@ private struct Terminal {
         var raw = former
         // Control-C comes as a key too: the terminal is to be as it was in any case.
         raw.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
-        raw.c_cc.5 = 10  // VTIME: tenths of a second
-        raw.c_cc.6 = 0  // VMIN
+        raw.c_cc.5 = 0  // VTIME
+        raw.c_cc.6 = 1  // VMIN
         _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &raw)
         // A line that is too long is cut: one that went on in the next would push others out.
         print("\u{1B}[?7l", terminator: "")

@@ -33,8 +33,9 @@ enum RequestKind {
 
     init(_ request: Request) {
         let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
-        for ending in Self.endings where Self.path(of: uri, endsWith: ending.path) {
-            if ending.kind.isOwnPage, !Self.permitsOwnPages(request) { break }
+        // Where the web server permits them it has asked for no token, and there is nothing else.
+        let isForOwnPages = Self.permitsOwnPages(request)
+        for ending in Self.endings where ending.kind.isOwnPage == isForOwnPages && Self.path(of: uri, endsWith: ending.path) {
             self = ending.methods.allows(request["REQUEST_METHOD"]) ? ending.kind : .wrongMethod(allowed: ending.methods)
             return
         }
@@ -52,10 +53,10 @@ enum RequestKind {
     /// Only what the web server says itself has this name: a caller's headers become `HTTP_…`.
     private static func permitsOwnPages(_ request: Request) -> Bool { request["SLUICE_STATUS"]?.hasSameBytes(as: "on") == true }
 
-    /// A slash at the path's end makes no difference.
+    /// A slash at the path's end makes no difference. `#` ends it as `?` does: web servers choose by what is before it.
     private static func path(of uri: String, endsWith ending: String) -> Bool {
         let (bytes, ending) = (uri.utf8Span.span, ending.utf8Span.span)
-        var end = bytes.indices.first { bytes[$0] == UInt8(ascii: "?") } ?? bytes.count
+        var end = bytes.indices.first { bytes[$0] == UInt8(ascii: "?") || bytes[$0] == UInt8(ascii: "#") } ?? bytes.count
         if end > 0, bytes[end - 1] == UInt8(ascii: "/") { end -= 1 }
         guard end >= ending.count else { return false }
         return ending.indices.allSatisfy { bytes[end - ending.count + $0] == ending[$0] }

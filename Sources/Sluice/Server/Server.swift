@@ -84,6 +84,7 @@ final class Server: Sendable {
         let settings = generation.settings
         let sockets = try master?.sockets(settings.socket) ?? openSockets(settings, logger)
         self.sockets = Mutex(sockets)
+        ListeningSocket.prepareQueues()
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits, master?.requests)
         self.counters = counters

@@ -61,10 +61,10 @@ struct Status: Sendable {
 }
 
 extension Status {
-    /// Of all sockets together; nil when it is not known of one.
+    /// Of all sockets together; nil when it is not known of one, or there is none any more.
     var listenQueue: ListeningSocket.Queue? {
         let queues = listen.compactMap(\.queue)
-        guard queues.count == listen.count else { return nil }
+        guard !queues.isEmpty, queues.count == listen.count else { return nil }
         return queues.reduce(ListeningSocket.Queue(count: 0, countMax: 0)) { all, queue in
             ListeningSocket.Queue(count: all.count + queue.count, countMax: all.countMax + queue.countMax)
         }

@@ -250,6 +250,7 @@ class Lane:
 # What the loader, and the C library where it looks after itself, end a process for (their words, and why that is no finding).
 OTHERS = {
     "The futex facility returned an unexpected error code": "the C library's own end: no wake gets that error from the kernel",
+    "attempting to release a Mutex": "Swift's own end: no release of a lock gets that error from the kernel",
     "on netlink descriptor": "the C library's own end: it takes the socket of its look-up for one that somebody else has closed",
 }
 
