@@ -337,7 +337,7 @@ let hedgeRows: [Row] = [
         "the first fails while the hedge runs", targets: #""one", "two""#, hedged,
         does: [
             [Reply([.wait(hedgeGates[3]), .text("data: \(Chunks.error("no", type: "server_error"))\n\n"), .silence])],
-            [Reply([.pause(.milliseconds(400))] + Chunks.stream(["b"]).map(Reply.Step.text))],
+            [Reply([.pause(.seconds(3))] + Chunks.stream(["b"]).map(Reply.Step.text))],
         ], act: (.called(2), .open(hedgeGates[3])), calls: [1, 2], cancels: [0], gets: said("b"),
         tried: ["one upstream_reported_error", "two won"]),
     Row(
