@@ -29,7 +29,9 @@ extension SettingsReader {
 
     /// Whether this process is none of those that the credentials are for.
     private func isOutOfReach(_ directory: String) -> Bool {
-        do throws(SystemError) { return try input.listFiles("\(directory)/*").isEmpty } catch { return true }
+        // In a pattern these mean other names than they are.
+        let pattern = directory.unicodeScalars.map { "*?[]\\".unicodeScalars.contains($0) ? "\\\($0)" : "\($0)" }.joined()
+        do throws(SystemError) { return try input.listFiles("\(pattern)/*").isEmpty } catch { return true }
     }
 }
 
