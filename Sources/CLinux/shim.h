@@ -13,6 +13,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <sched.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -42,6 +43,8 @@ struct ucred {
 /// fcntl(2): what may not be done to a file in memory any more.
 static const int FILE_ADD_SEALS = 1033, FILE_GET_SEALS = 1034;
 static const int FILE_SEAL_ALL = 0x0001 | 0x0002 | 0x0004 | 0x0008;
+/// It keeps its size; what is in it may change.
+static const int FILE_SEAL_SIZE = 0x0001 | 0x0002 | 0x0004;
 
 /// prctl(2), which takes whatever its first argument says: the kernel writes nothing down of this process when it crashes, whoever is
 /// to get that.
@@ -55,6 +58,12 @@ static inline char **process_environment(void) {
     extern char **environ;
     return environ;
 }
+
+/// posix_spawn_file_actions_addclosefrom_np(3)
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+
+/// poll(2): the other end is gone.
+static const short POLL_OTHER_END_GONE = 0x2000;
 
 /// unix(7), SCM_RIGHTS, whose parts are macros.
 static const size_t PASSED_DESCRIPTORS_MAX = 250;

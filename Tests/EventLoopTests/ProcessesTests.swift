@@ -27,6 +27,17 @@ import Testing
         #expect(throws: SystemError.self) { try one.send("too many", passing: Array(repeating: one.number, count: 251)) }
     }
 
+    @Test func `takes an empty message for one, and not for the end`() throws {
+        let (one, other): (MessageSocket, MessageSocket?) = try MessageSocket.pair()
+        try other?.send("")
+        try other?.send("second")
+        guard case .message("", _) = one.receive(), case .message("second", _) = one.receive() else {
+            return #expect(Bool(false))
+        }
+        guard case .nothing = one.receive() else { return #expect(Bool(false)) }
+        withExtendedLifetime(other) {}
+    }
+
     @Test func `never waits, and tells of the other end's end`() throws {
         let (one, other): (MessageSocket, MessageSocket?) = try MessageSocket.pair()
         #expect(throws: SystemError.self) { while true { try one.send("again") } }
@@ -64,5 +75,19 @@ import Testing
         #expect((counts[0], others[7], counts.sum, others.sum) == (1, 3, 4, 4))
         #expect(counts.clear(7) == 3)
         #expect((counts.sum, others.sum, others.clear(7)) == (1, 1, 0))
+    }
+
+    @Test func `are added up whatever a process writes there, and stay as many`() throws {
+        let counts = try SharedCounts(count: 3)
+        var number = Int.max
+        for place in 0..<2 { #expect(unsafe pwrite(counts.number, &number, 8, off_t(64 * place)) == 8) }
+        number = .min
+        #expect(unsafe pwrite(counts.number, &number, 8, 128) == 8)
+        #expect((counts.sum, counts[2]) == (2_000_000, 0))
+        counts.add(1, to: 0)
+        counts.add(-1, to: 2)
+        #expect((0..<3).allSatisfy { 0...1_000_000 ~= counts.clear($0) })
+        #expect(counts.sum == 0)
+        for size in [off_t(0), 64, 4096] { #expect(ftruncate(counts.number, size) == -1) }
     }
 }

@@ -17,7 +17,9 @@ package final class MessageSocket: Sendable {
     private let descriptor: Descriptor
 
     /// The bytes that a message may have.
-    private static let bytesMax = 4096
+    package static let bytesMax = 16 << 10
+    /// The descriptors that may go along.
+    package static let descriptorsMax = Int(PASSED_DESCRIPTORS_MAX)
 
     /// - Parameter descriptor: of such a socket.
     package init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
@@ -37,7 +39,6 @@ package final class MessageSocket: Sendable {
 
     /// Sends a message, and copies of descriptors.
     ///
-    /// - Parameter message: not empty.
     /// - Throws: `SystemError` when the other end is gone, or has not taken what was sent before.
     package func send(_ message: String, passing descriptors: [Int32] = []) throws(SystemError) {
         guard descriptors.count <= PASSED_DESCRIPTORS_MAX else { throw SystemError("sendmsg", code: EMSGSIZE) }
@@ -55,13 +56,28 @@ package final class MessageSocket: Sendable {
             let count = unsafe receive_passed(descriptor.number, &bytes, bytes.count, &numbers, &passedCount)
             let passed = numbers.prefix(passedCount).map { PassedDescriptor(Descriptor(owning: $0)) }
             if count > 0 { return .message(String(decoding: bytes.prefix(count), as: UTF8.self), passed) }
-            if count == 0 { return .end }
+            // An empty message looks like the end.
+            if count == 0 { return isOtherEndGone ? .end : .message("", passed) }
             switch errno {
             case EINTR: continue
             case EAGAIN: return .nothing
             default: return .end
             }
         }
+    }
+}
+
+extension MessageSocket {
+    /// Comes back when there is a message, or the other end is gone, or nothing has come for some seconds.
+    package func wait(seconds: Int) {
+        var readiness = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&readiness, 1, Int32(seconds * 1000))
+    }
+
+    private var isOtherEndGone: Bool {
+        var readiness = pollfd(fd: number, events: POLL_OTHER_END_GONE, revents: 0)
+        _ = unsafe poll(&readiness, 1, 0)
+        return readiness.revents != 0
     }
 }
 

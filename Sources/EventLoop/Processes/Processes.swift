@@ -9,7 +9,8 @@ package enum ProcessEnd: Equatable, Sendable {
     case killed(signal: Int32)
 }
 
-/// Starts this program anew, also where its file has been replaced or removed since. The process has a group of its own, so that a
+/// Starts this program anew, and returns when it has begun, which may take its time: for a thread that may wait. This goes also where its file has been
+/// replaced or removed since. The process has a group of its own, so that a
 /// terminal's signals do not reach it, nothing at its standard input, and of this one's descriptors the standard output and error and
 /// one more.
 ///
@@ -31,6 +32,8 @@ package func startProcess(_ arguments: [String], with socket: MessageSocket) thr
     }
     unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, own.number, STDERR_FILENO + 1)
+    // Whoever started this one may have left it some that do not close by themselves.
+    unsafe posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 2)
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
     unsafe posix_spawnattr_setsigmask(&attributes, &signals)
