@@ -54,6 +54,14 @@ import Testing
             .inUse(.unix("/s"), by: SocketOwner(process: 7, name: nil)),
             "process 7 listens on unix:/s already: stop it, or name another path"
         ),
+        (
+            .inUse(.unix("/s"), by: SocketOwner(process: 7, name: nil, isGone: true)),
+            "another process (7, which opened the socket, is gone) listens on unix:/s already: stop it, or name another path"
+        ),
+        (
+            .tooMany,
+            "there are more listening sockets or socket.allowed_users than several processes can share: name fewer, or let processes be 1"
+        ),
     ])
     func `an error tells the way out`(error: ListenError, text: String) {
         #expect(error.description == text)

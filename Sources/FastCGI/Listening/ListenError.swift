@@ -14,6 +14,8 @@ package enum ListenError: Error, Equatable {
     case allowedUsersOverTCP
     /// A socket of systemd or of the parent process.
     case inherited(InheritanceProblem)
+    /// More sockets and allowed users than a master can tell a process of.
+    case tooMany
     /// What stands at the path is something else.
     case notASocket(String)
     /// Somebody listens there already.
@@ -57,7 +59,7 @@ package enum ListenError: Error, Equatable {
     /// Whose turn it is: the settings', the file system's or the network's, or the rights'.
     package var kind: Kind {
         switch self {
-        case .unknownUser, .unknownGroup, .allowedUsersOverTCP, .inherited: .settings
+        case .unknownUser, .unknownGroup, .allowedUsersOverTCP, .inherited, .tooMany: .settings
         case .notASocket, .inUse, .folderMissing, .folderReadOnly, .unknownHost, .notOfThisMachine, .failed: .creation
         case .folderNotPermitted, .othersSocket, .groupNotPermitted, .portNotPermitted: .permission
         }
@@ -73,6 +75,8 @@ extension ListenError: CustomStringConvertible {
         case .allowedUsersOverTCP:
             "socket.allowed_users needs a unix socket, and listen has none: add one, or leave socket.allowed_users out"
         case .inherited(let problem): problem.description
+        case .tooMany:
+            "there are more listening sockets or socket.allowed_users than several processes can share: name fewer, or let processes be 1"
         case .notASocket(let path): "\(path) is there and is not a socket: remove it, or name another path"
         case .inUse(let address, let owner): Self.inUse(address, owner)
         case .folderMissing(let folder):
@@ -148,14 +152,19 @@ package struct SocketOwner: Equatable, Sendable, CustomStringConvertible {
     let process: pid_t
     /// What it is called, if that can be read.
     let name: String?
+    /// Whether it has ended. Processes that it has given the socket to still have it.
+    let isGone: Bool
 
     /// - Parameter connection: one to that socket. The kernel tells who called listen(2).
     init(_ connection: borrowing Descriptor) {
         process = connection.peer.pid
         name = process > 0 ? Self.name(of: process) : nil
+        isGone = process > 0 && kill(process, 0) != 0 && errno == ESRCH
     }
 
-    init(process: pid_t, name: String?) { (self.process, self.name) = (process, name) }
+    init(process: pid_t, name: String?, isGone: Bool = false) {
+        (self.process, self.name, self.isGone) = (process, name, isGone)
+    }
 
     var isSystemd: Bool { name == "systemd" }
 
@@ -163,6 +172,7 @@ package struct SocketOwner: Equatable, Sendable, CustomStringConvertible {
     package var description: String {
         if process == getpid() { return "this process" }
         guard process > 0 else { return "a process of another container" }
+        if isGone { return "another process (\(process), which opened the socket, is gone)" }
         return name.map { "\($0) (process \(process))" } ?? "process \(process)"
     }
 
