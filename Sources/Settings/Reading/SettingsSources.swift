@@ -79,6 +79,8 @@ package struct SettingsSources {
     /// Whether credentials (`credential:NAME`) are taken to be there where they are another process's: those of a service, when
     /// somebody else checks its settings.
     package var assumesCredentials = false
+    /// How many processes there are already, which only a start can change; nil at a start.
+    package var processesInForce: Int?
 
     /// - Parameters:
     ///   - environment: looks a variable up.
@@ -264,7 +266,7 @@ package struct SettingsSources {
 
     /// What depends on the number of processes, which the command line may have named.
     private func divide(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
-        let count = settings.processes
+        let count = processesInForce ?? settings.processes
         if settings.workers == 0 { settings.workers = max(1, processorCount() / count) }
         settings.limits.makeRoomForBodies(reader, processes: count)
         for upstream in settings.upstreams where upstream.concurrentMax ?? .max < count {

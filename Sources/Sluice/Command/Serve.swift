@@ -52,7 +52,9 @@ struct Serve: ParsableCommand {
     func loading(after start: LoadedSettings) -> SettingsLoading {
         let arguments = arguments
         return { files throws(SettingsError) in
-            let loaded = try arguments.sources(files).load()
+            var sources = arguments.sources(files)
+            sources.processesInForce = start.settings.processes
+            let loaded = try sources.load()
             // The one that is read where none is named need not be there at a start.
             if let file = start.file, loaded.file == nil {
                 throw SettingsError(problems: ["the settings file \(file) is gone"])
