@@ -110,15 +110,31 @@ import Testing
 @Suite struct `What master and process say` {
     @Test func `is understood by the other one`() {
         for message: MasterMessage in [
-            .begin(place: 3, slot: 7, period: .milliseconds(250), ownSockets: [true, false]), .end, .endAtOnce, .ask(.status),
+            .begin(place: 3, slot: 7, period: .milliseconds(250), ownSockets: [true, false], allowedUsers: []),
+            .begin(place: 0, slot: 0, period: .seconds(1), ownSockets: [true], allowedUsers: [0, 33, 4_294_967_294]),
+            .begin(place: 0, slot: 0, period: .seconds(1), ownSockets: [], allowedUsers: [1]), .end, .endAtOnce, .ask(.status),
             .ask(.statusJSON), .ask(.reload), .ask(.take), .ask(.wait),
         ] { #expect(MasterMessage(text: message.text) == message) }
         for report: ProcessReport in [.ready, .stopping, .alive(ProcessLoad(streams: 12, resting: 1, upstreams: 3))] {
             #expect(ProcessReport(text: report.text) == report)
         }
-        for text in ["", "alive", "alive 1 2", "ask", "ask me", "begin 1", "reload"] {
+        for text in ["", "alive", "alive a b c", "begin 1 -1 1 own", "alive 1 2", "ask", "ask me", "begin 1", "reload"] {
             #expect(MasterMessage(text: text) == nil)
             #expect(ProcessReport(text: text) == nil)
         }
+    }
+
+    @Test func `can be added up, whatever a process says of its load`() {
+        #expect(
+            ProcessReport(text: "alive \(Int.max) \(Int.min) -1")
+                == .alive(ProcessLoad(streams: 1_000_000, resting: 0, upstreams: 0)))
+        #expect(ProcessReport(text: "alive 9223372036854775808 0 0") == nil)
+    }
+
+    @Test(arguments: [
+        (["sluice", "serve"], ["sluice", "serve", "--process", "3"]),
+        (["sluice", "serve", "--listen", "fd:0", "--"], ["sluice", "serve", "--process", "3", "--listen", "fd:0", "--"]),
+    ]) func `is heard by a process whatever its command line ends with`(line: [String], expected: [String]) {
+        #expect(ServingProcess.arguments(ofPlace: 2, of: line) == expected)
     }
 }

@@ -35,8 +35,10 @@ package struct SocketAccess: Equatable, Sendable {
         return number
     }
 
+    /// The numbers of `allowedUsers`.
+    ///
     /// - Throws: `ListenError` for a user that does not exist, `SystemError` when it cannot be looked up.
-    func allowedUserIDs() throws -> [uid_t] {
+    package func allowedUserIDs() throws -> [UInt32] {
         try allowedUsers.map { user in
             guard let number = try unsafe accountID(user, unsafe passwd(), \.pw_uid, getpwnam_r) else {
                 throw ListenError.unknownUser(user)

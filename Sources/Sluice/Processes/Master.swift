@@ -29,16 +29,18 @@ actor Master {
     private let control: ControlServer?
     let manager: ServiceManager?
     private var sockets: [ListeningSocket]
+    /// The numbers of `socket.allowed_users`.
+    private let allowedUsers: [UInt32]
     private let counts: SharedCounts
     private let firstRecord: MemoryFile
     /// What all processes have their settings from; or are to have.
     private var record: MemoryFile
-    /// Whether the next process that starts reads the files anew, since none could be asked to.
-    private var isRecordStale = false
     private var drain: Duration
     private var places: [Place]
     /// Those that end, while another one is in their place.
     private var leaving: [ServingProcess] = []
+    /// Processes that have ended while some are on their way whose numbers are not known yet.
+    private var unknownEnds: [pid_t: ProcessEnd] = [:]
     private var restarts = 0
     private let start = (time: secondsSince1970(), moment: Instant.current)
     private var lastReload: Status.Reload?
@@ -57,6 +59,10 @@ actor Master {
 
     /// After which silence a process counts as hanging, when nobody says anything else, and while it starts.
     private static let silenceMax = Duration.seconds(30)
+    /// How many processes there may be for a place, with those that end.
+    private static let slotsPerPlace = 16
+    /// How long a process may take to read the settings.
+    private static let readingSeconds = 10
 
     // MARK: Start
 
@@ -86,9 +92,14 @@ actor Master {
         loop.onDefect = { [logger = log.logger] in logger.loopDefect($0) }
         manager = ServiceManager.take()
         sockets = try openSockets(settings, logger)
+        allowedUsers = try settings.socket.allowedUserIDs()
+        let beginning = Self.beginning(place: 0, slot: 0, period: .zero, sockets, allowedUsers)
+        // Two records and the counts go along with the sockets.
+        guard sockets.count + 3 <= MessageSocket.descriptorsMax, beginning.text.utf8.count + 64 <= MessageSocket.bytesMax else {
+            throw ListenError.tooMany
+        }
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
-        // As many again as there are places: those that end, while others are in theirs.
-        counts = try SharedCounts(count: 2 * settings.processes)
+        counts = try SharedCounts(count: Self.slotsPerPlace * settings.processes)
         let record = try MemoryFile("sluice settings")
         try record.write(settingsRecord.bytes)
         (firstRecord, self.record, drain) = (record, record, settings.timeouts.drain)
@@ -105,7 +116,7 @@ actor Master {
             return loop.stop()
         }
         logger.serving(settings)
-        for place in places.indices { startProcess(at: place) }
+        for place in places.indices { fill(place) }
         tick()
     }
 
@@ -113,35 +124,65 @@ actor Master {
 
     private var processes: [ServingProcess] { places.compactMap(\.process) + leaving }
 
-    private func startProcess(at place: Int) {
+    private static func beginning(
+        place: Int, slot: Int, period: Duration, _ sockets: [ListeningSocket], _ allowedUsers: [UInt32]
+    ) -> MasterMessage {
+        .begin(place: place, slot: slot, period: period, ownSockets: sockets.map(\.isOwn), allowedUsers: allowedUsers)
+    }
+
+    private func fill(_ place: Int) {
         places[place].restart = nil
         guard !isEnding else { return }
         let used = processes.map(\.slot)
-        do throws(SystemError) {
-            guard let slot = (0..<counts.count).first(where: { !used.contains($0) }) else {
-                // So many end by themselves that the next one has to wait for them.
-                throw SystemError("a place", code: EAGAIN)
+        guard let slot = (0..<counts.count).first(where: { !used.contains($0) }) else {
+            // The one that has had the longest time to end makes room.
+            if let oldest = leaving.first {
+                logger.processMakesRoom(oldest)
+                oldest.signal(SIGKILL)
             }
-            let record = isRecordStale ? try MemoryFile("sluice settings") : record
-            let process = try ServingProcess(
-                .begin(place: place, slot: slot, period: period, ownSockets: sockets.map(\.isOwn)), place: place, slot: slot,
-                record: record, firstRecord: firstRecord, [counts.number] + sockets.map(\.number),
-                silence: Silence(limit: Self.silenceMax), on: loop)
-            let number = process.number
-            process.onReport = { [unowned self] in heard($0, from: number) }
-            isRecordStale = false
-            places[place].process = process
-            logger.processStarted(process)
-        } catch {
-            let wait = places[place].plan.wait(afterLife: .zero)
-            logger.processNotStarted(place, error, again: wait)
-            restart(place, after: max(wait, .milliseconds(100)))
+            return restart(place, after: .milliseconds(100))
         }
+        do throws(SystemError) {
+            let process = try ServingProcess(place: place, slot: slot, silence: Silence(limit: Self.silenceMax))
+            places[place].process = process
+            Task(executorPreference: loop) { await self.beginProcess(at: place) }
+        } catch { notStarted(place, error) }
+    }
+
+    /// Has the process of a place come to be, on a thread: whoever starts a program waits until it has begun, and that may take its time.
+    private func beginProcess(at place: Int) async {
+        guard let process = places[place].process, let (arguments, socket) = process.takeStart() else { return }
+        do { process.number = try await runOnThread { try startProcess(arguments, with: socket) } } catch {
+            let isInPlace = places[place].process === process
+            leaving.removeAll { $0 === process }
+            if isInPlace { places[place].process = nil }
+            if isInPlace, !isEnding { notStarted(place, error) }
+            return reap()
+        }
+        guard processes.contains(where: { $0 === process }) else { return process.signal(SIGKILL) }
+        begin(process)
+    }
+
+    /// Tells a process that has come to be what it is, and hears it from now on.
+    private func begin(_ process: ServingProcess) {
+        logger.processStarted(process)
+        let number = process.number
+        process.onReport = { [unowned self] in heard($0, from: number) }
+        let beginning = Self.beginning(place: process.place, slot: process.slot, period: period, sockets, allowedUsers)
+        process.begin(beginning, record, firstRecord: firstRecord, [counts.number] + sockets.map(\.number), on: loop)
+        if let end = unknownEnds.removeValue(forKey: process.number) { ended(process, end) }
+        reap()
+    }
+
+    private func notStarted(_ place: Int, _ error: any Error) {
+        let wait = max(places[place].plan.wait(afterLife: .zero), .milliseconds(100))
+        logger.processNotStarted(place, error, again: wait)
+        restart(place, after: wait)
     }
 
     private func restart(_ place: Int, after wait: Duration) {
-        if wait == .zero { return startProcess(at: place) }
-        let timer = Timer(on: loop) { [unowned self] in startProcess(at: place) }
+        if wait == .zero { return fill(place) }
+        let timer = Timer(on: loop) { [unowned self] in fill(place) }
         places[place].restart = timer
         timer.set(at: .current + wait)
     }
@@ -154,11 +195,8 @@ actor Master {
         case .ready where process.state == .starting:
             process.state = .serving
             process.silence = Silence(limit: silenceLimit)
-            if process.readsAnew, take(process.record, of: process) {
-                lastReload = Status.Reload(time: secondsSince1970(), problems: [])
-                Task(executorPreference: loop) { await self.spread() }
-            }
             logger.processServes(process)
+            if process.owesReopening { process.signal(ServerSignals.reopening) }
             if !hasBeenReady, places.allSatisfy({ $0.process?.state == .serving }) {
                 hasBeenReady = true
                 manager?.ready()
@@ -172,25 +210,31 @@ actor Master {
         }
     }
 
-    /// Has another one take its place, while it comes to its end.
+    /// Has another one take its place at once, while it comes to its end.
     private func replace(_ process: ServingProcess) {
         leaving.append(process)
         places[process.place].process = nil
         restarts += 1
-        restart(process.place, after: places[process.place].plan.wait(afterLife: .current - process.start))
+        fill(process.place)
     }
 
     /// Sees to all that have ended.
     private func reap() {
         while let (number, end) = nextEndedProcess() {
             // Others may have been started by the same process before it became this program.
-            if let process = processes.first(where: { $0.number == number }) { ended(process, end) }
+            if let process = processes.first(where: { $0.number == number }) {
+                ended(process, end)
+            } else {
+                unknownEnds[number] = end
+            }
         }
+        if processes.allSatisfy(\.hasStarted) { unknownEnds = [:] }
         if isEnding, processes.isEmpty { loop.stop() }
     }
 
     private func ended(_ process: ServingProcess, _ end: ProcessEnd) {
         process.forget()
+        process.isReaped = true
         let streams = counts.clear(process.slot)
         let life = Instant.current - process.start
         let isInPlace = places[process.place].process === process
@@ -212,8 +256,10 @@ actor Master {
         if number == SIGCHLD { return reap() }
         if ServerSignals.ending.contains(number) { return end(by: number) }
         if number == ServerSignals.reopening, log.reopen() {
-            // One that starts opens the file anyway, and would end by the signal.
-            for process in processes where process.state != .starting { process.signal(number) }
+            for process in processes {
+                // One that starts would end by the signal.
+                if process.state == .starting { process.owesReopening = true } else { process.signal(number) }
+            }
             return
         }
         guard ServerSignals.reloading.contains(number), !isEnding else { return logger.ignored(signal: number) }
@@ -250,6 +296,10 @@ actor Master {
         endTimer?.cancel()
         let timer = Timer(on: loop) { [unowned self] in
             for process in processes { process.signal(SIGKILL) }
+            // What does not even come to be is not waited for: it will find that there is nobody, and end.
+            for place in places.indices where places[place].process?.hasStarted == false { places[place].process = nil }
+            leaving.removeAll { !$0.hasStarted }
+            reap()
         }
         timer.set(at: .current + wait)
         endTimer = timer
@@ -273,6 +323,8 @@ actor Master {
             process.silence.end()
             logger.processHangs(process)
             process.signal(SIGKILL)
+            // The signal reaches it when it comes to be.
+            if !process.hasStarted, !isEnding, places[process.place].process === process { replace(process) }
         }
         manager?.alive()
         manager?.tellAgain()
@@ -318,22 +370,63 @@ actor Master {
     }
 
     private func reloaded() async -> ControlAnswer {
-        let candidates = places.compactMap(\.process).filter { $0.state != .ending }
-        guard let reader = candidates.first(where: { $0.state == .serving }) ?? candidates.first else {
-            isRecordStale = true
-            logger.reloadWaits()
-            return ControlAnswer(.refused, ["no process is there: the next one that starts reads the settings"])
+        guard await someServe() else {
+            logger.reloadHasNobody()
+            return ControlAnswer(.failed, ["no process serves: the log says why; a restart reads all settings anew"])
         }
-        let next: MemoryFile
-        do throws(SystemError) { next = try MemoryFile("sluice settings") } catch { return ControlAnswer(.failed, ["\(error)"]) }
-        guard let answer = await reader.ask(.reload, next, on: loop).value else {
-            logger.reloadBroken(reader)
-            return ControlAnswer(.failed, ["process \(reader.name) has not answered: it may have ended, see the log"])
+        var asked: [ServingProcess] = []
+        // Two that hang, one after the other, have the same reason.
+        while asked.count < 2, let reader = reader(but: asked) {
+            asked.append(reader)
+            let next: MemoryFile
+            let said: ControlAnswer?
+            do throws(SystemError) {
+                next = try MemoryFile("sluice settings")
+                said = try await reader.ask(.reload, next, within: Self.readingSeconds, on: loop).value
+            } catch { return ControlAnswer(.failed, ["\(error)"]) }
+            guard let answer = said else {
+                // Whether it has taken them is not known; its successor has what is in force.
+                logger.doesNotAnswer(reader)
+                reader.state = .ending
+                reader.signal(SIGKILL)
+                continue
+            }
+            guard answer.verdict == .ok else { return answer }
+            guard take(next, of: reader) else {
+                // It has others now than those in force.
+                reader.end()
+                if places[reader.place].process === reader, !isEnding { replace(reader) }
+                return ControlAnswer(.failed, ["process \(reader.name) has left no record, and is ended"])
+            }
+            let problems = await spread()
+            return ControlAnswer(problems.isEmpty ? .ok : .failed, problems + answer.lines)
         }
-        guard answer.verdict == .ok else { return answer }
-        guard take(next, of: reader) else { return ControlAnswer(.failed, ["process \(reader.name) has left no record"]) }
-        let problems = await spread()
-        return ControlAnswer(problems.isEmpty ? .ok : .failed, problems + answer.lines)
+        let names = asked.map(\.name).joined(separator: ", ")
+        return ControlAnswer(.failed, ["not answered, and ended: process \(names); the settings from before hold, see the log"])
+    }
+
+    /// One that serves, of which something was heard not long ago.
+    private func reader(but asked: [ServingProcess]) -> ServingProcess? {
+        places.compactMap(\.process)
+            .filter { process in process.state == .serving && !asked.contains { $0 === process } }
+            .min { $0.silence.length < $1.silence.length }
+    }
+
+    /// Where no process serves, has those start that wait for it, and waits for the first one.
+    ///
+    /// - Returns: whether one serves.
+    private func someServe() async -> Bool {
+        let wakeup = Wakeup(on: loop)
+        let end = Instant.current + .seconds(Self.readingSeconds)
+        for place in places.indices where reader(but: []) == nil && places[place].process == nil {
+            places[place].restart?.cancel()
+            fill(place)
+        }
+        while reader(but: []) == nil {
+            guard !isEnding, places.contains(where: { $0.process != nil }), .current < end else { return false }
+            await wakeup.wait(until: .current + .milliseconds(20))
+        }
+        return true
     }
 
     /// Has all processes take the settings of the record in force that have others. One that cannot is ended: its successor has them.
@@ -341,20 +434,32 @@ actor Master {
     /// - Returns: a sentence for each of those.
     private func spread() async -> [String] {
         let next = record
-        let others = places.compactMap(\.process).filter { $0.record !== next && $0.state != .ending }
-        let questions = others.map { $0.ask(.take, next, on: loop) }
+        // One that is not there yet gets the record in force when it is.
+        let others = places.compactMap(\.process).filter { $0.hasStarted && $0.record !== next && $0.state != .ending }
+        let questions = others.map { process in
+            // One that starts has its silence alone to go by.
+            let seconds = process.state == .starting ? 0 : Self.readingSeconds
+            return Result { () throws(SystemError) in try process.ask(.take, next, within: seconds, on: loop) }
+        }
         var sentences: [String] = []
         for (process, question) in zip(others, questions) {
-            let answer = await question.value
-            if answer?.verdict == .ok {
-                process.record = next
-                continue
+            let problems: [String]
+            switch question {
+            case .success(let task):
+                let answer = await task.value
+                if answer?.verdict == .ok {
+                    process.record = next
+                    continue
+                }
+                problems = answer?.lines ?? ["it has not answered"]
+                if answer == nil { process.signal(SIGKILL) }
+            case .failure(let error): problems = ["\(error)"]
             }
             // One that is gone has a successor with the new settings.
-            guard places[process.place].process === process, process.state != .ending else { continue }
-            let problems = (answer?.lines ?? ["it has not answered"]).joined(separator: "; ")
-            logger.processCannotFollow(process, problems)
-            sentences.append("process \(process.name) cannot take the settings, and is ended: \(problems)")
+            guard places[process.place].process === process, process.state != .ending, !isEnding else { continue }
+            logger.processCannotFollow(process, problems.joined(separator: "; "))
+            sentences.append(
+                "process \(process.name) cannot take the settings, and is ended: \(problems.joined(separator: "; "))")
             process.end()
             replace(process)
         }
@@ -379,10 +484,10 @@ actor Master {
 
     private func answer(_ command: ControlCommand, _ stream: ControlStream) async {
         switch command {
-        case .status: stream.writeElsewhere(ControlAnswer(.ok, [await status(.status).text]).text)
-        case .statusJSON: stream.writeElsewhere(ControlAnswer(.ok, [await status(.statusJSON).json]).text)
-        case .statusFull: stream.writeElsewhere(ControlAnswer(.ok, [await status(.statusFull).text]).text)
-        case .statusFullJSON: stream.writeElsewhere(ControlAnswer(.ok, [await status(.statusFullJSON).json]).text)
+        case .status: await status(.status, stream, \.text)
+        case .statusJSON: await status(.statusJSON, stream, \.json)
+        case .statusFull: await status(.statusFull, stream, \.text)
+        case .statusFullJSON: await status(.statusFullJSON, stream, \.json)
         case .stop:
             stream.writeAtOnce(ControlAnswer(.ok).text)
             stream.stayOpen()
@@ -393,16 +498,31 @@ actor Master {
             guard answer.verdict == .ok else { return stream.writeElsewhere(answer.text) }
             stream.writeAtOnce(answer.text)
             // A process that ends meanwhile has no request from before either.
-            let questions = processes.map { $0.ask(.wait, on: loop) }
-            for question in questions { _ = await question.value }
+            let questions = processes.map { process in
+                Result { () throws(SystemError) in try process.ask(.wait, on: loop) }
+            }
+            // Without an answer it is not known when they are over: the last line is missing then.
+            for question in questions {
+                guard case .success(let task) = question else { return }
+                _ = await task.value
+            }
             stream.writeAtOnce("\(ControlAnswer.over)\n")
         }
     }
 
+    private func status(_ command: ProcessCommand, _ stream: ControlStream, _ form: KeyPath<MasterStatus, String>) async {
+        do throws(SystemError) {
+            stream.writeElsewhere(ControlAnswer(.ok, [try await status(command)[keyPath: form]]).text)
+        } catch {
+            stream.writeAtOnce(ControlAnswer(.refused, ["\(error)"]).text)
+        }
+    }
+
     /// Those who do not answer are told as such: they are not waited for.
-    private func status(_ command: ProcessCommand) async -> MasterStatus {
-        let asked = processes
-        let questions = asked.map { $0.ask(command, within: 2, on: loop) }
+    private func status(_ command: ProcessCommand) async throws(SystemError) -> MasterStatus {
+        let asked = processes.filter(\.hasStarted)
+        var questions: [Task<ControlAnswer?, Never>] = []
+        for process in asked { questions.append(try process.ask(command, within: 2, on: loop)) }
         var members: [MasterStatus.Member] = []
         for (process, question) in zip(asked, questions) {
             let answer = await question.value

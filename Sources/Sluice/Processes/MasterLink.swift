@@ -1,5 +1,6 @@
 // What a process has of the master that has started it.
 
+import ArgumentParser
 import Clock
 import EventLoop
 import FastCGI
@@ -16,22 +17,32 @@ final class MasterLink: Sendable {
     let period: Duration
     /// The settings that were in force when Sluice started, which say what only a start can change.
     let firstRecord: MemoryFile
-    /// What this process is to read its settings from; empty when it is to read the files, and to write the record.
+    /// What this process has its settings from.
     let record: MemoryFile
     /// What all processes count together.
     let requests: SharedRequests
     let socket: MessageSocket
     private let passed: [(socket: PassedDescriptor, isOwn: Bool)]
+    /// The users whose peers may connect, as numbers: their accounts may be gone by now.
+    private let allowedUsers: [UInt32]
+    /// How long the master may take to say what this process is.
+    private static let patienceSeconds = 30
 
     /// - Returns: nil when no master has started this process.
-    init?() {
+    /// - Throws: `ExitCode` when the master has said nothing, after telling so.
+    init?() throws(ExitCode) {
         guard fcntl(Self.descriptor, F_SETFD, FD_CLOEXEC) == 0 else { return nil }
         socket = MessageSocket(Descriptor(owning: Self.descriptor))
-        guard case .message(let text, let passed) = socket.receive(),
-            case .begin(let place, let slot, let period, let ownSockets)? = MasterMessage(text: text),
-            passed.count == ownSockets.count + 3, let counts = try? SharedCounts(passed[2].take())
+        socket.wait(seconds: Self.patienceSeconds)
+        guard case .message(let text, let passed) = socket.receive() else {
+            writeError("sluice: the master is gone")
+            throw ExitCode(1)
+        }
+        guard
+            case .begin(let place, let slot, let period, let ownSockets, let allowedUsers)? = MasterMessage(text: text),
+            passed.count == ownSockets.count + 3, let counts = try? SharedCounts(passed[2].take()), slot < counts.count
         else { return nil }
-        (self.place, self.period) = (place, period)
+        (self.place, self.period, self.allowedUsers) = (place, period, allowedUsers)
         (firstRecord, record) = (MemoryFile(passed[0].take()), MemoryFile(passed[1].take()))
         requests = SharedRequests(counts, slot: slot)
         self.passed = zip(passed.dropFirst(3), ownSockets).map { ($0, isOwn: $1) }
@@ -41,7 +52,9 @@ final class MasterLink: Sendable {
     ///
     /// - Throws: as `ListeningSocket`.
     func sockets(_ access: SocketAccess) throws -> [ListeningSocket] {
-        try passed.map { try ListeningSocket(shared: $0.socket.take(), isOwn: $0.isOwn, access: access) }
+        var access = access
+        access.allowedUsers = allowedUsers.map { "\($0)" }
+        return try passed.map { try ListeningSocket(shared: $0.socket.take(), isOwn: $0.isOwn, access: access) }
     }
 
     /// Tells the master something. It may be gone, or stand still: then there is nobody to tell.

@@ -11,7 +11,8 @@ enum MasterMessage: Equatable {
     ///   - place: from 0.
     ///   - slot: its own of the counts.
     ///   - ownSockets: of each socket, whether Sluice has made it.
-    case begin(place: Int, slot: Int, period: Duration, ownSockets: [Bool])
+    ///   - allowedUsers: the numbers of those whose peers may connect; none for all.
+    case begin(place: Int, slot: Int, period: Duration, ownSockets: [Bool], allowedUsers: [UInt32])
     /// A question. Beside it comes the stream for the answer, and for some of them a record.
     case ask(ProcessCommand)
     /// To end as by a signal.
@@ -21,12 +22,18 @@ enum MasterMessage: Equatable {
 
     var text: String {
         switch self {
-        case .begin(let place, let slot, let period, let own):
-            "begin \(place) \(slot) \(period.nanoseconds) \(own.map { $0 ? "own" : "passed" }.joined(separator: ","))"
+        case .begin(let place, let slot, let period, let own, let users):
+            "begin \(place) \(slot) \(period.nanoseconds) \(Self.words(own))"
+                + users.map { " \($0)" }.joined()
         case .ask(let command): "ask \(command.rawValue)"
         case .end: "end"
         case .endAtOnce: "end at once"
         }
+    }
+
+    /// There are none any more for one that is to end at once.
+    private static func words(_ ownSockets: [Bool]) -> String {
+        ownSockets.isEmpty ? "none" : ownSockets.map { $0 ? "own" : "passed" }.joined(separator: ",")
     }
 
     init?(text: String) {
@@ -40,11 +47,12 @@ enum MasterMessage: Equatable {
                 guard let command = ProcessCommand(rawValue: words.dropFirst().joined(separator: " ")) else { return nil }
                 self = .ask(command)
             case "begin":
-                guard words.count == 5, let place = Int(words[1]), let slot = Int(words[2]), let period = Int64(words[3]) else {
-                    return nil
-                }
-                let own = words[4].split(separator: ",").map { $0 == "own" }
-                self = .begin(place: place, slot: slot, period: .nanoseconds(period), ownSockets: own)
+                guard words.count >= 5, let place = Int(words[1]), let slot = Int(words[2]), slot >= 0,
+                    let period = Int64(words[3])
+                else { return nil }
+                let own = words[4] == "none" ? [] : words[4].split(separator: ",").map { $0 == "own" }
+                let users = words.dropFirst(5).compactMap { UInt32($0) }
+                self = .begin(place: place, slot: slot, period: .nanoseconds(period), ownSockets: own, allowedUsers: users)
             default: return nil
             }
         }
@@ -88,7 +96,8 @@ enum ProcessReport: Equatable {
         case "ready": self = .ready
         case "stopping": self = .stopping
         case "alive":
-            let numbers = words.dropFirst().compactMap { Int($0) }
+            // Whatever it says, they can be added up.
+            let numbers = words.dropFirst().compactMap { Int($0) }.map { min(max($0, 0), 1_000_000) }
             guard numbers.count == 3 else { return nil }
             self = .alive(ProcessLoad(streams: numbers[0], resting: numbers[1], upstreams: numbers[2]))
         default: return nil

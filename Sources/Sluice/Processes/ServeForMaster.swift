@@ -8,7 +8,9 @@ import Settings
 extension Serve {
     /// Serves beside others, by the settings that they have too.
     func runForMaster() throws {
-        guard let master = MasterLink() else {
+        // The terminal may be one that stops whoever writes there from behind (`stty tostop`), as it does not read from there.
+        _ = signal(SIGTTOU, SIG_IGN)
+        guard let master = try MasterLink() else {
             throw ValidationError("--process is for the processes that Sluice starts itself")
         }
         nameProcess("sluice")
@@ -26,9 +28,7 @@ extension Serve {
                 try arguments.sources(files, readsTLSFiles: false).load()
             }
             let load = loading(after: start)
-            let loaded =
-                try master.record.isSealed ? Sluice.settings(of: master.record, by: load) : recorded(by: load, in: master.record)
-            var settings = loaded.settings
+            var settings = try Sluice.settings(of: master.record, by: load).settings
             _ = settings.restoreStartOnlySettings(of: start.settings)
             return (start, settings)
         } catch {

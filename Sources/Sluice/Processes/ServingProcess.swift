@@ -12,16 +12,17 @@ final class ServingProcess {
         case ending
     }
 
-    let number: pid_t
+    /// 0 until it is there.
+    var number: pid_t = 0
     /// From 0.
     let place: Int
     /// Its own of the counts that all have in common.
     let slot: Int
     let start = Instant.current
-    /// What its settings are made of.
-    var record: MemoryFile
-    /// Whether it reads the files, and writes the record.
-    let readsAnew: Bool
+    /// What its settings are made of; nil until it is there.
+    var record: MemoryFile?
+    /// Whether it is to open its log again when it serves: it may have opened it already.
+    var owesReopening = false
     var state = State.starting
     /// What it has told of itself last.
     var load = ProcessLoad()
@@ -29,28 +30,43 @@ final class ServingProcess {
     /// Called on the loop.
     var onReport: ((ProcessReport) -> Void)?
     private let socket: MessageSocket
+    /// Its own end, until it is there.
+    private var its: MessageSocket?
     private var watch: Watch?
+    /// A signal that came before it was there; 0 for none.
+    private var owedSignal: Int32 = 0
 
-    /// Starts it.
+    /// One that is not there yet.
+    ///
+    /// - Parameter silence: after which it counts as hanging.
+    /// - Throws: `SystemError` when the process is out of descriptors.
+    init(place: Int, slot: Int, silence: Silence) throws(SystemError) {
+        (self.place, self.slot, self.silence) = (place, slot, silence)
+        let (own, its) = try MessageSocket.pair()
+        (socket, self.its) = (own, its)
+    }
+
+    /// What it is to be started with; nil when that was taken before.
+    func takeStart() -> (arguments: [String], socket: MessageSocket)? {
+        its.take().map { (Self.arguments(ofPlace: place, of: CommandLine.arguments), $0) }
+    }
+
+    /// Tells it what it is, and hears it from now on.
     ///
     /// - Parameters:
-    ///   - record: empty if it is to read the files.
-    ///   - silence: after which it counts as hanging.
-    /// - Throws: `SystemError` when the machine allows no more processes or descriptors.
-    init(
-        _ beginning: MasterMessage, place: Int, slot: Int, record: MemoryFile, firstRecord: MemoryFile, _ others: [Int32],
-        silence: Silence, on loop: EventLoop
-    ) throws(SystemError) {
-        (self.place, self.slot, self.record, self.silence) = (place, slot, record, silence)
-        readsAnew = !record.isSealed
-        let (own, its) = try MessageSocket.pair()
-        socket = own
-        // It is there before the process is: this end may be gone when that looks.
-        try own.send(beginning.text, passing: [firstRecord.number, record.number] + others)
-        number = try startProcess(Self.arguments + ["--process", "\(place + 1)"], with: its)
-        watch = try? Watch(own.number, for: .readable, on: loop) { [unowned self] _ in
+    ///   - record: what it is to have its settings from.
+    ///   - others: what goes along behind the records.
+    func begin(
+        _ beginning: MasterMessage, _ record: MemoryFile, firstRecord: MemoryFile, _ others: [Int32], on loop: EventLoop
+    ) {
+        self.record = record
+        // It may be gone already: then that is heard of elsewhere.
+        try? socket.send(beginning.text, passing: [firstRecord.number, record.number] + others)
+        if state == .ending { try? socket.send(MasterMessage.end.text) }
+        if owedSignal != 0 { signal(owedSignal) }
+        watch = try? Watch(socket.number, for: .readable, on: loop) { [unowned self] _ in
             while true {
-                switch own.receive() {
+                switch socket.receive() {
                 case .message(let text, _): if let report = ProcessReport(text: text) { onReport?(report) }
                 case .nothing: return
                 case .end: return forget()
@@ -66,8 +82,13 @@ final class ServingProcess {
     /// For people: its place, and its number.
     var name: String { "\(place + 1) (\(number))" }
 
-    /// As those of the master, which has them from the shell.
-    private static let arguments = CommandLine.arguments
+    /// As those of the master, which has them from the shell, and whose place it is.
+    static func arguments(ofPlace place: Int, of arguments: [String]) -> [String] {
+        var arguments = arguments
+        // Behind `sluice serve`, and ahead of all that may end the options.
+        arguments.insert(contentsOf: ["--process", "\(place + 1)"], at: min(2, arguments.count))
+        return arguments
+    }
 
     /// Nothing more is heard of it.
     func forget() {
@@ -75,11 +96,21 @@ final class ServingProcess {
         watch = nil
     }
 
-    func signal(_ signal: Int32) { _ = kill(number, signal) }
+    /// Its number may be another's by now.
+    var isReaped = false
+
+    /// Whether it is there, or has been.
+    var hasStarted: Bool { number > 0 }
+
+    func signal(_ signal: Int32) {
+        guard hasStarted else { return owedSignal = signal }
+        if !isReaped { _ = kill(number, signal) }
+    }
 
     /// Has it end, also when it takes no message.
     func end(atOnce: Bool = false) {
         state = .ending
+        guard hasStarted else { return atOnce ? signal(SIGKILL) : () }
         do throws(SystemError) { try socket.send((atOnce ? MasterMessage.endAtOnce : .end).text) } catch {
             signal(atOnce ? SIGKILL : SIGTERM)
         }
@@ -89,21 +120,24 @@ final class ServingProcess {
     ///
     /// - Parameter seconds: how long it may take to say anything; 0 for as long as it is there.
     /// - Returns: what it answers; nil when it does not.
+    /// - Throws: `SystemError` when this process is out of descriptors or threads: nothing has been asked then.
     func ask(
         _ command: ProcessCommand, _ record: MemoryFile? = nil, within seconds: Int = 0, on loop: EventLoop
-    ) -> Task<ControlAnswer?, Never> {
-        let stream: ControlStream
-        do throws(SystemError) {
-            let (own, its) = try LocalSocket.pair()
-            stream = ControlStream(asking: own.takeDescriptor())
-            defer { withExtendedLifetime(its) {} }
-            try socket.send(MasterMessage.ask(command).text, passing: [its.number] + (record.map { [$0.number] } ?? []))
-        } catch {
-            return Task(executorPreference: loop) { nil }
+    ) throws(SystemError) -> Task<ControlAnswer?, Never> {
+        guard hasStarted else { return Task(executorPreference: loop) { nil } }
+        let (own, its) = try LocalSocket.pair()
+        let stream = ControlStream(asking: own.takeDescriptor())
+        let (answers, answer) = AsyncStream.makeStream(of: ControlAnswer.self)
+        try startThread {
+            if let own = ControlAnswer(text: stream.answer(within: seconds, restWithin: seconds)) { answer.yield(own) }
+            answer.finish()
         }
+        // Where it takes no message, the other end of the stream is closed with that: it is not waited for.
+        try? socket.send(MasterMessage.ask(command).text, passing: [its.number] + (record.map { [$0.number] } ?? []))
+        withExtendedLifetime(its) {}
         return Task(executorPreference: loop) {
-            let text = try? await runOnThread { stream.answer(within: seconds, restWithin: seconds) }
-            return text.flatMap { ControlAnswer(text: $0) }
+            for await answer in answers { return answer }
+            return nil
         }
     }
 }

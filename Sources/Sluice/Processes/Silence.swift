@@ -5,7 +5,7 @@
 struct Silence {
     /// After which it counts as hanging.
     let limit: Duration
-    private var length = Duration.zero
+    private(set) var length = Duration.zero
 
     init(limit: Duration) { self.limit = limit }
 

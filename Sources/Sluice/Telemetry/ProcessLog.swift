@@ -11,7 +11,7 @@ extension Logger {
 
     func processServes(_ process: ServingProcess) { notice("a process serves", metadata: process.metadata) }
 
-    func processNotStarted(_ place: Int, _ failure: SystemError, again wait: Duration) {
+    func processNotStarted(_ place: Int, _ failure: any Error, again wait: Duration) {
         error(
             "a process cannot be started",
             metadata: ["place": .stringConvertible(place + 1), "reason": "\(failure)", "again_in": "\(wait.setting)"],
@@ -56,12 +56,23 @@ extension Logger {
     func reloadBroken(_ process: ServingProcess) {
         error(
             "the settings were not reloaded: those from before hold",
-            metadata: process.metadata.merging(["reason": "the process that was to read them has not answered"]) { $1 },
+            metadata: process.metadata.merging(["reason": "the process that was to read them has left no record"]) { $1 },
             source: LogEntry.changeSource)
     }
 
-    func reloadWaits() {
-        warning("no process is there: the next one that starts reads the settings", source: LogEntry.changeSource)
+    func reloadHasNobody() {
+        error(
+            "the settings were not reloaded: those from before hold", metadata: ["reason": "no process serves"],
+            source: LogEntry.changeSource)
+    }
+
+    func doesNotAnswer(_ process: ServingProcess) {
+        error("a process has not answered and is ended", metadata: process.metadata, source: LogEntry.changeSource)
+    }
+
+    /// There are so many that end already that there is no room for another.
+    func processMakesRoom(_ process: ServingProcess) {
+        error("a process that ends is ended at once: too many end", metadata: process.metadata, source: LogEntry.changeSource)
     }
 
     func masterFailed(_ reason: String) { critical("the master cannot begin", metadata: ["reason": "\(reason)"]) }

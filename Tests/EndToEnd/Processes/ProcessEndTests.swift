@@ -112,4 +112,27 @@ import Testing
             #expect(try await site.status().processes.count == 4)
         }
     }
+
+    @Test func `that many are at does not keep another one from taking its place`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with("supervise = true", upstream: upstream(gate), options: []) { site in
+            var streams: [FastCGICaller] = []
+            var numbers: [pid_t] = []
+            for round in 1...16 {
+                try await site.served(round)
+                let stream = try site.call()
+                try await stream.begun()
+                streams.append(stream)
+                let now = try #require(try await site.status().processes.first { !numbers.contains($0.process) }).process
+                numbers.append(now)
+                kill(now, SIGTERM)
+            }
+            // The one that has been at it longest makes room.
+            try await site.served(17)
+            #expect(try await site.logs(1, "too many end")[0].contains("\"process\":\(numbers[0])"))
+            #expect(try await streams[0].ended().isBroken)
+            gate.open(streams.count - 1)
+            for stream in streams.dropFirst() { #expect(try await stream.ended().isWhole) }
+        }
+    }
 }

@@ -125,8 +125,7 @@ import Testing
         }
     }
 
-    /// On a slow machine there may be one again before it is asked for: then it goes the usual way.
-    @Test func `while there is none is done by the next one that starts, if the files are good`() async throws {
+    @Test func `while there is none has those start that wait for it, and is done as always`() async throws {
         try await ProcessSite.with(
             "supervise = true\n" + settingsLine(model: "m0"), upstream: upstream(Gate()), options: []
         ) { site in
@@ -144,11 +143,76 @@ import Testing
                 count += 1
                 try site.write("supervise = true\n" + file)
                 let run = try await site.ask("reload")
-                #expect([.code(69), .code(status)].contains(run.exit), "\(run.errors)")
-                if run.exit == .code(69) { #expect(run.errors.contains("the next one that starts reads the settings")) }
+                #expect(run.exit == .code(status), "\(run.errors)")
+                #expect(try await site.status().lastReload?.outcome == (status == 0 ? "in force" : "failed"))
                 try await site.served(count)
                 #expect(try await models(site) == [expected])
             }
+        }
+    }
+
+    @Test func `while none can serve changes nothing, and says so`() async throws {
+        let directory = try TemporaryDirectory()
+        let authority = try await Authority(in: directory)
+        let lines = """
+            [upstreams.other]
+            url = "https://localhost:9"
+            key = "k"
+            """
+        let settings = "supervise = true\nauthorities_file = \"authority.pem\"\n" + settingsLine(model: "m0")
+        try await ProcessSite.with(
+            settings, upstream: upstream(Gate()), upstreamLines: lines, options: [], in: directory
+        ) { site in
+            try await site.served(1)
+            let content = try directory.read("authority.pem")
+            #expect(unsafe unlink(authority.file) == 0)
+            kill(try await site.status().processes[0].process, SIGKILL)
+            try await site.logs(3, "a process has ended")
+            let run = try await site.ask("reload")
+            #expect(run.exit == .code(78))
+            #expect(run.errors.contains("no process serves"), "\(run.errors)")
+            let reload = try await site.status().lastReload
+            #expect(reload?.outcome == "failed")
+            #expect(reload?.problems.first?.contains("no process serves") == true)
+            try directory.write(content, to: "authority.pem")
+            #expect(try await site.ask("reload").exit == .code(0))
+            #expect(try await models(site) == ["m0"])
+        }
+    }
+
+    @Test func `is not held up by a process that does not answer`() async throws {
+        try await ProcessSite.with(
+            "supervise = true\n" + settingsLine(model: "m0"), upstream: upstream(Gate()), options: []
+        ) { site in
+            try await site.served(1)
+            let victim = try await site.status().processes[0].process
+            kill(victim, SIGSTOP)
+            try site.write("supervise = true\n" + settingsLine(model: "m1"))
+            let run = try await site.ask("reload")
+            #expect(run.exit == .code(78))
+            #expect(run.errors.contains("\(victim)"), "\(run.errors)")
+            try await site.served(2)
+            #expect(try await models(site) == ["m0"])
+            #expect(try await site.ask("reload").exit == .code(0))
+            #expect(try await models(site) == ["m1"])
+        }
+    }
+
+    @Test func `goes by how many processes there are, and not by how many the file names by now`() async throws {
+        let settings = settingsLine(model: "m0")
+        try await ProcessSite.with(
+            "processes = 2\n" + settings, upstream: upstream(Gate()), upstreamLines: "concurrent = 4", options: []
+        ) { site in
+            try await site.served(2)
+            try site.write("processes = 1\n" + settings, "concurrent = 1")
+            let few = try await site.ask("reload")
+            #expect(few.exit == .code(78))
+            #expect(few.errors.contains("concurrent is shared out among the processes: at least 2"), "\(few.errors)")
+            try site.write("processes = 8\n" + settings, "concurrent = 6")
+            let many = try await site.ask("reload")
+            #expect(many.exit == .code(0))
+            #expect(many.errors == "sluice: processes has changed, which only a start can change\n")
+            #expect(try await site.status().processes.compactMap { $0.upstreams?.first?.places } == [3, 3])
         }
     }
 

@@ -152,3 +152,23 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: directory.path("zero.sock")))
     }
 }
+
+@Suite struct `The start of several processes` {
+    @Test func `takes a command line however it ends, and leaves them nothing that the master was started with`() async throws {
+        try await ProcessSite.with(
+            "core_dumps = true", upstream: StubUpstream(.stream(Chunks.stream(["one"]))), options: ["--processes", "2", "--"],
+            launcher: ["sh", "-c", "exec \"$@\" 9<sluice.toml", "sh"]
+        ) { site in
+            try await site.served(2)
+            #expect(try await site.call().ended().isWhole)
+            for process in try await site.status().processes.map(\.process) {
+                let folder = "/proc/\(process)/fd"
+                let links = try FileManager.default.contentsOfDirectory(atPath: folder).compactMap {
+                    try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")
+                }
+                #expect(!links.isEmpty)
+                #expect(!links.contains { $0.hasSuffix("sluice.toml") }, "\(links)")
+            }
+        }
+    }
+}
