@@ -1,6 +1,5 @@
 // What a process has of the master that has started it.
 
-import ArgumentParser
 import Clock
 import EventLoop
 import FastCGI
@@ -29,14 +28,13 @@ final class MasterLink: Sendable {
     private static let patienceSeconds = 30
 
     /// - Returns: nil when no master has started this process.
-    /// - Throws: `ExitCode` when the master has said nothing, after telling so.
-    init?() throws(ExitCode) {
+    /// - Throws: when the master has said nothing.
+    init?() throws(MasterGone) {
         guard fcntl(Self.descriptor, F_SETFD, FD_CLOEXEC) == 0 else { return nil }
         socket = MessageSocket(Descriptor(owning: Self.descriptor))
         socket.wait(seconds: Self.patienceSeconds)
         guard case .message(let text, let passed) = socket.receive() else {
-            writeError("sluice: the master is gone")
-            throw ExitCode(1)
+            throw MasterGone()
         }
         guard
             case .begin(let place, let slot, let period, let ownSockets, let allowedUsers)? = MasterMessage(text: text),
@@ -59,6 +57,11 @@ final class MasterLink: Sendable {
 
     /// Tells the master something. It may be gone, or stand still: then there is nobody to tell.
     func report(_ report: ProcessReport) { try? socket.send(report.text) }
+}
+
+/// The master has started this process, and says no more.
+struct MasterGone: Error, CustomStringConvertible {
+    let description = "the master is gone"
 }
 
 /// The requests that all processes answer, each in a slot of its own.

@@ -10,9 +10,12 @@ extension Serve {
     func runForMaster() throws {
         // The terminal may be one that stops whoever writes there from behind (`stty tostop`), as it does not read from there.
         _ = signal(SIGTTOU, SIG_IGN)
-        guard let master = try MasterLink() else {
-            throw ValidationError("--process is for the processes that Sluice starts itself")
+        let link: MasterLink?
+        do throws(MasterGone) { link = try MasterLink() } catch {
+            writeError("sluice: \(error)")
+            throw ExitCode(1)
         }
+        guard let master = link else { throw ValidationError("--process is for the processes that Sluice starts itself") }
         nameProcess("sluice")
         let (start, settings) = try load(for: master)
         if !settings.dumpsCore { forbidCoreDumps() }
