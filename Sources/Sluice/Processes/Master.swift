@@ -529,7 +529,7 @@ actor Master {
             members.append(
                 MasterStatus.Member(
                     place: process.place + 1, process: Int(process.number), state: process.state,
-                    own: answer?.lines.joined(separator: "\n")))
+                    own: answer.flatMap { $0.verdict == .ok ? $0.lines.joined(separator: "\n") : nil }))
         }
         return MasterStatus(
             process: Int(getpid()), isDraining: isEnding, startTime: start.time, uptime: .current - start.moment,

@@ -9,8 +9,17 @@ struct MasterStatus {
         let place: Int
         let process: Int
         let state: ServingProcess.State
-        /// What it says of itself; nil when it does not answer.
+        /// What it says of itself; nil when it does not.
         let own: String?
+
+        /// Why it says nothing of itself.
+        var silence: String {
+            switch state {
+            case .starting: "is starting"
+            case .ending: "is about to end"
+            case .serving: "does not answer"
+            }
+        }
     }
 
     let process: Int
@@ -39,7 +48,7 @@ struct MasterStatus {
             ("last reload", lastReload.map { "\(timestamp(ofSecond: $0.time)), \($0.words)" } ?? "none"),
         ]
         let head = summary.map { name, value in "\(name):".padded(to: 22) + value }.joined(separator: "\n")
-        let own = members.map { "\n\nprocess \($0.place)\n\n" + ($0.own ?? "\($0.process) does not answer") }
+        let own = members.map { "\n\nprocess \($0.place)\n\n" + ($0.own ?? "\($0.process) \($0.silence)") }
         return head + own.joined()
     }
 
@@ -60,7 +69,7 @@ struct MasterStatus {
                 if let own = member.own { return writer.append(json: own) }
                 writer.object {
                     $0.member("process", member.process)
-                    $0.member("state", "does not answer")
+                    $0.member("state", member.silence)
                 }
             }
         }
