@@ -339,9 +339,8 @@ actor Master {
         let streams = processes.reduce(0) { $0 + $1.load.streams }
         let resting = serving.map(\.load.resting).max() ?? 0
         let upstreams = serving.first?.load.upstreams ?? 0
-        return "\(counted(serving.count, "process", "processes")), \(counted(streams, "stream", "streams")), "
-            + counted(upstreams, "upstream", "upstreams") + (resting == 0 ? "" : ", \(resting) resting")
-            + (lastReload?.failureWords ?? "")
+        return "\(counted(serving.count, "process", "processes")), "
+            + loadWords(streams: streams, upstreams: upstreams, resting: resting) + (lastReload?.failureWords ?? "")
     }
 
     // MARK: Reload
@@ -537,9 +536,6 @@ actor Master {
             members: members.sorted { $0.place < $1.place })
     }
 }
-
-/// `1 stream`, `2 streams`
-func counted(_ count: Int, _ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
 
 extension ServiceManager {
     /// Takes it out of this process's environment: no process that it starts is to speak for it.

@@ -215,10 +215,9 @@ final class Server: Sendable {
         get async {
             let generation = await reloader.generation
             let resting = generation.board.restingCount(at: .current)
-            let streams = counters.active.now
             let upstreams = generation.settings.upstreams.count
-            return "\(streams) \(streams == 1 ? "stream" : "streams"), \(upstreams) \(upstreams == 1 ? "upstream" : "upstreams")"
-                + (resting == 0 ? "" : ", \(resting) resting") + (await reloader.failureWords)
+            return loadWords(streams: counters.active.now, upstreams: upstreams, resting: resting)
+                + (await reloader.failureWords)
         }
     }
 

@@ -91,3 +91,12 @@ extension TargetState {
         let p95: Duration?
     }
 }
+
+/// How much there is to do, for the service manager.
+func loadWords(streams: Int, upstreams: Int, resting: Int) -> String {
+    "\(counted(streams, "stream", "streams")), \(counted(upstreams, "upstream", "upstreams"))"
+        + (resting == 0 ? "" : ", \(resting) resting")
+}
+
+/// `1 stream`, `2 streams`
+func counted(_ count: Int, _ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
