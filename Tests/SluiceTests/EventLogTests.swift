@@ -133,7 +133,8 @@ import Testing
     }
 }
 
-/// A pipe that a log takes for its standard error.
+/// A pipe that a log takes for its standard error. It stays open, as standard error does: the log may have something to say when its test is
+/// over, and is not to say it to whoever has the number by then.
 final class LogPipe {
     let reading: Int32
     let writing: Int32
@@ -144,11 +145,6 @@ final class LogPipe {
         (reading, writing) = (ends[0], ends[1])
         let setSize = Int32(1031)  // F_SETPIPE_SZ
         if let size { _ = fcntl(writing, setSize, size) }
-    }
-
-    deinit {
-        close(reading)
-        close(writing)
     }
 
     var environment: Log.Environment {

@@ -227,7 +227,7 @@ import Testing
     func `a terminal gets text, in colours unless somebody wants none`(variables: [String: String], isColored: Bool) throws {
         var (reading, writing) = (Int32(-1), Int32(-1))
         try #require(unsafe openpty(&reading, &writing, nil, nil, nil) == 0)
-        defer { for end in [reading, writing] { close(end) } }
+        defer { close(reading) }
         var environment = environment
         (environment.standardError, environment.variable) = (writing, { variables[$0] })
         let log = try Log(Settings.Log(), in: environment)
