@@ -50,8 +50,8 @@ static const int FILE_SEAL_SIZE = 0x0001 | 0x0002 | 0x0004;
 /// to get that.
 static inline int forbid_core_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
-/// prctl(2): what `ps` and `pgrep` call this process.
-static inline int name_process(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+/// prctl(2): what `ps -L` and `top -H` call this thread; of a process's first one, `ps` and `pgrep` too.
+static inline int name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 /// environ(7)
 static inline char **process_environment(void) {

@@ -1,16 +1,23 @@
 // The threads that loops, and whatever waits in a loop's place, run on.
 
+import CLinux
 import Glibc
 
 /// Runs `body` on a new detached thread.
 ///
+/// - Parameter name: of at most 15 bytes, as `ps -L` and `top -H` show it.
 /// - Throws: `SystemError` when the machine allows no more threads.
-package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+package func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
     final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
-    let argument = unsafe Unmanaged.passRetained(Body(body))
+    let argument = unsafe Unmanaged.passRetained(
+        Body {
+            // From itself: it may have ended before whoever starts it could name it.
+            _ = unsafe name_thread(name)
+            body()
+        })
     var thread = pthread_t()
     let code = unsafe pthread_create(
         &thread, nil,
@@ -32,7 +39,7 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemEr
 package func runOnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         do throws(SystemError) {
-            try startThread { continuation.resume(with: Result { try body() }) }
+            try startThread(named: "task") { continuation.resume(with: Result { try body() }) }
         } catch {
             continuation.resume(throwing: error)
         }

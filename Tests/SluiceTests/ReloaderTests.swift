@@ -23,7 +23,7 @@ import Testing
         let log = try Log(settings.log, in: environment)
         let (generation, counters) = (try Generation(settings), Counters(settings.limits))
         let worker = try Worker(generation, logger: log.logger, log: RequestLog(nil), counters: counters)
-        try startThread { worker.loop.run() }
+        try startThread(named: "worker") { worker.loop.run() }
         var next = settings
         next.log.level = .debug
         let loaded = LoadedSettings(settings: next, file: nil, included: [], isDemoForWant: false)

@@ -19,7 +19,7 @@ import Testing
         try await LoopActor.run { actor in
             let still = await StatusSource.requests(of: [worker], on: actor.loop, within: .milliseconds(5))
             #expect((still.listed.count, still.count, still.silentWorkers) == (0, 0, 1))
-            try startThread { worker.loop.run() }
+            try startThread(named: "worker") { worker.loop.run() }
             let awake = await StatusSource.requests(of: [worker], on: actor.loop, within: .seconds(60))
             #expect((awake.listed.count, awake.count, awake.silentWorkers) == (0, 0, 0))
             worker.loop.stop()

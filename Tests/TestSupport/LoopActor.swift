@@ -21,7 +21,7 @@ package actor LoopActor {
         let loop = try EventLoop()
         let actor = LoopActor(loop)
         let failure = Mutex<(any Error)?>(nil)
-        try startThread {
+        try startThread(named: "loop") {
             do { try prepare() } catch { failure.withLock { $0 = error } }
             loop.run()
         }

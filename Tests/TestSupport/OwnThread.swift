@@ -12,7 +12,7 @@ package struct OwnThread: TestTrait, SuiteTrait, TestScoping {
         for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
     ) async throws {
         let loop = try EventLoop()
-        try startThread { loop.run() }
+        try startThread(named: "loop") { loop.run() }
         defer { loop.stop() }
         try await withTaskExecutorPreference(loop) { try await function() }
     }

@@ -51,7 +51,7 @@ package func startProcess(_ arguments: [String], with socket: MessageSocket) thr
 }
 
 /// Calls this process as the program is called: it was started by another name of its file.
-package func nameProcess(_ name: String) { _ = unsafe name_process(name) }
+package func nameProcess(_ name: String) { _ = unsafe name_thread(name) }
 
 /// The next process of those that this one has started that has ended; nil when none has.
 package func nextEndedProcess() -> (process: Int32, end: ProcessEnd)? {

@@ -58,7 +58,7 @@ final class LookUpThreads: Sendable {
 
     private func start(_ work: @escaping @Sendable (String) -> Void) -> [String] {
         do {
-            try startThread { [self] in run(work) }
+            try startThread(named: "look-up") { [self] in run(work) }
             return []
         } catch {
             return state.withLock { state in

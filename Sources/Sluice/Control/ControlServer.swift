@@ -31,7 +31,7 @@ final class ControlServer: Sendable {
     ///
     /// - Throws: `SystemError` when the machine has no more threads.
     func start(_ handler: @escaping Handler) throws(SystemError) {
-        for socket in sockets { try startThread { [self] in serve(socket, handler) } }
+        for socket in sockets { try startThread(named: "control") { [self] in serve(socket, handler) } }
     }
 
     private func serve(_ socket: ListeningSocket, _ handler: @escaping Handler) {
@@ -42,7 +42,7 @@ final class ControlServer: Sendable {
                 continue
             }
             unheard.add(1, ordering: .relaxed)
-            do throws(SystemError) { try startThread { self.hear(stream, handler) } } catch {
+            do throws(SystemError) { try startThread(named: "control") { self.hear(stream, handler) } } catch {
                 unheard.subtract(1, ordering: .relaxed)
                 stream.writeAtOnce(ControlAnswer(.refused, ["\(error)"]).text)
             }

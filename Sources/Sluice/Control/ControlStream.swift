@@ -54,7 +54,7 @@ final class ControlStream: Sendable {
 
     /// Writes all of it on a thread of its own, for a caller that must not wait.
     func writeElsewhere(_ text: String) {
-        do throws(SystemError) { try startThread { self.write(text) } } catch { writeAtOnce(text) }
+        do throws(SystemError) { try startThread(named: "control") { self.write(text) } } catch { writeAtOnce(text) }
     }
 
     /// Ends with the process.

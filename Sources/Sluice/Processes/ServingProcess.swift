@@ -128,7 +128,7 @@ final class ServingProcess {
         let (own, its) = try LocalSocket.pair()
         let stream = ControlStream(asking: own.takeDescriptor())
         let (answers, answer) = AsyncStream.makeStream(of: ControlAnswer.self)
-        try startThread {
+        try startThread(named: "from master") {
             if let own = ControlAnswer(text: stream.answer(within: seconds, restWithin: seconds)) { answer.yield(own) }
             answer.finish()
         }

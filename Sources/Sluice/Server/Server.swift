@@ -110,7 +110,7 @@ final class Server: Sendable {
         self.pages.withLock { $0 = pages }
         for worker in workers {
             worker.start(sockets.withLock { $0 }, pages)
-            if worker !== first { try startThread { worker.loop.run() } }
+            if worker !== first { try startThread(named: "worker") { worker.loop.run() } }
         }
         try control?.start { [self] in await answer($0, $1) }
         if let master { try converse(with: master) } else { logger.serving(settings) }

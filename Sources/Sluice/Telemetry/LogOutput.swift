@@ -195,7 +195,7 @@ private final class WaitingLines: Sendable {
         }
         do throws(SystemError) {
             let waitEvent = try WaitEvent()
-            try startThread { [self] in
+            try startThread(named: "log") { [self] in
                 SignalWatch.blockAll()
                 while let (room, end) = work() { waitEvent.wait(orUntilWritable: room, until: end) }
             }
