@@ -234,14 +234,16 @@ private final class WaitingLines: Sendable {
     }
 
     private func next(_ state: inout State, at now: Instant) -> Step {
-        if let end = state.end, now >= end || (state.queue.isEmpty && state.lost == 0) { return .end }
+        if state.end != nil, state.queue.isEmpty, state.lost == 0 { return .end }
+        // Each line is offered once, however late this thread gets to run.
+        let isLate = state.end.map { now >= $0 } ?? false
         if let path = state.opens.take() { return .open(path) }
         if let alarm = state.alarm, alarm <= now {
             state.alarm = nil
             return .alarm
         }
         let alarm = min(state.alarm ?? .distantFuture, state.end ?? .distantFuture)
-        if let retry = state.retry, now < retry { return .wait(until: min(retry, alarm)) }
+        if let retry = state.retry, now < retry { return isLate ? .end : .wait(until: min(retry, alarm)) }
         state.retry = nil
         while let bytes = front(&state) {
             switch state.sink.offer(bytes) {
@@ -252,8 +254,9 @@ private final class WaitingLines: Sendable {
             case .slow: return .write(bytes, to: state.sink.number)
             case .failed:
                 state.retry = now + Self.retryTime
-                return .wait(until: min(now + Self.retryTime, alarm))
+                return isLate ? .end : .wait(until: min(now + Self.retryTime, alarm))
             case .full:
+                if isLate { return .end }
                 // A terminal may have room, and not for what is offered.
                 state.wasFull.toggle()
                 let room = state.wasFull ? state.sink.number : -1
