@@ -32,14 +32,16 @@ import Testing
         let call = call(row, number)
         for _ in 0..<row.before { _ = try await site.call(call).ended() }
         var open: [HTTPStream] = []
-        for _ in 0..<row.beside {
-            open.append(try site.call(call))
+        for place in 0..<row.beside {
+            open.append(try site.call(call.named("beside-\(number)-\(place)")))
             try await open.last?.arrival(of: "assistant")
         }
         let stream = try site.call(call.named("call-\(number)"))
         try await perform(row, stream, desk)
         let response = try await stream.ended()
         for stream in open { stream.close() }
+        // Their places are free for the next row by then, and may not be yet when their upstreams see them close.
+        for place in open.indices { _ = try await logLine(of: "beside-\(number)-\(place)", row, site) }
 
         let calls = desk.calls.value
         #expect(calls.map(\.upstream) == row.calls, "\(row.name)")
@@ -122,10 +124,14 @@ import Testing
         let tried: [Try]?
     }
 
-    private func checkLog(_ row: Row, _ request: String, _ site: Site) async throws {
-        let text = try await site.sluice.process.errors.wait(for: "\(row.name): the line of \(request)") { output in
+    private func logLine(of request: String, _ row: Row, _ site: Site) async throws -> String {
+        try await site.sluice.process.errors.wait(for: "\(row.name): the line of \(request)") { output in
             output.lines.first { $0.contains(#""message":"answered""#) && $0.contains(#""request":"\#(request)""#) }
         }
+    }
+
+    private func checkLog(_ row: Row, _ request: String, _ site: Site) async throws {
+        let text = try await logLine(of: request, row, site)
         let line = try JSONDecoder().decode(Line.self, from: Data(text.utf8))
         #expect(line.ending == row.ending, "\(row.name)")
         #expect((line.tried ?? []).map { "\($0.upstream) \($0.outcome)" } == row.tried, "\(row.name)")
