@@ -20,9 +20,18 @@ package struct Readiness: OptionSet, Sendable {
     /// Always reported.
     package static let error = Readiness(rawValue: EPOLLERR.rawValue)
     /// All after which there is something to read, the end and an error among it.
-    package static let anythingToRead: Readiness = [.readable, .peerClosed, .hangUp, .error]
+    package static let anythingToRead = Readiness(
+        rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    /// What the peer sends, and that it sends nothing more.
+    package static let readableOrClosed = Readiness(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
     /// Of the loops that watch one listening descriptor the kernel wakes one, not all.
     package static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
+
+    // The same as `OptionSet` has for all such sets, which other modules can only call by the conformance: at each event.
+
+    package func contains(_ other: Readiness) -> Bool { rawValue & other.rawValue == other.rawValue }
+
+    package func isDisjoint(with other: Readiness) -> Bool { rawValue & other.rawValue == 0 }
 }
 
 /// One descriptor's registration with a loop, level-triggered.

@@ -113,7 +113,7 @@ package import EventLoop
         bodyBytesMax = limits.bodyBytesMax
         scanner = RecordScanner(limits: limits, firstRoom: budget == nil ? .max : 0)
         wakeup = Wakeup(on: loop)
-        watch = try Watch(self.descriptor.number, for: [.readable, .peerClosed], on: loop) { [unowned self] readiness in
+        watch = try Watch(self.descriptor.number, for: .readableOrClosed, on: loop) { [unowned self] readiness in
             if !readiness.isDisjoint(with: .anythingToRead) { if waiting == nil { receive() } else { abandon() } }
             if readiness.contains(.writable) { wakeup.wake() }
         }
@@ -264,7 +264,7 @@ package import EventLoop
         guard let unread = waiting?.unread else { return }
         waiting = nil
         requestDeadline = nil
-        watch(for: [.readable, .peerClosed])
+        watch(for: .readableOrClosed)
         take(unread.span)
     }
 
@@ -397,7 +397,7 @@ package import EventLoop
         do {
             try watch?.update([.readable, .peerClosed, .writable])
             await wakeup.wait(until: deadline)
-            if state == .open { try watch?.update([.readable, .peerClosed]) }
+            if state == .open { try watch?.update(.readableOrClosed) }
         } catch {
             abandon()
         }

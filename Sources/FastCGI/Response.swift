@@ -89,11 +89,16 @@ extension [UInt8] {
     /// Appends a header's line, unless a CR, LF or NUL in it would break it.
     fileprivate mutating func appendHeader(_ name: String, _ value: String) {
         guard name.isWithoutBreak, value.isWithoutBreak else { return }
-        append(contentsOf: name.utf8)
+        append(utf8: name)
         append(UInt8(ascii: ":"))
         append(UInt8(ascii: " "))
-        append(contentsOf: value.utf8)
+        append(utf8: value)
         appendLineBreak()
+    }
+
+    /// In half of the instructions that `append(contentsOf: text.utf8)` takes.
+    private mutating func append(utf8 text: String) {
+        unsafe text.utf8Span.span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
     fileprivate mutating func appendLineBreak() {

@@ -9,6 +9,8 @@ package struct HTTPRequest: Sendable {
     /// Absolute, `http` or `https`, already percent-encoded; or `unix:PATH[:TARGET]` for a server on a local socket. User information
     /// in it becomes basic authorization.
     package var url: String
+    /// Sent ahead of `headers`, to which all that is said there applies.
+    package var common: CommonFields
     /// Sent in this order. `User-Agent` and `Accept` are added unless given. Of the connection and the body's length the client alone
     /// speaks, and it asks for no coding: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and their kin are refused.
     package var headers: [(name: String, value: String)]
@@ -25,11 +27,13 @@ package struct HTTPRequest: Sendable {
 
     /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(
-        _ method: HTTPMethod, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        _ method: HTTPMethod, _ url: String, common: CommonFields = .none, headers: [(name: String, value: String)] = [],
+        body: [UInt8] = [],
         connectTimeout: Duration, totalTimeout: Duration, options: ConnectionOptions = .standard
     ) {
         self.method = method
         self.url = url
+        self.common = common
         self.headers = headers
         self.body = HTTPBody(body)
         self.connectTimeout = connectTimeout
@@ -38,10 +42,18 @@ package struct HTTPRequest: Sendable {
     }
 }
 
+/// A request that is on its way: whoever looks at it copies none of it.
+final class OutgoingRequest {
+    let request: HTTPRequest
+
+    init(_ request: consuming HTTPRequest) { self.request = request }
+}
+
 extension HTTPRequest {
     var hasBody: Bool { method == .post }
 
-    /// Calls `body` for each header field in order: the request's, then those that the client adds, in any version of HTTP.
+    /// Calls `body` for each header field behind `common`, in order: the request's, then those that the client adds, in any version of
+    /// HTTP.
     ///
     /// None is about the connection, since `validate()` refuses those (RFC 9113 §8.2.2 does too). Who is asked, a connection knows:
     /// `Host`, `:authority` and what a proxy wants are not among them.
@@ -55,22 +67,25 @@ extension HTTPRequest {
     }
 
     /// - Parameter name: in lower case.
-    private func has(_ name: StaticString) -> Bool { headers.contains { $0.name.isFieldName(name) } }
+    private func has(_ name: StaticString) -> Bool { headers.contains { $0.name.isFieldName(name) } || common.has(name) }
 
     /// Refuses what could not be sent as it stands, above all a header that would smuggle in another (RFC 9110 §5.5).
     ///
     /// - Throws: `HTTPError.invalidRequest`. The reason quotes a header's name at most, never a value or the URL.
     func validate() throws(HTTPError) {
-        for header in headers {
-            guard !header.name.isEmpty, header.name.allBytes(\.isTokenByte) else {
-                throw .invalidRequest(reason: "a header's name is no token")
-            }
-            guard !header.name.isClientsOwn else {
-                throw .invalidRequest(reason: "the header \(header.name) is the client's own")
-            }
-            guard header.value.allBytes(\.isFieldByte) else {
-                throw .invalidRequest(reason: "the value of header \(header.name) holds a control character")
-            }
+        if let problem = common.problem { throw problem }
+        for header in headers { try Self.validate(header) }
+    }
+
+    static func validate(_ header: (name: String, value: String)) throws(HTTPError) {
+        guard !header.name.isEmpty, header.name.allBytes(\.isTokenByte) else {
+            throw .invalidRequest(reason: "a header's name is no token")
+        }
+        guard !header.name.isClientsOwn else {
+            throw .invalidRequest(reason: "the header \(header.name) is the client's own")
+        }
+        guard header.value.allBytes(\.isFieldByte) else {
+            throw .invalidRequest(reason: "the value of header \(header.name) holds a control character")
         }
     }
 }
@@ -99,7 +114,7 @@ extension String {
     }
 
     /// Whether it is that field name (RFC 9110 §5.1), which is in lower case.
-    fileprivate func isFieldName(_ name: StaticString) -> Bool { utf8Span.span.isEqualIgnoringCase(to: name) }
+    func isFieldName(_ name: StaticString) -> Bool { utf8Span.span.isEqualIgnoringCase(to: name) }
 }
 
 extension UInt8 {

@@ -63,7 +63,7 @@ package final class Session {
     private(set) var transfers: [Transfer] = []
     private(set) var pools: [Pool.Key: Pool] = [:]
     /// Most requests are for the URL of the one before.
-    private var lastDestination: (text: String, options: ConnectionOptions, url: RequestURL, pool: Pool)?
+    private var lastDestination: Destination?
     /// The route of all connections, whatever host a URL names.
     private var fixedRoute: Route?
     private(set) var isClosed = false
@@ -101,7 +101,7 @@ package final class Session {
 
     /// Closes the connections that these options have made, which no transfer uses any more.
     package func closeConnections(of options: ConnectionOptions) {
-        if lastDestination?.options === options { lastDestination = nil }
+        if lastDestination?.pool.options === options { lastDestination = nil }
         for (key, pool) in pools where key.options == ObjectIdentifier(options) {
             pool.close()
             pools[key] = nil
@@ -137,8 +137,8 @@ extension Session {
         loop.checkIsolated()
         guard !isClosed else { throw .unavailable(reason: "the session is closed") }
         try request.validate()
-        let (url, pool) = try destination(of: request.url, request.options)
-        let transfer = Transfer(request, url, in: pool, waking: wakeup, self)
+        let destination = try destination(of: request.url, request.options)
+        let transfer = Transfer(request, to: destination, waking: wakeup, self)
         transfer.index = transfers.count
         transfers.append(transfer)
         transfer.setDeadlines()
@@ -156,8 +156,8 @@ extension Session {
     /// A URL's parts, and the pool of its origin, which is made for its first request.
     ///
     /// - Throws: `HTTPError.invalidRequest` for a URL, or a proxy of the environment, that cannot be used.
-    func destination(of text: String, _ options: ConnectionOptions) throws(HTTPError) -> (url: RequestURL, pool: Pool) {
-        if let last = lastDestination, last.options === options, last.text == text { return (last.url, last.pool) }
+    func destination(of text: String, _ options: ConnectionOptions) throws(HTTPError) -> Destination {
+        if let last = lastDestination, last.pool.options === options, last.text == text { return last }
         let url = try RequestURL(text)
         let key = Pool.Key(origin: url.origin, options: ObjectIdentifier(options))
         let pool =
@@ -165,8 +165,9 @@ extension Session {
                 Pool(url.origin, options, try route(to: url.origin, options), in: context)
             }
         pools[key] = pool
-        lastDestination = (text, options, url, pool)
-        return (url, pool)
+        let destination = Destination(text, url, pool)
+        lastDestination = destination
+        return destination
     }
 
     private func route(to origin: Origin, _ options: ConnectionOptions) throws(HTTPError) -> Route {
@@ -185,6 +186,17 @@ extension Session {
         precondition(pools.isEmpty)
         fixedRoute = Route(target: .abstract(name: address), proxy: nil)
     }
+}
+
+/// Where a request goes.
+final class Destination {
+    /// The whole URL, as the request has it.
+    let text: String
+    let url: RequestURL
+    /// Of the URL's origin.
+    let pool: Pool
+
+    init(_ text: String, _ url: RequestURL, _ pool: Pool) { (self.text, self.url, self.pool) = (text, url, pool) }
 }
 
 /// Where a pool's connections are made to, and what is asked there for the rest of the way.

@@ -51,11 +51,11 @@ package final class Transfer {
     /// Its index among the session's transfers.
     var index = 0
 
-    let url: RequestURL
-    let pool: Pool
+    let destination: Destination
+    var pool: Pool { destination.pool }
     let method: HTTPMethod
     /// What is sent, perhaps twice; let go as soon as it cannot be needed again.
-    private(set) var request: HTTPRequest?
+    private(set) var outgoing: OutgoingRequest?
     /// Whether its request went out on a connection that died before it answered, and so goes out once more, on a fresh one.
     private(set) var isSecondAttempt = false
     /// How often a server said that it has not looked at the request.
@@ -75,18 +75,17 @@ package final class Transfer {
     var onEnd: ((Transfer, Result<Bool, HTTPError>) -> Void)?
 
     init(
-        _ request: consuming HTTPRequest, _ url: RequestURL, in pool: Pool, waking wakeup: Wakeup, _ session: Session
+        _ request: consuming HTTPRequest, to destination: Destination, waking wakeup: Wakeup, _ session: Session
     ) {
         self.session = session
         self.wakeup = wakeup
-        self.url = url
-        self.pool = pool
+        self.destination = destination
         method = request.method
         start = .current
         attemptStart = start
         connectTimeout = request.connectTimeout
         totalTimeout = request.totalTimeout
-        self.request = consume request
+        outgoing = OutgoingRequest(request)
     }
 
     // MARK: Reading
@@ -185,7 +184,7 @@ package final class Transfer {
     private func end(_ end: State) {
         state = end
         timer?.cancel()
-        request = nil
+        outgoing = nil
         session.forget(self)
         switch exchange(&place, with: .none) {
         case .none: break
@@ -230,7 +229,7 @@ extension Transfer {
     }
 
     /// What is sent is not needed again.
-    func dropRequest() { request = nil }
+    func dropRequest() { outgoing = nil }
 
     func receive(_ head: consuming ResponseHead) {
         isBodyKept = head.hasReadableBody && onEnd == nil
@@ -266,7 +265,7 @@ extension Transfer {
     ///
     /// - Parameter isKept: whether it had served others before, so that it may have been dead all along.
     func connectionLost(isKept: Bool, _ error: HTTPError? = nil) {
-        guard isKept, !isSecondAttempt, !isHeadComplete, request != nil else {
+        guard isKept, !isSecondAttempt, !isHeadComplete, outgoing != nil else {
             return fail(error ?? .cutOff(afterBytes: bytesReceived))
         }
         isSecondAttempt = true
@@ -281,7 +280,7 @@ extension Transfer {
     /// - Parameter isGoing: whether the server takes no more requests over that connection, and says nothing of others.
     func refused(isGoing: Bool) {
         refusals += 1
-        guard refusals <= (isGoing ? 3 : 1), request != nil else { return fail(.cutOff(afterBytes: bytesReceived)) }
+        guard refusals <= (isGoing ? 3 : 1), outgoing != nil else { return fail(.cutOff(afterBytes: bytesReceived)) }
         tryAgain()
     }
 

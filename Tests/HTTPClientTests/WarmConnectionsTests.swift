@@ -128,7 +128,7 @@ import Testing
         let server = try answeringServer("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .patient)
-            let (_, pool) = try session.destination(of: server.url, .standard)
+            let pool = try session.destination(of: server.url, .standard).pool
             let wakeup = Wakeup(on: worker.loop)
             let trial = try session.prepare(.get(server.url), waking: wakeup)
             var kept: Bool?

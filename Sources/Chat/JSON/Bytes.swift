@@ -10,10 +10,29 @@ extension String {
     }
 }
 
+extension String {
+    /// Whether it is a text of ASCII, with capitals and small letters the same.
+    package func isEqualIgnoringCase(to text: String) -> Bool { utf8.count == text.utf8.count && startsIgnoringCase(with: text) }
+
+    /// Whether it begins with a text of ASCII, with capitals and small letters the same.
+    package func startsIgnoringCase(with text: String) -> Bool {
+        let (bytes, others) = (utf8Span.span, text.utf8Span.span)
+        guard bytes.count >= others.count else { return false }
+        for index in others.indices where !bytes[index].isEqualIgnoringCase(to: others[index]) { return false }
+        return true
+    }
+}
+
+extension UInt8 {
+    fileprivate func isEqualIgnoringCase(to other: UInt8) -> Bool {
+        self == other || (self | 0x20 == other | 0x20 && (self | 0x20) &- UInt8(ascii: "a") < 26)
+    }
+}
+
 extension Sequence<UInt8> {
     /// Whether these are the bytes of a text of ASCII, with capitals and small letters the same.
-    package func isEqualIgnoringCase(to text: String) -> Bool {
-        elementsEqual(text.utf8) { $0 == $1 || ($0 | 0x20 == $1 | 0x20 && ($0 | 0x20) &- UInt8(ascii: "a") < 26) }
+    func isEqualIgnoringCase(to text: String) -> Bool {
+        elementsEqual(text.utf8) { $0.isEqualIgnoringCase(to: $1) }
     }
 }
 

@@ -22,32 +22,32 @@ final class HTTP1 {
     // MARK: Sending
 
     func start(_ transfer: Transfer) {
-        guard let request = transfer.request else { return transfer.fail(.cancelled) }
+        guard let outgoing = transfer.outgoing else { return transfer.fail(.cancelled) }
         self.transfer = transfer
         transfer.begin(on: .http1(self))
-        parser = ResponseParser(for: request.method)
+        parser = ResponseParser(for: outgoing.request.method)
         let buffer = connection.context.output
         buffer.removeAll()
-        buffer.appendHead(of: request, transfer.url, connection)
+        buffer.appendHead(of: outgoing.request, to: transfer.destination, userAgent: connection.context.configuration.userAgent)
         bodySent = 0
-        if request.hasBody, request.body.count <= Self.smallBodyBytesMax {
-            while bodySent < request.body.count {
-                bodySent += unsafe request.body.withBytes(from: bodySent, countMax: .max) {
+        if outgoing.request.hasBody, outgoing.request.body.count <= Self.smallBodyBytesMax {
+            while bodySent < outgoing.request.body.count {
+                bodySent += unsafe outgoing.request.body.withBytes(from: bodySent, countMax: .max) {
                     unsafe buffer.append($0)
                     return $0.count
                 }
             }
         }
-        connection.willSend(request.body.count - bodySent)
+        connection.willSend(outgoing.request.body.count - bodySent)
         connection.write(buffer)
         sendBody()
     }
 
     /// As much of the body as the socket takes.
     func sendBody() {
-        guard let transfer, let request = transfer.request, request.hasBody else { return dropRequest() }
-        while bodySent < request.body.count, connection.takesMore {
-            bodySent += unsafe request.body.withBytes(from: bodySent, countMax: Connection.unsentBytesMax) {
+        guard let outgoing = transfer?.outgoing, outgoing.request.hasBody else { return dropRequest() }
+        while bodySent < outgoing.request.body.count, connection.takesMore {
+            bodySent += unsafe outgoing.request.body.withBytes(from: bodySent, countMax: Connection.unsentBytesMax) {
                 unsafe connection.write($0)
                 return $0.count
             }
@@ -62,8 +62,8 @@ final class HTTP1 {
     }
 
     private var isBodySent: Bool {
-        guard let request = transfer?.request, request.hasBody else { return true }
-        return bodySent == request.body.count
+        guard let outgoing = transfer?.outgoing, outgoing.request.hasBody else { return true }
+        return bodySent == outgoing.request.body.count
     }
 
     // MARK: Receiving
@@ -74,7 +74,7 @@ final class HTTP1 {
         repeat {
             switch unsafe passBody(of: bytes, from: &cursor, to: transfer) {
             case .more:
-                if transfer.request != nil { dropRequest() }
+                if transfer.outgoing != nil { dropRequest() }
                 return
             case .head: takeHead(for: transfer)
             case .body: break
@@ -172,30 +172,24 @@ extension HTTPError {
 
 extension OutputBuffer {
     /// Request line and header fields (RFC 9112 §3, §5).
-    func appendHead(of request: HTTPRequest, _ url: RequestURL, _ connection: Connection) {
-        let pool = connection.pool
+    func appendHead(of request: HTTPRequest, to destination: Destination, userAgent: String) {
+        let pool = destination.pool
         append(utf8: request.method.name)
         append(" ")
         if let proxy = pool.route.proxy, !pool.isTunnelled {
             // In absolute form (RFC 9112 §3.2.2).
             append("http://")
-            append(utf8: pool.origin.authority)
-            append(utf8: url.target)
+            append(utf8: pool.authority)
+            append(utf8: destination.url.target)
             append(" HTTP/1.1\r\n")
             if let authorization = proxy.authorization { appendField("Proxy-Authorization", authorization) }
         } else {
-            append(utf8: url.target)
+            append(utf8: destination.url.target)
             append(" HTTP/1.1\r\n")
         }
-        appendField("Host", pool.origin.authority)
-        request.forEachField(to: url, userAgent: connection.context.configuration.userAgent) { appendField($0, $1) }
-        append("\r\n")
-    }
-
-    private func appendField(_ name: String, _ value: String) {
-        append(utf8: name)
-        append(value.isEmpty ? ":" : ": ")
-        append(utf8: value)
+        appendField("Host", pool.authority)
+        append(request.common.lines)
+        request.forEachField(to: destination.url, userAgent: userAgent) { appendField($0, $1) }
         append("\r\n")
     }
 }

@@ -19,8 +19,24 @@ final class OutputBuffer {
         change { unsafe $0.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
     }
 
+    func append(_ more: [UInt8]) {
+        change { $0.append(contentsOf: more) }
+    }
+
     func append(utf8 text: String) {
-        change { $0.append(contentsOf: text.utf8) }
+        change { $0.append(utf8: text) }
+    }
+
+    /// A line of a head (RFC 9112 §5).
+    func appendField(_ name: String, _ value: String) {
+        change {
+            $0.append(utf8: name)
+            $0.append(UInt8(ascii: ":"))
+            if !value.isEmpty { $0.append(UInt8(ascii: " ")) }
+            $0.append(utf8: value)
+            $0.append(UInt8(ascii: "\r"))
+            $0.append(UInt8(ascii: "\n"))
+        }
     }
 
     func removeAll() {
@@ -39,5 +55,12 @@ final class OutputBuffer {
         var bytes = exchange(&self.bytes, with: [])
         body(&bytes)
         self.bytes = bytes
+    }
+}
+
+extension [UInt8] {
+    /// In half of the instructions that `append(contentsOf: text.utf8)` takes.
+    fileprivate mutating func append(utf8 text: String) {
+        unsafe text.utf8Span.span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 }

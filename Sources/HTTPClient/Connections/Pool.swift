@@ -14,6 +14,8 @@ final class Pool {
     }
 
     let origin: Origin
+    /// The origin's, which is put together once.
+    let authority: String
     let options: ConnectionOptions
     let route: Route
     let context: SessionContext
@@ -47,6 +49,7 @@ final class Pool {
 
     init(_ origin: Origin, _ options: ConnectionOptions, _ route: Route, in context: SessionContext) {
         self.origin = origin
+        authority = origin.authority
         self.options = options
         self.route = route
         self.context = context

@@ -217,13 +217,13 @@ extension Session {
         _ url: String, count: Int, connectTimeout: Duration, options: ConnectionOptions = .standard,
         times: WarmConnections.Times = WarmConnections.Times(), report: @escaping (WarmConnections.Report) -> Void
     ) throws(HTTPError) -> WarmConnections {
-        let (parts, pool) = try destination(of: url, options)
+        let destination = try destination(of: url, options)
         let request = { (method: HTTPMethod, target: String) in
             HTTPRequest(
-                method, parts.origin.url + target, connectTimeout: connectTimeout, totalTimeout: connectTimeout + times.answer,
+                method, destination.url.origin.url + target, connectTimeout: connectTimeout, totalTimeout: connectTimeout + times.answer,
                 options: options)
         }
         return WarmConnections(
-            [request(.head, "/"), request(.get, "/v1/models")], count: count, times, pool, in: self, report: report)
+            [request(.head, "/"), request(.get, "/v1/models")], count: count, times, destination.pool, in: self, report: report)
     }
 }

@@ -77,14 +77,14 @@ extension HTTP2 {
     }
 
     func start(_ transfer: Transfer) {
-        guard let request = transfer.request else { return transfer.fail(.cancelled) }
+        guard let outgoing = transfer.outgoing else { return transfer.fail(.cancelled) }
         guard hasSettings || streams.count < Self.streamsBeforeSettings else { return postpone(transfer) }
-        let number = submit(request, transfer)
+        let number = submit(outgoing.request, transfer)
         guard number > 0 else { return startElsewhere(transfer) }
         let stream = HTTP2Stream(transfer, isKept: !connection.isFresh, isEarly: !hasSettings)
         add(stream, number)
-        if request.hasBody { stream.lastSent = connection.context.loop.now }
-        if request.hasBody, request.body.count > Connection.unsentBytesMax { beginLargeBody(of: stream) }
+        if outgoing.request.hasBody { stream.lastSent = connection.context.loop.now }
+        if outgoing.request.hasBody, outgoing.request.body.count > Connection.unsentBytesMax { beginLargeBody(of: stream) }
         expectSign()
         flush()
     }
@@ -129,7 +129,7 @@ extension HTTP2 {
 
     private func submit(_ request: HTTPRequest, _ transfer: Transfer) -> Int32 {
         var fields = HeaderFields(connection.context.output)
-        fields.addAll(of: request, transfer.url, connection)
+        fields.addAll(of: request, to: transfer.destination, connection)
         return unsafe fields.withPairs { pairs in
             guard request.hasBody else {
                 return unsafe nghttp2_submit_request(nghttp2, nil, pairs.baseAddress, pairs.count, nil, nil)
@@ -192,7 +192,7 @@ extension HTTP2 {
     ///
     /// - Returns: the number of bytes, and whether they are the last; `nil` when the stream is of no use any more.
     func nextOfBody(of number: Int32, into buffer: UnsafeMutableRawBufferPointer) -> (count: Int, isLast: Bool)? {
-        guard let stream = streams[number], let body = stream.transfer.request?.body else { return nil }
+        guard let stream = streams[number], let body = stream.transfer.outgoing?.request.body else { return nil }
         var count = 0
         while count < buffer.count, stream.bodySent < body.count {
             let copied = unsafe body.withBytes(from: stream.bodySent, countMax: buffer.count - count) {

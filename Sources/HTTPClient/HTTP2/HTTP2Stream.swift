@@ -38,7 +38,7 @@ final class HTTP2Stream {
     }
 
     var isSent: Bool {
-        guard let request = transfer.request, request.hasBody else { return true }
+        guard transfer.outgoing?.request.hasBody == true else { return true }
         return isBodySent
     }
 }

@@ -15,13 +15,20 @@ import CNghttp2
         ends.reserveCapacity(64)
     }
 
-    mutating func addAll(of request: HTTPRequest, _ url: RequestURL, _ connection: borrowing Connection) {
-        let origin = connection.pool.origin
+    mutating func addAll(of request: HTTPRequest, to destination: Destination, _ connection: borrowing Connection) {
+        let pool = destination.pool
         add(":method", request.method.name)
-        add(":scheme", origin.isSecure ? "https" : "http")
-        add(":authority", origin.authority)
-        add(":path", url.target)
-        request.forEachField(to: url, userAgent: connection.context.configuration.userAgent) { add($0, $1) }
+        add(":scheme", pool.origin.isSecure ? "https" : "http")
+        add(":authority", pool.authority)
+        add(":path", destination.url.target)
+        add(request.common)
+        request.forEachField(to: destination.url, userAgent: connection.context.configuration.userAgent) { add($0, $1) }
+    }
+
+    private mutating func add(_ common: CommonFields) {
+        let start = text.count
+        text.append(common.text)
+        for end in common.ends { ends.append(start + end) }
     }
 
     private mutating func add(_ name: String, _ value: String) {

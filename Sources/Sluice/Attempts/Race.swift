@@ -33,17 +33,17 @@ final class Race {
     private var generator = SplitMix()
 
     /// - Parameter logger: told of a first token that was late; nil for nobody.
-    init(for question: Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil) {
+    init(for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil) {
+        let (isStreaming, route) = (question.form.isStreaming, question.route)
         self.question = question
         self.generation = generation
         self.loop = loop
         self.logger = logger
         start = loop.now
         clock = FirstTokenClock(from: start)
-        let isStreaming = question.form.isStreaming
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
         wakeup = Wakeup(on: loop)
-        selection = generation.shared.board.selection(question.route, isStreaming: isStreaming, at: start)
+        selection = generation.shared.board.selection(route, isStreaming: isStreaming, at: start)
     }
 
     /// Returns when a target answers.

@@ -171,7 +171,7 @@ final class ChatHandler {
         case .noMemory: throw .memoryFull
         case nil: break
         }
-        if let coding = request["HTTP_CONTENT_ENCODING"], !coding.isEmpty, !coding.utf8.isEqualIgnoringCase(to: "identity") {
+        if let coding = request["HTTP_CONTENT_ENCODING"], !coding.isEmpty, !coding.isEqualIgnoringCase(to: "identity") {
             throw .compressedBody(coding: Caller.sane(coding, bytesMax: 32))
         }
     }

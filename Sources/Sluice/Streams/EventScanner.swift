@@ -75,13 +75,13 @@ struct EventScanner {
     var hasEvents: Bool { eventsCount > 0 }
 
     /// What has come and was not discarded; stretches are ranges of it.
-    var buffer: [UInt8] { splitter.buffer }
+    @inline(__always) var buffer: [UInt8] { splitter.buffer }
 
     /// How many bytes are kept for all of that.
-    var keptCount: Int { splitter.keptCount }
+    @inline(__always) var keptCount: Int { splitter.keptCount }
 
     /// Whether stretches of it can be discarded.
-    var hasTaken: Bool { splitter.takenCount > 0 }
+    @inline(__always) var hasTaken: Bool { splitter.takenCount > 0 }
 
     mutating func append(_ bytes: consuming [UInt8]) { splitter.append(bytes) }
 

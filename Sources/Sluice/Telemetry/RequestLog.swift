@@ -26,7 +26,7 @@ final class RequestLog {
         var line = exchange(&line, with: LogLine(form))
         line.append(record, at: end)
         output?.write(line.bytes)
-        self.line = line
+        self.line = consume line
     }
 
     /// Lets go of where lines went before, if they go elsewhere by now.

@@ -12,7 +12,7 @@ struct Endpoint: Sendable {
     private let baseURL: String
     private let completionsURL: String
     private let apiVersion: String
-    private let headers: [(name: String, value: String)]
+    private let common: CommonFields
     private let options: ConnectionOptions
 
     init(_ upstream: UpstreamSettings, _ options: ConnectionOptions) {
@@ -23,20 +23,20 @@ struct Endpoint: Sendable {
         apiVersion = upstream.apiVersion
         var headers = [("Content-Type", "application/json")]
         if case .secret(let key) = upstream.key { headers.append(Self.keyHeader(kind, key)) }
-        self.headers = headers + upstream.headers.map { ($0.name, $0.value) }
+        common = CommonFields(headers + upstream.headers.map { ($0.name, $0.value) })
         key = UpstreamKey(upstream)
     }
 
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
     func request(for question: Question, to target: Target) throws(ChatError) -> HTTPRequest {
         let (chat, caller) = (question.chat, question.caller)
-        var headers = headers
+        var headers: [(name: String, value: String)] = []
         if key.isFromCaller { headers.append(try callersKeyHeader(caller)) }
         headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
         headers.append(("X-Client-Request-Id", caller.clientRequestID))
         if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
         var request = HTTPRequest(
-            .post, try url(for: target.model(for: chat.model)), headers: headers,
+            .post, try url(for: target.model(for: chat.model)), common: common, headers: headers,
             connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
         let body = chat.upstreamBody(target.rules(for: chat))
         request.body = HTTPBody(parts: body.parts)
@@ -56,7 +56,7 @@ struct Endpoint: Sendable {
     private func callersKeyHeader(_ caller: Caller) throws(ChatError) -> (name: String, value: String) {
         guard let authorization = caller.authorization else { throw .missingCallersKey }
         guard kind == .azure else { return ("Authorization", authorization) }
-        guard authorization.utf8.prefix("bearer ".utf8.count).isEqualIgnoringCase(to: "bearer ") else { throw .missingCallersKey }
+        guard authorization.startsIgnoringCase(with: "bearer ") else { throw .missingCallersKey }
         return Self.keyHeader(kind, String(authorization.dropFirst("bearer ".count)))
     }
 

@@ -209,7 +209,7 @@ struct UpstreamHead {
     init(_ head: ResponseHead) {
         status = head.status
         coding = Sluice.isSuccess(head.status) ? nil : head["content-encoding"]
-        isPage = head["content-type"]?.utf8.prefix("text/html".utf8.count).isEqualIgnoringCase(to: "text/html") ?? false
+        isPage = head["content-type"]?.startsIgnoringCase(with: "text/html") ?? false
         retryAfter =
             Sluice.isSuccess(head.status)
             ? nil
