@@ -52,10 +52,9 @@ struct ControlArguments: ParsableArguments {
 
     private func path() throws -> String {
         do throws(SettingsError) {
-            return try SettingsArguments.sources(SettingsOptions(config: config)).controlPath(option: control)
+            return try SettingsArguments.sources(SettingsOptions(config: config, control: control)).controlPath()
         } catch {
-            for problem in error.problems { writeError("sluice: \(problem)") }
-            throw ExitCode(EX_CONFIG)
+            throw error.told
         }
     }
 }
