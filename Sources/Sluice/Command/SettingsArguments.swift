@@ -24,7 +24,8 @@ struct SettingsArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where sluice status, reload and stop ask, as unix:PATH: a socket for this user and root alone. Default: none.",
+            "Where sluice status, reload and stop ask, as unix:PATH: a socket for this user and root alone. Default: what the settings "
+                + "file says, else none.",
             valueName: "address"))
     var control: String?
 
