@@ -150,9 +150,9 @@ extension Settings {
         Field(
             "control", optional: \.control, .controlAddress,
             """
-            Where sluice reload and sluice stop ask this process, as unix:PATH: a socket for its user and root alone.
+            Where sluice status, reload and stop ask this process, as unix:PATH: a socket for its user and root alone.
             """,
-            default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#], needsStart: true)
+            default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#], option: "--control", needsStart: true)
     }
 
     private static var processFields: [Field<Settings>] {

@@ -18,6 +18,8 @@ package struct UpstreamSettings: Equatable, Sendable {
         case none
         /// This one, for all callers. It stands in no log, and `check --show` masks it.
         case secret(String)
+        /// A credential of another process, by its name as the settings have it: for `check`, which cannot look at it.
+        case credential(String)
         /// The caller's own.
         case passthrough
     }
@@ -147,7 +149,7 @@ extension UpstreamSettings {
                 },
                 write: { upstream in
                     switch upstream.key {
-                    case .none: nil
+                    case .none, .credential: nil
                     case .secret: TOMLText.mask
                     case .passthrough: TOMLText.string("passthrough")
                     }
@@ -161,7 +163,10 @@ extension UpstreamSettings {
                 default: .nothing, examples: [FieldExample(#""azure.key""#, in: .azure)],
                 read: { reader, node, upstream throws(SettingsProblem) in
                     if reader.node("key") == nil { upstream.key = try reader.keyInFile(node) }
-                }, write: { _ in nil }),
+                },
+                write: { upstream in
+                    if case .credential(let name) = upstream.key { TOMLText.file(name) } else { nil }
+                }),
         ]
     }
 

@@ -11,7 +11,7 @@ import Testing
 
     @Test(arguments: [
         ["--help"]: ["serve", "check"],
-        ["serve", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level", "--log-format"],
+        ["serve", "--help"]: ["--config", "--listen", "--control", "--upstream", "--workers", "--log-level", "--log-format"],
         ["check", "--help"]: ["--config", "--listen", "--upstream", "--workers", "--log-level", "--log-format", "--show"],
     ])
     func `explains itself`(arguments: [String], named: [String]) async throws {
@@ -33,38 +33,51 @@ import Testing
 
     struct Mistake: Sendable, CustomTestStringConvertible {
         let arguments: [String]
+        var environment: [String: String] = [:]
         /// What the message must name.
         let named: String
+        /// With which it ends: a value on the command line is usage's, what it leads to is not.
+        var status = EX_USAGE
         var testDescription: String { arguments.joined(separator: " ") }
 
         static let all = [
             Mistake(arguments: ["serve", "--lisen", "unix:x.sock"], named: "--lisen"),
             Mistake(arguments: ["serve", "--listen", "nonsense"], named: "nonsense"),
+            Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--listen", "unix:x.sock"], named: "named twice"),
             Mistake(arguments: ["serve", "--listen", "tcp:127.0.0.1:99999"], named: "99999"),
-            Mistake(arguments: ["serve", "--listen", "unix:no/such/folder/x.sock"], named: "no/such/folder"),
-            Mistake(arguments: ["serve", "--listen", "systemd"], named: "socket unit"),
+            Mistake(
+                arguments: ["serve", "--listen", "unix:no/such/folder/x.sock"], named: "no/such/folder", status: EX_CANTCREAT),
+            Mistake(arguments: ["serve", "--listen", "systemd"], named: "socket unit", status: EX_CONFIG),
             Mistake(arguments: ["serve", "--listen", "unix:\(String(repeating: "x", count: 200))"], named: "xxx"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", "ftp://host/v1"], named: "--upstream"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--upstream", ""], named: "--upstream"),
             Mistake(arguments: ["check", "--upstream", "unix:vllm.sock"], named: "absolute path"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--workers", "0"], named: "workers"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--workers", "many"], named: "many"),
+            Mistake(arguments: ["check", "--processes", "65"], named: "--processes"),
             Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--log-level", "loud"], named: "loud"),
+            Mistake(arguments: ["check", "--log-format", "xml"], named: "--log-format"),
+            Mistake(arguments: ["serve", "--listen", "unix:x.sock", "--control", "x.sock"], named: "--control"),
+            Mistake(
+                arguments: ["check", "--listen", "unix:x.sock", "--control", "unix:x.sock"], named: "an address of listen too"),
+            Mistake(arguments: ["status", "--control", "tcp:127.0.0.1:1"], named: "--control"),
+            Mistake(arguments: ["check", "--config", "none.toml", "--workers", "0"], named: "none.toml"),
+            Mistake(arguments: ["serve", "--config", "none.toml"], named: "none.toml", status: EX_NOINPUT),
+            Mistake(arguments: ["stop", "--config", "none.toml"], named: "--control", status: EX_NOINPUT),
+            Mistake(
+                arguments: ["serve"], environment: ["SLUICE_LISTEN": "nonsense"], named: "nonsense", status: EX_CONFIG),
+            Mistake(
+                arguments: ["check"], environment: ["OPENAI_BASE_URL": "ftp://host/v1"], named: "OPENAI_BASE_URL",
+                status: EX_CONFIG),
             Mistake(arguments: ["brew"], named: "brew"),
         ]
     }
 
     @Test(arguments: Mistake.all)
     func `names what is wrong and fails`(mistake: Mistake) async throws {
-        let child = try ChildProcess(SluiceProcess.binary, mistake.arguments, in: TemporaryDirectory())
-        let exit = try await child.exited()
-        guard case .code(let code) = exit else {
-            Issue.record("sluice ended with \(exit): a mistake of the user is no crash")
-            return
-        }
-        #expect(code != 0)
-        try await child.errors.wait(for: "the end of its errors") { $0.ended }
-        #expect(child.errors.value.text.contains(mistake.named), "\(child.errors.value.text)")
+        let run = try await SluiceRun(mistake.arguments, environment: mistake.environment)
+        #expect(run.exit == .code(mistake.status))
+        #expect(run.errors.contains(mistake.named), "\(run.errors)")
     }
 
     @Test func `says who has its address`() async throws {

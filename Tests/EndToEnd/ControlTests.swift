@@ -163,6 +163,41 @@ import Testing
         }
     }
 
+    @Test func `is the one that the command line names, before the settings file's`() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("control = \"unix:other.sock\"\n", to: "sluice.toml")
+        let daemon = try ChildProcess(
+            SluiceProcess.binary,
+            ["serve", "--config", file, "--listen", "unix:sluice.sock", "--upstream", "demo", "--control", "unix:control.sock"],
+            environment: [:], in: directory)
+        _ = try await ChildProcess.line(containing: "serving", in: daemon.errors)
+        let control = ["--control", "unix:\(directory.path("control.sock"))"]
+        let status = try await SluiceRun(["status"] + control, in: directory)
+        #expect(status.exit == .code(0))
+        #expect(status.output.contains("\(daemon.identifier), sluice "))
+        let reload = try await SluiceRun(["reload"] + control, in: directory)
+        #expect(reload.exit == .code(0))
+        #expect(reload.errors == "")
+        #expect(unsafe access(directory.path("other.sock"), F_OK) == -1)
+        #expect(try await SluiceRun(["stop"] + control, in: directory).exit == .code(0))
+        #expect(try await daemon.exited() == .code(0))
+    }
+
+    @Test(arguments: ["heartbeat = ", "control = 5", "include = \"none.toml\""])
+    func `that a broken settings file does not tell is one to be named`(text: String) async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(text, to: "broken.toml")
+        let run = try await SluiceRun(["status", "--config", file], in: directory)
+        #expect(run.exit == .code(78))
+        let lines = run.errors.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.first?.hasPrefix("sluice: \(file):1: ") == true)
+        #expect(
+            lines.last
+                == "sluice: so nothing says where Sluice is to be asked: mend that, or name its control socket with --control unix:PATH"
+        )
+    }
+
     @Test(arguments: [["reload"], ["stop"]])
     func `that is not there is an error that says so`(command: [String]) async throws {
         let directory = try TemporaryDirectory()
@@ -173,5 +208,6 @@ import Testing
         let unnamed = try await SluiceRun(command + ["--config", file], in: directory)
         #expect(unnamed.exit == .code(78))
         #expect(unnamed.errors.contains("names no control socket"))
+        #expect(unnamed.errors.contains("--control unix:PATH"))
     }
 }

@@ -145,7 +145,9 @@ struct Failure: Sendable, CustomTestStringConvertible {
     func `is an unavailable service when nobody accepts`(server: WebServer, stream: Bool) async throws {
         let deaf = try DeafPort()
         let url = "http://127.0.0.1:\(deaf.port)/v1"
-        try await Site.with(server, upstream: try StubUpstream(.silence), upstreamURL: url) { site in
+        // Three attempts last almost as long as the silence that a heartbeat would end, with a status of 200.
+        let settings = "heartbeat = \"0s\"\nupstreams.stub.url = \"UPSTREAM\""
+        try await Site.with(server, upstream: try StubUpstream(.silence), upstreamURL: url, settings: settings) { site in
             let response = try await site.call(chat(stream: stream)).ended()
             #expect(response.status == 503)
             #expect(["upstream_error", "upstream_timeout"].contains(response.error?.type))

@@ -143,16 +143,36 @@ import Testing
         }
     }
 
-    @Test func `that cannot be made ends the start with a sentence`() async throws {
+    /// `FOLDER` stands for the folder that the settings file is in.
+    @Test(arguments: [
+        (
+            "none/sluice.log",
+            "No such file or directory: make the folder for Sluice's user (install -d -o 65534 FOLDER/none), or name another file"
+        ),
+        ("logs", "Is a directory: name a file in that folder"),
+        (
+            "logs/sluice.log",
+            """
+            Permission denied: let Sluice's user, 65534, have the file and its folder (chown 65534 FOLDER/logs), or name a file that \
+            it may write, as in LogsDirectory= of the service
+            """
+        ),
+        ("my.toml/sluice.log", "Not a directory: name another file, or let log.to be \"stderr\""),
+    ])
+    func `that cannot be made ends the start with a sentence that says how to mend it`(
+        path: String, reason: String
+    ) async throws {
+        guard geteuid() == 0 else { return }
         let directory = try TemporaryDirectory()
-        let settings = try directory.write("listen = \"unix:x.sock\"\nlog.to = \"file:none/sluice.log\"", to: "my.toml")
-        let child = try ChildProcess(SluiceProcess.binary, ["serve", "--config", settings], in: directory)
-        #expect(try await child.exited() == .code(73))
+        #expect(unsafe mkdir(directory.path("logs"), 0o755) == 0)
+        let settings = try directory.write("listen = \"unix:x.sock\"\nlog.to = \"file:\(path)\"", to: "my.toml")
+        let command = ["--reuid", "65534", "--clear-groups", SluiceProcess.binary, "serve", "--config", settings]
+        let child = try ChildProcess("setpriv", command, in: directory)
+        #expect(try await child.exited() == .code(EX_CANTCREAT))
         try await child.errors.wait(for: "the end of its errors") { $0.ended }
+        let sentence = reason.replacing("FOLDER", with: directory.path("x").dropLast(2))
         #expect(
-            child.errors.value.text
-                == "sluice: the log cannot be written (log.to): \(directory.path("none/sluice.log")): No such file or directory\n"
-        )
+            child.errors.value.text == "sluice: the log cannot be written (log.to): \(directory.path(path)): \(sentence)\n")
     }
 
     // MARK: A late first token

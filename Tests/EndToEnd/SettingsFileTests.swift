@@ -80,6 +80,25 @@ import Testing
         #expect(again.output.split(separator: "\n").dropFirst() == shown.output.split(separator: "\n").dropFirst())
     }
 
+    @Test func `is shown with the credentials that the service alone has, each with why nobody has looked at it`() async throws {
+        let text = """
+            [upstreams.one]
+            key_file = "credential:key_one"
+            certificate = "credential:one"
+            certificate_key = "credential:one"
+            """
+        let directory = try directory(text)
+        let shown = try await run(["check", "--config", "my.toml", "--show"], in: directory)
+        #expect(shown.exit == .code(0))
+        let why = "  # cannot be read here: LoadCredential= of the service says where it comes from\n"
+        #expect(shown.output.contains("\nkey_file = \"credential:key_one\"\(why)"))
+        #expect(shown.output.contains("\ncertificate = \"credential:one\"\(why)"))
+        #expect(!shown.output.contains("***"))
+        try directory.write(shown.output, to: "shown.toml")
+        let again = try await run(["check", "--config", "shown.toml", "--show"], in: directory)
+        #expect(again.output.split(separator: "\n").dropFirst() == shown.output.split(separator: "\n").dropFirst())
+    }
+
     // MARK: In several files
 
     private let included = [

@@ -1,7 +1,8 @@
 """Callers for the tests of packages.
 
 usage: callers.py call SOCKET                one streamed chat over FastCGI, as a web server asks for it; prints what came
-       callers.py crowd SOCKET URL TOKEN     many, over FastCGI and by way of the web server, until SIGTERM; prints what became of them
+       callers.py crowd SOCKET URL TOKEN     many, over FastCGI and by way of the web server, until SIGTERM; prints a line when each has been
+                                             answered, at the start and after each SIGUSR1 anew, and at the end what became of all calls
        callers.py upstream PORT KEY          an upstream that answers those alone who have the key
        callers.py probe                      does what Sluice does, or may come to do, and what nobody may, in the sandbox of its unit
 """
@@ -64,23 +65,36 @@ def call_by_web_server(url, token):
 
 
 def crowd(path, url, token):
-    counts, over = collections.Counter(), threading.Event()
+    counts, over, answered = collections.Counter(), threading.Event(), threading.Condition()
 
-    def again_and_again(kind, ask):
+    def again_and_again(place, kind, ask):
         while not over.is_set():
             try:
                 text = ask()
                 what = "whole" if "data: [DONE]" in text else text[:40] or "nothing"
             except OSError as error:
                 what = type(error).__name__
-            counts[f"{kind}: {what}"] += 1
+            with answered:
+                counts[f"{kind}: {what}"] += 1
+                finished[place] += 1
+                answered.notify()
+
+    def tell_when_each_is_answered():
+        with answered:
+            # The call that is under way does not count.
+            wanted = [count + 2 for count in finished]
+            answered.wait_for(lambda: all(count >= least for count, least in zip(finished, wanted)))
+        print("each has been answered", flush=True)
 
     asked = [("socket", lambda: call(path))] * 12 + [("web server", lambda: call_by_web_server(url, token))] * 12
-    threads = [threading.Thread(target=again_and_again, args=each) for each in asked]
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    finished = [0] * len(asked)
+    threads = [threading.Thread(target=again_and_again, args=(place, *each)) for place, each in enumerate(asked)]
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
     for thread in threads:
         thread.start()
-    signal.sigwait([signal.SIGTERM])
+    tell_when_each_is_answered()
+    while signal.sigwait([signal.SIGTERM, signal.SIGUSR1]) == signal.SIGUSR1:
+        tell_when_each_is_answered()
     over.set()
     for thread in threads:
         thread.join()

@@ -98,9 +98,11 @@ import Testing
         #expect(fromFile.listen == [.unix("file.sock")])
         #expect(fromFile.upstreams.map(\.url) == ["http://file"])
         let options = SettingsOptions(
-            listen: ["unix:option.sock"], upstream: "http://option", workers: 5, logLevel: "trace", logFormat: "logfmt")
+            listen: ["unix:option.sock"], control: "unix:c.sock", upstream: "http://option", workers: 5, logLevel: "trace",
+            logFormat: "logfmt")
         let fromOptions = try SettingsCase(text: text, environment: environment, options: options).load()
         #expect(fromOptions.listen == [.unix("option.sock")])
+        #expect(fromOptions.control == "c.sock")
         #expect(fromOptions.upstreams == [UpstreamSettings(name: "openai", url: "http://option", key: .secret("k"))])
         #expect(fromOptions.workers == 5)
         #expect(fromOptions.log == Settings.Log(level: .trace, format: .logfmt))

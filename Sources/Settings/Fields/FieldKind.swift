@@ -23,7 +23,7 @@ extension FieldKind<String> {
     static var file: Self {
         FieldKind(
             form: .file, read: { reader, node throws(SettingsProblem) in try reader.readableFile(node) },
-            write: TOMLText.string)
+            write: TOMLText.file)
     }
 }
 

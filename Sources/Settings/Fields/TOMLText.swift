@@ -48,6 +48,12 @@ struct TOMLText {
         return quoted(escaped + rest)
     }
 
+    /// The path of a file. Behind a credential of another process stands that nobody has looked at it here; so it ends its line.
+    static func file(_ path: String) -> String {
+        let comment = "  # cannot be read here: LoadCredential= of the service says where it comes from"
+        return SettingsReader.isCredential(path) ? string(path) + comment : string(path)
+    }
+
     /// A basic string. JSON's is one, but for the one control character that JSON takes as it is.
     private static func quoted(_ text: String) -> String {
         var bytes: [UInt8] = []

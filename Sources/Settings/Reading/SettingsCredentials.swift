@@ -39,9 +39,7 @@ extension Settings {
     /// How many credentials have not been looked at, since they are another process's.
     var assumedCredentialsCount: Int {
         let files = upstreams.flatMap { [$0.certificate, $0.certificateKey] } + [authoritiesFile]
-        let keys = upstreams.map { upstream -> String? in
-            if case .secret(let key) = upstream.key { key } else { nil }
-        }
-        return (files + keys).count { $0.map(SettingsReader.isCredential) ?? false }
+        let keys = upstreams.count { if case .credential = $0.key { true } else { false } }
+        return files.count { $0.map(SettingsReader.isCredential) ?? false } + keys
     }
 }

@@ -6,6 +6,7 @@ import EventLoop
 final class SettingsProblems {
     private var inFiles: [SettingsProblem] = []
     private var withoutPlace: [String] = []
+    private var place = SettingsError.Place.settings
     /// Whether something that belongs to the settings could not be read. Nothing is missed then that may stand there.
     private var isIncomplete = false
 
@@ -18,11 +19,20 @@ final class SettingsProblems {
         add(problem)
     }
 
-    /// Adds a problem of the command line or the environment, as a sentence.
-    func add(_ problem: String) { withoutPlace.append(problem) }
+    /// Adds a problem of the command line, the environment or the settings file as a whole, as a sentence.
+    func add(_ problem: String, at place: SettingsError.Place = .settings) {
+        withoutPlace.append(problem)
+        self.place = min(self.place, place)
+    }
+
+    /// All of them; nil when nothing is wrong.
+    var error: SettingsError? {
+        let sentences = sentences
+        return sentences.isEmpty ? nil : SettingsError(problems: sentences, place: place)
+    }
 
     /// Those of the files, each in its order, those without a line behind them, then the others.
-    var sentences: [String] {
+    private var sentences: [String] {
         let certain = inFiles.filter { !(isIncomplete && $0.needsWhole) }
         let ordered = certain.enumerated().sorted {
             let (left, right) = ($0.element.place, $1.element.place)

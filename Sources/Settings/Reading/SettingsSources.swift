@@ -9,19 +9,32 @@ import Logging
 
 /// All that is wrong with the settings, so that one run tells all.
 package struct SettingsError: Error, Equatable, CustomStringConvertible {
+    /// Where a mistake was made: for the status that the program ends with. What comes first counts before the others.
+    package enum Place: Comparable, Sendable {
+        /// A value on the command line is wrong.
+        case commandLine
+        /// The settings file cannot be read.
+        case unreadableFile
+        /// What the file, those that it includes or the environment say is wrong.
+        case settings
+    }
+
     /// A sentence each, with file, line and key where there is one.
     package var problems: [String]
+    /// Of the first of them.
+    package let place: Place
     /// All of them, below one another.
     package var description: String { problems.joined(separator: "\n") }
 
     /// - Parameter problems: a sentence each.
-    package init(problems: [String]) { self.problems = problems }
+    package init(problems: [String], place: Place = .settings) { (self.problems, self.place) = (problems, place) }
 }
 
 /// What the command line sets.
 package struct SettingsOptions: Equatable, Sendable {
     var config: String?
     var listen: [String]
+    var control: String?
     var upstream: String?
     var workers: Int?
     var processes: Int?
@@ -31,12 +44,13 @@ package struct SettingsOptions: Equatable, Sendable {
     /// - Parameters:
     ///   - config: the settings file.
     ///   - listen: addresses; none for those of the file or the environment.
+    ///   - control: the address of the control socket.
     ///   - upstream: a URL, or `demo`.
     package init(
-        config: String? = nil, listen: [String] = [], upstream: String? = nil, workers: Int? = nil, processes: Int? = nil,
-        logLevel: String? = nil, logFormat: String? = nil
+        config: String? = nil, listen: [String] = [], control: String? = nil, upstream: String? = nil, workers: Int? = nil,
+        processes: Int? = nil, logLevel: String? = nil, logFormat: String? = nil
     ) {
-        (self.config, self.listen, self.upstream) = (config, listen, upstream)
+        (self.config, self.listen, self.control, self.upstream) = (config, listen, control, upstream)
         (self.workers, self.processes, self.logLevel, self.logFormat) = (workers, processes, logLevel, logFormat)
     }
 }
@@ -112,38 +126,46 @@ package struct SettingsSources {
         let isDemoForWant = takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
         divide(&settings, reader, problems)
-        if let control = settings.control, settings.listen.contains(.unix(control)), let node = reader?.node("control") {
-            problems.add(SettingsProblem(node, "is an address of listen too, where web servers connect"))
-        }
+        checkControl(settings, reader, problems)
         checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
-        guard problems.sentences.isEmpty else { throw SettingsError(problems: problems.sentences) }
+        if let error = problems.error { throw error }
         return LoadedSettings(
             settings: settings, file: file.isThere ? file.path : nil, included: file.included, isDemoForWant: isDemoForWant)
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
     ///
-    /// - Parameter option: an address that goes before the file's.
     /// - Throws: `SettingsError` when nothing says where it is.
-    package func controlPath(option: String?) throws(SettingsError) -> String {
-        if let option {
-            do throws(ListenAddressError) { return try ListenAddress.controlPath(option) } catch {
-                throw SettingsError(problems: ["--control \(error.advice)"])
-            }
-        }
+    package func controlPath() throws(SettingsError) -> String {
+        if let path = try controlPathOfOptions() { return path }
         let problems = SettingsProblems()
         let file = settingsFile(problems)
-        if let reader = file.reader, let node = reader.node("control") {
-            var settings = Settings(listen: [], workers: 1, upstreams: [], models: [])
-            if Settings.controlField.take(reader, node, &settings), let path = settings.control { return path }
-            throw SettingsError(problems: problems.sentences)
+        var settings = Settings(listen: [], workers: 1, upstreams: [], models: [])
+        let node = file.reader?.node("control")
+        if let reader = file.reader, let node, Settings.controlField.take(reader, node, &settings), let path = settings.control {
+            return path
+        }
+        if let error = problems.error {
+            let advice =
+                "so nothing says where Sluice is to be asked: mend that, or name its control socket with --control unix:PATH"
+            throw SettingsError(problems: error.problems + [advice], place: error.place)
         }
         let advice =
             file.reader == nil
-            ? "there is no \(file.path): name the settings file with --config, or the control socket with --control"
-            : "\(file.path) names no control socket: set control = \"unix:/run/sluice/control.sock\" in it, or send signals"
-        throw SettingsError(problems: problems.sentences.isEmpty ? [advice] : problems.sentences)
+            ? "there is no \(file.path): name the settings file with --config, or the control socket with --control unix:PATH"
+            : """
+            \(file.path) names no control socket: set control = "unix:/run/sluice/control.sock" in it and start Sluice again, name \
+            the one that it was started with (--control unix:PATH), or send signals
+            """
+        throw SettingsError(problems: [advice])
+    }
+
+    private func controlPathOfOptions() throws(SettingsError) -> String? {
+        guard let text = options.control else { return nil }
+        do throws(ListenAddressError) { return try ListenAddress.controlPath(text) } catch {
+            throw SettingsError(problems: ["--control \(error.advice)"], place: .commandLine)
+        }
     }
 
     private func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
@@ -172,7 +194,9 @@ package struct SettingsSources {
             guard document.count <= SettingsFiles.fileBytesMax else { throw SystemError(file, code: EFBIG) }
             return document
         } catch {
-            if options.config != nil || error.code != ENOENT { problems.add("the settings file cannot be read: \(error)") }
+            if options.config != nil || error.code != ENOENT {
+                problems.add("the settings file cannot be read: \(error)", at: .unreadableFile)
+            }
             return nil
         }
     }
@@ -181,19 +205,31 @@ package struct SettingsSources {
 
     private func takeListenAddresses(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
         guard !options.listen.isEmpty || reader?.node("listen") == nil else { return }
-        let texts = options.listen.isEmpty ? listenAddressesOfTheEnvironment : options.listen
+        let (texts, place): ([String], SettingsError.Place) =
+            options.listen.isEmpty ? (listenAddressesOfTheEnvironment, .settings) : (options.listen, .commandLine)
         settings.listen = []
         for text in texts {
             do throws(ListenAddressError) {
                 let address = try ListenAddress(text)
-                if settings.listen.contains(address) { problems.add("listen address '\(text)' is named twice") }
+                if settings.listen.contains(address) { problems.add("listen address '\(text)' is named twice", at: place) }
                 settings.listen.append(address)
             } catch {
-                problems.add(error.description)
+                problems.add(error.description, at: place)
             }
         }
         if texts.count > Settings.listenRange.upperBound {
-            problems.add("there are \(texts.count) listen addresses, and \(Settings.listenRange.upperBound) at most are served")
+            problems.add(
+                "there are \(texts.count) listen addresses, and \(Settings.listenRange.upperBound) at most are served", at: place)
+        }
+    }
+
+    private func checkControl(_ settings: Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        guard let control = settings.control, settings.listen.contains(.unix(control)) else { return }
+        let text = "is an address of listen too, where web servers connect"
+        if options.control != nil {
+            problems.add("--control \(text)", at: .commandLine)
+        } else if let node = reader?.node("control") {
+            problems.add(SettingsProblem(node, text))
         }
     }
 
@@ -226,7 +262,7 @@ package struct SettingsSources {
             upstream.rest = rest
             return [upstream]
         } catch {
-            for problem in error.problems { problems.add(problem) }
+            for problem in error.problems { problems.add(problem, at: error.place) }
             return nil
         }
     }
@@ -245,20 +281,12 @@ package struct SettingsSources {
     }
 
     private func takeOptions(_ settings: inout Settings, _ problems: SettingsProblems) {
-        if let count = options.workers {
-            settings.workers = count
-            let range = Settings.workersRange
-            if !range.contains(count) {
-                problems.add("--workers takes a number from \(range.lowerBound) to \(range.upperBound), not \(count)")
-            }
+        do throws(SettingsError) { settings.control = try controlPathOfOptions() ?? settings.control } catch {
+            for problem in error.problems { problems.add(problem, at: error.place) }
         }
-        if let count = options.processes {
+        if let count = number(options.workers, "--workers", in: Settings.workersRange, problems) { settings.workers = count }
+        if let count = number(options.processes, "--processes", in: Settings.processesRange, problems) {
             settings.processes = count
-            let range = Settings.processesRange
-            if !range.contains(count) {
-                problems.add("--processes takes a number from \(range.lowerBound) to \(range.upperBound), not \(count)")
-                settings.processes = 1
-            }
         }
         if let level: Logger.Level = choice(options.logLevel, "--log-level", problems) { settings.log.level = level }
         if let format: Settings.Log.Format = choice(options.logFormat, "--log-format", problems) { settings.log.format = format }
@@ -275,6 +303,16 @@ package struct SettingsSources {
         }
     }
 
+    /// What an option says; nil when it is not there, or out of range, which is a problem then.
+    private func number(
+        _ count: Int?, _ option: String, in range: ClosedRange<Int>, _ problems: SettingsProblems
+    ) -> Int? {
+        guard let count, !range.contains(count) else { return count }
+        problems.add(
+            "\(option) takes a number from \(range.lowerBound) to \(range.upperBound), not \(count)", at: .commandLine)
+        return nil
+    }
+
     /// What an option names; nil when it is not there, or names nothing, which is a problem then.
     private func choice<Choice: CaseIterable & RawRepresentable<String>>(
         _ name: String?, _ option: String, _ problems: SettingsProblems
@@ -282,7 +320,7 @@ package struct SettingsSources {
         guard let name else { return nil }
         if let choice = Choice(rawValue: name) { return choice }
         let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-        problems.add("\(option) takes one of \(known), not '\(name)'")
+        problems.add("\(option) takes one of \(known), not '\(name)'", at: .commandLine)
         return nil
     }
 }
@@ -296,8 +334,10 @@ extension UpstreamSettings {
         }
         let url: String
         do { url = try Self.checkedURL(option ?? baseURL ?? Settings.defaultBaseURL) } catch {
-            let hint = error == .notHTTP && option != nil ? ", or 'demo'" : ""
-            throw SettingsError(problems: ["\(option == nil ? EnvironmentVariable.baseURL : "--upstream") \(error)\(hint)"])
+            let hint = error == .notHTTP ? ", or 'demo'" : ""
+            throw option == nil
+                ? SettingsError(problems: ["\(EnvironmentVariable.baseURL) \(error)"])
+                : SettingsError(problems: ["--upstream \(error)\(hint)"], place: .commandLine)
         }
         guard key?.utf8.allSatisfy(\.isInKey) ?? true else {
             throw SettingsError(problems: [

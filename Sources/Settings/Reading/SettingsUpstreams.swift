@@ -131,7 +131,7 @@ extension SettingsReader {
     /// The first line of a file.
     func keyInFile(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Key {
         let file = try file(node)
-        if Self.isCredential(file) { return .secret(file) }
+        if Self.isCredential(file) { return .credential(file) }
         let line = try contents(of: file, for: node).prefix { $0 != UInt8(ascii: "\n") }
         let text = String(decoding: line, as: UTF8.self).trimmed
         guard !text.isEmpty else { throw SettingsProblem(node, "names a file whose first line is empty") }

@@ -30,7 +30,7 @@ struct ControlArguments: ParsableArguments {
             let advice =
                 error.code == EACCES
                 ? "ask as root, or as its user"
-                : "is it running, and not about to end, and does its setting control say so?"
+                : "is it running, with this control socket, and not about to end?"
             writeError("sluice: no Sluice can be asked at unix:\(path): \(error); \(advice)")
             throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
         }
@@ -52,10 +52,9 @@ struct ControlArguments: ParsableArguments {
 
     private func path() throws -> String {
         do throws(SettingsError) {
-            return try SettingsArguments.sources(SettingsOptions(config: config)).controlPath(option: control)
+            return try SettingsArguments.sources(SettingsOptions(config: config, control: control)).controlPath()
         } catch {
-            for problem in error.problems { writeError("sluice: \(problem)") }
-            throw ExitCode(EX_CONFIG)
+            throw error.told
         }
     }
 }

@@ -18,8 +18,8 @@ struct Serve: ParsableCommand {
 
             The first SIGTERM, SIGINT or SIGQUIT lets open streams finish, a second one ends at once. SIGHUP or SIGUSR2 reads the \
             settings again: streams go on, the requests that follow get the new ones, and wrong ones change nothing. SIGUSR1 opens \
-            a log file again. At the start wrong settings end it with status 78, an address or a log that cannot be had with 73, \
-            an address that is not its user's to have with 77.
+            a log file again. At the start a wrong option ends it with status 64, a settings file that cannot be read with 66, wrong settings \
+            with 78, an address or a log that cannot be had with 73, an address that is not its user's to have with 77.
 
             With --processes, or supervise in the settings file, a master starts the processes that serve, and another for each that \
             dies; it is to get the signals, which hold for all of them.
@@ -85,8 +85,28 @@ struct Serve: ParsableCommand {
             }
             return log
         } catch {
-            writeError("sluice: the log cannot be written (log.to): \(error)")
+            writeError("sluice: the log cannot be written (log.to): \(error): \(settings.destination.advice(after: error.code))")
             throw ExitCode(EX_CANTCREAT)
+        }
+    }
+}
+
+extension Settings.Log.Destination {
+    /// How to mend that it cannot be written, to follow the kernel's reason.
+    fileprivate func advice(after code: Int32) -> String {
+        guard case .file(let path) = self else { return "mend that, or let log.to be \"stderr\"" }
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        return switch code {
+        case ENOENT: "make the folder for Sluice's user (install -d -o \(geteuid()) \(folder)), or name another file"
+        case EACCES, EPERM:
+            """
+            let Sluice's user, \(geteuid()), have the file and its folder (chown \(geteuid()) \(folder)), or name a file that it may \
+            write, as in LogsDirectory= of the service
+            """
+        case EROFS: "name a file in LogsDirectory= of the service, or let it have ReadWritePaths=\(folder)"
+        case EISDIR: "name a file in that folder"
+        default: "name another file, or let log.to be \"stderr\""
         }
     }
 }

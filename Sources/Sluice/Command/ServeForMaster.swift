@@ -35,8 +35,7 @@ extension Serve {
             _ = settings.restoreStartOnlySettings(of: start.settings)
             return (start, settings)
         } catch {
-            for problem in error.problems { writeError("sluice: \(problem)") }
-            throw ExitCode(EX_CONFIG)
+            throw error.told
         }
     }
 

@@ -24,6 +24,13 @@ struct SettingsArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Where sluice status, reload and stop ask, as unix:PATH: a socket for this user and root alone. Default: what the settings "
+                + "file says, else none.",
+            valueName: "address"))
+    var control: String?
+
+    @Option(
+        help: ArgumentHelp(
             "The OpenAI-compatible API to forward to, as https://HOST/v1 or unix:/PATH/OF/SOCKET:/v1, or 'demo'; instead of all "
                 + "upstreams and models of the settings file. Its key is OPENAI_API_KEY. Default: \(Settings.defaultBaseURL).",
             valueName: "url|demo"))
@@ -57,8 +64,8 @@ struct SettingsArguments: ParsableArguments {
     func sources(_ files: FileAccess = realFiles(), readsTLSFiles: Bool = true) -> SettingsSources {
         Self.sources(
             SettingsOptions(
-                config: config, listen: listen, upstream: upstream, workers: workers, processes: processes, logLevel: logLevel,
-                logFormat: logFormat), files, readsTLSFiles: readsTLSFiles)
+                config: config, listen: listen, control: control, upstream: upstream, workers: workers, processes: processes,
+                logLevel: logLevel, logFormat: logFormat), files, readsTLSFiles: readsTLSFiles)
     }
 
     /// - Parameters:
@@ -82,11 +89,18 @@ struct SettingsArguments: ParsableArguments {
     func load(_ files: FileAccess = realFiles(), assumesCredentials: Bool = false) throws -> LoadedSettings {
         var sources = sources(files)
         sources.assumesCredentials = assumesCredentials
-        do {
-            return try sources.load()
-        } catch {
-            for problem in error.problems { writeError("sluice: \(problem)") }
-            throw ExitCode(EX_CONFIG)
+        do { return try sources.load() } catch { throw error.told }
+    }
+}
+
+extension SettingsError {
+    /// The status to end with, after telling all that is wrong.
+    var told: ExitCode {
+        for problem in problems { writeError("sluice: \(problem)") }
+        switch place {
+        case .commandLine: return ExitCode(EX_USAGE)
+        case .unreadableFile: return ExitCode(EX_NOINPUT)
+        case .settings: return ExitCode(EX_CONFIG)
         }
     }
 }

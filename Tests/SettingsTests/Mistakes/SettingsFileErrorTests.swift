@@ -53,12 +53,26 @@ import Testing
                 == [1, 2, 3, 4, 6].map { "dir/sluice.toml:\($0):" } + ["listen", "--log-level", "--log-format"])
     }
 
+    @Test(arguments: [
+        (SettingsOptions(logLevel: "loud"), "", SettingsError.Place.commandLine),
+        (SettingsOptions(), "heartbeat = 5", .settings),
+        (SettingsOptions(workers: 0), "heartbeat = 5", .commandLine),
+        (SettingsOptions(upstream: "nowhere"), "", .commandLine),
+    ])
+    func `a mistake of the command line counts before those of the file`(
+        options: SettingsOptions, text: String, place: SettingsError.Place
+    ) {
+        let error = #expect(throws: SettingsError.self) { try SettingsCase(text: text, options: options).load() }
+        #expect(error?.place == place)
+    }
+
     @Test func `a file that is named must be there`() {
         let sources = SettingsSources(
             options: SettingsOptions(config: "no.toml"), environment: { _ in nil },
             readFile: { path throws(SystemError) in throw absent(path) }, listFiles: noFiles, readTLSFiles: { _, _ in })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
+        #expect(error?.place == .unreadableFile)
     }
 
     @Test(arguments: [(1 << 20, nil), (1 << 20 + 1, "the settings file cannot be read: x.toml: File too large")])
