@@ -220,8 +220,8 @@ extension Session {
         let destination = try destination(of: url, options)
         let request = { (method: HTTPMethod, target: String) in
             HTTPRequest(
-                method, destination.url.origin.url + target, connectTimeout: connectTimeout, totalTimeout: connectTimeout + times.answer,
-                options: options)
+                method, destination.url.origin.url + target, connectTimeout: connectTimeout,
+                totalTimeout: connectTimeout + times.answer, options: options)
         }
         return WarmConnections(
             [request(.head, "/"), request(.get, "/v1/models")], count: count, times, destination.pool, in: self, report: report)
