@@ -216,8 +216,7 @@ final class AnswerStream {
             if let failure { throw failure }
             guard scanner.buffer.count <= aheadBytesMax else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
         }
-        let keptCount = scanner.keptCount
-        try memory.reserve(keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
+        try memory.reserve(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
 
     /// What was cut by the chance of its arrival is handed out as one.
@@ -254,8 +253,7 @@ final class AnswerStream {
     /// - Throws: what is wrong behind all that it has handed out.
     @inline(never)
     func next() throws(ChatError) -> Part? {
-        let keptCount = scanner.keptCount
-        try memory.reserve(keptCount)
+        try memory.reserve(scanner.keptCount)
         while true {
             if let part = exchange(&pending, with: nil) { return part }
             if !ahead.isEmpty { return takeAhead() }

@@ -75,15 +75,19 @@ struct EventScanner {
     var hasEvents: Bool { eventsCount > 0 }
 
     /// What has come and was not discarded; stretches are ranges of it.
-    @inline(__always) var buffer: [UInt8] { splitter.buffer }
+    var buffer: [UInt8] { splitter.buffer }
+
+    // Kept, and not asked for: an object that owns a scanner would copy it whole to ask.
 
     /// How many bytes are kept for all of that.
-    @inline(__always) var keptCount: Int { splitter.keptCount }
-
+    private(set) var keptCount = 0
     /// Whether stretches of it can be discarded.
-    @inline(__always) var hasTaken: Bool { splitter.takenCount > 0 }
+    private(set) var hasTaken = false
 
-    mutating func append(_ bytes: consuming [UInt8]) { splitter.append(bytes) }
+    mutating func append(_ bytes: consuming [UInt8]) {
+        splitter.append(bytes)
+        note()
+    }
 
     /// The next stretch, which may end in `bytes`.
     mutating func next(appending bytes: consuming [UInt8]) -> Stretch {
@@ -92,10 +96,20 @@ struct EventScanner {
     }
 
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
-    mutating func discard() -> [UInt8] { splitter.discardAndRelease() }
+    mutating func discard() -> [UInt8] {
+        defer { note() }
+        return splitter.discardAndRelease()
+    }
+
+    private mutating func note() { (keptCount, hasTaken) = (splitter.keptCount, splitter.takenCount > 0) }
 
     /// The next stretch, which begins behind all that has been looked at.
     mutating func next() -> Stretch {
+        defer { note() }
+        return nextStretch()
+    }
+
+    private mutating func nextStretch() -> Stretch {
         let start = splitter.takenCount
         var stretch = Stretch(range: start..<start, stop: isDone ? .done : .none, hasEvent: false)
         if isDone { return stretch }
