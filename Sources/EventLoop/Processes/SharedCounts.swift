@@ -37,9 +37,7 @@ import Synchronization
     ///
     /// - Throws: `SystemError` when the process is out of memory.
     package init(_ descriptor: consuming Descriptor) throws(SystemError) {
-        var status = stat()
-        _ = try SystemError.check("fstat", unsafe fstat(descriptor.number, &status))
-        let size = Int(status.st_size)
+        guard let size = FileStatus(descriptor.number)?.size else { throw SystemError("fstat") }
         let memory = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.number, 0)
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else { throw SystemError("mmap") }
         count = size / Self.lineBytes

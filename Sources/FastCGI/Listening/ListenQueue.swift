@@ -31,9 +31,8 @@ extension ListeningSocket {
 
     /// sock_diag(7)
     private var unixQueue: Queue? {
-        var file = stat()
-        guard unsafe fstat(descriptor.number, &file) == 0 else { return nil }
-        let number = UInt32(truncatingIfNeeded: file.st_ino)
+        guard let file = FileStatus(descriptor.number)?.identity else { return nil }
+        let number = UInt32(truncatingIfNeeded: file.inode)
         return Self.diagnostics.withLock { diagnostics in
             guard let kernel = diagnostics.descriptor?.number else { return nil }
             diagnostics.question &+= 1
