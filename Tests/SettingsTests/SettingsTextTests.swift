@@ -82,6 +82,26 @@ import Testing
         hedge_after = "800ms"
         """#
 
+    @Test func `what only a start can change gives the same again, and has nothing secret in it`() throws {
+        let text = #"""
+            control = "unix:/c ${X} d.sock"
+            processes = 2
+            supervise = true
+            core_dumps = true
+            """# + "\n" + rich.replacing("1048577B", with: "4MiB").replacing("passthrough", with: "sk-planted")
+        let files = ["/ca": "", "/a ${IN}\u{7F}.pem": "", "/a.key": ""]
+        let settings = try settings(text, environment: ["X": "${IN}\u{7F}"], files: files)
+        #expect(!settings.startOnlyText.contains("sk-"))
+        #expect(!settings.startOnlyText.contains("gpt-4o"))
+        var other = try Settings(startOnlyText: settings.startOnlyText)
+        #expect(other.restoreStartOnlySettings(of: settings) == [])
+        #expect((other.control, other.processes, other.workers) == ("/c ${IN}\u{7F} d.sock", 2, 3))
+        #expect((other.isSupervised, other.dumpsCore) == (true, true))
+        #expect(other.listen == settings.listen)
+        #expect(other.socket == settings.socket)
+        #expect(throws: SettingsError.self) { try Settings(startOnlyText: "workers = 0") }
+    }
+
     @Test func `is a settings file that gives the same settings again`() throws {
         let files = ["/ca": "", "/a ${IN}\u{7F}.pem": "", "/a.key": ""]
         let original = try settings(rich, environment: ["X": "${IN}\u{7F}"], files: files)
