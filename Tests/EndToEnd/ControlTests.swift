@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct `The control socket` {
+@Suite(.timeLimit(.minutes(5))) struct `The control socket` {
     private let frames = Chunks.stream(["one", "two"])
 
     /// `CONTROL` stands for the socket's path.
@@ -66,6 +66,20 @@ import Testing
             #expect(try await stream.ended().text == frames.joined())
             #expect(try await waiting.exited() == .code(0))
             #expect(try await third.exited() == .code(0))
+        }
+    }
+
+    @Test func `holds nothing for those who have left while they waited, and lets only so many wait`() async throws {
+        let gate = try Gate()
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings("core_dumps = true")) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: "assistant")
+            try await ReloadWaiter.checkLeaving(in: site.directory, [site.sluice.process.identifier]) {
+                gate.open()
+                let text = try await stream.ended().text
+                #expect(text == frames.joined())
+            }
         }
     }
 

@@ -3,70 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// What `sluice status --json` prints.
-private struct Status: Decodable, Sendable {
-    struct Reload: Decodable {
-        let outcome: String
-        let problems: [String]
-    }
-    struct Upstream: Decodable, Equatable {
-        let name: String
-        let open: Int
-        let queued: Int
-        let places: Int?
-    }
-    struct Target: Decodable {
-        let route: String
-        let upstream: String
-        let model: String?
-        let asked: Int
-        let failed: Int
-        let restsFor: Double?
-        let firstTokenP50: Double?
-        let firstTokenP95: Double?
-    }
-    struct Client: Decodable, Equatable {
-        let name: String
-        let requests: Int
-    }
-    struct Trouble: Decodable, Equatable {
-        let client: String?
-        let upstream: String?
-        let ending: String
-    }
-    let version: String
-    let process: Int32
-    let state: String
-    let startTime: Date
-    let startSince: Double
-    let generation: Int
-    let lastReload: Reload?
-    let workers: Int
-    let acceptedConn: Int
-    let refusedConn: Int
-    let active: Int
-    let maxActive: Int
-    let requests: Int
-    let answered: Int
-    let failed: Int
-    let callersLeft: Int
-    let memoryUsed: Int
-    let memoryLimit: Int
-    let upstreams: [Upstream]
-    let targets: [Target]
-    let clients: [Client]
-    let otherRequests: Int
-    let lastErrors: [Trouble]
-
-    init(json: String) throws {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        decoder.dateDecodingStrategy = .iso8601
-        self = try decoder.decode(Status.self, from: Data(json.utf8))
-    }
-}
-
-@Suite struct `The status` {
+@Suite(.timeLimit(.minutes(5))) struct `The status` {
     private let server = WebServer.selected[0]
     private let frames = Chunks.stream(["one", "two"])
 
@@ -74,10 +11,10 @@ private struct Status: Decodable, Sendable {
         (["control = \"unix:control.sock\"", "retries = 0"] + lines).joined(separator: "\n")
     }
 
-    private func status(_ site: Site) async throws -> Status {
+    private func status(_ site: Site) async throws -> ToldStatus {
         let run = try await SluiceRun(["status", "--json", "--control", "unix:control.sock"], in: site.directory)
         #expect(run.exit == .code(0))
-        return try Status(json: run.output)
+        return try ToldStatus(json: run.output)
     }
 
     private func text(_ site: Site) async throws -> String {
@@ -93,32 +30,32 @@ private struct Status: Decodable, Sendable {
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let start = try await status(site)
             #expect(start.process == site.sluice.process.identifier)
-            #expect(abs(start.startTime.timeIntervalSinceNow) < 3600)
+            #expect(abs(try #require(start.startTime).timeIntervalSinceNow) < 3600)
             #expect((start.state, start.workers, start.generation) == ("serving", 2, 1))
             #expect((start.requests, start.active, start.maxActive) == (0, 0, 0))
-            #expect(start.upstreams == [Status.Upstream(name: "stub", open: 0, queued: 0, places: 1)])
+            #expect(start.upstreams == [ToldStatus.Upstream(name: "stub", open: 0, queued: 0, places: 1)])
 
             let first = try site.call(chat())
             try await first.arrival(of: "assistant")
             let second = try site.call(chat(String(repeating: "x", count: 5_000)))
-            while try await status(site).upstreams != [Status.Upstream(name: "stub", open: 1, queued: 1, places: 1)] {}
+            while try await status(site).upstreams != [ToldStatus.Upstream(name: "stub", open: 1, queued: 1, places: 1)] {}
             let busy = try await status(site)
             #expect((busy.active, busy.maxActive, busy.requests) == (2, 2, 0))
-            #expect(busy.startSince > start.startSince)
-            #expect(busy.memoryUsed > 5_000 && busy.memoryUsed < busy.memoryLimit)
-            #expect(busy.acceptedConn > start.acceptedConn)
+            #expect(try #require(busy.startSince) > #require(start.startSince))
+            #expect(try 5_001..<#require(busy.memoryLimit) ~= #require(busy.memoryUsed))
+            #expect(try #require(busy.acceptedConn) > #require(start.acceptedConn))
 
             second.close()
-            while try await status(site).callersLeft < 1 {}
+            while try await status(site).callersLeft == 0 {}
             gate.open()
             #expect(try await first.ended().text == frames.joined())
-            while try await status(site).requests < 2 {}
+            while try await status(site).requests != 2 {}
             let end = try await status(site)
             #expect((end.active, end.maxActive, end.answered, end.callersLeft, end.failed) == (0, 2, 1, 1, 0))
             #expect(end.memoryUsed == 0)
-            #expect(end.clients.map(\.requests) == [2])
+            #expect(end.clients?.map(\.requests) == [2])
             #expect(end.otherRequests == 0)
-            #expect(end.targets.map(\.asked) == [1])
+            #expect(end.targets?.map(\.asked) == [1])
             #expect(try await text(site).contains("requests:             2: 1 answered, 0 failed, 1 callers left"))
         }
     }
@@ -133,7 +70,7 @@ private struct Status: Decodable, Sendable {
             "targets = [{upstream = \"stub\", model = \"other\"}]")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             for _ in 0..<20 { try await site.answers(frames) }
-            let well = try #require(try await status(site).targets.first)
+            let well = try #require(try await status(site).targets?.first)
             #expect((well.route, well.upstream, well.model) == ("stub-*", "stub", "other"))
             #expect((well.asked, well.failed) == (20, 0))
             #expect(well.restsFor == nil)
@@ -141,13 +78,13 @@ private struct Status: Decodable, Sendable {
 
             for _ in 0..<2 { #expect(try await site.call(chat("bad planted")).ended().status == 503) }
             let status = try await status(site)
-            let resting = try #require(status.targets.first)
+            let resting = try #require(status.targets?.first)
             #expect((resting.asked, resting.failed) == (22, 2))
             #expect(try #require(resting.restsFor) > 0)
             #expect((status.requests, status.failed) == (22, 2))
-            #expect(status.lastErrors.map(\.ending) == ["failed.500", "failed.500"])
-            #expect(status.lastErrors.map(\.upstream) == ["stub", "stub"])
-            #expect(status.lastErrors.map(\.client) == [status.clients[0].name, status.clients[0].name])
+            #expect(status.lastErrors?.map(\.ending) == ["failed.500", "failed.500"])
+            #expect(status.lastErrors?.map(\.upstream) == ["stub", "stub"])
+            #expect(status.lastErrors?.map(\.client) == [status.clients?[0].name, status.clients?[0].name])
             let text = try await text(site)
             #expect(text.contains("rests for "))
             #expect(!text.contains("planted"))
@@ -181,7 +118,7 @@ private struct Status: Decodable, Sendable {
         try await Site.with(server, upstream: upstream, settings: settings, endsSluice: true) { site in
             let stranger = try Socket.connected(path: site.sluice.socket)
             try stranger.write([9, 9, 9, 9, 9, 9, 9, 9])
-            while try await status(site).refusedConn < 1 {}
+            while try await status(site).refusedConn == 0 {}
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
             let late = try Socket.connected(path: site.directory.path("control.sock"))
@@ -194,7 +131,7 @@ private struct Status: Decodable, Sendable {
                 if part.isEmpty { break }
                 answer += part
             }
-            #expect(try Status(json: String(decoding: answer.dropFirst(3), as: UTF8.self)).state == "draining")
+            #expect(try ToldStatus(json: String(decoding: answer.dropFirst(3), as: UTF8.self)).state == "draining")
             gate.open()
             #expect(try await stream.ended().text == frames.joined())
             #expect(try await site.sluice.process.exited() == .code(0))

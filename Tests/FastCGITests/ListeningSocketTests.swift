@@ -16,6 +16,32 @@ import Testing
         #expect(mode(of: path) == nil)
     }
 
+    @Test func `a socket has the name that people know, whoever has made it`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("a b.sock")
+        let own = try ListeningSocket(.unix(path))
+        #expect(own.name == "unix:\(path)")
+        // The kernel has the name that it was bound under: whoever gets it has to be told.
+        let shared = try ListeningSocket(
+            shared: Descriptor(owning: dup(own.number)), isOwn: true, name: own.name, access: SocketAccess())
+        #expect(shared.name == "unix:\(path)")
+        let tcp = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
+        let port = try #require(tcp.port)
+        #expect(tcp.name == "tcp:127.0.0.1:\(port)")
+        #expect(try ListeningSocket(.inherited(dup(tcp.number))).name == "tcp:127.0.0.1:\(port)")
+    }
+
+    @Test func `a socket that another process has made has the name that it was bound to`() throws {
+        let directory = try TemporaryDirectory()
+        let listening = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let address = try #require(UnixAddress(path: directory.path("passed.sock")))
+        let descriptor = Descriptor(owning: listening)
+        #expect(address.bind(descriptor) == 0 && listen(listening, 1) == 0)
+        #expect(try ListeningSocket(.inherited(dup(listening))).name == "unix:\(directory.path("passed.sock"))")
+        let abstract = try LocalListener()
+        #expect(try ListeningSocket(.inherited(dup(abstract.number))).name == "unix:@\(abstract.name)")
+    }
+
     @Test func `the path of a process that has died is taken over`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.path("s")

@@ -11,7 +11,7 @@ import Testing
 @Suite struct StatusTextTests {
     private func status(_ change: (inout Sluice.Status) -> Void = { _ in }) -> Sluice.Status {
         var status = Sluice.Status(
-            process: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1, lastReload: nil, workers: 2,
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1)), generation: 1, workers: 2,
             acceptedConnections: 0, refusedConnections: 0, active: 0, maxActive: 0, memory: (0, 1 << 20),
             counts: Statistics.Counts(), upstreams: [], targets: [])
         change(&status)
@@ -31,7 +31,7 @@ import Testing
 
     private func request(_ id: String, client: String = "first", _ target: Target? = nil) -> Sluice.Status.Request {
         Sluice.Status.Request(
-            id: CallersWord(id), age: .seconds(75), client: client, call: CallersWord(UUID().uuidString), target: target,
+            id: MaskedID(id), age: .seconds(75), client: client, call: MaskedID(UUID().uuidString), target: target,
             state: .connecting, events: 99_999, bytes: 99_999_999, silence: .milliseconds(999))
     }
 
@@ -70,6 +70,25 @@ import Testing
         #expect(status.text.contains("listen queue:         unknown"))
     }
 
+    @Test func `sockets of which another one tells are not told, and not told as unknown`() throws {
+        let status = status { $0.listen = nil }
+        #expect(try object(status).keys.filter { $0.hasPrefix("listen") } == [])
+        #expect(!status.text.contains("listen"))
+    }
+
+    @Test func `a reload that is in force tells of the processes that it has cost, and one that failed why`() throws {
+        func reload(_ isInForce: Bool, _ problems: [String]) throws -> (words: String, outcome: String?, problems: [String]?) {
+            let status = status { $0.head.lastReload = .init(time: 0, isInForce: isInForce, problems: problems) }
+            let object = try object(status)["last_reload"] as? [String: Any]
+            let line = status.text.split(separator: "\n").first { $0.hasPrefix("last reload:") } ?? ""
+            let words = "\(line.split(separator: ", ", maxSplits: 1).last ?? "")"
+            return (words, object?["outcome"] as? String, object?["problems"] as? [String])
+        }
+        #expect(try reload(true, []) == ("in force", "in force", []))
+        #expect(try reload(true, ["one"]) == ("in force: one", "in force", ["one"]))
+        #expect(try reload(false, ["one", "two"]) == ("failed: one, and 1 more", "failed", ["one", "two"]))
+    }
+
     @Test func `no table is wider than a terminal, whatever the names are`() throws {
         let name = String(repeating: "n", count: 64)
         let target = try target(
@@ -98,7 +117,7 @@ import Testing
         let target = try target(upstream: "a", match: "m\u{1B}[31m", model: "\u{9B}0m\r\n")
         let status = status {
             $0.requests = requests([request("1", client: "c\u{7}", target)])
-            $0.lastReload = .init(time: 0, problems: ["/etc/\u{1B}]0;title\u{7}.toml:1: \u{202E}"])
+            $0.head.lastReload = .init(time: 0, isInForce: false, problems: ["/etc/\u{1B}]0;title\u{7}.toml:1: \u{202E}"])
         }
         let visible = status.text.unicodeScalars.allSatisfy {
             $0 == "\n" || $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value)
@@ -131,15 +150,15 @@ import Testing
     }
 }
 
-@Suite struct CallersWordTests {
+@Suite struct MaskedIDTests {
     private let own = RequestID(callers: nil).description
 
     @Test func `this process's own ids and UUIDs are shown`() {
-        #expect(CallersWord(own).description == own)
-        #expect(CallersWord(own).short == "…" + own.suffix(8))
+        #expect(MaskedID(own).description == own)
+        #expect(MaskedID(own).short == "…" + own.suffix(8))
         for uuid in ["7d0e9f3c-0b1a-4c2d-9e3f-aabbccddeeff", "7D0E9F3C-0B1A-4C2D-9E3F-AABBCCDDEEFF"] {
-            #expect(CallersWord(uuid).description == uuid)
-            #expect(CallersWord(uuid).short == uuid.prefix(8) + "…")
+            #expect(MaskedID(uuid).description == uuid)
+            #expect(MaskedID(uuid).short == uuid.prefix(8) + "…")
         }
     }
 
@@ -151,18 +170,18 @@ import Testing
             "7d0e9f3c-0b1a-4c2d-9e3f-aabbccddeeff0", "7d0e9f3c_0b1a-4c2d-9e3f-aabbccddeeff", "", "é",
         ])
     func `of other words there is a hash alone`(word: String) {
-        for shown in [CallersWord(word).description, CallersWord(word).short] {
+        for shown in [MaskedID(word).description, MaskedID(word).short] {
             #expect(shown.count == 9 && shown.hasPrefix("#"))
             #expect(shown.dropFirst().allSatisfy { $0.isHexDigit })
         }
-        #expect(CallersWord(word).description == CallersWord(word).description)
-        #expect(CallersWord(word).description != CallersWord(word + "x").description)
+        #expect(MaskedID(word).description == MaskedID(word).description)
+        #expect(MaskedID(word).description != MaskedID(word + "x").description)
     }
 
     @Test func `an id that somebody has made like one's own is none`() {
         let start = own.prefix(20)
         for word in ["\(start)secret-words-abc", "\(start)0123456789abcde", "\(own)0", "req_0123456789abcdef0123456789abcdef"] {
-            #expect(CallersWord(word).description.hasPrefix("#"), "\(word)")
+            #expect(MaskedID(word).description.hasPrefix("#"), "\(word)")
         }
     }
 }

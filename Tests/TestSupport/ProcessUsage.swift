@@ -34,6 +34,19 @@ package func becomesIdle(_ process: ChildProcess, within tries: Int = 20, in dir
 
 package struct NeverIdle: Error { let readings: [[String: String]] }
 
+/// What a process has open, and how many threads there are in it. Others than its user see the former only where it may dump core.
+package struct ProcessHoldings: Equatable, Sendable, CustomStringConvertible {
+    package let descriptors: Int
+    package let threads: Int
+
+    package init(of process: Int32) throws {
+        descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
+        threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").count
+    }
+
+    package var description: String { "\(descriptors) descriptors, \(threads) threads" }
+}
+
 package func openDescriptors() -> Int {
     (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
 }

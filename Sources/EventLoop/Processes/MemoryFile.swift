@@ -41,18 +41,30 @@ package final class MemoryFile: Sendable {
         _ = try SystemError.check("fcntl", fcntl(number, FILE_ADD_SEALS, FILE_SEAL_ALL))
     }
 
+    /// How many bytes it holds.
+    ///
+    /// - Throws: `SystemError` when the kernel does not tell.
+    package var size: Int {
+        get throws(SystemError) {
+            guard let status = FileStatus(number) else { throw SystemError("fstat") }
+            return status.size
+        }
+    }
+
     /// What it holds.
     ///
+    /// - Parameter countMax: how much of its beginning is read at most.
     /// - Throws: `SystemError` when it cannot be read.
-    package func bytes() throws(SystemError) -> [UInt8] {
+    package func bytes(atMost countMax: Int = .max) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = unsafe pread(number, &part, part.count, off_t(bytes.count))
+        while bytes.count < countMax {
+            let count = unsafe pread(number, &part, min(part.count, countMax - bytes.count), off_t(bytes.count))
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw SystemError("read") }
-            if count == 0 { return bytes }
+            if count == 0 { break }
             bytes += part.prefix(count)
         }
+        return bytes
     }
 }

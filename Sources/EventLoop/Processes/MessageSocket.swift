@@ -17,7 +17,7 @@ package final class MessageSocket: Sendable {
     private let descriptor: Descriptor
 
     /// The bytes that a message may have.
-    package static let bytesMax = 16 << 10
+    package static let bytesMax = 48 << 10
     /// The descriptors that may go along.
     package static let descriptorsMax = Int(PASSED_DESCRIPTORS_MAX)
 
@@ -47,6 +47,14 @@ package final class MessageSocket: Sendable {
         guard count == bytes.count else { throw SystemError("sendmsg") }
     }
 
+    /// The same, for a message that nobody misses when the other end is gone or stands still.
+    ///
+    /// - Returns: whether the other end has taken it.
+    @discardableResult package func offer(_ message: String, passing descriptors: [Int32] = []) -> Bool {
+        do throws(SystemError) { try send(message, passing: descriptors) } catch { return false }
+        return true
+    }
+
     /// The next message. Where there was no room for its descriptors they are missing.
     package func receive() -> Received {
         var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
@@ -68,6 +76,24 @@ package final class MessageSocket: Sendable {
 }
 
 extension MessageSocket {
+    /// How many messages are taken in one turn of a loop, whose watch tells of the others in the next one: whoever sends without end has
+    /// no more of it than that.
+    package static let messagesPerTurn = 16
+
+    /// Takes what has come, but no more than for one turn.
+    ///
+    /// - Returns: whether the other end is still there.
+    package func receive(_ take: (String, [PassedDescriptor]) -> Void) -> Bool {
+        for _ in 0..<Self.messagesPerTurn {
+            switch receive() {
+            case .message(let text, let passed): take(text, passed)
+            case .nothing: return true
+            case .end: return false
+            }
+        }
+        return true
+    }
+
     /// Comes back when there is a message, or the other end is gone, or nothing has come for some seconds.
     package func wait(seconds: Int) {
         var readiness = pollfd(fd: number, events: Int16(POLLIN), revents: 0)

@@ -9,15 +9,14 @@ package enum ProcessEnd: Equatable, Sendable {
     case killed(signal: Int32)
 }
 
-/// Starts this program anew, and returns when it has begun, which may take its time: for a thread that may wait. This goes also where its file has been
-/// replaced or removed since. The process has a group of its own, so that a
-/// terminal's signals do not reach it, nothing at its standard input, and of this one's descriptors the standard output and error and
-/// one more.
+/// Starts this program anew, and returns when it has begun, which may take its time: for a thread that may wait. This goes also where
+/// its file has been replaced or removed since. The process has a group of its own, so that a terminal's signals do not reach it, nothing
+/// at its standard input, and of this one's descriptors the standard output and error and one more.
 ///
 /// - Parameters:
 ///   - arguments: with the program's name as the first.
 ///   - socket: its descriptor 3.
-/// - Returns: its number.
+/// - Returns: its pid.
 /// - Throws: `SystemError` when the machine allows no more processes.
 package func startProcess(_ arguments: [String], with socket: MessageSocket) throws(SystemError) -> Int32 {
     // Out of the way: the call that gives it its number there would leave it closing on exec if it had that number here.
@@ -54,7 +53,7 @@ package func startProcess(_ arguments: [String], with socket: MessageSocket) thr
 package func nameProcess(_ name: String) { _ = unsafe name_thread(name) }
 
 /// The next process of those that this one has started that has ended; nil when none has.
-package func nextEndedProcess() -> (process: Int32, end: ProcessEnd)? {
+package func nextEndedProcess() -> (pid: Int32, end: ProcessEnd)? {
     var status: Int32 = 0
     while true {
         let process = unsafe waitpid(-1, &status, WNOHANG)

@@ -61,7 +61,7 @@ package final class Listener {
 
     /// Accepts what waits without this having heard of it. The kernel wakes one of those who watch a socket: where that is a process that
     /// dies or is stopped in that moment, nobody else hears of the connection until the next one comes.
-    package func look() { if resumption == nil { accept() } }
+    package func acceptPending() { if resumption == nil { accept() } }
 
     /// A few at a time: the rest of a burst is for the other workers.
     private func accept() {

@@ -8,6 +8,8 @@ import Glibc
 package final class ListeningSocket: Sendable {
     /// Where it listens.
     package let address: ListenAddress
+    /// The same for people: of one that another process has made, what the kernel calls it.
+    package let name: String
     let descriptor: Descriptor
     /// Whether connections are TCP's, and need its options.
     package let isTCP: Bool
@@ -67,6 +69,7 @@ package final class ListeningSocket: Sendable {
         isOwn = if case .inherited = address { false } else { true }
         isShared = false
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
+        name = Self.name(of: address, descriptor.number)
         allowedUsers = isTCP ? [] : users
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
     }
@@ -76,9 +79,11 @@ package final class ListeningSocket: Sendable {
     /// - Parameters:
     ///   - descriptor: of it.
     ///   - isOwn: as that process says.
+    ///   - name: as that process calls it. The kernel would have the name that a unix socket was bound under, ahead of its path.
     ///   - access: who may connect.
     /// - Throws: as `open`.
-    package init(shared descriptor: consuming Descriptor, isOwn: Bool, access: SocketAccess) throws {
+    package init(shared descriptor: consuming Descriptor, isOwn: Bool, name: String, access: SocketAccess) throws {
+        self.name = name
         address = .inherited(descriptor.number)
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
         allowedUsers = isTCP ? [] : try access.allowedUserIDs()
@@ -119,14 +124,14 @@ package final class ListeningSocket: Sendable {
     }
 
     /// The port that the kernel chose for `tcp:HOST:0`.
-    package var port: UInt16? {
-        guard isTCP else { return nil }
-        var name = sockaddr_in6()
-        var size = socklen_t(MemoryLayout<sockaddr_in6>.size)
-        let result = unsafe withUnsafeMutablePointer(to: &name) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(descriptor.number, $0, &size) }
+    package var port: UInt16? { SocketName(descriptor.number)?.port }
+
+    private static func name(of address: ListenAddress, _ number: Int32) -> String {
+        switch address {
+        case .inherited: return SocketName(number)?.text ?? address.description
+        case .tcp(let host, 0): return ListenAddress.tcp(host: host, port: SocketName(number)?.port ?? 0).description
+        default: return address.description
         }
-        return result == 0 ? UInt16(bigEndian: name.sin6_port) : nil
     }
 
     // MARK: TCP

@@ -34,7 +34,7 @@ struct ControlArguments: ParsableArguments {
             writeError("sluice: no Sluice can be asked at unix:\(path): \(error); \(advice)")
             throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
         }
-        stream.write("\(command.rawValue)\n")
+        stream.write("\(command.line)\n")
         // Files of settings may be slow.
         let isReload = command == .reload || command == .reloadAndWait
         guard let answer = ControlAnswer(text: stream.answer(within: isReload ? 60 : 10)) else {
@@ -64,8 +64,8 @@ struct Reload: ParsableCommand {
         abstract: "Have the Sluice that runs read its settings again, and tell what came of it.",
         discussion: """
             Streams go on by the settings that they began with; the requests that follow get the new ones. Wrong settings change \
-            nothing: all that is wrong with them is told, and the exit status is 78. Without a control socket, send SIGHUP instead \
-            and look into the log.
+            nothing: all that is wrong with them is told, and the exit status is 78. Of several processes one that cannot follow is \
+            replaced, and named. Without a control socket, send SIGHUP instead and look into the log.
             """)
 
     @OptionGroup var arguments: ControlArguments

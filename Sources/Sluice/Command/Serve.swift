@@ -37,10 +37,12 @@ struct Serve: ParsableCommand {
         let settings = start.settings
         if !settings.dumpsCore { forbidCoreDumps() }
         // A single process has no use of it.
-        let record = settings.hasMaster ? recorder.record(of: settings) : nil
+        let record = settings.hasMaster ? recorder.record(of: settings, StartSettings(start)) : nil
         let log = try openLog(settings.log)
         try reporting(to: log) {
-            guard let record else { return try Server.run(settings, log, load: loading(after: start)) }
+            guard let record else {
+                return try Server.run(settings, log, load: loading(processes: settings.processes, file: start.file))
+            }
             let status = try Master.run(settings, log, record)
             if status != 0 { throw ExitCode(status) }
         }
@@ -48,16 +50,18 @@ struct Serve: ParsableCommand {
 
     /// Reads the settings again.
     ///
-    /// - Parameter start: those that it started with.
-    func loading(after start: LoadedSettings) -> SettingsLoading {
+    /// - Parameters:
+    ///   - processes: how many there are since the start.
+    ///   - startFile: the settings file that there was then.
+    func loading(processes: Int, file startFile: String?) -> SettingsLoading {
         let arguments = arguments
         return { files throws(SettingsError) in
             var sources = arguments.sources(files)
-            sources.processesInForce = start.settings.processes
+            sources.processesInForce = processes
             let loaded = try sources.load()
             // The one that is read where none is named need not be there at a start.
-            if let file = start.file, loaded.file == nil {
-                throw SettingsError(problems: ["the settings file \(file) is gone"])
+            if let startFile, loaded.file == nil {
+                throw SettingsError(problems: ["the settings file \(startFile) is gone"])
             }
             return loaded
         }

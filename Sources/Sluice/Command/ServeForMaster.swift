@@ -10,31 +10,31 @@ extension Serve {
     func runForMaster() throws {
         // The terminal may be one that stops whoever writes there from behind (`stty tostop`), as it does not read from there.
         _ = signal(SIGTTOU, SIG_IGN)
-        let link: MasterLink?
-        do throws(MasterGone) { link = try MasterLink() } catch {
-            writeError("sluice: \(error)")
-            throw ExitCode(1)
-        }
-        guard let master = link else { throw ValidationError("--process is for the processes that Sluice starts itself") }
         nameProcess("sluice")
-        let (start, settings) = try load(for: master)
+        let (master, settings, load) = try settingsOfMaster()
         if !settings.dumpsCore { forbidCoreDumps() }
         let log = try openLog(orStandardError: settings.log)
-        try reporting(to: log) { try Server.run(settings, log, for: master, load: loading(after: start)) }
+        try reporting(to: log) { try Server.run(settings, log, for: master, load: load) }
     }
 
-    /// - Returns: the settings that were in force when Sluice was started, and those that are now.
-    private func load(for master: MasterLink) throws -> (LoadedSettings, Settings) {
-        do throws(SettingsError) {
-            // Of these only what a start alone can change: TLS has no use of them.
-            let start = try Sluice.settings(of: master.firstRecord) { files throws(SettingsError) in
-                try arguments.sources(files, readsTLSFiles: false).load()
+    /// - Returns: beside the master, the settings that are in force, and how they are loaded anew.
+    private func settingsOfMaster() throws -> (MasterLink, Settings, SettingsLoading) {
+        do {
+            guard let (master, record) = try MasterLink.taken() else {
+                throw ValidationError("--process is for the processes that Sluice starts itself")
             }
-            let load = loading(after: start)
-            var settings = try Sluice.settings(of: master.record, by: load).settings
-            _ = settings.restoreStartOnlySettings(of: start.settings)
-            return (start, settings)
-        } catch {
+            let start = try Settings(startOnlyText: master.start.text)
+            let load = loading(processes: start.processes, file: master.start.file)
+            var settings = try load(record.access).settings
+            _ = settings.restoreStartOnlySettings(of: start)
+            return (master, settings, load)
+        } catch let error as MasterGone {
+            writeError("sluice: \(error)")
+            throw ExitCode(1)
+        } catch let error as SystemError {
+            writeError("sluice: \(error)")
+            throw ExitCode(1)
+        } catch let error as SettingsError {
             throw error.told
         }
     }

@@ -58,28 +58,23 @@ struct SettingsArguments: ParsableArguments {
 
     /// All that says something about the settings.
     ///
-    /// - Parameters:
-    ///   - files: how files are read.
-    ///   - readsTLSFiles: whether those that TLS needs are tried.
-    func sources(_ files: FileAccess = realFiles(), readsTLSFiles: Bool = true) -> SettingsSources {
+    /// - Parameter files: how files are read.
+    func sources(_ files: FileAccess = realFiles()) -> SettingsSources {
         Self.sources(
             SettingsOptions(
                 config: config, listen: listen, control: control, upstream: upstream, workers: workers, processes: processes,
-                logLevel: logLevel, logFormat: logFormat), files, readsTLSFiles: readsTLSFiles)
+                logLevel: logLevel, logFormat: logFormat), files)
     }
 
     /// - Parameters:
     ///   - options: what the command line sets.
     ///   - files: how files are read.
-    ///   - readsTLSFiles: whether those that TLS needs are tried.
-    static func sources(
-        _ options: SettingsOptions, _ files: FileAccess = realFiles(), readsTLSFiles: Bool = true
-    ) -> SettingsSources {
+    static func sources(_ options: SettingsOptions, _ files: FileAccess = realFiles()) -> SettingsSources {
         SettingsSources(
             options: options,
             environment: environmentVariable, inheritsSocket: ListeningSocket.isListening(0), readFile: files.readFile,
             listFiles: files.listFiles,
-            readTLSFiles: { options, file throws(HTTPError) in if readsTLSFiles { try options.loadTLS(authoritiesFile: file) } })
+            readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
     }
 
     /// - Parameters:

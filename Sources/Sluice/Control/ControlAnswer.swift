@@ -1,41 +1,36 @@
 // What can be asked of a Sluice that runs, and how it answers.
 
-/// What can be asked for, as the line that asks.
-enum ControlCommand: String, CaseIterable {
+/// What can be asked for.
+enum ControlCommand: Equatable {
     /// Reads the settings again, and answers with what came of it.
     case reload
     /// The same, and has `ControlAnswer.over` as its last line, when the last request that began before it is over.
-    case reloadAndWait = "reload wait"
-    /// How it does, for people.
-    case status
-    /// The same for machines, in one line.
-    case statusJSON = "status json"
-    /// Both with each request that is being answered.
-    case statusFull = "status full"
-    case statusFullJSON = "status full json"
+    case reloadAndWait
+    /// How it does.
+    case status(StatusForm)
     /// Ends as by a signal: answers at once, and the connection stays open for as long as the process is there.
     case stop
-}
 
-extension ControlCommand {
-    /// What asks for the status in this form.
-    static func status(_ form: StatusForm) -> ControlCommand {
-        switch (form.isFull, form.isJSON) {
-        case (false, false): .status
-        case (false, true): .statusJSON
-        case (true, false): .statusFull
-        case (true, true): .statusFullJSON
+    /// - Parameter line: that asks for it.
+    /// - Returns: nil for what is none.
+    init?(line: String) {
+        switch line {
+        case Self.reload.line: self = .reload
+        case Self.reloadAndWait.line: self = .reloadAndWait
+        case Self.stop.line: self = .stop
+        default:
+            guard let form = StatusForm(command: line) else { return nil }
+            self = .status(form)
         }
     }
 
-    /// In which form the status is asked for; nil when something else is.
-    var statusForm: StatusForm? {
+    /// The line that asks for it.
+    var line: String {
         switch self {
-        case .status: StatusForm()
-        case .statusJSON: StatusForm(isJSON: true)
-        case .statusFull: StatusForm(isFull: true)
-        case .statusFullJSON: StatusForm(isJSON: true, isFull: true)
-        case .reload, .reloadAndWait, .stop: nil
+        case .reload: "reload"
+        case .reloadAndWait: "reload wait"
+        case .status(let form): form.command
+        case .stop: "stop"
         }
     }
 }

@@ -11,11 +11,10 @@ final class ControlServer: Sendable {
 
     private let sockets: [ListeningSocket]
     private let loop: EventLoop
-    /// How many connections have not said yet what they want.
-    private let unheard = Atomic<Int>(0)
-
-    /// More than anybody needs at once.
-    private static let unheardMax = 16
+    /// Connections that have not said yet what they want.
+    private let unread = Places(max: 16)
+    /// Those who wait for requests from before a reload, which may go on for hours.
+    private let waiting = Places(max: 16)
 
     /// - Parameter path: of the socket, which is its owner's alone.
     /// - Throws: as `ListeningSocket`.
@@ -37,25 +36,46 @@ final class ControlServer: Sendable {
     private func serve(_ socket: ListeningSocket, _ handler: @escaping Handler) {
         while let connection = socket.accept() {
             let stream = ControlStream(accepted: connection)
-            guard unheard.load(ordering: .relaxed) < Self.unheardMax else {
-                stream.writeAtOnce(ControlAnswer(.refused, ["it is asked by too many at once"]).text)
+            guard unread.take() else {
+                stream.refuse("it is asked by too many at once")
                 continue
             }
-            unheard.add(1, ordering: .relaxed)
-            do throws(SystemError) { try startThread(named: "control") { self.hear(stream, handler) } } catch {
-                unheard.subtract(1, ordering: .relaxed)
-                stream.writeAtOnce(ControlAnswer(.refused, ["\(error)"]).text)
+            do throws(SystemError) { try startThread(named: "control") { self.read(stream, handler) } } catch {
+                unread.giveBack()
+                stream.refuse("\(error)")
             }
         }
     }
 
-    private func hear(_ stream: ControlStream, _ handler: @escaping Handler) {
+    private func read(_ stream: ControlStream, _ handler: @escaping Handler) {
         let line = stream.line()
-        unheard.subtract(1, ordering: .relaxed)
+        unread.giveBack()
         guard let line else { return }
-        guard let command = ControlCommand(rawValue: line) else {
-            return stream.write(ControlAnswer(.refused, ["this Sluice does not know that command"]).text)
-        }
-        Task(executorPreference: loop) { await handler(command, stream) }
+        guard let command = ControlCommand(line: line) else { return stream.refuse("this Sluice does not know that command") }
+        Task(executorPreference: loop) { await self.answer(command, stream, handler) }
     }
+
+    private func answer(_ command: ControlCommand, _ stream: ControlStream, _ handler: Handler) async {
+        guard command == .reloadAndWait else { return await handler(command, stream) }
+        guard waiting.take() else { return stream.refuse("\(waiting.max) wait already: reload without waiting") }
+        await handler(command, stream)
+        waiting.giveBack()
+    }
+}
+
+/// How many there may be at once.
+private final class Places: Sendable {
+    let max: Int
+    private let count = Atomic<Int>(0)
+
+    init(max: Int) { self.max = max }
+
+    /// - Returns: false when there is none.
+    func take() -> Bool {
+        if count.add(1, ordering: .relaxed).newValue <= max { return true }
+        giveBack()
+        return false
+    }
+
+    func giveBack() { count.subtract(1, ordering: .relaxed) }
 }

@@ -28,9 +28,6 @@ final class ControlStream: Sendable {
         descriptor = try address.connectedStream()
     }
 
-    /// The side of a client that has been connected by other ways.
-    init(asking descriptor: consuming Descriptor) { self.descriptor = descriptor }
-
     /// - Parameter seconds: 0 for as long as it takes.
     private func limit(_ option: Int32, seconds: Int) {
         var time = timeval(tv_sec: seconds, tv_usec: 0)
@@ -38,27 +35,33 @@ final class ControlStream: Sendable {
     }
 
     /// Writes all of it, unless the other side is gone or takes nothing for too long.
-    func write(_ text: String) {
-        let bytes = Array(text.utf8)
-        var sent = 0
-        while sent < bytes.count {
-            let count = unsafe bytes[sent...].withUnsafeBytes {
-                unsafe send(descriptor.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            if count > 0 { sent += count } else if errno != EINTR { return }
-        }
-    }
+    func write(_ text: String) { _ = send(Array(text.utf8)[...]) }
 
     /// Writes a few words, for which there is room in any case.
     func writeAtOnce(_ text: String) { _ = descriptor.sendAtOnce(Array(text.utf8)) }
 
-    /// Writes all of it on a thread of its own, for a caller that must not wait.
+    /// Writes all of it, for a caller that must not wait: what does not leave at once, on a thread of its own.
     func writeElsewhere(_ text: String) {
-        do throws(SystemError) { try startThread(named: "control") { self.write(text) } } catch { writeAtOnce(text) }
+        let rest = send(Array(text.utf8)[...], flags: Int32(MSG_DONTWAIT))
+        guard !rest.isEmpty else { return }
+        // Without a thread it stays unsaid, and the client has no whole answer.
+        do throws(SystemError) { try startThread(named: "control") { _ = self.send(rest) } } catch {}
     }
 
-    /// Ends with the process.
-    func stayOpen() { _ = unsafe Unmanaged.passRetained(self) }
+    /// - Returns: what has not been taken.
+    private func send(_ bytes: ArraySlice<UInt8>, flags: Int32 = 0) -> ArraySlice<UInt8> {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.send(descriptor.number, $0.baseAddress, $0.count, flags | Int32(MSG_NOSIGNAL))
+            }
+            if count > 0 { rest = rest.dropFirst(count) } else if errno != EINTR { break }
+        }
+        return rest
+    }
+
+    /// Answers that it has not been tried.
+    func refuse(_ reason: String) { writeAtOnce(ControlAnswer(.refused, [reason]).text) }
 
     /// The client's line, without its end; nil when none came in time, or too long a one.
     func line() -> String? {
@@ -82,6 +85,41 @@ final class ControlStream: Sendable {
         limit(SO_RCVTIMEO, seconds: rest)
         while let part = part(), !part.isEmpty { text += part }
         return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Waits for what somebody asked for, as long as he is there: then its task is cancelled. On the loop's thread.
+    ///
+    /// - Throws: `SystemError` when the kernel is out of memory; nothing is waited for then.
+    func whileConnected(on loop: EventLoop, _ wait: @escaping @Sendable () async -> Void) async throws(SystemError) {
+        let task = Task(executorPreference: loop, operation: wait)
+        var watch: Watch?
+        do throws(SystemError) {
+            // A client that only has nothing more to say is still there.
+            watch = try Watch(descriptor.number, for: [], on: loop) { _ in
+                watch?.cancel()
+                task.cancel()
+            }
+        } catch {
+            task.cancel()
+            throw error
+        }
+        await task.value
+        watch?.cancel()
+        // Its handler has it.
+        watch = nil
+    }
+
+    /// Keeps the connection open until the other side closes it, or the process ends. On the loop's thread.
+    func stayOpen(on loop: EventLoop) async {
+        let departure = Wakeup(on: loop)
+        do throws(SystemError) {
+            let watch = try Watch(descriptor.number, for: [], on: loop) { _ in departure.wake() }
+            await departure.wait()
+            watch.cancel()
+        } catch {
+            // Nobody would hear of it: then until the process ends.
+            _ = unsafe Unmanaged.passRetained(self)
+        }
     }
 
     /// What has come, empty at the end; nil when nothing did in time.

@@ -4,6 +4,7 @@ import Clock
 import EventLoop
 import FastCGI
 import Glibc
+import Settings
 
 /// The process's end of its connection to the master, and what came over it at the start.
 final class MasterLink: Sendable {
@@ -14,36 +15,41 @@ final class MasterLink: Sendable {
     let place: Int
     /// How often the master wants to hear of this process.
     let period: Duration
-    /// The settings that were in force when Sluice started, which say what only a start can change.
-    let firstRecord: MemoryFile
-    /// What this process has its settings from.
-    let record: MemoryFile
+    /// What only a start can change.
+    let start: StartSettings
     /// What all processes count together.
     let requests: SharedRequests
     let socket: MessageSocket
-    private let passed: [(socket: PassedDescriptor, isOwn: Bool)]
+    private let passed: [(descriptor: PassedDescriptor, socket: ProcessStart.Socket)]
     /// The users whose peers may connect, as numbers: their accounts may be gone by now.
     private let allowedUsers: [UInt32]
     /// How long the master may take to say what this process is.
     private static let patienceSeconds = 30
 
-    /// - Returns: nil when no master has started this process.
-    /// - Throws: when the master has said nothing.
-    init?() throws(MasterGone) {
-        guard fcntl(Self.descriptor, F_SETFD, FD_CLOEXEC) == 0 else { return nil }
-        socket = MessageSocket(Descriptor(owning: Self.descriptor))
-        socket.wait(seconds: Self.patienceSeconds)
-        guard case .message(let text, let passed) = socket.receive() else {
-            throw MasterGone()
-        }
-        guard
-            case .begin(let place, let slot, let period, let ownSockets, let allowedUsers)? = MasterMessage(text: text),
-            passed.count == ownSockets.count + 3, let counts = try? SharedCounts(passed[2].take()), slot < counts.count
-        else { return nil }
-        (self.place, self.period, self.allowedUsers) = (place, period, allowedUsers)
-        (firstRecord, record) = (MemoryFile(passed[0].take()), MemoryFile(passed[1].take()))
-        requests = SharedRequests(counts, slot: slot)
-        self.passed = zip(passed.dropFirst(3), ownSockets).map { ($0, isOwn: $1) }
+    /// - Returns: beside it, what this process has its settings from; nil when no master has started this process.
+    /// - Throws: `MasterGone` when the master has said nothing, `SystemError` when the process is out of memory, `SettingsError` when
+    ///   the settings cannot be had from the master.
+    static func taken() throws -> (MasterLink, SettingsRecord)? {
+        guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else { return nil }
+        let socket = MessageSocket(Descriptor(owning: descriptor))
+        socket.wait(seconds: patienceSeconds)
+        guard case .message(let text, let passed) = socket.receive() else { throw MasterGone() }
+        guard case .begin(let start)? = MasterMessage(text: text), passed.count == start.sockets.count + 2 else { return nil }
+        // Its file is let go of with this: what a later reload has taken away is not to stay in it.
+        let record = try SettingsRecord(reading: MemoryFile(passed[0].take()))
+        let counts = try SharedCounts(passed[1].take())
+        guard start.slot < counts.count else { return nil }
+        let requests = SharedRequests(counts, slot: start.slot)
+        return (MasterLink(start, socket, record.head.start, requests, Array(passed.dropFirst(2))), record)
+    }
+
+    private init(
+        _ start: ProcessStart, _ socket: MessageSocket, _ settings: StartSettings, _ requests: SharedRequests,
+        _ passed: [PassedDescriptor]
+    ) {
+        (place, period, allowedUsers) = (start.place, start.period, start.allowedUsers)
+        (self.socket, self.start, self.requests) = (socket, settings, requests)
+        self.passed = zip(passed, start.sockets).map { ($0, $1) }
     }
 
     /// The listening sockets.
@@ -52,11 +58,13 @@ final class MasterLink: Sendable {
     func sockets(_ access: SocketAccess) throws -> [ListeningSocket] {
         var access = access
         access.allowedUsers = allowedUsers.map { "\($0)" }
-        return try passed.map { try ListeningSocket(shared: $0.socket.take(), isOwn: $0.isOwn, access: access) }
+        return try passed.map { descriptor, socket in
+            try ListeningSocket(shared: descriptor.take(), isOwn: socket.isOwn, name: socket.name, access: access)
+        }
     }
 
-    /// Tells the master something. It may be gone, or stand still: then there is nobody to tell.
-    func report(_ report: ProcessReport) { try? socket.send(report.text) }
+    /// Tells the master something. When it is gone, or stands still, there is nobody to tell.
+    func report(_ report: ProcessReport) { socket.offer(report.text) }
 }
 
 /// The master has started this process, and says no more.

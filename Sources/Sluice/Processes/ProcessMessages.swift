@@ -2,17 +2,32 @@
 
 import Clock
 
+/// What a process is, as the master tells it ahead of all else.
+struct ProcessStart: Equatable {
+    /// A listening socket that goes along.
+    struct Socket: Equatable {
+        /// Whether Sluice has made it.
+        let isOwn: Bool
+        /// What people call it.
+        let name: String
+    }
+
+    /// From 0.
+    let place: Int
+    /// Its own of the counts.
+    let slot: Int
+    /// How often the master wants to hear of it.
+    let period: Duration
+    /// There are none any more for one that is to end at once.
+    let sockets: [Socket]
+    /// The numbers of those whose peers may connect; none for all.
+    let allowedUsers: [UInt32]
+}
+
 /// What the master tells a process.
 enum MasterMessage: Equatable {
-    /// What the process is, ahead of all else. Beside it come the record of the settings that were read at the start of all, the
-    /// record in force, the counts that all have in common, and the sockets.
-    ///
-    /// - Parameters:
-    ///   - place: from 0.
-    ///   - slot: its own of the counts.
-    ///   - ownSockets: of each socket, whether Sluice has made it.
-    ///   - allowedUsers: the numbers of those whose peers may connect; none for all.
-    case begin(place: Int, slot: Int, period: Duration, ownSockets: [Bool], allowedUsers: [UInt32])
+    /// What the process is. Beside it come the record in force, the counts that all have in common, and the sockets.
+    case begin(ProcessStart)
     /// A question. Beside it comes the stream for the answer, and for some of them a record.
     case ask(ProcessCommand)
     /// To end as by a signal.
@@ -22,55 +37,84 @@ enum MasterMessage: Equatable {
 
     var text: String {
         switch self {
-        case .begin(let place, let slot, let period, let own, let users):
-            "begin \(place) \(slot) \(period.nanoseconds) \(Self.words(own))"
-                + users.map { " \($0)" }.joined()
-        case .ask(let command): "ask \(command.rawValue)"
+        case .begin(let start): "begin \(start.text)"
+        case .ask(let command): "ask \(command.text)"
         case .end: "end"
         case .endAtOnce: "end at once"
         }
     }
 
-    /// There are none any more for one that is to end at once.
-    private static func words(_ ownSockets: [Bool]) -> String {
-        ownSockets.isEmpty ? "none" : ownSockets.map { $0 ? "own" : "passed" }.joined(separator: ",")
-    }
-
     init?(text: String) {
         switch text {
-        case "end": self = .end
-        case "end at once": self = .endAtOnce
+        case Self.end.text: self = .end
+        case Self.endAtOnce.text: self = .endAtOnce
         default:
-            let words = text.split(separator: " ").map(String.init)
-            switch words.first {
+            let words = text.split(separator: " ", maxSplits: 1)
+            guard words.count == 2 else { return nil }
+            switch words[0] {
             case "ask":
-                guard let command = ProcessCommand(rawValue: words.dropFirst().joined(separator: " ")) else { return nil }
+                guard let command = ProcessCommand(text: String(words[1])) else { return nil }
                 self = .ask(command)
             case "begin":
-                guard words.count >= 5, let place = Int(words[1]), let slot = Int(words[2]), slot >= 0,
-                    let period = Int64(words[3])
-                else { return nil }
-                let own = words[4] == "none" ? [] : words[4].split(separator: ",").map { $0 == "own" }
-                let users = words.dropFirst(5).compactMap { UInt32($0) }
-                self = .begin(place: place, slot: slot, period: .nanoseconds(period), ownSockets: own, allowedUsers: users)
+                guard let start = ProcessStart(text: String(words[1])) else { return nil }
+                self = .begin(start)
             default: return nil
             }
         }
     }
 }
 
+extension ProcessStart {
+    /// Numbers in a line, and behind a NUL each a word and a name for the sockets: a path may have anything else in it.
+    fileprivate var text: String {
+        "\(place) \(slot) \(period.nanoseconds)" + allowedUsers.map { " \($0)" }.joined()
+            + sockets.map { "\0\($0.isOwn ? "own" : "passed") \($0.name)" }.joined()
+    }
+
+    fileprivate init?(text: String) {
+        let parts = text.split(separator: "\0", omittingEmptySubsequences: false)
+        let words = parts[0].split(separator: " ").compactMap { Int64($0) }
+        guard words.count >= 3, let place = Int(exactly: words[0]), let slot = Int(exactly: words[1]), slot >= 0
+        else { return nil }
+        sockets = parts.dropFirst().map { part in
+            let words = part.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+            return Socket(isOwn: words[0] == "own", name: String(words.count > 1 ? words[1] : ""))
+        }
+        (self.place, self.slot, period) = (place, slot, .nanoseconds(words[2]))
+        allowedUsers = words.dropFirst(3).compactMap { UInt32(exactly: $0) }
+    }
+}
+
 /// What the master asks a process.
-enum ProcessCommand: String {
-    case status
-    case statusJSON = "status json"
-    case statusFull = "status full"
-    case statusFullJSON = "status full json"
+enum ProcessCommand: Equatable {
+    /// How it does.
+    case status(StatusForm)
     /// To read the settings anew, and to write the record of that into the empty one that comes along.
     case reload
     /// To take the settings of the record that comes along.
     case take
     /// To say when the last request is over that began by the settings from before.
     case wait
+
+    var text: String {
+        switch self {
+        case .status(let form): form.command
+        case .reload: "reload"
+        case .take: "take"
+        case .wait: "wait"
+        }
+    }
+
+    init?(text: String) {
+        switch text {
+        case Self.reload.text: self = .reload
+        case Self.take.text: self = .take
+        case Self.wait.text: self = .wait
+        default:
+            guard let form = StatusForm(command: text) else { return nil }
+            self = .status(form)
+        }
+    }
 }
 
 /// What a process tells the master by itself.

@@ -15,10 +15,16 @@ struct SettingsRecord: Sendable {
     typealias Contents = [(path: String, content: Result<[UInt8], SystemError>)]
     typealias Lists = [(pattern: String, paths: Result<[String], SystemError>)]
 
-    /// Of the log: all but what only requests need.
-    let log: Settings.Log
-    /// How long requests may take to end when Sluice ends.
-    let drain: Duration
+    /// What the master reads of it. Nothing secret is in it.
+    struct Head: Sendable, Equatable {
+        /// Of the log: all but what only requests need.
+        let log: Settings.Log
+        /// How long requests may take to end when Sluice ends.
+        let drain: Duration
+        let start: StartSettings
+    }
+
+    let head: Head
     let files: Contents
     let lists: Lists
 
@@ -39,121 +45,107 @@ struct SettingsRecord: Sendable {
     }
 }
 
-/// How the files of the settings are read: really, or from a record.
-struct FileAccess {
-    let readFile: FileReader
-    let listFiles: FileLister
-}
+/// What only a start can change, as it was then: all processes have that, also those that are started after reloads.
+struct StartSettings: Sendable, Equatable {
+    /// As `Settings.startOnlyText` has it.
+    let text: String
+    /// The settings file; nil when there was none.
+    let file: String?
 
-/// The files that there are.
-func realFiles() -> FileAccess {
-    FileAccess(
-        readFile: { path throws(SystemError) in try readFile(path) },
-        listFiles: { pattern throws(SystemError) in try listFiles(pattern) })
-}
+    init(text: String, file: String?) { (self.text, self.file) = (text, file) }
 
-/// Reads files, each once, and keeps what it has found.
-final class FileRecorder {
-    private var files: SettingsRecord.Contents = []
-    private var lists: SettingsRecord.Lists = []
-    private let real: FileAccess
-
-    /// - Parameter real: how files are read.
-    init(_ real: FileAccess = realFiles()) { self.real = real }
-
-    /// How settings are read, for this to know of.
-    var access: FileAccess {
-        FileAccess(
-            readFile: { [self] path throws(SystemError) in
-                if let known = files.first(where: { $0.path.utf8.elementsEqual(path.utf8) }) { return try known.content.get() }
-                let content: Result<[UInt8], SystemError>
-                do throws(SystemError) { content = .success(try real.readFile(path)) } catch { content = .failure(error) }
-                files.append((path, content))
-                return try content.get()
-            },
-            listFiles: { [self] pattern throws(SystemError) in
-                let paths: Result<[String], SystemError>
-                do throws(SystemError) { paths = .success(try real.listFiles(pattern)) } catch { paths = .failure(error) }
-                lists.append((pattern, paths))
-                return try paths.get()
-            })
-    }
-
-    /// All that was read for these settings.
-    func record(of settings: Settings) -> SettingsRecord {
-        SettingsRecord(log: settings.log, drain: settings.timeouts.drain, files: files, lists: lists)
-    }
+    init(_ loaded: LoadedSettings) { self.init(text: loaded.settings.startOnlyText, file: loaded.file) }
 }
 
 // MARK: As bytes
 
+/// A line with the lengths of the two parts behind it, the head and the rest: what was cut off is no record. In both each entry is a line
+/// with a word and two lengths, and behind it a name and a content of these lengths.
 extension SettingsRecord {
-    /// Each entry is a line with a word and two lengths, and behind it a name and a content of these lengths.
     private enum Word: String {
         case level, format, to, drain
+        /// Of what a start alone can change the file, if there was one, and the text.
+        case start
         /// Of a path the bytes, or the number of the error.
         case file, unread
         /// Of a pattern the paths, with a NUL behind each, or the number of the error.
         case list, unlisted
     }
 
+    private typealias Entry = (word: Word, name: String, content: ArraySlice<UInt8>)
+
+    /// What the first line and the head have at most: the head has two paths, some addresses, some users.
+    private static let lineBytesMax = 64
+    private static let headBytesMax = 256 << 10
+
     var bytes: [UInt8] {
-        var bytes: [UInt8] = []
-        func append(_ word: Word, _ name: String, _ content: [UInt8] = []) {
-            bytes += Array("\(word.rawValue) \(name.utf8.count) \(content.count)\n".utf8)
-            bytes += Array(name.utf8)
-            bytes += content
-        }
-        append(.level, log.level.rawValue)
-        if let format = log.format { append(.format, format.rawValue) }
-        append(.to, log.destination.text)
-        append(.drain, "\(drain.nanoseconds)")
+        var rest: [UInt8] = []
         for (path, content) in files {
             switch content {
-            case .success(let content): append(.file, path, content)
-            case .failure(let error): append(.unread, path, Array("\(error.code)".utf8))
+            case .success(let content): Self.append(.file, path, content, to: &rest)
+            case .failure(let error): Self.append(.unread, path, Array("\(error.code)".utf8), to: &rest)
             }
         }
         for (pattern, paths) in lists {
             switch paths {
-            case .success(let paths): append(.list, pattern, paths.flatMap { Array($0.utf8) + [0] })
-            case .failure(let error): append(.unlisted, pattern, Array("\(error.code)".utf8))
+            case .success(let paths): Self.append(.list, pattern, paths.flatMap { Array($0.utf8) + [0] }, to: &rest)
+            case .failure(let error): Self.append(.unlisted, pattern, Array("\(error.code)".utf8), to: &rest)
             }
         }
-        return bytes
+        let head = head.bytes
+        return Array("record \(head.count) \(rest.count)\n".utf8) + head + rest
     }
 
-    /// - Returns: nil for what is no record.
+    /// - Returns: nil for what is no record, or not all of one.
     init?(bytes: [UInt8]) {
-        var log = Settings.Log()
-        var drain: Duration?
+        guard let (headRange, end) = Self.parts(bytes), end == bytes.count, let head = Head(bytes: bytes[headRange]),
+            let entries = Self.entries(bytes[headRange.upperBound...])
+        else { return nil }
         var (files, lists): (Contents, Lists) = ([], [])
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            guard let (word, name, content) = Self.entry(&rest) else { return nil }
+        for (word, name, content) in entries {
             let code = Int32(String(decoding: content, as: UTF8.self)) ?? 0
             switch word {
-            case .level:
-                guard let level = Logger.Level(rawValue: name) else { return nil }
-                log.level = level
-            case .format: log.format = Settings.Log.Format(rawValue: name)
-            case .to:
-                guard let destination = Settings.Log.Destination(text: name) else { return nil }
-                log.destination = destination
-            case .drain: drain = Int64(name).map(Duration.nanoseconds)
             case .file: files.append((name, .success(Array(content))))
             case .unread: files.append((name, .failure(SystemError(name, code: code))))
             case .list:
                 let paths = content.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
                 lists.append((name, .success(paths)))
             case .unlisted: lists.append((name, .failure(SystemError(name, code: code))))
+            case .level, .format, .to, .drain, .start: return nil
             }
         }
-        guard let drain else { return nil }
-        (self.log, self.drain, self.files, self.lists) = (log, drain, files, lists)
+        (self.head, self.files, self.lists) = (head, files, lists)
     }
 
-    private static func entry(_ rest: inout ArraySlice<UInt8>) -> (Word, name: String, content: ArraySlice<UInt8>)? {
+    /// By the first line.
+    ///
+    /// - Returns: where the head is, and where all of it ends.
+    private static func parts(_ bytes: [UInt8]) -> (head: Range<Int>, end: Int)? {
+        guard let lineEnd = bytes.prefix(lineBytesMax).firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        let words = String(decoding: bytes[..<lineEnd], as: UTF8.self).split(separator: " ")
+        guard words.count == 3, words[0] == "record", let headCount = Int(words[1]), let restCount = Int(words[2]),
+            0...headBytesMax ~= headCount, 0...(1 << 40) ~= restCount, bytes.count - lineEnd - 1 >= headCount
+        else { return nil }
+        let head = (lineEnd + 1)..<(lineEnd + 1 + headCount)
+        return (head, head.upperBound + restCount)
+    }
+
+    private static func append(_ word: Word, _ name: String, _ content: [UInt8] = [], to bytes: inout [UInt8]) {
+        bytes += Array("\(word.rawValue) \(name.utf8.count) \(content.count)\n".utf8)
+        bytes += Array(name.utf8)
+        bytes += content
+    }
+
+    private static func entries(_ bytes: ArraySlice<UInt8>) -> [Entry]? {
+        var (rest, entries): (ArraySlice<UInt8>, [Entry]) = (bytes, [])
+        while !rest.isEmpty {
+            guard let entry = entry(&rest) else { return nil }
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    private static func entry(_ rest: inout ArraySlice<UInt8>) -> Entry? {
         guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
         let line = String(decoding: rest[..<end], as: UTF8.self).split(separator: " ")
         guard line.count == 3, let word = Word(rawValue: String(line[0])), let nameCount = Int(line[1]),
@@ -168,26 +160,63 @@ extension SettingsRecord {
     }
 }
 
-// MARK: Reading by it
-
-/// Reads the files really, and leaves a record of them.
-func recorded(by load: SettingsLoading, in file: MemoryFile) throws(SettingsError) -> LoadedSettings {
-    let recorder = FileRecorder()
-    let loaded = try load(recorder.access)
-    do throws(SystemError) { try file.write(recorder.record(of: loaded.settings).bytes) } catch {
-        throw SettingsError(problems: ["the record of the settings cannot be written: \(error)"])
+extension SettingsRecord.Head {
+    fileprivate var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        SettingsRecord.append(.level, log.level.rawValue, to: &bytes)
+        if let format = log.format { SettingsRecord.append(.format, format.rawValue, to: &bytes) }
+        SettingsRecord.append(.to, log.destination.text, to: &bytes)
+        SettingsRecord.append(.drain, "\(drain.nanoseconds)", to: &bytes)
+        SettingsRecord.append(.start, start.file ?? "", Array(start.text.utf8), to: &bytes)
+        return bytes
     }
-    return loaded
+
+    fileprivate init?(bytes: ArraySlice<UInt8>) {
+        guard let entries = SettingsRecord.entries(bytes) else { return nil }
+        var (log, drain, start) = (Settings.Log(), Duration?.none, StartSettings?.none)
+        for (word, name, content) in entries {
+            switch word {
+            case .level:
+                guard let level = Logger.Level(rawValue: name) else { return nil }
+                log.level = level
+            case .format: log.format = Settings.Log.Format(rawValue: name)
+            case .to:
+                guard let destination = Settings.Log.Destination(text: name) else { return nil }
+                log.destination = destination
+            case .drain: drain = Int64(name).map(Duration.nanoseconds)
+            case .start:
+                start = StartSettings(text: String(decoding: content, as: UTF8.self), file: name.isEmpty ? nil : name)
+            case .file, .unread, .list, .unlisted: return nil
+            }
+        }
+        guard let drain, let start else { return nil }
+        self.init(log: log, drain: drain, start: start)
+    }
+
+    /// Reads no more of a record than this.
+    ///
+    /// - Throws: `SettingsError` that says why it is no record.
+    init(reading file: MemoryFile) throws(SettingsError) {
+        self = try SettingsRecord.read { () throws(SystemError) in
+            let bytes = try file.bytes(atMost: SettingsRecord.lineBytesMax + SettingsRecord.headBytesMax)
+            guard file.isSealed, let (head, end) = SettingsRecord.parts(bytes), try file.size == end else { return nil }
+            return Self(bytes: bytes[head])
+        }
+    }
 }
 
-/// Makes the settings of a record.
-func settings(of file: MemoryFile, by load: SettingsLoading) throws(SettingsError) -> LoadedSettings {
-    let bytes: [UInt8]
-    do throws(SystemError) { bytes = try file.bytes() } catch {
-        throw SettingsError(problems: ["the record of the settings cannot be read: \(error)"])
+extension SettingsRecord {
+    /// - Throws: `SettingsError` that says why it is no record.
+    init(reading file: MemoryFile) throws(SettingsError) {
+        self = try Self.read { () throws(SystemError) in SettingsRecord(bytes: try file.bytes()) }
     }
-    guard let record = SettingsRecord(bytes: bytes) else {
-        throw SettingsError(problems: ["the record of the settings is none"])
+
+    private static func read<Part>(_ part: () throws(SystemError) -> Part?) throws(SettingsError) -> Part {
+        do throws(SystemError) {
+            if let part = try part() { return part }
+        } catch {
+            throw SettingsError(problems: ["the record of the settings cannot be read: \(error)"])
+        }
+        throw SettingsError(problems: ["the record of the settings is not whole"])
     }
-    return try load(record.access)
 }

@@ -58,28 +58,53 @@ final class Generation: Sendable {
 
 /// The end of a generation, for those who wait for it and do not keep it from coming.
 final class GenerationEnd: Sendable {
-    private let state = Mutex<(hasCome: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+    private struct State {
+        var hasCome = false
+        var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+        var lastWait = 0
+    }
 
-    fileprivate func come() {
+    private let state = Mutex(State())
+
+    /// Nothing has the generation any more.
+    func come() {
         let waiting = state.withLock { state in
             state.hasCome = true
-            return exchange(&state.waiting, with: [])
+            return exchange(&state.waiting, with: [:])
         }
-        for continuation in waiting { continuation.resume() }
+        for continuation in waiting.values { continuation.resume() }
     }
 
     var hasCome: Bool { state.withLock { $0.hasCome } }
 
-    /// Comes back when it has come.
+    /// How many wait for it.
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+    /// Comes back when it has come, or the task is cancelled.
     func wait() async {
-        await withCheckedContinuation { continuation in
-            let hasCome = state.withLock { state in
-                if !state.hasCome { state.waiting.append(continuation) }
-                return state.hasCome
+        let number = state.withLock { state in
+            state.lastWait += 1
+            return state.lastWait
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    // Whoever cancels it after this finds the continuation.
+                    let isOver = state.hasCome || Task.isCancelled
+                    if !isOver { state.waiting[number] = continuation }
+                    return isOver
+                }
+                if isOver { continuation.resume() }
             }
-            if hasCome { continuation.resume() }
+        } onCancel: {
+            state.withLock { $0.waiting.removeValue(forKey: number) }?.resume()
         }
     }
+}
+
+extension [GenerationEnd] {
+    /// Comes back when all have come, or the task is cancelled.
+    func wait() async { for end in self { await end.wait() } }
 }
 
 /// A generation as one worker serves it, with the worker's own connections to the upstreams.

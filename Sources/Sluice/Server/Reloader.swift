@@ -33,10 +33,7 @@ actor Reloader {
     private let manager: ServiceManager?
     private let log: Log
     private let logger: Logger
-    /// The reload that began last, or is about to.
-    private var last: Task<Outcome, Never>?
-    /// One that has not begun: it will read what is there then, and so serves all who ask meanwhile.
-    private var waiting: Task<Outcome, Never>?
+    private let reloads: Coalescer<Outcome>
     private var isEnding = false
     /// Of the generations that were in force once, and are not over as far as is known.
     private var formers: [GenerationEnd] = []
@@ -52,40 +49,21 @@ actor Reloader {
         (self.generation, self.workers, self.counters) = (generation, workers, counters)
         (self.load, self.manager, self.log, logger) = (load, manager, log, log.logger)
         loop = workers[0].loop
+        reloads = Coalescer(on: loop)
     }
 
     /// Reads the settings, and returns when all workers serve by them, or none does. What comes of it is logged.
-    func reload() async -> Outcome {
-        if let waiting { return await waiting.value }
-        let task = Task(executorPreference: loop) { [last, load] in
-            _ = await last?.value
-            return await self.beginWaiting(load)
-        }
-        (last, waiting) = (task, task)
-        return await task.value
-    }
+    func reload() async -> Outcome { await reloads.run { [load] in await self.begin(load) } }
 
     /// The same, with settings from elsewhere.
     ///
     /// - Parameter isTold: whether the log tells when it goes well; another process may have told it.
     func reload(isTold: Bool, by load: @escaping Loading) async -> Outcome {
-        let task = Task(executorPreference: loop) { [last] in
-            _ = await last?.value
-            return await self.begin(load, isTold: isTold)
-        }
-        last = task
-        return await task.value
+        await reloads.runAlone { await self.begin(load, isTold: isTold) }
     }
 
-    /// Comes back when the last request is over that began by other settings than those in force.
-    func waitForFormers() async {
-        for former in formers { await former.wait() }
-    }
-
-    private func beginWaiting(_ load: @escaping Loading) async -> Outcome {
-        waiting = nil
-        return await begin(load)
-    }
+    /// The ends of those generations from before that some request may still have.
+    var formerEnds: [GenerationEnd] { formers }
 
     private func begin(_ load: @escaping Loading, isTold: Bool = true) async -> Outcome {
         if isTold { logger.reloading() }
@@ -94,10 +72,10 @@ actor Reloader {
         let outcome = await reloaded(by: load)
         switch outcome {
         case .reloaded(let unchanged, _):
-            lastReload = Status.Reload(time: secondsSince1970(), problems: [])
+            lastReload = Status.Reload(time: secondsSince1970(), isInForce: true)
             if isTold { logger.reloaded(generation, unchanged: unchanged) }
         case .failed(let problems):
-            lastReload = Status.Reload(time: secondsSince1970(), problems: problems)
+            lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
             logger.reloadFailed(problems)
         }
         return outcome

@@ -113,7 +113,7 @@ final class Server: Sendable {
             if worker !== first { try startThread(named: "worker") { worker.loop.run() } }
         }
         try control?.start { [self] in await answer($0, $1) }
-        if let master { try converse(with: master) } else { logger.serving(settings) }
+        if let master { try serve(under: master) } else { logger.serving(settings) }
         if let manager {
             manager.ready(mayWait: true)
             Task(executorPreference: first.loop) { await self.report(to: manager) }
@@ -144,29 +144,47 @@ final class Server: Sendable {
     /// Answers what was asked by the control socket, or by the master for somebody there.
     func answer(_ command: ControlCommand, _ stream: ControlStream) async {
         switch command {
-        case .status, .statusJSON, .statusFull, .statusFullJSON:
-            guard let form = command.statusForm, let page = await pages.withLock({ $0 })?.page(form) else {
-                return stream.writeAtOnce(ControlAnswer(.refused, ["the machine has no more threads"]).text)
-            }
-            stream.writeElsewhere(ControlAnswer(.ok, [String(decoding: page.dropLast(), as: UTF8.self)]).text)
+        case .status(let form): await tell(form, to: stream)
         case .stop:
             stream.writeAtOnce(ControlAnswer(.ok).text)
-            stream.stayOpen()
             if !isDraining.load(ordering: .relaxed) { end(by: SIGTERM) }
+            await stream.stayOpen(on: workers[0].loop)
         case .reload, .reloadAndWait: await reload(for: stream, waits: command == .reloadAndWait)
         }
     }
 
+    /// Answers how this process does.
+    ///
+    /// - Parameter tellsSockets: as `StatusPages` has it.
+    func tell(_ form: StatusForm, to stream: ControlStream, tellsSockets: Bool = true) async {
+        guard let page = await pages.withLock({ $0 })?.page(form, tellsSockets: tellsSockets) else {
+            return stream.refuse("the machine has no more threads")
+        }
+        stream.writeElsewhere(ControlAnswer(.ok, [String(decoding: page.dropLast(), as: UTF8.self)]).text)
+    }
+
     private func reload(for stream: ControlStream, waits: Bool) async {
-        if isDraining.load(ordering: .relaxed) { return stream.writeAtOnce(ControlAnswer(.refused, ["it is about to end"]).text) }
+        if isDraining.load(ordering: .relaxed) { return stream.refuse("it is about to end") }
         switch await reload() {
         case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
         case .reloaded(let unchanged, let formers):
             let answer = ControlAnswer(.ok, unchanged.map(unchangedWords))
             stream.writeAtOnce(answer.text)
             guard waits else { return }
-            for former in formers { await former.wait() }
-            stream.writeAtOnce("\(ControlAnswer.over)\n")
+            await finish(stream, ControlAnswer.over + "\n", after: formers)
+        }
+    }
+
+    /// Writes the last of an answer when generations have ended, unless whoever asked has left.
+    func finish(_ stream: ControlStream, _ text: String, after formers: [GenerationEnd]) async {
+        do throws(SystemError) {
+            try await stream.whileConnected(on: workers[0].loop) {
+                await formers.wait()
+                if !Task.isCancelled { stream.writeAtOnce(text) }
+            }
+        } catch {
+            // Without its last line, nobody takes the answer for a whole one.
+            logger.controlWaitFailed(error)
         }
     }
 

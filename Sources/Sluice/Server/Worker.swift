@@ -120,10 +120,11 @@ actor Worker {
     }
 
     /// Comes back when its loop has turned; never from one that hangs.
-    func turn() {}
-
-    /// The same, and accepts what nobody has heard of, for want of another process that was to.
-    func turnAndLook() { for listener in listeners { listener.look() } }
+    ///
+    /// - Parameter acceptsPending: whether it also accepts what nobody has heard of, for want of another process that was to.
+    func turn(acceptsPending: Bool = false) {
+        if acceptsPending { for listener in listeners { listener.acceptPending() } }
+    }
 
     /// The requests that it is answering, and those that are on their way in.
     ///

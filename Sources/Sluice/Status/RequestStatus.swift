@@ -51,11 +51,11 @@ extension Status {
         }
 
         /// Nil while it is on its way in.
-        var id: CallersWord?
+        var id: MaskedID?
         let age: Duration
         /// By the web server's name.
         var client: String?
-        var call: CallersWord?
+        var call: MaskedID?
         /// The route's pattern in the settings, and who of it is asked; nil before that is known.
         var target: Sluice.Target?
         let state: State
@@ -69,7 +69,7 @@ extension Status {
 
 /// An id that a caller may have chosen, of which it shows nothing but the form that ids have: this process's own, and UUIDs. Of any other
 /// word it shows a hash, by which it is told from others for as long as the process lives, and by which nobody guesses it.
-struct CallersWord: Sendable {
+struct MaskedID: Sendable {
     private let text: String
     private let isID: Bool
 
@@ -111,10 +111,10 @@ extension Status.Request {
     /// One that is being answered.
     init(_ answering: Answering, at now: Instant) {
         let (record, phase) = (answering.record, answering.phase)
-        id = CallersWord(record.id.description)
+        id = MaskedID(record.id.description)
         age = now - record.start
         client = record.client
-        call = record.call.map(CallersWord.init)
+        call = record.call.map(MaskedID.init)
         target = phase?.target ?? record.target
         if let relay = answering.relay {
             state = answering.isDraining ? .draining : relay.isBlocked ? .sending : .streaming

@@ -10,8 +10,22 @@ struct Status: Sendable {
     struct Reload: Sendable {
         /// Seconds since 1970.
         let time: Int
-        /// All that was wrong; none when it is in force.
-        let problems: [String]
+        /// Whether its settings are those that requests begin by.
+        let isInForce: Bool
+        /// All that was wrong. Where it is in force, each is a process that could not follow and was replaced.
+        var problems: [String] = []
+    }
+
+    /// What the status of one process and that of several have at their beginnings.
+    struct Head: Sendable {
+        let pid: Int
+        let isDraining: Bool
+        /// Seconds since 1970.
+        let startTime: Int
+        let uptime: Duration
+        var lastReload: Reload?
+
+        var state: String { isDraining ? "draining" : "serving" }
     }
 
     /// A socket on which connections are accepted.
@@ -38,13 +52,8 @@ struct Status: Sendable {
         let state: TargetState.Snapshot
     }
 
-    let process: Int
-    let isDraining: Bool
-    /// Seconds since 1970.
-    let startTime: Int
-    let uptime: Duration
+    var head: Head
     let generation: Int
-    var lastReload: Reload?
     let workers: Int
     let acceptedConnections: Int
     let refusedConnections: Int
@@ -55,16 +64,17 @@ struct Status: Sendable {
     var counts: Statistics.Counts
     var upstreams: [Upstream]
     var targets: [Target]
-    var listen: [Listen] = []
+    /// Nil where another one tells of them.
+    var listen: [Listen]? = []
     /// Each that is being answered; nil where that was not asked for.
     var requests: Requests?
 }
 
-extension Status {
+extension [Status.Listen] {
     /// Of all sockets together; nil when it is not known of one, or there is none any more.
-    var listenQueue: ListeningSocket.Queue? {
-        let queues = listen.compactMap(\.queue)
-        guard !queues.isEmpty, queues.count == listen.count else { return nil }
+    var queue: ListeningSocket.Queue? {
+        let queues = compactMap(\.queue)
+        guard !queues.isEmpty, queues.count == count else { return nil }
         return queues.reduce(ListeningSocket.Queue(count: 0, countMax: 0)) { all, queue in
             ListeningSocket.Queue(count: all.count + queue.count, countMax: all.countMax + queue.countMax)
         }
@@ -74,7 +84,7 @@ extension Status {
 extension Status.Reload {
     /// For the service manager's status, behind what else it says; empty when it is in force.
     var failureWords: String {
-        guard !problems.isEmpty else { return "" }
+        guard !isInForce else { return "" }
         return "; the last reload failed at \(timestamp(ofSecond: time)): \(counted(problems.count, "mistake", "mistakes"))"
     }
 }

@@ -9,18 +9,10 @@ extension Status {
     var json: String {
         var writer = StatusWriter()
         writer.object {
-            $0.member("version", sluiceVersion)
-            $0.member("process", process)
-            $0.member("state", isDraining ? "draining" : "serving")
-            $0.member("start_time", timestamp(ofSecond: startTime))
-            $0.member("start_since", uptime)
+            $0.head(head)
             $0.member("generation", generation)
-            $0.name("last_reload")
-            if let lastReload { $0.reload(lastReload) } else { $0.null() }
             $0.member("workers", workers)
-            $0.member("listen_queue", listenQueue?.count)
-            $0.member("listen_queue_len", listenQueue?.countMax)
-            $0.array("listen", listen) { $0.listen($1) }
+            if let listen { $0.listen(listen) }
             $0.member("accepted_conn", acceptedConnections)
             $0.member("refused_conn", refusedConnections)
             $0.member("active", active)
@@ -110,19 +102,35 @@ struct StatusWriter {
         bytes.append(decimal: milliseconds % 1000, digits: 3)
     }
 
-    mutating func reload(_ reload: Status.Reload) {
+    /// The members that the status of one process and that of several begin with.
+    mutating func head(_ head: Status.Head) {
+        member("version", sluiceVersion)
+        member("process", head.pid)
+        member("state", head.state)
+        member("start_time", timestamp(ofSecond: head.startTime))
+        member("start_since", head.uptime)
+        name("last_reload")
+        if let lastReload = head.lastReload { reload(lastReload) } else { null() }
+    }
+
+    private mutating func reload(_ reload: Status.Reload) {
         object {
             $0.member("time", timestamp(ofSecond: reload.time))
-            $0.member("outcome", reload.problems.isEmpty ? "in force" : "failed")
+            $0.member("outcome", reload.isInForce ? "in force" : "failed")
             $0.array("problems", reload.problems) { $0.bytes.appendJSONString($1) }
         }
     }
 
-    mutating func listen(_ listen: Status.Listen) {
-        object {
-            $0.member("address", listen.address)
-            $0.member("listen_queue", listen.queue?.count)
-            $0.member("listen_queue_len", listen.queue?.countMax)
+    /// The members of the sockets.
+    mutating func listen(_ sockets: [Status.Listen]) {
+        member("listen_queue", sockets.queue?.count)
+        member("listen_queue_len", sockets.queue?.countMax)
+        array("listen", sockets) { writer, socket in
+            writer.object {
+                $0.member("address", socket.address)
+                $0.member("listen_queue", socket.queue?.count)
+                $0.member("listen_queue_len", socket.queue?.countMax)
+            }
         }
     }
 

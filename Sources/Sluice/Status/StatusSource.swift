@@ -31,8 +31,10 @@ struct StatusSource: Sendable {
         let (generation, lastReload) = await (reloader.generation, reloader.lastReload)
         let (active, connections) = (counters.active, counters.connectionsCount)
         return Status(
-            process: Int(getpid()), isDraining: isDraining(), startTime: start.time, uptime: .current - start.moment,
-            generation: generation.number, lastReload: lastReload, workers: workers.count,
+            head: Status.Head(
+                pid: Int(getpid()), isDraining: isDraining(), startTime: start.time, uptime: .current - start.moment,
+                lastReload: lastReload),
+            generation: generation.number, workers: workers.count,
             acceptedConnections: connections.accepted, refusedConnections: connections.refused, active: active.now,
             maxActive: active.max, memory: (counters.memory.usedBytes, counters.memory.limit),
             counts: counters.statistics.counts, upstreams: generation.board.upstreamStatus,

@@ -7,14 +7,9 @@ import Settings
 extension Status {
     /// Lines of names and values, and tables.
     var text: String {
-        var lines = summary.map { name, value in "\(name):".padded(to: 22) + value.visible }
+        var lines = Self.lines(summary)
         lines += requestLines
-        if listen.count > 1 {
-            lines +=
-                Table(["listen", .fixed("queue"), .fixed("len")], listen) {
-                    [$0.address, $0.queue.map { "\($0.count)" } ?? "unknown", $0.queue.map { "\($0.countMax)" } ?? "unknown"]
-                }.lines
-        }
+        lines += listen?.tableLines ?? []
         lines +=
             Table(["upstream", .fixed("open"), .fixed("queued"), .fixed("places")], upstreams) {
                 [$0.name, "\($0.open)", "\($0.queued)", $0.places.map { "\($0)" } ?? "any"]
@@ -42,13 +37,13 @@ extension Status {
 
     private var summary: [(String, String)] {
         [
-            ("process", "\(process), sluice \(sluiceVersion), \(isDraining ? "draining" : "serving")"),
-            ("start time", timestamp(ofSecond: startTime)),
-            ("start since", uptime.inSeconds),
+            ("process", head.words),
+            ("start time", timestamp(ofSecond: head.startTime)),
+            ("start since", head.uptime.inSeconds),
             ("generation", "\(generation)"),
-            ("last reload", lastReload.map { "\(timestamp(ofSecond: $0.time)), \($0.words)" } ?? "none"),
+            ("last reload", head.lastReloadWords),
             ("workers", "\(workers)"),
-            ("listen queue", listenQueue.map { "\($0.count) of \($0.countMax)" } ?? "unknown"),
+        ] + (listen.map { [("listen queue", $0.queueWords)] } ?? []) + [
             ("accepted conn", "\(acceptedConnections)"),
             ("refused conn", "\(refusedConnections)"),
             ("active requests", "\(active)"),
@@ -59,6 +54,11 @@ extension Status {
             ),
             ("memory", "\(Size.setting(memory.used)) of \(Size.setting(memory.limit))"),
         ]
+    }
+
+    /// A line for each name and value.
+    static func lines(_ summary: [(String, String)]) -> [String] {
+        summary.map { name, value in "\(name):".padded(to: 22) + value.visible }
     }
 
     /// A line each for the requests, with ids that are cut to what finds them in the log.
@@ -136,10 +136,28 @@ private struct Table {
     }
 }
 
-extension Status.Reload {
-    var words: String {
-        guard let first = problems.first else { return "in force" }
-        return "failed: \(first)" + (problems.count > 1 ? ", and \(problems.count - 1) more" : "")
+extension Status.Head {
+    /// Who it is, and what it does.
+    var words: String { "\(pid), sluice \(sluiceVersion), \(state)" }
+
+    var lastReloadWords: String {
+        guard let lastReload else { return "none" }
+        let (outcome, problems) = (lastReload.isInForce ? "in force" : "failed", lastReload.problems)
+        let first = problems.first.map { ": \($0)" } ?? ""
+        let others = problems.count > 1 ? ", and \(problems.count - 1) more" : ""
+        return "\(timestamp(ofSecond: lastReload.time)), \(outcome)\(first)\(others)"
+    }
+}
+
+extension [Status.Listen] {
+    var queueWords: String { queue.map { "\($0.count) of \($0.countMax)" } ?? "unknown" }
+
+    /// A table of several; nothing for one, of which the summary tells.
+    var tableLines: [String] {
+        guard count > 1 else { return [] }
+        return Table(["listen", .fixed("queue"), .fixed("len")], self) {
+            [$0.address, $0.queue.map { "\($0.count)" } ?? "unknown", $0.queue.map { "\($0.countMax)" } ?? "unknown"]
+        }.lines
     }
 }
 
@@ -171,7 +189,7 @@ private func shortCount(_ bytes: Int) -> String {
 }
 
 extension String {
-    func padded(to width: Int) -> String {
+    fileprivate func padded(to width: Int) -> String {
         self + String(repeating: " ", count: max(1, width - unicodeScalars.count))
     }
 

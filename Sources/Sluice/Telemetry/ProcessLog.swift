@@ -11,17 +11,27 @@ extension Logger {
 
     func processServes(_ process: ServingProcess) { notice("a process serves", metadata: process.metadata) }
 
-    func processNotStarted(_ place: Int, _ failure: any Error, again wait: Duration) {
+    func processCannotBegin(_ process: ServingProcess, _ failure: SystemError) {
+        error(
+            "a process cannot be told what it is, and is ended",
+            metadata: process.metadata.merging(["reason": "\(failure)"]) { $1 }, source: LogEntry.changeSource)
+    }
+
+    func masterKeepsLog(_ failure: any Error) {
+        error("the master's log cannot be written (log.to): it goes where it went", metadata: ["reason": "\(failure)"])
+    }
+
+    func processNotStarted(_ place: Int, _ failure: any Error, again delay: Duration) {
         error(
             "a process cannot be started",
-            metadata: ["place": .stringConvertible(place + 1), "reason": "\(failure)", "again_in": "\(wait.setting)"],
+            metadata: ["place": .stringConvertible(place + 1), "reason": "\(failure)", "again_in": "\(delay.setting)"],
             source: LogEntry.changeSource)
     }
 
     /// - Parameters:
     ///   - streams: that ended with it.
-    ///   - wait: after which there is another; nil when there is none in its place, or one already.
-    func processEnded(_ process: ServingProcess, _ end: ProcessEnd, streams: Int, _ life: Duration, again wait: Duration?) {
+    ///   - delay: after which there is another; nil when there is none in its place, or one already.
+    func processEnded(_ process: ServingProcess, _ end: ProcessEnd, streams: Int, _ life: Duration, again delay: Duration?) {
         var metadata = process.metadata
         switch end {
         case .exited(let status): metadata["status"] = .stringConvertible(Int(status))
@@ -29,7 +39,7 @@ extension Logger {
         }
         metadata["streams"] = .stringConvertible(streams)
         metadata["lived"] = .stringConvertible(life)
-        if let wait { metadata["again_in"] = "\(wait.setting)" }
+        if let delay { metadata["again_in"] = "\(delay.setting)" }
         let isInOrder = end == .exited(status: 0) && streams == 0
         log(level: isInOrder ? .notice : .error, "a process has ended", metadata: metadata, source: LogEntry.changeSource)
     }
@@ -42,7 +52,7 @@ extension Logger {
     func processHangs(_ process: ServingProcess) {
         error(
             "a process hangs and is ended",
-            metadata: process.metadata.merging(["silence": "\(process.silence.limit.setting)"]) { $1 },
+            metadata: process.metadata.merging(["silence": "\(process.watchdog.timeout.setting)"]) { $1 },
             source: LogEntry.changeSource)
     }
 
@@ -53,10 +63,10 @@ extension Logger {
             source: LogEntry.changeSource)
     }
 
-    func reloadBroken(_ process: ServingProcess) {
+    func reloadBroken(_ process: ServingProcess, _ reason: String) {
         error(
             "the settings were not reloaded: those from before hold",
-            metadata: process.metadata.merging(["reason": "the process that was to read them has left no record"]) { $1 },
+            metadata: process.metadata.merging(["reason": "\(reason)"]) { $1 },
             source: LogEntry.changeSource)
     }
 
@@ -86,7 +96,7 @@ extension Logger {
 
 extension ServingProcess {
     fileprivate var metadata: Logger.Metadata {
-        ["place": .stringConvertible(place + 1), "process": .stringConvertible(Int(number))]
+        ["place": .stringConvertible(place + 1), "process": .stringConvertible(Int(pid))]
     }
 }
 

@@ -65,6 +65,10 @@ extension Logger {
         warning("the log goes elsewhere from now on, where nobody takes it yet (log.to)", source: LogEntry.changeSource)
     }
 
+    func controlWaitFailed(_ failure: SystemError) {
+        error("whoever waits for requests from before a reload is not told of their end", metadata: ["reason": "\(failure)"])
+    }
+
     func logReopened(butFor failure: SystemError?) {
         guard let failure else { return notice("the log file was opened again") }
         error("the log file cannot be opened again: the old one is written to", metadata: ["reason": "\(failure)"])

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct `A process that dies` {
+@Suite(.timeLimit(.minutes(5))) struct `A process that dies` {
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {
@@ -61,11 +61,14 @@ import Testing
                 #expect(try await site.call().ended().isWhole)
                 try await site.served(3 + round)
             }
-            let waits = try await site.logs(5, "a process has ended").map { line in
-                line.firstMatch(of: /"again_in":"([^"]*)"/).map { String($0.output.1) } ?? ""
+            var last: Double?
+            for line in try await site.logs(5, "a process has ended") {
+                let delay = try #require(milliseconds(line))
+                let lived = try #require(line.firstMatch(of: /"lived":([0-9.]+)/).flatMap { Double($0.output.1) })
+                // On a slow machine any may have lived long enough to be none of those that keep dying.
+                if let last, lived < 10 { #expect(delay > last, "\(line)") } else { #expect(delay == 0, "\(line)") }
+                last = delay
             }
-            // The first may have lived long enough on a slow machine to be none of those that keep dying.
-            #expect(waits == ["0s", "100ms", "200ms", "400ms", "800ms"])
         }
     }
 
@@ -130,10 +133,17 @@ import Testing
     }
 }
 
+/// After how long a line of the log promises another process.
+private func milliseconds(_ line: String) -> Double? {
+    guard let match = line.firstMatch(of: /"again_in":"([0-9.]+)(ms|s)"/) else { return nil }
+    return Double(match.output.1).map { match.output.2 == "s" ? 1000 * $0 : $0 }
+}
+
 extension ProcessSite {
     /// Waits until so many of the streams have ended, which then are broken off, and takes them away.
     fileprivate func brokenOff(_ count: Int, of open: inout [FastCGICaller]) async throws {
-        while open.count(where: { $0.answer.value.isClosed }) < count { _ = try await status() }
+        let streams = open
+        try await eventually("\(count) streams to end") { streams.count { $0.answer.value.isClosed } >= count }
         let ended = open.filter { $0.answer.value.isClosed }
         #expect(ended.count == count)
         #expect(ended.allSatisfy { $0.answer.value.isBroken })

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct `The end of several processes` {
+@Suite(.timeLimit(.minutes(5))) struct `The end of several processes` {
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {
@@ -78,7 +78,7 @@ import Testing
             for stream in streams { #expect(try await stream.ended().isWhole) }
             try await site.sluice.process.errors.wait(for: "the processes to end") { $0.ended }
             // They are not this test's own: no event tells of their end.
-            while processes.contains(where: lives) { await Task.yield() }
+            try await eventually("them to be gone") { !processes.contains(where: lives) }
         }
     }
 

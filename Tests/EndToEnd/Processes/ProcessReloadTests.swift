@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct `A reload of several processes` {
+@Suite(.timeLimit(.minutes(5))) struct `A reload of several processes` {
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {
@@ -21,7 +21,7 @@ import Testing
             let others = processes.filter { $0 != process }
             for other in others { kill(other, SIGSTOP) }
             // Until then one of its threads may still take the call.
-            while !others.allSatisfy(isStopped) { await Task.yield() }
+            try await eventually("the others to stand still") { others.allSatisfy(isStopped) }
             let answer = try await site.call("short").ended()
             for other in others { kill(other, SIGCONT) }
             #expect(answer.isWhole)
@@ -66,7 +66,7 @@ import Testing
             try await site.served(4)
             try site.write(settingsLine(model: "after"))
             site.sluice.process.signal(signal)
-            while try await site.status().lastReload == nil {}
+            try await eventually("the reload") { try await site.status().lastReload != nil }
             #expect(try await models(site) == ["after"])
             #expect(try await site.logs(1, "the settings were reloaded").count == 1)
         }
@@ -97,7 +97,7 @@ import Testing
             let waiting = try ChildProcess(
                 SluiceProcess.binary, ["reload", "--wait", "--control", "unix:control.sock"], environment: [:], in: site.directory
             )
-            while try await site.status().lastReload == nil {}
+            try await eventually("the reload") { try await site.status().lastReload != nil }
             // Others are not held up by it.
             #expect(try await site.ask("reload").exit == .code(0))
             #expect(waiting.exit.value == nil)
@@ -114,14 +114,113 @@ import Testing
             #expect(try await site.ask("reload").exit == .code(0))
             let victim = try await site.status().processes[0].process
             kill(victim, SIGKILL)
-            while try !site.logged("a process has ended") { _ = try await site.status() }
+            try await eventually("the end in the log") { try site.logged("a process has ended") }
             #expect(try await site.call().ended().isWhole)
-            while try !site.logged("\"message\":\"answered\"") { _ = try await site.status() }
+            try await eventually("the answer in the log") { try site.logged("\"message\":\"answered\"") }
             // Moved away, a file is made anew by whoever has something to say.
             #expect(unsafe rename(site.directory.path("sluice.log"), site.directory.path("old.log")) == 0)
             site.sluice.process.signal(SIGUSR1)
-            while !FileManager.default.fileExists(atPath: site.directory.path("sluice.log")) { _ = try await site.status() }
-            while try !site.logged("the log file was opened again") { _ = try await site.status() }
+            try await eventually("another file") { FileManager.default.fileExists(atPath: site.directory.path("sluice.log")) }
+            try await eventually("its first line") { try site.logged("the log file was opened again") }
+        }
+    }
+
+    /// What it opened while it started may be the old one.
+    @Test func `of the log file reaches a process that starts, too`() async throws {
+        let settings = "core_dumps = true\nlog.to = \"file:sluice.log\"\n" + settingsLine(model: "m")
+        try await ProcessSite.with(settings, upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+            func serve() async throws {
+                try await eventually("both to serve") {
+                    let processes = try await site.status().processes
+                    return processes.count == 2 && processes.allSatisfy { $0.state == "serving" }
+                }
+            }
+            for round in 0..<5 {
+                try await serve()
+                let processes = try await site.status().processes.map(\.process)
+                kill(processes[0], SIGKILL)
+                var next: pid_t?
+                try await eventually("another one that has opened the log") {
+                    next = children(of: site.sluice.process.identifier).first {
+                        !processes.contains($0) && hasOpen("sluice.log", $0)
+                    }
+                    return next != nil
+                }
+                let late = try #require(next)
+                kill(late, SIGSTOP)
+                try await eventually("it to stand still") { isStopped(late) }
+                #expect(unsafe rename(site.directory.path("sluice.log"), site.directory.path("old\(round).log")) == 0)
+                site.sluice.process.signal(SIGUSR1)
+                try await eventually("another file") { FileManager.default.fileExists(atPath: site.directory.path("sluice.log")) }
+                kill(late, SIGCONT)
+                try await serve()
+                kill(processes[1], SIGSTOP)
+                try await eventually("the other to stand still") { isStopped(processes[1]) }
+                #expect(try await site.call("short").ended().isWhole)
+                kill(processes[1], SIGCONT)
+                try await eventually("its line in the new file") { try site.logged("\"message\":\"answered\"") }
+            }
+        }
+    }
+
+    @Test func `leaves in no process a key that it has taken away`() async throws {
+        let settings = "core_dumps = true\n" + settingsLine(model: "m")
+        try await ProcessSite.with(settings, upstream: upstream(Gate()), options: ["--processes", "3"]) { site in
+            try await site.served(3)
+            let master = site.sluice.process.identifier
+            #expect(try memoryFiles(of: master).contains { $0.contains("sk-stub") })
+            let text = ProcessSite.text(settings, site.upstream).replacing("sk-stub", with: "sk-other")
+            try site.directory.write(text, to: "sluice.toml")
+            #expect(try await site.ask("reload").exit == .code(0))
+            let processes = try await site.status().processes.map(\.process)
+            try await eventually("the key to be gone") {
+                try ([master] + processes).allSatisfy { try !memoryFiles(of: $0).contains { $0.contains("sk-stub") } }
+            }
+            #expect(try memoryFiles(of: master).contains { $0.contains("sk-other") })
+            // One that is started now has what the others have.
+            kill(processes[0], SIGKILL)
+            try await site.served(4)
+            #expect(try await models(site) == ["m"])
+        }
+    }
+
+    @Test func `is in force also where one process cannot follow, which is replaced and named`() async throws {
+        try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(Gate())) { site in
+            try await site.served(4)
+            var isNamed = false
+            for round in 1...20 where !isNamed {
+                let victim = try await site.status().processes[3].process
+                // No descriptor that the master passes on finds room in it.
+                _ = try await ChildProcess.run("prlimit", ["--pid=\(victim)", "--nofile=3:3"], in: site.directory)
+                try site.write(settingsLine(model: "m\(round)"))
+                let run = try await site.ask("reload")
+                #expect(run.exit == .code(0), "\(run.errors)")
+                try await site.served(4 + round)
+                #expect(try await models(site) == ["m\(round)"])
+                let reload = try await site.status().lastReload
+                #expect(reload?.outcome == "in force")
+                // Unless it was asked to read them: then it is replaced for that.
+                isNamed = run.errors.contains("process 4 (\(victim)) could not take the settings, and is replaced")
+                #expect((reload?.problems.count, isNamed) == (isNamed ? 1 : 0, isNamed))
+            }
+            #expect(isNamed)
+            #expect(try await site.ask("status").output.contains(", in force: process 4 ("))
+        }
+    }
+
+    @Test func `holds nothing for those who have left while they waited, and lets only so many wait`() async throws {
+        let gate = try Gate()
+        let settings = "core_dumps = true\n" + settingsLine(model: "m")
+        try await ProcessSite.with(settings, upstream: upstream(gate)) { site in
+            try await site.served(4)
+            let stream = try site.call("long")
+            try await stream.begun()
+            let processes = try await site.status().processes.map(\.process)
+            try await ReloadWaiter.checkLeaving(in: site.directory, [site.sluice.process.identifier] + processes) {
+                gate.open()
+                let answer = try await stream.ended()
+                #expect(answer.isWhole)
+            }
         }
     }
 
@@ -222,11 +321,40 @@ import Testing
                 try await site.served(round == 1 ? 2 : 1 + round)
                 kill(try await site.status().processes[0].process, SIGKILL)
                 try site.write(settingsLine(model: "m\(round)"))
-                while try await site.ask("reload").exit != .code(0) {}
+                try await eventually("the reload") { try await site.ask("reload").exit == .code(0) }
                 try await site.served(2 + round)
                 #expect(try await models(site) == ["m\(round)"])
             }
         }
+    }
+}
+
+/// The processes that one has started.
+private func children(of process: pid_t) -> [pid_t] {
+    let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { pid_t($0) } ?? []
+    return numbers.filter { number in
+        let text = (try? String(contentsOfFile: "/proc/\(number)/stat", encoding: .utf8)) ?? ""
+        // Behind the name, which may have anything in it: the state, and the parent.
+        return text.split(separator: ")").last?.split(separator: " ").dropFirst().first == "\(process)"
+    }
+}
+
+private func openFiles(of process: pid_t) -> [(path: String, target: String)] {
+    let folder = "/proc/\(process)/fd"
+    return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).compactMap { number in
+        let path = "\(folder)/\(number)"
+        return (try? FileManager.default.destinationOfSymbolicLink(atPath: path)).map { (path, $0) }
+    }
+}
+
+private func hasOpen(_ name: String, _ process: pid_t) -> Bool {
+    openFiles(of: process).contains { $0.target.hasSuffix("/\(name)") }
+}
+
+/// What the records of settings hold that a process has open.
+private func memoryFiles(of process: pid_t) throws -> [String] {
+    try openFiles(of: process).filter { $0.target.contains("memfd:sluice settings") }.map { file in
+        String(decoding: try Data(contentsOf: URL(filePath: file.path)), as: UTF8.self)
     }
 }
 

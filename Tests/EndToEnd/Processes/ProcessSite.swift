@@ -4,36 +4,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `sluice status --json` prints of several processes.
-struct MasterStatus: Decodable, Sendable {
-    struct Reload: Decodable, Sendable {
-        let outcome: String
-        let problems: [String]
-    }
-    struct Member: Decodable, Sendable {
-        struct Upstream: Decodable, Sendable {
-            let name: String
-            let open: Int
-            let places: Int?
-        }
-        let process: pid_t
-        let state: String
-        let active: Int?
-        let generation: Int?
-        let workers: Int?
-        let memoryLimit: Int?
-        let upstreams: [Upstream]?
-    }
-    let version: String
-    let process: pid_t
-    let state: String
-    let startSince: Double
-    let restarts: Int
-    let active: Int
-    let lastReload: Reload?
-    let processes: [Member]
-}
-
 /// Sluice with a control socket, without a web server.
 struct ProcessSite: Sendable {
     let directory: TemporaryDirectory
@@ -87,12 +57,10 @@ struct ProcessSite: Sendable {
         try await SluiceRun(arguments + ["--control", "unix:control.sock"], in: directory)
     }
 
-    func status() async throws -> MasterStatus {
+    func status() async throws -> ToldMasterStatus {
         let run = try await ask("status", "--json")
         #expect(run.exit == .code(0), "\(run.errors)")
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(MasterStatus.self, from: Data(run.output.utf8))
+        return try ToldMasterStatus(json: run.output)
     }
 
     /// Replaces the settings file.

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite struct `Several processes` {
+@Suite(.timeLimit(.minutes(5))) struct `Several processes` {
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {
@@ -31,9 +31,58 @@ import Testing
             ] {
                 #expect(text.split(separator: "\n").contains { $0 == line }, "\(text)")
             }
+            // The sockets are told of once, by the names that people know.
+            #expect(status.listen?.map(\.address) == ["unix:\(site.sluice.socket)"])
+            #expect(status.listenQueue == status.listen?[0].listenQueue)
+            #expect(status.processes.allSatisfy { $0.listen == nil && $0.listenQueue == nil })
+            #expect(text.split(separator: "\n").count { $0.hasPrefix("listen queue:") } == 1)
+            #expect(try addresses(site.sluice.socket) == ["unix:\(site.sluice.socket)"])
             gate.open(5)
             for stream in streams { #expect(try await stream.ended().isWhole) }
             #expect(try await site.status().active == 0)
+        }
+    }
+
+    /// Which sockets a process tells of behind the web server.
+    private func addresses(_ path: String) throws -> [String]? {
+        let answer = try DirectCall(to: path, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")]).response()
+        let body = try #require(answer.split(separator: "\r\n\r\n", maxSplits: 1).last)
+        return try ToldStatus(json: String(body)).listen?.map(\.address)
+    }
+
+    @Test func `are not asked anew for everybody who asks for the status meanwhile`() async throws {
+        try await ProcessSite.with(upstream: upstream(Gate())) { site in
+            try await site.served(4)
+            let processes = try await site.status().processes.map(\.process)
+            let master = site.sluice.process.identifier
+            func threads() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(master)/task").count }
+            let before = try threads()
+            // Those that do not answer keep all who ask waiting.
+            for process in processes.dropFirst() { kill(process, SIGSTOP) }
+            let answers = Observed<[String]>([])
+            let count = 15
+            for _ in 0..<count {
+                let socket = try Socket.connected(path: site.directory.path("control.sock"))
+                try socket.write(Array("status json\n".utf8))
+                startThread("asks") {
+                    var answer: [UInt8] = []
+                    while let part = try? socket.read(), !part.isEmpty { answer += part }
+                    answers.update { $0.append(String(decoding: answer, as: UTF8.self)) }
+                }
+            }
+            var most = 0
+            try await eventually("the first answer") {
+                most = max(most, try threads())
+                return !answers.value.isEmpty
+            }
+            // One at most for each who has not been heard yet, but none for each process besides.
+            #expect(most <= before + count + 2)
+            for text in try await answers.wait(for: "all", until: { $0.count == count ? $0 : nil }) {
+                #expect(text.hasPrefix("ok\n"), "\(text)")
+                let status = try ToldMasterStatus(json: String(text.dropFirst(3)))
+                #expect(status.processes.map(\.process) == processes)
+            }
+            for process in processes.dropFirst() { kill(process, SIGCONT) }
         }
     }
 
@@ -128,6 +177,7 @@ import Testing
             for socket in ["a.sock", "b.sock"] {
                 let answer = try await FastCGICaller(path: directory.path(socket), chat()).ended()
                 #expect(answer.isWhole)
+                #expect(try addresses(directory.path(socket)) == ["unix:a.sock", "unix:b.sock"])
             }
             if start < 3 { sluice.signal(SIGHUP) }
         }
@@ -153,7 +203,7 @@ import Testing
     }
 }
 
-@Suite struct `The start of several processes` {
+@Suite(.timeLimit(.minutes(5))) struct `The start of several processes` {
     @Test func `takes a command line however it ends, and leaves them nothing that the master was started with`() async throws {
         try await ProcessSite.with(
             "core_dumps = true", upstream: StubUpstream(.stream(Chunks.stream(["one"]))), options: ["--processes", "2", "--"],

@@ -1,25 +1,25 @@
-// How long a process has said nothing.
+// How long nothing was heard of a process.
 
 /// Counts how long nothing was heard of a process, in the master's own ticks: a machine or a master that stood still for a while has
 /// heard nothing, and that is nobody's fault.
-struct Silence {
-    /// After which it counts as hanging.
-    let limit: Duration
-    private(set) var length = Duration.zero
+struct Watchdog {
+    /// After which silence a process counts as hanging.
+    let timeout: Duration
+    private(set) var silence = Duration.zero
 
-    init(limit: Duration) { self.limit = limit }
+    init(timeout: Duration) { self.timeout = timeout }
 
     /// Something was heard.
-    mutating func end() { length = .zero }
+    mutating func reset() { silence = .zero }
 
     /// A tick has come.
     ///
     /// - Parameters:
     ///   - time: since the last one.
     ///   - period: of the ticks, which is the most that one counts.
-    /// - Returns: whether it is over the limit.
+    /// - Returns: whether the process hangs.
     mutating func tick(after time: Duration, period: Duration) -> Bool {
-        length += min(time, period)
-        return length > limit
+        silence += min(time, period)
+        return silence > timeout
     }
 }

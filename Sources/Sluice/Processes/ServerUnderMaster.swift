@@ -7,27 +7,22 @@ import Settings
 import Synchronization
 
 extension Server {
-    /// Hears the master, and tells it how this process does, for as long as the first worker's loop runs.
+    /// Does what the master says, and tells it how this process does, for as long as the first worker's loop runs.
     ///
     /// - Throws: `SystemError` when the process is out of memory.
-    func converse(with master: MasterLink) throws(SystemError) {
+    func serve(under master: MasterLink) throws(SystemError) {
         var watch: Watch?
         watch = try Watch(master.socket.number, for: .readable, on: workers[0].loop) { [unowned self] _ in
-            while true {
-                switch master.socket.receive() {
-                case .message(let text, let passed): hear(MasterMessage(text: text), passed)
-                case .nothing: return
-                case .end:
-                    watch?.cancel()
-                    if !isDraining.load(ordering: .relaxed) { logger.masterIsGone() }
-                    return end(by: SIGTERM)
-                }
-            }
+            let isThere = master.socket.receive { text, passed in receive(MasterMessage(text: text), passed, from: master) }
+            guard !isThere else { return }
+            watch?.cancel()
+            if !isDraining.load(ordering: .relaxed) { logger.masterIsGone() }
+            end(by: SIGTERM)
         }
         Task(executorPreference: workers[0].loop) { await self.report(to: master) }
     }
 
-    private func hear(_ message: MasterMessage?, _ passed: [PassedDescriptor]) {
+    private func receive(_ message: MasterMessage?, _ passed: [PassedDescriptor], from master: MasterLink) {
         switch message {
         case .end: end(by: SIGTERM)
         case .endAtOnce: endAtOnce(by: SIGTERM)
@@ -36,27 +31,26 @@ extension Server {
             guard let first = passed.first else { return }
             let stream = ControlStream(accepted: first.take())
             let record = passed.dropFirst().first.map { MemoryFile($0.take()) }
-            Task(executorPreference: workers[0].loop) { await self.answer(command, stream, record) }
+            Task(executorPreference: workers[0].loop) { await self.answer(command, stream, record, from: master) }
         case .begin, nil: break
         }
     }
 
-    private func answer(_ command: ProcessCommand, _ stream: ControlStream, _ record: MemoryFile?) async {
+    private func answer(
+        _ command: ProcessCommand, _ stream: ControlStream, _ record: MemoryFile?, from master: MasterLink
+    ) async {
         switch command {
-        case .status: await answer(.status, stream)
-        case .statusJSON: await answer(.statusJSON, stream)
-        case .statusFull: await answer(.statusFull, stream)
-        case .statusFullJSON: await answer(.statusFullJSON, stream)
+        case .status(let form): await tell(form, to: stream, tellsSockets: false)
         case .wait:
-            await reloader.waitForFormers()
             // What one that ends still answers began before whatever is waited for.
-            if isDraining.load(ordering: .relaxed) { return stream.stayOpen() }
-            stream.writeAtOnce(ControlAnswer(.ok).text)
+            if isDraining.load(ordering: .relaxed) { return await stream.stayOpen(on: workers[0].loop) }
+            await finish(stream, ControlAnswer(.ok).text, after: await reloader.formerEnds)
         case .reload, .take:
             guard let record else { return }
-            let load = load
+            let (load, start) = (load, master.start)
             let outcome = await reloader.reload(isTold: command == .reload) { () throws(SettingsError) in
-                command == .reload ? try recorded(by: load, in: record) : try settings(of: record, by: load)
+                command == .reload
+                    ? try recorded(by: load, in: record, start) : try load(SettingsRecord(reading: record).access)
             }
             switch outcome {
             case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
@@ -70,7 +64,7 @@ extension Server {
         let wakeup = Wakeup(on: workers[0].loop)
         var isReady = false
         while true {
-            for worker in workers { await worker.turnAndLook() }
+            for worker in workers { await worker.turn(acceptsPending: true) }
             if !isReady { master.report(.ready) }
             isReady = true
             let generation = await reloader.generation

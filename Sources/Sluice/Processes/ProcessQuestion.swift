@@ -1,0 +1,69 @@
+// A question to a process, and its answer as it comes.
+
+import Clock
+import EventLoop
+
+/// What one process was asked. It needs no thread, and whoever lets go of it ends what the process does for it. On the master's loop.
+final class ProcessQuestion {
+    private let stream: Descriptor
+    private let loop: EventLoop
+    private let wakeup: Wakeup
+    /// When it is not waited for any longer.
+    private let deadline: Instant?
+    private var watch: Watch?
+    private var bytes: [UInt8] = []
+    private var hasEnded = false
+
+    /// More than all that a process can have to say.
+    private static let bytesMax = 16 << 20
+    /// What is read in one turn.
+    private static let turnBytesMax = 256 << 10
+
+    /// - Parameters:
+    ///   - limit: how long the process may take; nil for as long as it is there.
+    ///   - send: hands the process its end of the stream; false when it does not take it.
+    /// - Throws: `SystemError` when this process is out of descriptors: nothing has been asked then.
+    init(within limit: Duration?, on loop: EventLoop, send: (Int32) -> Bool) throws(SystemError) {
+        let (ours, theirs) = try LocalSocket.pair()
+        stream = ours.takeDescriptor()
+        (self.loop, wakeup, deadline) = (loop, Wakeup(on: loop), limit.map { .current + $0 })
+        watch = try Watch(stream.number, for: .readable, on: loop) { [unowned self] _ in read() }
+        if !send(theirs.number) { end() }
+        withExtendedLifetime(theirs) {}
+    }
+
+    deinit { watch?.cancel() }
+
+    /// - Returns: nil when the process does not give a whole one, not in time, or the task is cancelled.
+    func answer() async -> ControlAnswer? {
+        await loop.withCancellation {
+            while !hasEnded, !Task.isCancelled, deadline.map({ .current < $0 }) ?? true { await wakeup.wait(until: deadline) }
+        } onCancel: { [wakeup] in
+            wakeup.wake()
+        }
+        return hasEnded ? ControlAnswer(text: String(decoding: bytes, as: UTF8.self)) : nil
+    }
+
+    private func read() {
+        var part = [UInt8](repeating: 0, count: 64 << 10)
+        let end = bytes.count + Self.turnBytesMax
+        while bytes.count < end {
+            switch stream.receive(into: &part) {
+            case .bytes(let count): bytes += part.prefix(count)
+            case .nothing: return
+            case .endOfFile, .failed: return self.end()
+            }
+            guard bytes.count <= Self.bytesMax else {
+                bytes = []
+                return self.end()
+            }
+        }
+    }
+
+    private func end() {
+        hasEnded = true
+        watch?.cancel()
+        watch = nil
+        wakeup.wake()
+    }
+}

@@ -1,0 +1,130 @@
+import Clock
+import EventLoop
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Sluice
+
+@Suite(.timeLimit(.minutes(1))) struct `A process, for its master,` {
+    /// One that has "started", and its own end of the channel.
+    private func started(_ actor: isolated LoopActor) throws -> (ServingProcess, MessageSocket) {
+        let process = try ServingProcess(place: 0, slot: 0, watchdog: Watchdog(timeout: .seconds(30)))
+        let (_, socket) = try #require(process.takeStart())
+        process.pid = .max
+        // Nobody is signalled.
+        process.isReaped = true
+        let start = ProcessStart(place: 0, slot: 0, period: .seconds(1), sockets: [], allowedUsers: [])
+        try process.begin(start, MemoryFile("test"), [], on: actor.loop)
+        guard case .message(let text, let passed) = socket.receive() else { throw Missing() }
+        #expect(MasterMessage(text: text) == .begin(start))
+        #expect(passed.count == 1)
+        return (process, socket)
+    }
+
+    private struct Missing: Error {}
+
+    private func asked(_ socket: MessageSocket) throws -> (command: ProcessCommand, stream: PassedDescriptor) {
+        guard case .message(let text, let passed) = socket.receive(), case .ask(let command)? = MasterMessage(text: text),
+            let stream = passed.first
+        else { throw Missing() }
+        return (command, stream)
+    }
+
+    /// Answers, and closes the connection.
+    private func answer(_ socket: MessageSocket, _ text: String) throws {
+        let stream = try asked(socket).stream.take()
+        let isSent = stream.sendAtOnce(Array(text.utf8))
+        #expect(isSent)
+    }
+
+    @Test func `is heard a few times in a turn, however much it says, so that others are too`() async throws {
+        try await LoopActor.run { actor in
+            let (process, socket) = try started(actor)
+            var (count, turns) = (0, [Int]())
+            let all = Wakeup(on: actor.loop)
+            process.onReport = { _ in
+                count += 1
+                turns.append(count)
+                if count == 100 { all.wake() }
+            }
+            for _ in 0..<100 { try socket.send(ProcessReport.ready.text) }
+            // Each turn of the loop lets others go on.
+            var heardAtTurn: [Int] = []
+            while count < 100 {
+                await all.wait(until: .current)
+                heardAtTurn.append(count)
+            }
+            let steps = zip(heardAtTurn, [0] + heardAtTurn).map { $0 - $1 }
+            #expect(steps.count > 3 && steps.allSatisfy { $0 <= MessageSocket.messagesPerTurn }, "\(steps)")
+            #expect(turns == Array(1...100))
+        }
+    }
+
+    @Test func `is asked without a thread, and its answer may come in parts`() async throws {
+        try await LoopActor.run { actor in
+            let (process, socket) = try started(actor)
+            let question = try process.ask(.status(StatusForm()), on: actor.loop)
+            let (command, stream) = try asked(socket)
+            #expect(command == .status(StatusForm()))
+            let long = String(repeating: "x", count: 100_000)
+            try startThread(named: "answer") {
+                let stream = ControlStream(accepted: stream.take())
+                stream.write("ok\n\(long)")
+                stream.write("\nend\n")
+            }
+            let answer = await question.answer()
+            #expect(answer == ControlAnswer(.ok, [long, "end"]))
+        }
+    }
+
+    @Test func `that breaks off, or is late, has not answered`() async throws {
+        try await LoopActor.run { actor in
+            let (process, socket) = try started(actor)
+            let broken = try process.ask(.wait, on: actor.loop)
+            try answer(socket, "ok\nhalf")
+            #expect(await broken.answer() == nil)
+            let late = try process.ask(.wait, within: .milliseconds(1), on: actor.loop)
+            let stream = try asked(socket).stream
+            #expect(await late.answer() == nil)
+            withExtendedLifetime(stream) {}
+        }
+    }
+
+    @Test func `hears that it is not waited for any more`() async throws {
+        try await LoopActor.run { actor in
+            let (process, socket) = try started(actor)
+            let waiting = actor.start {
+                let question = try process.ask(.wait, on: actor.loop)
+                return await question.answer()
+            }
+            var stream: PassedDescriptor?
+            while stream == nil {
+                await Task.yield()
+                if case .message(_, let passed) = socket.receive() { stream = passed.first }
+            }
+            let left = ControlStream(accepted: try #require(stream).take())
+            waiting.cancel()
+            #expect(try await waiting.value == nil)
+            await left.stayOpen(on: actor.loop)
+        }
+    }
+
+    @Test func `that is gone does not answer, and is not waited for`() async throws {
+        try await LoopActor.run { actor in
+            let (process, socket) = try started(actor)
+            _ = consume socket
+            let question = try process.ask(.wait, on: actor.loop)
+            #expect(await question.answer() == nil)
+            process.end()
+        }
+    }
+
+    @Test func `opens its log again when it serves, if it was to while it started`() throws {
+        let process = try ServingProcess(place: 0, slot: 0, watchdog: Watchdog(timeout: .seconds(30)))
+        process.reopenLog()
+        #expect(process.owesReopening)
+        process.serves(Watchdog(timeout: .seconds(30)))
+        #expect(!process.owesReopening)
+    }
+}

@@ -1,0 +1,19 @@
+// How tests wait for what nothing tells them of.
+
+import Clock
+
+/// Looks again and again until something holds.
+///
+/// - Parameters:
+///   - what: names the awaited thing in the error.
+///   - limit: a generous deadline that fails the test; it is no measurement.
+/// - Throws: ``DeadlinePassed``, and what `condition` throws.
+package func eventually(
+    _ what: String, within limit: Duration = .seconds(60), _ condition: () async throws -> Bool
+) async throws {
+    let end = Instant.current + limit
+    while try await !condition() {
+        guard .current < end, !Task.isCancelled else { throw DeadlinePassed(what: what, limit: limit, last: "false") }
+        await Task.yield()
+    }
+}
