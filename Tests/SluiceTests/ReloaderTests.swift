@@ -39,7 +39,7 @@ import Testing
             hasEnded.wait()
         }
         let outcome = await reloader.reload()
-        guard case .failed(["it is about to end"]) = outcome else {
+        guard case .overtaken = outcome else {
             Issue.record("\(outcome)")
             return
         }

@@ -73,8 +73,8 @@ import Testing
                 stream.write("ok\n\(long)")
                 stream.write("\nend\n")
             }
-            let answer = await question.answer()
-            #expect(answer == ControlAnswer(.ok, [long, "end"]))
+            let outcome = await question.outcome()
+            #expect(outcome == .answered(ControlAnswer(.ok, [long, "end"])))
         }
     }
 
@@ -83,10 +83,10 @@ import Testing
             let (process, socket) = try started(actor)
             let broken = try process.ask(.wait, on: actor.loop)
             try answer(socket, "ok\nhalf")
-            #expect(await broken.answer() == nil)
+            #expect(await broken.outcome() == .closed)
             let late = try process.ask(.wait, within: .milliseconds(1), on: actor.loop)
             let stream = try asked(socket).stream
-            #expect(await late.answer() == nil)
+            #expect(await late.outcome() == .late)
             withExtendedLifetime(stream) {}
         }
     }
@@ -96,7 +96,7 @@ import Testing
             let (process, socket) = try started(actor)
             let waiting = actor.start {
                 let question = try process.ask(.wait, on: actor.loop)
-                return await question.answer()
+                return await question.outcome()
             }
             var stream: PassedDescriptor?
             while stream == nil {
@@ -105,7 +105,7 @@ import Testing
             }
             let left = ControlStream(accepted: try #require(stream).take())
             waiting.cancel()
-            #expect(try await waiting.value == nil)
+            #expect(try await waiting.value == .cancelled)
             await left.stayOpen(on: actor.loop)
         }
     }
@@ -115,7 +115,7 @@ import Testing
             let (process, socket) = try started(actor)
             _ = consume socket
             let question = try process.ask(.wait, on: actor.loop)
-            #expect(await question.answer() == nil)
+            #expect(await question.outcome() == .closed)
             process.end()
         }
     }

@@ -79,7 +79,7 @@ struct Reload: ParsableCommand {
         for line in isOver ? answer.lines.dropLast() : answer.lines[...] { writeError("sluice: \(line)") }
         if answer.verdict == .failed { throw ExitCode(EX_CONFIG) }
         guard !wait || isOver else {
-            writeError("sluice: the settings are in force, and Sluice has ended before the last request from before was over")
+            writeError("sluice: the settings are in force, but Sluice has not said when the last request from before was over: it has ended, or its log says why")
             throw ExitCode(EX_UNAVAILABLE)
         }
     }

@@ -44,6 +44,8 @@ actor Master {
     private var ticker: Timer?
     private var lastTick = Instant.current
     var hasBeenReady = false
+    /// Woken when a process begins to serve, or has ended, and when all is to end.
+    private var watchers: [Wakeup] = []
 
     /// After which silence a process counts as hanging, when nobody says anything else, and while it starts.
     static let watchdogTimeout = Duration.seconds(30)
@@ -126,6 +128,7 @@ actor Master {
     func end(by signal: Int32) {
         guard !isEnding else { return endAtOnce(by: signal) }
         isEnding = true
+        changed()
         for socket in sockets { socket.removePath() }
         // Nobody accepts by these but the processes, and each until it has taken what waits.
         sockets = []
@@ -160,6 +163,20 @@ actor Master {
     }
 
     // MARK: Watching
+
+    /// Waits for something that comes of processes, or of the end.
+    ///
+    /// - Returns: whether it has come.
+    func wait(until limit: Instant, for condition: () -> Bool) async -> Bool {
+        let wakeup = Wakeup(on: loop)
+        watchers.append(wakeup)
+        defer { watchers.removeAll { $0 === wakeup } }
+        while !condition(), .current < limit { await wakeup.wait(until: limit) }
+        return condition()
+    }
+
+    /// Has those look again who wait for something.
+    func changed() { for watcher in watchers { watcher.wake() } }
 
     /// After which silence a process that serves counts as hanging: before a service manager would take the whole for dead. A machine
     /// that is busy may take its time.

@@ -29,16 +29,32 @@ extension Master {
         }
     }
 
-    /// Says when the last request from before is over, in all processes. One that ends meanwhile has none any more.
+    /// Says when the last request from before is over, in all processes. One that has ended has none any more. Of one that cannot say
+    /// it, it is not known: the last line is missing then.
     private func waitForFormers(_ stream: ControlStream) async {
         do throws(SystemError) {
             var questions: [ProcessQuestion] = []
-            for process in places.all { questions.append(try process.ask(.wait, on: loop)) }
-            for question in questions { _ = await question.answer() }
+            let asked = places.all.filter(\.hasStarted)
+            for process in asked { questions.append(try process.ask(.wait, on: loop)) }
+            for (process, question) in zip(asked, questions) {
+                guard await isOver(process, question) else {
+                    if !Task.isCancelled { logger.controlWaitUnknown(process) }
+                    return
+                }
+            }
             if !Task.isCancelled { stream.writeAtOnce("\(ControlAnswer.over)\n") }
         } catch {
-            // Without an answer it is not known when they are over: the last line is missing then.
             logger.controlWaitFailed(error)
+        }
+    }
+
+    /// - Returns: whether the process has said so, or has ended.
+    private func isOver(_ process: ServingProcess, _ question: ProcessQuestion) async -> Bool {
+        switch await question.outcome() {
+        case .answered(let answer): answer.verdict == .ok
+        // The kernel closes what an ended process had a moment before it tells of the end.
+        case .closed: await wait(until: .current + .seconds(1)) { process.isReaped }
+        case .late, .cancelled: false
         }
     }
 
@@ -52,11 +68,12 @@ extension Master {
         }
         var members: [MasterStatus.Member] = []
         for (process, question) in zip(asked, questions) {
-            let answer = await question.answer()
+            var page: String?
+            if case .answered(let answer) = await question.outcome(), answer.verdict == .ok {
+                page = answer.lines.joined(separator: "\n")
+            }
             members.append(
-                MasterStatus.Member(
-                    place: process.place + 1, pid: Int(process.pid), state: process.state,
-                    page: answer.flatMap { $0.verdict == .ok ? $0.lines.joined(separator: "\n") : nil }))
+                MasterStatus.Member(place: process.place + 1, pid: Int(process.pid), state: process.state, page: page))
         }
         return await page(form, members.sorted { $0.place < $1.place })
     }

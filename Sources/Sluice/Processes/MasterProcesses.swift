@@ -30,6 +30,7 @@ extension Master {
         guard let process = places.process(slot: slot), let (arguments, socket) = process.takeStart() else { return }
         do { process.pid = try await runOnThread { try startProcess(arguments, with: socket) } } catch {
             if places.remove(process), !isEnding { notStarted(process.place, error) }
+            changed()
             return reap()
         }
         guard places.process(slot: slot) === process else { return process.signal(SIGKILL) }
@@ -72,6 +73,7 @@ extension Master {
         case .alive(let load): process.load = load
         case .ready where process.state == .starting:
             process.serves(Watchdog(timeout: watchdogTimeout))
+            changed()
             logger.processServes(process)
             if !hasBeenReady, places.allServe {
                 hasBeenReady = true
@@ -113,6 +115,7 @@ extension Master {
     private func ended(_ process: ServingProcess, _ end: ProcessEnd) {
         process.forget()
         process.isReaped = true
+        defer { changed() }
         let streams = counts.clear(process.slot)
         let life = Instant.current - process.start
         guard places.remove(process), !isEnding else {

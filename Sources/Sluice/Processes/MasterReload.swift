@@ -9,6 +9,9 @@ extension Master {
     /// How long a process may take to read the settings.
     private static let readingTime = Duration.seconds(10)
 
+    /// How many processes that hang are waited for: two, one after the other, have the same reason.
+    private static let hangingMax = 2
+
     private enum Outcome {
         /// The new settings are in force.
         ///
@@ -16,36 +19,51 @@ extension Master {
         ///   - replaced: a sentence for each process that could not follow.
         ///   - remarks: what else whoever asked is told.
         case inForce(replaced: [String], remarks: [String])
+        /// The new settings are what processes start with from now on, but of those that are there none goes by them.
+        case inForceForLater(replaced: [String])
         /// Nothing has changed.
         case failed([String])
+        /// The end has begun meanwhile.
+        case overtaken
     }
 
     /// Has a process read the settings, and all others take them. Returns when that has been tried.
     @discardableResult func reload() async -> ControlAnswer { await reloads.run { await self.beginReload() } }
 
     private func beginReload() async -> ControlAnswer {
-        if isEnding { return ControlAnswer(.refused, ["it is about to end"]) }
+        if isEnding { return Self.overtaken }
         manager?.reloading()
         let outcome = await tryReload()
+        // Whatever else has come of it, nothing is served by it any more.
+        if isEnding { return Self.overtaken }
         if hasBeenReady { manager?.ready() }
         switch outcome {
         case .inForce(let replaced, let remarks):
             lastReload = Status.Reload(time: secondsSince1970(), isInForce: true, problems: replaced)
             return ControlAnswer(.ok, replaced + remarks)
+        case .inForceForLater(let replaced):
+            let problems = ["no process goes by the settings yet: those that start from now on do"] + replaced
+            logger.reloadFollowedByNobody()
+            lastReload = Status.Reload(time: secondsSince1970(), isInForce: true, problems: problems)
+            return ControlAnswer(.failed, problems)
         case .failed(let problems):
             lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
             return ControlAnswer(.failed, problems)
+        case .overtaken: return Self.overtaken
         }
     }
 
+    private static let overtaken = ControlAnswer(.refused, ["it is about to end"])
+
     private func tryReload() async -> Outcome {
-        guard await someServe() else {
+        let limit = Instant.current + Self.readingTime
+        guard await someServe(until: limit) else {
+            if isEnding { return .overtaken }
             logger.reloadHasNobody()
             return .failed(["no process serves: the log says why; a restart reads all settings anew"])
         }
-        var asked: [ServingProcess] = []
-        // Two that hang, one after the other, have the same reason.
-        while asked.count < 2, let reader = reader(except: asked) {
+        var (asked, hanging) = ([ServingProcess](), [ServingProcess]())
+        while hanging.count < Self.hangingMax, asked.count <= places.count, let reader = reader(except: asked) {
             asked.append(reader)
             let next: MemoryFile
             let question: ProcessQuestion
@@ -53,18 +71,33 @@ extension Master {
                 next = try MemoryFile("sluice settings")
                 question = try reader.ask(.reload, next, within: Self.readingTime, on: loop)
             } catch { return .failed(["\(error)"]) }
-            guard let answer = await question.answer() else {
+            let outcome = await question.outcome()
+            if isEnding { return .overtaken }
+            switch outcome {
+            case .answered(let answer):
+                switch answer.verdict {
+                case .ok: return await adopt(next, readBy: reader, remarks: answer.lines)
+                case .failed: return .failed(answer.lines)
+                // It is told to end by somebody else, and has read nothing.
+                case .refused: break
+                }
+            case .closed:
+                // It has ended, or no descriptor finds room in it: it answers what it has, and its successor has what is in force.
+                logger.cannotAnswer(reader)
+                reader.end()
+                replace(reader)
+            case .late, .cancelled:
                 // Whether it has taken them is not known; its successor has what is in force.
                 logger.doesNotAnswer(reader)
                 reader.state = .ending
                 reader.signal(SIGKILL)
-                continue
+                hanging.append(reader)
             }
-            guard answer.verdict == .ok else { return .failed(answer.lines) }
-            return await adopt(next, readBy: reader, remarks: answer.lines)
+            // Who hangs has taken all the time that there is.
+            if hanging.isEmpty, await !someServe(until: limit, except: asked), isEnding { return .overtaken }
         }
         let names = asked.map(\.name).joined(separator: ", ")
-        return .failed(["not answered, and ended: process \(names); the settings from before hold, see the log"])
+        return .failed(["not answered, and replaced: process \(names); the settings from before hold, see the log"])
     }
 
     /// A process has read the settings anew: from now on all go by that.
@@ -86,7 +119,7 @@ extension Master {
         }
         let replaced = await distribute(next)
         let isFollowed = places.present.contains { $0.record === next && $0.state != .ending }
-        guard isFollowed else { return .failed(["no process could follow: those that start now have the settings"] + replaced) }
+        guard isFollowed else { return .inForceForLater(replaced: replaced) }
         return .inForce(replaced: replaced, remarks: remarks)
     }
 
@@ -99,18 +132,13 @@ extension Master {
     /// Where no process serves, has those start that wait for it, and waits for the first one.
     ///
     /// - Returns: whether one serves.
-    private func someServe() async -> Bool {
-        let wakeup = Wakeup(on: loop)
-        let end = Instant.current + Self.readingTime
-        for place in places.indices where reader() == nil && places[place] == nil {
+    private func someServe(until limit: Instant, except asked: [ServingProcess] = []) async -> Bool {
+        for place in places.indices where reader(except: asked) == nil && places[place] == nil {
             restartTimers[place]?.cancel()
             fill(place)
         }
-        while reader() == nil {
-            guard !isEnding, !places.present.isEmpty, .current < end else { return false }
-            await wakeup.wait(until: .current + .milliseconds(20))
-        }
-        return true
+        _ = await wait(until: limit) { isEnding || places.present.isEmpty || reader(except: asked) != nil }
+        return !isEnding && reader(except: asked) != nil
     }
 
     /// Has all processes take the settings of the record in force that have others. One that cannot is ended: its successor has them.
@@ -143,11 +171,14 @@ extension Master {
 
     /// - Returns: why a process has not taken settings; nil when it has.
     private func refusal(of process: ServingProcess, _ question: Result<ProcessQuestion, SystemError>) async -> String? {
-        let answer: ControlAnswer?
-        do throws(SystemError) { answer = await (try question.get()).answer() } catch { return "\(error)" }
-        if answer?.verdict == .ok { return nil }
-        if let answer { return answer.lines.joined(separator: "; ") }
-        process.signal(SIGKILL)
-        return "it has not answered"
+        let outcome: ProcessQuestion.Outcome
+        do throws(SystemError) { outcome = await (try question.get()).outcome() } catch { return "\(error)" }
+        switch outcome {
+        case .answered(let answer): return answer.verdict == .ok ? nil : answer.lines.joined(separator: "; ")
+        case .closed: return "no descriptor finds room in it, or it ends"
+        case .late, .cancelled:
+            process.signal(SIGKILL)
+            return "it has not answered"
+        }
     }
 }

@@ -5,6 +5,17 @@ import EventLoop
 
 /// What one process was asked. It needs no thread, and whoever lets go of it ends what the process does for it. On the master's loop.
 final class ProcessQuestion {
+    /// What has come of it.
+    enum Outcome: Equatable {
+        case answered(ControlAnswer)
+        /// The process has let go of the stream without a whole answer: it has ended, or cannot take descriptors. It does not hang.
+        case closed
+        /// It has said nothing in time.
+        case late
+        /// The task that waited was cancelled.
+        case cancelled
+    }
+
     private let stream: Descriptor
     private let loop: EventLoop
     private let wakeup: Wakeup
@@ -34,14 +45,15 @@ final class ProcessQuestion {
 
     deinit { watch?.cancel() }
 
-    /// - Returns: nil when the process does not give a whole one, not in time, or the task is cancelled.
-    func answer() async -> ControlAnswer? {
+    /// Waits for what comes of it.
+    func outcome() async -> Outcome {
         await loop.withCancellation {
             while !hasEnded, !Task.isCancelled, deadline.map({ .current < $0 }) ?? true { await wakeup.wait(until: deadline) }
         } onCancel: { [wakeup] in
             wakeup.wake()
         }
-        return hasEnded ? ControlAnswer(text: String(decoding: bytes, as: UTF8.self)) : nil
+        guard hasEnded else { return Task.isCancelled ? .cancelled : .late }
+        return ControlAnswer(text: String(decoding: bytes, as: UTF8.self)).map(Outcome.answered) ?? .closed
     }
 
     private func read() {

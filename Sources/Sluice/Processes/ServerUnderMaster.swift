@@ -53,6 +53,7 @@ extension Server {
                     ? try recorded(by: load, in: record, start) : try load(SettingsRecord(reading: record).access)
             }
             switch outcome {
+            case .overtaken: stream.refuse("it is about to end")
             case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
             case .reloaded(let unchanged, _): stream.writeElsewhere(ControlAnswer(.ok, unchanged.map(unchangedWords)).text)
             }

@@ -15,6 +15,8 @@ actor Reloader {
         case reloaded(unchanged: [String], formers: [GenerationEnd])
         /// Nothing has changed. Each sentence is one thing that is wrong.
         case failed([String])
+        /// Nothing has changed, since the end has begun.
+        case overtaken
     }
 
     /// Reads and checks all settings, on any thread.
@@ -77,6 +79,7 @@ actor Reloader {
         case .failed(let problems):
             lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
             logger.reloadFailed(problems)
+        case .overtaken: break
         }
         return outcome
     }
@@ -89,7 +92,9 @@ actor Reloader {
 
     private func reloaded(by load: @escaping Loading) async -> Outcome {
         let (next, unchanged): Reading
-        do { (next, unchanged) = try await read(load, replacing: generation) } catch { return .failed(Self.problems(error)) }
+        do { (next, unchanged) = try await read(load, replacing: generation) } catch {
+            return isEnding ? .overtaken : .failed(Self.problems(error))
+        }
         let settings = next.settings
         let descriptors: DescriptorBudget
         do {
@@ -103,7 +108,9 @@ actor Reloader {
             var problems = Self.problems(error)
             for worker in workers { await worker.discard() }
             do { try await take(generation.settings.log) } catch { problems += Self.problems(error) }
-            return .failed(problems)
+            guard isEnding else { return .failed(problems) }
+            logger.reloadFailed(problems)
+            return .overtaken
         }
         next.board.takeEffect()
         counters.apply(settings.limits)

@@ -167,6 +167,7 @@ final class Server: Sendable {
         if isDraining.load(ordering: .relaxed) { return stream.refuse("it is about to end") }
         switch await reload() {
         case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
+        case .overtaken: stream.refuse("it is about to end")
         case .reloaded(let unchanged, let formers):
             let answer = ControlAnswer(.ok, unchanged.map(unchangedWords))
             stream.writeAtOnce(answer.text)
@@ -183,7 +184,7 @@ final class Server: Sendable {
                 if !Task.isCancelled { stream.writeAtOnce(text) }
             }
         } catch {
-            // Without its last line, nobody takes the answer for a whole one.
+            // The end of the answer stays unsaid, and whoever asked says so.
             logger.controlWaitFailed(error)
         }
     }

@@ -80,6 +80,24 @@ extension Logger {
         error("a process has not answered and is ended", metadata: process.metadata, source: LogEntry.changeSource)
     }
 
+    func cannotAnswer(_ process: ServingProcess) {
+        error(
+            "a process cannot be asked, and is replaced: is it out of descriptors?", metadata: process.metadata,
+            source: LogEntry.changeSource)
+    }
+
+    func reloadFollowedByNobody() {
+        error(
+            "the settings were reloaded, but no process goes by them yet: those that start from now on do",
+            source: LogEntry.changeSource)
+    }
+
+    func controlWaitUnknown(_ process: ServingProcess) {
+        error(
+            "whoever waits for requests from before a reload is not told of their end: a process cannot say it",
+            metadata: process.metadata)
+    }
+
     /// There are so many that end already that there is no room for another.
     func processMakesRoom(_ process: ServingProcess) {
         error("a process that ends is ended at once: too many end", metadata: process.metadata, source: LogEntry.changeSource)

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -14,9 +15,11 @@ import Testing
     }
 
     /// Has each process alone answer a call, and returns the models that the upstream was asked for.
-    private func models(_ site: ProcessSite) async throws -> Set<String> {
+    private func models(
+        _ site: ProcessSite, among isAsked: (pid_t) -> Bool = { _ in true }
+    ) async throws -> Set<String> {
         let former = site.upstream.requests.value.count
-        let processes = try await site.status().processes.map(\.process)
+        let processes = try await site.status().processes.map(\.process).filter(isAsked)
         for process in processes {
             let others = processes.filter { $0 != process }
             for other in others { kill(other, SIGSTOP) }
@@ -208,6 +211,73 @@ import Testing
         }
     }
 
+    @Test func `breaks off no stream of a process that is out of descriptors, and is not said to be over while one runs`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(
+            "supervise = true\n" + settingsLine(model: "m0"), upstream: upstream(gate), options: []
+        ) { site in
+            try await site.served(1)
+            let stream = try site.call("long")
+            try await stream.begun()
+            let former = try await site.status().processes[0].process
+            // It is healthy, but no descriptor that the master passes on finds room in it.
+            _ = try await ChildProcess.run("prlimit", ["--pid=\(former)", "--nofile=3:3"], in: site.directory)
+            try site.write("supervise = true\n" + settingsLine(model: "m1"))
+            let run = try await site.ask("reload")
+            #expect(run.exit == .code(0), "\(run.errors)")
+            try await site.served(2)
+            #expect(try await models(site, among: { $0 != former }) == ["m1"])
+            // It ends by now, and cannot say when its stream is over.
+            let waiting = try await site.ask("reload", "--wait")
+            #expect(waiting.exit == .code(69))
+            #expect(waiting.errors.contains("the settings are in force, but Sluice has not said"), "\(waiting.errors)")
+            #expect(!stream.answer.value.isClosed)
+            gate.open()
+            #expect(try await stream.ended().isWhole)
+            try await site.logs(1, "a process has ended")
+            #expect(try await site.ask("reload", "--wait").exit == .code(0))
+        }
+    }
+
+    @Test func `goes on with another process when the one that reads is told to end`() async throws {
+        let gate = try Gate()
+        let settings = "supervise = true\n" + settingsLine(model: "m0")
+        try await ProcessSite.with(settings, upstream: upstream(gate), options: []) { site in
+            try await site.served(1)
+            // For its sake the process is there until the file has been read.
+            let stream = try site.call("long")
+            try await stream.begun()
+            let former = try await site.status().processes[0].process
+            let (reload, pipe) = try await site.reloadFromPipe()
+            kill(former, SIGTERM)
+            try await site.served(2)
+            let next = settings.replacing("m0", with: "m1")
+            pipe.feed(ProcessSite.text(next, site.upstream), times: 2)
+            #expect(try await reload.exited() == .code(0), "\(reload.errors.value.text)")
+            #expect(try await models(site, among: { $0 != former }) == ["m1"])
+            gate.open()
+            #expect(try await stream.ended().isWhole)
+        }
+    }
+
+    @Test func `that the end overtakes is refused`() async throws {
+        let gate = try Gate()
+        let settings = "supervise = true\n" + settingsLine(model: "m0")
+        try await ProcessSite.with(settings, upstream: upstream(gate), options: []) { site in
+            try await site.served(1)
+            let stream = try site.call("long")
+            try await stream.begun()
+            let (reload, pipe) = try await site.reloadFromPipe()
+            site.sluice.process.signal(SIGTERM)
+            try await site.logs(1, "draining: no new requests")
+            pipe.feed(ProcessSite.text(settings, site.upstream), times: 1)
+            #expect(try await reload.exited() == .code(69))
+            #expect(reload.errors.value.text.contains("refuses: it is about to end"), "\(reload.errors.value.text)")
+            gate.open()
+            #expect(try await stream.ended().isWhole)
+        }
+    }
+
     @Test func `holds nothing for those who have left while they waited, and lets only so many wait`() async throws {
         let gate = try Gate()
         let settings = "core_dumps = true\n" + settingsLine(model: "m")
@@ -369,4 +439,45 @@ private func isStopped(_ process: pid_t) -> Bool {
 
 extension ProcessSite {
     fileprivate func logged(_ text: String) throws -> Bool { try directory.read("sluice.log").contains(text) }
+
+    /// Asks for a reload while the settings file is a pipe, and returns when a process has begun to read it.
+    fileprivate func reloadFromPipe() async throws -> (reload: ChildProcess, pipe: SettingsPipe) {
+        let path = directory.path("sluice.toml")
+        #expect(unsafe unlink(path) == 0)
+        try #require(unsafe mkfifo(path, 0o600) == 0)
+        let reload = try ChildProcess(
+            SluiceProcess.binary, ["reload", "--control", "unix:control.sock"], environment: [:], in: directory)
+        let pipe = SettingsPipe(path)
+        try await eventually("a reader") { pipe.isRead }
+        return (reload, pipe)
+    }
+}
+
+/// A settings file that is a pipe, with somebody who has begun to read it.
+private final class SettingsPipe: Sendable {
+    private let path: String
+    private let first = Mutex<Int32>(-1)
+
+    init(_ path: String) { self.path = path }
+
+    /// Whether somebody reads, who waits then for what is written.
+    var isRead: Bool {
+        first.withLock { first in
+            if first < 0 { first = unsafe open(path, O_WRONLY | O_NONBLOCK) }
+            return first >= 0
+        }
+    }
+
+    /// Lets those who read one after the other have the text.
+    func feed(_ text: String, times: Int) {
+        startThread("feeds") { [self] in
+            for _ in 0..<times {
+                let opened = first.withLock { exchange(&$0, with: -1) }
+                let number = opened < 0 ? unsafe open(path, O_WRONLY) : opened
+                let bytes = Array(text.utf8)
+                #expect(unsafe Glibc.write(number, bytes, bytes.count) == bytes.count)
+                close(number)
+            }
+        }
+    }
 }
