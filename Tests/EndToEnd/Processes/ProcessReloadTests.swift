@@ -251,8 +251,10 @@ import Testing
             let (reload, pipe) = try await site.reloadFromPipe()
             kill(former, SIGTERM)
             try await site.served(2)
-            let next = settings.replacing("m0", with: "m1")
-            pipe.feed(ProcessSite.text(next, site.upstream), times: 2)
+            // Whoever reads from now on has a file.
+            #expect(unsafe unlink(site.directory.path("sluice.toml")) == 0)
+            try site.write(settings.replacing("m0", with: "m1"))
+            pipe.feed(ProcessSite.text(settings, site.upstream))
             #expect(try await reload.exited() == .code(0), "\(reload.errors.value.text)")
             #expect(try await models(site, among: { $0 != former }) == ["m1"])
             gate.open()
@@ -270,7 +272,7 @@ import Testing
             let (reload, pipe) = try await site.reloadFromPipe()
             site.sluice.process.signal(SIGTERM)
             try await site.logs(1, "draining: no new requests")
-            pipe.feed(ProcessSite.text(settings, site.upstream), times: 1)
+            pipe.feed(ProcessSite.text(settings, site.upstream))
             #expect(try await reload.exited() == .code(69))
             #expect(reload.errors.value.text.contains("refuses: it is about to end"), "\(reload.errors.value.text)")
             gate.open()
@@ -456,28 +458,23 @@ extension ProcessSite {
 /// A settings file that is a pipe, with somebody who has begun to read it.
 private final class SettingsPipe: Sendable {
     private let path: String
-    private let first = Mutex<Int32>(-1)
+    private let descriptor = Mutex<Int32>(-1)
 
     init(_ path: String) { self.path = path }
 
     /// Whether somebody reads, who waits then for what is written.
     var isRead: Bool {
-        first.withLock { first in
-            if first < 0 { first = unsafe open(path, O_WRONLY | O_NONBLOCK) }
-            return first >= 0
+        descriptor.withLock { descriptor in
+            if descriptor < 0 { descriptor = unsafe open(path, O_WRONLY | O_NONBLOCK) }
+            return descriptor >= 0
         }
     }
 
-    /// Lets those who read one after the other have the text.
-    func feed(_ text: String, times: Int) {
-        startThread("feeds") { [self] in
-            for _ in 0..<times {
-                let opened = first.withLock { exchange(&$0, with: -1) }
-                let number = opened < 0 ? unsafe open(path, O_WRONLY) : opened
-                let bytes = Array(text.utf8)
-                #expect(unsafe Glibc.write(number, bytes, bytes.count) == bytes.count)
-                close(number)
-            }
-        }
+    /// Lets whoever reads have all of it.
+    func feed(_ text: String) {
+        let number = descriptor.withLock { exchange(&$0, with: -1) }
+        let bytes = Array(text.utf8)
+        #expect(unsafe write(number, bytes, bytes.count) == bytes.count)
+        close(number)
     }
 }
