@@ -114,6 +114,11 @@ import Testing
         #expect(error.map { "\($0)" } == "\(path): No such file or directory")
     }
 
+    /// What a file has; nothing where there is none yet.
+    private func text(of name: String) throws -> String {
+        FileManager.default.fileExists(atPath: directory.path(name)) ? try directory.read(name) : ""
+    }
+
     /// Whether the file that is there is what the log has opened.
     private var isOpenedAgain: Bool {
         FileManager.default.contents(atPath: directory.path("file"))?.isEmpty == false
@@ -152,6 +157,34 @@ import Testing
         log.logger.drained()
         log.flush(within: .seconds(30))
         #expect(try directory.read("moved/file").contains("stopped"))
+    }
+
+    @Test func `a file that could not be made at the start is tried when it is to be opened again`() async throws {
+        let pipe = LogPipe()
+        let wanted = Settings.Log(destination: .file(directory.path("later/file")))
+        let log = try Log(Settings.Log(), wanted: wanted, in: pipe.environment)
+        #expect(log.reopen())
+        var said = ""
+        try await eventually("the reason") {
+            said += pipe.read()
+            return said.contains("cannot be opened again")
+        }
+        #expect(unsafe mkdir(directory.path("later"), 0o700) == 0)
+        #expect(log.reopen())
+        try await eventually("the file's first line") { try text(of: "later/file").contains("the log file was opened again") }
+    }
+
+    @Test func `a file that a change could not have is tried when it is to be opened again`() async throws {
+        let log = try log(.file(directory.path("one")))
+        #expect(throws: (any Error).self) { try log.reconfigure(Settings.Log(destination: .file(directory.path("none/two")))) }
+        #expect(unsafe mkdir(directory.path("none"), 0o700) == 0)
+        #expect(log.reopen())
+        try await eventually("the file's first line") { try text(of: "none/two").contains("the log file was opened again") }
+        // Settings that are in force again are what is wanted.
+        try log.reconfigure(Settings.Log(destination: .file(directory.path("one"))))
+        log.logger.drained()
+        log.flush(within: .seconds(30))
+        #expect(try directory.read("one").contains("stopped"))
     }
 
     @Test func `another destination gets what comes from then on, and the old one what came before`() throws {

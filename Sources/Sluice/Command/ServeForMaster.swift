@@ -44,7 +44,7 @@ extension Serve {
         do throws(SystemError) { return try Log(settings) } catch {
             var other = settings
             other.destination = .standardError
-            let log = try Log(other)
+            let log = try Log(other, wanted: settings)
             log.logger.logGoesToStandardError(error)
             return log
         }

@@ -120,6 +120,7 @@ actor Master {
     private func received(signal: Int32) {
         if signal == SIGCHLD { return reap() }
         if ServerSignals.ending.contains(signal) { return end(by: signal) }
+        // Where its own log is to go, those of the processes are, wherever each of them goes now.
         if signal == ServerSignals.reopening, log.reopen() { return places.all.forEach { $0.reopenLog() } }
         guard ServerSignals.reloading.contains(signal), !isEnding else { return logger.ignored(signal: signal) }
         Task(executorPreference: loop) { await self.reload() }

@@ -38,14 +38,23 @@ final class Log: Sendable {
     private let environment: Environment
     /// Nil while it is made.
     private let state: Mutex<State?>
+    /// What is to be in force: its file may be none that can be opened now.
+    private let wanted: Mutex<Settings.Log>
+    /// One change at a time.
+    private let changes = Mutex(())
     private let repetitions: Mutex<Repetitions>
     private let levelIndex: Atomic<Int>
     private let versionCount = Atomic<Int>(1)
     private static let levels = Logger.Level.allCases
 
+    /// - Parameter wanted: what is tried when the file is to be opened again, where it could not be opened for the start; nil for the
+    ///   settings themselves.
     /// - Throws: `SystemError` when a file cannot be opened. A daemon need not be there yet.
-    init(_ settings: Settings.Log, in environment: Environment = Environment()) throws(SystemError) {
+    init(
+        _ settings: Settings.Log, wanted: Settings.Log? = nil, in environment: Environment = Environment()
+    ) throws(SystemError) {
         self.environment = environment
+        self.wanted = Mutex(wanted ?? settings)
         repetitions = Mutex(Repetitions(within: environment.repetitionSpan))
         levelIndex = Atomic(Self.index(of: settings.level))
         state = Mutex(nil)
@@ -77,8 +86,18 @@ final class Log: Sendable {
     ///
     /// It waits for a second at most, for what is on its way to the old destination: to be called where nobody is served.
     ///
-    /// - Throws: `SystemError` when a file cannot be opened. Then all stays as it was.
+    /// - Throws: `SystemError` when a file cannot be opened. Then all stays as it was, until the file is to be opened again.
     func reconfigure(_ settings: Settings.Log) throws(SystemError) {
+        wanted.withLock { $0 = settings }
+        try takeWanted()
+    }
+
+    /// Has in force what is wanted.
+    private func takeWanted() throws(SystemError) {
+        try changes.withLock { _ throws(SystemError) in try take(wanted.withLock { $0 }) }
+    }
+
+    private func take(_ settings: Settings.Log) throws(SystemError) {
         let old = current
         guard settings != old.settings else { return }
         let new = try opened(settings, after: old)
@@ -94,13 +113,28 @@ final class Log: Sendable {
         }
     }
 
-    /// Opens the file again, where the log goes to one: another may be at its path by now. That happens soon, on another thread.
+    /// Opens the file again, where the log is to go to one: another may be at its path by now, or it can be opened by now. That happens
+    /// soon, on another thread.
     ///
-    /// - Returns: whether it goes to a file.
+    /// - Returns: whether it is to go to a file.
     @discardableResult func reopen() -> Bool {
+        guard case .file(let path) = wanted.withLock({ $0.destination }) else { return false }
         let state = current
-        guard case .file(let path) = state.settings.destination else { return false }
-        state.output.reopen(path)
+        if case .file(path) = state.settings.destination {
+            state.output.reopen(path)
+            return true
+        }
+        do throws(SystemError) {
+            try startThread(named: "log") { [self] in
+                SignalWatch.blockAll()
+                let failure: SystemError?
+                do throws(SystemError) {
+                    try takeWanted()
+                    failure = nil
+                } catch { failure = error }
+                logger.logReopened(butFor: failure)
+            }
+        } catch { logger.logReopened(butFor: error) }
         return true
     }
 
