@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What takes the log's lines is full, slow, gone or moved; or a first token is late.
-@Suite struct `A log in trouble` {
+@Suite(.timeLimit(.minutes(10))) struct `A log in trouble` {
     private let frames = Chunks.stream(["one", "two"])
     /// More than the log's queue has room for.
     private let manyCount = 1_200
@@ -60,8 +60,10 @@ import Testing
             try await site.answers(frames)
             var text = ""
             // It is told without another request.
-            while !text.contains("log lines were lost") || !text.hasSuffix("}\n") {
-                text += String(decoding: log.availableData, as: UTF8.self)
+            try await eventually("the line that tells") {
+                var readiness = pollfd(fd: log.fileDescriptor, events: Int16(POLLIN), revents: 0)
+                if unsafe poll(&readiness, 1, 0) == 1 { text += String(decoding: log.availableData, as: UTF8.self) }
+                return text.contains("log lines were lost") && text.hasSuffix("}\n")
             }
             let (written, lost) = try counts(text)
             #expect(lost.count == 1 && written + lost.reduce(0, +) == manyCount + 1, "\(written) written, \(lost) lost")
@@ -103,9 +105,9 @@ import Testing
             try await ChildProcess.run(
                 "nsenter", ["--mount", "--target", "\(process)", "mount", "-o", "remount,size=2m", folder], in: directory)
             var text = ""
-            while !text.contains("log lines were lost") || !text.hasSuffix("}\n") {
+            try await eventually("the line that tells") {
                 text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: log)), as: UTF8.self)
-                await Task.yield()
+                return text.contains("log lines were lost") && text.hasSuffix("}\n")
             }
             let (written, lost) = try counts(text)
             #expect(lost.count == 1 && written + lost.reduce(0, +) == manyCount + 1, "\(written) written, \(lost) lost")
@@ -127,7 +129,7 @@ import Testing
                 for round in 0..<rounds {
                     #expect(unsafe rename(file, "\(file).\(round)") == 0)
                     site.sluice.process.signal(SIGUSR1)
-                    while unsafe access(file, F_OK) != 0 { await Task.yield() }
+                    try await eventually("another file") { unsafe access(file, F_OK) == 0 }
                 }
                 try await group.waitForAll()
             }

@@ -5,7 +5,7 @@ import Testing
 
 /// A connection that has asked, and has the first lines of its answer.
 struct ReloadWaiter: Sendable {
-    /// What it was answered so far: `ok`, or why it is refused.
+    /// What it was answered so far: `ok` with nothing more to say, or why it is refused.
     let answer: String
     private let socket: Socket
 
@@ -37,7 +37,7 @@ struct ReloadWaiter: Sendable {
             try await eventually("a place to wait") {
                 let waiter = try ReloadWaiter(at: path)
                 waiter.leave()
-                return waiter.answer == "ok\n"
+                return waiter.answer == "ok 0\n"
             }
         }
         try await eventually("nothing to be left of those who have left") {
@@ -49,7 +49,7 @@ struct ReloadWaiter: Sendable {
         var waiting: [ReloadWaiter] = []
         for _ in 0..<64 {
             let waiter = try ReloadWaiter(at: path)
-            guard waiter.answer == "ok\n" else { break }
+            guard waiter.answer == "ok 0\n" else { break }
             waiting.append(waiter)
         }
         #expect(waiting.count == 16)

@@ -38,7 +38,8 @@ import Testing
             let first = try site.call(chat())
             try await first.arrival(of: "assistant")
             let second = try site.call(chat(String(repeating: "x", count: 5_000)))
-            while try await status(site).upstreams != [ToldStatus.Upstream(name: "stub", open: 1, queued: 1, places: 1)] {}
+            let isQueued = [ToldStatus.Upstream(name: "stub", open: 1, queued: 1, places: 1)]
+            try await eventually("the second to wait") { try await status(site).upstreams == isQueued }
             let busy = try await status(site)
             #expect((busy.active, busy.maxActive, busy.requests) == (2, 2, 0))
             #expect(try #require(busy.startSince) > #require(start.startSince))
@@ -46,10 +47,10 @@ import Testing
             #expect(try #require(busy.acceptedConn) > #require(start.acceptedConn))
 
             second.close()
-            while try await status(site).callersLeft == 0 {}
+            try await eventually("the second to have left") { try await status(site).callersLeft != 0 }
             gate.open()
             #expect(try await first.ended().text == frames.joined())
-            while try await status(site).requests != 2 {}
+            try await eventually("both to be over") { try await status(site).requests == 2 }
             let end = try await status(site)
             #expect((end.active, end.maxActive, end.answered, end.callersLeft, end.failed) == (0, 2, 1, 1, 0))
             #expect(end.memoryUsed == 0)
@@ -118,7 +119,7 @@ import Testing
         try await Site.with(server, upstream: upstream, settings: settings, endsSluice: true) { site in
             let stranger = try Socket.connected(path: site.sluice.socket)
             try stranger.write([9, 9, 9, 9, 9, 9, 9, 9])
-            while try await status(site).refusedConn == 0 {}
+            try await eventually("the refusal") { try await status(site).refusedConn != 0 }
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
             let late = try Socket.connected(path: site.directory.path("control.sock"))
@@ -131,7 +132,7 @@ import Testing
                 if part.isEmpty { break }
                 answer += part
             }
-            #expect(try ToldStatus(json: String(decoding: answer.dropFirst(3), as: UTF8.self)).state == "draining")
+            #expect(try ToldStatus(json: String(decoding: answer.drop { $0 != UInt8(ascii: "\n") }, as: UTF8.self)).state == "draining")
             gate.open()
             #expect(try await stream.ended().text == frames.joined())
             #expect(try await site.sluice.process.exited() == .code(0))

@@ -70,8 +70,9 @@ import Testing
             let long = String(repeating: "x", count: 100_000)
             try startThread(named: "answer") {
                 let stream = ControlStream(accepted: stream.take())
-                stream.write("ok\n\(long)")
-                stream.write("\nend\n")
+                let text = ControlAnswer(.ok, [long, "end"]).text
+                stream.write(String(text.prefix(60_000)))
+                stream.write(String(text.dropFirst(60_000)))
             }
             let outcome = await question.outcome()
             #expect(outcome == .answered(ControlAnswer(.ok, [long, "end"])))
@@ -82,7 +83,7 @@ import Testing
         try await LoopActor.run { actor in
             let (process, socket) = try started(actor)
             let broken = try process.ask(.wait, on: actor.loop)
-            try answer(socket, "ok\nhalf")
+            try answer(socket, "ok 9\nhalf\n")
             #expect(await broken.outcome() == .closed)
             let late = try process.ask(.wait, within: .milliseconds(1), on: actor.loop)
             let stream = try asked(socket).stream

@@ -35,9 +35,12 @@ struct ControlArguments: ParsableArguments {
             throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
         }
         stream.write("\(command.line)\n")
-        // Files of settings may be slow.
-        let isReload = command == .reload || command == .reloadAndWait
-        guard let answer = ControlAnswer(text: stream.answer(within: isReload ? 60 : 10)) else {
+        let (bytes, isLate) = stream.answer(within: command.answerSeconds, restWithin: command.restSeconds)
+        guard let answer = ControlAnswer(bytes: bytes) else {
+            if isLate, bytes.isEmpty, command.isReload {
+                writeError("sluice: not finished yet: the Sluice at unix:\(path) reads its settings, and its log will say what came of it")
+                throw ExitCode(EX_UNAVAILABLE)
+            }
             writeError(
                 "sluice: no answer at unix:\(path): it is no control socket of Sluice, or Sluice stands still, has no descriptors left, or has ended just now"
             )
@@ -59,6 +62,16 @@ struct ControlArguments: ParsableArguments {
     }
 }
 
+extension ControlCommand {
+    fileprivate var isReload: Bool { self == .reload || self == .reloadAndWait }
+
+    /// How long a Sluice may take to say anything. Files of settings may be slow.
+    fileprivate var answerSeconds: Int { isReload ? Int(Master.longestTime.components.seconds) : 10 }
+
+    /// How long it may be silent then; nil for as long as what is waited for takes.
+    fileprivate var restSeconds: Int? { self == .stop || self == .reloadAndWait ? nil : 10 }
+}
+
 struct Reload: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Have the Sluice that runs read its settings again, and tell what came of it.",
@@ -75,10 +88,9 @@ struct Reload: ParsableCommand {
 
     func run() throws {
         let answer = try arguments.ask(wait ? .reloadAndWait : .reload)
-        let isOver = answer.lines.last == ControlAnswer.over
-        for line in isOver ? answer.lines.dropLast() : answer.lines[...] { writeError("sluice: \(line)") }
+        for line in answer.lines { writeError("sluice: \(line)") }
         if answer.verdict == .failed { throw ExitCode(EX_CONFIG) }
-        guard !wait || isOver else {
+        guard !wait || answer.isOver else {
             writeError("sluice: the settings are in force, but Sluice has not said when the last request from before was over: it has ended, or its log says why")
             throw ExitCode(EX_UNAVAILABLE)
         }

@@ -4,7 +4,7 @@
 enum ControlCommand: Equatable {
     /// Reads the settings again, and answers with what came of it.
     case reload
-    /// The same, and has `ControlAnswer.over` as its last line, when the last request that began before it is over.
+    /// The same, with `ControlAnswer.over` behind the answer, when the last request that began before it is over.
     case reloadAndWait
     /// How it does.
     case status(StatusForm)
@@ -37,7 +37,7 @@ enum ControlCommand: Equatable {
 
 /// What a command is answered with.
 struct ControlAnswer: Sendable, Equatable {
-    /// The first line.
+    /// The first line's first word.
     enum Verdict: String {
         case ok
         /// It was tried, and the lines say why it has come to nothing.
@@ -47,20 +47,39 @@ struct ControlAnswer: Sendable, Equatable {
     }
 
     let verdict: Verdict
-    /// Without line breaks.
     let lines: [String]
+    /// Whether what was to be waited for is over.
+    let isOver: Bool
 
-    /// The last line of what was waited for.
-    static let over = "over"
+    /// What tells that, behind an answer.
+    static let over = "over\n"
 
-    init(_ verdict: Verdict, _ lines: [String] = []) { (self.verdict, self.lines) = (verdict, lines) }
+    /// More than a first line has.
+    private static let firstLineBytesMax = 64
 
-    /// - Returns: nil for what is no whole answer, as when the process has ended before it.
-    init?(text: String) {
-        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).compactMap { String($0) }
-        guard let first = lines.first, let verdict = Verdict(rawValue: first), lines.last?.isEmpty == true else { return nil }
-        self.init(verdict, lines.dropFirst().dropLast().map(\.self))
+    init(_ verdict: Verdict, _ lines: [String] = [], isOver: Bool = false) {
+        (self.verdict, self.lines, self.isOver) = (verdict, lines, isOver)
     }
 
-    var text: String { ([verdict.rawValue] + lines).map { "\($0)\n" }.joined() }
+    /// - Parameter bytes: all that has come.
+    /// - Returns: nil for what is no whole answer, as when the process has ended before it.
+    init?(bytes: [UInt8]) {
+        guard let end = bytes.prefix(Self.firstLineBytesMax).firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        let words = String(decoding: bytes[..<end], as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
+        guard words.count == 2, let verdict = Verdict(rawValue: String(words[0])), let count = Int(words[1]), count >= 0
+        else { return nil }
+        let (text, behind) = (bytes[(end + 1)...].prefix(count), bytes[(end + 1)...].dropFirst(count))
+        let isOver = behind.elementsEqual(Self.over.utf8)
+        // The end of what was waited for may be missing, or cut.
+        guard text.count == count, isOver || Self.over.utf8.starts(with: behind) else { return nil }
+        var lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        guard lines.removeLast().isEmpty || count == 0 else { return nil }
+        self.init(verdict, lines.map { String(decoding: $0, as: UTF8.self) }, isOver: isOver)
+    }
+
+    /// A line with the verdict and how many bytes follow, and these: a line each. What was cut off is no answer.
+    var text: String {
+        let text = lines.map { "\($0)\n" }.joined()
+        return "\(verdict.rawValue) \(text.utf8.count)\n" + text
+    }
 }

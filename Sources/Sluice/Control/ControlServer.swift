@@ -4,7 +4,8 @@ import EventLoop
 import FastCGI
 import Synchronization
 
-/// Answers those who connect to the control socket. Each is read from and written to on threads of its own, since it may be slow.
+/// Answers those who connect to the control socket. Each is read from on a thread of its own, since it may be slow; what it is answered goes
+/// out from the loop as far as there is room for it, and from a thread then.
 final class ControlServer: Sendable {
     /// Answers a command, on the loop.
     typealias Handler = @Sendable (ControlCommand, ControlStream) async -> Void

@@ -3,10 +3,10 @@
 import EventLoop
 import Glibc
 
-/// A connection to or from a control socket. It waits, so that it has no place on a loop.
+/// A connection to or from a control socket, or from a master that asks. The client sends one line, or none where it has asked by another
+/// way; the server answers with a `ControlAnswer` and closes.
 ///
-/// The client sends one line, the server answers with lines of text and closes. The first one is `ok` or `failed`: an end without it is
-/// no answer.
+/// What reads or writes without limit waits, and has no place on a loop: `write`, `line` and `answer`. The rest does not.
 final class ControlStream: Sendable {
     private let descriptor: Descriptor
 
@@ -67,7 +67,7 @@ final class ControlStream: Sendable {
     func line() -> String? {
         var line: [UInt8] = []
         while line.count < Self.lineBytesMax {
-            guard let part = part(), !part.isEmpty else { return nil }
+            guard case .bytes(let part) = part() else { return nil }
             line += part
             if let end = line.firstIndex(of: UInt8(ascii: "\n")) { return String(decoding: line[..<end], as: UTF8.self) }
         }
@@ -78,13 +78,20 @@ final class ControlStream: Sendable {
     ///
     /// - Parameters:
     ///   - seconds: how long it may take to say anything.
-    ///   - rest: how long it may be silent then; 0 for as long as it takes.
-    func answer(within seconds: Int, restWithin rest: Int = 0) -> String {
+    ///   - rest: how long it may be silent then; nil for as long as it takes.
+    /// - Returns: what it has said, and whether it was silent for too long.
+    func answer(within seconds: Int, restWithin rest: Int?) -> (bytes: [UInt8], isLate: Bool) {
+        var bytes: [UInt8] = []
         limit(SO_RCVTIMEO, seconds: seconds)
-        guard var text = part() else { return "" }
-        limit(SO_RCVTIMEO, seconds: rest)
-        while let part = part(), !part.isEmpty { text += part }
-        return String(decoding: text, as: UTF8.self)
+        while true {
+            switch part() {
+            case .bytes(let part):
+                if bytes.isEmpty { limit(SO_RCVTIMEO, seconds: rest ?? 0) }
+                bytes += part
+            case .end: return (bytes, false)
+            case .late: return (bytes, true)
+            }
+        }
     }
 
     /// Waits for what somebody asked for, as long as he is there: then its task is cancelled. On the loop's thread.
@@ -122,13 +129,20 @@ final class ControlStream: Sendable {
         }
     }
 
-    /// What has come, empty at the end; nil when nothing did in time.
-    private func part() -> [UInt8]? {
+    private enum Part {
+        case bytes([UInt8])
+        case end
+        /// Nothing has come in time.
+        case late
+    }
+
+    private func part() -> Part {
         var part = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             let count = unsafe read(descriptor.number, &part, part.count)
-            if count >= 0 { return Array(part.prefix(count)) }
-            if errno != EINTR { return nil }
+            if count > 0 { return .bytes(Array(part.prefix(count))) }
+            if count == 0 { return .end }
+            if errno != EINTR { return errno == EAGAIN ? .late : .end }
         }
     }
 }

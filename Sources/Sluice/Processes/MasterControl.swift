@@ -42,7 +42,7 @@ extension Master {
                     return
                 }
             }
-            if !Task.isCancelled { stream.writeAtOnce("\(ControlAnswer.over)\n") }
+            if !Task.isCancelled { stream.writeAtOnce(ControlAnswer.over) }
         } catch {
             logger.controlWaitFailed(error)
         }

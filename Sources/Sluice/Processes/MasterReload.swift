@@ -9,6 +9,8 @@ extension Master {
     /// How long a process may take to read the settings.
     private static let readingTime = Duration.seconds(10)
 
+    /// What a reload may take, with one that began before: to find a reader, two that hang, and a process that starts meanwhile.
+    static let longestTime = (readingTime * (1 + hangingMax) + watchdogTimeout) * 2
     /// How many processes that hang are waited for: two, one after the other, have the same reason.
     private static let hangingMax = 2
 

@@ -53,7 +53,7 @@ final class ProcessQuestion {
             wakeup.wake()
         }
         guard hasEnded else { return Task.isCancelled ? .cancelled : .late }
-        return ControlAnswer(text: String(decoding: bytes, as: UTF8.self)).map(Outcome.answered) ?? .closed
+        return ControlAnswer(bytes: bytes).map(Outcome.answered) ?? .closed
     }
 
     private func read() {

@@ -172,7 +172,7 @@ final class Server: Sendable {
             let answer = ControlAnswer(.ok, unchanged.map(unchangedWords))
             stream.writeAtOnce(answer.text)
             guard waits else { return }
-            await finish(stream, ControlAnswer.over + "\n", after: formers)
+            await finish(stream, ControlAnswer.over, after: formers)
         }
     }
 

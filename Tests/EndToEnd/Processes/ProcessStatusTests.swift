@@ -78,8 +78,8 @@ import Testing
             // One at most for each who has not been heard yet, but none for each process besides.
             #expect(most <= before + count + 2)
             for text in try await answers.wait(for: "all", until: { $0.count == count ? $0 : nil }) {
-                #expect(text.hasPrefix("ok\n"), "\(text)")
-                let status = try ToldMasterStatus(json: String(text.dropFirst(3)))
+                #expect(text.hasPrefix("ok "), "\(text)")
+                let status = try ToldMasterStatus(json: String(text.drop { $0 != "\n" }.dropFirst()))
                 #expect(status.processes.map(\.process) == processes)
             }
             for process in processes.dropFirst() { kill(process, SIGCONT) }
