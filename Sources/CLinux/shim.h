@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -92,8 +93,9 @@ static inline ssize_t send_passing(int socket, const void *bytes, size_t count, 
     return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/// recvmsg(2), without waiting. The descriptors that came along close on exec.
-static inline ssize_t receive_passed(int socket, void *bytes, size_t count, int *descriptors, size_t *descriptors_count) {
+/// recvmsg(2), without waiting. The descriptors that came along close on exec. A message that has more bytes is cut.
+static inline ssize_t receive_passed(
+    int socket, void *bytes, size_t count, int *descriptors, size_t *descriptors_count, bool *is_cut) {
     union {
         char bytes[CMSG_SPACE(250 * sizeof(int))];
         struct cmsghdr aligned;
@@ -105,8 +107,10 @@ static inline ssize_t receive_passed(int socket, void *bytes, size_t count, int 
     message.msg_control = room.bytes;
     message.msg_controllen = sizeof room.bytes;
     *descriptors_count = 0;
+    *is_cut = false;
     ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (received < 0) return received;
+    *is_cut = message.msg_flags & MSG_TRUNC;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != 0; header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
         size_t size = header->cmsg_len - CMSG_LEN(0);

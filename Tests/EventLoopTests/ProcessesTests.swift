@@ -27,6 +27,20 @@ import Testing
         #expect(throws: SystemError.self) { try one.send("too many", passing: Array(repeating: one.number, count: 251)) }
     }
 
+    @Test func `carries as many bytes as it may, and no more`() throws {
+        let (one, other) = try MessageSocket.pair()
+        let most = String(repeating: "x", count: MessageSocket.bytesMax)
+        try one.send(most)
+        guard case .message(most, _) = other.receive() else { return #expect(Bool(false)) }
+        let error = #expect(throws: SystemError.self) { try one.send(most + "x") }
+        #expect(error?.code == EMSGSIZE)
+        // One that comes all the same is no message, also not its first part.
+        let bytes = Array((most + "x").utf8)
+        #expect(unsafe send(one.number, bytes, bytes.count, 0) == bytes.count)
+        try one.send("next")
+        guard case .message("next", _) = other.receive() else { return #expect(Bool(false)) }
+    }
+
     @Test func `takes an empty message for one, and not for the end`() throws {
         let (one, other): (MessageSocket, MessageSocket?) = try MessageSocket.pair()
         try other?.send("")

@@ -131,6 +131,26 @@ import Testing
     }
 }
 
+@Suite struct `What a process has to tell its master` {
+    @Test func `is said until it is taken, in its order, but for what comes again by itself`() {
+        var (reports, taken, isHeard) = (OwedReports(), [ProcessReport](), false)
+        func say(_ report: ProcessReport) {
+            reports.report(report) {
+                if isHeard { taken.append($0) }
+                return isHeard
+            }
+        }
+        say(.ready)
+        say(.alive(ProcessLoad(streams: 1)))
+        say(.stopping)
+        #expect(taken == [])
+        isHeard = true
+        say(.alive(ProcessLoad(streams: 2)))
+        say(.alive(ProcessLoad(streams: 3)))
+        #expect(taken == [.ready, .stopping, .alive(ProcessLoad(streams: 2)), .alive(ProcessLoad(streams: 3))])
+    }
+}
+
 @Suite struct `A record of settings` {
     private let files: [String: Result<String, SystemError>] = [
         "/etc/sluice.toml": .success("include = \"*.toml\"\n"), "empty": .success(""), "a\nb 1 2\n": .success("file 1 1\n\0x"),
@@ -187,6 +207,17 @@ import Testing
         for text in ["", "record 0 0\n", "record 9223372036854775807 1\n", "record -1 0\n", "file 9223372036854775807 1\n"] {
             #expect(SettingsRecord(bytes: Array(text.utf8)) == nil, "\(text)")
         }
+    }
+
+    @Test(arguments: [
+        ("warning", "wornung"), ("logfmt", "logfmd"), ("file:/var", "fill:/var"), ("1234000000", "12340x0000"), ("unread 4 1\ngone2", "unread 4 1\ngonex"),
+        ("unlisted 3 1\nbad5", "unlisted 3 1\nbadx"), ("unlisted", "unlisded"),
+    ])
+    func `is none with a word in it that nobody knows`(known: String, unknown: String) {
+        let bytes = recorder().record(of: settings, start).bytes
+        let changed = bytes.replacing(Array(known.utf8), with: Array(unknown.utf8), maxReplacements: 1)
+        #expect(changed != bytes)
+        #expect(SettingsRecord(bytes: changed) == nil)
     }
 
     @Test func `is read by the master no further than its head, and is none there either when it is cut off`() throws {

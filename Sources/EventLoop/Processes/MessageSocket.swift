@@ -4,7 +4,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// One end of a connection between two processes that carries whole messages (unix(7), `SOCK_SEQPACKET`). It never waits.
+/// One end of a connection between two processes that carries whole messages (unix(7), `SOCK_SEQPACKET`). Nothing of it
+/// waits but `wait`.
 package final class MessageSocket: Sendable {
     /// What has come.
     package enum Received {
@@ -39,10 +40,12 @@ package final class MessageSocket: Sendable {
 
     /// Sends a message, and copies of descriptors.
     ///
-    /// - Throws: `SystemError` when the other end is gone, or has not taken what was sent before.
+    /// - Throws: `SystemError` when the other end is gone, or has not taken what was sent before, or there is more than a message may have.
     package func send(_ message: String, passing descriptors: [Int32] = []) throws(SystemError) {
-        guard descriptors.count <= PASSED_DESCRIPTORS_MAX else { throw SystemError("sendmsg", code: EMSGSIZE) }
         let bytes = Array(message.utf8)
+        guard bytes.count <= Self.bytesMax, descriptors.count <= Self.descriptorsMax else {
+            throw SystemError("sendmsg", code: EMSGSIZE)
+        }
         let count = unsafe send_passing(descriptor.number, bytes, bytes.count, descriptors, descriptors.count)
         guard count == bytes.count else { throw SystemError("sendmsg") }
     }
@@ -55,21 +58,23 @@ package final class MessageSocket: Sendable {
         return true
     }
 
-    /// The next message. Where there was no room for its descriptors they are missing.
+    /// The next message. Where there was no room for its descriptors they are missing. One that has more bytes than it may is left out.
     package func receive() -> Received {
         var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
         var numbers = [Int32](repeating: -1, count: Int(PASSED_DESCRIPTORS_MAX))
-        var passedCount = 0
+        var (passedCount, isCut) = (0, false)
         while true {
-            let count = unsafe receive_passed(descriptor.number, &bytes, bytes.count, &numbers, &passedCount)
+            let count = unsafe receive_passed(descriptor.number, &bytes, bytes.count, &numbers, &passedCount, &isCut)
             let passed = numbers.prefix(passedCount).map { PassedDescriptor(Descriptor(owning: $0)) }
+            if isCut { continue }
             if count > 0 { return .message(String(decoding: bytes.prefix(count), as: UTF8.self), passed) }
             // An empty message looks like the end.
             if count == 0 { return isOtherEndGone ? .end : .message("", passed) }
             switch errno {
             case EINTR: continue
-            case EAGAIN: return .nothing
-            default: return .end
+            case ECONNRESET, ENOTCONN: return .end
+            // Nothing has come, or the kernel is out of memory: the next time may be better.
+            default: return .nothing
             }
         }
     }

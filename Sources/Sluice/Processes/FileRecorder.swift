@@ -16,7 +16,7 @@ func realFiles() -> FileAccess {
         listFiles: { pattern throws(SystemError) in try listFiles(pattern) })
 }
 
-/// Reads files, each once, and keeps what it has found.
+/// Reads files, each once, lists paths, and keeps what it has found.
 final class FileRecorder {
     private var files: SettingsRecord.Contents = []
     private var lists: SettingsRecord.Lists = []

@@ -5,6 +5,7 @@ import EventLoop
 import FastCGI
 import Glibc
 import Settings
+import Synchronization
 
 /// The process's end of its connection to the master, and what came over it at the start.
 final class MasterLink: Sendable {
@@ -20,6 +21,7 @@ final class MasterLink: Sendable {
     /// What all processes count together.
     let requests: SharedRequests
     let socket: MessageSocket
+    private let owed = Mutex(OwedReports())
     private let passed: [(descriptor: PassedDescriptor, socket: ProcessStart.Socket)]
     /// The users whose peers may connect, as numbers: their accounts may be gone by now.
     private let allowedUsers: [UInt32]
@@ -63,8 +65,30 @@ final class MasterLink: Sendable {
         }
     }
 
-    /// Tells the master something. When it is gone, or stands still, there is nobody to tell.
-    func report(_ report: ProcessReport) { socket.offer(report.text) }
+    /// Tells the master something, from any thread. When it is gone there is nobody to tell; when it stands still it hears later of what
+    /// does not come again by itself.
+    func report(_ report: ProcessReport) {
+        owed.withLock { owed in owed.report(report) { socket.offer($0.text) } }
+    }
+}
+
+/// What a process has to tell, and the master has not taken yet.
+struct OwedReports {
+    private var owed: [ProcessReport] = []
+
+    /// - Parameter offer: tells the master; false when it takes nothing now.
+    mutating func report(_ report: ProcessReport, by offer: (ProcessReport) -> Bool) {
+        switch report {
+        case .ready, .stopping: owed.append(report)
+        case .alive: break
+        }
+        while let first = owed.first {
+            guard offer(first) else { return }
+            owed.removeFirst()
+        }
+        // The next one is as good.
+        if case .alive = report { _ = offer(report) }
+    }
 }
 
 /// The master has started this process, and says no more.

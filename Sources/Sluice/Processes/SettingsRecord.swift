@@ -103,18 +103,25 @@ extension SettingsRecord {
         else { return nil }
         var (files, lists): (Contents, Lists) = ([], [])
         for (word, name, content) in entries {
-            let code = Int32(String(decoding: content, as: UTF8.self)) ?? 0
             switch word {
             case .file: files.append((name, .success(Array(content))))
-            case .unread: files.append((name, .failure(SystemError(name, code: code))))
+            case .unread:
+                guard let error = Self.error(name, content) else { return nil }
+                files.append((name, .failure(error)))
             case .list:
                 let paths = content.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
                 lists.append((name, .success(paths)))
-            case .unlisted: lists.append((name, .failure(SystemError(name, code: code))))
+            case .unlisted:
+                guard let error = Self.error(name, content) else { return nil }
+                lists.append((name, .failure(error)))
             case .level, .format, .to, .drain, .start: return nil
             }
         }
         (self.head, self.files, self.lists) = (head, files, lists)
+    }
+
+    private static func error(_ name: String, _ content: ArraySlice<UInt8>) -> SystemError? {
+        Int32(String(decoding: content, as: UTF8.self)).map { SystemError(name, code: $0) }
     }
 
     /// By the first line.
@@ -179,11 +186,15 @@ extension SettingsRecord.Head {
             case .level:
                 guard let level = Logger.Level(rawValue: name) else { return nil }
                 log.level = level
-            case .format: log.format = Settings.Log.Format(rawValue: name)
+            case .format:
+                guard let format = Settings.Log.Format(rawValue: name) else { return nil }
+                log.format = format
             case .to:
                 guard let destination = Settings.Log.Destination(text: name) else { return nil }
                 log.destination = destination
-            case .drain: drain = Int64(name).map(Duration.nanoseconds)
+            case .drain:
+                guard let nanoseconds = Int64(name) else { return nil }
+                drain = .nanoseconds(nanoseconds)
             case .start:
                 start = StartSettings(text: String(decoding: content, as: UTF8.self), file: name.isEmpty ? nil : name)
             case .file, .unread, .list, .unlisted: return nil
