@@ -39,19 +39,28 @@ import Testing
 
     @Test func `is done in its turn for whoever asks for something else, and for nobody beside him`() async throws {
         try await LoopActor.run { actor in
-            let (coalescer, gate) = (Coalescer<String>(on: actor.loop), GenerationEnd())
+            let (coalescer, gate, done) = (Coalescer<String>(on: actor.loop), GenerationEnd(), Observed<[String]>([]))
             let first = actor.start {
                 await coalescer.run {
                     await gate.wait()
+                    done.update { $0.append("first") }
                     return "first"
                 }
             }
             while gate.waitingCount == 0 { await Task.yield() }
-            let alone = ["a", "b"].map { name in actor.start { await coalescer.runAlone { name } } }
+            let alone = ["a", "b"].map { name in
+                actor.start {
+                    await coalescer.runAlone {
+                        done.update { $0.append(name) }
+                        return name
+                    }
+                }
+            }
             for _ in 0..<100 { await Task.yield() }
             gate.come()
             let all = try await values(of: [first] + alone)
             #expect(all == ["first", "a", "b"])
+            #expect(done.value == ["first", "a", "b"])
         }
     }
 }

@@ -12,6 +12,15 @@ struct MasterStatus: Sendable {
         /// What it says of itself; nil when it does not.
         let page: String?
 
+        /// The same for machines.
+        var stateWord: String {
+            switch state {
+            case .starting: "starting"
+            case .ending: "ending"
+            case .serving: "silent"
+            }
+        }
+
         /// Why it says nothing of itself.
         var stateWords: String {
             switch state {
@@ -62,7 +71,7 @@ struct MasterStatus: Sendable {
                 if let page = member.page { return writer.append(json: page) }
                 writer.object {
                     $0.member("process", member.pid)
-                    $0.member("state", member.stateWords)
+                    $0.member("state", member.stateWord)
                 }
             }
         }

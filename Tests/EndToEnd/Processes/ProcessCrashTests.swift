@@ -115,17 +115,22 @@ import Testing
                 try await open.last?.begun()
             }
             let victim = try await site.status().processes[2]
+            let active = try #require(victim.active)
+            #expect(active > 0)
             kill(victim.process, SIGSTOP)
+            try await eventually("it to stand still") { isStopped(victim.process) }
             // It is told as such, and holds nobody up.
             let status = try await site.status()
-            #expect(status.processes.count { $0.state == "does not answer" } <= 1)
+            #expect(status.processes.filter { $0.state != "serving" }.map(\.process) == [victim.process])
+            #expect(status.processes[2].state == "silent")
             #expect(try await site.ask("status").exit == .code(0))
             let hung = try await site.logs(1, "a process hangs and is ended")[0]
             #expect(hung.contains("\"process\":\(victim.process)"))
             let line = try await site.logs(1, "a process has ended")[0]
             #expect(line.contains("\"process\":\(victim.process)") && line.contains("\"signal\":\"SIGKILL\""))
             try await site.served(5)
-            try await site.brokenOff(victim.active ?? -1, of: &open)
+            try await site.brokenOff(active, of: &open)
+            #expect(open.count == 12 - active)
             gate.open(open.count)
             for stream in open { #expect(try await stream.ended().isWhole) }
             #expect(try await site.logs(1, "a process hangs").count == 1)

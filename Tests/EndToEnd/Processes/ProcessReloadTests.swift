@@ -430,15 +430,6 @@ private func memoryFiles(of process: pid_t) throws -> [String] {
     }
 }
 
-/// Whether all threads of a process stand still.
-private func isStopped(_ process: pid_t) -> Bool {
-    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
-    return threads.allSatisfy { thread in
-        let text = (try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/stat", encoding: .utf8)) ?? ") T"
-        return text.split(separator: ")").last?.split(separator: " ").first == "T"
-    }
-}
-
 extension ProcessSite {
     fileprivate func logged(_ text: String) throws -> Bool { try directory.read("sluice.log").contains(text) }
 

@@ -1,6 +1,7 @@
 // A Sluice of several processes, and an upstream.
 
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -91,4 +92,13 @@ func settingsLine(model name: String) -> String {
 func lives(_ process: pid_t) -> Bool {
     guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
     return text.split(separator: ")").last?.split(separator: " ").first != "Z"
+}
+
+/// Whether all threads of a process stand still.
+func isStopped(_ process: pid_t) -> Bool {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+    return threads.allSatisfy { thread in
+        let text = (try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/stat", encoding: .utf8)) ?? ") T"
+        return text.split(separator: ")").last?.split(separator: " ").first == "T"
+    }
 }
