@@ -231,7 +231,9 @@ private let shownByValues: Set<String> = ["listen_queue", "listen.listen_queue",
                 var answer: [UInt8] = []
                 while true {
                     let part = try socket.read()
-                    if part.isEmpty { return String(decoding: answer.drop { $0 != UInt8(ascii: "\n") }.dropFirst(), as: UTF8.self) }
+                    if part.isEmpty {
+                        return String(decoding: answer.drop { $0 != UInt8(ascii: "\n") }.dropFirst(), as: UTF8.self)
+                    }
                     answer += part
                 }
             }

@@ -132,7 +132,8 @@ import Testing
                 if part.isEmpty { break }
                 answer += part
             }
-            #expect(try ToldStatus(json: String(decoding: answer.drop { $0 != UInt8(ascii: "\n") }, as: UTF8.self)).state == "draining")
+            let page = String(decoding: answer.drop { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+            #expect(try ToldStatus(json: page).state == "draining")
             gate.open()
             #expect(try await stream.ended().text == frames.joined())
             #expect(try await site.sluice.process.exited() == .code(0))

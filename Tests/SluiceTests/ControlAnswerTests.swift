@@ -6,7 +6,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct `An answer of the control socket` {
     static let answers = [
-        ControlAnswer(.ok), ControlAnswer(.ok, [""]), ControlAnswer(.ok, ["a", "", "b"]), ControlAnswer(.failed, ["sluice.toml:1: ä"]),
+        ControlAnswer(.ok), ControlAnswer(.ok, [""]), ControlAnswer(.ok, ["a", "", "b"]),
+        ControlAnswer(.failed, ["sluice.toml:1: ä"]),
         ControlAnswer(.refused, ["it is about to end"]), ControlAnswer(.ok, ["over"]),
     ]
 
@@ -25,12 +26,15 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "\n", "ok\n", "ok -1\n", "ok 1\nab", "ok 2\nab", "ok 0\nelse\n", "no 0\n", "HTTP/1.1 200 OK\r\n", "ok 0 0\n"])
+    @Test(arguments: [
+        "", "\n", "ok\n", "ok -1\n", "ok 1\nab", "ok 2\nab", "ok 0\nelse\n", "no 0\n", "HTTP/1.1 200 OK\r\n", "ok 0 0\n",
+    ])
     func `is nothing else`(text: String) { #expect(ControlAnswer(bytes: Array(text.utf8)) == nil) }
 
     @Test func `that stops half-way is not waited for without end`() throws {
         let (server, client) = try LocalSocket.pair()
-        let (speaking, hearing) = (ControlStream(accepted: server.takeDescriptor()), ControlStream(accepted: client.takeDescriptor()))
+        let speaking = ControlStream(accepted: server.takeDescriptor())
+        let hearing = ControlStream(accepted: client.takeDescriptor())
         speaking.write("ok 9\nhalf\n")
         let (bytes, isLate) = hearing.answer(within: 1, restWithin: 1)
         #expect((ControlAnswer(bytes: bytes), isLate) == (nil, true))

@@ -210,7 +210,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("warning", "wornung"), ("logfmt", "logfmd"), ("file:/var", "fill:/var"), ("1234000000", "12340x0000"), ("unread 4 1\ngone2", "unread 4 1\ngonex"),
+        ("warning", "wornung"), ("logfmt", "logfmd"), ("file:/var", "fill:/var"), ("1234000000", "12340x0000"),
+        ("unread 4 1\ngone2", "unread 4 1\ngonex"),
         ("unlisted 3 1\nbad5", "unlisted 3 1\nbadx"), ("unlisted", "unlisded"),
     ])
     func `is none with a word in it that nobody knows`(known: String, unknown: String) {

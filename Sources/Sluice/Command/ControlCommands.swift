@@ -38,7 +38,9 @@ struct ControlArguments: ParsableArguments {
         let (bytes, isLate) = stream.answer(within: command.answerSeconds, restWithin: command.restSeconds)
         guard let answer = ControlAnswer(bytes: bytes) else {
             if isLate, bytes.isEmpty, command.isReload {
-                writeError("sluice: not finished yet: the Sluice at unix:\(path) reads its settings, and its log will say what came of it")
+                writeError(
+                    "sluice: not finished yet: the Sluice at unix:\(path) reads its settings; its log will say what came of it"
+                )
                 throw ExitCode(EX_UNAVAILABLE)
             }
             writeError(
@@ -91,7 +93,11 @@ struct Reload: ParsableCommand {
         for line in answer.lines { writeError("sluice: \(line)") }
         if answer.verdict == .failed { throw ExitCode(EX_CONFIG) }
         guard !wait || answer.isOver else {
-            writeError("sluice: the settings are in force, but Sluice has not said when the last request from before was over: it has ended, or its log says why")
+            writeError(
+                """
+                sluice: the settings are in force, but Sluice has not said when the last request from before was over: it has ended, \
+                or its log says why
+                """)
             throw ExitCode(EX_UNAVAILABLE)
         }
     }

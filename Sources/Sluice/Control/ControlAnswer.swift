@@ -65,8 +65,9 @@ struct ControlAnswer: Sendable, Equatable {
     /// - Returns: nil for what is no whole answer, as when the process has ended before it.
     init?(bytes: [UInt8]) {
         guard let end = bytes.prefix(Self.firstLineBytesMax).firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-        let words = String(decoding: bytes[..<end], as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 2, let verdict = Verdict(rawValue: String(words[0])), let count = Int(words[1]), count >= 0
+        let words = bytes[..<end].split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+        guard words.count == 2, let verdict = Verdict(rawValue: words[0]), let count = Int(words[1]), count >= 0
         else { return nil }
         let (text, behind) = (bytes[(end + 1)...].prefix(count), bytes[(end + 1)...].dropFirst(count))
         let isOver = behind.elementsEqual(Self.over.utf8)

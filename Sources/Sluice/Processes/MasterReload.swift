@@ -9,8 +9,9 @@ extension Master {
     /// How long a process may take to read the settings.
     private static let readingTime = Duration.seconds(10)
 
-    /// What a reload may take, with one that began before: to find a reader, two that hang, and a process that starts meanwhile.
-    static let longestTime = (readingTime * (1 + hangingMax) + watchdogTimeout) * 2
+    /// What a reload may take, with one that began before: to find a reader, and another one, two that hang, and a process that starts
+    /// meanwhile.
+    static let longestTime = (readingTime * (2 + hangingMax) + watchdogTimeout) * 2
     /// How many processes that hang are waited for: two, one after the other, have the same reason.
     private static let hangingMax = 2
 
@@ -58,8 +59,8 @@ extension Master {
     private static let overtaken = ControlAnswer(.refused, ["it is about to end"])
 
     private func tryReload() async -> Outcome {
-        let limit = Instant.current + Self.readingTime
-        guard await someServe(until: limit) else {
+        let limit = Instant.current + Self.readingTime * 2
+        guard await someServe(until: .current + Self.readingTime) else {
             if isEnding { return .overtaken }
             logger.reloadHasNobody()
             return .failed(["no process serves: the log says why; a restart reads all settings anew"])

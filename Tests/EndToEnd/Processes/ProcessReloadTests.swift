@@ -211,7 +211,7 @@ import Testing
         }
     }
 
-    @Test func `breaks off no stream of a process that is out of descriptors, and is not said to be over while one runs`() async throws {
+    @Test func `breaks off no stream of a process out of descriptors, and is not over while one runs`() async throws {
         let gate = try Gate()
         try await ProcessSite.with(
             "supervise = true\n" + settingsLine(model: "m0"), upstream: upstream(gate), options: []
@@ -250,7 +250,7 @@ import Testing
             let former = try await site.status().processes[0].process
             let (reload, pipe) = try await site.reloadFromPipe()
             kill(former, SIGTERM)
-            try await site.served(2)
+            try await site.logs(1, "a process takes nothing new")
             // Whoever reads from now on has a file.
             #expect(unsafe unlink(site.directory.path("sluice.toml")) == 0)
             try site.write(settings.replacing("m0", with: "m1"))
