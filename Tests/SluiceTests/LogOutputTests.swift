@@ -121,6 +121,39 @@ import Testing
         }
     }
 
+    /// As where a supervisor has changed the user: the descriptor cannot be opened again, and is shared with whoever relies on its waiting or
+    /// not waiting.
+    @Test(.enabled(if: geteuid() == 0, "needs root"), arguments: [false, true], [false, true])
+    func `a full pipe of another user's holds nobody up and is not tried without end`(isNonBlocking: Bool, hasThreads: Bool) async
+    {
+        await #expect(processExitsWith: .success) { [isNonBlocking, hasThreads] in
+            var ends: [Int32] = [0, 0]
+            _ = unsafe pipe(&ends)
+            if isNonBlocking { _ = fcntl(ends[1], F_SETFL, O_NONBLOCK) }
+            #expect(setuid(54_321) == 0)
+            if !hasThreads {
+                // As many as there are by now, and more than this user has.
+                var limit = rlimit(rlim_cur: 1, rlim_max: 1)
+                _ = unsafe setrlimit(__rlimit_resource_t(__RLIMIT_NPROC.rawValue), &limit)
+            }
+            let output = try LogOutput(.descriptor(ends[1]), LogForm(format: .json), queueBytesMax: 32 << 10)
+            let line = Array(String(repeating: "x", count: 332).utf8) + [10]
+            for _ in 0..<2_000 { output.write(line) }
+            if hasThreads {
+                // Its name is the thread's own first deed.
+                try await eventually("a thread") { try threads(named: "log") == 1 }
+                try await eventually("a thread that sleeps") { try (0..<100).allSatisfy { _ in try isAsleep("log") } }
+            }
+            var text = ""
+            try await eventually("the count of what was lost") {
+                text += readAll(ends[0], milliseconds: 10)
+                if !hasThreads { output.write(line) }
+                return text.contains("log lines were lost")
+            }
+            #expect(text.split(separator: "\n").allSatisfy { $0.utf8.count == 332 || $0.contains("log lines were lost") })
+        }
+    }
+
     @Test func `lines of several threads and several processes' openings are whole in a file`() async throws {
         let directory = try TemporaryDirectory()
         let outputs = try (0..<2).map { _ in
@@ -153,6 +186,13 @@ import Testing
             while try threads(named: "log") > 0 { sched_yield() }
             for number in 0..<10 { #expect(try directory.read("log\(number)") == "a line\n") }
         }
+    }
+}
+
+/// Whether the thread of a name waits for something.
+private func isAsleep(_ name: String) throws -> Bool {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").contains {
+        try String(contentsOfFile: "/proc/self/task/\($0)/stat", encoding: .utf8).contains("(\(name)) S ")
     }
 }
 

@@ -72,6 +72,8 @@ private final class WaitingLines: Sendable {
         /// When there is a next attempt, after one that failed.
         var retry: Instant?
         var wasFull = false
+        /// Whether the last write has found no room.
+        var isWithoutRoom = false
         /// Whether the thread has just written, and more may come soon.
         var isGathering = false
         /// When `onAlarm` is called.
@@ -203,7 +205,10 @@ private final class WaitingLines: Sendable {
         } catch {
             while true {
                 switch next(&state, at: .current) {
-                case .write(let bytes, let file): wrote(LogSink.write(bytes, to: file), &state)
+                case .write(let bytes, let file):
+                    // It waits in the queue then, until a thread can be had: a write might wait for whoever reads.
+                    guard LogSink.hasRoom(file) else { return }
+                    wrote(LogSink.write(bytes, to: file), &state)
                 case .open(let path):
                     if state.queue.isFirstBegun { state.lost += state.queue.dropFirst() }
                     do { state.sink = try LogSink(.file(path)) } catch { return }
@@ -245,6 +250,9 @@ private final class WaitingLines: Sendable {
         let alarm = min(state.alarm ?? .distantFuture, state.end ?? .distantFuture)
         if let retry = state.retry, now < retry { return isLate ? .end : .wait(until: min(retry, alarm)) }
         state.retry = nil
+        if exchange(&state.isWithoutRoom, with: false) {
+            return isLate ? .end : .wait(forRoomIn: state.sink.number, until: min(now + .seconds(1), alarm))
+        }
         while let bytes = front(&state) {
             switch state.sink.offer(bytes) {
             case .taken(let count):
@@ -288,7 +296,7 @@ private final class WaitingLines: Sendable {
         case .taken(let count):
             state.queue.drop(count)
             state.isGathering = true
-        case .full, .slow: break
+        case .full, .slow: state.isWithoutRoom = true
         case .refused, .failed: state.retry = .current + Self.retryTime
         }
     }

@@ -117,6 +117,12 @@ struct LogSink: ~Copyable {
         }
     }
 
+    /// Whether a write of at most `batch` bytes need not wait, as far as that is known ahead.
+    static func hasRoom(_ file: Int32) -> Bool {
+        var readiness = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+        return unsafe poll(&readiness, 1, 0) > 0
+    }
+
     /// Writes to a file, however long that takes.
     static func write(_ bytes: [UInt8], to file: Int32) -> Outcome {
         outcome(unsafe Glibc.write(file, bytes, bytes.count))
