@@ -79,7 +79,7 @@ extension Master {
             switch outcome {
             case .answered(let answer):
                 switch answer.verdict {
-                case .ok: return await adopt(next, readBy: reader, remarks: answer.lines)
+                case .ok: return await adopt(next, readBy: reader, former: asked.dropLast(), remarks: answer.lines)
                 case .failed: return .failed(answer.lines)
                 // It is told to end by somebody else, and has read nothing.
                 case .refused: break
@@ -92,8 +92,9 @@ extension Master {
             case .late, .cancelled:
                 // Whether it has taken them is not known; its successor has what is in force.
                 logger.doesNotAnswer(reader)
-                reader.state = .ending
-                reader.signal(SIGKILL)
+                reader.end()
+                killIfSilent(reader)
+                replace(reader)
                 hanging.append(reader)
             }
             // Who hangs has taken all the time that there is.
@@ -103,8 +104,18 @@ extension Master {
         return .failed(["not answered, and replaced: process \(names); the settings from before hold, see the log"])
     }
 
+    /// For one that has not answered in time. One whose disk is slow answers all that it has before it ends; one that hangs takes
+    /// connections from the others, and answers nobody.
+    private func killIfSilent(_ process: ServingProcess) {
+        if process.watchdog.silence >= Self.readingTime / 2, !isEnding { process.signal(SIGKILL) }
+    }
+
     /// A process has read the settings anew: from now on all go by that.
-    private func adopt(_ next: MemoryFile, readBy reader: ServingProcess, remarks: [String]) async -> Outcome {
+    ///
+    /// - Parameter former: those that were asked before, and are replaced.
+    private func adopt(
+        _ next: MemoryFile, readBy reader: ServingProcess, former: ArraySlice<ServingProcess>, remarks: [String]
+    ) async -> Outcome {
         let head: SettingsRecord.Head
         do throws(SettingsError) { head = try SettingsRecord.Head(reading: next) } catch {
             logger.reloadBroken(reader, "\(error)")
@@ -120,7 +131,7 @@ extension Master {
             logger.masterKeepsLog(error)
             remarks.append("log.to: the master's own log cannot be written, and goes where it went: \(error)")
         }
-        let replaced = await distribute(next)
+        let replaced = former.map { "process \($0.name) has not read the settings, and is replaced" } + (await distribute(next))
         let isFollowed = places.present.contains { $0.record === next && $0.state != .ending }
         guard isFollowed else { return .inForceForLater(replaced: replaced) }
         return .inForce(replaced: replaced, remarks: remarks)
@@ -151,8 +162,8 @@ extension Master {
         // One that is not there yet gets the record in force when it is.
         let others = places.present.filter { $0.hasStarted && $0.record !== next && $0.state != .ending }
         let questions = others.map { process in
-            // One that starts has its watchdog alone to go by.
-            let limit = process.state == .starting ? nil : Self.readingTime
+            // One that starts has the time for that besides: without a limit it would hold up all reloads when it does not get on.
+            let limit = process.state == .starting ? Self.watchdogTimeout + Self.readingTime : Self.readingTime
             return Result { () throws(SystemError) in try process.ask(.take, next, within: limit, on: loop) }
         }
         var sentences: [String] = []
@@ -180,7 +191,7 @@ extension Master {
         case .answered(let answer): return answer.verdict == .ok ? nil : answer.lines.joined(separator: "; ")
         case .closed: return "no descriptor finds room in it, or it ends"
         case .late, .cancelled:
-            process.signal(SIGKILL)
+            killIfSilent(process)
             return "it has not answered"
         }
     }

@@ -23,6 +23,7 @@ final class ServingProcess {
     var record: MemoryFile?
     /// Whether it is to open its log again when it serves: it may have opened it already.
     var owesReopening = false
+    private var hasServed = false
     var state = State.starting
     /// What it has told of itself last.
     var load = ProcessLoad()
@@ -93,19 +94,22 @@ final class ServingProcess {
     var hasStarted: Bool { pid > 0 }
 
     func signal(_ signal: Int32) {
-        guard hasStarted else { return owedSignal = signal }
+        guard hasStarted else {
+            if owedSignal != SIGKILL { owedSignal = signal }
+            return
+        }
         if !isReaped { _ = kill(pid, signal) }
     }
 
     /// Has it open its log again.
     func reopenLog() {
-        // One that starts would end by the signal.
-        if state == .starting { owesReopening = true } else { signal(ServerSignals.reopening) }
+        // One that has not come to serve, whether it is to end or not, would end by the signal.
+        if hasServed { signal(ServerSignals.reopening) } else { owesReopening = true }
     }
 
     /// It takes connections.
     func serves(_ watchdog: Watchdog) {
-        (state, self.watchdog) = (.serving, watchdog)
+        (state, self.watchdog, hasServed) = (.serving, watchdog, true)
         if exchange(&owesReopening, with: false) { reopenLog() }
     }
 
