@@ -96,11 +96,6 @@ extension [UInt8] {
         appendLineBreak()
     }
 
-    /// In half of the instructions that `append(contentsOf: text.utf8)` takes.
-    private mutating func append(utf8 text: String) {
-        unsafe text.utf8Span.span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
-    }
-
     fileprivate mutating func appendLineBreak() {
         append(UInt8(ascii: "\r"))
         append(UInt8(ascii: "\n"))

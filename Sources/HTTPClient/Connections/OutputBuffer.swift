@@ -1,5 +1,7 @@
 // Where a request, frames or ciphertext are put together before they are sent.
 
+import EventLoop
+
 /// Bytes to be sent, appended piece by piece and then taken all at once. The buffer is used again for the next ones.
 final class OutputBuffer {
     /// A larger one gives its memory back when it is emptied.
@@ -55,12 +57,5 @@ final class OutputBuffer {
         var bytes = exchange(&self.bytes, with: [])
         body(&bytes)
         self.bytes = bytes
-    }
-}
-
-extension [UInt8] {
-    /// In half of the instructions that `append(contentsOf: text.utf8)` takes.
-    fileprivate mutating func append(utf8 text: String) {
-        unsafe text.utf8Span.span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 }
