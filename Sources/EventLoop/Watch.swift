@@ -22,6 +22,11 @@ package struct Readiness: OptionSet, Sendable {
     /// All after which there is something to read, the end and an error among it.
     package static let anythingToRead = Readiness(
         rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    /// After which nothing more comes than what is there.
+    package static let ending = Readiness(rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    /// What the peer sends, and that it sends nothing more: told once, and again only when more comes or the watch is set again
+    /// (EPOLLET). The kernel then does not look at the descriptor a second time after each event.
+    package static let comingOnce = Readiness(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
     /// What the peer sends, and that it sends nothing more.
     package static let readableOrClosed = Readiness(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
     /// Of the loops that watch one listening descriptor the kernel wakes one, not all.
@@ -34,7 +39,7 @@ package struct Readiness: OptionSet, Sendable {
     package func isDisjoint(with other: Readiness) -> Bool { rawValue & other.rawValue == 0 }
 }
 
-/// One descriptor's registration with a loop, level-triggered.
+/// One descriptor's registration with a loop, level-triggered but with `comingOnce`.
 ///
 /// The loop keeps it until `cancel()`. The descriptor stays its owner's: cancel first, close then.
 package final class Watch {
@@ -46,7 +51,8 @@ package final class Watch {
     private var interest: Readiness
     private var isCancelled = false
 
-    /// - Parameter handler: called on the loop's thread, once a turn for as long as the descriptor is ready.
+    /// - Parameter handler: called on the loop's thread, once a turn for as long as the descriptor is ready; with
+    ///   `comingOnce` a single time.
     /// - Throws: `SystemError` when the kernel refuses (out of memory, a regular file).
     package init(
         _ descriptor: Int32, for interest: Readiness, on loop: EventLoop, handler: @escaping (Readiness) -> Void
@@ -65,6 +71,13 @@ package final class Watch {
         guard !isCancelled, interest != self.interest else { return }
         try loop.modify(self, interest: interest)
         self.interest = interest
+    }
+
+    /// With `comingOnce`: has the handler told again of what is there already.
+    ///
+    /// - Throws: `SystemError` when the kernel is out of memory.
+    package func setAgain() throws(SystemError) {
+        if !isCancelled { try loop.modify(self, interest: interest) }
     }
 
     /// No handler call begins after this. A second call does nothing.

@@ -9,6 +9,8 @@ package final class CommonFields: Sendable {
     /// Names and values one behind the other, and where each of them ends, as HTTP/2 is given them.
     let text: [UInt8]
     let ends: [Int]
+    /// As `HTTPRequest.listBytes(of:)`.
+    let listBytes: Int
     private let names: [String]
 
     package static let none = CommonFields([])
@@ -26,6 +28,7 @@ package final class CommonFields: Sendable {
             ends.append(buffer.count)
         }
         (text, self.ends) = (buffer.bytes, ends)
+        listBytes = HTTPRequest.listBytes(of: fields)
         do throws(HTTPError) {
             for field in fields { try HTTPRequest.validate(field) }
             problem = nil

@@ -69,12 +69,23 @@ extension HTTPRequest {
     /// - Parameter name: in lower case.
     private func has(_ name: StaticString) -> Bool { headers.contains { $0.name.isFieldName(name) } || common.has(name) }
 
+    /// What its URL and its fields may have together. Servers take 8 to 32 KiB, and nghttp2 sends no more than 64 KiB.
+    private static let headBytesMax = 48 << 10
+
+    /// The size of header fields as HTTP/2 counts it: 32 bytes more than its text for each (RFC 9113 §6.5.2).
+    package static func listBytes(of fields: [(name: String, value: String)]) -> Int {
+        fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
+    }
+
     /// Refuses what could not be sent as it stands, above all a header that would smuggle in another (RFC 9110 §5.5).
     ///
     /// - Throws: `HTTPError.invalidRequest`. The reason quotes a header's name at most, never a value or the URL.
     func validate() throws(HTTPError) {
         if let problem = common.problem { throw problem }
         for header in headers { try Self.validate(header) }
+        guard url.utf8.count + common.listBytes + Self.listBytes(of: headers) <= Self.headBytesMax else {
+            throw .invalidRequest(reason: "its head is larger than \(Self.headBytesMax) bytes")
+        }
     }
 
     static func validate(_ header: (name: String, value: String)) throws(HTTPError) {

@@ -51,8 +51,8 @@ struct RequestURL {
     /// Whether it names its port.
     let hasPort: Bool
 
-    /// More than any server takes.
-    static let bytesMax = 64 << 10
+    /// As many as servers take.
+    static let bytesMax = 8 << 10
     /// Of a name (RFC 1035 §2.3.4).
     private static let hostBytesMax = 255
 

@@ -189,7 +189,9 @@ extension UpstreamSettings {
                 default: .words("false at openai.com; left out elsewhere"), examples: [FieldExample("false", in: .openai)]),
             Field("parameters", table: \.self, parameterFields),
             Field(
-                "headers", .other("a table of text"), "Further headers of each request.", default: .nothing,
+                "headers", .other("a table of text"),
+                "Further headers of each request: together at most 16 KiB of names and values, with 32 bytes more for each.",
+                default: .nothing,
                 examples: [FieldExample(#"{OpenAI-Organization = "org-example"}"#, in: .openai)],
                 read: { reader, node, upstream in upstream.headers = reader.headers(node, of: upstream.kind) },
                 write: { TOMLText.table($0.headers.map { ($0.name, TOMLText.mask) }) }),

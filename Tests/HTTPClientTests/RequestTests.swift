@@ -226,6 +226,19 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         #expect(server.connections == 0)
     }
 
+    @Test(arguments: [false, true])
+    func `a head that no server takes is refused before anything is sent, in any version of HTTP`(isHTTP2: Bool) async throws {
+        let server = try ScriptServer(answer: ok)
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, .patient)
+            let headers = (0..<1200).map { ("x-\($0)", "some") }
+            var request = HTTPRequest.post(server.url, "{}", headers: headers)
+            if isHTTP2 { request.options = .priorKnowledge }
+            #expect(await session.failure(of: request).error == .invalidRequest(reason: "its head is larger than 49152 bytes"))
+        }
+        #expect(server.connections == 0)
+    }
+
     @Test(arguments: [
         "", "127.0.0.1", "ftp://127.0.0.1/", "file:///etc/passwd", "HTTP://127.0.0.1/", "http://a b/", "http://a/\r\nX: 1",
         "http://a/\0", "http://user:secret@[", "http://127.0.0.1:99999/",

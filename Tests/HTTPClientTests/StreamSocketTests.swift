@@ -39,6 +39,32 @@ extension StreamSocket {
         }
     }
 
+    @Test(arguments: [3, 4, 5, 9, 100], [false, true])
+    func `whoever takes a part of what has come is told of the rest, and of the end`(max: Int, isEnded: Bool) async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            let peer = listener.accept()
+            let heard = Wakeup(on: worker.loop)
+            socket.handler = { _ in heard.wake() }
+            var bytes: [UInt8] = Array("12345678".utf8)
+            #expect(unsafe write(peer, &bytes, 8) == 8)
+            // The end comes with the bytes, or behind the last of them.
+            if isEnded { shutdown(peer, Int32(SHUT_WR)) }
+            var text = ""
+            var last = Descriptor.Received.nothing
+            socket.setInterest(.readable)
+            while last != .endOfFile {
+                await heard.wait()
+                let (received, part) = socket.receive(max: max)
+                (last, text) = (received, text + part)
+                if text.utf8.count == 8, !isEnded { shutdown(peer, Int32(SHUT_WR)) }
+            }
+            #expect(text == "12345678")
+        }
+    }
+
     @Test func `a peer that reads nothing fills the kernel's buffer, and a reset is an error`() async throws {
         let port = try freePort()
         let listener = try KernelListener(address("127.0.0.1", port))

@@ -19,7 +19,8 @@ final class StreamSocket {
         case failed(Int32)
     }
 
-    /// Called on the loop's thread, once a turn for as long as the socket is ready for what was asked. May be replaced.
+    /// Called on the loop's thread when the socket is ready for what was asked: whoever is told that there is something to read
+    /// calls `receive`, and is told again if that may have left something. May be replaced.
     var handler: (Readiness) -> Void = { _ in }
 
     /// Whether it was connected within its initialiser, as unix sockets are.
@@ -29,6 +30,8 @@ final class StreamSocket {
     private let isIP: Bool
     private var descriptor: Descriptor?
     private var watch: Watch?
+    /// Whether the kernel has told of an end or of an error that is not received yet. It does so once.
+    private var isEnding = false
     private var acknowledgementMilliseconds: UInt32 = 0
     /// Why the kernel does not watch it any more; an `errno`. Then there is no watch.
     private var refusal: Int32?
@@ -48,7 +51,7 @@ final class StreamSocket {
         if isIP { setOptions() }
         setAcknowledgementTimeout(acknowledgementMilliseconds)
         try connect(to: address)
-        watch = try Watch(number, for: .writable, on: loop) { [unowned self] in handler($0) }
+        watch = try Watch(number, for: .writable, on: loop) { [unowned self] in ready($0) }
     }
 
     deinit { close() }
@@ -74,6 +77,11 @@ final class StreamSocket {
 
     // MARK: Readiness
 
+    private func ready(_ readiness: Readiness) {
+        if !readiness.isDisjoint(with: .ending) { isEnding = true }
+        handler(readiness)
+    }
+
     /// Changes what the handler is told, besides errors and hang-ups, which it always is unless it asks for nothing: the kernel would
     /// tell of them in every turn, though nobody is ready to see to them. No system call when nothing changes.
     ///
@@ -82,21 +90,32 @@ final class StreamSocket {
     func setInterest(_ interest: Readiness) {
         guard isOpen else { return }
         if refusal != nil { return tellRefusal(if: interest) }
+        // Whoever waits to send too is told in each turn: the kernel may take a part of what it is given, and room for more.
+        let asked = interest == .readable ? .comingOnce : interest
         do {
-            if interest.isEmpty {
+            if asked.isEmpty {
                 watch?.cancel()
                 watch = nil
             } else if let watch {
-                try watch.update(interest)
+                try watch.update(asked)
             } else {
-                watch = try Watch(number, for: interest, on: loop) { [unowned self] in handler($0) }
+                watch = try Watch(number, for: asked, on: loop) { [unowned self] in ready($0) }
             }
         } catch {
-            refusal = error.code
-            watch?.cancel()
-            watch = nil
-            tellRefusal(if: interest)
+            refuse(error, asked)
         }
+    }
+
+    private func refuse(_ error: SystemError, _ interest: Readiness) {
+        refusal = error.code
+        watch?.cancel()
+        watch = nil
+        tellRefusal(if: interest)
+    }
+
+    /// The kernel has told of all that was there once: a part that is not received yet it is asked to tell of again.
+    private func tellAgain() {
+        do { try watch?.setAgain() } catch { refuse(error, .readable) }
     }
 
     /// The handler is told in a turn of its own, not inside the call that failed, and nothing while it asks for nothing.
@@ -118,7 +137,10 @@ final class StreamSocket {
         guard unsafe !buffer.isEmpty else { return .nothing }
         while true {
             let count = unsafe recv(number, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
-            if count > 0 { return .bytes(count) }
+            if count > 0 {
+                if count == buffer.count || isEnding { tellAgain() }
+                return .bytes(count)
+            }
             if count == 0 { return .endOfFile }
             if errno == EAGAIN || errno == EWOULDBLOCK { return .nothing }
             if errno != EINTR { return .failed(errno) }

@@ -138,25 +138,41 @@ extension SettingsReader {
         return .secret(try checkedKey(text, node))
     }
 
+    /// As many as a caller's own may have.
+    private static let keyBytesMax = 4096
+
     private func checkedKey(_ key: String, _ node: SettingsNode) throws(SettingsProblem) -> String {
         guard key.utf8.allSatisfy(\.isInKey) else {
             throw SettingsProblem(node, "gives a key with a space, a line break or a character that is not ASCII")
+        }
+        guard key.utf8.count <= Self.keyBytesMax else {
+            throw SettingsProblem(node, "gives a key of \(key.utf8.count) bytes; it may have \(Self.keyBytesMax)")
         }
         return key
     }
 
     // MARK: Headers
 
+    /// More than that many servers refuse.
+    private static let headersBytesMax = 16 << 10
+
     func headers(_ node: SettingsNode, of kind: UpstreamSettings.Kind) -> [UpstreamSettings.Header] {
         guard let table = table(node, keys: nil) else { return [] }
         var names: Set<String> = []
-        return table.members.compactMap { member in
+        let headers = table.members.compactMap { member in
             if !names.insert(member.key.lowercased()).inserted {
                 problems.add(SettingsProblem(member.node, "is set twice: header names do not tell upper from lower case"))
             }
             if let problem = headerNameProblem(member.key, kind) { problems.add(SettingsProblem(member.node, problem)) }
             return checked(member.node, headerValue).map { UpstreamSettings.Header(name: member.key, value: $0) }
         }
+        let bytes = HTTPRequest.listBytes(of: headers.map { ($0.name, $0.value) })
+        if bytes > Self.headersBytesMax {
+            problems.add(
+                SettingsProblem(
+                    node, "has \(bytes) bytes of names and values, with 32 more for each; it may have \(Self.headersBytesMax)"))
+        }
+        return headers
     }
 
     private func headerValue(_ node: SettingsNode) throws(SettingsProblem) -> String {

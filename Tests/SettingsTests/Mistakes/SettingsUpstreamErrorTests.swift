@@ -80,6 +80,12 @@ import Testing
             "[upstreams.a]\nkey = 'sec ret'",
             "2: upstreams.a.key gives a key with a space, a line break or a character that is not ASCII"),
         Mistake(
+            "[upstreams.a]\nkey = '\(String(repeating: "k", count: 4097))'",
+            "2: upstreams.a.key gives a key of 4097 bytes; it may have 4096"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nheaders = {X-Long = '\(String(repeating: "v", count: 17_000))'}",
+            "3: upstreams.a.headers has 17038 bytes of names and values, with 32 more for each; it may have 16384"),
+        Mistake(
             "[upstreams.a]\nkey_file = 'secret'",
             "2: upstreams.a.key_file names a file that cannot be read: No such file or directory"),
         Mistake(
