@@ -63,7 +63,7 @@ import Testing
             #expect(waiting.exit.value == nil)
             #expect(third.exit.value == nil)
             gate.open()
-            #expect(try await stream.ended().text == frames.joined())
+            #expect(try await stream.ended().content == frames.joined())
             #expect(try await waiting.exited() == .code(0))
             #expect(try await third.exited() == .code(0))
         }
@@ -94,7 +94,7 @@ import Testing
             try await site.sluice.refuses()
             #expect(stopping.exit.value == nil)
             gate.open()
-            #expect(try await stream.ended().text == frames.joined())
+            #expect(try await stream.ended().content == frames.joined())
             #expect(try await stopping.exited() == .code(0))
             #expect(try await site.sluice.process.exited() == .code(0))
             #expect(unsafe access(site.directory.path("control.sock"), F_OK) == -1)

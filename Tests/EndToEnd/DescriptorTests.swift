@@ -33,14 +33,14 @@ import Testing
                 let response = try await stream.ended()
                 statuses[response.status, default: 0] += 1
                 if response.status == 200 {
-                    #expect(response.text == frames.joined() && response.end == .complete)
+                    #expect(response.content == frames.joined() && response.end == .complete)
                 } else {
                     #expect(response.error != nil, "\(response.text)")
                 }
             }
             #expect(Set(statuses.keys).isSubset(of: [200, 503]), "\(statuses)")
             #expect(statuses[200, default: 0] > 100, "\(statuses)")
-            #expect(try await site.call(call(0)).ended().text == frames.joined())
+            #expect(try await site.call(call(0)).ended().content == frames.joined())
             try await becomesIdle(site.sluice.process, in: site.directory)
             let told = try site.sluice.process.errors.value.lines.filter { $0.contains(Self.told) }.map(Told.init)
             #expect(told.first?.times == 1 && told.first?.reason == "accept failed: Too many open files", "\(told)")
@@ -56,7 +56,7 @@ import Testing
             _ = try await ChildProcess.line(containing: Self.told, in: site.sluice.process.errors)
             for stream in streams { stream.close() }
             gate.open(2_000)
-            #expect(try await site.call(call(0)).ended().text == frames.joined())
+            #expect(try await site.call(call(0)).ended().content == frames.joined())
             try await becomesIdle(site.sluice.process, in: site.directory)
         }
     }

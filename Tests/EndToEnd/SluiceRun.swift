@@ -35,7 +35,7 @@ extension Site {
     /// Calls it and gets a whole stream of these events.
     func answers(_ frames: [String]) async throws {
         let response = try await call(chat()).ended()
-        #expect(response.content == frames.joined())
+        #expect(response.content == frames.joined(), "Sluice said: \(sluice.process.errors.value.text.suffix(4_000))")
         #expect(response.end == .complete)
     }
 

@@ -49,7 +49,7 @@ import Testing
             second.close()
             try await eventually("the second to have left") { try await status(site).callersLeft != 0 }
             gate.open()
-            #expect(try await first.ended().text == frames.joined())
+            #expect(try await first.ended().content == frames.joined())
             try await eventually("both to be over") { try await status(site).requests == 2 }
             let end = try await status(site)
             #expect((end.active, end.maxActive, end.answered, end.callersLeft, end.failed) == (0, 2, 1, 1, 0))
@@ -135,7 +135,7 @@ import Testing
             let page = String(decoding: answer.drop { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
             #expect(try ToldStatus(json: page).state == "draining")
             gate.open()
-            #expect(try await stream.ended().text == frames.joined())
+            #expect(try await stream.ended().content == frames.joined())
             #expect(try await site.sluice.process.exited() == .code(0))
         }
     }
