@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -21,6 +22,23 @@ import Testing
             #expect(response.end == .complete)
             try await upstream.request().finished()
         }
+    }
+
+    @Test(arguments: [Reply.Framing.chunked, .contentLength])
+    func `answers HEAD without a body`(framing: Reply.Framing) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"]), framing: framing))
+        let requests = ["HEAD", "GET"].map { "\($0) / HTTP/1.1\r\nHost: x\r\n\r\n" }
+        let socket = try Socket.connected(port: upstream.port)
+        try socket.write(Array(requests.joined().utf8))
+        var text = ""
+        while !text.contains("[DONE]") {
+            let part = try socket.read()
+            try #require(!part.isEmpty)
+            text += String(decoding: part, as: UTF8.self)
+        }
+        #expect(text.components(separatedBy: "[DONE]").count == 2)
+        #expect(text.components(separatedBy: "HTTP/1.1 200 Stub").count == 3)
+        try await upstream.stop()
     }
 
     @Test func `records what it received`() async throws {

@@ -38,6 +38,30 @@ import Testing
         }
     }
 
+    /// RFC 9110 §9.3.2 forbids it. The connection has a call by the time that it comes.
+    @Test(arguments: ["Not Found", "9\r\nNot Found\r\n0\r\n\r\n", "\r\n", "<html>\n"], [false, true])
+    func `a body behind the answer to HEAD is no answer to the call behind it`(body: String, isCut: Bool) async throws {
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                guard request.hasPrefix("HEAD") else {
+                    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    continue
+                }
+                peer.send("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n")
+                guard peer.waitForHead() != nil else { return }
+                peer.send(body)
+                if isCut { return }
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, .patient)
+            let observed = try Warmth(session, server.url, count: 1, .onlyOnce)
+            #expect(await observed.next() == .ready(connections: 1))
+            let outcome = try await session.withTransfer(.post(server.url, "{}")) { await $0.outcome() }
+            #expect(outcome == .ok("ok"))
+        }
+    }
+
     @Test func `a server that does not answer in time is a failure, and its connection is closed`() async throws {
         let server = try ScriptServer { peer in
             _ = peer.request()

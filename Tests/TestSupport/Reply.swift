@@ -28,6 +28,8 @@ package struct Reply: Sendable {
     /// Without a head the steps are all that is sent.
     package let head: Head?
     let steps: [Step]
+    /// Whether it answers HEAD: with the head of an answer that has a body.
+    private(set) var lacksBody = false
 
     /// Steps under a status line and fields of the test's choice.
     package init(
@@ -72,6 +74,14 @@ package struct Reply: Sendable {
     }
 
     package var contentType: String { head?.fields.first { $0.name == "Content-Type" }?.value ?? "" }
+
+    /// The answer to HEAD (RFC 9110 §9.3.2). Bytes as they stand are sent all the same.
+    var withoutBody: Reply {
+        guard head != nil else { return self }
+        var reply = self
+        reply.lacksBody = true
+        return reply
+    }
 
     var headText: String? {
         guard let head else { return nil }

@@ -167,7 +167,8 @@ package final class StubUpstream: Sendable {
         // A peer that breaks off while it sends its request is no event of this stub; the test awaits the request.
         while let request = try? receive(from: connection, &reader) {
             requests.update { $0.append(request) }
-            var exchange = Exchange(connection: connection, reply: script(request))
+            let reply = script(request)
+            var exchange = Exchange(connection: connection, reply: request.method == "HEAD" ? reply.withoutBody : reply)
             let ending = exchange.run()
             let stopped = connections.withLock { $0.stopped }
             request.ending.update { $0 = (stopped ? .stubStopped : ending, .now) }
@@ -207,11 +208,11 @@ private struct Exchange {
     mutating func run() -> UpstreamRequest.Ending {
         do {
             if let head = reply.headText { try connection.write(Array(head.utf8)) }
-            for step in reply.steps {
+            for step in reply.steps where !reply.lacksBody {
                 guard try perform(step) else { return .finished }
                 if closedByPeer { return .closedByPeer }
             }
-            if reply.head?.framing == .chunked { try connection.write(Array("0\r\n\r\n".utf8)) }
+            if reply.head?.framing == .chunked, !reply.lacksBody { try connection.write(Array("0\r\n\r\n".utf8)) }
             keepsConnection = reply.head.map { $0.framing != .untilClose } ?? false
             return .finished
         } catch {

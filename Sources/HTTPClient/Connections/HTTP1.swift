@@ -11,6 +11,9 @@ final class HTTP1 {
     private var parser = ResponseParser(for: .head)
     /// How many bytes of the request's body the connection has.
     private var bodySent = 0
+    /// Whether the answer before was one to HEAD. Servers that send a body behind it, which RFC 9110 §9.3.2 forbids, send it where the next
+    /// answer would begin.
+    private var isBehindHEAD = false
     /// How the response that has just become whole leaves the connection.
     private var ending: Ending?
 
@@ -57,9 +60,12 @@ final class HTTP1 {
 
     /// On a connection that has served nobody before, a request goes out once.
     private func dropRequest() {
-        guard let transfer, isBodySent, connection.isFresh || parser.hasBegun else { return }
+        guard let transfer, isBodySent, connection.isFresh || hasAnswer(to: transfer) else { return }
         transfer.dropRequest()
     }
+
+    /// Whether what has come is the beginning of its answer.
+    private func hasAnswer(to transfer: Transfer) -> Bool { isBehindHEAD ? transfer.isHeadComplete : parser.hasBegun }
 
     private var isBodySent: Bool {
         guard let outgoing = transfer?.outgoing, outgoing.request.hasBody else { return true }
@@ -81,7 +87,7 @@ final class HTTP1 {
             case .end:
                 let isKept = parser.allowsReuse && isBodySent && connection.isSent && cursor == bytes.count
                 ending = isKept ? .kept : .spent
-            case .failed(let error): transfer.fail(error)
+            case .failed(let error): lost(error)
             }
         } while ending == nil && self.transfer != nil
     }
@@ -122,6 +128,7 @@ final class HTTP1 {
         self.transfer = nil
         self.ending = nil
         connection.isFresh = false
+        isBehindHEAD = transfer.method == .head
         switch ending {
         case .kept:
             connection.willSend(0)
@@ -154,17 +161,18 @@ final class HTTP1 {
         if ending != nil { return end(.spent) }
         guard let transfer else { return connection.close() }
         self.transfer = nil
-        let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.meansDeadConnection
+        let isNoAnswer = !hasAnswer(to: transfer) && error.meansUselessConnection(behindHEAD: isBehindHEAD)
         connection.close()
-        transfer.connectionLost(isKept: mayHaveBeenDead, error)
+        transfer.connectionLost(isKept: !connection.isFresh && isNoAnswer, error)
     }
 }
 
 extension HTTPError {
     /// A server that takes nothing, or floods, is there.
-    fileprivate var meansDeadConnection: Bool {
+    fileprivate func meansUselessConnection(behindHEAD isBehindHEAD: Bool) -> Bool {
         switch self {
-        case .timedOut, .malformed: false
+        case .timedOut: false
+        case .malformed: isBehindHEAD
         default: true
         }
     }
