@@ -24,26 +24,6 @@ import Testing
         }
     }
 
-    @Test func `hundreds that cannot go out fail, and take nobody along`() async throws {
-        let server = try ScriptServer { peer in
-            guard peer.beginHTTP2() else { return }
-            var reader = RequestReader(peer)
-            while let (stream, body) = reader.next() { peer.answer(stream, body) }
-        }
-        try await LoopActor.run { worker in
-            let session = Session(on: worker.loop, .patient)
-            let wakeup = Wakeup(on: worker.loop)
-            let request = HTTPRequest(
-                .post, server.url, headers: [("X", String(repeating: "x", count: 70_000))], connectTimeout: .seconds(60),
-                totalTimeout: .seconds(120), options: .priorKnowledge)
-            let transfers = try (0..<300).map { _ in try session.start(request, waking: wakeup) }
-            let last = try session.start(.http2(server.url, "last"), waking: Wakeup(on: worker.loop))
-            #expect(await last.outcome() == .ok("last"))
-            #expect(transfers.allSatisfy { $0.isOver } as Bool)
-            #expect(throws: HTTPError.self) { try transfers[0].takeHead() }
-        }
-    }
-
     @Test func `with all streams in use, another connection is made`() async throws {
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2() else { return }
