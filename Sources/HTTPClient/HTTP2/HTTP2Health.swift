@@ -27,8 +27,9 @@ extension HTTP2 {
         _ = unsafe nghttp2_submit_ping(nghttp2, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
     }
 
-    func expectSign() {
-        guard silence.since == nil else { return }
+    func expectSign() { if silence.since == nil { beginSilence() } }
+
+    private func beginSilence() {
         let now = connection.context.loop.now
         silence.since = now
         let timer = silence.timer ?? Timer(on: connection.context.loop) { [unowned self] in checkSilence() }
@@ -36,15 +37,14 @@ extension HTTP2 {
         if !timer.isSet { timer.set(at: now + connection.context.configuration.silenceMax) }
     }
 
-    /// Who waits goes on watching: SETTINGS are no answer. Once a PING was answered the next request begins anew, since a server
-    /// that is asked every second may call that a flood.
+    /// Who waits goes on watching: SETTINGS are no answer, however late they are. Once a PING was answered the next request begins
+    /// anew, since a server that is asked every second may call that a flood.
     func heard() {
         guard silence.since != nil else { return }
-        silence.since = silence.isSuspect ? nil : connection.context.loop.now
         silence.isAsked = false
-        guard silence.isSuspect else { return }
-        silence.isSuspect = false
-        mayHaveRoom = true
+        let wasSuspect = exchange(&silence.isSuspect, with: false)
+        if wasSuspect { mayHaveRoom = true }
+        if wasSuspect, hasSettings { silence.since = nil } else { beginSilence() }
     }
 
     /// New streams go elsewhere while it is silent. Those that it has keep it, since a busy server may be late with all its answers.
