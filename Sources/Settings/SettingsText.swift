@@ -42,12 +42,14 @@ extension Settings {
     ///
     /// - Throws: `SettingsError` for another text.
     package init(startOnlyText text: String) throws(SettingsError) {
-        let sources = SettingsSources(
+        var sources = SettingsSources(
             options: SettingsOptions(config: "start"), environment: { _ in nil },
             readFile: { path throws(SystemError) in
                 guard path.utf8.elementsEqual("start".utf8) else { throw SystemError(path, code: ENOENT) }
                 return Array(text.utf8)
             }, listFiles: { _ in [] }, readTLSFiles: { _, _ in })
+        // It may be longer than what was written there.
+        sources.fileBytesMax = .max
         self = try sources.load().settings
     }
 }

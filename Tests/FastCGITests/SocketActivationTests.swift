@@ -59,8 +59,8 @@ import Testing
             "another process (7, which opened the socket, is gone) listens on unix:/s already: stop it, or name another path"
         ),
         (
-            .tooMany,
-            "there are more listening sockets or socket.allowed_users than several processes can share: name fewer, or let processes be 1"
+            .tooManySockets,
+            "there are more listening sockets than several processes can share: name fewer, or let processes be 1"
         ),
     ])
     func `an error tells the way out`(error: ListenError, text: String) {

@@ -14,7 +14,7 @@ import Testing
 
     @Test func `is done once for the first, and once more for all who ask meanwhile`() async throws {
         try await LoopActor.run { actor in
-            let (coalescer, gate, times) = (Coalescer<Int>(on: actor.loop), GenerationEnd(), Observed(0))
+            let (coalescer, gate, times) = (Coalescer<Int>(on: actor.loop), OneTimeEvent(), Observed(0))
             let work: @Sendable () async -> Int = {
                 let time = times.update {
                     $0 += 1
@@ -39,7 +39,7 @@ import Testing
 
     @Test func `is done in its turn for whoever asks for something else, and for nobody beside him`() async throws {
         try await LoopActor.run { actor in
-            let (coalescer, gate, done) = (Coalescer<String>(on: actor.loop), GenerationEnd(), Observed<[String]>([]))
+            let (coalescer, gate, done) = (Coalescer<String>(on: actor.loop), OneTimeEvent(), Observed<[String]>([]))
             let first = actor.start {
                 await coalescer.run {
                     await gate.wait()
@@ -65,34 +65,6 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct `The end of a generation` {
-    @Test func `is waited for no longer by one that has been cancelled, and by the others until it comes`() async throws {
-        let end = GenerationEnd()
-        let (leaving, staying) = (Task { await end.wait() }, Task { await end.wait() })
-        while end.waitingCount < 2 { await Task.yield() }
-        leaving.cancel()
-        await leaving.value
-        #expect((end.waitingCount, end.hasCome) == (1, false))
-        end.come()
-        await staying.value
-        let late = Task { await end.wait() }
-        late.cancel()
-        await late.value
-        #expect(end.waitingCount == 0)
-    }
-
-    @Test func `is not waited for at all by one that is cancelled already`() async {
-        let end = GenerationEnd()
-        let task = Task {
-            while !Task.isCancelled { await Task.yield() }
-            await end.wait()
-        }
-        task.cancel()
-        await task.value
-        #expect(end.waitingCount == 0)
-    }
-}
-
 @Suite(.timeLimit(.minutes(1))) struct `A connection to the control socket` {
     private func pair() throws -> (ControlStream, LocalSocket) {
         let (server, client) = try LocalSocket.pair()
@@ -101,7 +73,7 @@ import Testing
 
     @Test func `ends what is waited for when the client leaves`() async throws {
         try await LoopActor.run { actor in
-            let (end, left) = (GenerationEnd(), Observed(false))
+            let (end, left) = (OneTimeEvent(), Observed(false))
             let (stream, client) = try pair()
             let waiting = actor.start {
                 try await stream.whileConnected(on: actor.loop) {
@@ -119,7 +91,7 @@ import Testing
     /// As a client does that has written all that it has to say.
     @Test func `waits for one that only has nothing more to say`() async throws {
         try await LoopActor.run { actor in
-            let end = GenerationEnd()
+            let end = OneTimeEvent()
             let (stream, client) = try pair()
             #expect(shutdown(client.number, Int32(SHUT_WR)) == 0)
             let waiting = actor.start {

@@ -1,10 +1,7 @@
 // What master and processes go by, as values.
 
 import EventLoop
-import FastCGI
 import Glibc
-import Logging
-import Settings
 import Testing
 
 @testable import Sluice
@@ -151,105 +148,14 @@ import Testing
     }
 }
 
-@Suite struct `A record of settings` {
-    private let files: [String: Result<String, SystemError>] = [
-        "/etc/sluice.toml": .success("include = \"*.toml\"\n"), "empty": .success(""), "a\nb 1 2\n": .success("file 1 1\n\0x"),
-        "gone": .failure(SystemError("gone", code: ENOENT)),
-    ]
-
-    private func recorder() -> FileRecorder {
-        let recorder = FileRecorder(
-            FileAccess(
-                readFile: { path throws(SystemError) in
-                    guard let file = files[path] else { throw SystemError(path, code: EACCES) }
-                    return Array(try file.get().utf8)
-                },
-                listFiles: { pattern throws(SystemError) in
-                    if pattern == "bad" { throw SystemError(pattern, code: EIO) }
-                    return pattern == "*.toml" ? ["a.toml", "b c.toml"] : []
-                }))
-        for path in files.keys.sorted() + ["other"] { _ = try? recorder.access.readFile(path) }
-        for pattern in ["*.toml", "none", "bad"] { _ = try? recorder.access.listFiles(pattern) }
-        return recorder
-    }
-
-    private let start = StartSettings(text: "listen = \"unix:/s\"\nworkers = 1\n", file: "/etc/x\ny 1 2\n")
-
-    private let settings: Settings = {
-        var settings = Settings(listen: [.unix("/s")], workers: 1, upstreams: [], models: [])
-        settings.log = Settings.Log(level: .warning, format: .logfmt, destination: .file("/var/log/x\ny"))
-        settings.timeouts.drain = .milliseconds(1234)
-        return settings
-    }()
-
-    @Test func `says what was read, word for word, and what could not be`() throws {
-        let record = try #require(SettingsRecord(bytes: recorder().record(of: settings, start).bytes))
-        #expect(record.head == SettingsRecord.Head(log: settings.log, drain: .milliseconds(1234), start: start))
-        let access = record.access
-        for (path, file) in files {
-            switch file {
-            case .success(let text): #expect(try access.readFile(path) == Array(text.utf8))
-            case .failure(let error): #expect(throws: error) { try access.readFile(path) }
-            }
-        }
-        #expect(throws: SystemError("other", code: EACCES)) { try access.readFile("other") }
-        #expect(throws: SystemError("never", code: ENOENT)) { try access.readFile("never") }
-        #expect(try access.listFiles("*.toml") == ["a.toml", "b c.toml"])
-        #expect(try access.listFiles("none") == [])
-        #expect(throws: SystemError("bad", code: EIO)) { try access.listFiles("bad") }
-    }
-
-    @Test func `is none when anything of it is missing, or there is more`() {
-        let bytes = recorder().record(of: settings, start).bytes
-        for count in bytes.indices { #expect(SettingsRecord(bytes: Array(bytes[..<count])) == nil, "\(count)") }
-        #expect(SettingsRecord(bytes: Array(bytes.dropFirst())) == nil)
-        #expect(SettingsRecord(bytes: bytes + Array("list 0 0\n".utf8)) == nil)
-        for text in ["", "record 0 0\n", "record 9223372036854775807 1\n", "record -1 0\n", "file 9223372036854775807 1\n"] {
-            #expect(SettingsRecord(bytes: Array(text.utf8)) == nil, "\(text)")
-        }
-    }
-
-    @Test(arguments: [
-        ("warning", "wornung"), ("logfmt", "logfmd"), ("file:/var", "fill:/var"), ("1234000000", "12340x0000"),
-        ("unread 4 1\ngone2", "unread 4 1\ngonex"),
-        ("unlisted 3 1\nbad5", "unlisted 3 1\nbadx"), ("unlisted", "unlisded"),
-    ])
-    func `is none with a word in it that nobody knows`(known: String, unknown: String) {
-        let bytes = recorder().record(of: settings, start).bytes
-        let changed = bytes.replacing(Array(known.utf8), with: Array(unknown.utf8), maxReplacements: 1)
-        #expect(changed != bytes)
-        #expect(SettingsRecord(bytes: changed) == nil)
-    }
-
-    @Test func `is read by the master no further than its head, and is none there either when it is cut off`() throws {
-        let record = recorder().record(of: settings, start)
-        func head(of bytes: [UInt8]) throws -> SettingsRecord.Head {
-            let file = try MemoryFile("test")
-            try file.write(bytes)
-            return try SettingsRecord.Head(reading: file)
-        }
-        #expect(try head(of: record.bytes) == record.head)
-        for count in record.bytes.indices {
-            #expect(throws: SettingsError.self, "\(count)") { try head(of: Array(record.bytes[..<count])) }
-        }
-        // What is behind the head means nothing to it.
-        let content = Array(repeating: UInt8(1), count: 1 << 20)
-        let large = SettingsRecord(head: record.head, files: [("large", .success(content))], lists: [])
-        #expect(try head(of: large.bytes) == record.head)
-        // One that its writer can still change is none.
-        #expect(throws: SettingsError.self) { try SettingsRecord.Head(reading: MemoryFile("test")) }
-    }
-}
-
 @Suite struct `What master and process say` {
     @Test func `is understood by the other one`() {
-        func start(_ sockets: [ProcessStart.Socket], _ users: [UInt32] = []) -> MasterMessage {
-            .begin(ProcessStart(place: 3, slot: 7, period: .milliseconds(250), sockets: sockets, allowedUsers: users))
+        func start(_ sockets: [ProcessStart.Socket]) -> MasterMessage {
+            .begin(ProcessStart(place: 3, slot: 7, period: .milliseconds(250), sockets: sockets))
         }
         let odd = ProcessStart.Socket(isOwn: false, name: "unix:/a b\n own \u{1}/end at once ")
         let messages: [MasterMessage] = [
-            start([.init(isOwn: true, name: "unix:/s"), odd]), start([odd], [0, 33, 4_294_967_294]), start([], [1]), .end,
-            .endAtOnce,
+            start([.init(isOwn: true, name: "unix:/s"), odd]), start([odd]), start([]), .end, .endAtOnce,
             .ask(.reload), .ask(.take), .ask(.wait),
         ]
         for message in messages + StatusForm.all.map({ .ask(.status($0)) }) {
@@ -258,7 +164,9 @@ import Testing
         for report: ProcessReport in [.ready, .stopping, .alive(ProcessLoad(streams: 12, resting: 1, upstreams: 3))] {
             #expect(ProcessReport(text: report.text) == report)
         }
-        for text in ["", "alive", "alive a b c", "begin 1 -1 1", "alive 1 2", "ask", "ask me", "begin 1", "reload"] {
+        for text in [
+            "", "alive", "alive a b c", "begin 1 -1 1", "begin 1 1 1 1", "alive 1 2", "ask", "ask me", "begin 1", "reload",
+        ] {
             #expect(MasterMessage(text: text) == nil)
             #expect(ProcessReport(text: text) == nil)
         }

@@ -14,8 +14,8 @@ package enum ListenError: Error, Equatable {
     case allowedUsersOverTCP
     /// A socket of systemd or of the parent process.
     case inherited(InheritanceProblem)
-    /// More sockets and allowed users than a master can tell a process of.
-    case tooMany
+    /// More than a master can tell a process of.
+    case tooManySockets
     /// What stands at the path is something else.
     case notASocket(String)
     /// Somebody listens there already.
@@ -59,7 +59,7 @@ package enum ListenError: Error, Equatable {
     /// Whose turn it is: the settings', the file system's or the network's, or the rights'.
     package var kind: Kind {
         switch self {
-        case .unknownUser, .unknownGroup, .allowedUsersOverTCP, .inherited, .tooMany: .settings
+        case .unknownUser, .unknownGroup, .allowedUsersOverTCP, .inherited, .tooManySockets: .settings
         case .notASocket, .inUse, .folderMissing, .folderReadOnly, .unknownHost, .notOfThisMachine, .failed: .creation
         case .folderNotPermitted, .othersSocket, .groupNotPermitted, .portNotPermitted: .permission
         }
@@ -75,8 +75,8 @@ extension ListenError: CustomStringConvertible {
         case .allowedUsersOverTCP:
             "socket.allowed_users needs a unix socket, and listen has none: add one, or leave socket.allowed_users out"
         case .inherited(let problem): problem.description
-        case .tooMany:
-            "there are more listening sockets or socket.allowed_users than several processes can share: name fewer, or let processes be 1"
+        case .tooManySockets:
+            "there are more listening sockets than several processes can share: name fewer, or let processes be 1"
         case .notASocket(let path): "\(path) is there and is not a socket: remove it, or name another path"
         case .inUse(let address, let owner): Self.inUse(address, owner)
         case .folderMissing(let folder):

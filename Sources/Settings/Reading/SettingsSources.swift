@@ -95,6 +95,8 @@ package struct SettingsSources {
     package var assumesCredentials = false
     /// How many processes there are already, which only a start can change; nil at a start.
     package var processesInForce: Int?
+    /// How long the settings file may be.
+    var fileBytesMax = SettingsFiles.fileBytesMax
 
     /// - Parameters:
     ///   - environment: looks a variable up.
@@ -191,7 +193,7 @@ package struct SettingsSources {
     private func document(of file: String, _ problems: SettingsProblems) -> [UInt8]? {
         do throws(SystemError) {
             let document = try readFile(file)
-            guard document.count <= SettingsFiles.fileBytesMax else { throw SystemError(file, code: EFBIG) }
+            guard document.count <= fileBytesMax else { throw SystemError(file, code: EFBIG) }
             return document
         } catch {
             if options.config != nil || error.code != ENOENT {

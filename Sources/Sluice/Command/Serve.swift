@@ -33,19 +33,20 @@ struct Serve: ParsableCommand {
     func run() throws {
         if place != nil { return try runForMaster() }
         let recorder = FileRecorder()
-        let start = try arguments.load(recorder.access)
-        let settings = start.settings
+        let loaded = try arguments.load(recorder.access)
+        let settings = loaded.settings
         if !settings.dumpsCore { forbidCoreDumps() }
-        // A single process has no use of it.
-        let record = settings.hasMaster ? recorder.record(of: settings, StartSettings(start)) : nil
         let log = try openLog(settings.log)
-        try reporting(to: log) {
-            guard let record else {
-                return try Server.run(settings, log, load: loading(processes: settings.processes, file: start.file))
-            }
-            let status = try Master.run(settings, log, record)
-            if status != 0 { throw ExitCode(status) }
+        guard settings.hasMaster else {
+            let load = loading(processes: settings.processes, file: loaded.file)
+            return try reporting(to: log) { try Server.run(settings, log, load: load) }
         }
+        let status = try reporting(to: log) {
+            try Master.run(settings, log) {
+                try recorder.takeRecord(of: settings, startOnly: StartOnlySettings(loaded)).file()
+            }
+        }
+        if status != 0 { throw ExitCode(status) }
     }
 
     /// Reads the settings again.
@@ -68,8 +69,8 @@ struct Serve: ParsableCommand {
     }
 
     /// Tells what has ended it.
-    func reporting(to log: Log, _ run: () throws -> Void) throws {
-        do { try run() } catch let error as ListenError {
+    func reporting<Result>(to log: Log, _ run: () throws -> Result) throws -> Result {
+        do { return try run() } catch let error as ListenError {
             log.flush(within: .seconds(1))
             writeError("sluice: \(error)")
             throw ExitCode(error.kind.status)

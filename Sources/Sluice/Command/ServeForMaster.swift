@@ -23,8 +23,8 @@ extension Serve {
             guard let (master, record) = try MasterLink.taken() else {
                 throw ValidationError("--process is for the processes that Sluice starts itself")
             }
-            let start = try Settings(startOnlyText: master.start.text)
-            let load = loading(processes: start.processes, file: master.start.file)
+            let start = try Settings(startOnlyText: master.startOnly.text)
+            let load = loading(processes: start.processes, file: master.startOnly.file)
             var settings = try load(record.access).settings
             _ = settings.restoreStartOnlySettings(of: start)
             return (master, settings, load)

@@ -59,7 +59,7 @@ struct SettingsArguments: ParsableArguments {
     /// All that says something about the settings.
     ///
     /// - Parameter files: how files are read.
-    func sources(_ files: FileAccess = realFiles()) -> SettingsSources {
+    func sources(_ files: FileAccess = .real) -> SettingsSources {
         Self.sources(
             SettingsOptions(
                 config: config, listen: listen, control: control, upstream: upstream, workers: workers, processes: processes,
@@ -69,11 +69,11 @@ struct SettingsArguments: ParsableArguments {
     /// - Parameters:
     ///   - options: what the command line sets.
     ///   - files: how files are read.
-    static func sources(_ options: SettingsOptions, _ files: FileAccess = realFiles()) -> SettingsSources {
+    static func sources(_ options: SettingsOptions, _ files: FileAccess = .real) -> SettingsSources {
         SettingsSources(
             options: options,
-            environment: environmentVariable, inheritsSocket: ListeningSocket.isListening(0), readFile: files.readFile,
-            listFiles: files.listFiles,
+            environment: environmentVariable, inheritsSocket: ListeningSocket.isListening(0), readFile: files.read,
+            listFiles: files.list,
             readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
     }
 
@@ -81,7 +81,7 @@ struct SettingsArguments: ParsableArguments {
     ///   - files: how files are read.
     ///   - assumesCredentials: whether credentials that are another process's are taken to be there.
     /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load(_ files: FileAccess = realFiles(), assumesCredentials: Bool = false) throws -> LoadedSettings {
+    func load(_ files: FileAccess = .real, assumesCredentials: Bool = false) throws -> LoadedSettings {
         var sources = sources(files)
         sources.assumesCredentials = assumesCredentials
         do { return try sources.load() } catch { throw error.told }

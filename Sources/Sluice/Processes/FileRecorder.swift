@@ -1,20 +1,7 @@
-// How the files of the settings are read: really, or from a record, and by whom a record is made.
+// How a record of the settings comes to be.
 
 import EventLoop
 import Settings
-
-/// How the files of the settings are read.
-struct FileAccess {
-    let readFile: FileReader
-    let listFiles: FileLister
-}
-
-/// The files that there are.
-func realFiles() -> FileAccess {
-    FileAccess(
-        readFile: { path throws(SystemError) in try readFile(path) },
-        listFiles: { pattern throws(SystemError) in try listFiles(pattern) })
-}
 
 /// Reads files, each once, lists paths, and keeps what it has found.
 final class FileRecorder {
@@ -23,43 +10,45 @@ final class FileRecorder {
     private let real: FileAccess
 
     /// - Parameter real: how files are read.
-    init(_ real: FileAccess = realFiles()) { self.real = real }
+    init(_ real: FileAccess = .real) { self.real = real }
 
     /// How settings are read, for this to know of.
     var access: FileAccess {
         FileAccess(
-            readFile: { [self] path throws(SystemError) in
+            read: { [self] path throws(SystemError) in
                 if let known = files.first(where: { $0.path.utf8.elementsEqual(path.utf8) }) { return try known.content.get() }
                 let content: Result<[UInt8], SystemError>
-                do throws(SystemError) { content = .success(try real.readFile(path)) } catch { content = .failure(error) }
+                do throws(SystemError) { content = .success(try real.read(path)) } catch { content = .failure(error) }
                 files.append((path, content))
                 return try content.get()
             },
-            listFiles: { [self] pattern throws(SystemError) in
+            list: { [self] pattern throws(SystemError) in
                 let paths: Result<[String], SystemError>
-                do throws(SystemError) { paths = .success(try real.listFiles(pattern)) } catch { paths = .failure(error) }
+                do throws(SystemError) { paths = .success(try real.list(pattern)) } catch { paths = .failure(error) }
                 lists.append((pattern, paths))
                 return try paths.get()
             })
     }
 
-    /// All that was read for these settings.
+    /// Gives away all that was read for these settings.
     ///
-    /// - Parameter start: what was in force at the start.
-    func record(of settings: Settings, _ start: StartSettings) -> SettingsRecord {
-        SettingsRecord(
-            head: SettingsRecord.Head(log: settings.log, drain: settings.timeouts.drain, start: start), files: files, lists: lists
-        )
+    /// - Parameter startOnly: what was in force at the start.
+    func takeRecord(of settings: Settings, startOnly: StartOnlySettings) -> SettingsRecord {
+        defer { (files, lists) = ([], []) }
+        let head = SettingsRecord.Head(log: settings.log, drain: settings.timeouts.drain)
+        return SettingsRecord(head: head, startOnly: startOnly, files: files, lists: lists)
     }
 }
 
-/// Reads the files really, and leaves a record of them.
-func recorded(
-    by load: SettingsLoading, in file: MemoryFile, _ start: StartSettings
+/// Reads settings from the files that there are, and writes a record of them.
+///
+/// - Throws: as `load`, and when the record cannot be written.
+func loadRecorded(
+    by load: SettingsLoading, to file: MemoryFile, startOnly: StartOnlySettings
 ) throws(SettingsError) -> LoadedSettings {
     let recorder = FileRecorder()
     let loaded = try load(recorder.access)
-    do throws(SystemError) { try file.write(recorder.record(of: loaded.settings, start).bytes) } catch {
+    do throws(SystemError) { try file.write(recorder.takeRecord(of: loaded.settings, startOnly: startOnly).bytes) } catch {
         throw SettingsError(problems: ["the record of the settings cannot be written: \(error)"])
     }
     return loaded

@@ -23,8 +23,6 @@ actor Master {
     private let control: ControlServer?
     /// Those that web servers connect to; none any more when all ends.
     private(set) var sockets: [ListeningSocket]
-    /// The numbers of `socket.allowed_users`.
-    private let allowedUsers: [UInt32]
     let counts: SharedCounts
     /// What all processes have their settings from; or are to have.
     var record: MemoryFile
@@ -54,15 +52,16 @@ actor Master {
 
     /// Has processes serve; returns when all have ended after a signal.
     ///
-    /// - Parameter record: of the files that the settings were made of.
+    /// - Parameter makeRecord: called once, for the record of what the settings were made of. Nobody else is to have it: after a reload it is
+    ///   to be gone.
     /// - Returns: the status to end with.
     /// - Throws: `ListenError` when an address cannot be used, `SystemError` when the machine has no more threads or descriptors.
-    static func run(_ settings: Settings, _ log: Log, _ record: SettingsRecord) throws -> Int32 {
+    static func run(_ settings: Settings, _ log: Log, makeRecord: () throws -> MemoryFile) throws -> Int32 {
         // Before there is a socket to connect to: a signal that comes early waits until it is watched for.
         _ = signal(SIGCHLD, SIG_DFL)
         try SignalWatch.block(ServerSignals.all + [SIGCHLD])
         try raiseDescriptors(for: settings, log.logger)
-        let master = try Master(settings, log, record)
+        let master = try Master(settings, log, record: makeRecord())
         releaseCode()
         Task(executorPreference: master.loop) { await master.begin(settings) }
         master.loop.run()
@@ -72,25 +71,22 @@ actor Master {
         return status
     }
 
-    private init(_ settings: Settings, _ log: Log, _ settingsRecord: SettingsRecord) throws {
+    private init(_ settings: Settings, _ log: Log, record: MemoryFile) throws {
         let loop = try EventLoop()
-        (self.loop, self.log, logger) = (loop, log, log.logger)
+        (self.loop, self.log, self.record, logger) = (loop, log, record, log.logger)
         loop.onDefect = { [logger = log.logger] in logger.loopDefect($0) }
         manager = ServiceManager.take()
         sockets = try openSockets(settings, logger)
-        allowedUsers = try settings.socket.allowedUserIDs()
         places = ProcessPlaces(count: settings.processes)
-        let message = MasterMessage.begin(ProcessStart(place: 0, slot: 0, period: .zero, sockets, allowedUsers))
+        let message = MasterMessage.begin(ProcessStart(place: 0, slot: 0, period: .zero, sockets: sockets))
         // The record and the counts go along with the sockets.
         guard sockets.count + 2 <= MessageSocket.descriptorsMax, message.text.utf8.count + 64 <= MessageSocket.bytesMax else {
-            throw ListenError.tooMany
+            throw ListenError.tooManySockets
         }
         // From now on, since the kernel may have to load what answers.
         ListeningSocket.prepareQueues()
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
         counts = try SharedCounts(count: places.slotsCount)
-        record = try MemoryFile("sluice settings")
-        try record.write(settingsRecord.bytes)
         drain = settings.timeouts.drain
         reloads = Coalescer(on: loop)
         statusPages = Dictionary(uniqueKeysWithValues: StatusForm.all.map { ($0, Coalescer(on: loop)) })
@@ -112,7 +108,7 @@ actor Master {
 
     /// What the process in a place is told of itself.
     func processStart(place: Int, slot: Int) -> ProcessStart {
-        ProcessStart(place: place, slot: slot, period: period, sockets, allowedUsers)
+        ProcessStart(place: place, slot: slot, period: period, sockets: sockets)
     }
 
     // MARK: Signals and the end
@@ -211,10 +207,8 @@ actor Master {
 }
 
 extension ProcessStart {
-    fileprivate init(place: Int, slot: Int, period: Duration, _ sockets: [ListeningSocket], _ allowedUsers: [UInt32]) {
-        self.init(
-            place: place, slot: slot, period: period, sockets: sockets.map { Socket(isOwn: $0.isOwn, name: $0.name) },
-            allowedUsers: allowedUsers)
+    fileprivate init(place: Int, slot: Int, period: Duration, sockets: [ListeningSocket]) {
+        self.init(place: place, slot: slot, period: period, sockets: sockets.map { Socket(isOwn: $0.isOwn, name: $0.name) })
     }
 }
 

@@ -12,19 +12,15 @@ final class MasterLink: Sendable {
     /// Where the master has put it.
     static let descriptor = STDERR_FILENO + 1
 
-    /// From 0.
-    let place: Int
     /// How often the master wants to hear of this process.
     let period: Duration
     /// What only a start can change.
-    let start: StartSettings
+    let startOnly: StartOnlySettings
     /// What all processes count together.
     let requests: SharedRequests
     let socket: MessageSocket
     private let owed = Mutex(OwedReports())
     private let passed: [(descriptor: PassedDescriptor, socket: ProcessStart.Socket)]
-    /// The users whose peers may connect, as numbers: their accounts may be gone by now.
-    private let allowedUsers: [UInt32]
     /// How long the master may take to say what this process is.
     private static let patienceSeconds = 30
 
@@ -42,16 +38,18 @@ final class MasterLink: Sendable {
         let counts = try SharedCounts(passed[1].take())
         guard start.slot < counts.count else { return nil }
         let requests = SharedRequests(counts, slot: start.slot)
-        return (MasterLink(start, socket, record.head.start, requests, Array(passed.dropFirst(2))), record)
+        let link = MasterLink(
+            socket: socket, start, startOnly: record.startOnly, requests: requests, sockets: Array(passed.dropFirst(2)))
+        return (link, record)
     }
 
     private init(
-        _ start: ProcessStart, _ socket: MessageSocket, _ settings: StartSettings, _ requests: SharedRequests,
-        _ passed: [PassedDescriptor]
+        socket: MessageSocket, _ start: ProcessStart, startOnly: StartOnlySettings, requests: SharedRequests,
+        sockets: [PassedDescriptor]
     ) {
-        (place, period, allowedUsers) = (start.place, start.period, start.allowedUsers)
-        (self.socket, self.start, self.requests) = (socket, settings, requests)
-        self.passed = zip(passed, start.sockets).map { ($0, $1) }
+        (self.socket, self.startOnly, self.requests) = (socket, startOnly, requests)
+        period = start.period
+        passed = zip(sockets, start.sockets).map { ($0, $1) }
     }
 
     /// The listening sockets.
@@ -59,7 +57,7 @@ final class MasterLink: Sendable {
     /// - Throws: as `ListeningSocket`.
     func sockets(_ access: SocketAccess) throws -> [ListeningSocket] {
         var access = access
-        access.allowedUsers = allowedUsers.map { "\($0)" }
+        access.allowedUsers = startOnly.allowedUsers.map { "\($0)" }
         return try passed.map { descriptor, socket in
             try ListeningSocket(shared: descriptor.take(), isOwn: socket.isOwn, name: socket.name, access: access)
         }

@@ -15,6 +15,29 @@ extension Master {
     /// How many processes that hang are waited for: two, one after the other, have the same reason.
     private static let hangingMax = 2
 
+    /// Has a process read the settings, and all others take them. Returns when that has been tried.
+    @discardableResult func reload() async -> ControlAnswer { await reloads.run { await self.reloadOnce() } }
+
+    // MARK: A reload, step by step
+
+    private func reloadOnce() async -> ControlAnswer {
+        if isEnding { return Self.overtaken }
+        manager?.reloading()
+        let outcome: Outcome
+        do throws(SettingsError) { outcome = try await putInForce(haveSettingsRead()) } catch {
+            outcome = .failed(error.problems)
+        }
+        // Whatever else has come of it, nothing is served by it any more.
+        if isEnding { return Self.overtaken }
+        if hasBeenReady { manager?.ready() }
+        lastReload = outcome.status
+        if case .inForceForLater = outcome { logger.reloadFollowedByNobody() }
+        return outcome.answer
+    }
+
+    private static let overtaken = ControlAnswer(.refused, [endBegins.description])
+    private static let endBegins = SettingsError(problems: ["it is about to end"])
+
     private enum Outcome {
         /// The new settings are in force.
         ///
@@ -26,61 +49,59 @@ extension Master {
         case inForceForLater(replaced: [String])
         /// Nothing has changed.
         case failed([String])
-        /// The end has begun meanwhile.
-        case overtaken
-    }
 
-    /// Has a process read the settings, and all others take them. Returns when that has been tried.
-    @discardableResult func reload() async -> ControlAnswer { await reloads.run { await self.beginReload() } }
+        var status: Status.Reload {
+            switch self {
+            case .inForce(let replaced, _): Status.Reload(time: secondsSince1970(), isInForce: true, problems: replaced)
+            case .inForceForLater: Status.Reload(time: secondsSince1970(), isInForce: true, problems: answer.lines)
+            case .failed(let problems): Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
+            }
+        }
 
-    private func beginReload() async -> ControlAnswer {
-        if isEnding { return Self.overtaken }
-        manager?.reloading()
-        let outcome = await tryReload()
-        // Whatever else has come of it, nothing is served by it any more.
-        if isEnding { return Self.overtaken }
-        if hasBeenReady { manager?.ready() }
-        switch outcome {
-        case .inForce(let replaced, let remarks):
-            lastReload = Status.Reload(time: secondsSince1970(), isInForce: true, problems: replaced)
-            return ControlAnswer(.ok, replaced + remarks)
-        case .inForceForLater(let replaced):
-            let problems = ["no process goes by the settings yet: those that start from now on do"] + replaced
-            logger.reloadFollowedByNobody()
-            lastReload = Status.Reload(time: secondsSince1970(), isInForce: true, problems: problems)
-            return ControlAnswer(.failed, problems)
-        case .failed(let problems):
-            lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
-            return ControlAnswer(.failed, problems)
-        case .overtaken: return Self.overtaken
+        var answer: ControlAnswer {
+            switch self {
+            case .inForce(let replaced, let remarks): ControlAnswer(.ok, replaced + remarks)
+            case .inForceForLater(let replaced):
+                ControlAnswer(.failed, ["no process goes by the settings yet: those that start from now on do"] + replaced)
+            case .failed(let problems): ControlAnswer(.failed, problems)
+            }
         }
     }
 
-    private static let overtaken = ControlAnswer(.refused, ["it is about to end"])
+    /// Settings that a process has read anew, and goes by.
+    private struct Reading {
+        let record: MemoryFile
+        let reader: ServingProcess
+        /// Those that were asked before it, and are replaced.
+        let former: ArraySlice<ServingProcess>
+        /// What whoever asked is told.
+        let remarks: [String]
+        /// For the questions to the others.
+        let spare: SpareDescriptors
+    }
 
-    private func tryReload() async -> Outcome {
+    /// Asks one process after the other to read the settings, until one has done it.
+    ///
+    /// - Throws: `SettingsError` when none has: nothing has changed.
+    private func haveSettingsRead() async throws(SettingsError) -> Reading {
         let limit = Instant.current + Self.readingTime * 2
         guard await someServe(until: .current + Self.readingTime) else {
-            if isEnding { return .overtaken }
+            if isEnding { throw Self.endBegins }
             logger.reloadHasNobody()
-            return .failed(["no process serves: the log says why; a restart reads all settings anew"])
+            throw SettingsError(problems: ["no process serves: the log says why; a restart reads all settings anew"])
         }
         var (asked, hanging) = ([ServingProcess](), [ServingProcess]())
         while hanging.count < Self.hangingMax, asked.count <= places.count, let reader = reader(except: asked) {
             asked.append(reader)
-            let next: MemoryFile
-            let question: ProcessQuestion
-            do throws(SystemError) {
-                next = try MemoryFile("sluice settings")
-                question = try reader.ask(.reload, next, within: Self.readingTime, on: loop)
-            } catch { return .failed(["\(error)"]) }
+            let (next, spare, question) = try askToRead(reader)
             let outcome = await question.outcome()
-            if isEnding { return .overtaken }
+            if isEnding { throw Self.endBegins }
             switch outcome {
             case .answered(let answer):
                 switch answer.verdict {
-                case .ok: return await adopt(next, readBy: reader, former: asked.dropLast(), remarks: answer.lines)
-                case .failed: return .failed(answer.lines)
+                case .ok:
+                    return Reading(record: next, reader: reader, former: asked.dropLast(), remarks: answer.lines, spare: spare)
+                case .failed: throw SettingsError(problems: answer.lines)
                 // It is told to end by somebody else, and has read nothing.
                 case .refused: break
                 }
@@ -98,43 +119,28 @@ extension Master {
                 hanging.append(reader)
             }
             // Who hangs has taken all the time that there is.
-            if hanging.isEmpty, await !someServe(until: limit, except: asked), isEnding { return .overtaken }
+            if hanging.isEmpty, await !someServe(until: limit, except: asked), isEnding { throw Self.endBegins }
         }
         let names = asked.map(\.name).joined(separator: ", ")
-        return .failed(["not answered, and replaced: process \(names); the settings from before hold, see the log"])
+        throw SettingsError(problems: ["not answered, and replaced: process \(names); the settings from before hold, see the log"]
+        )
     }
 
-    /// For one that has not answered in time. One whose disk is slow answers all that it has before it ends; one that hangs takes
-    /// connections from the others, and answers nobody.
-    private func killIfSilent(_ process: ServingProcess) {
-        if process.watchdog.silence >= Self.readingTime / 2, !isEnding { process.signal(SIGKILL) }
-    }
-
-    /// A process has read the settings anew: from now on all go by that.
-    ///
-    /// - Parameter former: those that were asked before, and are replaced.
-    private func adopt(
-        _ next: MemoryFile, readBy reader: ServingProcess, former: ArraySlice<ServingProcess>, remarks: [String]
-    ) async -> Outcome {
-        let head: SettingsRecord.Head
-        do throws(SettingsError) { head = try SettingsRecord.Head(reading: next) } catch {
-            logger.reloadBroken(reader, "\(error)")
-            // It has others now than those in force.
-            reader.end()
-            replace(reader)
-            return .failed(["process \(reader.name) has left no record, and is ended: \(error)"])
+    /// Begins only with all that the rest of the reload needs.
+    private func askToRead(
+        _ reader: ServingProcess
+    ) throws(SettingsError) -> (record: MemoryFile, spare: SpareDescriptors, question: ProcessQuestion) {
+        do throws(SystemError) {
+            let (next, spare) = (try SettingsRecord.emptyFile(), try SpareDescriptors())
+            let question = try spare.lend { () throws(SystemError) in
+                try reader.ask(.reload, next, within: Self.readingTime, on: loop)
+            }
+            return (next, spare, question)
+        } catch {
+            let problem = "the master cannot ask a process: \(error); raise LimitNOFILE or ulimit -n"
+            logger.reloadFailed([problem])
+            throw SettingsError(problems: [problem])
         }
-        (record, reader.record, drain) = (next, next, head.drain)
-        var remarks = remarks
-        // Before the next reload can change it again.
-        do { try await runOnThread { [log] in try log.reconfigure(head.log) } } catch {
-            logger.masterKeepsLog(error)
-            remarks.append("log.to: the master's own log cannot be written, and goes where it went: \(error)")
-        }
-        let replaced = former.map { "process \($0.name) has not read the settings, and is replaced" } + (await distribute(next))
-        let isFollowed = places.present.contains { $0.record === next && $0.state != .ending }
-        guard isFollowed else { return .inForceForLater(replaced: replaced) }
-        return .inForce(replaced: replaced, remarks: remarks)
     }
 
     /// One that serves, of which something was heard not long ago.
@@ -155,32 +161,80 @@ extension Master {
         return !isEnding && reader(except: asked) != nil
     }
 
-    /// Has all processes take the settings of the record in force that have others. One that cannot is ended: its successor has them.
+    /// Has all processes go by what one has read: those that are there, and those that start from now on.
     ///
-    /// - Returns: a sentence for each of those.
-    private func distribute(_ next: MemoryFile) async -> [String] {
+    /// - Throws: `SettingsError` when the record of it is none: nothing has changed.
+    private func putInForce(_ reading: Reading) async throws(SettingsError) -> Outcome {
+        let (next, reader) = (reading.record, reading.reader)
+        let head: SettingsRecord.Head
+        do throws(SettingsError) { head = try SettingsRecord.Head(reading: next) } catch {
+            logger.reloadBroken(reader, "\(error)")
+            // It has others now than those in force.
+            reader.end()
+            replace(reader)
+            throw SettingsError(problems: ["process \(reader.name) has left no record, and is ended: \(error)"])
+        }
+        (record, reader.record, drain) = (next, next, head.drain)
+        var remarks = reading.remarks
+        // Before the next reload can change it again.
+        do { try await log.reconfigureElsewhere(head.log) } catch {
+            logger.masterKeepsLog(error)
+            remarks.append("log.to: the master's own log cannot be written, and goes where it went: \(error)")
+        }
+        var replaced = reading.former.map { "process \($0.name) has not read the settings, and is replaced" }
+        replaced += await handOut(next, with: reading.spare)
+        let isFollowed = places.present.contains { $0.record === next && $0.state != .ending }
+        return isFollowed ? .inForce(replaced: replaced, remarks: remarks) : .inForceForLater(replaced: replaced)
+    }
+
+    /// A process that was asked to take settings, or could not be asked.
+    private typealias Asked = (process: ServingProcess, question: Result<ProcessQuestion, SystemError>)
+
+    /// Has all processes take the settings of the record in force that have others: all at once, or as many as there are descriptors for.
+    ///
+    /// - Returns: a sentence for each that could not.
+    private func handOut(_ next: MemoryFile, with spare: SpareDescriptors) async -> [String] {
+        var (sentences, asked): ([String], [Asked]) = ([], [])
         // One that is not there yet gets the record in force when it is.
-        let others = places.present.filter { $0.hasStarted && $0.record !== next && $0.state != .ending }
-        let questions = others.map { process in
-            // One that starts has the time for that besides: without a limit it would hold up all reloads when it does not get on.
-            let limit = process.state == .starting ? Self.watchdogTimeout + Self.readingTime : Self.readingTime
-            return Result { () throws(SystemError) in try process.ask(.take, next, within: limit, on: loop) }
-        }
-        var sentences: [String] = []
-        for (process, question) in zip(others, questions) {
-            guard let reason = await refusal(of: process, question) else {
-                process.record = next
-                continue
+        for process in places.present where process.hasStarted && process.record !== next && process.state != .ending {
+            var question = askToTake(process, next, with: spare)
+            while case .failure = question, !asked.isEmpty {
+                // With an answer a descriptor is free again.
+                sentences += await hearAnswer(of: asked.removeFirst(), next)
+                question = askToTake(process, next, with: spare)
             }
-            // One that is gone has a successor with the new settings.
-            guard places.isInPlace(process), process.state != .ending, !isEnding else { continue }
-            logger.processCannotFollow(process, reason)
-            sentences.append(
-                "process \(process.name) could not take the settings, and is replaced by one that has them: \(reason)")
-            process.end()
-            replace(process)
+            asked.append((process, question))
         }
+        while !asked.isEmpty { sentences += await hearAnswer(of: asked.removeFirst(), next) }
         return sentences
+    }
+
+    private func askToTake(
+        _ process: ServingProcess, _ next: MemoryFile, with spare: SpareDescriptors
+    ) -> Result<ProcessQuestion, SystemError> {
+        // One that starts has the time for that besides: without a limit it would hold up all reloads when it does not get on.
+        let limit = process.state == .starting ? Self.watchdogTimeout + Self.readingTime : Self.readingTime
+        return Result { () throws(SystemError) in
+            try spare.lend { () throws(SystemError) in try process.ask(.take, next, within: limit, on: loop) }
+        }
+    }
+
+    /// Waits for one that was asked to take the settings. One that cannot is ended: its successor has them.
+    ///
+    /// - Returns: a sentence for one that cannot.
+    private func hearAnswer(of asked: Asked, _ next: MemoryFile) async -> [String] {
+        let process = asked.process
+        guard let reason = await refusal(of: process, asked.question) else {
+            process.record = next
+            return []
+        }
+        // One that is gone has a successor with the new settings.
+        guard places.isInPlace(process), process.state != .ending, !isEnding else { return [] }
+        logger.processCannotFollow(process, reason)
+        let sentence = "process \(process.name) could not take the settings, and is replaced by one that has them: \(reason)"
+        process.end()
+        replace(process)
+        return [sentence]
     }
 
     /// - Returns: why a process has not taken settings; nil when it has.
@@ -194,5 +248,11 @@ extension Master {
             killIfSilent(process)
             return "it has not answered"
         }
+    }
+
+    /// For one that has not answered in time. One whose disk is slow answers all that it has before it ends; one that hangs takes
+    /// connections from the others, and answers nobody.
+    private func killIfSilent(_ process: ServingProcess) {
+        if process.watchdog.silence >= Self.readingTime / 2, !isEnding { process.signal(SIGKILL) }
     }
 }

@@ -20,8 +20,6 @@ struct ProcessStart: Equatable {
     let period: Duration
     /// There are none any more for one that is to end at once.
     let sockets: [Socket]
-    /// The numbers of those whose peers may connect; none for all.
-    let allowedUsers: [UInt32]
 }
 
 /// What the master tells a process.
@@ -65,23 +63,22 @@ enum MasterMessage: Equatable {
 }
 
 extension ProcessStart {
-    /// Numbers in a line, and behind a NUL each a word and a name for the sockets: a path may have anything else in it.
+    /// Three numbers in a line, and behind a NUL each a word and a name for the sockets: a path may have anything else in it.
     fileprivate var text: String {
-        "\(place) \(slot) \(period.nanoseconds)" + allowedUsers.map { " \($0)" }.joined()
+        "\(place) \(slot) \(period.nanoseconds)"
             + sockets.map { "\0\($0.isOwn ? "own" : "passed") \($0.name)" }.joined()
     }
 
     fileprivate init?(text: String) {
         let parts = text.split(separator: "\0", omittingEmptySubsequences: false)
         let words = parts[0].split(separator: " ").compactMap { Int64($0) }
-        guard words.count >= 3, let place = Int(exactly: words[0]), let slot = Int(exactly: words[1]), slot >= 0
+        guard words.count == 3, let place = Int(exactly: words[0]), let slot = Int(exactly: words[1]), slot >= 0
         else { return nil }
         sockets = parts.dropFirst().map { part in
             let words = part.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
             return Socket(isOwn: words[0] == "own", name: String(words.count > 1 ? words[1] : ""))
         }
         (self.place, self.slot, period) = (place, slot, .nanoseconds(words[2]))
-        allowedUsers = words.dropFirst(3).compactMap { UInt32(exactly: $0) }
     }
 }
 

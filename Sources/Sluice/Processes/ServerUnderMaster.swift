@@ -47,10 +47,11 @@ extension Server {
             await finish(stream, ControlAnswer(.ok).text, after: await reloader.formerEnds)
         case .reload, .take:
             guard let record else { return }
-            let (load, start) = (load, master.start)
+            let (load, startOnly) = (load, master.startOnly)
             let outcome = await reloader.reload(isTold: command == .reload) { () throws(SettingsError) in
                 command == .reload
-                    ? try recorded(by: load, in: record, start) : try load(SettingsRecord(reading: record).access)
+                    ? try loadRecorded(by: load, to: record, startOnly: startOnly)
+                    : try load(SettingsRecord(reading: record).access)
             }
             switch outcome {
             case .overtaken: stream.refuse("it is about to end")

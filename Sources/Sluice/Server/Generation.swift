@@ -4,7 +4,6 @@ import EventLoop
 import HTTPClient
 import Logging
 import Settings
-import Synchronization
 
 /// The settings, and all that is made of them and known by them, for all workers.
 ///
@@ -22,7 +21,7 @@ final class Generation: Sendable {
     /// What is answered to those who ask for the models.
     let models: [UInt8]
     /// When nothing has it any more, no request neither.
-    let end = GenerationEnd()
+    let end = OneTimeEvent()
 
     /// Reads the files that TLS needs, off the loops.
     ///
@@ -54,57 +53,6 @@ final class Generation: Sendable {
     private func connectionOptions(of upstream: UpstreamSettings) -> ConnectionOptions? {
         settings.upstreams.firstIndex { $0.name == upstream.name && $0.url == upstream.url }.map { connectionOptions[$0] }
     }
-}
-
-/// The end of a generation, for those who wait for it and do not keep it from coming.
-final class GenerationEnd: Sendable {
-    private struct State {
-        var hasCome = false
-        var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
-        var lastWait = 0
-    }
-
-    private let state = Mutex(State())
-
-    /// Nothing has the generation any more.
-    func come() {
-        let waiting = state.withLock { state in
-            state.hasCome = true
-            return exchange(&state.waiting, with: [:])
-        }
-        for continuation in waiting.values { continuation.resume() }
-    }
-
-    var hasCome: Bool { state.withLock { $0.hasCome } }
-
-    /// How many wait for it.
-    var waitingCount: Int { state.withLock { $0.waiting.count } }
-
-    /// Comes back when it has come, or the task is cancelled.
-    func wait() async {
-        let number = state.withLock { state in
-            state.lastWait += 1
-            return state.lastWait
-        }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isOver = state.withLock { state in
-                    // Whoever cancels it after this finds the continuation.
-                    let isOver = state.hasCome || Task.isCancelled
-                    if !isOver { state.waiting[number] = continuation }
-                    return isOver
-                }
-                if isOver { continuation.resume() }
-            }
-        } onCancel: {
-            state.withLock { $0.waiting.removeValue(forKey: number) }?.resume()
-        }
-    }
-}
-
-extension [GenerationEnd] {
-    /// Comes back when all have come, or the task is cancelled.
-    func wait() async { for end in self { await end.wait() } }
 }
 
 /// A generation as one worker serves it, with the worker's own connections to the upstreams.

@@ -12,7 +12,7 @@ actor Reloader {
         /// The new settings are in force, but for these keys, which only a start can change.
         ///
         /// - Parameter formers: the ends of the generations from before that some request still has.
-        case reloaded(unchanged: [String], formers: [GenerationEnd])
+        case reloaded(unchanged: [String], formers: [OneTimeEvent])
         /// Nothing has changed. Each sentence is one thing that is wrong.
         case failed([String])
         /// Nothing has changed, since the end has begun.
@@ -38,7 +38,7 @@ actor Reloader {
     private let reloads: Coalescer<Outcome>
     private var isEnding = false
     /// Of the generations that were in force once, and are not over as far as is known.
-    private var formers: [GenerationEnd] = []
+    private var formers: [OneTimeEvent] = []
 
     /// - Parameters:
     ///   - generation: what the workers serve by.
@@ -55,34 +55,17 @@ actor Reloader {
     }
 
     /// Reads the settings, and returns when all workers serve by them, or none does. What comes of it is logged.
-    func reload() async -> Outcome { await reloads.run { [load] in await self.begin(load) } }
+    func reload() async -> Outcome { await reloads.run { [load] in await self.reloadOnce(by: load) } }
 
     /// The same, with settings from elsewhere.
     ///
     /// - Parameter isTold: whether the log tells when it goes well; another process may have told it.
     func reload(isTold: Bool, by load: @escaping Loading) async -> Outcome {
-        await reloads.runAlone { await self.begin(load, isTold: isTold) }
+        await reloads.runAlone { await self.reloadOnce(by: load, isTold: isTold) }
     }
 
     /// The ends of those generations from before that some request may still have.
-    var formerEnds: [GenerationEnd] { formers }
-
-    private func begin(_ load: @escaping Loading, isTold: Bool = true) async -> Outcome {
-        if isTold { logger.reloading() }
-        manager?.reloading()
-        defer { manager?.ready() }
-        let outcome = await reloaded(by: load)
-        switch outcome {
-        case .reloaded(let unchanged, _):
-            lastReload = Status.Reload(time: secondsSince1970(), isInForce: true)
-            if isTold { logger.reloaded(generation, unchanged: unchanged) }
-        case .failed(let problems):
-            lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
-            logger.reloadFailed(problems)
-        case .overtaken: break
-        }
-        return outcome
-    }
+    var formerEnds: [OneTimeEvent] { formers }
 
     /// None is in force from now on, also one that is being read.
     func end() { isEnding = true }
@@ -90,58 +73,37 @@ actor Reloader {
     /// For the service manager's status, behind what else it says; empty when the last reload is in force.
     var failureWords: String { lastReload?.failureWords ?? "" }
 
-    private func reloaded(by load: @escaping Loading) async -> Outcome {
-        let (next, unchanged): Reading
-        do { (next, unchanged) = try await read(load, replacing: generation) } catch {
-            return isEnding ? .overtaken : .failed(Self.problems(error))
-        }
-        let settings = next.settings
-        let descriptors: DescriptorBudget
+    // MARK: A reload, step by step
+
+    private func reloadOnce(by load: @escaping Loading, isTold: Bool = true) async -> Outcome {
+        if isTold { logger.reloading() }
+        manager?.reloading()
+        defer { manager?.ready() }
         do {
-            try checkIsServing()
-            descriptors = try DescriptorBudget(settings)
-            try await take(settings.log)
-            for worker in workers { try await worker.prepare(next) }
-            // The end may have begun meanwhile.
-            try checkIsServing()
+            let reading = try await read(load)
+            try await putInForce(reading.generation)
+            lastReload = Status.Reload(time: secondsSince1970(), isInForce: true)
+            if isTold { logger.reloaded(reading) }
+            return .reloaded(unchanged: reading.unchanged, formers: formers)
         } catch {
-            var problems = Self.problems(error)
-            for worker in workers { await worker.discard() }
-            do { try await take(generation.settings.log) } catch { problems += Self.problems(error) }
-            guard isEnding else { return .failed(problems) }
+            let problems = Self.problems(error)
             logger.reloadFailed(problems)
-            return .overtaken
-        }
-        next.board.takeEffect()
-        counters.apply(settings.limits)
-        if !descriptors.isEnough { logger.fewDescriptors(descriptors.limit, requests: settings.limits.requests) }
-        for worker in workers { await worker.adopt() }
-        formers.append(exchange(&generation, with: next).end)
-        formers.removeAll(where: \.hasCome)
-        return .reloaded(unchanged: unchanged, formers: formers)
-    }
-
-    private func checkIsServing() throws(SettingsError) {
-        if isEnding { throw SettingsError(problems: ["it is about to end"]) }
-    }
-
-    /// A sentence for each thing that is wrong.
-    private static func problems(_ error: any Error) -> [String] { (error as? SettingsError)?.problems ?? ["\(error)"] }
-
-    /// Has the log go by other settings. It may have to wait for where it has gone so far.
-    private func take(_ settings: Settings.Log) async throws {
-        try await runOnThread { [log] in
-            do throws(SystemError) { try log.reconfigure(settings) } catch {
-                throw SettingsError(problems: ["log.to: the log cannot be written: \(error)"])
-            }
+            if isEnding { return .overtaken }
+            lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
+            return .failed(problems)
         }
     }
 
-    private typealias Reading = (generation: Generation, unchanged: [String])
+    /// What reading the settings has given.
+    struct Reading {
+        let generation: Generation
+        /// The keys of what has changed, and only a start can change.
+        let unchanged: [String]
+    }
 
     /// Files may be slow.
-    private func read(_ load: @escaping Loading, replacing former: Generation) async throws -> Reading {
-        try await runOnThread { [logger] in try Self.read(load, replacing: former, logger) }
+    private func read(_ load: @escaping Loading) async throws -> Reading {
+        try await runOnThread { [generation, logger] in try Self.read(load, replacing: generation, logger) }
     }
 
     /// - Throws: `SettingsError`, and `HTTPError` when a file that TLS needs cannot be used, though it could a moment before.
@@ -153,6 +115,48 @@ actor Reloader {
             throw SettingsError(problems: ["no upstream is named any more: is the settings file empty?"])
         }
         let unchanged = settings.restoreStartOnlySettings(of: former.settings)
-        return (try Generation(settings, replacing: former, logger), unchanged)
+        let generation = try Generation(settings, replacing: former, logger)
+        return Reading(generation: generation, unchanged: unchanged)
+    }
+
+    /// Has all workers serve by the next generation.
+    ///
+    /// - Throws: `SettingsError` that says why none does: all is as it was.
+    private func putInForce(_ next: Generation) async throws(SettingsError) {
+        let settings = next.settings
+        let descriptors: DescriptorBudget
+        do {
+            try checkIsServing()
+            descriptors = try DescriptorBudget(settings)
+            try await changeLog(to: settings.log)
+            for worker in workers { try await worker.prepare(next) }
+            // The end may have begun meanwhile.
+            try checkIsServing()
+        } catch {
+            var problems = Self.problems(error)
+            for worker in workers { await worker.discard() }
+            do { try await changeLog(to: generation.settings.log) } catch { problems += Self.problems(error) }
+            throw SettingsError(problems: problems)
+        }
+        next.board.takeEffect()
+        counters.apply(settings.limits)
+        if !descriptors.isEnough { logger.fewDescriptors(descriptors.limit, requests: settings.limits.requests) }
+        for worker in workers { await worker.adopt() }
+        formers.append(exchange(&generation, with: next).end)
+        formers.removeAll(where: \.hasCome)
+    }
+
+    private func checkIsServing() throws(SettingsError) {
+        if isEnding { throw SettingsError(problems: ["it is about to end"]) }
+    }
+
+    /// A sentence for each thing that is wrong.
+    private static func problems(_ error: any Error) -> [String] { (error as? SettingsError)?.problems ?? ["\(error)"] }
+
+    /// Has the log go by other settings. It may have to wait for where it has gone so far.
+    private func changeLog(to settings: Settings.Log) async throws {
+        do { try await log.reconfigureElsewhere(settings) } catch {
+            throw SettingsError(problems: ["log.to: the log cannot be written: \(error)"])
+        }
     }
 }

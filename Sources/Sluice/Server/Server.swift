@@ -94,7 +94,7 @@ final class Server: Sendable {
         let loop = workers[0].loop
         control = try master == nil ? settings.control.map { try ControlServer(at: $0, on: loop) } : nil
         reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log) {
-            () throws(SettingsError) in try load(realFiles())
+            () throws(SettingsError) in try load(.real)
         }
     }
 
@@ -177,7 +177,7 @@ final class Server: Sendable {
     }
 
     /// Writes the last of an answer when generations have ended, unless whoever asked has left.
-    func finish(_ stream: ControlStream, _ text: String, after formers: [GenerationEnd]) async {
+    func finish(_ stream: ControlStream, _ text: String, after formers: [OneTimeEvent]) async {
         do throws(SystemError) {
             try await stream.whileConnected(on: workers[0].loop) {
                 await formers.wait()

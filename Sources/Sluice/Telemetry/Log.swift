@@ -13,7 +13,7 @@ import Synchronization
 ///     let log = try Log(settings.log)
 ///     log.logger.notice("…")              // anything but a request
 ///     RequestLog(log)                     // requests, one for each worker
-///     try log.reconfigure(new.log)        // a generation of settings
+///     try log.reconfigure(new.log)        // a generation of settings; on a loop `reconfigureElsewhere`
 ///     log.reopen()                        // its file has been moved
 ///     log.flush(within: .seconds(1))      // the end
 final class Log: Sendable {
@@ -90,6 +90,14 @@ final class Log: Sendable {
     func reconfigure(_ settings: Settings.Log) throws(SystemError) {
         wanted.withLock { $0 = settings }
         try takeWanted()
+    }
+
+    /// The same on a thread of its own, for whoever must not wait. Where these settings are in force it does nothing.
+    ///
+    /// - Throws: as `reconfigure`, and `SystemError` when the machine allows no more threads.
+    func reconfigureElsewhere(_ settings: Settings.Log) async throws {
+        guard current.settings != settings || wanted.withLock({ $0 }) != settings else { return }
+        try await runOnThread { [self] in try reconfigure(settings) }
     }
 
     /// Has in force what is wanted.

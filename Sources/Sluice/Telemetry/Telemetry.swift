@@ -41,15 +41,14 @@ extension Logger {
 
     func reloading() { info("reading the settings again") }
 
-    /// - Parameter unchanged: keys of settings that only a start can change.
-    func reloaded(_ generation: Generation, unchanged: [String]) {
-        notice("the settings were reloaded", metadata: ["generation": .number(generation.number)])
-        if !unchanged.isEmpty {
+    func reloaded(_ reading: Reloader.Reading) {
+        notice("the settings were reloaded", metadata: ["generation": .number(reading.generation.number)])
+        if !reading.unchanged.isEmpty {
             warning(
                 "settings have changed that only a start can change",
-                metadata: ["settings": "\(unchanged.joined(separator: ", "))"], source: LogEntry.changeSource)
+                metadata: ["settings": "\(reading.unchanged.joined(separator: ", "))"], source: LogEntry.changeSource)
         }
-        forwarding(generation.settings)
+        forwarding(reading.generation.settings)
     }
 
     /// - Parameter problems: a sentence each.

@@ -265,6 +265,106 @@ import Testing
         }
     }
 
+    /// More than all of them could be asked at once with.
+    @Test func `ends no process when the master is short of descriptors`() async throws {
+        try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(Gate())) { site in
+            try await site.served(4)
+            let master = site.sluice.process.identifier
+            let open = Set(openFiles(of: master).compactMap { Int($0.path.split(separator: "/").last ?? "") })
+            /// Descriptors more than it has.
+            func allow(_ count: Int) async throws {
+                // The limit is one of their numbers.
+                let limit = (0..<1024).filter { !open.contains($0) }[count]
+                _ = try await ChildProcess.run("prlimit", ["--pid=\(master)", "--nofile=\(limit):"], in: site.directory)
+            }
+            // For whoever asks, and the new record; then there are none for a question.
+            try await allow(3)
+            try site.write(settingsLine(model: "m1"))
+            let failed = try await site.ask("reload")
+            #expect(failed.exit == .code(78))
+            #expect(failed.errors.contains("the master cannot ask a process: "), "\(failed.errors)")
+            #expect(failed.errors.contains("raise LimitNOFILE"), "\(failed.errors)")
+            try await site.logs(1, "the settings were not reloaded: those from before hold")
+            // And for one question.
+            try await allow(4)
+            let run = try await site.ask("reload")
+            #expect(run.exit == .code(0))
+            #expect(run.errors == "")
+            try await allow(100)
+            let status = try await site.status()
+            #expect(status.restarts == 0)
+            #expect(status.lastReload?.outcome == "in force")
+            #expect(try await models(site) == ["m1"])
+        }
+    }
+
+    @Test func `goes by a list of allowed users of any length`() async throws {
+        let users = (0..<9_000).map { "\"\(String(repeating: "0", count: 24))\($0 == 0 ? getuid() : 4_294_967_294)\"" }
+        func settings(_ model: String) -> String {
+            "socket.allowed_users = [\(users.joined(separator: ","))]\n" + settingsLine(model: model)
+        }
+        try await ProcessSite.with(settings("m0"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+            try await site.served(2)
+            try site.write(settings("m1"))
+            let run = try await site.ask("reload")
+            #expect(run.exit == .code(0))
+            #expect(run.errors == "")
+            kill(try await site.status().processes[0].process, SIGKILL)
+            try await site.served(3)
+            #expect(try await models(site) == ["m1"])
+        }
+    }
+
+    @Test func `is in force though the master's own log cannot be had, and says so`() async throws {
+        let settings = "supervise = true\n" + settingsLine(model: "m")
+        try await ProcessSite.with(settings, upstream: upstream(Gate()), options: []) { site in
+            try await site.served(1)
+            let (folder, moved) = (site.directory.path("logs"), site.directory.path("moved"))
+            #expect(unsafe mkdir(folder, 0o700) == 0)
+            let (reload, hasRead) = try await site.reloadWithoutMaster(
+                ProcessSite.text("log.to = \"file:logs/sluice.log\"\n" + settings, site.upstream))
+            try await eventually("the process's log") { FileManager.default.fileExists(atPath: "\(folder)/sluice.log") }
+            try await eventually("its answer") { hasRead() }
+            #expect(unsafe rename(folder, moved) == 0)
+            site.sluice.process.signal(SIGCONT)
+            #expect(try await reload.exited() == .code(0))
+            #expect(
+                reload.errors.value.text.contains("log.to: the master's own log cannot be written, and goes where it went"),
+                "\(reload.errors.value.text)")
+            try await site.logs(1, "the master's log cannot be written (log.to): it goes where it went")
+            #expect(try await site.status().lastReload?.outcome == "in force")
+            #expect(try await site.call().ended().isWhole)
+            try await eventually("the answer in the process's log") {
+                try site.directory.read("moved/sluice.log").contains("\"message\":\"answered\"")
+            }
+        }
+    }
+
+    @Test func `that only a process has followed that has died is told as one that none goes by yet`() async throws {
+        let settings = "supervise = true\n"
+        try await ProcessSite.with(settings + settingsLine(model: "m0"), upstream: upstream(Gate()), options: []) { site in
+            try await site.served(1)
+            let reader = try await site.status().processes[0].process
+            let (reload, hasRead) = try await site.reloadWithoutMaster(
+                ProcessSite.text(settings + settingsLine(model: "m1"), site.upstream))
+            try await site.logs(1, "the settings were reloaded")
+            try await eventually("its answer") { hasRead() }
+            kill(reader, SIGKILL)
+            try await eventually("its end") { !lives(reader) }
+            site.sluice.process.signal(SIGCONT)
+            #expect(try await reload.exited() == .code(78))
+            #expect(
+                reload.errors.value.text.contains("no process goes by the settings yet: those that start from now on do"),
+                "\(reload.errors.value.text)")
+            try await site.logs(1, "the settings were reloaded, but no process goes by them yet")
+            let last = try await site.status().lastReload
+            #expect(last?.outcome == "in force")
+            #expect(last?.problems.first?.hasPrefix("no process goes by the settings yet") == true)
+            try await site.served(2)
+            #expect(try await models(site) == ["m1"])
+        }
+    }
+
     @Test func `that the end overtakes is refused`() async throws {
         let gate = try Gate()
         let settings = "supervise = true\n" + settingsLine(model: "m0")
@@ -435,6 +535,23 @@ private func memoryFiles(of process: pid_t) throws -> [String] {
 
 extension ProcessSite {
     fileprivate func logged(_ text: String) throws -> Bool { try directory.read("sluice.log").contains(text) }
+
+    /// Has the one process read settings anew while the master stands still.
+    ///
+    /// - Returns: whoever has asked for it, and whether the process has answered the master.
+    fileprivate func reloadWithoutMaster(_ text: String) async throws -> (reload: ChildProcess, hasAnswered: () -> Bool) {
+        let reader = try await status().processes[0].process
+        func openCount() -> Int { openFiles(of: reader).count { $0.target.hasPrefix("socket:") || $0.target.contains("memfd:") } }
+        let before = openCount()
+        let (reload, pipe) = try await reloadFromPipe()
+        let master = sluice.process.identifier
+        kill(master, SIGSTOP)
+        try await eventually("the master to stand still") { isStopped(master) }
+        try await eventually("the question") { openCount() > before }
+        pipe.feed(text)
+        // What came with the question is closed behind the answer.
+        return (reload, { openCount() == before })
+    }
 
     /// Asks for a reload while the settings file is a pipe, and returns when a process has begun to read it.
     fileprivate func reloadFromPipe() async throws -> (reload: ChildProcess, pipe: SettingsPipe) {
