@@ -85,7 +85,7 @@ import Testing
         let log = try log(.syslog)
         for number in 0..<20_000 { log.logger.draining(.milliseconds(number)) }
         var (count, text) = (0, "")
-        // There is no end of lines that come, but for the last one.
+        // Behind all lines at the latest stands how many were lost.
         while count <= 20_000, !text.contains("log lines were lost") {
             text = daemon.receive()
             try #require(!text.isEmpty, "no line more")

@@ -43,7 +43,7 @@ extension Master {
         let (pid, start) = (process.pid, processStart(place: process.place, slot: process.slot))
         process.onReport = { [unowned self] in received($0, from: pid) }
         do throws(SystemError) {
-            try process.begin(start, record, [counts.number] + sockets.map(\.number), on: loop)
+            try process.begin(start, record: record, others: [counts.number] + sockets.map(\.number), on: loop)
         } catch {
             // The end of one that is gone already is told anyway.
             if error.code != EPIPE { logger.processCannotBegin(process, error) }

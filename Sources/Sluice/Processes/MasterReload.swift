@@ -133,7 +133,7 @@ extension Master {
         do throws(SystemError) {
             let (next, spare) = (try SettingsRecord.emptyFile(), try SpareDescriptors())
             let question = try spare.lend { () throws(SystemError) in
-                try reader.ask(.reload, next, within: Self.readingTime, on: loop)
+                try reader.ask(.reload, record: next, within: Self.readingTime, on: loop)
             }
             return (next, spare, question)
         } catch {
@@ -215,7 +215,7 @@ extension Master {
         // One that starts has the time for that besides: without a limit it would hold up all reloads when it does not get on.
         let limit = process.state == .starting ? Self.watchdogTimeout + Self.readingTime : Self.readingTime
         return Result { () throws(SystemError) in
-            try spare.lend { () throws(SystemError) in try process.ask(.take, next, within: limit, on: loop) }
+            try spare.lend { () throws(SystemError) in try process.ask(.take, record: next, within: limit, on: loop) }
         }
     }
 

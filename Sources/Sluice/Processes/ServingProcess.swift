@@ -56,10 +56,10 @@ final class ServingProcess {
     ///
     /// - Parameters:
     ///   - record: what it is to have its settings from.
-    ///   - others: what goes along behind the record.
+    ///   - others: the descriptors that go along behind the record.
     /// - Throws: `SystemError` when it cannot be told, or this process is out of memory: it is of no use then.
     func begin(
-        _ start: ProcessStart, _ record: MemoryFile, _ others: [Int32], on loop: EventLoop
+        _ start: ProcessStart, record: MemoryFile, others: [Int32], on loop: EventLoop
     ) throws(SystemError) {
         self.record = record
         try socket.send(MasterMessage.begin(start).text, passing: [record.number] + others)
@@ -123,10 +123,12 @@ final class ServingProcess {
 
     /// Asks it.
     ///
-    /// - Parameter limit: how long it may take; nil for as long as it is there.
+    /// - Parameters:
+    ///   - record: goes along, where the command takes one.
+    ///   - limit: how long it may take; nil for as long as it is there.
     /// - Throws: as `ProcessQuestion`.
     func ask(
-        _ command: ProcessCommand, _ record: MemoryFile? = nil, within limit: Duration? = nil, on loop: EventLoop
+        _ command: ProcessCommand, record: MemoryFile? = nil, within limit: Duration? = nil, on loop: EventLoop
     ) throws(SystemError) -> ProcessQuestion {
         try ProcessQuestion(within: limit, on: loop) { stream in
             hasStarted && socket.offer(MasterMessage.ask(command).text, passing: [stream] + (record.map { [$0.number] } ?? []))

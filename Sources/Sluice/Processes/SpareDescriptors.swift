@@ -16,7 +16,7 @@ final class SpareDescriptors {
         while held.count < Self.count { held.append(try MemoryFile("sluice spare")) }
     }
 
-    /// Lets `body` have them, and holds as many again as there are behind it.
+    /// Lets `body` have them, and holds as many again as there are then.
     func lend<Value>(to body: () throws(SystemError) -> Value) throws(SystemError) -> Value {
         held = []
         defer {

@@ -74,11 +74,11 @@ final class Server: Sendable {
         if master == nil { try raiseDescriptors(for: settings, logger) }
         releaseCode()
         Rehearsal.run(logger)
-        let server = try Server(Generation(settings, logger), log, master, load)
+        let server = try Server(Generation(settings, logger), log: log, master: master, load: load)
         try server.run(settings)
     }
 
-    private init(_ generation: Generation, _ log: Log, _ master: MasterLink?, _ load: @escaping SettingsLoading) throws {
+    private init(_ generation: Generation, log: Log, master: MasterLink?, load: @escaping SettingsLoading) throws {
         let logger = log.logger
         (self.log, self.logger, self.master, self.load) = (log, logger, master, load)
         let settings = generation.settings

@@ -270,7 +270,10 @@ import Testing
         try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(Gate())) { site in
             try await site.served(4)
             let master = site.sluice.process.identifier
-            let open = Set(openFiles(of: master).compactMap { Int($0.path.split(separator: "/").last ?? "") })
+            func openNumbers() -> Set<Int> {
+                Set(openFiles(of: master).compactMap { Int($0.path.split(separator: "/").last ?? "") })
+            }
+            let open = openNumbers()
             /// Descriptors more than it has.
             func allow(_ count: Int) async throws {
                 // The limit is one of their numbers.
@@ -285,6 +288,7 @@ import Testing
             #expect(failed.errors.contains("the master cannot ask a process: "), "\(failed.errors)")
             #expect(failed.errors.contains("raise LimitNOFILE"), "\(failed.errors)")
             try await site.logs(1, "the settings were not reloaded: those from before hold")
+            try await eventually("the end of that") { openNumbers() == open }
             // And for one question.
             try await allow(4)
             let run = try await site.ask("reload")
