@@ -51,9 +51,11 @@ extension ConnectionOptions {
     /// long as those use what was made of them and the files are as they were.
     ///
     /// - Parameter authoritiesFile: as `Session.Configuration.authoritiesFile`.
+    /// - Returns: when the client's own certificate is valid; nil without one.
     /// - Throws: `HTTPError.tls` with the name of a file that cannot be used, and why.
-    package func loadTLS(authoritiesFile: String?) throws(HTTPError) {
-        _ = try tlsContext(authoritiesFile: authoritiesFile)
+    @discardableResult
+    package func loadTLS(authoritiesFile: String?) throws(HTTPError) -> CertificateValidity? {
+        try tlsContext(authoritiesFile: authoritiesFile).certificateValidity
     }
 
     /// - Throws: as `loadTLS(authoritiesFile:)`.

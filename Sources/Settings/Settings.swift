@@ -62,6 +62,8 @@ package struct Settings: Equatable, Sendable {
     package var upstreams: [UpstreamSettings]
     /// The first that matches a request's model counts.
     package var models: [ModelSettings]
+    /// The settings file, where upstreams are to be named in it; nil where the command line or the environment names the one.
+    package var upstreamsFile: String?
 
     /// How errors of a stream are told.
     package enum ErrorForm: String, CaseIterable, Sendable {

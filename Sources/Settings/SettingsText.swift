@@ -47,7 +47,7 @@ extension Settings {
             readFile: { path throws(SystemError) in
                 guard path.utf8.elementsEqual("start".utf8) else { throw SystemError(path, code: ENOENT) }
                 return Array(text.utf8)
-            }, listFiles: { _ in [] }, readTLSFiles: { _, _ in })
+            }, listFiles: { _ in [] }, readTLSFiles: { _, _ in nil })
         // It may be longer than what was written there.
         sources.fileBytesMax = .max
         self = try sources.load().settings
@@ -58,7 +58,7 @@ extension UpstreamSettings {
     fileprivate var text: TOMLText {
         let path = SettingsPath().appending("upstreams").appending(name)
         let fields = kind == .demo ? [Self.kindField] : Self.fields
-        return TOMLText("[\(path)]", fields.members(of: self, dotted: true))
+        return TOMLText("[\(path.text)]", fields.members(of: self, dotted: true))
     }
 }
 

@@ -38,6 +38,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("", "write [upstreams.NAME] with its url and key into the settings file"),
+        ("[upstreams.a]\nkind = \"demo\"", "write [upstreams.NAME] with its url and key into the settings file"),
+        (nil, "set OPENAI_API_KEY or --upstream"),
+    ])
+    func `is told of in the log, with what to do where`(settings: String?, words: String) async throws {
+        let directory = try TemporaryDirectory()
+        let sluice = try await SluiceProcess(
+            settings.map { .settings($0) } ?? .upstream("demo"), environment: [:], in: directory)
+        let line = try await ChildProcess.line(containing: "the demo upstream answers", in: sluice.process.errors)
+        #expect(line.contains(words), "\(line)")
+        #expect(line.contains("\"file\":\"\(directory.path("sluice.toml"))\"") == (settings != nil), "\(line)")
+        try await sluice.process.end()
+    }
+
     @Test(arguments: WebServer.selected)
     func `honours max_tokens and include_usage`(server: WebServer) async throws {
         try await with(server) { site in

@@ -148,6 +148,28 @@ import Testing
         #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
     }
 
+    /// A server may take it all the same.
+    @Test func `that has expired is an error of check, and a warning at the start and at each reload`() async throws {
+        let directory = try TemporaryDirectory()
+        let authority = try await Authority(in: directory)
+        _ = try await authority.issue("client", for: "DNS:client", isExpired: true)
+        let settings = "control = \"unix:control.sock\"\n[upstreams.stub]\nurl = \"https://localhost:9\"\nkey = \"k\"\n\(ours)"
+        let sentence = "sluice.toml:5: upstreams.stub.certificate names a certificate that expired at 2020-01-02T00:00:00Z"
+        let sluice = try await SluiceProcess(.settings(settings), environment: [:], in: directory)
+        func warnings(_ count: Int) async throws {
+            try await sluice.process.errors.wait(for: "\(count) warnings") { output in
+                output.lines.count { $0.contains("something in the settings may not work") && $0.contains(sentence) } == count
+            }
+        }
+        try await warnings(1)
+        let check = try await SluiceRun(["check", "--config", "sluice.toml"], in: directory)
+        #expect(check.exit == .code(78))
+        #expect(check.errors == "sluice: \(sentence)\n")
+        #expect(try await SluiceRun(["reload", "--config", "sluice.toml"], in: directory).exit == .code(0))
+        try await warnings(2)
+        try await sluice.process.end()
+    }
+
     @Test(arguments: ["check", "serve"], ["garbage", "empty", "missing"])
     func `or authorities that cannot be used are one too, once for all upstreams`(command: String, file: String) async throws {
         let directory = try TemporaryDirectory()

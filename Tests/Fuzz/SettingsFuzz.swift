@@ -50,6 +50,6 @@ private func load(_ documents: [[UInt8]]) throws(SettingsError) -> Settings {
             }
         },
         listFiles: { _ in [String](files.keys) },
-        readTLSFiles: { _, _ throws(HTTPError) in })
+        readTLSFiles: { _, _ throws(HTTPError) in nil })
     return try sources.load().settings
 }

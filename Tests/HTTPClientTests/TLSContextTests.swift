@@ -54,6 +54,19 @@ import Testing
         try #expect(former.tlsContext(authoritiesFile: identity.authoritiesFile) !== TLSContext.shared(identity))
     }
 
+    @Test func `a client's certificate says when it is valid`() throws {
+        var kind = TestCertificate.Kind()
+        kind.validity = -7_200 ... -3_600
+        let certificate = TestCertificate(kind, by: authority)
+        let options = ConnectionOptions(
+            certificate: try directory.write(certificate.pem, to: "client.pem"),
+            certificateKey: try directory.write(certificate.keyPEM(), to: "client.key"))
+        let validity = try #require(try options.loadTLS(authoritiesFile: authoritiesFile))
+        #expect(validity.notAfter - validity.notBefore == 3_600)
+        #expect((-7_200 ... -3_600).contains(validity.notAfter - time(nil)))
+        #expect(try ConnectionOptions().loadTLS(authoritiesFile: authoritiesFile) == nil)
+    }
+
     @Test func `an identity that nobody uses any more is let go`() throws {
         weak var former: TLSContext?
         do {

@@ -1,3 +1,4 @@
+import HTTPClient
 import Testing
 
 @testable import Settings
@@ -68,6 +69,33 @@ import Testing
                 "dir/sluice.toml:5: upstreams.a.certificate cannot be used: the key is none",
                 "dir/sluice.toml:10: upstreams.b.certificate cannot be used: it is locked",
             ])
+    }
+
+    private let certified =
+        "[upstreams.a]\nkind = 'compatible'\nurl = 'https://a'\ncertificate = 'a.pem'\ncertificate_key = 'a.key'"
+
+    @Test(arguments: [
+        (CertificateValidity(notBefore: 0, notAfter: 1_577_923_200), "names a certificate that expired at 2020-01-02T00:00:00Z"),
+        (
+            CertificateValidity(notBefore: 253_402_214_400, notAfter: 253_402_300_799),
+            "names a certificate that is not valid before 9999-12-31T00:00:00Z"
+        ),
+    ])
+    func `a certificate that is not valid now is a warning, told beside mistakes too`(
+        validity: CertificateValidity, words: String
+    ) throws {
+        var settings = SettingsCase(text: certified, files: files, validities: ["dir/a.pem": validity])
+        let sentence = "dir/sluice.toml:4: upstreams.a.certificate \(words)"
+        #expect(try settings.loaded().warnings == [sentence])
+        settings.text = certified + "\nwarm = -1"
+        #expect(settings.problems.first == sentence)
+        #expect(settings.problems.count == 2)
+    }
+
+    @Test func `one that is valid now is none`() throws {
+        let validity = CertificateValidity(notBefore: 0, notAfter: 253_402_300_799)
+        #expect(try SettingsCase(text: certified, files: files, validities: ["dir/a.pem": validity]).loaded().warnings == [])
+        #expect(try SettingsCase(text: certified, files: files).loaded().warnings == [])
     }
 
     @Test func `a key that cannot be read is told once, not as a certificate without one too`() {

@@ -58,17 +58,20 @@ import Testing
         expected.timeouts = Settings.Timeouts(
             request: .milliseconds(1), connect: .seconds(2), send: .seconds(7), firstToken: .seconds(180),
             idle: .seconds(4 * 3600), total: .seconds(24 * 3600), clientWrite: .seconds(6), drain: .zero)
+        expected.upstreamsFile = "dir/sluice.toml"
         #expect(settings == expected)
     }
 
-    @Test func `an empty file changes nothing`() throws {
+    @Test func `an empty file changes nothing, but where upstreams are to be named`() throws {
         let environment = ["OPENAI_API_KEY": "k", "SLUICE_LISTEN": "unix:a.sock", "SSL_CERT_FILE": "/ca.pem"]
         let without = try SettingsSources(
             environment: { environment[$0] }, readFile: { path throws(SystemError) in throw absent(path) },
-            listFiles: noFiles, readTLSFiles: { _, _ in }
+            listFiles: noFiles, readTLSFiles: { _, _ in nil }
         ).load()
         #expect(without.file == nil)
-        #expect(try settings("", environment: environment) == without.settings)
+        var expected = without.settings
+        expected.upstreamsFile = "dir/sluice.toml"
+        #expect(try settings("", environment: environment) == expected)
     }
 
     @Test func `the default file is used when it is there`() throws {
@@ -77,7 +80,7 @@ import Testing
             readFile: { path throws(SystemError) in
                 guard path == "/etc/sluice/sluice.toml" else { throw absent(path) }
                 return [UInt8]("workers = 7".utf8)
-            }, listFiles: noFiles, readTLSFiles: { _, _ in })
+            }, listFiles: noFiles, readTLSFiles: { _, _ in nil })
         let loaded = try sources.load()
         #expect(loaded.settings.workers == 7)
         #expect(loaded.file == "/etc/sluice/sluice.toml")

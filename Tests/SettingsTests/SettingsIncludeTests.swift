@@ -122,7 +122,7 @@ import Testing
             readFile: { path throws(SystemError) in
                 guard let text = files[path] else { throw absent(path) }
                 return [UInt8](text.utf8)
-            }, listFiles: { _ in ["b.toml", "a.toml"] }, readTLSFiles: { _, _ in }
+            }, listFiles: { _ in ["b.toml", "a.toml"] }, readTLSFiles: { _, _ in nil }
         ).load()
         #expect(loaded.file == "sluice.toml")
         #expect(loaded.included == ["b.toml", "a.toml"])
@@ -261,7 +261,7 @@ import Testing
         let sources = SettingsSources(
             options: SettingsOptions(config: "main"), environment: { _ in nil },
             readFile: { path throws(SystemError) in path == "main" ? [UInt8](text.utf8) : try read(path) },
-            listFiles: list ?? { _ in matches }, readTLSFiles: { _, _ in })
+            listFiles: list ?? { _ in matches }, readTLSFiles: { _, _ in nil })
         do { _ = try sources.load() } catch { return error.problems }
         return []
     }

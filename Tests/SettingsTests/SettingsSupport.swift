@@ -16,6 +16,8 @@ struct SettingsCase {
     var options = SettingsOptions()
     /// Why TLS cannot use files, by their paths.
     var tlsProblems: [String: String] = [:]
+    /// When certificates are valid, by their paths.
+    var validities: [String: CertificateValidity] = [:]
     /// Whether credentials that are another process's are taken to be there.
     var assumesCredentials = false
 
@@ -40,6 +42,7 @@ struct SettingsCase {
             readTLSFiles: { options, authoritiesFile throws(HTTPError) in
                 let used = [authoritiesFile, options.certificate, options.certificateKey].compactMap(\.self)
                 if let reason = used.compactMap({ tlsProblems[$0] }).first { throw .tls(reason: reason) }
+                return options.certificate.flatMap { validities[$0] }
             }
         )
         sources.assumesCredentials = assumesCredentials

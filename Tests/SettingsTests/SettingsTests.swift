@@ -153,7 +153,7 @@ import Testing
         let options = SettingsOptions(listen: listen, upstream: upstream, workers: workers, logLevel: logLevel)
         return try SettingsSources(
             options: options, environment: { environment[$0] }, inheritsSocket: inheritsSocket,
-            readFile: { path throws(SystemError) in throw absent(path) }, listFiles: noFiles, readTLSFiles: { _, _ in }
+            readFile: { path throws(SystemError) in throw absent(path) }, listFiles: noFiles, readTLSFiles: { _, _ in nil }
         ).load().settings
     }
 }

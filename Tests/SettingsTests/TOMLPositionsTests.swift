@@ -42,7 +42,7 @@ import Testing
             ("p[1].t[1]", 26), ("p[1].t[1].u", 27), ("not", nil), ("one", nil),
         ] as [(String, Int?)])
     func `a key's line is found`(path: String, line: Int?) {
-        #expect(TOMLPositions(document)[SettingsPath(description: path)]?.line == line)
+        #expect(TOMLPositions(document)[SettingsPath(text: path)]?.line == line)
     }
 
     @Test func `line ends of either kind are counted, and a byte order mark is not`() {

@@ -26,7 +26,7 @@ import Testing
         try startThread(named: "worker") { worker.loop.run() }
         var next = settings
         next.log.level = .debug
-        let loaded = LoadedSettings(settings: next, file: nil, included: [], isDemoForWant: false)
+        let loaded = LoadedSettings(settings: next, file: nil, included: [], isDemoForWant: false, warnings: [])
         let reloader = Reloader(
             generation, in: [worker], counters: counters, manager: nil, log: log
         ) { () throws(SettingsError) in loaded }

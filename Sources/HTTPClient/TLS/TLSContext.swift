@@ -25,6 +25,8 @@ struct TLSIdentity: Hashable, Sendable {
     let transport: OpaquePointer
     /// Whether the system had any authority to trust when this was made.
     private(set) var hasAuthorities = false
+    /// When the client's certificate is valid; nil without one.
+    private(set) var certificateValidity: CertificateValidity?
     /// Whether OpenSSL wanted a password for a file.
     private var wasAskedForPassword = false
 
@@ -98,6 +100,7 @@ struct TLSIdentity: Hashable, Sendable {
         let key = identity.certificateKey ?? certificate
         try load("key", key) { unsafe SSL_CTX_use_PrivateKey_file(pointer, key, SSL_FILETYPE_PEM) }
         guard unsafe SSL_CTX_check_private_key(pointer) == 1 else { throw .tls(reason: TLSWords.keyOfAnother(file: key)) }
+        certificateValidity = unsafe SSL_CTX_get0_certificate(pointer).flatMap { unsafe CertificateValidity($0) }
     }
 
     /// Otherwise OpenSSL would ask for an encrypted key's password at the terminal.

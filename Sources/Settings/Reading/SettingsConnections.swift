@@ -1,5 +1,6 @@
 // What can be known of the connections to upstreams before there is one: their proxies, and the files that TLS needs.
 
+import Clock
 package import HTTPClient
 
 extension SettingsSources {
@@ -16,13 +17,20 @@ extension SettingsSources {
         }
     }
 
-    /// Reads what connections with TLS need, once for the process, and tells what is wrong with it where the file names it.
+    /// Reads what connections with TLS need, once for the process, and tells what is wrong with it where the file names it. A certificate
+    /// that is not valid now is a warning.
     ///
     /// - Parameter file: the settings file's table, if there is one.
     func loadTLS(_ settings: Settings, _ file: SettingsReader?, _ problems: SettingsProblems) {
         let upstreams = settings.networkUpstreams.filter { $0.usesTLS && !$0.hasAssumedCertificate }
         if settings.authoritiesFile.map(SettingsReader.isCredential) ?? false { return }
-        let failing = upstreams.filter { reason(ConnectionOptions($0, of: settings), settings.authoritiesFile) != nil }
+        var failing: [UpstreamSettings] = []
+        for upstream in upstreams {
+            do throws(HTTPError) {
+                let validity = try readTLSFiles(ConnectionOptions(upstream, of: settings), settings.authoritiesFile)
+                warn(of: validity, file?.upstream(upstream.name)?.member("certificate"), problems)
+            } catch { failing.append(upstream) }
+        }
         guard !failing.isEmpty else { return }
         if let reason = reason(.standard, settings.authoritiesFile) {
             problems.add(reason, at: file?.node("authorities_file"), else: EnvironmentVariable.authoritiesFile)
@@ -37,8 +45,24 @@ extension SettingsSources {
 
     /// Why the files cannot be used.
     private func reason(_ options: ConnectionOptions, _ authoritiesFile: String?) -> String? {
-        do throws(HTTPError) { try readTLSFiles(options, authoritiesFile) } catch { return error.reason }
+        do throws(HTTPError) { _ = try readTLSFiles(options, authoritiesFile) } catch { return error.reason }
         return nil
+    }
+
+    /// Tells of a certificate that is not valid now. Whether that matters is the upstream's decision.
+    private func warn(of validity: CertificateValidity?, _ node: SettingsNode?, _ problems: SettingsProblems) {
+        guard let node, let words = validity?.problem(at: secondsSince1970()) else { return }
+        var problem = SettingsProblem(node, words)
+        problem.isWarning = true
+        problems.add(problem)
+    }
+}
+
+extension CertificateValidity {
+    /// - Parameter now: in seconds since 1970.
+    fileprivate func problem(at now: Int) -> String? {
+        if now < notBefore { return "names a certificate that is not valid before \(timestamp(ofSecond: notBefore))" }
+        return now > notAfter ? "names a certificate that expired at \(timestamp(ofSecond: notAfter))" : nil
     }
 }
 

@@ -25,11 +25,13 @@ final class SettingsProblems {
         self.place = min(self.place, place)
     }
 
-    /// All of them; nil when nothing is wrong.
-    var error: SettingsError? {
-        let sentences = sentences
-        return sentences.isEmpty ? nil : SettingsError(problems: sentences, place: place)
-    }
+    /// All of them; nil when nothing is wrong, though there may be warnings.
+    var error: SettingsError? { hasErrors ? SettingsError(problems: sentences, place: place) : nil }
+
+    /// Where nothing is wrong.
+    var warnings: [String] { hasErrors ? [] : sentences }
+
+    private var hasErrors: Bool { !withoutPlace.isEmpty || inFiles.contains { !$0.isWarning } }
 
     /// Those of the files, each in its order, those without a line behind them, then the others.
     private var sentences: [String] {

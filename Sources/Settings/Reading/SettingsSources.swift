@@ -73,6 +73,8 @@ package struct LoadedSettings: Sendable {
     package let included: [String]
     /// Whether the demo answers only because nothing names an upstream.
     package let isDemoForWant: Bool
+    /// What may not do what is expected of it, a sentence each.
+    package let warnings: [String]
     /// How many credentials have not been looked at, since they are another process's.
     package var assumedCredentialsCount: Int { settings.assumedCredentialsCount }
 }
@@ -89,7 +91,7 @@ package struct SettingsSources {
     private let readFile: FileReader
     private let listFiles: FileLister
     /// Reads the files of a connection with TLS, and of the authorities.
-    let readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+    let readTLSFiles: (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> CertificateValidity?
     /// Whether credentials (`credential:NAME`) are taken to be there where they are another process's: those of a service, when
     /// somebody else checks its settings.
     package var assumesCredentials = false
@@ -103,11 +105,11 @@ package struct SettingsSources {
     ///   - inheritsSocket: whether descriptor 0 is a listening socket.
     ///   - readFile: reads a whole file.
     ///   - listFiles: lists the files that a pattern matches.
-    ///   - readTLSFiles: reads the files of a connection with TLS, and of the authorities.
+    ///   - readTLSFiles: reads the files of a connection with TLS, and of the authorities, and tells when its own certificate is valid.
     package init(
         options: SettingsOptions = SettingsOptions(), environment: @escaping (String) -> String?, inheritsSocket: Bool = false,
         readFile: @escaping FileReader, listFiles: @escaping FileLister,
-        readTLSFiles: @escaping (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> Void
+        readTLSFiles: @escaping (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> CertificateValidity?
     ) {
         (self.options, self.environment, self.inheritsSocket) = (options, environment, inheritsSocket)
         (self.readFile, self.listFiles, self.readTLSFiles) = (readFile, listFiles, readTLSFiles)
@@ -132,8 +134,10 @@ package struct SettingsSources {
         checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
         if let error = problems.error { throw error }
+        let path = file.isThere ? file.path : nil
+        settings.upstreamsFile = options.upstream == nil ? path : nil
         return LoadedSettings(
-            settings: settings, file: file.isThere ? file.path : nil, included: file.included, isDemoForWant: isDemoForWant)
+            settings: settings, file: path, included: file.included, isDemoForWant: isDemoForWant, warnings: problems.warnings)
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.

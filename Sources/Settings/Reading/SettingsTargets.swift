@@ -6,7 +6,7 @@ extension SettingsReader {
     /// Where a model's requests go that says nothing about it: to the one upstream.
     func onlyTarget(_ upstreams: [String]) -> [TargetSettings] {
         if upstreams.count == 1 { return [TargetSettings(upstream: upstreams[0])] }
-        problem("needs targets: there are several upstreams, \(upstreams.joined(separator: ", "))")
+        problem("needs targets: there are several upstreams, \(shown(upstreams))")
         return []
     }
 
@@ -56,11 +56,13 @@ extension SettingsReader {
         return node("upstream") == nil || wrong.contains("upstream") ? nil : target
     }
 
+    private func shown(_ names: [String]) -> String { names.map(SettingsPath.shown).joined(separator: ", ") }
+
     func upstreamName(_ node: SettingsNode, _ upstreams: [String]) throws(SettingsProblem) -> String {
         let name = try text(node)
         if upstreams.contains(name) { return name }
-        let hint = nearest(to: name, among: upstreams).map { "did you mean '\($0)'?" }
-        let others = "there are: \(upstreams.joined(separator: ", "))"
+        let hint = nearest(to: name, among: upstreams).map { "did you mean '\(SettingsPath.shown($0))'?" }
+        let others = "there are: \(shown(upstreams))"
         throw SettingsProblem(node, "names no upstream; \(hint ?? others)", needsWhole: true)
     }
 }

@@ -19,6 +19,8 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let loaded = try arguments.load(assumesCredentials: true)
+        // A service goes by such settings all the same.
+        if !loaded.warnings.isEmpty { throw SettingsError(problems: loaded.warnings).told }
         let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
         let verdict =
             "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded.assumedCredentialsCount))"

@@ -37,6 +37,7 @@ struct Serve: ParsableCommand {
         let settings = loaded.settings
         if !settings.dumpsCore { forbidCoreDumps() }
         let log = try openLog(settings.log)
+        log.logger.warned(of: loaded.warnings)
         guard settings.hasMaster else {
             let load = loading(processes: settings.processes, file: loaded.file)
             return try reporting(to: log) { try Server.run(settings, log, load: load) }

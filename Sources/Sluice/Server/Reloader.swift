@@ -99,6 +99,8 @@ actor Reloader {
         let generation: Generation
         /// The keys of what has changed, and only a start can change.
         let unchanged: [String]
+        /// A sentence each.
+        let warnings: [String]
     }
 
     /// Files may be slow.
@@ -116,7 +118,7 @@ actor Reloader {
         }
         let unchanged = settings.restoreStartOnlySettings(of: former.settings)
         let generation = try Generation(settings, replacing: former, logger)
-        return Reading(generation: generation, unchanged: unchanged)
+        return Reading(generation: generation, unchanged: unchanged, warnings: loaded.warnings)
     }
 
     /// Has all workers serve by the next generation.

@@ -21,11 +21,25 @@ extension Logger {
     /// - Parameter environment: the process's proxies.
     private func forwarding(_ settings: Settings, _ environment: ProxyEnvironment = .current) {
         for upstream in settings.upstreams {
-            if upstream.kind == .demo {
-                warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
-            } else {
+            guard upstream.kind == .demo else {
                 notice("forwarding", metadata: upstream.summary(environment))
+                continue
             }
+            if let file = settings.upstreamsFile {
+                warning(
+                    "the demo upstream answers: for real answers write [upstreams.NAME] with its url and key into the settings file",
+                    metadata: ["file": "\(file)"])
+            } else {
+                warning("the demo upstream answers: set OPENAI_API_KEY or --upstream for real answers")
+            }
+        }
+    }
+
+    /// - Parameter warnings: a sentence each.
+    func warned(of warnings: [String]) {
+        for reason in warnings {
+            warning(
+                "something in the settings may not work", metadata: ["reason": "\(reason)"], source: LogEntry.changeSource)
         }
     }
 
@@ -48,6 +62,7 @@ extension Logger {
                 "settings have changed that only a start can change",
                 metadata: ["settings": "\(reading.unchanged.joined(separator: ", "))"], source: LogEntry.changeSource)
         }
+        warned(of: reading.warnings)
         forwarding(reading.generation.settings)
     }
 

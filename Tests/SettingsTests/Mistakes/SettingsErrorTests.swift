@@ -110,6 +110,23 @@ import Testing
         Mistake("[upstreams.a]\nkind = 'demo'\nkeyfile = 'x'", "3: unknown key 'upstreams.a.keyfile'; did you mean 'key_file'?"),
     ]
 
+    private static let digits = String(repeating: "0a", count: 20)
+
+    /// Somebody's key, in the place of a name.
+    private static let secretNames = [
+        Mistake("sk-secret = 1", "1: unknown key 'sk-…'"),
+        Mistake("[sk-secret]\na = 1", "1: unknown key 'sk-…'"),
+        Mistake("'sk-secret/+' = 1", "1: unknown key '\"sk-…\"'"),
+        Mistake("[upstreams.sk-secret]\nkind = 'demo'\nx.y = 1", "3: unknown key 'upstreams.sk-….x'"),
+        Mistake(
+            "[upstreams.sk-secret]\nkind = 'demo'\n[[models]]\nmatch = '*'\ntargets = ['b']",
+            "5: models[0].targets[0] names no upstream; there are: sk-…"),
+        Mistake("\(digits)secret = 1", "1: unknown key '0a0a0a0a…'"),
+        Mistake("a234567890-bcdefghijk-secret-lmn = 1", "1: unknown key 'a2345678…'"),
+        Mistake("abc_\(String(repeating: "d", count: 31))_secret = 1", "1: unknown key 'abc_dddd…'"),
+        Mistake("x-amzn-bedrock-guardrail-identifier = 1", "1: unknown key 'x-amzn-bedrock-guardrail-identifier'"),
+    ]
+
     private static let forAll = "holds for all: put it above the first [table]"
 
     private static let misplaced = [
@@ -156,6 +173,6 @@ import Testing
         Mistake(#"spoken_error = "a\u0000b""#, "1: a NUL has no place in a setting"),
     ]
 
-    @Test(arguments: values + attempts + keys + misplaced + otherNames + strings)
+    @Test(arguments: values + attempts + keys + secretNames + misplaced + otherNames + strings)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) { mistake.check() }
 }

@@ -69,7 +69,7 @@ import Testing
     @Test func `a file that is named must be there`() {
         let sources = SettingsSources(
             options: SettingsOptions(config: "no.toml"), environment: { _ in nil },
-            readFile: { path throws(SystemError) in throw absent(path) }, listFiles: noFiles, readTLSFiles: { _, _ in })
+            readFile: { path throws(SystemError) in throw absent(path) }, listFiles: noFiles, readTLSFiles: { _, _ in nil })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["the settings file cannot be read: no.toml: No such file or directory"])
         #expect(error?.place == .unreadableFile)
@@ -79,7 +79,8 @@ import Testing
     func `a settings file has a mebibyte at most`(size: Int, problem: String?) {
         let sources = SettingsSources(
             options: SettingsOptions(config: "x.toml"), environment: { _ in nil },
-            readFile: { _ in [UInt8](repeating: UInt8(ascii: "\n"), count: size) }, listFiles: noFiles, readTLSFiles: { _, _ in })
+            readFile: { _ in [UInt8](repeating: UInt8(ascii: "\n"), count: size) }, listFiles: noFiles,
+            readTLSFiles: { _, _ in nil })
         var problems: [String] = []
         do { _ = try sources.load() } catch { problems = error.problems }
         #expect(problems == [problem].compactMap(\.self))
@@ -89,7 +90,7 @@ import Testing
         let sources = SettingsSources(
             options: SettingsOptions(config: "x.toml"), environment: { _ in nil }, readFile: { _ in [0x61, 0xFF] },
             listFiles: noFiles,
-            readTLSFiles: { _, _ in })
+            readTLSFiles: { _, _ in nil })
         let error = #expect(throws: SettingsError.self) { try sources.load() }
         #expect(error?.problems == ["x.toml: the file is not UTF-8 text"])
     }

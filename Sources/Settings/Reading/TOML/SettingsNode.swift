@@ -101,6 +101,8 @@ struct SettingsProblem: Error, Equatable {
     var place: SettingsPlace
     /// Whether it is one only if nothing is missing: a file that could not be read may say more.
     var needsWhole = false
+    /// Whether the settings can be used all the same.
+    var isWarning = false
 
     init(_ text: String, at place: SettingsPlace) { (self.text, self.place) = (text, place) }
 

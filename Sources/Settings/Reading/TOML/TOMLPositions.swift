@@ -4,21 +4,38 @@ import Chat
 
 /// A value's place in the settings: `timeouts.idle`, `models[0].match`.
 struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
+    /// As TOML has it.
+    private(set) var text = ""
+    /// For messages, with names as `shown` has them.
     private(set) var description = ""
     /// How many keys and indices it has.
     private(set) var depth = 0
 
     func appending(_ key: String) -> SettingsPath {
         let isBare = !key.isEmpty && key.utf8.allSatisfy(\.isInBareKey)
-        let name = isBare ? key : "\"\(key)\""
-        return SettingsPath(description: description.isEmpty ? name : "\(description).\(name)", depth: depth + 1)
+        func joined(_ path: String, _ key: String) -> String {
+            let name = isBare ? key : "\"\(key)\""
+            return path.isEmpty ? name : "\(path).\(name)"
+        }
+        return SettingsPath(text: joined(text, key), description: joined(description, Self.shown(key)), depth: depth + 1)
     }
 
-    func appending(_ index: Int) -> SettingsPath { SettingsPath(description: "\(description)[\(index)]", depth: depth + 1) }
+    func appending(_ index: Int) -> SettingsPath {
+        SettingsPath(text: "\(text)[\(index)]", description: "\(description)[\(index)]", depth: depth + 1)
+    }
 
-    static func == (left: SettingsPath, right: SettingsPath) -> Bool { left.description == right.description }
+    /// A name as messages have it: of one that is like a secret key, which somebody may have put in the place of a name, no more than how
+    /// it begins.
+    static func shown(_ name: String) -> String {
+        if name.hasPrefix("sk-") { return "sk-…" }
+        let count = name.utf8.count
+        let isLikeKey = count > 40 || count >= 32 && name.contains(where: \.isNumber)
+        return isLikeKey ? "\(name.prefix(8))…" : name
+    }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(description) }
+    static func == (left: SettingsPath, right: SettingsPath) -> Bool { left.text == right.text }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(text) }
 }
 
 /// The lines of a document's keys and elements.
