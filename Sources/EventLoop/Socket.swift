@@ -1,5 +1,7 @@
-// Receiving and sending without waiting, one line of C each.
+// Receiving and sending without waiting, one line of C each, and to wait for that on a thread of one's own.
 
+import CLinux
+import Clock
 import Glibc
 
 extension Descriptor {
@@ -28,6 +30,37 @@ extension Descriptor {
     /// Sends all of `bytes` without waiting. Whether it did.
     package func sendAtOnce(_ bytes: [UInt8]) -> Bool {
         let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-        return unsafe bytes.withUnsafeBytes { unsafe send(number, $0.baseAddress, $0.count, flags) } == bytes.count
+        return unsafe bytes.withUnsafeBytes { unsafe Glibc.send(number, $0.baseAddress, $0.count, flags) } == bytes.count
+    }
+
+    /// Sends as many of `bytes` as there is room for, without waiting.
+    ///
+    /// - Returns: how many; nil when the other end takes no more.
+    package func send(_ bytes: ArraySlice<UInt8>) -> Int? {
+        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+        while true {
+            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(number, $0.baseAddress, $0.count, flags) }
+            if count >= 0 { return count }
+            if errno == EAGAIN || errno == EWOULDBLOCK { return 0 }
+            if errno != EINTR { return nil }
+        }
+    }
+
+    /// Waits on the calling thread until there is something to read, be it the end.
+    ///
+    /// - Parameter limit: how long; nil for as long as it takes.
+    /// - Returns: whether there is.
+    package func isReadable(within limit: Duration?) -> Bool {
+        let deadline = limit.map { Instant.current + $0 } ?? .distantFuture
+        while true {
+            let left = (deadline - .current).nanoseconds
+            // Rounded up: not to look again and again in the last one.
+            let milliseconds = deadline == .distantFuture ? -1 : Int32(clamping: max(0, left + 999_999) / 1_000_000)
+            var readiness = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            let count = unsafe poll(&readiness, 1, milliseconds)
+            if count > 0 { return true }
+            if count == 0, .current >= deadline { return false }
+            if count < 0, errno != EINTR { return false }
+        }
     }
 }

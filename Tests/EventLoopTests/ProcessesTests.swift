@@ -38,7 +38,15 @@ import Testing
         let bytes = Array((most + "x").utf8)
         #expect(unsafe send(one.number, bytes, bytes.count, 0) == bytes.count)
         try one.send("next")
+        guard case .tooLong = other.receive() else { return #expect(Bool(false)) }
         guard case .message("next", _) = other.receive() else { return #expect(Bool(false)) }
+    }
+
+    /// An error that each further try would have too must not keep a loop turning.
+    @Test func `is at its end where nothing can be received`() throws {
+        let file = try MemoryFile("test")
+        let socket = MessageSocket(Descriptor(owning: dup(file.number)))
+        guard case .end = socket.receive() else { return #expect(Bool(false)) }
     }
 
     @Test func `takes an empty message for one, and not for the end`() throws {

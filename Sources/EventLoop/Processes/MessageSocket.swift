@@ -10,13 +10,19 @@ package final class MessageSocket: Sendable {
     /// What has come.
     package enum Received {
         case message(String, [PassedDescriptor])
+        /// A message of more bytes than one may have, which is left out.
+        case tooLong
         case nothing
         /// The other end is gone.
         case end
     }
 
     private let descriptor: Descriptor
+    /// How often the kernel was out of memory, one time after the other.
+    private let shortages = Atomic<Int>(0)
 
+    /// How often that may be before it counts as the end: a watch would tell of it again and again.
+    private static let shortagesMax = 1000
     /// The bytes that a message may have.
     package static let bytesMax = 48 << 10
     /// The descriptors that may go along.
@@ -58,24 +64,28 @@ package final class MessageSocket: Sendable {
         return true
     }
 
-    /// The next message. Where there was no room for its descriptors they are missing. One that has more bytes than it may is left out.
+    /// The next message. Where there was no room for its descriptors they are missing.
     package func receive() -> Received {
         var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
         var numbers = [Int32](repeating: -1, count: Int(PASSED_DESCRIPTORS_MAX))
         var (passedCount, isCut) = (0, false)
-        while true {
-            let count = unsafe receive_passed(descriptor.number, &bytes, bytes.count, &numbers, &passedCount, &isCut)
-            let passed = numbers.prefix(passedCount).map { PassedDescriptor(Descriptor(owning: $0)) }
-            if isCut { continue }
-            if count > 0 { return .message(String(decoding: bytes.prefix(count), as: UTF8.self), passed) }
-            // An empty message looks like the end.
-            if count == 0 { return isOtherEndGone ? .end : .message("", passed) }
-            switch errno {
-            case EINTR: continue
-            case ECONNRESET, ENOTCONN: return .end
-            // Nothing has come, or the kernel is out of memory: the next time may be better.
-            default: return .nothing
-            }
+        let count = unsafe receive_passed(descriptor.number, &bytes, bytes.count, &numbers, &passedCount, &isCut)
+        guard count >= 0 else { return received(after: errno) }
+        shortages.store(0, ordering: .relaxed)
+        let passed = numbers.prefix(passedCount).map { PassedDescriptor(Descriptor(owning: $0)) }
+        if isCut { return .tooLong }
+        // An empty message looks like the end.
+        if count == 0, isOtherEndGone { return .end }
+        return .message(String(decoding: bytes.prefix(count), as: UTF8.self), passed)
+    }
+
+    private func received(after code: Int32) -> Received {
+        switch code {
+        case EAGAIN, EINTR: .nothing
+        // The next time may be better.
+        case ENOMEM, ENOBUFS: shortages.add(1, ordering: .relaxed).newValue < Self.shortagesMax ? .nothing : .end
+        // The same comes of each further time.
+        default: .end
         }
     }
 }
@@ -92,6 +102,7 @@ extension MessageSocket {
         for _ in 0..<Self.messagesPerTurn {
             switch receive() {
             case .message(let text, let passed): take(text, passed)
+            case .tooLong: break
             case .nothing: return true
             case .end: return false
             }
@@ -100,10 +111,7 @@ extension MessageSocket {
     }
 
     /// Comes back when there is a message, or the other end is gone, or nothing has come for some seconds.
-    package func wait(seconds: Int) {
-        var readiness = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        _ = unsafe poll(&readiness, 1, Int32(seconds * 1000))
-    }
+    package func wait(seconds: Int) { _ = descriptor.isReadable(within: .seconds(seconds)) }
 
     private var isOtherEndGone: Bool {
         var readiness = pollfd(fd: number, events: POLL_OTHER_END_GONE, revents: 0)
