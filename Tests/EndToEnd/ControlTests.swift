@@ -101,6 +101,21 @@ import Testing
         }
     }
 
+    /// By a second signal, or killed: that ends the connection too.
+    @Test(arguments: [SIGTERM, SIGKILL]) func `tells the end that was asked for from any other`(signal: Int32) async throws {
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: "assistant")
+            let stopping = try ChildProcess(
+                SluiceProcess.binary, ["stop", "--control", "unix:control.sock"], environment: [:], in: site.directory)
+            try await site.sluice.refuses()
+            site.sluice.process.signal(signal)
+            #expect(try await stopping.exited() == .code(69))
+            try await stopping.errors.wait(for: "words") { $0.text.contains("has not said that all requests were over") }
+        }
+    }
+
     @Test func `is its owner's alone`() async throws {
         let upstream = try StubUpstream(.stream(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings()) { site in

@@ -1,5 +1,3 @@
-import EventLoop
-import TestSupport
 import Testing
 
 @testable import Sluice
@@ -30,22 +28,4 @@ import Testing
         "", "\n", "ok\n", "ok -1\n", "ok 1\nab", "ok 2\nab", "ok 0\nelse\n", "no 0\n", "HTTP/1.1 200 OK\r\n", "ok 0 0\n",
     ])
     func `is nothing else`(text: String) { #expect(ControlAnswer(bytes: Array(text.utf8)) == nil) }
-
-    @Test func `that stops half-way is not waited for without end`() throws {
-        let (server, client) = try LocalSocket.pair()
-        let speaking = ControlStream(accepted: server.takeDescriptor())
-        let hearing = ControlStream(accepted: client.takeDescriptor())
-        speaking.write("ok 9\nhalf\n")
-        let (bytes, isLate) = hearing.answer(within: 1, restWithin: 1)
-        #expect((ControlAnswer(bytes: bytes), isLate) == (nil, true))
-        withExtendedLifetime(speaking) {}
-    }
-
-    @Test func `ends where the connection does`() throws {
-        let (server, client) = try LocalSocket.pair()
-        let hearing = ControlStream(accepted: client.takeDescriptor())
-        ControlStream(accepted: server.takeDescriptor()).write(ControlAnswer(.ok, ["a"]).text)
-        let (bytes, isLate) = hearing.answer(within: 30, restWithin: 30)
-        #expect((ControlAnswer(bytes: bytes), isLate) == (ControlAnswer(.ok, ["a"]), false))
-    }
 }

@@ -3,6 +3,7 @@ import EventLoop
 import FastCGI
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Settings
@@ -45,6 +46,43 @@ import Testing
         }
         #expect(await reloader.generation === generation)
         #expect(log.level == settings.log.level)
+        worker.loop.stop()
+    }
+}
+
+/// Settings that come from elsewhere.
+@Suite(.timeLimit(.minutes(1))) struct `Settings that a reload is given` {
+    @Test func `are read in their turn, each for whoever asked`() async throws {
+        let settings = Settings(
+            listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
+            models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
+        let log = try Log(settings.log, in: LogPipe().environment)
+        let (generation, counters) = (try Generation(settings), Counters(settings.limits))
+        let worker = try Worker(generation, logger: log.logger, log: RequestLog(nil), counters: counters)
+        try startThread(named: "worker") { worker.loop.run() }
+        let reloader = Reloader(generation, in: [worker], counters: counters, manager: nil, log: log) {
+            () throws(SettingsError) in throw SettingsError(problems: ["nobody asked for these"])
+        }
+        let (steps, mayEnd) = (Observed<[String]>([]), DispatchSemaphore(value: 0))
+        let first = Task {
+            await reloader.reload(isTold: false) { () throws(SettingsError) in
+                steps.update { $0.append("the first begins") }
+                mayEnd.wait()
+                steps.update { $0.append("the first ends") }
+                throw SettingsError(problems: ["the first"])
+            }
+        }
+        try await steps.wait(for: "the first") { !$0.isEmpty }
+        let second = Task {
+            await reloader.reload(isTold: false) { () throws(SettingsError) in
+                steps.update { $0.append("the second") }
+                throw SettingsError(problems: ["the second"])
+            }
+        }
+        mayEnd.signal()
+        #expect(await first.value.answer.lines == ["the first"])
+        #expect(await second.value.answer.lines == ["the second"])
+        #expect(steps.value == ["the first begins", "the first ends", "the second"])
         worker.loop.stop()
     }
 }

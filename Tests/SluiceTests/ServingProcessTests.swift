@@ -68,11 +68,11 @@ import Testing
             let (command, stream) = try asked(socket)
             #expect(command == .status(StatusForm()))
             let long = String(repeating: "x", count: 100_000)
-            try startThread(named: "answer") {
-                let stream = ControlStream(accepted: stream.take())
+            let connection = ControlConnection(stream.take(), on: actor.loop)
+            connection.start {
                 let text = ControlAnswer(.ok, [long, "end"]).text
-                stream.write(String(text.prefix(60_000)))
-                stream.write(String(text.dropFirst(60_000)))
+                await connection.send(String(text.prefix(60_000)))
+                await connection.send(String(text.dropFirst(60_000)))
             }
             let outcome = await question.outcome()
             #expect(outcome == .answered(ControlAnswer(.ok, [long, "end"])))
@@ -92,6 +92,17 @@ import Testing
         }
     }
 
+    @Test func `that says too much is told from one that says nothing`() async throws {
+        try await LoopActor.run { actor in
+            let (process, socket) = try started(actor)
+            let question = try process.ask(.status(StatusForm(isJSON: true)), on: actor.loop)
+            let connection = ControlConnection(try asked(socket).stream.take(), on: actor.loop)
+            let long = String(repeating: "x", count: ProcessQuestion.bytesMax)
+            connection.start { await connection.send(ControlAnswer(.ok, [long]).text) }
+            #expect(await question.outcome() == .tooLarge)
+        }
+    }
+
     @Test func `hears that it is not waited for any more`() async throws {
         try await LoopActor.run { actor in
             let (process, socket) = try started(actor)
@@ -99,15 +110,16 @@ import Testing
                 let question = try process.ask(.wait, on: actor.loop)
                 return await question.outcome()
             }
-            var stream: PassedDescriptor?
-            while stream == nil {
-                await Task.yield()
-                if case .message(_, let passed) = socket.receive() { stream = passed.first }
+            await actor.turn()
+            let connection = ControlConnection(try asked(socket).stream.take(), on: actor.loop)
+            let left = OneTimeEvent()
+            connection.start {
+                await OneTimeEvent().wait()
+                left.come()
             }
-            let left = ControlStream(accepted: try #require(stream).take())
             waiting.cancel()
             #expect(try await waiting.value == .cancelled)
-            await left.stayOpen(on: actor.loop)
+            await left.wait()
         }
     }
 

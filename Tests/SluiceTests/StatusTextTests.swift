@@ -22,6 +22,30 @@ import Testing
         try #require(try JSONSerialization.jsonObject(with: Data(status.json.utf8)) as? [String: Any])
     }
 
+    @Test func `of a reload with very many mistakes tells of the first ones, and how many more there are`() throws {
+        let mistakes = (1...1_005).map { "mistake \($0)" }
+        let status = status { $0.head.lastReload = Sluice.Status.Reload(time: 0, isInForce: false, problems: mistakes) }
+        let reload = try #require(try object(status)["last_reload"] as? [String: Any])
+        let told = try #require(reload["problems"] as? [String])
+        #expect(told == mistakes.prefix(1_000) + ["… and 5 more"])
+        #expect(Reloader.Outcome.failed(mistakes).answer == ControlAnswer(.failed, told))
+    }
+
+    @Test(arguments: [
+        (ServingProcess.State.serving, MasterStatus.Page.missing, "7 does not answer", "silent"),
+        (.starting, .missing, "7 is starting", "starting"), (.ending, .missing, "7 is about to end", "ending"),
+        (.serving, .tooLarge, "7 has more to say than 16MiB", "too_large"),
+    ])
+    func `of several processes says why one does not tell of itself`(
+        state: ServingProcess.State, page: MasterStatus.Page, words: String, word: String
+    ) throws {
+        let status = MasterStatus(
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1)), placesCount: 1, restarts: 0, active: 0,
+            listen: [], members: [.init(place: 1, pid: 7, state: state, page: page)])
+        #expect(status.text.hasSuffix("\n\nprocess 1\n\n\(words)"))
+        #expect(status.json.hasSuffix("\"processes\":[{\"process\":7,\"state\":\"\(word)\"}]}"))
+    }
+
     private func target(upstream: String, match: String, model: String?) throws -> Target {
         let upstreams = [UpstreamSettings(name: upstream, kind: .demo)]
         let models = [ModelSettings(match: ModelPattern(match), targets: [TargetSettings(upstream: upstream, model: model)])]

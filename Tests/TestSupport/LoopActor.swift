@@ -39,6 +39,9 @@ package actor LoopActor {
         return Task(executorPreference: loop) { try await self.perform { _ in try await body.action() } }
     }
 
+    /// Comes back in a later turn of the loop, when each task that was ready has run up to where it waits.
+    package func turn() async { await Wakeup(on: loop).wait(until: .current) }
+
     private func perform<Result: Sendable>(
         _ body: @Sendable (isolated LoopActor) async throws -> Result
     ) async throws -> Result {

@@ -24,35 +24,11 @@ struct ControlArguments: ParsableArguments {
     /// - Returns: what came of it.
     /// - Throws: `ExitCode` when nobody answers, or nobody has tried, after telling why.
     func ask(_ command: ControlCommand) throws -> ControlAnswer {
-        let path = try path()
-        let stream: ControlStream
-        do throws(SystemError) { stream = try ControlStream(connectingTo: path) } catch {
-            let advice =
-                error.code == EACCES
-                ? "ask as root, or as its user"
-                : "is it running, with this control socket, and not about to end?"
-            writeError("sluice: no Sluice can be asked at unix:\(path): \(error); \(advice)")
-            throw ExitCode(error.code == EACCES ? EX_NOPERM : EX_UNAVAILABLE)
+        let client = ControlClient(path: try path())
+        do throws(ControlFailure) { return try client.ask(command) } catch {
+            for sentence in error.sentences { writeError("sluice: \(sentence)") }
+            throw ExitCode(error.status)
         }
-        stream.write("\(command.line)\n")
-        let (bytes, isLate) = stream.answer(within: command.answerSeconds, restWithin: command.restSeconds)
-        guard let answer = ControlAnswer(bytes: bytes) else {
-            if isLate, bytes.isEmpty, command.isReload {
-                writeError(
-                    "sluice: not finished yet: the Sluice at unix:\(path) reads its settings; its log will say what came of it"
-                )
-                throw ExitCode(EX_UNAVAILABLE)
-            }
-            writeError(
-                "sluice: no answer at unix:\(path): it is no control socket of Sluice, or Sluice stands still, has no descriptors left, or has ended just now"
-            )
-            throw ExitCode(EX_UNAVAILABLE)
-        }
-        if answer.verdict == .refused {
-            for line in answer.lines { writeError("sluice: the Sluice at unix:\(path) refuses: \(line)") }
-            throw ExitCode(EX_UNAVAILABLE)
-        }
-        return answer
     }
 
     private func path() throws -> String {
@@ -62,16 +38,6 @@ struct ControlArguments: ParsableArguments {
             throw error.told
         }
     }
-}
-
-extension ControlCommand {
-    fileprivate var isReload: Bool { self == .reload || self == .reloadAndWait }
-
-    /// How long a Sluice may take to say anything. Files of settings may be slow.
-    fileprivate var answerSeconds: Int { isReload ? Int(Master.longestTime.components.seconds) : 10 }
-
-    /// How long it may be silent then; nil for as long as what is waited for takes.
-    fileprivate var restSeconds: Int? { self == .stop || self == .reloadAndWait ? nil : 10 }
 }
 
 struct Reload: ParsableCommand {
@@ -106,9 +72,21 @@ struct Reload: ParsableCommand {
 struct Stop: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Have the Sluice that runs end, as SIGTERM does, and come back when it has.",
-        discussion: "Streams have timeouts.drain to come to their end; no new requests are taken.")
+        discussion: """
+            Streams have timeouts.drain to come to their end; no new requests are taken. When Sluice ends otherwise meanwhile, as by a \
+            second signal or when it is killed, the exit status is 69.
+            """)
 
     @OptionGroup var arguments: ControlArguments
 
-    func run() throws { _ = try arguments.ask(.stop) }
+    func run() throws {
+        guard try arguments.ask(.stop).isOver else {
+            writeError(
+                """
+                sluice: Sluice is gone, but has not said that all requests were over: it was killed, or ended at once by a second \
+                signal; its log says what it can
+                """)
+            throw ExitCode(EX_UNAVAILABLE)
+        }
+    }
 }

@@ -8,7 +8,7 @@ enum ControlCommand: Equatable {
     case reloadAndWait
     /// How it does.
     case status(StatusForm)
-    /// Ends as by a signal: answers at once, and the connection stays open for as long as the process is there.
+    /// Ends as by a signal: answers at once, and with `ControlAnswer.over` behind the answer when all requests are over.
     case stop
 
     /// - Parameter line: that asks for it.
@@ -53,6 +53,8 @@ struct ControlAnswer: Sendable, Equatable {
 
     /// What tells that, behind an answer.
     static let over = "over\n"
+    /// To whoever wants something of one that ends.
+    static let isEnding = ControlAnswer(.refused, ["it is about to end"])
 
     /// More than a first line has.
     private static let firstLineBytesMax = 64

@@ -2,20 +2,32 @@
 
 import EventLoop
 import FastCGI
-import Synchronization
 
-/// Answers those who connect to the control socket. Each is read from on a thread of its own, since it may be slow; what it is answered goes
-/// out from the loop as far as there is room for it, and from a thread then.
+/// Who can be asked by the control socket: a process that serves alone, or the master of several. Whoever has left is not waited for: the
+/// task is cancelled then.
+protocol Controllable: Sendable {
+    /// How it does; nil when the task was cancelled.
+    func status(_ form: StatusForm) async -> ControlAnswer?
+    /// Reads the settings again, and tells what came of it; nil when the task was cancelled.
+    func reload() async -> ControlAnswer?
+    /// Comes back when the last request is over that began by settings from before, or the task is cancelled. Whether it is known to be.
+    func formersEnd() async -> Bool
+    /// Ends as by SIGTERM. Comes back when the last request is over, or the task is cancelled; never from an end that comes otherwise.
+    func stop() async
+}
+
+/// Answers those who connect to the control socket, on a loop.
 final class ControlServer: Sendable {
-    /// Answers a command, on the loop.
-    typealias Handler = @Sendable (ControlCommand, ControlStream) async -> Void
-
     private let sockets: [ListeningSocket]
     private let loop: EventLoop
     /// Connections that have not said yet what they want.
-    private let unread = Places(max: 16)
+    private let unread = ControlPlaces(max: 16)
+    private let (statuses, reloads, stops) = (ControlPlaces(max: 16), ControlPlaces(max: 16), ControlPlaces(max: 16))
     /// Those who wait for requests from before a reload, which may go on for hours.
-    private let waiting = Places(max: 16)
+    private let waiting = ControlPlaces(max: 16)
+    private let slowReaders = SlowReaders()
+
+    private static let tooMany = "it is asked by too many at once"
 
     /// - Parameter path: of the socket, which is its owner's alone.
     /// - Throws: as `ListeningSocket`.
@@ -30,53 +42,64 @@ final class ControlServer: Sendable {
     /// Begins to answer, as long as the process is there.
     ///
     /// - Throws: `SystemError` when the machine has no more threads.
-    func start(_ handler: @escaping Handler) throws(SystemError) {
-        for socket in sockets { try startThread(named: "control") { [self] in serve(socket, handler) } }
+    func start(_ asked: some Controllable) throws(SystemError) {
+        for socket in sockets { try startThread(named: "control") { [self] in serve(socket, asked) } }
     }
 
-    private func serve(_ socket: ListeningSocket, _ handler: @escaping Handler) {
-        while let connection = socket.accept() {
-            let stream = ControlStream(accepted: connection)
+    private func serve(_ socket: ListeningSocket, _ asked: some Controllable) {
+        while let descriptor = socket.accept() {
             guard unread.take() else {
-                stream.refuse("it is asked by too many at once")
+                _ = descriptor.sendAtOnce(Array(ControlAnswer(.refused, [Self.tooMany]).text.utf8))
                 continue
             }
-            do throws(SystemError) { try startThread(named: "control") { self.read(stream, handler) } } catch {
-                unread.giveBack()
-                stream.refuse("\(error)")
-            }
+            let connection = ControlConnection(descriptor, on: loop, slowReaders)
+            connection.start { await self.converse(connection, with: asked) }
         }
     }
 
-    private func read(_ stream: ControlStream, _ handler: @escaping Handler) {
-        let line = stream.line()
+    private func converse(_ connection: ControlConnection, with asked: some Controllable) async {
+        let line = await connection.line()
         unread.giveBack()
         guard let line else { return }
-        guard let command = ControlCommand(line: line) else { return stream.refuse("this Sluice does not know that command") }
-        Task(executorPreference: loop) { await self.answer(command, stream, handler) }
+        guard let command = ControlCommand(line: line) else {
+            return await connection.refuse("this Sluice does not know that command")
+        }
+        let places = places(of: command)
+        guard places.take() else {
+            let isWait = command == .reloadAndWait
+            return await connection.refuse(isWait ? "\(places.max) wait already: reload without waiting" : Self.tooMany)
+        }
+        let end = await answer(command, connection, asked)
+        // Whoever does not read takes no place from others who ask.
+        places.giveBack()
+        if let end { await connection.send(end) }
     }
 
-    private func answer(_ command: ControlCommand, _ stream: ControlStream, _ handler: Handler) async {
-        guard command == .reloadAndWait else { return await handler(command, stream) }
-        guard waiting.take() else { return stream.refuse("\(waiting.max) wait already: reload without waiting") }
-        await handler(command, stream)
-        waiting.giveBack()
-    }
-}
-
-/// How many there may be at once.
-private final class Places: Sendable {
-    let max: Int
-    private let count = Atomic<Int>(0)
-
-    init(max: Int) { self.max = max }
-
-    /// - Returns: false when there is none.
-    func take() -> Bool {
-        if count.add(1, ordering: .relaxed).newValue <= max { return true }
-        giveBack()
-        return false
+    private func places(of command: ControlCommand) -> ControlPlaces {
+        switch command {
+        case .status: statuses
+        case .reload: reloads
+        case .reloadAndWait: waiting
+        case .stop: stops
+        }
     }
 
-    func giveBack() { count.subtract(1, ordering: .relaxed) }
+    /// - Returns: the last that is to be said.
+    private func answer(
+        _ command: ControlCommand, _ connection: ControlConnection, _ asked: some Controllable
+    ) async -> String? {
+        switch command {
+        case .status(let form): return await asked.status(form)?.text
+        case .reload: return await asked.reload()?.text
+        case .reloadAndWait:
+            let answer = await asked.reload()
+            guard let answer, answer.verdict == .ok else { return answer?.text }
+            await connection.send(answer.text)
+            return await asked.formersEnd() ? ControlAnswer.over : nil
+        case .stop:
+            await connection.send(ControlAnswer(.ok).text)
+            await asked.stop()
+            return ControlAnswer.over
+        }
+    }
 }

@@ -32,10 +32,15 @@ actor Master {
     var restartTimers: [Int: Timer] = [:]
     let start = (time: secondsSince1970(), moment: Instant.current)
     var lastReload: Status.Reload?
-    let reloads: Coalescer<ControlAnswer>
-    let statusPages: [StatusForm: Coalescer<ControlAnswer>]
+    private(set) lazy var reloads = Coalescer(on: loop) { [unowned self] in await reloadOnce() }
+    private(set) lazy var statusPages = Dictionary(
+        uniqueKeysWithValues: StatusForm.all.map { form in
+            (form, Coalescer(on: loop) { [unowned self] in await makeStatus(form) })
+        })
     private var signals: SignalWatch?
     private(set) var isEnding = false
+    /// When all requests of all processes are over, at the end.
+    let ended = OneTimeEvent()
     /// 0, or what the program ends with after a second signal.
     private nonisolated let exitStatus = Atomic<Int32>(0)
     private var endTimer: Timer?
@@ -88,14 +93,12 @@ actor Master {
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
         counts = try SharedCounts(count: places.slotsCount)
         drain = settings.timeouts.drain
-        reloads = Coalescer(on: loop)
-        statusPages = Dictionary(uniqueKeysWithValues: StatusForm.all.map { ($0, Coalescer(on: loop)) })
     }
 
     private func begin(_ settings: Settings) {
         do {
             signals = try SignalWatch(ServerSignals.all + [SIGCHLD], on: loop) { [unowned self] in received(signal: $0) }
-            try control?.start { [self] in await answer($0, $1) }
+            try control?.start(self)
         } catch {
             logger.masterFailed("\(error)")
             exitStatus.store(1, ordering: .relaxed)
@@ -138,6 +141,13 @@ actor Master {
         // They keep to the limit by themselves, and have some time to break off what is left.
         killAll(after: drain + .seconds(10))
         reap()
+    }
+
+    /// All processes have ended.
+    func finish() {
+        // A second signal has broken requests off.
+        if exitStatus.load(ordering: .relaxed) == 0 { ended.come() }
+        loop.stop()
     }
 
     private func endAtOnce(by signal: Int32) {

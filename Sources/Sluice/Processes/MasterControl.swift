@@ -4,34 +4,19 @@ import Clock
 import EventLoop
 import Glibc
 
-extension Master {
+extension Master: Controllable {
     /// A process that says nothing of itself by then is told as such.
     private static let statusTime = Duration.seconds(2)
 
-    /// Answers what was asked by the control socket.
-    func answer(_ command: ControlCommand, _ stream: ControlStream) async {
-        switch command {
-        case .status(let form):
-            guard let page = statusPages[form] else { return }
-            stream.writeElsewhere(await page.run { await self.status(form) }.text)
-        case .stop:
-            stream.writeAtOnce(ControlAnswer(.ok).text)
-            if !isEnding { end(by: SIGTERM) }
-            await stream.stayOpen(on: loop)
-        case .reload: stream.writeElsewhere(await reload().text)
-        case .reloadAndWait:
-            let answer = await reload()
-            guard answer.verdict == .ok else { return stream.writeElsewhere(answer.text) }
-            stream.writeAtOnce(answer.text)
-            do throws(SystemError) { try await stream.whileConnected(on: loop) { await self.waitForFormers(stream) } } catch {
-                logger.controlWaitFailed(error)
-            }
-        }
+    func status(_ form: StatusForm) async -> ControlAnswer? { await statusPages[form]?.ask().value() }
+
+    func stop() async {
+        if !isEnding { end(by: SIGTERM) }
+        await ended.wait()
     }
 
-    /// Says when the last request from before is over, in all processes. One that has ended has none any more. Of one that cannot say
-    /// it, it is not known: the last line is missing then.
-    private func waitForFormers(_ stream: ControlStream) async {
+    /// In all processes. One that has ended has no request any more.
+    func formersEnd() async -> Bool {
         do throws(SystemError) {
             var questions: [ProcessQuestion] = []
             let asked = places.all.filter(\.hasStarted)
@@ -39,12 +24,13 @@ extension Master {
             for (process, question) in zip(asked, questions) {
                 guard await isOver(process, question) else {
                     if !Task.isCancelled { logger.controlWaitUnknown(process) }
-                    return
+                    return false
                 }
             }
-            if !Task.isCancelled { stream.writeAtOnce(ControlAnswer.over) }
+            return !Task.isCancelled
         } catch {
             logger.controlWaitFailed(error)
+            return false
         }
     }
 
@@ -54,11 +40,12 @@ extension Master {
         case .answered(let answer): answer.verdict == .ok
         // The kernel closes what an ended process had a moment before it tells of the end.
         case .closed: await wait(until: .current + .seconds(1)) { process.isReaped }
-        case .late, .cancelled: false
+        case .tooLarge, .late, .cancelled: false
         }
     }
 
-    private func status(_ form: StatusForm) async -> ControlAnswer {
+    /// Asks all processes.
+    func makeStatus(_ form: StatusForm) async -> ControlAnswer {
         let asked = places.all.filter(\.hasStarted)
         var questions: [ProcessQuestion] = []
         do throws(SystemError) {
@@ -68,10 +55,7 @@ extension Master {
         }
         var members: [MasterStatus.Member] = []
         for (process, question) in zip(asked, questions) {
-            var page: String?
-            if case .answered(let answer) = await question.outcome(), answer.verdict == .ok {
-                page = answer.lines.joined(separator: "\n")
-            }
+            let page = MasterStatus.Page(await question.outcome())
             members.append(
                 MasterStatus.Member(place: process.place + 1, pid: Int(process.pid), state: process.state, page: page))
         }

@@ -109,7 +109,7 @@ extension Master {
     func reap() {
         while let (pid, end) = nextEndedProcess() { if let process = places.ended(pid, end) { ended(process, end) } }
         places.forgetUnknownEnds()
-        if isEnding, places.all.isEmpty { loop.stop() }
+        if isEnding, places.all.isEmpty { finish() }
     }
 
     private func ended(_ process: ServingProcess, _ end: ProcessEnd) {

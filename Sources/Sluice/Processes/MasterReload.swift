@@ -16,26 +16,27 @@ extension Master {
     private static let hangingMax = 2
 
     /// Has a process read the settings, and all others take them. Returns when that has been tried.
-    @discardableResult func reload() async -> ControlAnswer { await reloads.run { await self.reloadOnce() } }
+    ///
+    /// - Returns: nil when the task was cancelled meanwhile, which ends no reload.
+    @discardableResult func reload() async -> ControlAnswer? { await reloads.ask().value() }
 
     // MARK: A reload, step by step
 
-    private func reloadOnce() async -> ControlAnswer {
-        if isEnding { return Self.overtaken }
+    func reloadOnce() async -> ControlAnswer {
+        if isEnding { return .isEnding }
         manager?.reloading()
         let outcome: Outcome
         do throws(SettingsError) { outcome = try await putInForce(haveSettingsRead()) } catch {
             outcome = .failed(error.problems)
         }
         // Whatever else has come of it, nothing is served by it any more.
-        if isEnding { return Self.overtaken }
+        if isEnding { return .isEnding }
         if hasBeenReady { manager?.ready() }
         lastReload = outcome.status
         if case .inForceForLater = outcome { logger.reloadFollowedByNobody() }
         return outcome.answer
     }
 
-    private static let overtaken = ControlAnswer(.refused, [endBegins.description])
     private static let endBegins = SettingsError(problems: ["it is about to end"])
 
     private enum Outcome {
@@ -110,6 +111,9 @@ extension Master {
                 logger.cannotAnswer(reader)
                 reader.end()
                 replace(reader)
+            case .tooLarge:
+                throw SettingsError(
+                    problems: ["process \(reader.name) has more to say of them than \(ProcessQuestion.limitWords)"])
             case .late, .cancelled:
                 // Whether it has taken them is not known; its successor has what is in force.
                 logger.doesNotAnswer(reader)
@@ -244,6 +248,7 @@ extension Master {
         switch outcome {
         case .answered(let answer): return answer.verdict == .ok ? nil : answer.lines.joined(separator: "; ")
         case .closed: return "no descriptor finds room in it, or it ends"
+        case .tooLarge: return "it has more to say of them than \(ProcessQuestion.limitWords)"
         case .late, .cancelled:
             killIfSilent(process)
             return "it has not answered"

@@ -9,24 +9,22 @@ struct MasterStatus: Sendable {
         let place: Int
         let pid: Int
         let state: ServingProcess.State
-        /// What it says of itself; nil when it does not.
-        let page: String?
+        let page: Page
+    }
 
-        /// The same for machines.
-        var stateWord: String {
-            switch state {
-            case .starting: "starting"
-            case .ending: "ending"
-            case .serving: "silent"
-            }
-        }
+    /// What a process says of itself.
+    enum Page: Sendable, Equatable {
+        case said(String)
+        /// It says nothing.
+        case missing
+        /// It says more than can be put together.
+        case tooLarge
 
-        /// Why it says nothing of itself.
-        var stateWords: String {
-            switch state {
-            case .starting: "is starting"
-            case .ending: "is about to end"
-            case .serving: "does not answer"
+        init(_ outcome: ProcessQuestion.Outcome) {
+            switch outcome {
+            case .answered(let answer) where answer.verdict == .ok: self = .said(answer.lines.joined(separator: "\n"))
+            case .tooLarge: self = .tooLarge
+            case .answered, .closed, .late, .cancelled: self = .missing
             }
         }
     }
@@ -55,7 +53,7 @@ struct MasterStatus: Sendable {
             ("last reload", head.lastReloadWords),
         ]
         let lines = Status.lines(summary) + listen.tableLines
-        let pages = members.map { "\n\nprocess \($0.place)\n\n" + ($0.page ?? "\($0.pid) \($0.stateWords)") }
+        let pages = members.map { "\n\nprocess \($0.place)\n\n" + $0.text }
         return lines.joined(separator: "\n") + pages.joined()
     }
 
@@ -67,14 +65,41 @@ struct MasterStatus: Sendable {
             $0.member("restarts", restarts)
             $0.listen(listen)
             $0.member("active", active)
-            $0.array("processes", members) { writer, member in
-                if let page = member.page { return writer.append(json: page) }
-                writer.object {
-                    $0.member("process", member.pid)
-                    $0.member("state", member.stateWord)
-                }
-            }
+            $0.array("processes", members) { $0.process($1) }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}
+
+extension MasterStatus.Member {
+    /// What it says of itself, or why that is missing.
+    fileprivate var text: String {
+        switch (page, state) {
+        case (.said(let text), _): text
+        case (.tooLarge, _): "\(pid) has more to say than \(ProcessQuestion.limitWords)"
+        case (.missing, .starting): "\(pid) is starting"
+        case (.missing, .ending): "\(pid) is about to end"
+        case (.missing, .serving): "\(pid) does not answer"
+        }
+    }
+
+    /// The same for machines.
+    fileprivate var stateWord: String {
+        switch (page, state) {
+        case (.tooLarge, _): "too_large"
+        case (_, .starting): "starting"
+        case (_, .ending): "ending"
+        case (_, .serving): "silent"
+        }
+    }
+}
+
+extension StatusWriter {
+    fileprivate mutating func process(_ process: MasterStatus.Member) {
+        if case .said(let object) = process.page { return append(json: object) }
+        object {
+            $0.member("process", process.pid)
+            $0.member("state", process.stateWord)
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 import Clock
 import EventLoop
+import Settings
 
 /// What one process was asked. It needs no thread, and whoever lets go of it ends what the process does for it. On the master's loop.
 final class ProcessQuestion {
@@ -10,6 +11,8 @@ final class ProcessQuestion {
         case answered(ControlAnswer)
         /// The process has let go of the stream without a whole answer: it has ended, or cannot take descriptors. It does not hang.
         case closed
+        /// It has more to say than is taken.
+        case tooLarge
         /// It has said nothing in time.
         case late
         /// The task that waited was cancelled.
@@ -25,8 +28,9 @@ final class ProcessQuestion {
     private var bytes: [UInt8] = []
     private var hasEnded = false
 
-    /// More than all that a process can have to say.
-    private static let bytesMax = 16 << 20
+    /// What is taken of an answer. All that callers can make longer has limits far below it; settings may name any number of targets.
+    static let bytesMax = 16 << 20
+    static let limitWords = Size.setting(bytesMax)
     /// What is read in one turn.
     private static let turnBytesMax = 256 << 10
 
@@ -53,6 +57,7 @@ final class ProcessQuestion {
             wakeup.wake()
         }
         guard hasEnded else { return Task.isCancelled ? .cancelled : .late }
+        if bytes.count > Self.bytesMax { return .tooLarge }
         return ControlAnswer(bytes: bytes).map(Outcome.answered) ?? .closed
     }
 
@@ -65,10 +70,7 @@ final class ProcessQuestion {
             case .nothing: return
             case .endOfFile, .failed: return self.end()
             }
-            guard bytes.count <= Self.bytesMax else {
-                bytes = []
-                return self.end()
-            }
+            if bytes.count > Self.bytesMax { return self.end() }
         }
     }
 

@@ -29,35 +29,28 @@ extension Server {
         case .ask(let command):
             // Without descriptors there is nobody to answer: the master finds its end of the stream closed.
             guard let first = passed.first else { return }
-            let stream = ControlStream(accepted: first.take())
+            let connection = ControlConnection(first.take(), on: workers[0].loop)
             let record = passed.dropFirst().first.map { MemoryFile($0.take()) }
-            Task(executorPreference: workers[0].loop) { await self.answer(command, stream, record, from: master) }
+            connection.start {
+                if let answer = await self.answer(command, record, for: master) { await connection.send(answer.text) }
+            }
         case .begin, nil: break
         }
     }
 
-    private func answer(
-        _ command: ProcessCommand, _ stream: ControlStream, _ record: MemoryFile?, from master: MasterLink
-    ) async {
+    /// - Returns: nil for nothing.
+    private func answer(_ command: ProcessCommand, _ record: MemoryFile?, for master: MasterLink) async -> ControlAnswer? {
         switch command {
-        case .status(let form): await tell(form, to: stream, tellsSockets: false)
-        case .wait:
-            // What one that ends still answers began before whatever is waited for.
-            if isDraining.load(ordering: .relaxed) { return await stream.stayOpen(on: workers[0].loop) }
-            await finish(stream, ControlAnswer(.ok).text, after: await reloader.formerEnds)
+        case .status(let form): return await status(form, tellsSockets: false)
+        case .wait: return await formersEnd() ? ControlAnswer(.ok) : nil
         case .reload, .take:
-            guard let record else { return }
+            guard let record else { return nil }
             let (load, startOnly) = (load, master.startOnly)
-            let outcome = await reloader.reload(isTold: command == .reload) { () throws(SettingsError) in
+            return await reloader.reload(isTold: command == .reload) { () throws(SettingsError) in
                 command == .reload
                     ? try loadRecorded(by: load, to: record, startOnly: startOnly)
                     : try load(SettingsRecord(reading: record).access)
-            }
-            switch outcome {
-            case .overtaken: stream.refuse("it is about to end")
-            case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
-            case .reloaded(let unchanged, _): stream.writeElsewhere(ControlAnswer(.ok, unchanged.map(unchangedWords)).text)
-            }
+            }.answer
         }
     }
 

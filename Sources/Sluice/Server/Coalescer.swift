@@ -8,36 +8,30 @@ actor Coalescer<Value: Sendable> {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
 
+    private let work: @Sendable () async -> Value
     /// The time that began last, or is about to.
-    private var last: Task<Value, Never>?
-    /// One that has not begun, for whoever asks.
-    private var next: Task<Value, Never>?
+    private var last: Task<Void, Never>?
+    /// What comes of one that has not begun, for whoever asks.
+    private var next: Awaited<Value>?
 
-    /// - Parameter loop: on which all is done.
-    init(on loop: EventLoop) { self.loop = loop }
+    /// - Parameters:
+    ///   - loop: on which all is done.
+    ///   - work: what is done.
+    init(on loop: EventLoop, _ work: @escaping @Sendable () async -> Value) { (self.loop, self.work) = (loop, work) }
 
-    /// What comes of the next time.
+    /// Has it done once more, whether or not anybody waits for what comes of it.
     ///
-    /// - Parameter work: the same for all who ask.
-    func run(_ work: @escaping @Sendable () async -> Value) async -> Value {
-        if let next { return await next.value }
-        let task = Task(executorPreference: loop) { [last] in
-            _ = await last?.value
+    /// - Returns: what comes of it.
+    func ask() -> Awaited<Value> {
+        if let next { return next }
+        let value = Awaited<Value>()
+        last = Task(executorPreference: loop) { [last, work] in
+            await last?.value
             await self.begins()
-            return await work()
+            value.come(await work())
         }
-        (last, next) = (task, task)
-        return await task.value
-    }
-
-    /// What comes of something else, which is done in its turn, for this caller alone.
-    func runAlone(_ work: @escaping @Sendable () async -> Value) async -> Value {
-        let task = Task(executorPreference: loop) { [last] in
-            _ = await last?.value
-            return await work()
-        }
-        last = task
-        return await task.value
+        next = value
+        return value
     }
 
     private func begins() { next = nil }

@@ -10,9 +10,7 @@ actor Reloader {
     /// What came of reading the settings.
     enum Outcome: Sendable {
         /// The new settings are in force, but for these keys, which only a start can change.
-        ///
-        /// - Parameter formers: the ends of the generations from before that some request still has.
-        case reloaded(unchanged: [String], formers: [OneTimeEvent])
+        case reloaded(unchanged: [String])
         /// Nothing has changed. Each sentence is one thing that is wrong.
         case failed([String])
         /// Nothing has changed, since the end has begun.
@@ -35,7 +33,10 @@ actor Reloader {
     private let manager: ServiceManager?
     private let log: Log
     private let logger: Logger
-    private let reloads: Coalescer<Outcome>
+    /// Those who want the settings read that `load` finds.
+    private lazy var reloads = Coalescer(on: loop) { [unowned self, load] in await reload(isTold: true, by: load) }
+    /// The reload that began last, or is about to.
+    private var last: Task<Outcome, Never>?
     private var isEnding = false
     /// Of the generations that were in force once, and are not over as far as is known.
     private var formers: [OneTimeEvent] = []
@@ -51,17 +52,23 @@ actor Reloader {
         (self.generation, self.workers, self.counters) = (generation, workers, counters)
         (self.load, self.manager, self.log, logger) = (load, manager, log, log.logger)
         loop = workers[0].loop
-        reloads = Coalescer(on: loop)
     }
 
     /// Reads the settings, and returns when all workers serve by them, or none does. What comes of it is logged.
-    func reload() async -> Outcome { await reloads.run { [load] in await self.reloadOnce(by: load) } }
+    ///
+    /// - Returns: nil when the task was cancelled meanwhile, which ends no reload.
+    func reload() async -> Outcome? { await reloads.ask().value() }
 
-    /// The same, with settings from elsewhere.
+    /// The same in its turn, with settings from elsewhere, for this caller alone.
     ///
     /// - Parameter isTold: whether the log tells when it goes well; another process may have told it.
     func reload(isTold: Bool, by load: @escaping Loading) async -> Outcome {
-        await reloads.runAlone { await self.reloadOnce(by: load, isTold: isTold) }
+        let task = Task(executorPreference: loop) { [last] in
+            _ = await last?.value
+            return await self.reloadOnce(by: load, isTold: isTold)
+        }
+        last = task
+        return await task.value
     }
 
     /// The ends of those generations from before that some request may still have.
@@ -75,7 +82,7 @@ actor Reloader {
 
     // MARK: A reload, step by step
 
-    private func reloadOnce(by load: @escaping Loading, isTold: Bool = true) async -> Outcome {
+    private func reloadOnce(by load: @escaping Loading, isTold: Bool) async -> Outcome {
         if isTold { logger.reloading() }
         manager?.reloading()
         defer { manager?.ready() }
@@ -84,7 +91,7 @@ actor Reloader {
             try await putInForce(reading.generation)
             lastReload = Status.Reload(time: secondsSince1970(), isInForce: true)
             if isTold { logger.reloaded(reading) }
-            return .reloaded(unchanged: reading.unchanged, formers: formers)
+            return .reloaded(unchanged: reading.unchanged)
         } catch {
             let problems = Self.problems(error)
             logger.reloadFailed(problems)

@@ -21,9 +21,6 @@ enum ServerSignals {
     static let all = ending + reloading + [reopening] + ignored
 }
 
-/// What whoever asked for a reload is told of a key.
-func unchangedWords(_ key: String) -> String { "\(key) has changed, which only a start can change" }
-
 /// Raises the limit of descriptors as far as allowed, and tells when that is too low.
 func raiseDescriptors(for settings: Settings, _ logger: Logger) throws(SystemError) {
     try raiseDescriptorLimit()
@@ -48,15 +45,17 @@ final class Server: Sendable {
     private let sockets: Mutex<[ListeningSocket]>
     let workers: [Worker]
     let counters: Counters
-    private let manager = ServiceManager(environmentVariable)
+    let manager = ServiceManager(environmentVariable)
     let reloader: Reloader
     private let control: ControlServer?
     /// Nil where this process is the only one.
     private let master: MasterLink?
     let load: SettingsLoading
     let isDraining = Atomic<Bool>(false)
+    /// When all requests are over, at the end.
+    let ended = OneTimeEvent()
     /// What is told of this process, from when it runs.
-    private let pages = Mutex<StatusPages?>(nil)
+    let pages = Mutex<StatusPages?>(nil)
     private let start = (time: secondsSince1970(), moment: Instant.current)
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
@@ -112,7 +111,7 @@ final class Server: Sendable {
             worker.start(sockets.withLock { $0 }, pages)
             if worker !== first { try startThread(named: "worker") { worker.loop.run() } }
         }
-        try control?.start { [self] in await answer($0, $1) }
+        try control?.start(self)
         if let master { try serve(under: master) } else { logger.serving(settings) }
         if let manager {
             manager.ready(mayWait: true)
@@ -134,61 +133,6 @@ final class Server: Sendable {
         Task(executorPreference: workers[0].loop) { await self.reload() }
     }
 
-    /// Reads the settings again, and tells the service manager what has come of it.
-    @discardableResult private func reload() async -> Reloader.Outcome {
-        let outcome = await reloader.reload()
-        manager?.status(await summary)
-        return outcome
-    }
-
-    /// Answers what was asked by the control socket, or by the master for somebody there.
-    func answer(_ command: ControlCommand, _ stream: ControlStream) async {
-        switch command {
-        case .status(let form): await tell(form, to: stream)
-        case .stop:
-            stream.writeAtOnce(ControlAnswer(.ok).text)
-            if !isDraining.load(ordering: .relaxed) { end(by: SIGTERM) }
-            await stream.stayOpen(on: workers[0].loop)
-        case .reload, .reloadAndWait: await reload(for: stream, waits: command == .reloadAndWait)
-        }
-    }
-
-    /// Answers how this process does.
-    ///
-    /// - Parameter tellsSockets: as `StatusPages` has it.
-    func tell(_ form: StatusForm, to stream: ControlStream, tellsSockets: Bool = true) async {
-        guard let page = await pages.withLock({ $0 })?.page(form, tellsSockets: tellsSockets) else {
-            return stream.refuse("the machine has no more threads")
-        }
-        stream.writeElsewhere(ControlAnswer(.ok, [String(decoding: page.dropLast(), as: UTF8.self)]).text)
-    }
-
-    private func reload(for stream: ControlStream, waits: Bool) async {
-        if isDraining.load(ordering: .relaxed) { return stream.refuse("it is about to end") }
-        switch await reload() {
-        case .failed(let problems): stream.writeElsewhere(ControlAnswer(.failed, problems).text)
-        case .overtaken: stream.refuse("it is about to end")
-        case .reloaded(let unchanged, let formers):
-            let answer = ControlAnswer(.ok, unchanged.map(unchangedWords))
-            stream.writeAtOnce(answer.text)
-            guard waits else { return }
-            await finish(stream, ControlAnswer.over, after: formers)
-        }
-    }
-
-    /// Writes the last of an answer when generations have ended, unless whoever asked has left.
-    func finish(_ stream: ControlStream, _ text: String, after formers: [OneTimeEvent]) async {
-        do throws(SystemError) {
-            try await stream.whileConnected(on: workers[0].loop) {
-                await formers.wait()
-                if !Task.isCancelled { stream.writeAtOnce(text) }
-            }
-        } catch {
-            // The end of the answer stays unsaid, and whoever asked says so.
-            logger.controlWaitFailed(error)
-        }
-    }
-
     /// Where there is a master, it says when all is to end at once: a service manager may send its signals to it and to this one.
     func end(by signal: Int32) {
         guard !isDraining.exchange(true, ordering: .relaxed) else { return master == nil ? endAtOnce(by: signal) : () }
@@ -204,6 +148,7 @@ final class Server: Sendable {
                     group.addTask(executorPreference: worker.loop) { await worker.drain(within: limit) }
                 }
             }
+            self.ended.come()
             for worker in self.workers { worker.loop.stop() }
         }
     }
@@ -230,7 +175,7 @@ final class Server: Sendable {
     }
 
     /// For the service manager.
-    private var summary: String {
+    var summary: String {
         get async {
             let generation = await reloader.generation
             let resting = generation.board.restingCount(at: .current)

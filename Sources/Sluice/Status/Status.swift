@@ -14,6 +14,9 @@ struct Status: Sendable {
         let isInForce: Bool
         /// All that was wrong. Where it is in force, each is a process that could not follow and was replaced.
         var problems: [String] = []
+
+        /// As many are told of at once.
+        static let problemsMax = 1000
     }
 
     /// What the status of one process and that of several have at their beginnings.
@@ -86,6 +89,13 @@ extension Status.Reload {
     var failureWords: String {
         guard !isInForce else { return "" }
         return "; the last reload failed at \(timestamp(ofSecond: time)): \(counted(problems.count, "mistake", "mistakes"))"
+    }
+}
+
+extension [String] {
+    /// The first ones, and a line behind them that says how many more there are.
+    func first(_ countMax: Int) -> [String] {
+        count > countMax ? prefix(countMax) + ["… and \(count - countMax) more"] : self
     }
 }
 

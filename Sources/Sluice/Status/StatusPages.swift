@@ -28,15 +28,15 @@ actor StatusPages {
     /// A page, with a line's end at its end.
     ///
     /// - Parameter tellsSockets: false for the master, who tells of the sockets himself: their queues are not this process's alone.
-    /// - Returns: nil when the machine has no more threads.
+    /// - Returns: nil when the machine has no more threads, or the task was cancelled.
     func page(_ form: StatusForm, tellsSockets: Bool = true) async -> [UInt8]? {
         let kind = Kind(form: form, tellsSockets: tellsSockets)
-        let page = pages[kind] ?? Coalescer(on: loop)
+        let page = pages[kind] ?? Coalescer(on: loop) { [source, loop] in await Self.make(kind, from: source, on: loop) }
         pages[kind] = page
-        return await page.run { await self.make(kind) }
+        return await page.ask().value() ?? nil
     }
 
-    private func make(_ kind: Kind) async -> [UInt8]? {
+    private static func make(_ kind: Kind, from source: StatusSource, on loop: EventLoop) async -> [UInt8]? {
         let form = kind.form
         let status = await source.status(isFull: form.isFull, on: loop)
         let sockets = kind.tellsSockets ? source.sockets() : nil

@@ -97,6 +97,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [SIGTERM, SIGKILL]) func `is told from one that comes otherwise`(signal: Int32) async throws {
+        try await ProcessSite.with(upstream: upstream(Gate())) { site in
+            let streams = try await open(site)
+            let stopping = try ChildProcess(
+                SluiceProcess.binary, ["stop", "--control", "unix:control.sock"], environment: [:], in: site.directory)
+            try await site.sluice.refuses()
+            site.sluice.process.signal(signal)
+            #expect(try await stopping.exited() == .code(69))
+            try await stopping.errors.wait(for: "words") { $0.text.contains("has not said that all requests were over") }
+            withExtendedLifetime(streams) {}
+        }
+    }
+
     @Test func `of one that is told to by somebody else: its streams finish, and another takes its place meanwhile`() async throws
     {
         let gate = try Gate()
