@@ -232,9 +232,8 @@ extension UpstreamSettings {
                 """
                 For a server that asks for the client's certificate (mTLS), with https alone: a PEM file of it, and behind it of \
                 those between it and the authority that the server trusts. A relative path begins at the directory of this file. \
-                It is read at the start and at each reload, and so is authorities_file; one that has expired is an error of sluice check, and \
-                a warning elsewhere. nginx and others answer 400 with a page ("refused.400" in \
-                the log) where they miss a certificate or do not accept it.
+                It is read at the start and at each reload, and so is authorities_file; one that is not valid now is a warning. nginx \
+                and others answer 400 with a page ("refused.400" in the log) where they miss a certificate or do not accept it.
                 """,
                 default: .words("none is sent"), examples: [FieldExample(#""client.pem""#, in: .gateway)]),
             Field(

@@ -49,7 +49,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.path("log")
         #expect(unsafe mkfifo(path, 0o600) == 0)
-        let log = FileHandle(fileDescriptor: unsafe open(path, O_RDWR), closeOnDealloc: true)
+        let log = FileHandle(fileDescriptor: unsafe open(path, O_RDWR | O_CLOEXEC), closeOnDealloc: true)
         let pipeSize = Int32(1031)  // F_SETPIPE_SZ
         #expect(fcntl(log.fileDescriptor, pipeSize, 4096) == 4096)
         let upstream = try StubUpstream(.stream(frames))

@@ -185,9 +185,7 @@ private final class Pipe {
     private(set) var writer: Int32
 
     init() throws {
-        var ends: [Int32] = [0, 0]
-        _ = try SystemError.check("pipe", unsafe pipe(&ends))
-        (reader, writer) = (ends[0], ends[1])
+        (reader, writer) = try pipeEnds()
     }
 
     func closeWriter() {

@@ -33,7 +33,7 @@ import Testing
 
     @Test func `a socket that another process has made has the name that it was bound to`() throws {
         let directory = try TemporaryDirectory()
-        let listening = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let listening = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         let address = try #require(UnixAddress(path: directory.path("passed.sock")))
         let descriptor = Descriptor(owning: listening)
         #expect(address.bind(descriptor) == 0 && listen(listening, 1) == 0)

@@ -30,14 +30,14 @@ func mode(of path: String) -> mode_t? {
 
 /// Whether a process listens at `path`.
 func connects(to path: String) throws -> Bool {
-    let client = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    let client = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(client) }
     return connect(client, to: path) == 0
 }
 
 /// Connects to `path`, or throws.
 func connectedDescriptor(to path: String) throws -> Descriptor {
-    let client = try SystemError.check("socket", socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
+    let client = try SystemError.check("socket", socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     let descriptor = Descriptor(owning: client)
     _ = try SystemError.check("connect", connect(client, to: path))
     return descriptor
@@ -47,7 +47,7 @@ func connectedDescriptor(to path: String) throws -> Descriptor {
 /// returned; without, it is closed again, as by a process that died.
 @discardableResult
 func leaveSocket(at path: String, backlog: Int32? = nil) throws -> [Int32] {
-    let server = try SystemError.check("socket", socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
+    let server = try SystemError.check("socket", socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     _ = try SystemError.check("bind", bind(server, to: path))
     guard let backlog else {
         close(server)
@@ -55,7 +55,7 @@ func leaveSocket(at path: String, backlog: Int32? = nil) throws -> [Int32] {
     }
     _ = try SystemError.check("listen", listen(server, backlog))
     guard backlog == 0 else { return [server] }
-    let client = try SystemError.check("socket", socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
+    let client = try SystemError.check("socket", socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     _ = try SystemError.check("connect", connect(client, to: path))
     return [server, client]
 }

@@ -27,19 +27,18 @@ import Testing
     }
 
     @Test func `a pipe is read to its end, as the shell makes one of a command`() throws {
-        var ends: [Int32] = [0, 0]
-        _ = unsafe pipe(&ends)
-        defer { close(ends[0]) }
-        _ = unsafe write(ends[1], "a = 1", 5)
-        close(ends[1])
-        #expect(try readFile("/dev/fd/\(ends[0])") == [UInt8]("a = 1".utf8))
+        let ends = try pipeEnds()
+        defer { close(ends.reading) }
+        _ = unsafe write(ends.writing, "a = 1", 5)
+        close(ends.writing)
+        #expect(try readFile("/dev/fd/\(ends.reading)") == [UInt8]("a = 1".utf8))
     }
 
     @Test func `a pipe with nobody at its other end, and one without an end, hold nobody up`() throws {
         let path = directory.path("pipe")
         #expect(unsafe mkfifo(path, 0o600) == 0)
         #expect(failure(path, within: .milliseconds(50)) == ETIME)
-        let writer = unsafe open(path, O_RDWR)
+        let writer = unsafe open(path, O_RDWR | O_CLOEXEC)
         defer { close(writer) }
         _ = unsafe write(writer, "a", 1)
         #expect(failure(path, within: .milliseconds(50)) == ETIME)

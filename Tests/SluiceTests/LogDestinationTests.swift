@@ -303,7 +303,7 @@ private final class Daemon {
 
     init(at path: String) throws {
         self.path = path
-        number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         var limit = timeval(tv_sec: 60, tv_usec: 0)

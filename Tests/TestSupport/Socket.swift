@@ -210,14 +210,9 @@ extension Socket {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    /// The two ends of a pipe.
     static func pipe() throws -> (reading: Socket, writing: Socket) {
-        try forkLock.withLock { _ in
-            var ends: [Int32] = [-1, -1]
-            guard unsafe Glibc.pipe(&ends) == 0 else { throw SystemError("pipe") }
-            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            return (Socket(ends[0]), Socket(ends[1]))
-        }
+        let ends = try pipeEnds()
+        return (Socket(ends.reading), Socket(ends.writing))
     }
 
     private static func stream(_ family: Int32) throws -> Socket {
@@ -236,6 +231,16 @@ extension Socket {
                 unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
+    }
+}
+
+/// The descriptors of a pipe, which no child process gets: who has the end to write to keeps the reader from finding the end.
+package func pipeEnds() throws -> (reading: Int32, writing: Int32) {
+    try forkLock.withLock { _ in
+        var ends: [Int32] = [-1, -1]
+        guard unsafe pipe(&ends) == 0 else { throw SystemError("pipe") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        return (ends[0], ends[1])
     }
 }
 

@@ -8,7 +8,7 @@ struct Check: ParsableCommand {
         abstract: "Test the settings: tell all that is wrong with them, or that they are good.",
         discussion: """
             Takes the same options as serve, opens no socket and calls no upstream. Wrong settings end it with status 78, a file \
-            that cannot be read with 66, a wrong option with 64. Credentials of a service of systemd are left out where this \
+            that cannot be read with 66, a wrong option with 64. What may not work, but is served by, is a warning. Credentials of a service of systemd are left out where this \
             process does not have them.
             """)
 
@@ -19,8 +19,7 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let loaded = try arguments.load(assumesCredentials: true)
-        // A service goes by such settings all the same.
-        if !loaded.warnings.isEmpty { throw SettingsError(problems: loaded.warnings).told }
+        for warning in loaded.warnings { writeError("sluice: warning: \(warning)") }
         let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
         let verdict =
             "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded.assumedCredentialsCount))"

@@ -9,8 +9,12 @@ import Settings
 actor Reloader {
     /// What came of reading the settings.
     enum Outcome: Sendable {
-        /// The new settings are in force, but for these keys, which only a start can change.
-        case reloaded(unchanged: [String])
+        /// The new settings are in force.
+        ///
+        /// - Parameters:
+        ///   - unchanged: the keys of what has changed too, and only a start can change.
+        ///   - warnings: a sentence each.
+        case reloaded(unchanged: [String], warnings: [String])
         /// Nothing has changed. Each sentence is one thing that is wrong.
         case failed([String])
         /// Nothing has changed, since the end has begun.
@@ -91,7 +95,7 @@ actor Reloader {
             try await putInForce(reading.generation)
             lastReload = Status.Reload(time: secondsSince1970(), isInForce: true)
             if isTold { logger.reloaded(reading) }
-            return .reloaded(unchanged: reading.unchanged)
+            return .reloaded(unchanged: reading.unchanged, warnings: reading.warnings)
         } catch {
             let problems = Self.problems(error)
             logger.reloadFailed(problems)

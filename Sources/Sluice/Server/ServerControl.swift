@@ -38,7 +38,9 @@ extension Reloader.Outcome {
     /// What whoever asked for it is told.
     var answer: ControlAnswer {
         switch self {
-        case .reloaded(let unchanged): ControlAnswer(.ok, unchanged.map { "\($0) has changed, which only a start can change" })
+        case .reloaded(let unchanged, let warnings):
+            ControlAnswer(
+                .ok, unchanged.map { "\($0) has changed, which only a start can change" } + warnings.map { "warning: \($0)" })
         case .failed(let problems): ControlAnswer(.failed, problems.first(Status.Reload.problemsMax))
         case .overtaken: .isEnding
         }

@@ -15,7 +15,9 @@ import Testing
 
     @Test func `ends its own streams alone, visibly, and another one takes its place`() async throws {
         let gate = try Gate()
-        try await ProcessSite.with(upstream: upstream(gate), upstreamLines: "concurrent = 4_000") { site in
+        // The machine may be so busy that they are silent for long.
+        let settings = "timeouts = {idle = \"10m\", total = \"20m\"}"
+        try await ProcessSite.with(settings, upstream: upstream(gate), upstreamLines: "concurrent = 4_000") { site in
             try await site.served(4)
             let connections = Connections(to: site.sluice.socket)
             var open: [FastCGICaller] = []

@@ -580,7 +580,7 @@ private final class SettingsPipe: Sendable {
     /// Whether somebody reads, who waits then for what is written.
     var isRead: Bool {
         descriptor.withLock { descriptor in
-            if descriptor < 0 { descriptor = unsafe open(path, O_WRONLY | O_NONBLOCK) }
+            if descriptor < 0 { descriptor = unsafe open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) }
             return descriptor >= 0
         }
     }
