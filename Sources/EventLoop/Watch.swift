@@ -22,11 +22,14 @@ package struct Readiness: OptionSet, Sendable {
     /// All after which there is something to read, the end and an error among it.
     package static let anythingToRead = Readiness(
         rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
-    /// After which nothing more comes than what is there.
-    package static let ending = Readiness(rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
-    /// What the peer sends, and that it sends nothing more: told once, and again only when more comes or the watch is set again
-    /// (EPOLLET). The kernel then does not look at the descriptor a second time after each event.
-    package static let comingOnce = Readiness(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
+    /// All after which a read may return less than is there: behind it is the end, an error, or TCP's urgent mark, at which the kernel ends
+    /// a read.
+    package static let somethingBehind = Readiness(
+        rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue | EPOLLPRI.rawValue)
+    /// What the peer sends, that some of it is urgent, and that it sends nothing more: told once, and again only when more comes or the
+    /// watch is set again (EPOLLET). The kernel then does not look at the descriptor a second time after each event.
+    package static let comingOnce = Readiness(
+        rawValue: EPOLLIN.rawValue | EPOLLPRI.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
     /// What the peer sends, and that it sends nothing more.
     package static let readableOrClosed = Readiness(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
     /// Of the loops that watch one listening descriptor the kernel wakes one, not all.

@@ -65,6 +65,53 @@ extension StreamSocket {
         }
     }
 
+    /// The kernel ends a read there, though there is more (tcp(7), MSG_OOB).
+    @Test func `what stands behind urgent bytes is told too`() async throws {
+        let port = try freePort()
+        let listener = try KernelListener(address("127.0.0.1", port))
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
+            let peer = listener.accept()
+            let heard = Wakeup(on: worker.loop)
+            socket.handler = { _ in heard.wake() }
+            for (text, flags) in [("one", 0), ("!", Int32(MSG_OOB)), ("two", 0)] {
+                let bytes = Array(text.utf8)
+                #expect(unsafe send(peer, bytes, bytes.count, flags) == bytes.count)
+            }
+            var text = ""
+            socket.setInterest(.readable)
+            while text != "onetwo" {
+                await heard.wait()
+                text += socket.receive().1
+            }
+        }
+    }
+
+    /// As there behind bytes with which a descriptor comes (unix(7), SCM_RIGHTS).
+    @Test func `what stands behind a descriptor is told too`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("socket")
+        let program = """
+            import socket, sys, time
+            listener = socket.socket(socket.AF_UNIX); listener.bind(sys.argv[1]); listener.listen(); print("there", flush=True)
+            peer = listener.accept()[0]
+            peer.send(b"one"); socket.send_fds(peer, [b"two"], [0]); peer.send(b"three"); peer.recv(1)
+            """
+        let python = try ChildProcess("python3", ["-c", program, path], in: directory)
+        _ = try await ChildProcess.line(containing: "there", in: python.output)
+        try await LoopActor.run { worker in
+            let socket = try await worker.dial(.unix(path: path)).get()
+            let heard = Wakeup(on: worker.loop)
+            socket.handler = { _ in heard.wake() }
+            var text = ""
+            socket.setInterest(.readable)
+            while text != "onetwothree" {
+                await heard.wait()
+                text += socket.receive().1
+            }
+        }
+    }
+
     @Test func `a peer that reads nothing fills the kernel's buffer, and a reset is an error`() async throws {
         let port = try freePort()
         let listener = try KernelListener(address("127.0.0.1", port))

@@ -30,8 +30,8 @@ final class StreamSocket {
     private let isIP: Bool
     private var descriptor: Descriptor?
     private var watch: Watch?
-    /// Whether the kernel has told of an end or of an error that is not received yet. It does so once.
-    private var isEnding = false
+    /// Whether the kernel has told, as it does once, of something that is not received with what stands before it.
+    private var hasSomethingBehind = false
     private var acknowledgementMilliseconds: UInt32 = 0
     /// Why the kernel does not watch it any more; an `errno`. Then there is no watch.
     private var refusal: Int32?
@@ -78,7 +78,7 @@ final class StreamSocket {
     // MARK: Readiness
 
     private func ready(_ readiness: Readiness) {
-        if !readiness.isDisjoint(with: .ending) { isEnding = true }
+        if !readiness.isDisjoint(with: .somethingBehind) { hasSomethingBehind = true }
         handler(readiness)
     }
 
@@ -90,8 +90,9 @@ final class StreamSocket {
     func setInterest(_ interest: Readiness) {
         guard isOpen else { return }
         if refusal != nil { return tellRefusal(if: interest) }
-        // Whoever waits to send too is told in each turn: the kernel may take a part of what it is given, and room for more.
-        let asked = interest == .readable ? .comingOnce : interest
+        // Whoever waits to send too is told in each turn: the kernel may take a part of what it is given, and room for more. So is
+        // whoever reads a unix socket, where the kernel ends a read at each descriptor that somebody passes.
+        let asked = interest == .readable && isIP ? .comingOnce : interest
         do {
             if asked.isEmpty {
                 watch?.cancel()
@@ -138,7 +139,7 @@ final class StreamSocket {
         while true {
             let count = unsafe recv(number, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
             if count > 0 {
-                if count == buffer.count || isEnding { tellAgain() }
+                if isIP, count == buffer.count || hasSomethingBehind { tellAgain() }
                 return .bytes(count)
             }
             if count == 0 { return .endOfFile }
