@@ -54,22 +54,38 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// Runs jobs, timers and readiness handlers on the calling thread until `stop()`.
     package func run() {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
-        var events = unsafe [epoll_event](repeating: epoll_event(), count: 256)
+        var events = unsafe [epoll_event](repeating: epoll_event(), count: Self.eventsMax)
+        var delays = 0
         turn = .current
         while !isStopped.load(ordering: .acquiring) {
             runJobs()
-            let count = unsafe epoll_wait(epoll.number, &events, Int32(events.count), millisecondsToWait())
-            turn = .current
-            for index in 0..<Int(max(count, 0)) {
-                dispatch(events: unsafe events[index].events, token: unsafe events[index].data.u64)
-            }
+            let hasSeenAll = unsafe look(into: &events)
             if remoteQueue.isOverdue { takeArrivals() }
             // What has come counts more than a deadline that has passed too: the process may have stood still meanwhile.
             runJobs()
-            fireTimers(at: now)
+            delays = hasSeenAll || delays == Self.delaysMax ? 0 : delays + 1
+            if delays == 0 { fireTimers(at: now) }
         }
         runJobs()
         remoteQueue.close()
+    }
+
+    /// How many descriptors are looked at in a turn.
+    static let eventsMax = 256
+    /// How many turns in a row timers may wait for descriptors that nobody has looked at.
+    private static let delaysMax = 64
+
+    /// Waits until something is ready, and calls its handlers.
+    ///
+    /// - Returns: whether all that was ready was looked at: there may be too much for a turn, and a wait is interrupted when the process is
+    ///   stopped and goes on (signal(7)).
+    private func look(into events: inout [epoll_event]) -> Bool {
+        let count = unsafe Int(epoll_wait(epoll.number, &events, Int32(events.count), millisecondsToWait()))
+        turn = .current
+        for index in 0..<max(count, 0) {
+            dispatch(events: unsafe events[index].events, token: unsafe events[index].data.u64)
+        }
+        return unsafe count >= 0 && count < events.count
     }
 
     /// Ends `run()` after the present turn. From any thread.

@@ -51,8 +51,8 @@ struct RequestURL {
     /// Whether it names its port.
     let hasPort: Bool
 
-    /// As many as servers take.
-    static let bytesMax = 8 << 10
+    /// More than settings and models' names make together.
+    static let bytesMax = 16 << 10
     /// Of a name (RFC 1035 §2.3.4).
     private static let hostBytesMax = 255
 

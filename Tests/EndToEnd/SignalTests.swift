@@ -2,6 +2,32 @@ import Glibc
 import TestSupport
 import Testing
 
+@Suite struct `A stop of the process` {
+    /// As a debugger does, and whoever suspends a machine. All that the upstream sends comes meanwhile, and the time for it passes.
+    @Test(arguments: WebServer.selected) func `costs no stream`(server: WebServer) async throws {
+        let frames = Chunks.stream(["one", "two", "three"])
+        let gate = try Gate()
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let idle = Duration.seconds(5)
+        let settings = "timeouts.idle = \"5s\"\n" + oneUpstream(url: "UPSTREAM")
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
+            let streams = try (0..<20).map { _ in try site.call(chat()) }
+            for stream in streams { try await stream.arrival(of: "assistant") }
+            site.sluice.process.signal(SIGSTOP)
+            try await eventually("it to stand still") { isStopped(site.sluice.process.identifier) }
+            gate.open(streams.count)
+            for number in streams.indices { try await upstream.request(number).finished() }
+            try await Task.sleep(for: idle + .milliseconds(500))
+            site.sluice.process.signal(SIGCONT)
+            for stream in streams {
+                let response = try await stream.ended()
+                #expect(response.content == frames.joined())
+                #expect(response.end == .complete)
+            }
+        }
+    }
+}
+
 @Suite struct `A signal to end` {
     private let frames = Chunks.stream(["one", "two", "three"])
 

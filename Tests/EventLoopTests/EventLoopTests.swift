@@ -1,9 +1,10 @@
 import Clock
-import EventLoop
 import Glibc
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import EventLoop
 
 @Suite(.timeLimit(.minutes(5))) struct EventLoopTests {
     @Test func `the actor's code and its tasks run on the loop's thread`() async throws {
@@ -152,6 +153,33 @@ import Testing
             await wakeup.wait()
             watch.cancel()
         }
+    }
+
+    @Test func `a deadline that has passed waits for all that is ready, also for more than a turn looks at`() async throws {
+        let count = EventLoop.eventsMax + 44
+        let seen = try await LoopActor.run { worker in
+            let pipes = try (0..<count).map { _ in try Pipe() }
+            let wakeup = Wakeup(on: worker.loop)
+            var (seen, seenAtDeadline): (Int, Int?) = (0, nil)
+            var watches: [Watch?] = []
+            for (index, pipe) in pipes.enumerated() {
+                watches.append(
+                    try Watch(pipe.reader, for: .readable, on: worker.loop) { _ in
+                        seen += 1
+                        watches[index]?.cancel()
+                    })
+                writeByte(to: pipe.writer)
+            }
+            let timer = Timer(on: worker.loop) {
+                seenAtDeadline = seen
+                wakeup.wake()
+            }
+            timer.set(at: .current)
+            await wakeup.wait()
+            watches = []
+            return seenAtDeadline
+        }
+        #expect(seen == count)
     }
 
     @Test func `a hang-up is told to a watch that asked only for readability`() async throws {

@@ -189,7 +189,8 @@ import Testing
     @Test func `a descriptor of the parent closes on exec from then on`() throws {
         let directory = try TemporaryDirectory()
         let number = try #require(try leaveSocket(at: directory.path("s"), backlog: 5).first)
-        #expect(fcntl(number, F_GETFD) & FD_CLOEXEC == 0)
+        // As systemd leaves it.
+        #expect(fcntl(number, F_SETFD, 0) == 0)
         let socket = try ListeningSocket(.inherited(number))
         #expect(fcntl(number, F_GETFD) & FD_CLOEXEC != 0)
         withExtendedLifetime(socket) {}

@@ -39,7 +39,7 @@ import Testing
     }
 
     /// RFC 9110 §9.3.2 forbids it. The connection has a call by the time that it comes.
-    @Test(arguments: ["Not Found", "9\r\nNot Found\r\n0\r\n\r\n", "\r\n", "<html>\n"], [false, true])
+    @Test(arguments: ["Not Found", "9\r\nNot Found\r\n0\r\n\r\n", "<html>\n"], [false, true])
     func `a body behind the answer to HEAD is no answer to the call behind it`(body: String, isCut: Bool) async throws {
         let server = try ScriptServer { peer in
             while let request = peer.request() {
@@ -59,6 +59,29 @@ import Testing
             #expect(await observed.next() == .ready(connections: 1))
             let outcome = try await session.withTransfer(.post(server.url, "{}")) { await $0.outcome() }
             #expect(outcome == .ok("ok"))
+        }
+    }
+
+    /// The server has the request, and a caller's budget of retries is for others to spend.
+    @Test(arguments: ["H", "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nno field\r\n\r\n"])
+    func `an answer behind that to HEAD that breaks off is not asked for again`(part: String) async throws {
+        let server = try ScriptServer { peer in
+            while let request = peer.request() {
+                guard request.hasPrefix("HEAD") else {
+                    peer.send(part)
+                    return peer.report("asked")
+                }
+                peer.send(notFound)
+            }
+        }
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, .patient)
+            let observed = try Warmth(session, server.url, count: 1, .onlyOnce)
+            #expect(await observed.next() == .ready(connections: 1))
+            let error = await session.failure(of: .post(server.url, "{}")).error
+            #expect(error != nil)
+            #expect(await server.report() == "asked")
+            #expect(server.connections == 1)
         }
     }
 

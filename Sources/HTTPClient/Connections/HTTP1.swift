@@ -60,12 +60,11 @@ final class HTTP1 {
 
     /// On a connection that has served nobody before, a request goes out once.
     private func dropRequest() {
-        guard let transfer, isBodySent, connection.isFresh || hasAnswer(to: transfer) else { return }
+        guard let transfer, isBodySent, connection.isFresh || (isBehindHEAD ? parser.hasStatusLine : parser.hasBegun) else {
+            return
+        }
         transfer.dropRequest()
     }
-
-    /// Whether what has come is the beginning of its answer.
-    private func hasAnswer(to transfer: Transfer) -> Bool { isBehindHEAD ? transfer.isHeadComplete : parser.hasBegun }
 
     private var isBodySent: Bool {
         guard let outgoing = transfer?.outgoing, outgoing.request.hasBody else { return true }
@@ -161,21 +160,23 @@ final class HTTP1 {
         if ending != nil { return end(.spent) }
         guard let transfer else { return connection.close() }
         self.transfer = nil
-        let isNoAnswer = !hasAnswer(to: transfer) && error.meansUselessConnection(behindHEAD: isBehindHEAD)
+        let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.meansDeadConnection
+        let isBodyOfHEAD = isBehindHEAD && !parser.hasStatusLine && error.isMalformed
         connection.close()
-        transfer.connectionLost(isKept: !connection.isFresh && isNoAnswer, error)
+        transfer.connectionLost(isKept: mayHaveBeenDead || isBodyOfHEAD, error)
     }
 }
 
 extension HTTPError {
     /// A server that takes nothing, or floods, is there.
-    fileprivate func meansUselessConnection(behindHEAD isBehindHEAD: Bool) -> Bool {
+    fileprivate var meansDeadConnection: Bool {
         switch self {
-        case .timedOut: false
-        case .malformed: isBehindHEAD
+        case .timedOut, .malformed: false
         default: true
         }
     }
+
+    fileprivate var isMalformed: Bool { if case .malformed = self { true } else { false } }
 }
 
 extension OutputBuffer {

@@ -58,6 +58,8 @@ struct ResponseParser {
     private var isHTTP10 = false
     private var isKept = false
     private(set) var isHeadComplete = false
+    /// Whether a status line has come, of an interim response or of the final one.
+    private(set) var hasStatusLine = false
     /// Whether any byte of this response has come.
     private(set) var hasBegun = false
 
@@ -185,6 +187,7 @@ extension ResponseParser {
     private mutating func takeStatusLine(_ line: Span<UInt8>) throws(HTTPError) {
         if line.isEmpty, emptyLines < Self.emptyLinesMax { return emptyLines += 1 }
         let statusLine = try StatusLine(line)
+        hasStatusLine = true
         emptyLines = UInt8(Self.emptyLinesMax)
         isHTTP10 = statusLine.isHTTP10
         builder.begin(status: statusLine.status)

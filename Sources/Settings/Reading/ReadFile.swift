@@ -12,7 +12,7 @@ package typealias FileReader = (_ path: String) throws(SystemError) -> [UInt8]
 /// - Parameter limit: for all of it. A named pipe may have nobody at its other end.
 /// - Throws: `SystemError`, also for a file of more than `bytesMax` bytes, and for one that is late.
 package func readFile(
-    _ path: String, bytesMax: Int = 16 << 20, within limit: Duration = .seconds(10)
+    _ path: String, bytesMax: Int = 16 << 20, within limit: Duration = .seconds(5)
 ) throws(SystemError) -> [UInt8] {
     let file = Descriptor(owning: try SystemError.check(path, unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)))
     let deadline = Instant.current + limit

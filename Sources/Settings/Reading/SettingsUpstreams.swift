@@ -89,7 +89,9 @@ extension SettingsReader {
 
     func apiVersion(_ node: SettingsNode) throws(SettingsProblem) -> String {
         let version = try text(node)
-        guard version.utf8.allSatisfy(\.isTokenByte) else { throw SettingsProblem(node, "must be like \"2024-10-21\"") }
+        guard version.utf8.allSatisfy(\.isTokenByte), version.utf8.count <= 64 else {
+            throw SettingsProblem(node, "must be like \"2024-10-21\"")
+        }
         return version
     }
 
@@ -97,8 +99,14 @@ extension SettingsReader {
         kind == .azure ? try resourceURL(node) : try url(node)
     }
 
+    /// As many as servers take.
+    private static let urlBytesMax = 8 << 10
+
     private func url(_ node: SettingsNode) throws(SettingsProblem) -> String {
         let text = try text(node)
+        guard text.utf8.count <= Self.urlBytesMax else {
+            throw SettingsProblem(node, "has \(text.utf8.count) bytes; it may have \(Self.urlBytesMax)")
+        }
         do throws(UpstreamURLError) { return try UpstreamSettings.checkedURL(text) } catch {
             throw SettingsProblem(node, error.description)
         }

@@ -86,6 +86,9 @@ import Testing
             "[upstreams.a]\nkey = 'k'\nheaders = {X-Long = '\(String(repeating: "v", count: 17_000))'}",
             "3: upstreams.a.headers has 17038 bytes of names and values, with 32 more for each; it may have 16384"),
         Mistake(
+            "[upstreams.a]\nkey = 'k'\nurl = 'unix:/tmp/x.sock:/\(String(repeating: "p", count: 8200))'",
+            "3: upstreams.a.url has 8218 bytes; it may have 8192"),
+        Mistake(
             "[upstreams.a]\nkey_file = 'secret'",
             "2: upstreams.a.key_file names a file that cannot be read: No such file or directory"),
         Mistake(
