@@ -74,7 +74,7 @@ struct Stop: ParsableCommand {
         abstract: "Have the Sluice that runs end, as SIGTERM does, and come back when it has.",
         discussion: """
             Streams have timeouts.drain to come to their end; no new requests are taken. When Sluice ends otherwise meanwhile, as by a \
-            second signal or when it is killed, the exit status is 69.
+            second signal or when it or one of its processes is killed, the exit status is 69.
             """)
 
     @OptionGroup var arguments: ControlArguments
@@ -83,8 +83,8 @@ struct Stop: ParsableCommand {
         guard try arguments.ask(.stop).isOver else {
             writeError(
                 """
-                sluice: Sluice is gone, but has not said that all requests were over: it was killed, or ended at once by a second \
-                signal; its log says what it can
+                sluice: Sluice is gone, but has not said that all requests were over: it or one of its processes was killed, or it \
+                ended at once by a second signal; its log says what it can
                 """)
             throw ExitCode(EX_UNAVAILABLE)
         }

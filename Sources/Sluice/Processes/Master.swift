@@ -39,7 +39,9 @@ actor Master {
         })
     private var signals: SignalWatch?
     private(set) var isEnding = false
-    /// When all requests of all processes are over, at the end.
+    /// Whether a process has ended, after the end began, that had requests still.
+    var hasBrokenOff = false
+    /// When all requests of all processes are over, at the end; it does not come when some were broken off.
     let ended = OneTimeEvent()
     /// 0, or what the program ends with after a second signal.
     private nonisolated let exitStatus = Atomic<Int32>(0)
@@ -145,8 +147,8 @@ actor Master {
 
     /// All processes have ended.
     func finish() {
-        // A second signal has broken requests off.
-        if exitStatus.load(ordering: .relaxed) == 0 { ended.come() }
+        // A second signal has broken requests off, or whatever has killed a process.
+        if exitStatus.load(ordering: .relaxed) == 0, !hasBrokenOff { ended.come() }
         loop.stop()
     }
 

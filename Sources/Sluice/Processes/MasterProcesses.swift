@@ -117,6 +117,7 @@ extension Master {
         process.isReaped = true
         defer { changed() }
         let streams = counts.clear(process.slot)
+        if isEnding, streams > 0 { hasBrokenOff = true }
         let life = Instant.current - process.start
         guard places.remove(process), !isEnding else {
             return logger.processEnded(process, end, streams: streams, life, again: nil)

@@ -110,6 +110,21 @@ import Testing
         }
     }
 
+    @Test func `is told from one where a process was killed under a stream`() async throws {
+        try await ProcessSite.with(upstream: upstream(Gate())) { site in
+            let streams = try await open(site, 1)
+            let victim = try #require(try await site.status().processes.first { $0.active ?? 0 > 0 }).process
+            let stopping = try ChildProcess(
+                SluiceProcess.binary, ["stop", "--control", "unix:control.sock"], environment: [:], in: site.directory)
+            try await site.sluice.refuses()
+            kill(victim, SIGKILL)
+            #expect(try await streams[0].ended().isBroken)
+            #expect(try await stopping.exited() == .code(69))
+            try await stopping.errors.wait(for: "words") { $0.text.contains("has not said that all requests were over") }
+            #expect(try await site.sluice.process.exited() == .code(0))
+        }
+    }
+
     @Test func `of one that is told to by somebody else: its streams finish, and another takes its place meanwhile`() async throws
     {
         let gate = try Gate()
