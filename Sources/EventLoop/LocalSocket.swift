@@ -5,6 +5,9 @@ import Glibc
 
 /// One end of a connection whose other end is in this process too. It never waits.
 package final class LocalSocket {
+    /// Both ends of one connection.
+    package typealias Pair = (LocalSocket, LocalSocket)
+
     private var descriptor: Descriptor?
 
     fileprivate init(_ descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
@@ -12,7 +15,7 @@ package final class LocalSocket {
     /// Two ends of one connection, blocking sockets.
     ///
     /// - Throws: `SystemError` when the process is out of descriptors.
-    package static func pair() throws(SystemError) -> (LocalSocket, LocalSocket) {
+    package static func pair() throws(SystemError) -> Pair {
         var ends: [Int32] = [0, 0]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         _ = try SystemError.check("socketpair", unsafe socketpair(AF_UNIX, type, 0, &ends))

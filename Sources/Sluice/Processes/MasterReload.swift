@@ -10,7 +10,7 @@ extension Master {
     private static let readingTime = Duration.seconds(10)
 
     /// What a reload may take, with one that began before: to find a reader, and another one, two that hang, and a process that starts
-    /// meanwhile.
+    /// meanwhile. It is longer only where the master is short of descriptors, and so asks one process after the other, and several hang.
     static let longestTime = (readingTime * (2 + hangingMax) + watchdogTimeout) * 2
     /// How many processes that hang are waited for: two, one after the other, have the same reason.
     private static let hangingMax = 2
@@ -73,17 +73,25 @@ extension Master {
     private struct Reading {
         let record: MemoryFile
         let reader: ServingProcess
-        /// Those that were asked before it, and are replaced.
-        let former: ArraySlice<ServingProcess>
+        /// A sentence for each that was asked before it, and is replaced.
+        let replaced: [String]
         /// What whoever asked is told.
         let remarks: [String]
         /// For the questions to the others.
         let spare: SpareDescriptors
     }
 
-    /// Asks one process after the other to read the settings, until one has done it.
+    /// Those that have been asked to read the settings.
+    private struct Readers {
+        var asked: [ServingProcess] = []
+        /// A sentence for each that has not done it, and is replaced for that.
+        var replaced: [String] = []
+        var hangingCount = 0
+    }
+
+    /// Has a process read the settings.
     ///
-    /// - Throws: `SettingsError` when none has: nothing has changed.
+    /// - Throws: `SettingsError` when none has: nothing has changed, but for those that are named as replaced.
     private func haveSettingsRead() async throws(SettingsError) -> Reading {
         let limit = Instant.current + Self.readingTime * 2
         guard await someServe(until: .current + Self.readingTime) else {
@@ -91,43 +99,70 @@ extension Master {
             logger.reloadHasNobody()
             throw SettingsError(problems: ["no process serves: the log says why; a restart reads all settings anew"])
         }
-        var (asked, hanging) = ([ServingProcess](), [ServingProcess]())
-        while hanging.count < Self.hangingMax, asked.count <= places.count, let reader = reader(except: asked) {
-            asked.append(reader)
+        var readers = Readers()
+        do throws(SettingsError) { return try await askInTurn(&readers, until: limit) } catch {
+            throw SettingsError(problems: error.problems + readers.replaced)
+        }
+    }
+
+    /// Asks one process after the other to read the settings, until one has done it.
+    private func askInTurn(_ readers: inout Readers, until limit: Instant) async throws(SettingsError) -> Reading {
+        while readers.hangingCount < Self.hangingMax, readers.asked.count <= places.count,
+            let reader = reader(except: readers.asked)
+        {
+            readers.asked.append(reader)
             let (next, spare, question) = try askToRead(reader)
             let outcome = await question.outcome()
             if isEnding { throw Self.endBegins }
-            switch outcome {
-            case .answered(let answer):
-                switch answer.verdict {
-                case .ok:
-                    return Reading(record: next, reader: reader, former: asked.dropLast(), remarks: answer.lines, spare: spare)
-                case .failed: throw SettingsError(problems: answer.lines)
-                // It is told to end by somebody else, and has read nothing.
-                case .refused: break
-                }
-            case .closed:
-                // It has ended, or no descriptor finds room in it: it answers what it has, and its successor has what is in force.
-                logger.cannotAnswer(reader)
-                reader.end()
-                replace(reader)
-            case .tooLarge:
-                throw SettingsError(
-                    problems: ["process \(reader.name) has more to say of them than \(ProcessQuestion.limitWords)"])
-            case .late, .cancelled:
-                // Whether it has taken them is not known; its successor has what is in force.
-                logger.doesNotAnswer(reader)
-                reader.end()
-                killIfSilent(reader)
-                replace(reader)
-                hanging.append(reader)
+            if let remarks = try step(after: outcome, of: reader, &readers) {
+                return Reading(record: next, reader: reader, replaced: readers.replaced, remarks: remarks, spare: spare)
             }
             // Who hangs has taken all the time that there is.
-            if hanging.isEmpty, await !someServe(until: limit, except: asked), isEnding { throw Self.endBegins }
+            if readers.hangingCount == 0, await !someServe(until: limit, except: readers.asked), isEnding { throw Self.endBegins }
         }
-        let names = asked.map(\.name).joined(separator: ", ")
-        throw SettingsError(problems: ["not answered, and replaced: process \(names); the settings from before hold, see the log"]
-        )
+        throw SettingsError(problems: ["no process has read the settings: those from before hold, see the log"])
+    }
+
+    /// Sees to a process that was asked to read the settings.
+    ///
+    /// - Returns: what whoever asked for the reload is told, when it has read them; nil when another one is to be asked.
+    /// - Throws: `SettingsError` when no other one would do better.
+    private func step(
+        after outcome: ProcessQuestion.Outcome, of reader: ServingProcess, _ readers: inout Readers
+    ) throws(SettingsError) -> [String]? {
+        switch outcome {
+        case .answered(let answer):
+            switch answer.verdict {
+            case .ok: return answer.lines
+            case .failed: throw SettingsError(problems: answer.lines)
+            // It is told to end by somebody else, and has read nothing.
+            case .refused: return nil
+            }
+        case .closed:
+            // It has ended, or no descriptor finds room in it: it answers what it has.
+            logger.cannotAnswer(reader)
+            endReader(reader, &readers)
+            return nil
+        case .tooLarge:
+            let reason = "it has more to say of them than \(ProcessQuestion.limitWords)"
+            logger.reloadBroken(reader, reason)
+            endReader(reader, &readers)
+            throw SettingsError(problems: ["process \(reader.name) was asked, but \(reason)"])
+        case .late, .cancelled:
+            logger.doesNotAnswer(reader)
+            endReader(reader, &readers)
+            killIfSilent(reader)
+            readers.hangingCount += 1
+            return nil
+        }
+    }
+
+    /// Has another one take the place of a process of which it is not known whether it goes by the new settings: its successor has those
+    /// that are in force.
+    private func endReader(_ reader: ServingProcess, _ readers: inout Readers) {
+        reader.end()
+        replace(reader)
+        readers.replaced.append("process \(reader.name) has not read the settings, and is replaced")
     }
 
     /// Begins only with all that the rest of the reload needs.
@@ -135,10 +170,8 @@ extension Master {
         _ reader: ServingProcess
     ) throws(SettingsError) -> (record: MemoryFile, spare: SpareDescriptors, question: ProcessQuestion) {
         do throws(SystemError) {
-            let (next, spare) = (try SettingsRecord.emptyFile(), try SpareDescriptors())
-            let question = try spare.lend { () throws(SystemError) in
-                try reader.ask(.reload, record: next, within: Self.readingTime, on: loop)
-            }
+            let (next, spare) = (try SettingsRecord.emptyFile(), try SpareDescriptors(questions: places.count))
+            let question = try reader.ask(.reload, record: next, over: spare.take(), within: Self.readingTime, on: loop)
             return (next, spare, question)
         } catch {
             let problem = "the master cannot ask a process: \(error); raise LimitNOFILE or ulimit -n"
@@ -176,7 +209,8 @@ extension Master {
             // It has others now than those in force.
             reader.end()
             replace(reader)
-            throw SettingsError(problems: ["process \(reader.name) has left no record, and is ended: \(error)"])
+            throw SettingsError(
+                problems: ["process \(reader.name) has left no record, and is ended: \(error)"] + reading.replaced)
         }
         (record, reader.record, drain) = (next, next, head.drain)
         var remarks = reading.remarks
@@ -185,8 +219,7 @@ extension Master {
             logger.masterKeepsLog(error)
             remarks.append("log.to: the master's own log cannot be written, and goes where it went: \(error)")
         }
-        var replaced = reading.former.map { "process \($0.name) has not read the settings, and is replaced" }
-        replaced += await handOut(next, with: reading.spare)
+        let replaced = reading.replaced + (await handOut(next, with: reading.spare))
         let isFollowed = places.present.contains { $0.record === next && $0.state != .ending }
         return isFollowed ? .inForce(replaced: replaced, remarks: remarks) : .inForceForLater(replaced: replaced)
     }
@@ -218,8 +251,9 @@ extension Master {
     ) -> Result<ProcessQuestion, SystemError> {
         // One that starts has the time for that besides: without a limit it would hold up all reloads when it does not get on.
         let limit = process.state == .starting ? Self.watchdogTimeout + Self.readingTime : Self.readingTime
+        defer { spare.refill() }
         return Result { () throws(SystemError) in
-            try spare.lend { () throws(SystemError) in try process.ask(.take, record: next, within: limit, on: loop) }
+            try process.ask(.take, record: next, over: spare.take(), within: limit, on: loop)
         }
     }
 

@@ -35,16 +35,16 @@ final class ProcessQuestion {
     private static let turnBytesMax = 256 << 10
 
     /// - Parameters:
+    ///   - pair: the stream for the answer.
     ///   - limit: how long the process may take; nil for as long as it is there.
     ///   - send: hands the process its end of the stream; false when it does not take it.
-    /// - Throws: `SystemError` when this process is out of descriptors: nothing has been asked then.
-    init(within limit: Duration?, on loop: EventLoop, send: (Int32) -> Bool) throws(SystemError) {
-        let (ours, theirs) = try LocalSocket.pair()
-        stream = ours.takeDescriptor()
+    /// - Throws: `SystemError` when this process is out of memory: nothing has been asked then.
+    init(over pair: LocalSocket.Pair, within limit: Duration?, on loop: EventLoop, send: (Int32) -> Bool) throws(SystemError) {
+        let theirs = pair.1.takeDescriptor()
+        stream = pair.0.takeDescriptor()
         (self.loop, wakeup, deadline) = (loop, Wakeup(on: loop), limit.map { .current + $0 })
         watch = try Watch(stream.number, for: .readable, on: loop) { [unowned self] _ in read() }
         if !send(theirs.number) { end() }
-        withExtendedLifetime(theirs) {}
     }
 
     deinit { watch?.cancel() }

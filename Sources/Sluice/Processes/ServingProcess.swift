@@ -125,12 +125,15 @@ final class ServingProcess {
     ///
     /// - Parameters:
     ///   - record: goes along, where the command takes one.
+    ///   - pair: the stream for the answer; another one unless given.
     ///   - limit: how long it may take; nil for as long as it is there.
-    /// - Throws: as `ProcessQuestion`.
+    /// - Throws: `SystemError` when this process is out of descriptors or memory: nothing has been asked then.
     func ask(
-        _ command: ProcessCommand, record: MemoryFile? = nil, within limit: Duration? = nil, on loop: EventLoop
+        _ command: ProcessCommand, record: MemoryFile? = nil, over pair: LocalSocket.Pair? = nil,
+        within limit: Duration? = nil, on loop: EventLoop
     ) throws(SystemError) -> ProcessQuestion {
-        try ProcessQuestion(within: limit, on: loop) { stream in
+        let pair = if let pair { pair } else { try LocalSocket.pair() }
+        return try ProcessQuestion(over: pair, within: limit, on: loop) { stream in
             hasStarted && socket.offer(MasterMessage.ask(command).text, passing: [stream] + (record.map { [$0.number] } ?? []))
         }
     }

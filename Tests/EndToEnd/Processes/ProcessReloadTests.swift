@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import Synchronization
 import TestSupport
 import Testing
 
@@ -259,6 +258,8 @@ import Testing
             try site.write(settings.replacing("m0", with: "m1"))
             pipe.feed(ProcessSite.text(settings, site.upstream))
             #expect(try await reload.exited() == .code(0), "\(reload.errors.value.text)")
+            // It was not for the reload that another one has taken its place.
+            #expect(reload.errors.value.text == "")
             #expect(try await models(site, among: { $0 != former }) == ["m1"])
             gate.open()
             #expect(try await stream.ended().isWhole)
@@ -270,35 +271,69 @@ import Testing
         try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(Gate())) { site in
             try await site.served(4)
             let master = site.sluice.process.identifier
-            func openNumbers() -> Set<Int> {
-                Set(openFiles(of: master).compactMap { Int($0.path.split(separator: "/").last ?? "") })
-            }
-            let open = openNumbers()
-            /// Descriptors more than it has.
-            func allow(_ count: Int) async throws {
-                // The limit is one of their numbers.
-                let limit = (0..<1024).filter { !open.contains($0) }[count]
-                _ = try await ChildProcess.run("prlimit", ["--pid=\(master)", "--nofile=\(limit):"], in: site.directory)
-            }
-            // For whoever asks, and the new record; then there are none for a question.
-            try await allow(3)
+            let open = openNumbers(of: master)
+            // For whoever asks, the new record, and one question; then there are none for another.
+            try await site.allow(4, beside: open)
             try site.write(settingsLine(model: "m1"))
             let failed = try await site.ask("reload")
             #expect(failed.exit == .code(78))
             #expect(failed.errors.contains("the master cannot ask a process: "), "\(failed.errors)")
             #expect(failed.errors.contains("raise LimitNOFILE"), "\(failed.errors)")
             try await site.logs(1, "the settings were not reloaded: those from before hold")
-            try await eventually("the end of that") { openNumbers() == open }
-            // And for one question.
-            try await allow(4)
+            try await eventually("the end of that") { openNumbers(of: master) == open }
+            // And for the next question.
+            try await site.allow(6, beside: open)
             let run = try await site.ask("reload")
             #expect(run.exit == .code(0))
             #expect(run.errors == "")
-            try await allow(100)
+            try await site.allow(100, beside: open)
             let status = try await site.status()
             #expect(status.restarts == 0)
             #expect(status.lastReload?.outcome == "in force")
             #expect(try await models(site) == ["m1"])
+        }
+    }
+
+    /// They take all descriptors that the master has left.
+    @Test func `ends no process for those who connect to the control socket meanwhile`() async throws {
+        try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+            try await site.served(2)
+            let master = site.sluice.process.identifier
+            let open = openNumbers(of: master)
+            try await site.allow(8, beside: open)
+            let (reload, pipe) = try await site.reloadFromPipe()
+            var silent: [Socket] = []
+            for _ in 0..<8 { silent.append(try Socket.connected(path: site.directory.path("control.sock"))) }
+            try await eventually("none to be left") { openNumbers(of: master).count == open.count + 8 }
+            pipe.feed(ProcessSite.text(settingsLine(model: "m1"), site.upstream))
+            #expect(try await reload.exited() == .code(0))
+            #expect(reload.errors.value.text == "")
+            for socket in silent { socket.close() }
+            try await site.allow(100, beside: open)
+            #expect(try await site.status().restarts == 0)
+            #expect(try await models(site) == ["m1"])
+        }
+    }
+
+    @Test func `that another process has found wrong names the one that was replaced before`() async throws {
+        try await ProcessSite.with(settingsLine(model: "m"), upstream: upstream(Gate()), options: ["--processes", "2"]) { site in
+            try await site.served(2)
+            try site.write("heartbeat = 3")
+            // Until it was the one that was asked first.
+            var hasBeenAsked = false
+            for _ in 1...20 where !hasBeenAsked {
+                let victim = try await site.status().processes[0].process
+                // No descriptor that the master passes on finds room in it.
+                _ = try await ChildProcess.run("prlimit", ["--pid=\(victim)", "--nofile=3:3"], in: site.directory)
+                let run = try await site.ask("reload")
+                #expect(run.exit == .code(78))
+                #expect(run.errors.contains("sluice.toml:3: heartbeat "), "\(run.errors)")
+                hasBeenAsked = site.sluice.process.errors.value.text.contains("a process cannot be asked, and is replaced")
+                guard hasBeenAsked else { continue }
+                #expect(run.errors.contains("process 1 (\(victim)) has not read the settings, and is replaced"), "\(run.errors)")
+                #expect(run.errors.split(separator: "\n").count == 2, "\(run.errors)")
+            }
+            #expect(hasBeenAsked)
         }
     }
 
@@ -537,7 +572,19 @@ private func memoryFiles(of process: pid_t) throws -> [String] {
     }
 }
 
+private func openNumbers(of process: pid_t) -> Set<Int> {
+    Set(openFiles(of: process).compactMap { Int($0.path.split(separator: "/").last ?? "") })
+}
+
 extension ProcessSite {
+    /// Lets the master open so many descriptors, and no more, beside some that it has.
+    fileprivate func allow(_ count: Int, beside open: Set<Int>) async throws {
+        // The limit is one of their numbers.
+        let limit = (0..<1024).filter { !open.contains($0) }[count]
+        _ = try await ChildProcess.run(
+            "prlimit", ["--pid=\(sluice.process.identifier)", "--nofile=\(limit):"], in: directory)
+    }
+
     fileprivate func logged(_ text: String) throws -> Bool { try directory.read("sluice.log").contains(text) }
 
     /// Has the one process read settings anew while the master stands still.
@@ -559,37 +606,6 @@ extension ProcessSite {
 
     /// Asks for a reload while the settings file is a pipe, and returns when a process has begun to read it.
     fileprivate func reloadFromPipe() async throws -> (reload: ChildProcess, pipe: SettingsPipe) {
-        let path = directory.path("sluice.toml")
-        #expect(unsafe unlink(path) == 0)
-        try #require(unsafe mkfifo(path, 0o600) == 0)
-        let reload = try ChildProcess(
-            SluiceProcess.binary, ["reload", "--control", "unix:control.sock"], environment: [:], in: directory)
-        let pipe = SettingsPipe(path)
-        try await eventually("a reader") { pipe.isRead }
-        return (reload, pipe)
-    }
-}
-
-/// A settings file that is a pipe, with somebody who has begun to read it.
-private final class SettingsPipe: Sendable {
-    private let path: String
-    private let descriptor = Mutex<Int32>(-1)
-
-    init(_ path: String) { self.path = path }
-
-    /// Whether somebody reads, who waits then for what is written.
-    var isRead: Bool {
-        descriptor.withLock { descriptor in
-            if descriptor < 0 { descriptor = unsafe open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) }
-            return descriptor >= 0
-        }
-    }
-
-    /// Lets whoever reads have all of it.
-    func feed(_ text: String) {
-        let number = descriptor.withLock { exchange(&$0, with: -1) }
-        let bytes = Array(text.utf8)
-        #expect(unsafe write(number, bytes, bytes.count) == bytes.count)
-        close(number)
+        try await SettingsPipe.reload(in: directory)
     }
 }

@@ -1,0 +1,42 @@
+// Settings that are being read for as long as a test wants.
+
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+
+/// A settings file that is a pipe, with somebody who has begun to read it.
+final class SettingsPipe: Sendable {
+    private let path: String
+    private let descriptor = Mutex<Int32>(-1)
+
+    private init(_ path: String) { self.path = path }
+
+    /// Asks for a reload while the settings file is a pipe, and returns when a process has begun to read it.
+    static func reload(in directory: TemporaryDirectory) async throws -> (reload: ChildProcess, pipe: SettingsPipe) {
+        let path = directory.path("sluice.toml")
+        #expect(unsafe unlink(path) == 0)
+        try #require(unsafe mkfifo(path, 0o600) == 0)
+        let reload = try ChildProcess(
+            SluiceProcess.binary, ["reload", "--control", "unix:control.sock"], environment: [:], in: directory)
+        let pipe = SettingsPipe(path)
+        try await eventually("a reader") { pipe.isRead }
+        return (reload, pipe)
+    }
+
+    /// Whether somebody reads, who waits then for what is written.
+    var isRead: Bool {
+        descriptor.withLock { descriptor in
+            if descriptor < 0 { descriptor = unsafe open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) }
+            return descriptor >= 0
+        }
+    }
+
+    /// Lets whoever reads have all of it.
+    func feed(_ text: String) {
+        let number = descriptor.withLock { exchange(&$0, with: -1) }
+        let bytes = Array(text.utf8)
+        #expect(unsafe write(number, bytes, bytes.count) == bytes.count)
+        close(number)
+    }
+}
