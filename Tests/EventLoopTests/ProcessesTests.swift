@@ -1,6 +1,8 @@
-import EventLoop
+import Clock
 import Glibc
 import Testing
+
+@testable import EventLoop
 
 @Suite struct `A message socket` {
     @Test func `carries whole messages and descriptors`() throws {
@@ -68,6 +70,27 @@ import Testing
         _ = consume right
         guard case .end = left.receive() else { return #expect(Bool(false)) }
         #expect(throws: SystemError.self) { try left.send("nobody") }
+    }
+}
+
+@Suite struct `A shortage` {
+    /// At which of some moments, told of in turn, it lasts.
+    private func lastingMoments(of shortage: inout Shortage, _ moments: some Sequence<Int>) -> [Int] {
+        moments.filter { shortage.isLasting(at: Instant(nanoseconds: 1) + .milliseconds($0)) }
+    }
+
+    @Test func `lasts after ten seconds, however often there was too little`() {
+        var shortage = Shortage()
+        let lasting = lastingMoments(of: &shortage, 0..<20_000)
+        #expect(lasting == Array(10_000..<20_000))
+    }
+
+    @Test func `begins anew when there was enough meanwhile`() {
+        var shortage = Shortage()
+        let before = lastingMoments(of: &shortage, [0, 9_999])
+        shortage.end()
+        let behind = lastingMoments(of: &shortage, [11_000, 20_999, 21_000])
+        #expect((before, behind) == ([], [21_000]))
     }
 }
 

@@ -1,6 +1,7 @@
 // What two processes say to each other, and the descriptors that go along.
 
 import CLinux
+import Clock
 import Glibc
 import Synchronization
 
@@ -18,11 +19,9 @@ package final class MessageSocket: Sendable {
     }
 
     private let descriptor: Descriptor
-    /// How often the kernel was out of memory, one time after the other.
-    private let shortages = Atomic<Int>(0)
+    /// How long the kernel has been out of memory.
+    private let shortage = Mutex(Shortage())
 
-    /// How often that may be before it counts as the end: a watch would tell of it again and again.
-    private static let shortagesMax = 1000
     /// The bytes that a message may have.
     package static let bytesMax = 48 << 10
     /// The descriptors that may go along.
@@ -71,7 +70,7 @@ package final class MessageSocket: Sendable {
         var (passedCount, isCut) = (0, false)
         let count = unsafe receive_passed(descriptor.number, &bytes, bytes.count, &numbers, &passedCount, &isCut)
         guard count >= 0 else { return received(after: errno) }
-        shortages.store(0, ordering: .relaxed)
+        shortage.withLock { $0.end() }
         let passed = numbers.prefix(passedCount).map { PassedDescriptor(Descriptor(owning: $0)) }
         if isCut { return .tooLong }
         // An empty message looks like the end.
@@ -82,12 +81,32 @@ package final class MessageSocket: Sendable {
     private func received(after code: Int32) -> Received {
         switch code {
         case EAGAIN, EINTR: .nothing
-        // The next time may be better.
-        case ENOMEM, ENOBUFS: shortages.add(1, ordering: .relaxed).newValue < Self.shortagesMax ? .nothing : .end
+        // The next time may be better; but a watch tells of it again and again.
+        case ENOMEM, ENOBUFS: shortage.withLock { $0.isLasting(at: .current) } ? .end : .nothing
         // The same comes of each further time.
         default: .end
         }
     }
+}
+
+/// How long there is too little of something, without a break.
+struct Shortage {
+    private var start: Instant?
+
+    /// From when on it counts as lasting.
+    static let limit = Duration.seconds(10)
+
+    /// There is too little now.
+    ///
+    /// - Returns: whether that lasts.
+    mutating func isLasting(at now: Instant) -> Bool {
+        let start = start ?? now
+        self.start = start
+        return now - start >= Self.limit
+    }
+
+    /// There is enough now.
+    mutating func end() { start = nil }
 }
 
 extension MessageSocket {
