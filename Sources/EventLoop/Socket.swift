@@ -27,24 +27,31 @@ extension Descriptor {
         }
     }
 
-    /// Sends all of `bytes` without waiting. Whether it did.
-    package func sendAtOnce(_ bytes: [UInt8]) -> Bool {
-        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-        return unsafe bytes.withUnsafeBytes { unsafe Glibc.send(number, $0.baseAddress, $0.count, flags) } == bytes.count
+    /// What a non-blocking send did.
+    package enum Sent: Equatable {
+        /// The kernel took so many, perhaps not all.
+        case bytes(Int)
+        /// It takes none at present.
+        case nothing
+        /// With `errno`.
+        case failed(Int32)
     }
 
-    /// Sends as many of `bytes` as there is room for, without waiting.
-    ///
-    /// - Returns: how many; nil when the other end takes no more.
-    package func send(_ bytes: ArraySlice<UInt8>) -> Int? {
-        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+    /// Sends from the start of `bytes` what the kernel takes, without waiting.
+    package func send(_ bytes: UnsafeRawBufferPointer) -> Sent {
         while true {
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(number, $0.baseAddress, $0.count, flags) }
-            if count >= 0 { return count }
-            if errno == EAGAIN || errno == EWOULDBLOCK { return 0 }
-            if errno != EINTR { return nil }
+            let count = unsafe Glibc.send(number, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            if count >= 0 { return .bytes(count) }
+            if errno == EAGAIN || errno == EWOULDBLOCK { return .nothing }
+            if errno != EINTR { return .failed(errno) }
         }
     }
+
+    /// The same for a part of an array.
+    package func send(_ bytes: ArraySlice<UInt8>) -> Sent { unsafe bytes.withUnsafeBytes { unsafe send($0) } }
+
+    /// Sends all of `bytes` without waiting. Whether it did.
+    package func sendAtOnce(_ bytes: [UInt8]) -> Bool { send(bytes[...]) == .bytes(bytes.count) }
 
     /// Waits on the calling thread until there is something to read, be it the end.
     ///

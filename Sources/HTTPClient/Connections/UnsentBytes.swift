@@ -1,5 +1,7 @@
 // What a connection's socket has not taken yet.
 
+import EventLoop
+
 /// Bytes that wait for a socket, in their order.
 struct UnsentBytes {
     /// With so much of it taken, the memory is used again: a socket may take less than it is given for long.

@@ -9,15 +9,7 @@ import Glibc
 /// Whoever holds the object holds the descriptor: it is closed by `close()` or with its last reference, its watch just before
 /// it, and its number is told to nobody.
 final class StreamSocket {
-    /// What a non-blocking send did.
-    enum Sent: Equatable {
-        /// The kernel took so many, perhaps not all.
-        case bytes(Int)
-        /// It takes none at present.
-        case nothing
-        /// With `errno`.
-        case failed(Int32)
-    }
+    typealias Sent = Descriptor.Sent
 
     /// Called on the loop's thread when the socket is ready for what was asked: whoever is told that there is something to read
     /// calls `receive`, and is told again if that may have left something. May be replaced.
@@ -158,12 +150,7 @@ final class StreamSocket {
     /// Sends from the start of `bytes` what the kernel takes, without waiting.
     func send(_ bytes: UnsafeRawBufferPointer) -> Sent {
         if let code = refusal { return .failed(code) }
-        while true {
-            let count = unsafe Glibc.send(number, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
-            if count >= 0 { return .bytes(count) }
-            if errno == EAGAIN || errno == EWOULDBLOCK { return .nothing }
-            if errno != EINTR { return .failed(errno) }
-        }
+        return unsafe descriptor?.send(bytes) ?? .failed(EBADF)
     }
 
     /// Ends both directions: what has come can still be read, and behind it the end, which the handler is told like any other.

@@ -99,8 +99,12 @@ actor ControlConnection {
     ///
     /// - Returns: whether nothing is left to do.
     private func sendAtOnce(_ unsent: inout ArraySlice<UInt8>) -> Bool {
-        guard !hasLeft, let count = descriptor?.send(unsent) else { return true }
-        unsent = unsent.dropFirst(count)
+        if hasLeft { return true }
+        switch descriptor?.send(unsent) {
+        case .bytes(let count): unsent = unsent.dropFirst(count)
+        case .nothing: break
+        case .failed, nil: return true
+        }
         return unsent.isEmpty
     }
 
