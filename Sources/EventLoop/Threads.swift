@@ -37,11 +37,18 @@ package func startThread(named name: String, _ body: @escaping @Sendable () -> V
 ///
 /// - Throws: what `body` throws, and `SystemError` when the machine allows no more threads.
 package func runOnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
+    try await resultOnThread { Result { try body() } }.get().get()
+}
+
+/// The same for what does not throw.
+///
+/// - Returns: what `body` returns, or why there is no thread for it.
+package func resultOnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Result<Value, SystemError> {
+    await withCheckedContinuation { continuation in
         do throws(SystemError) {
-            try startThread(named: "task") { continuation.resume(with: Result { try body() }) }
+            try startThread(named: "task") { continuation.resume(returning: .success(body())) }
         } catch {
-            continuation.resume(throwing: error)
+            continuation.resume(returning: .failure(error))
         }
     }
 }

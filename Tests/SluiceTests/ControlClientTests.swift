@@ -39,7 +39,7 @@ import Testing
 
     @Test func `has its answer where the connection ends`() throws {
         let (server, client) = try LocalSocket.pair()
-        server.send(Array(ControlAnswer(.ok, ["a"]).text.utf8))
+        server.send(ControlAnswer(.ok, ["a"]).bytes)
         _ = server.takeDescriptor()
         let (bytes, isLate) = ControlClient.answer(
             over: client.takeDescriptor(), ControlClient.Patience(answer: .seconds(60), rest: nil))

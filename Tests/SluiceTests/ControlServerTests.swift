@@ -14,9 +14,9 @@ private final class Asked: Controllable {
 
     init(page: String = "page") { self.page = page }
 
-    func status(_ form: StatusForm) async -> ControlAnswer? {
+    func status(_ form: StatusForm) async -> [UInt8]? {
         counts.update { $0.statuses += 1 }
-        return ControlAnswer(.ok, [page])
+        return ControlAnswer(.ok, [page]).bytes
     }
 
     func reload() async -> ControlAnswer? {

@@ -70,9 +70,9 @@ import Testing
             let long = String(repeating: "x", count: 100_000)
             let connection = ControlConnection(stream.take(), on: actor.loop)
             connection.start {
-                let text = ControlAnswer(.ok, [long, "end"]).text
-                await connection.send(String(text.prefix(60_000)))
-                await connection.send(String(text.dropFirst(60_000)))
+                let bytes = ControlAnswer(.ok, [long, "end"]).bytes
+                await connection.send(Array(bytes.prefix(60_000)))
+                await connection.send(Array(bytes.dropFirst(60_000)))
             }
             let outcome = await question.outcome()
             #expect(outcome == .answered(ControlAnswer(.ok, [long, "end"])))
@@ -98,7 +98,7 @@ import Testing
             let question = try process.ask(.status(StatusForm(isJSON: true)), on: actor.loop)
             let connection = ControlConnection(try asked(socket).stream.take(), on: actor.loop)
             let long = String(repeating: "x", count: ProcessQuestion.bytesMax)
-            connection.start { await connection.send(ControlAnswer(.ok, [long]).text) }
+            connection.start { await connection.send(ControlAnswer(.ok, [long]).bytes) }
             #expect(await question.outcome() == .tooLarge)
         }
     }

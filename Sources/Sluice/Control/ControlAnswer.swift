@@ -14,6 +14,8 @@ enum ControlCommand: Equatable {
     /// - Parameter line: that asks for it.
     /// - Returns: nil for what is none.
     init?(line: String) {
+        // Strings are the same by more than their bytes.
+        guard line.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
         switch line {
         case Self.reload.line: self = .reload
         case Self.reloadAndWait.line: self = .reloadAndWait
@@ -52,7 +54,7 @@ struct ControlAnswer: Sendable, Equatable {
     let isOver: Bool
 
     /// What tells that, behind an answer.
-    static let over = "over\n"
+    static let over = Array("over\n".utf8)
     /// To whoever wants something of one that ends.
     static let isEnding = ControlAnswer(.refused, ["it is about to end"])
 
@@ -72,17 +74,23 @@ struct ControlAnswer: Sendable, Equatable {
         guard words.count == 2, let verdict = Verdict(rawValue: words[0]), let count = Int(words[1]), count >= 0
         else { return nil }
         let (text, behind) = (bytes[(end + 1)...].prefix(count), bytes[(end + 1)...].dropFirst(count))
-        let isOver = behind.elementsEqual(Self.over.utf8)
+        let isOver = behind.elementsEqual(Self.over)
         // The end of what was waited for may be missing, or cut.
-        guard text.count == count, isOver || Self.over.utf8.starts(with: behind) else { return nil }
+        guard text.count == count, isOver || Self.over.starts(with: behind) else { return nil }
         var lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         guard lines.removeLast().isEmpty || count == 0 else { return nil }
         self.init(verdict, lines.map { String(decoding: $0, as: UTF8.self) }, isOver: isOver)
     }
 
     /// A line with the verdict and how many bytes follow, and these: a line each. What was cut off is no answer.
-    var text: String {
-        let text = lines.map { "\($0)\n" }.joined()
-        return "\(verdict.rawValue) \(text.utf8.count)\n" + text
+    var bytes: [UInt8] {
+        let count = lines.reduce(0) { $0 + $1.utf8.count + 1 }
+        var bytes = Array("\(verdict.rawValue) \(count)\n".utf8)
+        bytes.reserveCapacity(bytes.count + count)
+        for line in lines {
+            bytes += line.utf8
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        return bytes
     }
 }

@@ -12,6 +12,8 @@ actor ControlConnection {
     /// Nil when the conversation is over.
     private var descriptor: Descriptor?
     private let slowReaders: SlowReaders
+    /// Among those that have not said yet what they want.
+    private var unreadPlace: ControlPlace?
     private let wakeup: Wakeup
     private var watch: Watch?
     private var task: Task<Void, Never>?
@@ -26,9 +28,14 @@ actor ControlConnection {
     /// - Parameters:
     ///   - loop: on which the conversation takes place.
     ///   - slowReaders: all who answer at the same place.
-    init(_ descriptor: consuming Descriptor, on loop: EventLoop, _ slowReaders: SlowReaders = SlowReaders()) {
+    ///   - unreadPlace: given back when the client has said its line, or says none.
+    init(
+        _ descriptor: consuming Descriptor, on loop: EventLoop, _ slowReaders: SlowReaders = SlowReaders(),
+        unreadPlace: consuming ControlPlace? = nil
+    ) {
         (self.loop, self.slowReaders, wakeup) = (loop, slowReaders, Wakeup(on: loop))
         self.descriptor = consume descriptor
+        self.unreadPlace = consume unreadPlace
     }
 
     /// Begins a conversation, whose task is cancelled when the client has left. The connection closes at its end.
@@ -68,6 +75,7 @@ actor ControlConnection {
 
     /// The client's line, without its end; nil when it has not come in time, or is too long.
     func line(within limit: Duration = lineTime) async -> String? {
+        defer { unreadPlace = nil }
         let deadline = Instant.current + limit
         var line: [UInt8] = []
         var part = [UInt8](repeating: 0, count: Self.lineBytesMax)
@@ -85,8 +93,8 @@ actor ControlConnection {
     }
 
     /// Says something. A client that does not read it in time counts as one that has left.
-    func send(_ text: String, within limit: Duration = readingTime) async {
-        var unsent = Array(text.utf8)[...]
+    func send(_ bytes: [UInt8], within limit: Duration = readingTime) async {
+        var unsent = bytes[...]
         if sendAtOnce(&unsent) { return }
         if let slowest = slowReaders.add(self) { await slowest.leave() }
         defer { slowReaders.remove(self) }
@@ -109,7 +117,7 @@ actor ControlConnection {
     }
 
     /// Answers that it has not been tried.
-    func refuse(_ reason: String) async { await send(ControlAnswer(.refused, [reason]).text) }
+    func refuse(_ reason: String) async { await send(ControlAnswer(.refused, [reason]).bytes) }
 
     /// Waits until there is something to read, or room for more, or the client has left.
     ///

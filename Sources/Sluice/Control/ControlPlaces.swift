@@ -1,4 +1,4 @@
-// How many may be at the control socket at once.
+// How many may be at the control socket at once: those who ask, and those who do not read their answers.
 
 import Synchronization
 
@@ -7,16 +7,26 @@ final class ControlPlaces: Sendable {
     let max: Int
     private let count = Atomic<Int>(0)
 
-    init(max: Int) { self.max = max }
+    /// How many there may be of each kind.
+    static let usualMax = 16
 
-    /// - Returns: false when there is none.
-    func take() -> Bool {
-        if count.add(1, ordering: .relaxed).newValue <= max { return true }
+    init(max: Int = usualMax) { self.max = max }
+
+    /// - Returns: nil when there is none.
+    func take() -> ControlPlace? {
+        if count.add(1, ordering: .relaxed).newValue <= max { return ControlPlace(places: self) }
         giveBack()
-        return false
+        return nil
     }
 
-    func giveBack() { count.subtract(1, ordering: .relaxed) }
+    fileprivate func giveBack() { count.subtract(1, ordering: .relaxed) }
+}
+
+/// A place for one, which gives itself back.
+struct ControlPlace: ~Copyable, Sendable {
+    fileprivate let places: ControlPlaces
+
+    deinit { places.giveBack() }
 }
 
 /// Those who have not read all of their answers yet. Where there are too many, the one that has had the most time makes room: whoever
@@ -25,7 +35,7 @@ final class SlowReaders: Sendable {
     private let max: Int
     private let readers = Mutex<[ControlConnection]>([])
 
-    init(max: Int = 16) { self.max = max }
+    init(max: Int = ControlPlaces.usualMax) { self.max = max }
 
     /// - Returns: who is to make room.
     func add(_ reader: ControlConnection) -> ControlConnection? {

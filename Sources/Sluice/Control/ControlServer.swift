@@ -6,8 +6,8 @@ import FastCGI
 /// Who can be asked by the control socket: a process that serves alone, or the master of several. Whoever has left is not waited for: the
 /// task is cancelled then.
 protocol Controllable: Sendable {
-    /// How it does; nil when the task was cancelled.
-    func status(_ form: StatusForm) async -> ControlAnswer?
+    /// How it does, as the bytes of a `ControlAnswer`; nil when the task was cancelled.
+    func status(_ form: StatusForm) async -> [UInt8]?
     /// Reads the settings again, and tells what came of it; nil when the task was cancelled.
     func reload() async -> ControlAnswer?
     /// Comes back when the last request is over that began by settings from before, or the task is cancelled. Whether it is known to be.
@@ -21,10 +21,10 @@ final class ControlServer: Sendable {
     private let sockets: [ListeningSocket]
     private let loop: EventLoop
     /// Connections that have not said yet what they want.
-    private let unread = ControlPlaces(max: 16)
-    private let (statuses, reloads, stops) = (ControlPlaces(max: 16), ControlPlaces(max: 16), ControlPlaces(max: 16))
+    private let unread = ControlPlaces()
+    private let (statuses, reloads, stops) = (ControlPlaces(), ControlPlaces(), ControlPlaces())
     /// Those who wait for requests from before a reload, which may go on for hours.
-    private let waiting = ControlPlaces(max: 16)
+    private let waiting = ControlPlaces()
     private let slowReaders = SlowReaders()
 
     private static let tooMany = "it is asked by too many at once"
@@ -48,30 +48,28 @@ final class ControlServer: Sendable {
 
     private func serve(_ socket: ListeningSocket, _ asked: some Controllable) {
         while let descriptor = socket.accept() {
-            guard unread.take() else {
-                _ = descriptor.sendAtOnce(Array(ControlAnswer(.refused, [Self.tooMany]).text.utf8))
+            guard let place = unread.take() else {
+                _ = descriptor.sendAtOnce(ControlAnswer(.refused, [Self.tooMany]).bytes)
                 continue
             }
-            let connection = ControlConnection(descriptor, on: loop, slowReaders)
+            let connection = ControlConnection(descriptor, on: loop, slowReaders, unreadPlace: place)
             connection.start { await self.converse(connection, with: asked) }
         }
     }
 
     private func converse(_ connection: ControlConnection, with asked: some Controllable) async {
-        let line = await connection.line()
-        unread.giveBack()
-        guard let line else { return }
+        guard let line = await connection.line() else { return }
         guard let command = ControlCommand(line: line) else {
             return await connection.refuse("this Sluice does not know that command")
         }
         let places = places(of: command)
-        guard places.take() else {
+        guard let place = places.take() else {
             let isWait = command == .reloadAndWait
             return await connection.refuse(isWait ? "\(places.max) wait already: reload without waiting" : Self.tooMany)
         }
         let end = await answer(command, connection, asked)
         // Whoever does not read takes no place from others who ask.
-        places.giveBack()
+        _ = consume place
         if let end { await connection.send(end) }
     }
 
@@ -87,17 +85,17 @@ final class ControlServer: Sendable {
     /// - Returns: the last that is to be said.
     private func answer(
         _ command: ControlCommand, _ connection: ControlConnection, _ asked: some Controllable
-    ) async -> String? {
+    ) async -> [UInt8]? {
         switch command {
-        case .status(let form): return await asked.status(form)?.text
-        case .reload: return await asked.reload()?.text
+        case .status(let form): return await asked.status(form)
+        case .reload: return await asked.reload()?.bytes
         case .reloadAndWait:
             let answer = await asked.reload()
-            guard let answer, answer.verdict == .ok else { return answer?.text }
-            await connection.send(answer.text)
+            guard let answer, answer.verdict == .ok else { return answer?.bytes }
+            await connection.send(answer.bytes)
             return await asked.formersEnd() ? ControlAnswer.over : nil
         case .stop:
-            await connection.send(ControlAnswer(.ok).text)
+            await connection.send(ControlAnswer(.ok).bytes)
             await asked.stop()
             return ControlAnswer.over
         }

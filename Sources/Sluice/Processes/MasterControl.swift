@@ -8,7 +8,7 @@ extension Master: Controllable {
     /// A process that says nothing of itself by then is told as such.
     private static let statusTime = Duration.seconds(2)
 
-    func status(_ form: StatusForm) async -> ControlAnswer? { await statusPages[form]?.ask().value() }
+    func status(_ form: StatusForm) async -> [UInt8]? { await statusPages[form]?.ask().value() }
 
     func stop() async {
         if !isEnding { end(by: SIGTERM) }
@@ -45,13 +45,15 @@ extension Master: Controllable {
     }
 
     /// Asks all processes.
-    func makeStatus(_ form: StatusForm) async -> ControlAnswer {
+    ///
+    /// - Returns: the bytes of a `ControlAnswer`.
+    func makeStatus(_ form: StatusForm) async -> [UInt8] {
         let asked = places.all.filter(\.hasStarted)
         var questions: [ProcessQuestion] = []
         do throws(SystemError) {
             for process in asked { questions.append(try process.ask(.status(form), within: Self.statusTime, on: loop)) }
         } catch {
-            return ControlAnswer(.refused, ["\(error)"])
+            return ControlAnswer(.refused, ["\(error)"]).bytes
         }
         var members: [MasterStatus.Member] = []
         for (process, question) in zip(asked, questions) {
@@ -63,7 +65,7 @@ extension Master: Controllable {
     }
 
     /// Puts together what the processes have said.
-    private func page(_ form: StatusForm, _ members: [MasterStatus.Member]) async -> ControlAnswer {
+    private func page(_ form: StatusForm, _ members: [MasterStatus.Member]) async -> [UInt8] {
         let head = Status.Head(
             pid: Int(getpid()), isDraining: isEnding, startTime: start.time, uptime: .current - start.moment,
             lastReload: lastReload)
@@ -74,10 +76,10 @@ extension Master: Controllable {
                 let status = MasterStatus(
                     head: head, placesCount: places, restarts: restarts, active: active, listen: sockets.map(Status.Listen.init),
                     members: members)
-                return ControlAnswer(.ok, [form.isJSON ? status.json : status.text])
+                return ControlAnswer(.ok, [form.isJSON ? status.json : status.text]).bytes
             }
         } catch {
-            return ControlAnswer(.refused, ["\(error)"])
+            return ControlAnswer(.refused, ["\(error)"]).bytes
         }
     }
 }

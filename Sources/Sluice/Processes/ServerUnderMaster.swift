@@ -32,17 +32,17 @@ extension Server {
             let connection = ControlConnection(first.take(), on: workers[0].loop)
             let record = passed.dropFirst().first.map { MemoryFile($0.take()) }
             connection.start {
-                if let answer = await self.answer(command, record, for: master) { await connection.send(answer.text) }
+                if let answer = await self.answer(command, record, for: master) { await connection.send(answer) }
             }
         case .begin, nil: break
         }
     }
 
-    /// - Returns: nil for nothing.
-    private func answer(_ command: ProcessCommand, _ record: MemoryFile?, for master: MasterLink) async -> ControlAnswer? {
+    /// - Returns: the bytes of a `ControlAnswer`; nil for nothing.
+    private func answer(_ command: ProcessCommand, _ record: MemoryFile?, for master: MasterLink) async -> [UInt8]? {
         switch command {
-        case .status(let form): return await status(form, tellsSockets: false)
-        case .wait: return await formersEnd() ? ControlAnswer(.ok) : nil
+        case .status(let form): return await status(form, for: .master)
+        case .wait: return await formersEnd() ? ControlAnswer(.ok).bytes : nil
         case .reload, .take:
             guard let record else { return nil }
             let (load, startOnly) = (load, master.startOnly)
@@ -50,7 +50,7 @@ extension Server {
                 command == .reload
                     ? try loadRecorded(by: load, to: record, startOnly: startOnly)
                     : try load(SettingsRecord(reading: record).access)
-            }.answer
+            }.answer.bytes
         }
     }
 

@@ -150,7 +150,9 @@ extension Reply {
     /// - Throws: `ChatError.unknownPath` where nothing is told, `.memoryFull` or `.overloaded` when it cannot be at the moment.
     mutating func sendStatus(_ form: StatusForm, of pages: StatusPages?, _ budget: MemoryBudget) async throws(ChatError) {
         guard let pages else { throw .unknownPath }
-        guard let page = await pages.page(form) else { throw .overloaded(retryAfter: .seconds(1)) }
+        guard case .success(let page) = await pages.page(form, for: .webServer) else {
+            throw .overloaded(retryAfter: .seconds(1))
+        }
         // Those that nobody reads are to leave room for what callers want.
         if page.count > AnswerMemory.freeBytes, budget.isScarce { throw .memoryFull }
         sendPage(page, contentType: form.contentType, try RequestMemory.share(ofCopy: page.count, budget))

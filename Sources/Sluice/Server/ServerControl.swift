@@ -4,14 +4,15 @@ import Glibc
 import Synchronization
 
 extension Server: Controllable {
-    func status(_ form: StatusForm) async -> ControlAnswer? { await status(form, tellsSockets: true) }
+    func status(_ form: StatusForm) async -> [UInt8]? { await status(form, for: .controlSocket) }
 
-    /// - Parameter tellsSockets: as `StatusPages` has it.
-    func status(_ form: StatusForm, tellsSockets: Bool) async -> ControlAnswer? {
-        guard let page = await pages.withLock({ $0 })?.page(form, tellsSockets: tellsSockets) else {
-            return Task.isCancelled ? nil : ControlAnswer(.refused, ["the machine has no more threads"])
+    /// - Returns: the bytes of a `ControlAnswer`; nil when the task was cancelled, or the process does not run yet.
+    func status(_ form: StatusForm, for asker: StatusPages.Asker) async -> [UInt8]? {
+        switch await pages.withLock({ $0 })?.page(form, for: asker) {
+        case .success(let bytes): bytes
+        case .failure(let error): ControlAnswer(.refused, ["\(error)"]).bytes
+        case nil: nil
         }
-        return ControlAnswer(.ok, [String(decoding: page.dropLast(), as: UTF8.self)])
     }
 
     /// The service manager is told what has come of it, too.

@@ -10,15 +10,25 @@ actor StatusPages {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
 
+    /// Who asks.
+    enum Asker {
+        /// Gets the page alone.
+        case webServer
+        /// Gets the page as a `ControlAnswer`.
+        case controlSocket
+        /// The same, but tells of the sockets himself: their queues are not this process's alone.
+        case master
+    }
+
     private struct Kind: Hashable {
         let form: StatusForm
-        let tellsSockets: Bool
+        let asker: Asker
     }
 
     /// Whether the process is about to end.
     nonisolated let isDraining: @Sendable () -> Bool
     private let source: StatusSource
-    private var pages: [Kind: Coalescer<[UInt8]?>] = [:]
+    private var pages: [Kind: Coalescer<Result<[UInt8], SystemError>>] = [:]
 
     init(_ source: StatusSource, on loop: EventLoop) {
         (self.source, self.loop) = (source, loop)
@@ -27,28 +37,24 @@ actor StatusPages {
 
     /// A page, with a line's end at its end.
     ///
-    /// - Parameter tellsSockets: false for the master, who tells of the sockets himself: their queues are not this process's alone.
-    /// - Returns: nil when the machine has no more threads, or the task was cancelled.
-    func page(_ form: StatusForm, tellsSockets: Bool = true) async -> [UInt8]? {
-        let kind = Kind(form: form, tellsSockets: tellsSockets)
+    /// - Returns: nil when the task was cancelled; an error when the machine has no more threads.
+    func page(_ form: StatusForm, for asker: Asker) async -> Result<[UInt8], SystemError>? {
+        let kind = Kind(form: form, asker: asker)
         let page = pages[kind] ?? Coalescer(on: loop) { [source, loop] in await Self.make(kind, from: source, on: loop) }
         pages[kind] = page
-        return await page.ask().value() ?? nil
+        return await page.ask().value()
     }
 
-    private static func make(_ kind: Kind, from source: StatusSource, on loop: EventLoop) async -> [UInt8]? {
+    private static func make(_ kind: Kind, from source: StatusSource, on loop: EventLoop) async -> Result<[UInt8], SystemError> {
         let form = kind.form
         let status = await source.status(isFull: form.isFull, on: loop)
-        let sockets = kind.tellsSockets ? source.sockets() : nil
-        do {
-            // The kernel is asked there too: it may have to load a module first.
-            return try await runOnThread {
-                var status = status
-                status.listen = sockets?.map(Status.Listen.init)
-                return Array((form.isJSON ? status.json : status.text).utf8) + [UInt8(ascii: "\n")]
-            }
-        } catch {
-            return nil
+        let sockets = kind.asker == .master ? nil : source.sockets()
+        // The kernel is asked there too: it may have to load a module first.
+        return await resultOnThread {
+            var status = status
+            status.listen = sockets?.map(Status.Listen.init)
+            let text = form.isJSON ? status.json : status.text
+            return kind.asker == .webServer ? Array("\(text)\n".utf8) : ControlAnswer(.ok, [text]).bytes
         }
     }
 }
