@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -51,6 +52,23 @@ import Testing
             site.sluice.process.signal(SIGTERM)
             #expect(try await messages(manager, 6)[5] == "STOPPING=1")
             #expect(try await site.sluice.process.exited() == .code(0))
+        }
+    }
+
+    @Test func `hears what has come of a reload also when whoever asked for it has left`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        let settings = "control = \"unix:control.sock\"\nupstreams.stub.url = \"UPSTREAM\""
+        try await with(settings: settings, upstream: upstream) { site, manager in
+            let (reload, pipe) = try await SettingsPipe.reload(in: site.directory)
+            reload.signal(SIGKILL)
+            _ = try await reload.exited()
+            pipe.feed("heartbeat = 3")
+            #expect(try await messages(manager, 3)[2] == "READY=1")
+            site.sluice.process.signal(SIGTERM)
+            #expect(try await site.sluice.process.exited() == .code(0))
+            #expect(try await messages(manager, 4)[3] == "STOPPING=1")
+            // It tells from time to time, too, but not so soon.
+            #expect(manager.output.value.lines.contains { $0.hasPrefix("STATUS=") && $0.contains("the last reload failed at ") })
         }
     }
 

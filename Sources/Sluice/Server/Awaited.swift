@@ -1,4 +1,4 @@
-// What comes of something, for all who wait for it.
+// A value that is set once, and waited for by any number of tasks.
 
 import Synchronization
 

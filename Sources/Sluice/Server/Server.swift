@@ -47,6 +47,8 @@ final class Server: Sendable {
     let counters: Counters
     let manager = ServiceManager(environmentVariable)
     let reloader: Reloader
+    /// Those that the control socket or a signal asks for.
+    let reloads: Coalescer<ControlAnswer>
     private let control: ControlServer?
     /// Nil where this process is the only one.
     private let master: MasterLink?
@@ -95,6 +97,7 @@ final class Server: Sendable {
         reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log) {
             () throws(SettingsError) in try load(.real)
         }
+        reloads = Coalescer(on: loop) { [reloader, counters, manager] in await Self.reloadOnce(reloader, counters, manager) }
     }
 
     private func run(_ settings: Settings) throws {
@@ -169,20 +172,18 @@ final class Server: Sendable {
             for worker in workers { await worker.turn() }
             manager.alive()
             manager.tellAgain()
-            manager.status(await summary)
+            manager.status(await Self.summary(reloader, counters))
             await wakeup.wait(until: .current + period)
         }
     }
 
     /// For the service manager.
-    var summary: String {
-        get async {
-            let generation = await reloader.generation
-            let resting = generation.board.restingCount(at: .current)
-            let upstreams = generation.settings.upstreams.count
-            return loadWords(streams: counters.active.now, upstreams: upstreams, resting: resting)
-                + (await reloader.failureWords)
-        }
+    static func summary(_ reloader: Reloader, _ counters: Counters) async -> String {
+        let generation = await reloader.generation
+        let resting = generation.board.restingCount(at: .current)
+        let upstreams = generation.settings.upstreams.count
+        return loadWords(streams: counters.active.now, upstreams: upstreams, resting: resting)
+            + (await reloader.failureWords)
     }
 
     /// Nobody connects any more; the workers accept whoever has.

@@ -15,12 +15,17 @@ extension Server: Controllable {
         }
     }
 
-    /// The service manager is told what has come of it, too.
     @discardableResult func reload() async -> ControlAnswer? {
         if isDraining.load(ordering: .relaxed) { return .isEnding }
-        let outcome = await reloader.reload()
-        manager?.status(await summary)
-        return outcome?.answer
+        return await reloads.ask().value()
+    }
+
+    /// The service manager is told what has come of it, too, whoever has left meanwhile.
+    static func reloadOnce(_ reloader: Reloader, _ counters: Counters, _ manager: ServiceManager?) async -> ControlAnswer {
+        // Nobody cancels this task.
+        let outcome = await reloader.reload() ?? .overtaken
+        manager?.status(await summary(reloader, counters))
+        return outcome.answer
     }
 
     func formersEnd() async -> Bool {
