@@ -1,6 +1,7 @@
 // The address of a unix socket.
 
 import CLinux
+import Clock
 import Glibc
 
 /// A unix socket's address (unix(7)): a path, or a name outside the file system.
@@ -35,11 +36,19 @@ package struct UnixAddress: Sendable {
 
     /// A stream socket that is connected to it, and waits.
     ///
-    /// - Throws: `SystemError` when nobody listens there, or may not be asked.
-    package func connectedStream() throws(SystemError) -> Descriptor {
+    /// - Parameter limit: how long whoever listens there may take no one, while as many wait as may.
+    /// - Throws: `SystemError` when nobody listens there, or may not be asked, and with `EAGAIN` when the limit has passed.
+    package func connectedStream(within limit: Duration) throws(SystemError) -> Descriptor {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let socket = Descriptor(owning: try SystemError.check("socket", socket(AF_UNIX, type, 0)))
-        _ = try SystemError.check("connect", connect(socket))
+        // It holds for connecting too (unix(7)); zero would be none.
+        let microseconds = max(1, Int(limit.nanoseconds / 1000))
+        var time = timeval(tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        _ = try SystemError.check("setsockopt", unsafe setsockopt(socket.number, SOL_SOCKET, SO_SNDTIMEO, &time, size))
+        var result: Int32
+        repeat { result = connect(socket) } while result < 0 && errno == EINTR
+        _ = try SystemError.check("connect", result)
         return socket
     }
 

@@ -25,6 +25,23 @@ import Testing
         withExtendedLifetime(sockets) {}
     }
 
+    /// As it is when a process stands still.
+    @Test(arguments: [ControlCommand.reload, .reloadAndWait, .status(StatusForm()), .stop])
+    func `says so when so many wait already that nobody else may`(command: ControlCommand) throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("control.sock")
+        let address = try #require(UnixAddress(path: path))
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let listening = Descriptor(owning: try SystemError.check("socket", socket(AF_UNIX, type, 0)))
+        let results = [address.bind(listening), listen(listening.number, 0)]
+        try #require(results == [0, 0])
+        let waiting = try address.connectedStream(within: .seconds(60))
+        let failure = #expect(throws: ControlFailure.self) { try ControlClient(path: path).ask(command, Self.patience) }
+        #expect(failure?.sentences == [Self.noAnswer.replacing("PATH", with: path)])
+        #expect(failure?.status == EX_UNAVAILABLE)
+        _ = waiting.number
+    }
+
     private static let noAnswer = """
         no answer at unix:PATH: it is no control socket of Sluice, or Sluice stands still, has no descriptors left, or has ended \
         just now

@@ -17,13 +17,17 @@ struct ControlClient {
     /// Of its control socket.
     let path: String
 
+    /// How long it may take to accept a connection, when many others wait for that.
+    private static let connectingTime = Duration.seconds(10)
+
     /// - Parameter patience: as the command has it unless given.
     /// - Throws: `ControlFailure` when nobody answers, or it was not tried.
     func ask(_ command: ControlCommand, _ patience: Patience? = nil) throws(ControlFailure) -> ControlAnswer {
-        let connection = try connect()
+        let patience = patience ?? command.patience
+        let connection = try connect(within: min(patience.answer, Self.connectingTime))
         // Where that fails the answer may be there all the same.
         _ = connection.sendAtOnce(Array("\(command.line)\n".utf8))
-        let (bytes, isLate) = Self.answer(over: connection, patience ?? command.patience)
+        let (bytes, isLate) = Self.answer(over: connection, patience)
         guard let answer = ControlAnswer(bytes: bytes) else {
             throw isLate && bytes.isEmpty && command.isReload ? .notFinished(path) : .noAnswer(path)
         }
@@ -31,11 +35,11 @@ struct ControlClient {
         return answer
     }
 
-    private func connect() throws(ControlFailure) -> Descriptor {
+    private func connect(within limit: Duration) throws(ControlFailure) -> Descriptor {
         do throws(SystemError) {
             guard let address = UnixAddress(path: path) else { throw SystemError(path, code: ENAMETOOLONG) }
-            return try address.connectedStream()
-        } catch { throw .unreachable(path, error) }
+            return try address.connectedStream(within: limit)
+        } catch { throw error.code == EAGAIN ? .noAnswer(path) : .unreachable(path, error) }
     }
 
     /// What is said up to where the other side closes.
