@@ -119,6 +119,23 @@ import Testing
 
     private static let long = String(repeating: "x", count: 4 << 20)
 
+    /// Has a client read until all has been sent to it, or the other side has given up.
+    private func bytesRead(
+        by client: LocalSocket, until isSent: Awaited<Bool>, _ actor: isolated LoopActor
+    ) async -> Int {
+        let isOver = OneTimeEvent()
+        Task(executorPreference: actor.loop) {
+            _ = await isSent.value()
+            isOver.come()
+        }
+        var count = 0
+        while !isOver.hasCome {
+            await actor.turn()
+            count += client.receive().count
+        }
+        return count + client.receive().count
+    }
+
     @Test func `says more than there is room for to whoever reads`() async throws {
         try await LoopActor.run { actor in
             let (connection, client) = try pair(actor)
@@ -126,11 +143,7 @@ import Testing
                 await connection.send(Self.long, within: .seconds(60))
                 return !Task.isCancelled
             }
-            var received = 0
-            while received < Self.long.utf8.count {
-                await actor.turn()
-                received += client.receive().count
-            }
+            #expect(await bytesRead(by: client, until: isSent, actor) == Self.long.utf8.count)
             #expect(await isSent.value() == true)
         }
     }
@@ -169,11 +182,7 @@ import Testing
             }
             #expect(await areSent[0].value() == false)
             for (client, isSent) in zip(clients, areSent).dropFirst() {
-                var received = 0
-                while received < Self.long.utf8.count {
-                    await actor.turn()
-                    received += client.receive().count
-                }
+                #expect(await bytesRead(by: client, until: isSent, actor) == Self.long.utf8.count)
                 #expect(await isSent.value() == true)
             }
         }

@@ -44,15 +44,16 @@ private final class Asked: Controllable {
     private func serving(_ asked: Asked, _ test: () async throws -> Void) async throws {
         let loop = try EventLoop()
         try startThread(named: "loop") { loop.run() }
+        defer { loop.stop() }
         let server = try ControlServer(at: path, on: loop)
+        defer { server.removePath() }
         try server.start(asked)
         try await test()
-        server.removePath()
-        loop.stop()
     }
 
     private func asking(_ line: String) throws -> Socket {
         let socket = try Socket.connected(path: path)
+        socket.limitReads(seconds: 30)
         try socket.write(Array("\(line)\n".utf8))
         return socket
     }

@@ -64,7 +64,7 @@ import Testing
             () throws(SettingsError) in throw SettingsError(problems: ["nobody asked for these"])
         }
         let (steps, mayEnd) = (Observed<[String]>([]), DispatchSemaphore(value: 0))
-        let first = Task {
+        let first = Task(executorPreference: worker.loop) {
             await reloader.reload(isTold: false) { () throws(SettingsError) in
                 steps.update { $0.append("the first begins") }
                 mayEnd.wait()
@@ -73,12 +73,14 @@ import Testing
             }
         }
         try await steps.wait(for: "the first") { !$0.isEmpty }
-        let second = Task {
+        let second = Task(executorPreference: worker.loop) {
             await reloader.reload(isTold: false) { () throws(SettingsError) in
                 steps.update { $0.append("the second") }
                 throw SettingsError(problems: ["the second"])
             }
         }
+        // The loop comes to this when the second has asked.
+        _ = await Task(executorPreference: worker.loop) { await reloader.generation }.value
         mayEnd.signal()
         #expect(await first.value.answer.lines == ["the first"])
         #expect(await second.value.answer.lines == ["the second"])

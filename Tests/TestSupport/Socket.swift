@@ -61,7 +61,7 @@ package final class Socket: Sendable {
     }
 
     /// Makes a read fail for which nothing has come for so long.
-    func limitReads(seconds: Int) {
+    package func limitReads(seconds: Int) {
         var limit = timeval(tv_sec: seconds, tv_usec: 0)
         unsafe setsockopt(fileDescriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
