@@ -5,6 +5,9 @@ import Glibc
 
 /// A model's name, or a pattern of names: `*` stands for anything, `?` for one character, `[1-9]` for one of these.
 package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
+    /// How long one may be in the settings.
+    static let bytesMax = 256
+
     /// The pattern as it was written.
     package let description: String
     /// Whether this is one model's own name.
@@ -35,10 +38,13 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         return false
     }
 
+    /// Whether it covers another one as far as their beginnings tell, which is found out quickly.
+    func mayCover(_ other: ModelPattern) -> Bool { other.prefix.utf8.starts(with: prefix.utf8) }
+
     /// Whether it matches all that another one does. Of two patterns this is told for those alone that are a beginning and a `*`.
     func covers(_ other: ModelPattern) -> Bool {
         if other.isExact { return matches(other.description) }
-        return description.hasSameBytes(as: prefix + "*") && other.prefix.utf8.starts(with: prefix.utf8)
+        return description.hasSameBytes(as: prefix + "*") && mayCover(other)
     }
 
     /// Whether a model of this name is one of those that are meant.

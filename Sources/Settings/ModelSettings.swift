@@ -40,7 +40,7 @@ extension ModelSettings {
     package init(match: ModelPattern, targets: [TargetSettings]) { (self.match, self.targets) = (match, targets) }
 
     /// - Parameter upstreams: the names that targets may have.
-    static func fields(_ upstreams: [String]) -> [Field<Self>] {
+    static func fields(_ upstreams: UpstreamNames = UpstreamNames([])) -> [Field<Self>] {
         [matchField, targetsField(upstreams)] + fallbackFields
             + [
                 Field(
@@ -56,7 +56,8 @@ extension ModelSettings {
             "match", \.match, .pattern,
             """
             A model's name, or a pattern: "*" stands for anything, "?" for one character, "[1-9]" for one of these. Nothing else \
-            is special: no regular expressions. The first that matches counts, so what is narrower stands before what is wider.
+            is special: no regular expressions. It has 256 bytes at most. The first that matches counts, so what is narrower stands \
+            before what is wider.
             """,
             default: .required,
             examples: [
@@ -65,8 +66,9 @@ extension ModelSettings {
             ])
     }
 
-    private static func targetsField(_ upstreams: [String]) -> Field<Self> {
-        Field(
+    private static func targetsField(_ upstreams: UpstreamNames) -> Field<Self> {
+        let fields = TargetSettings.fields(upstreams)
+        return Field(
             "targets", .other("an array of upstreams' names, or of tables"),
             """
             Upstreams' names, or tables of a name and more (below). The first is asked; when it fails or is too slow, the next.
@@ -83,8 +85,8 @@ extension ModelSettings {
                     """, in: .weighted),
                 FieldExample(#"["gateway"]"#, in: .reasoning), FieldExample(#"["openai"]"#, in: .others),
             ],
-            members: TargetSettings.fields([]).map(\.description),
-            read: { reader, node, model in model.targets = reader.targets(node, upstreams) },
+            members: fields.map(\.description),
+            read: { reader, node, model in model.targets = reader.targets(node, upstreams, fields) },
             write: { "[\($0.targets.map(\.text).joined(separator: ", "))]" })
     }
 
@@ -151,7 +153,7 @@ extension TargetSettings {
     package init(upstream: String) { self.upstream = upstream }
 
     /// - Parameter upstreams: the names that there are.
-    static func fields(_ upstreams: [String]) -> [Field<Self>] {
+    static func fields(_ upstreams: UpstreamNames = UpstreamNames([])) -> [Field<Self>] {
         [
             Field(
                 "upstream", .text, "The upstream's name.", default: .required,
@@ -176,7 +178,7 @@ extension TargetSettings {
 
     /// As an element of `targets`.
     fileprivate var text: String {
-        let members = Self.fields([]).members(of: self)
+        let members = Self.fields().members(of: self)
         return members.count == 1 ? members[0].value : TOMLText.table(members)
     }
 }

@@ -62,7 +62,8 @@ package struct Settings: Equatable, Sendable {
     package var upstreams: [UpstreamSettings]
     /// The first that matches a request's model counts.
     package var models: [ModelSettings]
-    /// The settings file, where upstreams are to be named in it; nil where the command line or the environment names the one.
+    /// The settings file, for whoever wants to name upstreams; nil when there is none, and when the command line names the one, so that
+    /// those of a file would not count.
     package var upstreamsFile: String?
 
     /// How errors of a stream are told.

@@ -63,5 +63,5 @@ extension UpstreamSettings {
 }
 
 extension ModelSettings {
-    fileprivate var text: TOMLText { TOMLText("[[models]]", Self.fields([]).members(of: self)) }
+    fileprivate var text: TOMLText { TOMLText("[[models]]", Self.fields().members(of: self)) }
 }

@@ -34,7 +34,7 @@ package struct UpstreamSettings: Equatable, Sendable {
 
     static let defaultAPIVersion = "2024-10-21"
 
-    /// The `NAME` of `[upstreams.NAME]`: ASCII letters, digits, `-` and `_`.
+    /// The `NAME` of `[upstreams.NAME]`: 1 to 64 ASCII letters, digits, `-` and `_`.
     package var name: String
     /// The kind of API that it is.
     package var kind = Kind.openai

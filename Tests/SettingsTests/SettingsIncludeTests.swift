@@ -157,6 +157,7 @@ import Testing
             "include = 'x${NO}'", [:],
             "sluice.toml:1: include takes the environment's NO, which is not set or is empty"),
         Mistake("include = 'a.toml'", [:], "sluice.toml:1: include names dir/a.toml, \(missing)"),
+        Mistake("include = 'b/SK-secret'", [:], "sluice.toml:1: include names dir/b/SK-…, \(missing)"),
         Mistake(
             "include = ['b.toml',\n'a.toml',\n'c.toml']", ["b.toml": ""],
             "sluice.toml:2: include[1] names dir/a.toml, \(missing)", "sluice.toml:3: include[2] names dir/c.toml, \(missing)"),
@@ -280,6 +281,18 @@ import Testing
         let found = problems(
             [], read: { _ in [] }, list: { pattern throws(SystemError) in throw SystemError(pattern, code: EACCES) })
         #expect(found == ["main:1: include names files that cannot be listed: *.d: Permission denied"])
+    }
+
+    @Test func `a key in the place of a pattern is not told`() {
+        let found = problems(
+            [], "include = 'sk-secret*'", read: { _ in [] },
+            list: { pattern throws(SystemError) in throw SystemError(pattern, code: EACCES) })
+        #expect(found == ["main:1: include names files that cannot be listed: sk-…: Permission denied"])
+    }
+
+    @Test func `more patterns than there may be files are not looked for`() {
+        let text = "include = [\(Array(repeating: "'*'", count: 257).joined(separator: ","))]"
+        #expect(problems([], text, read: { _ in [] }) == ["main:1: include has 257 elements: 256 are the most"])
     }
 
     @Test func `bytes that are not text are told with their file`() {

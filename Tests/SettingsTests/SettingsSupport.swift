@@ -54,6 +54,12 @@ struct SettingsCase {
         do { _ = try load() } catch let error as SettingsError { return error.problems } catch { return ["\(error)"] }
         return []
     }
+
+    /// What is told of it.
+    var lines: [String] {
+        do { _ = try load() } catch let error as SettingsError { return error.lines } catch { return ["\(error)"] }
+        return []
+    }
 }
 
 /// What a file with this text means.

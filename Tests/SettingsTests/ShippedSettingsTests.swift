@@ -44,7 +44,7 @@ import Testing
         let known =
             paths(of: Settings.sections.flatMap(\.fields).map(\.description))
             + paths(of: UpstreamSettings.fields.map(\.description), at: "upstreams.*.")
-            + paths(of: ModelSettings.fields([]).map(\.description), at: "models.")
+            + paths(of: ModelSettings.fields().map(\.description), at: "models.")
         #expect(known.count > 80)
         #expect(Set(known).subtracting(found).isEmpty)
     }

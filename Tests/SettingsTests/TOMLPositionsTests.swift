@@ -139,4 +139,30 @@ import Testing
         let document = "a = " + String(repeating: "[", count: 60) + String(repeating: "]", count: 60)
         _ = try SettingsNode(document: [UInt8](document.utf8))
     }
+
+    /// Each value has a copy of the path above it.
+    @Test(arguments: [("", " = 1", 512), ("[", "]\na = 1", 510), ("[[", "]]\na = 1", 507), ("a = {", " = 1}", 510)])
+    func `no path has more than 512 bytes`(_ start: String, _ end: String, countMax: Int) throws {
+        func document(_ count: Int) -> [UInt8] { [UInt8]("\(start)\(String(repeating: "a", count: count))\(end)".utf8) }
+        _ = try SettingsNode(document: document(countMax))
+        for count in [countMax + 1, 500_000] {
+            let expected = SettingsProblem(
+                "a name may have 512 bytes, with those of the tables that it stands in",
+                at: SettingsPlace(file: SettingsFile(path: "sluice.toml"), line: count > 512 || !end.contains("\n") ? 1 : 2))
+            #expect(throws: expected) { try SettingsNode(document: document(count)) }
+        }
+    }
+
+    /// Whoever compares texts would take the square of their length.
+    @Test(arguments: ["a = 1\nb = ['MARKS']", "a = 1\nb = {c = 'aMARKS'}", "a = 1\n'MARKS' = 1", "a = 1\nb = 'éMARKS'"])
+    func `no row of marks is longer than characters need`(form: String) throws {
+        func document(_ marks: String) -> [UInt8] { [UInt8](form.replacing("MARKS", with: marks).utf8) }
+        let marks = String(String.UnicodeScalarView((0..<30).map { $0 < 15 ? "\u{301}" : "\u{316}" }))
+        _ = try SettingsNode(document: document(marks))
+        _ = try SettingsNode(document: document("\(marks)a\(marks)"))
+        let expected = SettingsProblem(
+            "more than 30 marks in a row belong to no character",
+            at: SettingsPlace(file: SettingsFile(path: "sluice.toml"), line: 2))
+        #expect(throws: expected) { try SettingsNode(document: document("\(marks)\u{301}")) }
+    }
 }

@@ -6,14 +6,14 @@ enum KeyPlaces {
 
     private static let top = Settings.sections.flatMap(\.fields).map(\.description)
     private static let upstream = UpstreamSettings.fields.map(\.description)
-    private static let model = ModelSettings.fields([]).map(\.description)
+    private static let model = ModelSettings.fields().map(\.description)
 
     /// What other programs call it.
     private static let otherNames = ["api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level"]
 
     /// What holds for all.
     private static let common = Set(top.map(\.key))
-    private static let target = Set(TargetSettings.fields([]).map(\.key))
+    private static let target = Set(TargetSettings.fields().map(\.key))
     private static let tables: [Table] =
         [("[upstreams.NAME]", Set(upstream.map(\.key))), ("[[models]]", Set(model.map(\.key)))]
         + innerTables(top).map { ("[\($0.name)]", $0.keys) }
@@ -32,7 +32,9 @@ enum KeyPlaces {
     /// - Parameters:
     ///   - keys: those that it knows.
     ///   - isTop: whether it is the file's own, above all others.
-    static func hint(for key: String, among keys: [String], isTop: Bool) -> String? {
+    static func hint(
+        for key: String, among keys: [String], isTop: Bool, _ suggestions: inout NameSuggestions
+    ) -> String? {
         if let name = otherNames[key] {
             if keys.contains(name) { return "did you mean '\(name)'?" }
             if let table = tables.first(where: { $0.keys.contains(name) }) {
@@ -44,7 +46,7 @@ enum KeyPlaces {
             return "did you mean '\(table.name).\(key)'?"
         }
         if let table = tables.first(where: { $0.keys.contains(key) }) { return "it stands in \(table.name)" }
-        if let name = nearest(to: key, among: keys) { return "did you mean '\(name)'?" }
+        if let name = suggestions.nearest(to: key, among: keys) { return "did you mean '\(name)'?" }
         return !isTop && target.contains(key) ? "it stands in targets = [{upstream = …}]" : nil
     }
 }

@@ -24,11 +24,12 @@ extension SettingsSources {
     func loadTLS(_ settings: Settings, _ file: SettingsReader?, _ problems: SettingsProblems) {
         let upstreams = settings.networkUpstreams.filter { $0.usesTLS && !$0.hasAssumedCertificate }
         if settings.authoritiesFile.map(SettingsReader.isCredential) ?? false { return }
+        let tables = file?.upstreamTables ?? [:]
         var failing: [UpstreamSettings] = []
         for upstream in upstreams {
             do throws(HTTPError) {
                 let validity = try readTLSFiles(ConnectionOptions(upstream, of: settings), settings.authoritiesFile)
-                warn(of: validity, file?.upstream(upstream.name)?.member("certificate"), problems)
+                warn(of: validity, tables[upstream.name]?.member("certificate"), problems)
             } catch { failing.append(upstream) }
         }
         guard !failing.isEmpty else { return }
@@ -38,8 +39,8 @@ extension SettingsSources {
         // Half a pair is known to be wrong already.
         for upstream in failing where upstream.certificate != nil && upstream.certificateKey != nil {
             guard let reason = reason(ConnectionOptions(upstream, of: settings), nil) else { continue }
-            let node = file?.upstream(upstream.name)?.member("certificate")
-            problems.add(reason, at: node, else: upstream.name)
+            let node = tables[upstream.name]?.member("certificate")
+            problems.add(reason, at: node, else: SettingsPath.shown(upstream.name))
         }
     }
 
@@ -84,8 +85,11 @@ extension UpstreamSettings {
 }
 
 extension SettingsReader {
-    /// The table `[upstreams.NAME]`.
-    fileprivate func upstream(_ name: String) -> SettingsNode? { node("upstreams")?.member(name) }
+    /// The tables `[upstreams.NAME]`, by their names.
+    var upstreamTables: [String: SettingsNode] {
+        guard case .table(let members)? = node("upstreams")?.value else { return [:] }
+        return Dictionary(members.map { ($0.key, $0.node) }) { first, _ in first }
+    }
 }
 
 extension HTTPError {

@@ -74,7 +74,10 @@ struct SettingsFiles {
     private func texts(_ node: SettingsNode) -> [SettingsNode] {
         switch node.value {
         case .string: return [node]
-        case .array(let elements): return elements
+        case .array(let elements) where elements.count <= Self.includedMax: return elements
+        case .array(let elements):
+            problems.add(unread: SettingsProblem(node, "has \(elements.count) elements: \(Self.includedMax) are the most"))
+            return []
         default:
             problems.add(unread: SettingsProblem(node, "must be a path or a pattern, or an array of them"))
             return []
@@ -87,7 +90,8 @@ struct SettingsFiles {
             let matches = try input.listFiles(main.resolved(pattern: text))
             return matches.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         } catch {
-            throw SettingsProblem(node, "names files that cannot be listed: \(error)")
+            let text = "names files that cannot be listed: \(SettingsPath.shown(file: text)): \(error.reason)"
+            throw SettingsProblem(node, text)
         }
     }
 
@@ -111,11 +115,12 @@ struct SettingsFiles {
             bytesLeft -= document.count
             if bytesLeft >= 0 { return document }
             isFull = true
-            let text = "names more than \(Size.setting(Self.bytesMax)) of settings, with \(named.path)"
+            let text = "names more than \(Size.setting(Self.bytesMax)) of settings, with \(SettingsPath.shown(file: named.path))"
             problems.add(unread: SettingsProblem(named.node, text))
         } catch {
             if error.code == ETIME { isFull = true }
-            problems.add(unread: SettingsProblem(named.node, "names \(named.path), \(Self.text(error))"))
+            problems.add(
+                unread: SettingsProblem(named.node, "names \(SettingsPath.shown(file: named.path)), \(Self.text(error))"))
         }
         return nil
     }

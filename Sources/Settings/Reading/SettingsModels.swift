@@ -9,14 +9,15 @@ extension SettingsReader {
     /// - Parameters:
     ///   - upstreams: the names that targets may have.
     ///   - attempts: for models that say nothing else.
-    func models(_ upstreams: [String], _ attempts: AttemptSettings) -> [ModelSettings]? {
+    func models(_ upstreams: UpstreamNames, _ attempts: AttemptSettings) -> [ModelSettings]? {
         guard let node = node("models") else { return nil }
         guard case .array(let elements) = node.value, !elements.isEmpty else {
             problems.add(SettingsProblem(node, "must be tables: [[models]]"))
             return nil
         }
         let fields = ModelSettings.fields(upstreams)
-        let tables = elements.compactMap { table($0, keys: fields.map(\.key)) }
+        let keys = fields.map(\.key)
+        let tables = elements.compactMap { table($0, keys: keys) }
         reportUnreachable(tables)
         return tables.map { $0.model(fields, upstreams, attempts) }
     }
@@ -24,18 +25,19 @@ extension SettingsReader {
     /// The first match counts, so one behind another that matches all that it matches never does.
     private func reportUnreachable(_ tables: [SettingsReader]) {
         var earlier: [String: SettingsReader] = [:]
-        var patterns: [(pattern: ModelPattern, table: SettingsReader)] = []
+        var patterns = EarlierPatterns()
         for table in tables {
-            guard case .string(let match)? = table.node("match")?.value else { continue }
+            guard case .string(let match)? = table.node("match")?.value, match.utf8.count <= ModelPattern.bytesMax
+            else { continue }
             // What a variable holds is not looked at.
             let pattern = match.contains("${") ? nil : ModelPattern(match)
-            let covering = pattern.flatMap { pattern in patterns.first { $0.pattern.covers(pattern) }?.table }
+            let covering = pattern.flatMap { patterns.first(covering: $0) }
             if let first = earlier[match] ?? earlier["*"] ?? covering {
                 let place = first.place.file == table.place.file ? "" : " of \(first.place)"
                 table.problem("is never reached: \(first.path)\(place) matches the same models first")
             } else {
                 earlier[match] = table
-                if let pattern, !pattern.isExact { patterns.append((pattern, table)) }
+                if let pattern, !pattern.isExact { patterns.append(pattern, table) }
             }
         }
     }
@@ -43,6 +45,9 @@ extension SettingsReader {
     /// A model's name, or a pattern of names.
     func pattern(_ node: SettingsNode) throws(SettingsProblem) -> ModelPattern {
         let pattern = ModelPattern(try text(node))
+        guard pattern.description.utf8.count <= ModelPattern.bytesMax else {
+            throw SettingsProblem(node, "may have \(ModelPattern.bytesMax) bytes")
+        }
         guard !pattern.hasOpenBracket else {
             throw SettingsProblem(node, "has a '[' without a ']'; a '[' itself is written '[[]'")
         }
@@ -50,7 +55,7 @@ extension SettingsReader {
     }
 
     private func model(
-        _ fields: [Field<ModelSettings>], _ upstreams: [String], _ attempts: AttemptSettings
+        _ fields: [Field<ModelSettings>], _ upstreams: UpstreamNames, _ attempts: AttemptSettings
     ) -> ModelSettings {
         if node("match") == nil { problem("needs match: a model's name, or a pattern such as \"gpt-4*\" or \"*\"") }
         var model = ModelSettings(match: ModelPattern("*"), targets: [], attempts: attempts)
@@ -158,5 +163,25 @@ extension SettingsReader {
             }
             json.append("}")
         }
+    }
+}
+
+/// The patterns of models that stand before others.
+private struct EarlierPatterns {
+    private var patterns: [(pattern: ModelPattern, table: SettingsReader)] = []
+    /// How many pairs of beginnings, or of bytes behind them, are still compared: those of a thousand models, and more.
+    private var pairsLeft = 1 << 23
+
+    mutating func append(_ pattern: ModelPattern, _ table: SettingsReader) { patterns.append((pattern, table)) }
+
+    /// The model whose pattern matches all that another one does; nil when there is none, or the comparing has taken long enough.
+    mutating func first(covering other: ModelPattern) -> SettingsReader? {
+        for (pattern, table) in patterns {
+            let mayCover = pattern.mayCover(other)
+            pairsLeft -= mayCover ? pattern.description.utf8.count * other.description.utf8.count : 1
+            guard pairsLeft >= 0 else { return nil }
+            if mayCover, pattern.covers(other) { return table }
+        }
+        return nil
     }
 }

@@ -2,16 +2,45 @@
 
 import EventLoop
 
-/// All that was found wrong.
+/// What was found wrong.
 final class SettingsProblems {
-    private var inFiles: [SettingsProblem] = []
-    private var withoutPlace: [String] = []
+    /// Problems of one sort: the first of them, and how many there are.
+    private struct Found {
+        /// With how many of all sorts were found before each.
+        private(set) var first: [(order: Int, problem: SettingsProblem)] = []
+        private(set) var count = 0
+
+        mutating func add(_ problem: SettingsProblem, order: Int) {
+            if count < SettingsError.problemsMax { first.append((order, problem)) }
+            count += 1
+        }
+    }
+
+    private var certain = Found()
+    /// Those that are none if something is missing.
+    private var needingWhole = Found()
+    private var warned = Found()
+    private var withoutPlace: (first: [String], count: Int) = ([], 0)
     private var place = SettingsError.Place.settings
     /// Whether something that belongs to the settings could not be read. Nothing is missed then that may stand there.
     private var isIncomplete = false
+    /// For those that are told of.
+    var suggestions = NameSuggestions()
+
+    /// Whether one more would be told of. Of what is wrong beyond that nothing but the number is kept.
+    var hasRoom: Bool { certain.count + needingWhole.count < SettingsError.problemsMax }
 
     /// Adds a problem of a file.
-    func add(_ problem: SettingsProblem) { inFiles.append(problem) }
+    func add(_ problem: SettingsProblem) {
+        let order = certain.count + needingWhole.count + warned.count
+        if problem.isWarning {
+            warned.add(problem, order: order)
+        } else if problem.needsWhole {
+            needingWhole.add(problem, order: order)
+        } else {
+            certain.add(problem, order: order)
+        }
+    }
 
     /// Adds one for which a file could not be read.
     func add(unread problem: SettingsProblem) {
@@ -21,26 +50,32 @@ final class SettingsProblems {
 
     /// Adds a problem of the command line, the environment or the settings file as a whole, as a sentence.
     func add(_ problem: String, at place: SettingsError.Place = .settings) {
-        withoutPlace.append(problem)
+        if withoutPlace.count < SettingsError.problemsMax { withoutPlace.first.append(problem) }
+        withoutPlace.count += 1
         self.place = min(self.place, place)
     }
 
-    /// All of them; nil when nothing is wrong, though there may be warnings.
-    var error: SettingsError? { hasErrors ? SettingsError(problems: sentences, place: place) : nil }
+    /// What is wrong; nil when nothing is, though there may be warnings.
+    var error: SettingsError? { hasErrors ? told : nil }
 
     /// Where nothing is wrong.
-    var warnings: [String] { hasErrors ? [] : sentences }
+    var warnings: [String] { hasErrors ? [] : told.lines }
 
-    private var hasErrors: Bool { !withoutPlace.isEmpty || inFiles.contains { !$0.isWarning } }
+    private var hasErrors: Bool { withoutPlace.count + certain.count + needingWhole.count > 0 }
 
-    /// Those of the files, each in its order, those without a line behind them, then the others.
-    private var sentences: [String] {
-        let certain = inFiles.filter { !(isIncomplete && $0.needsWhole) }
-        let ordered = certain.enumerated().sorted {
-            let (left, right) = ($0.element.place, $1.element.place)
-            return (left.file.index, left.line ?? .max, $0.offset) < (right.file.index, right.line ?? .max, $1.offset)
+    /// Those of the files, each in its order, those without a line behind them, then the others. Warnings are told as far as there is room
+    /// beside the errors.
+    private var told: SettingsError {
+        let errors = isIncomplete ? [certain] : [certain, needingWhole]
+        let errorsCount = errors.reduce(withoutPlace.count) { $0 + $1.count }
+        let room = max(0, SettingsError.problemsMax - errorsCount)
+        let ordered = (errors.flatMap(\.first) + warned.first.prefix(room)).sorted {
+            let (left, right) = ($0.problem.place, $1.problem.place)
+            return (left.file.index, left.line ?? .max, $0.order) < (right.file.index, right.line ?? .max, $1.order)
         }
-        return ordered.map { "\($0.element.place): \($0.element.text)" } + withoutPlace
+        let sentences = ordered.map { "\($0.problem.place): \($0.problem.text)" } + withoutPlace.first
+        let first = Array(sentences.prefix(SettingsError.problemsMax))
+        return SettingsError(problems: first, moreCount: errorsCount + warned.count - first.count, place: place)
     }
 }
 
@@ -72,9 +107,13 @@ struct SettingsReader {
         (self.input, self.problems) = (input, problems)
         guard let keys else { return }
         for member in members where !keys.contains(member.key) {
-            let hint = KeyPlaces.hint(for: member.key, among: keys, isTop: node.path.depth == 0).map { "; \($0)" } ?? ""
+            let hint = problems.hasRoom ? hint(for: member.key, among: keys).map { "; \($0)" } ?? "" : ""
             problems.add(SettingsProblem("unknown key '\(member.node.path)'\(hint)", at: member.node.place))
         }
+    }
+
+    private func hint(for key: String, among keys: [String]) -> String? {
+        KeyPlaces.hint(for: key, among: keys, isTop: path.depth == 0, &problems.suggestions)
     }
 
     func node(_ key: String) -> SettingsNode? { members.first { $0.key == key }?.node }
@@ -120,27 +159,4 @@ struct SettingsReader {
     func table(_ node: SettingsNode, keys: [String]?) -> SettingsReader? {
         SettingsReader(node, keys: keys, input, problems)
     }
-}
-
-/// The name that a mistyped one was probably meant to be, if there is one.
-func nearest(to name: String, among names: [String]) -> String? {
-    let candidates = names.map { (name: $0, distance: editDistance(name, $0)) }
-    guard let best = candidates.min(by: { $0.distance < $1.distance }) else { return nil }
-    return best.distance <= max(1, min(name.count, best.name.count) / 3) ? best.name : nil
-}
-
-/// How many characters must be inserted, removed or replaced to make one of the other (Levenshtein).
-private func editDistance(_ left: String, _ right: String) -> Int {
-    let right = Array(right)
-    var row = Array(0...right.count)
-    for (index, character) in left.enumerated() {
-        var diagonal = row[0]
-        row[0] = index + 1
-        for column in right.indices {
-            let replaced = diagonal + (right[column] == character ? 0 : 1)
-            diagonal = row[column + 1]
-            row[column + 1] = min(replaced, row[column] + 1, diagonal + 1)
-        }
-    }
-    return row[right.count]
 }

@@ -7,7 +7,7 @@ import Glibc
 package import HTTPClient
 import Logging
 
-/// All that is wrong with the settings, so that one run tells all.
+/// What is wrong with the settings, so that one run tells all of it that somebody reads.
 package struct SettingsError: Error, Equatable, CustomStringConvertible {
     /// Where a mistake was made: for the status that the program ends with. What comes first counts before the others.
     package enum Place: Comparable, Sendable {
@@ -19,15 +19,33 @@ package struct SettingsError: Error, Equatable, CustomStringConvertible {
         case settings
     }
 
+    /// As many are told of.
+    package static let problemsMax = 1000
+
     /// A sentence each, with file, line and key where there is one.
     package var problems: [String]
+    /// How many more there are.
+    package let moreCount: Int
     /// Of the first of them.
     package let place: Place
-    /// All of them, below one another.
-    package var description: String { problems.joined(separator: "\n") }
+    /// The lines, below one another.
+    package var description: String { lines.joined(separator: "\n") }
+    /// The problems, and behind them how many more there are, if there are more.
+    package var lines: [String] { lines(for: problems.count) }
 
-    /// - Parameter problems: a sentence each.
-    package init(problems: [String], place: Place = .settings) { (self.problems, self.place) = (problems, place) }
+    /// - Parameters:
+    ///   - problems: a sentence each.
+    ///   - moreCount: how many more there are.
+    package init(problems: [String], moreCount: Int = 0, place: Place = .settings) {
+        (self.problems, self.moreCount, self.place) = (problems, moreCount, place)
+    }
+
+    /// The same of the first problems alone.
+    package func lines(for countMax: Int) -> [String] {
+        let first = problems.prefix(countMax)
+        let more = problems.count - first.count + moreCount
+        return first + (more > 0 ? ["… and \(more) more"] : [])
+    }
 }
 
 /// What the command line sets.
@@ -155,7 +173,7 @@ package struct SettingsSources {
         if let error = problems.error {
             let advice =
                 "so nothing says where Sluice is to be asked: mend that, or name its control socket with --control unix:PATH"
-            throw SettingsError(problems: error.problems + [advice], place: error.place)
+            throw SettingsError(problems: error.lines + [advice], place: error.place)
         }
         let advice =
             file.reader == nil
@@ -257,7 +275,8 @@ package struct SettingsSources {
         guard let upstreams = named ?? upstreamOfTheEnvironment(settings.rest, problems) else { return false }
         settings.upstreams = upstreams
         settings.models =
-            reader?.models(upstreams.map(\.name), settings.attempts) ?? onlyModels(upstreams, settings.attempts, reader)
+            reader?.models(UpstreamNames(upstreams.map(\.name)), settings.attempts)
+            ?? onlyModels(upstreams, settings.attempts, reader)
         return named == nil && options.upstream == nil && upstreams.first?.kind == .demo
     }
 
@@ -303,8 +322,9 @@ package struct SettingsSources {
         let count = processesInForce ?? settings.processes
         if settings.workers == 0 { settings.workers = max(1, processorCount() / count) }
         settings.limits.makeRoomForBodies(reader, processes: count)
+        let tables = reader?.upstreamTables ?? [:]
         for upstream in settings.upstreams where upstream.concurrentMax ?? .max < count {
-            guard let node = reader?.node("upstreams")?.member(upstream.name)?.member("concurrent") else { continue }
+            guard let node = tables[upstream.name]?.member("concurrent") else { continue }
             problems.add(SettingsProblem(node, "is shared out among the processes: at least \(count)", needsWhole: true))
         }
     }

@@ -4,21 +4,25 @@ import Chat
 
 extension SettingsReader {
     /// Where a model's requests go that says nothing about it: to the one upstream.
-    func onlyTarget(_ upstreams: [String]) -> [TargetSettings] {
-        if upstreams.count == 1 { return [TargetSettings(upstream: upstreams[0])] }
-        problem("needs targets: there are several upstreams, \(shown(upstreams))")
+    func onlyTarget(_ upstreams: UpstreamNames) -> [TargetSettings] {
+        if let only = upstreams.only { return [TargetSettings(upstream: only)] }
+        problem("needs targets: there are several upstreams, \(upstreams)")
         return []
     }
 
     /// The targets of a model; none when something is wrong with them.
     ///
-    /// - Parameter upstreams: the names that they may have.
-    func targets(_ node: SettingsNode, _ upstreams: [String]) -> [TargetSettings] {
+    /// - Parameters:
+    ///   - upstreams: the names that they may have.
+    ///   - fields: those of a table.
+    func targets(
+        _ node: SettingsNode, _ upstreams: UpstreamNames, _ fields: [Field<TargetSettings>]
+    ) -> [TargetSettings] {
         guard case .array(let elements) = node.value, !elements.isEmpty else {
             problems.add(SettingsProblem(node, "must be an array of upstreams' names, or of {upstream = …, model = …}"))
             return []
         }
-        let targets = elements.compactMap { target($0, upstreams) }
+        let targets = elements.compactMap { target($0, upstreams, fields) }
         // What is wrong itself does not tell what else has no meaning.
         guard targets.count == elements.count else { return [] }
         reportLoneWeights(elements, targets)
@@ -34,15 +38,15 @@ extension SettingsReader {
         }
     }
 
-    private func target(_ node: SettingsNode, _ upstreams: [String]) -> TargetSettings? {
+    private func target(
+        _ node: SettingsNode, _ upstreams: UpstreamNames, _ fields: [Field<TargetSettings>]
+    ) -> TargetSettings? {
         switch node.value {
         case .string:
             return checked(node) { node throws(SettingsProblem) in
                 TargetSettings(upstream: try upstreamName(node, upstreams))
             }
-        case .table:
-            let fields = TargetSettings.fields(upstreams)
-            return table(node, keys: fields.map(\.key))?.target(fields)
+        case .table: return table(node, keys: fields.map(\.key))?.target(fields)
         default:
             problems.add(SettingsProblem(node, "must be an upstream's name, or {upstream = …, model = …}"))
             return nil
@@ -56,13 +60,36 @@ extension SettingsReader {
         return node("upstream") == nil || wrong.contains("upstream") ? nil : target
     }
 
-    private func shown(_ names: [String]) -> String { names.map(SettingsPath.shown).joined(separator: ", ") }
-
-    func upstreamName(_ node: SettingsNode, _ upstreams: [String]) throws(SettingsProblem) -> String {
+    func upstreamName(_ node: SettingsNode, _ upstreams: UpstreamNames) throws(SettingsProblem) -> String {
         let name = try text(node)
         if upstreams.contains(name) { return name }
-        let hint = nearest(to: name, among: upstreams).map { "did you mean '\(SettingsPath.shown($0))'?" }
-        let others = "there are: \(shown(upstreams))"
-        throw SettingsProblem(node, "names no upstream; \(hint ?? others)", needsWhole: true)
+        let nearest = problems.hasRoom ? problems.suggestions.nearest(to: name, among: upstreams.all) : nil
+        let hint = nearest.map { "did you mean '\(SettingsPath.shown($0))'?" } ?? "there are: \(upstreams)"
+        throw SettingsProblem(node, "names no upstream; \(hint)", needsWhole: true)
+    }
+}
+
+/// The names that targets may have.
+struct UpstreamNames: CustomStringConvertible {
+    /// How long each may be.
+    static let bytesMax = 64
+    /// As many stand in a message.
+    private static let shownMax = 10
+
+    /// In the file's order.
+    let all: [String]
+    private let set: Set<String>
+
+    init(_ all: [String]) { (self.all, set) = (all, Set(all)) }
+
+    /// The one where there are no others.
+    var only: String? { all.count == 1 ? all[0] : nil }
+
+    func contains(_ name: String) -> Bool { name.utf8.count <= Self.bytesMax && set.contains(name) }
+
+    /// As messages have them.
+    var description: String {
+        let first = all.prefix(Self.shownMax).map { SettingsPath.shown($0) }.joined(separator: ", ")
+        return all.count > Self.shownMax ? "\(first) and \(all.count - Self.shownMax) more" : first
     }
 }

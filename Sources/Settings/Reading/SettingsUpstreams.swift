@@ -11,30 +11,37 @@ extension SettingsReader {
     func upstreams(_ rest: RestPlan) -> [UpstreamSettings]? {
         guard let table = table("upstreams", keys: nil) else { return nil }
         if table.members.isEmpty { table.problem("names no upstream; write [upstreams.NAME]") }
+        let (fields, keys) = (UpstreamFields(), UpstreamSettings.fields.map(\.key))
         return table.members.compactMap { member in
-            table.table(member.node, keys: UpstreamSettings.fields.map(\.key)).map { $0.upstream(member.key, rest) }
+            table.table(member.node, keys: keys).map { $0.upstream(member.key, rest, fields) }
         }
     }
 
-    private func upstream(_ name: String, _ rest: RestPlan) -> UpstreamSettings {
+    /// Made once for all upstreams.
+    private struct UpstreamFields {
+        let kind = [UpstreamSettings.kindField]
+        let url = [UpstreamSettings.urlField]
+        let others = UpstreamSettings.otherFields
+    }
+
+    private func upstream(_ name: String, _ rest: RestPlan, _ fields: UpstreamFields) -> UpstreamSettings {
         var upstream = UpstreamSettings(name: name, rest: rest)
-        if name.isEmpty || !name.utf8.allSatisfy(\.isInBareKey) {
-            problem("must have a name of letters, digits, '-' and '_'")
+        if !(1...UpstreamNames.bytesMax).contains(name.utf8.count) || !name.utf8.allSatisfy(\.isInBareKey) {
+            problem("must have a name of 1 to \(UpstreamNames.bytesMax) letters, digits, '-' and '_'")
         }
-        guard take([UpstreamSettings.kindField], into: &upstream).isEmpty else { return upstream }
+        guard take(fields.kind, into: &upstream).isEmpty else { return upstream }
         guard upstream.kind != .demo else {
-            let others = [UpstreamSettings.urlField] + UpstreamSettings.otherFields
-            report(others.map(\.key), "has no meaning for the demo, which needs no network")
+            report((fields.url + fields.others).map(\.key), "has no meaning for the demo, which needs no network")
             return upstream
         }
-        takeURL(&upstream)
+        takeURL(&upstream, fields)
         let isOpenAIs = upstream.isOpenAIs
         upstream.asksForUsage = upstream.kind != .compatible
         upstream.obfuscation = isOpenAIs ? false : nil
         if node("key") == nil, node("key_file") == nil, upstream.kind == .azure || isOpenAIs {
             problem("needs key or key_file: this API answers nobody without one")
         }
-        let wrong = take(UpstreamSettings.otherFields, into: &upstream)
+        let wrong = take(fields.others, into: &upstream)
         upstream.rest.check(self)
         if node("concurrent") == nil { report(["queue", "queue_wait"], "has no meaning without concurrent: nothing waits") }
         // What is wrong itself does not tell what else has no meaning.
@@ -47,8 +54,8 @@ extension SettingsReader {
         return upstream
     }
 
-    private func takeURL(_ upstream: inout UpstreamSettings) {
-        take([UpstreamSettings.urlField], into: &upstream)
+    private func takeURL(_ upstream: inout UpstreamSettings, _ fields: UpstreamFields) {
+        take(fields.url, into: &upstream)
         guard node("url") == nil else { return }
         if upstream.kind == .openai { upstream.url = Settings.defaultBaseURL } else { problem("needs a url") }
     }

@@ -42,6 +42,7 @@ extension SettingsReader {
             throw SettingsProblem(node, "has a '${' that is not followed by a variable's name; a '${' itself is written '$${'")
         }
         guard let value = input.environment(String(name)), !value.isEmpty else {
+            let name = SettingsPath.shown(String(name))
             throw SettingsProblem(node, "takes the environment's \(name), which is not set or is empty")
         }
         return value

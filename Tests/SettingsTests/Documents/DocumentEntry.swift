@@ -55,7 +55,7 @@ struct DocumentEntries {
         let settings = Settings(listen: [try ListenAddress(Settings.defaultListen)], workers: 1, upstreams: [], models: [])
         sections = Settings.sections.map { ($0.title, $0.introduction, Self.entries($0.fields, settings)) }
         upstream = Self.entries(UpstreamSettings.fields, UpstreamSettings(name: ""))
-        model = Self.entries(ModelSettings.fields([]), ModelSettings(match: ModelPattern("*"), targets: []))
+        model = Self.entries(ModelSettings.fields(), ModelSettings(match: ModelPattern("*"), targets: []))
     }
 
     private static func entries<Root>(_ fields: [Field<Root>], _ root: Root) -> [DocumentEntry] {

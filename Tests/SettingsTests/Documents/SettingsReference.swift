@@ -81,7 +81,7 @@ struct SettingsReference {
         begin(
             "Upstreams",
             """
-            Each table [upstreams.NAME] is an API that answers. Its name is one of letters, digits, "-" and "_". Those of kind "demo" have \
+            Each table [upstreams.NAME] is an API that answers. Its name is one of 1 to 64 letters, digits, "-" and "_". Those of kind "demo" have \
             no other keys.
             """)
         append(entries.upstream, "upstreams.NAME.")

@@ -124,6 +124,14 @@ import Testing
         Mistake("\(digits)secret = 1", "1: unknown key '0a0a0a0a…'"),
         Mistake("a234567890-bcdefghijk-secret-lmn = 1", "1: unknown key 'a2345678…'"),
         Mistake("abc_\(String(repeating: "d", count: 31))_secret = 1", "1: unknown key 'abc_dddd…'"),
+        Mistake("SK-SECRETsecret = 1", "1: unknown key 'SK-…'"),
+        Mistake("'sk-\u{301}secretsecret' = 1", "1: unknown key '\"sk-…\"'"),
+        Mistake(
+            "'\(String(repeating: "e\u{301}", count: 8))\(String(repeating: "0", count: 20))secret' = 1",
+            "1: unknown key '\"e\u{301}e\u{301}e…\"'"),
+        Mistake(
+            "spoken_error = '${A\(digits)secret}'",
+            "1: spoken_error takes the environment's A0a0a0a0…, which is not set or is empty"),
         Mistake("x-amzn-bedrock-guardrail-identifier = 1", "1: unknown key 'x-amzn-bedrock-guardrail-identifier'"),
     ]
 
@@ -175,4 +183,21 @@ import Testing
 
     @Test(arguments: values + attempts + keys + secretNames + misplaced + otherNames + strings)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) { mistake.check() }
+
+    @Test func `of very many mistakes the first are told, in the file's order, and how many more there are`() {
+        let keys = (0..<1_005).map { "unknown\($0)" }
+        let settings = SettingsCase(text: keys.map { "\($0) = 1\n" }.joined())
+        let told = keys.prefix(1_000).enumerated().map { "dir/sluice.toml:\($0 + 1): unknown key '\($1)'" }
+        #expect(settings.lines == told + ["… and 5 more"])
+    }
+
+    @Test func `a file that cannot be read hides the mistakes that need the whole, and none of the others`() {
+        let tables = (0..<1_005).map { "[upstreams.a\($0)]\nkind = 'compatible'\n" }.joined()
+        let settings = SettingsCase(text: "include = 'no.toml'\n\(tables)[[models]]\nmatch = 'a[b'\ntargets = ['a0']\n")
+        #expect(
+            settings.lines == [
+                "dir/sluice.toml:1: include names dir/no.toml, which cannot be read: No such file or directory",
+                "dir/sluice.toml:2013: models[0].match has a '[' without a ']'; a '[' itself is written '[[]'",
+            ])
+    }
 }

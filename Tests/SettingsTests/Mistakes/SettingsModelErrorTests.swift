@@ -19,6 +19,11 @@ import Testing
         Mistake("[[models]]\nmatch = '*'\ntargets = ['dmo']", "3: models[0].targets[0] names no upstream; did you mean 'demo'?"),
         Mistake("[[models]]\nmatch = '*'\ntargets = ['xyz']", "3: models[0].targets[0] names no upstream; there are: demo"),
         Mistake(
+            "\((1...12).map { "[upstreams.u\($0)]\nkind = 'demo'\n" }.joined())[[models]]\nmatch = '*'\ntargets = ['xyz']",
+            "27: models[0].targets[0] names no upstream; there are: \((1...10).map { "u\($0)" }.joined(separator: ", ")) and 2 more"
+        ),
+        Mistake("[[models]]\nmatch = '\(String(repeating: "a", count: 257))'", "2: models[0].match may have 256 bytes"),
+        Mistake(
             "[[models]]\nmatch = '*'\ntargets = []",
             "3: models[0].targets must be an array of upstreams' names, or of {upstream = …, model = …}"),
         Mistake("[[models]]\nmatch = '*'\ntargets = [{model = 'x'}]", "3: models[0].targets[0] needs upstream"),

@@ -23,7 +23,10 @@ import Testing
         Mistake("upstreams = 'demo'", "1: upstreams must be a table"),
         Mistake("upstreams.a = 'demo'", "1: upstreams.a must be a table"),
         Mistake(
-            "[upstreams.\"a b\"]\nkind = 'demo'", "1: upstreams.\"a b\" must have a name of letters, digits, '-' and '_'"),
+            "[upstreams.\"a b\"]\nkind = 'demo'", "1: upstreams.\"a b\" must have a name of 1 to 64 letters, digits, '-' and '_'"),
+        Mistake(
+            "[upstreams.\(String(repeating: "a", count: 65))]\nkind = 'demo'",
+            "1: upstreams.aaaaaaaa… must have a name of 1 to 64 letters, digits, '-' and '_'"),
         Mistake(
             "[upstreams.a]\nkind = 'azur'\nkey = 'k'\napi_version = '1'",
             #"2: upstreams.a.kind must be "openai", "azure", "compatible" or "demo""#),

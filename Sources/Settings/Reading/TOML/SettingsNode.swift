@@ -55,6 +55,39 @@ extension SettingsNode {
         } catch {
             throw SettingsProblem("the file is not TOML", at: SettingsPlace(file: file))
         }
+        if let place = firstPlaceOfManyMarks {
+            throw SettingsProblem("more than \(Self.marksMax) marks in a row belong to no character", at: place)
+        }
+    }
+
+    /// What fits in a text of streams (UAX #15, Stream-Safe Text Format). Swift compares and hashes texts in their normal form, for which a
+    /// row of marks takes the square of its length.
+    private static let marksMax = 30
+
+    /// Where the first key or text stands that has too many marks in a row.
+    private var firstPlaceOfManyMarks: SettingsPlace? {
+        switch value {
+        case .string(let text): return Self.hasManyMarks(text) ? place : nil
+        case .array(let elements):
+            for element in elements { if let place = element.firstPlaceOfManyMarks { return place } }
+        case .table(let members):
+            for member in members {
+                if Self.hasManyMarks(member.key) { return member.node.place }
+                if let place = member.node.firstPlaceOfManyMarks { return place }
+            }
+        default: break
+        }
+        return nil
+    }
+
+    private static func hasManyMarks(_ text: String) -> Bool {
+        var count = 0
+        for scalar in text.unicodeScalars {
+            let isMark = !scalar.isASCII && scalar.properties.canonicalCombiningClass != .notReordered
+            count = isMark ? count + 1 : 0
+            if count > marksMax { return true }
+        }
+        return false
     }
 
     private static func line(of byte: UInt8, in document: [UInt8]) -> Int? {
@@ -71,10 +104,9 @@ private struct Tree {
         let members = table.keys.compactMap { key in
             table[key].map { SettingsNode.Member(key: key, node: node($0, at: path.appending(key))) }
         }
-        let ordered = members.sorted {
-            (positions[$0.node.path]?.order ?? .max, $0.key) < (positions[$1.node.path]?.order ?? .max, $1.key)
-        }
-        return SettingsNode(value: .table(ordered), path: path, place: place(of: path))
+        let ordered = members.map { (order: positions[$0.node.path]?.order ?? .max, member: $0) }
+            .sorted { ($0.order, $0.member.key) < ($1.order, $1.member.key) }
+        return SettingsNode(value: .table(ordered.map(\.member)), path: path, place: place(of: path))
     }
 
     private func node(_ value: any TOMLValueConvertible, at path: SettingsPath) -> SettingsNode {

@@ -4,6 +4,9 @@ import Chat
 
 /// A value's place in the settings: `timeouts.idle`, `models[0].match`.
 struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
+    /// How many one may have: each value that lies below it has a copy of it.
+    static let bytesMax = 512
+
     /// As TOML has it.
     private(set) var text = ""
     /// For messages, with names as `shown` has them.
@@ -27,10 +30,23 @@ struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
     /// A name as messages have it: of one that is like a secret key, which somebody may have put in the place of a name, no more than how
     /// it begins.
     static func shown(_ name: String) -> String {
-        if name.hasPrefix("sk-") { return "sk-…" }
-        let count = name.utf8.count
-        let isLikeKey = count > 40 || count >= 32 && name.contains(where: \.isNumber)
-        return isLikeKey ? "\(name.prefix(8))…" : name
+        // By bytes: what looks like one character may hold all of a key.
+        if name.startsIgnoringCase(with: "sk-") { return beginning(of: name, bytes: 3) }
+        let (count, digits) = (name.utf8.count, UInt8(ascii: "0")...UInt8(ascii: "9"))
+        let isLikeKey = count > 40 || count >= 32 && name.utf8.contains { digits.contains($0) }
+        return isLikeKey ? beginning(of: name, bytes: 8) : name
+    }
+
+    /// The same for each name in the path of a file.
+    static func shown(file path: String) -> String {
+        path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { shown("\(Substring($0))") }.joined(separator: "/")
+    }
+
+    /// The first scalars, and that there are more.
+    private static func beginning(of name: String, bytes count: Int) -> String {
+        let end = name.utf8.index(name.startIndex, offsetBy: count)
+        return String(name.unicodeScalars[..<end]) + "…"
     }
 
     static func == (left: SettingsPath, right: SettingsPath) -> Bool { left.text == right.text }
@@ -149,6 +165,10 @@ struct TOMLPositions {
     private mutating func record(_ path: SettingsPath) -> Bool {
         guard path.depth <= Self.depthMax else {
             notice("nothing may lie more than \(Self.depthMax) keys deep")
+            return false
+        }
+        guard path.text.utf8.count <= SettingsPath.bytesMax else {
+            notice("a name may have \(SettingsPath.bytesMax) bytes, with those of the tables that it stands in")
             return false
         }
         if positions[path] == nil { positions[path] = Position(line: line, order: positions.count) }
