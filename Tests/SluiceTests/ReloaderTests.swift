@@ -89,6 +89,30 @@ import Testing
     }
 }
 
+/// What is told of settings with very many mistakes.
+@Suite(.timeLimit(.minutes(1))) struct `Very many mistakes` {
+    @Test func `are told in part, in the log in a smaller one, and each time with the number of the others`() async throws {
+        let settings = Settings(
+            listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
+            models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
+        let pipe = LogPipe()
+        let log = try Log(settings.log, in: pipe.environment)
+        let (generation, counters) = (try Generation(settings), Counters(settings.limits))
+        let worker = try Worker(generation, logger: log.logger, log: RequestLog(nil), counters: counters)
+        try startThread(named: "worker") { worker.loop.run() }
+        let failure = SettingsError(problems: (1...1_000).map { "mistake \($0)" }, moreCount: 5)
+        let reloader = Reloader(generation, in: [worker], counters: counters, manager: nil, log: log) {
+            () throws(SettingsError) in throw failure
+        }
+        #expect(await reloader.reload()?.answer.lines == failure.problems + ["… and 5 more"])
+        #expect(await reloader.lastReload?.problems == failure.problems + ["… and 5 more"])
+        let logged = pipe.read().split(separator: "\n").filter { $0.contains("were not reloaded") }
+        #expect(logged.count == 101)
+        #expect(logged.dropLast().last?.contains("mistake 100") == true && logged.last?.contains("… and 905 more") == true)
+        worker.loop.stop()
+    }
+}
+
 /// Something that is done once.
 private final class Hook: Sendable {
     private let action = Mutex<(@Sendable () -> Void)?>(nil)

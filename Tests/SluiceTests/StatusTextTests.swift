@@ -23,12 +23,15 @@ import Testing
     }
 
     @Test func `of a reload with very many mistakes tells of the first ones, and how many more there are`() throws {
-        let mistakes = (1...1_005).map { "mistake \($0)" }
-        let status = status { $0.head.lastReload = Sluice.Status.Reload(time: 0, isInForce: false, problems: mistakes) }
-        let reload = try #require(try object(status)["last_reload"] as? [String: Any])
-        let told = try #require(reload["problems"] as? [String])
-        #expect(told == mistakes.prefix(1_000) + ["… and 5 more"])
-        #expect(Reloader.Outcome.failed(mistakes).answer == ControlAnswer(.failed, told))
+        let failure = SettingsError(problems: (1...1_000).map { "mistake \($0)" }, moreCount: 5)
+        let reload = Sluice.Status.Reload(time: 0, isInForce: false, problems: failure.lines)
+        let status = status { $0.head.lastReload = reload }
+        let told = try #require(try object(status)["last_reload"] as? [String: Any])["problems"] as? [String]
+        #expect(told == failure.problems + ["… and 5 more"])
+        // It is what a master has from the process that has read the settings.
+        #expect(Reloader.Outcome.failed(failure.lines).answer.lines == told)
+        #expect(status.text.contains("failed: mistake 1, and more than 999 others"))
+        #expect(reload.failureWords.hasSuffix(": more than 1000 mistakes"))
     }
 
     @Test(arguments: [

@@ -91,7 +91,7 @@ struct SettingsArguments: ParsableArguments {
 extension SettingsError {
     /// The status to end with, after telling all that is wrong.
     var told: ExitCode {
-        for problem in problems { writeError("sluice: \(problem)") }
+        for line in lines { writeError("sluice: \(line)") }
         switch place {
         case .commandLine: return ExitCode(EX_USAGE)
         case .unreadableFile: return ExitCode(EX_NOINPUT)

@@ -15,7 +15,7 @@ actor Reloader {
         ///   - unchanged: the keys of what has changed too, and only a start can change.
         ///   - warnings: a sentence each.
         case reloaded(unchanged: [String], warnings: [String])
-        /// Nothing has changed. Each sentence is one thing that is wrong.
+        /// Nothing has changed. Each line is one thing that is wrong, or says how many more there are.
         case failed([String])
         /// Nothing has changed, since the end has begun.
         case overtaken
@@ -86,6 +86,9 @@ actor Reloader {
 
     // MARK: A reload, step by step
 
+    /// As many mistakes are logged: the log has room for others' lines beside them.
+    private static let loggedMax = 100
+
     private func reloadOnce(by load: @escaping Loading, isTold: Bool) async -> Outcome {
         if isTold { logger.reloading() }
         manager?.reloading()
@@ -97,11 +100,11 @@ actor Reloader {
             if isTold { logger.reloaded(reading) }
             return .reloaded(unchanged: reading.unchanged, warnings: reading.warnings)
         } catch {
-            let problems = Self.problems(error)
-            logger.reloadFailed(problems)
+            let failure = Self.failure(error)
+            logger.reloadFailed(failure.lines(for: Self.loggedMax))
             if isEnding { return .overtaken }
-            lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
-            return .failed(problems)
+            lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: failure.lines)
+            return .failed(failure.lines)
         }
     }
 
@@ -146,10 +149,10 @@ actor Reloader {
             // The end may have begun meanwhile.
             try checkIsServing()
         } catch {
-            var problems = Self.problems(error)
+            var failure = Self.failure(error)
             for worker in workers { await worker.discard() }
-            do { try await changeLog(to: generation.settings.log) } catch { problems += Self.problems(error) }
-            throw SettingsError(problems: problems)
+            do { try await changeLog(to: generation.settings.log) } catch { failure.problems += Self.failure(error).problems }
+            throw failure
         }
         next.board.takeEffect()
         counters.apply(settings.limits)
@@ -163,8 +166,9 @@ actor Reloader {
         if isEnding { throw SettingsError(problems: ["it is about to end"]) }
     }
 
-    /// A sentence for each thing that is wrong.
-    private static func problems(_ error: any Error) -> [String] { (error as? SettingsError)?.problems ?? ["\(error)"] }
+    private static func failure(_ error: any Error) -> SettingsError {
+        (error as? SettingsError) ?? SettingsError(problems: ["\(error)"])
+    }
 
     /// Has the log go by other settings. It may have to wait for where it has gone so far.
     private func changeLog(to settings: Settings.Log) async throws {

@@ -47,7 +47,7 @@ extension Reloader.Outcome {
         case .reloaded(let unchanged, let warnings):
             ControlAnswer(
                 .ok, unchanged.map { "\($0) has changed, which only a start can change" } + warnings.map { "warning: \($0)" })
-        case .failed(let problems): ControlAnswer(.failed, problems.first(Status.Reload.problemsMax))
+        case .failed(let problems): ControlAnswer(.failed, problems)
         case .overtaken: .isEnding
         }
     }

@@ -12,11 +12,8 @@ struct Status: Sendable {
         let time: Int
         /// Whether its settings are those that requests begin by.
         let isInForce: Bool
-        /// All that was wrong. Where it is in force, each is a process that could not follow and was replaced.
+        /// What was wrong, as `SettingsError.lines` has it. Where it is in force, each is a process that could not follow and was replaced.
         var problems: [String] = []
-
-        /// As many are told of at once.
-        static let problemsMax = 1000
     }
 
     /// What the status of one process and that of several have at their beginnings.
@@ -88,15 +85,19 @@ extension Status.Reload {
     /// For the service manager's status, behind what else it says; empty when it is in force.
     var failureWords: String {
         guard !isInForce else { return "" }
-        return "; the last reload failed at \(timestamp(ofSecond: time)): \(counted(problems.count, "mistake", "mistakes"))"
+        let count = isCut ? "more than \(SettingsError.problemsMax) mistakes" : counted(problems.count, "mistake", "mistakes")
+        return "; the last reload failed at \(timestamp(ofSecond: time)): \(count)"
     }
-}
 
-extension [String] {
-    /// The first ones, and a line behind them that says how many more there are.
-    func first(_ countMax: Int) -> [String] {
-        count > countMax ? prefix(countMax) + ["… and \(count - countMax) more"] : self
+    /// The first of the problems, and how many others there are.
+    var problemWords: String {
+        guard let first = problems.first else { return "" }
+        if isCut { return ": \(first), and more than \(SettingsError.problemsMax - 1) others" }
+        return problems.count > 1 ? ": \(first), and \(problems.count - 1) more" : ": \(first)"
     }
+
+    /// Whether the last line says how many more there are.
+    private var isCut: Bool { problems.count > SettingsError.problemsMax }
 }
 
 extension TargetState {

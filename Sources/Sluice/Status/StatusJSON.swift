@@ -117,7 +117,7 @@ struct StatusWriter {
         object {
             $0.member("time", timestamp(ofSecond: reload.time))
             $0.member("outcome", reload.isInForce ? "in force" : "failed")
-            $0.array("problems", reload.problems.first(Status.Reload.problemsMax)) { $0.bytes.appendJSONString($1) }
+            $0.array("problems", reload.problems) { $0.bytes.appendJSONString($1) }
         }
     }
 

@@ -142,10 +142,8 @@ extension Status.Head {
 
     var lastReloadWords: String {
         guard let lastReload else { return "none" }
-        let (outcome, problems) = (lastReload.isInForce ? "in force" : "failed", lastReload.problems)
-        let first = problems.first.map { ": \($0)" } ?? ""
-        let others = problems.count > 1 ? ", and \(problems.count - 1) more" : ""
-        return "\(timestamp(ofSecond: lastReload.time)), \(outcome)\(first)\(others)"
+        let outcome = lastReload.isInForce ? "in force" : "failed"
+        return "\(timestamp(ofSecond: lastReload.time)), \(outcome)\(lastReload.problemWords)"
     }
 }
 

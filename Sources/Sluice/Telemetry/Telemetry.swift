@@ -66,11 +66,11 @@ extension Logger {
         forwarding(reading.generation.settings)
     }
 
-    /// - Parameter problems: a sentence each.
-    func reloadFailed(_ problems: [String]) {
-        for problem in problems {
+    /// - Parameter lines: a problem each, or how many more there are.
+    func reloadFailed(_ lines: [String]) {
+        for line in lines {
             error(
-                "the settings were not reloaded: those from before hold", metadata: ["reason": "\(problem)"],
+                "the settings were not reloaded: those from before hold", metadata: ["reason": "\(line)"],
                 source: LogEntry.changeSource)
         }
     }
