@@ -13,7 +13,10 @@ NF != 2 || $1 !~ /^[A-Za-z0-9._~+=-]+$/ || $2 !~ /^[A-Za-z0-9._-]+$/ {
     hide = "setenv.set-request-header = (\"Authorization\" => \"\")"
     pattern = $1
     gsub(/[.+]/, "[&]", pattern)
-    print "$REQUEST_HEADER[\"Authorization\"] =~ \"^(?i:bearer) +" pattern " *$\" { " admit " " hide " }"
+    header = "$REQUEST_HEADER[\"Authorization\"] =~ \"^(?i:bearer) +" pattern " *$\""
+    print header " { " hide " }"
+    # A token in the path must be right, whatever the header says.
+    print "$HTTP[\"url\"] !~ \"^/v/\" { " header " { " admit " } }"
     # For platforms that cannot send headers, and for callers with a key of their own: then Authorization is theirs, and goes on.
     print "$HTTP[\"url\"] =^ \"/v/" $1 "/\" { " admit " }"
 }
