@@ -107,7 +107,8 @@ private let memberRows = [
     MemberRow("last_errors.upstream", .answered, .troubled, "last errors"),
     MemberRow("last_errors.ending", .answered, .troubled, "last errors"),
     MemberRow("active_requests.id", .reading, .busy, "…"),
-    MemberRow("active_requests.age", .reading, .busy, "-"),
+    // A time may be the same twice, to the millisecond.
+    MemberRow("active_requests.age", .start, .reading, "-"),
     MemberRow("active_requests.client", .reading, .busy, "…"),
     MemberRow("active_requests.call", .reading, .busy, "…"),
     MemberRow("active_requests.route", .reading, .busy, "…"),
@@ -116,7 +117,7 @@ private let memberRows = [
     MemberRow("active_requests.state", .reading, .busy, "…"),
     MemberRow("active_requests.events", .reading, .busy, "…"),
     MemberRow("active_requests.bytes", .reading, .busy, "…"),
-    MemberRow("active_requests.silence", .reading, .busy, "…"),
+    MemberRow("active_requests.silence", .start, .busy, "…"),
 ]
 
 private let fixed: Set<String> = ["version"]
