@@ -16,15 +16,24 @@ extension StreamSocket {
     }
 }
 
+extension LoopActor {
+    /// A socket that is connected to a listener, the listener's end of it, and what is woken when the socket's handler is called.
+    fileprivate func connection(
+        to listener: KernelListener, _ port: UInt16
+    ) async throws -> (socket: StreamSocket, peer: Int32, heard: Wakeup) {
+        let socket = try await dial(.host("127.0.0.1", port: port)).get()
+        let heard = Wakeup(on: loop)
+        socket.handler = { _ in heard.wake() }
+        return (socket, listener.accept(), heard)
+    }
+}
+
 @Suite(.timeLimit(.minutes(5))) struct StreamSocketTests {
     @Test func `bytes go both ways, and what is not there is not waited for`() async throws {
         let port = try freePort()
         let listener = try KernelListener(address("127.0.0.1", port))
         try await LoopActor.run { worker in
-            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
-            let peer = listener.accept()
-            let heard = Wakeup(on: worker.loop)
-            socket.handler = { _ in heard.wake() }
+            let (socket, peer, heard) = try await worker.connection(to: listener, port)
             #expect(socket.receive().0 == .nothing)
             #expect(socket.receive(max: 0).0 == .nothing)
             #expect(socket.send("ping") == .bytes(4))
@@ -44,10 +53,7 @@ extension StreamSocket {
         let port = try freePort()
         let listener = try KernelListener(address("127.0.0.1", port))
         try await LoopActor.run { worker in
-            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
-            let peer = listener.accept()
-            let heard = Wakeup(on: worker.loop)
-            socket.handler = { _ in heard.wake() }
+            let (socket, peer, heard) = try await worker.connection(to: listener, port)
             var bytes: [UInt8] = Array("12345678".utf8)
             #expect(unsafe write(peer, &bytes, 8) == 8)
             // The end comes with the bytes, or behind the last of them.
@@ -70,10 +76,7 @@ extension StreamSocket {
         let port = try freePort()
         let listener = try KernelListener(address("127.0.0.1", port))
         try await LoopActor.run { worker in
-            let socket = try await worker.dial(.host("127.0.0.1", port: port)).get()
-            let peer = listener.accept()
-            let heard = Wakeup(on: worker.loop)
-            socket.handler = { _ in heard.wake() }
+            let (socket, peer, heard) = try await worker.connection(to: listener, port)
             for (text, flags) in [("one", 0), ("!", Int32(MSG_OOB)), ("two", 0)] {
                 let bytes = Array(text.utf8)
                 #expect(unsafe send(peer, bytes, bytes.count, flags) == bytes.count)
