@@ -96,6 +96,7 @@ import Testing
             gate.open()
             #expect(try await stream.ended().content == frames.joined())
             #expect(try await stopping.exited() == .code(0))
+            #expect(!lives(site.sluice.process.identifier))
             #expect(try await site.sluice.process.exited() == .code(0))
             #expect(unsafe access(site.directory.path("control.sock"), F_OK) == -1)
         }
@@ -143,18 +144,74 @@ import Testing
         }
     }
 
-    @Test(arguments: ["reload", "stop", "status"])
-    func `says so when it does not do what it is asked`(command: String) async throws {
+    @Test(arguments: [["reload"], ["reload", "--wait"], ["status"], ["reopen"], ["stop"], ["stop", "--now"]])
+    func `is had by whoever asks, however many others say nothing`(command: [String]) async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(
+            WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: command[0] == "stop"
+        ) { site in
+            try await site.answers(frames)
+            let silent = try (0..<100).map { _ in try Socket.connected(path: site.directory.path("control.sock")) }
+            let run = try await SluiceRun(
+                command + ["--control", "unix:\(site.directory.path("control.sock"))"], in: site.directory)
+            #expect(run.exit == .code(0), "\(run.errors)")
+            for socket in silent { socket.close() }
+        }
+    }
+
+    @Test func `ends it at once, if it is to`() async throws {
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
+            let stream = try site.call(chat())
+            try await stream.arrival(of: "assistant")
+            let run = try await ask(site, "stop", "--now")
+            #expect(run.exit == .code(0), "\(run.errors)")
+            #expect(!lives(site.sluice.process.identifier))
+            #expect(try await site.sluice.process.exited() == .code(128 + SIGTERM))
+        }
+    }
+
+    @Test func `has a log file opened again`() async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings("log.to = \"file:sluice.log\"")) {
+            site in
+            try await site.answers(frames)
+            #expect(unsafe rename(site.directory.path("sluice.log"), site.directory.path("old.log")) == 0)
+            let run = try await ask(site, "reopen")
+            #expect((run.exit, run.output, run.errors) == (.code(0), "", ""))
+            try await eventually("another file") {
+                try site.directory.read("sluice.log").contains("the log file was opened again")
+            }
+        }
+    }
+
+    @Test func `says that there is no log file to open again`() async throws {
         let upstream = try StubUpstream(.stream(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings()) { site in
-            let silent = try (0..<16).map { _ in try Socket.connected(path: site.directory.path("control.sock")) }
-            // Until it has taken all of them it may answer.
-            try await eventually("a refusal") { try await ask(site, command == "stop" ? "status" : command).exit != .code(0) }
-            let refused = try await ask(site, command)
-            #expect(refused.exit == .code(69))
-            #expect(refused.errors.contains("refuses: it is asked by too many at once"))
-            for socket in silent { socket.close() }
+            let run = try await ask(site, "reopen")
+            #expect(run.exit == .code(0))
+            #expect(run.errors == "sluice: the log goes to no file (log.to): there is nothing to open again\n")
+        }
+    }
+
+    @Test(arguments: [["status"], ["stop"], ["reload"], ["reopen"]])
+    func `says which process stands still, and what to do`(command: [String]) async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
             try await site.answers(frames)
+            let process = site.sluice.process.identifier
+            kill(process, SIGSTOP)
+            try await eventually("it to stand still") { isStopped(process) }
+            let run = try await SluiceRun(
+                command + ["--control", "unix:\(site.directory.path("control.sock"))"], in: site.directory)
+            #expect(run.exit == .code(69))
+            #expect(run.errors.contains("process \(process)"), "\(run.errors)")
+            #expect(run.errors.contains("does not answer"), "\(run.errors)")
+            #expect(run.errors.contains("kill -KILL \(process)"), "\(run.errors)")
+            kill(process, SIGCONT)
+            // What was asked for is done all the same.
+            if command != ["stop"] { #expect(try await ask(site, "stop").exit == .code(0)) }
+            #expect(try await site.sluice.process.exited() == .code(0))
         }
     }
 

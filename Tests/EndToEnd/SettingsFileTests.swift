@@ -183,7 +183,8 @@ import Testing
         for name in ["a", "b", "c"] { #expect(unsafe mkfifo(directory.path("conf.d/\(name).toml"), 0o600) == 0) }
         let result = try await run(["check", "--config", "my.toml"], in: directory)
         #expect(result.exit == .code(78))
-        #expect(result.errors == "sluice: my.toml:1: include names conf.d/a.toml, a pipe that nobody writes to the end\n")
+        let reason = "which has not come in time: a slow disk, or a pipe that nobody writes to the end"
+        #expect(result.errors == "sluice: my.toml:1: include names conf.d/a.toml, \(reason)\n")
     }
 
     // MARK: In service

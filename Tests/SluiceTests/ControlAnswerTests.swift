@@ -31,7 +31,9 @@ import Testing
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A command of the control socket` {
-    @Test(arguments: [ControlCommand.reload, .reloadAndWait, .stop] + StatusForm.all.map(ControlCommand.status))
+    static let commands: [ControlCommand] = [.reload, .reloadAndWait, .reopenLog, .stop, .stopAtOnce]
+
+    @Test(arguments: commands + StatusForm.all.map(ControlCommand.status))
     func `is what its line asks for, and nothing that only looks like it`(command: ControlCommand) {
         #expect(ControlCommand(line: command.line) == command)
         for text in ["\u{FEFF}", "\u{301}", "\u{200B}", "\r", " ", "\0", "\u{FFFD}"] {

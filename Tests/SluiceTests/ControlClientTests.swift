@@ -9,24 +9,54 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .ownThread) struct `A client of the control socket` {
     private static let patience = ControlClient.Patience(answer: .milliseconds(1), rest: .milliseconds(1))
 
-    @Test(arguments: [
-        (ControlCommand.reload, "not finished yet: the Sluice at unix:PATH reads its settings; its log will say what came of it"),
-        (.reloadAndWait, "not finished yet: the Sluice at unix:PATH reads its settings; its log will say what came of it"),
-        (.status(StatusForm()), noAnswer), (.stop, noAnswer),
-    ])
-    func `says so when nobody has answered in time`(command: ControlCommand, sentence: String) throws {
+    private static let commands: [ControlCommand] = [
+        .reload, .reloadAndWait, .status(StatusForm()), .reopenLog, .stop, .stopAtOnce,
+    ]
+
+    @Test(arguments: commands, [nil, Duration.milliseconds(1)])
+    func `says so when nobody has answered in time, and which process it is`(command: ControlCommand, reading: Duration?) throws {
         let directory = try TemporaryDirectory()
         let path = directory.path("control.sock")
         // Nobody accepts what connects.
         let sockets = try ListeningSocket.open([.unix(path)])
-        let failure = #expect(throws: ControlFailure.self) { try ControlClient(path: path).ask(command, Self.patience) }
-        #expect(failure?.sentences == [sentence.replacing("PATH", with: path)])
+        var patience = Self.patience
+        patience.reading = reading
+        let failure = #expect(throws: ControlFailure.self) { try ControlClient(path: path).ask(command, patience) }
+        let process = getpid()
+        #expect(
+            failure?.sentences == [
+                """
+                the Sluice at unix:\(path) does not answer: process \(process) stands still. If somebody has stopped it (T in \
+                ps -o stat -p \(process)), kill -CONT \(process) lets it go on, and it does what it was asked for; else \
+                kill -KILL \(process) ends it, with the requests that it answers
+                """
+            ])
         #expect(failure?.status == EX_UNAVAILABLE)
         withExtendedLifetime(sockets) {}
     }
 
+    /// It answers others, and this one at last.
+    @Test func `tells one that reads its settings from one that stands still`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("control.sock")
+        let sockets = try ListeningSocket.open([.unix(path)])
+        try startThread(named: "server") {
+            guard let reload = sockets[0].accept(), let status = sockets[0].accept() else { return }
+            _ = status.sendAtOnce(ControlAnswer(.ok).bytes)
+            // For as long as the client is there.
+            _ = reload.isReadable(within: nil)
+            var part = [UInt8](repeating: 0, count: 64)
+            while case .bytes = reload.receive(into: &part) {}
+            _ = reload.isReadable(within: nil)
+        }
+        let patience = ControlClient.Patience(answer: .seconds(3), reading: .milliseconds(1), rest: nil)
+        let failure = #expect(throws: ControlFailure.self) { try ControlClient(path: path).ask(.reload, patience) }
+        let text = "not finished yet: the Sluice at unix:\(path) reads its settings; its log will say what came of it"
+        #expect(failure?.sentences == [text])
+    }
+
     /// As it is when a process stands still.
-    @Test(arguments: [ControlCommand.reload, .reloadAndWait, .status(StatusForm()), .stop])
+    @Test(arguments: commands)
     func `says so when so many wait already that nobody else may`(command: ControlCommand) throws {
         let directory = try TemporaryDirectory()
         let path = directory.path("control.sock")
@@ -50,16 +80,16 @@ import Testing
     @Test func `does not wait without end for the rest of an answer`() throws {
         let (server, client) = try LocalSocket.pair()
         server.send(Array("ok 9\nhalf\n".utf8))
-        let (bytes, isLate) = ControlClient.answer(over: client.takeDescriptor(), Self.patience)
-        #expect((ControlAnswer(bytes: bytes), isLate) == (nil, true))
+        let (bytes, end) = ControlClient.answer(over: client.takeDescriptor(), Self.patience)
+        #expect((ControlAnswer(bytes: bytes), end) == (nil, .late))
     }
 
     @Test func `has its answer where the connection ends`() throws {
         let (server, client) = try LocalSocket.pair()
         server.send(ControlAnswer(.ok, ["a"]).bytes)
         _ = server.takeDescriptor()
-        let (bytes, isLate) = ControlClient.answer(
+        let (bytes, end) = ControlClient.answer(
             over: client.takeDescriptor(), ControlClient.Patience(answer: .seconds(60), rest: nil))
-        #expect((ControlAnswer(bytes: bytes), isLate) == (ControlAnswer(.ok, ["a"]), false))
+        #expect((ControlAnswer(bytes: bytes), end) == (ControlAnswer(.ok, ["a"]), .closed))
     }
 }

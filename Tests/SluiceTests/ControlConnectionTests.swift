@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct `A connection to the control socket` {
     /// The server's side, and the client's.
-    private func pair(_ actor: isolated LoopActor, _ slowReaders: SlowReaders = SlowReaders()) throws -> (
+    private func pair(_ actor: isolated LoopActor, _ slowReaders: ControlRoom = ControlRoom()) throws -> (
         ControlConnection, LocalSocket
     ) {
         let (server, client) = try LocalSocket.pair()
@@ -167,7 +167,7 @@ import Testing
 
     @Test func `is over for the client that has not read for longest when too many do not`() async throws {
         try await LoopActor.run { actor in
-            let slowReaders = SlowReaders(max: 2)
+            let slowReaders = ControlRoom(max: 2)
             var clients: [LocalSocket] = []
             var areSent: [Awaited<Bool>] = []
             for _ in 0..<3 {

@@ -31,7 +31,11 @@ private final class Asked: Controllable {
         return !Task.isCancelled
     }
 
+    func reopenLog() async -> ControlAnswer { .logIsNoFile }
+
     func stop() async { await ended.wait() }
+
+    func stopAtOnce() async { ended.come() }
 }
 
 @Suite(.timeLimit(.minutes(1)), .ownThread) struct `Whoever asks at the control socket` {
@@ -118,7 +122,63 @@ private final class Asked: Controllable {
             let stopping = try asking("stop")
             #expect(String(decoding: try stopping.read(), as: UTF8.self) == "ok 0\n")
             asked.ended.come()
-            #expect(try heard(stopping) == "over\n")
+            #expect(String(decoding: try stopping.read(), as: UTF8.self) == "over\n")
+        }
+    }
+
+    /// Each of them may have said a part of what it wants, and there are always others.
+    @Test(arguments: ["", "relo", "reload"])
+    func `is let in however many others do not say what they want`(part: String) async throws {
+        let asked = Asked()
+        asked.reloaded.come(ControlAnswer(.ok))
+        asked.ended.come()
+        try await serving(asked) {
+            var silent: [Socket] = []
+            for _ in 0..<5 {
+                for _ in 0..<40 {
+                    let socket = try Socket.connected(path: path)
+                    if !part.isEmpty { try socket.write(Array(part.utf8)) }
+                    silent.append(socket)
+                }
+                let answer = try heard(asking("reload"))
+                #expect(answer == "ok 0\n")
+            }
+            let first = try heard(silent.removeFirst())
+            #expect(first == "refused 34\nit is asked by too many at once\n")
+        }
+    }
+
+    @Test func `for a reload has its place when many others wait for one`() async throws {
+        let asked = Asked()
+        try await serving(asked) {
+            var waiting: [Socket] = []
+            for count in 1...40 {
+                waiting.append(try asking("reload"))
+                try await asked.counts.wait(for: "reload \(count)") { $0.reloads == count }
+            }
+            asked.reloaded.come(ControlAnswer(.ok))
+            #expect(try heard(waiting.removeLast()) == "ok 0\n")
+            #expect(try heard(waiting.removeFirst()).hasPrefix("refused "))
+        }
+    }
+
+    @Test func `for the end hears of it when the process ends, and no sooner`() async throws {
+        let asked = Asked()
+        asked.ended.come()
+        try await serving(asked) {
+            let stopping = try #require(UnixAddress(path: path)).connectedStream(within: .seconds(60))
+            let isSent = stopping.sendAtOnce(Array("stop\n".utf8))
+            #expect(isSent)
+            var (text, part) = ("", [UInt8](repeating: 0, count: 64))
+            while !text.hasSuffix("over\n"), stopping.isReadable(within: .seconds(30)) {
+                guard case .bytes(let count) = stopping.receive(into: &part) else { break }
+                text += String(decoding: part.prefix(count), as: UTF8.self)
+            }
+            #expect(text == "ok 0\nover\n")
+            // Whatever would have ended the connection has had its turn behind this.
+            #expect(try heard(asking("status")) == "ok 5\npage\n")
+            let isOver = stopping.isReadable(within: .zero)
+            #expect(!isOver)
         }
     }
 }

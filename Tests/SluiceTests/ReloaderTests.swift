@@ -89,6 +89,108 @@ import Testing
     }
 }
 
+/// A reload that waits for the one before it.
+@Suite(.timeLimit(.minutes(1))) struct `A reload in line` {
+    @Test func `is not tried once the end has begun`() async throws {
+        let settings = Settings(
+            listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
+            models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
+        let log = try Log(settings.log, in: LogPipe().environment)
+        let (generation, counters) = (try Generation(settings), Counters(settings.limits))
+        let worker = try Worker(generation, logger: log.logger, log: RequestLog(nil), counters: counters)
+        try startThread(named: "worker") { worker.loop.run() }
+        let (begun, mayEnd) = (Observed(0), DispatchSemaphore(value: 0))
+        let reloader = Reloader(generation, in: [worker], counters: counters, manager: nil, log: log) {
+            () throws(SettingsError) in
+            begun.update { $0 += 1 }
+            mayEnd.wait()
+            throw SettingsError(problems: ["none"])
+        }
+        let first = Task(executorPreference: worker.loop) { await reloader.reload() }
+        try await begun.wait(for: "the first") { $0 == 1 }
+        let second = Task(executorPreference: worker.loop) { await reloader.reload() }
+        // The loop comes to this when the second has asked.
+        _ = await Task(executorPreference: worker.loop) { await reloader.generation }.value
+        await reloader.end()
+        for _ in 0..<2 { mayEnd.signal() }
+        for outcome in [await first.value, await second.value] {
+            guard case .overtaken = outcome else {
+                Issue.record("\(String(describing: outcome))")
+                continue
+            }
+        }
+        #expect(begun.value == 1)
+        worker.loop.stop()
+    }
+}
+
+/// A reload that a master does not wait for any longer.
+@Suite(.timeLimit(.minutes(1))) struct `A reload that comes too late` {
+    @Test func `does not come into force, and those behind it do`() async throws {
+        let settings = Settings(
+            listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", kind: .demo)],
+            models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a")])])
+        let log = try Log(settings.log, in: LogPipe().environment)
+        let (generation, counters) = (try Generation(settings), Counters(settings.limits))
+        let worker = try Worker(generation, logger: log.logger, log: RequestLog(nil), counters: counters)
+        try startThread(named: "worker") { worker.loop.run() }
+        let loaded = LoadedSettings(settings: settings, file: nil, included: [], isDemoForWant: false, warnings: [])
+        let reloader = Reloader(generation, in: [worker], counters: counters, manager: nil, log: log) {
+            () throws(SettingsError) in loaded
+        }
+        let (begun, mayEnd) = (Observed(false), DispatchSemaphore(value: 0))
+        let late = Task(executorPreference: worker.loop) {
+            await reloader.reload(isTold: true) { () throws(SettingsError) in
+                begun.update { $0 = true }
+                mayEnd.wait()
+                return loaded
+            }
+        }
+        try await begun.wait(for: "it to begin") { $0 }
+        late.cancel()
+        mayEnd.signal()
+        guard case .overtaken = await late.value else {
+            Issue.record("it came into force")
+            return
+        }
+        #expect(await reloader.generation === generation)
+        let next = await reloader.reload(isTold: false) { () throws(SettingsError) in loaded }
+        guard case .reloaded = next else {
+            Issue.record("the next one did not")
+            return
+        }
+        #expect(await reloader.generation !== generation)
+        worker.loop.stop()
+    }
+}
+
+/// How long a reload reads.
+@Suite struct `The files of a reload` {
+    @Test func `are read no longer than all together may take, whichever they are`() throws {
+        let failure = #expect(throws: SettingsError.self) {
+            _ = try FileAccess.load(within: .zero) { files throws(SettingsError) in
+                var problems: [String] = []
+                do throws(EventLoop.SystemError) { _ = try files.read("/dev/null") } catch { problems.append("\(error.code)") }
+                do throws(EventLoop.SystemError) { _ = try files.list("/dev/*") } catch { problems.append("\(error.code)") }
+                throw SettingsError(problems: problems, moreCount: 3)
+            }
+        }
+        #expect(failure?.lines == ["reading the settings takes longer than 0s: 62", "62", "… and 3 more"])
+    }
+
+    @Test func `that have come in time have the mistakes that they have, and no other`() throws {
+        let failure = #expect(throws: SettingsError.self) {
+            _ = try FileAccess.load(within: .seconds(600)) { files throws(SettingsError) in
+                do throws(EventLoop.SystemError) { _ = try files.read("/dev/null") } catch {
+                    throw SettingsError(problems: ["late"])
+                }
+                throw SettingsError(problems: ["a mistake"])
+            }
+        }
+        #expect(failure?.lines == ["a mistake"])
+    }
+}
+
 /// What is told of settings with very many mistakes.
 @Suite(.timeLimit(.minutes(1))) struct `Very many mistakes` {
     @Test func `are told in part, in the log in a smaller one, and each time with the number of the others`() async throws {

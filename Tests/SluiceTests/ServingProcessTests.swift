@@ -123,6 +123,18 @@ import Testing
         }
     }
 
+    /// As of one that stands still, which others ask again and again.
+    @Test func `that does not take questions is late, and not gone`() async throws {
+        try await LoopActor.run { actor in
+            let (process, socket) = try started(actor)
+            for _ in 0..<2_000 { _ = try process.ask(.wait, on: actor.loop) }
+            let question = try process.ask(.take, on: actor.loop)
+            question.waitWithoutLimit()
+            #expect(await question.outcome() == .late)
+            withExtendedLifetime(socket) {}
+        }
+    }
+
     @Test func `that is gone does not answer, and is not waited for`() async throws {
         try await LoopActor.run { actor in
             let (process, socket) = try started(actor)

@@ -129,7 +129,7 @@ struct SettingsFiles {
         switch error.code {
         case EFBIG: "which has more than \(Size.setting(fileBytesMax))"
         case EISDIR: #"a directory: a pattern names what is in it, as "conf.d/*.toml" does"#
-        case ETIME: "a pipe that nobody writes to the end"
+        case ETIME: "which has not come in time: a slow disk, or a pipe that nobody writes to the end"
         default: "which cannot be read: \(error.reason)"
         }
     }

@@ -1,4 +1,4 @@
-// `sluice reload`, `sluice stop` and `sluice status`: what is asked of a Sluice that runs.
+// `sluice reload`, `sluice reopen` and `sluice stop`: what is asked of a Sluice that runs.
 
 import ArgumentParser
 import EventLoop
@@ -69,18 +69,40 @@ struct Reload: ParsableCommand {
     }
 }
 
-struct Stop: ParsableCommand {
+struct Reopen: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have the Sluice that runs end, as SIGTERM does, and come back when it has.",
+        abstract: "Have the Sluice that runs open its log file again, as SIGUSR1 does.",
         discussion: """
-            Streams have timeouts.drain to come to their end; no new requests are taken. When Sluice ends otherwise meanwhile, as by a \
-            second signal or when it or one of its processes is killed, the exit status is 69.
+            For when the file has been moved away: what comes from now on goes to a new one, and no line is lost. The first line there \
+            says so; when the file cannot be opened, the old one is written to, and has a line that says why. Without a control socket, \
+            send SIGUSR1 instead.
             """)
 
     @OptionGroup var arguments: ControlArguments
 
     func run() throws {
-        guard try arguments.ask(.stop).isOver else {
+        let answer = try arguments.ask(.reopenLog)
+        for line in answer.lines { writeError("sluice: \(line)") }
+    }
+}
+
+struct Stop: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Have the Sluice that runs end, as SIGTERM does, and come back when it has.",
+        discussion: """
+            Streams have timeouts.drain to come to their end; no new requests are taken. When Sluice ends otherwise meanwhile, as by a \
+            second signal or when it or one of its processes is killed, the exit status is 69. One that is about to end already has no \
+            control socket any more: a second SIGTERM ends it at once.
+            """)
+
+    @OptionGroup var arguments: ControlArguments
+
+    @Flag(help: "Wait for no stream: end at once, as a second SIGTERM does.")
+    var now = false
+
+    func run() throws {
+        let answer = try arguments.ask(now ? .stopAtOnce : .stop)
+        guard now || answer.isOver else {
             writeError(
                 """
                 sluice: Sluice is gone, but has not said that all requests were over: it or one of its processes was killed, or it \

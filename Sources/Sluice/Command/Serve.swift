@@ -36,6 +36,7 @@ struct Serve: ParsableCommand {
         let loaded = try arguments.load(recorder.access)
         let settings = loaded.settings
         if !settings.dumpsCore { forbidCoreDumps() }
+        do throws(SettingsError) { try checkFileSizeLimit(for: settings) } catch { throw error.told }
         let log = try openLog(settings.log)
         log.logger.warned(of: loaded.warnings)
         guard settings.hasMaster else {
@@ -77,6 +78,11 @@ struct Serve: ParsableCommand {
             throw ExitCode(error.kind.status)
         } catch let error as ExitCode {
             throw error
+        } catch let error as SystemError where error.code == EFBIG {
+            log.flush(within: .seconds(1))
+            writeError(
+                "sluice: a file in memory cannot be written (\(error)): raise LimitFSIZE or ulimit -f, which hold for it too")
+            throw ExitCode(1)
         } catch {
             log.flush(within: .seconds(1))
             throw Failure(error)

@@ -9,7 +9,7 @@ struct SluiceCommand: ParsableCommand {
         commandName: "sluice",
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
         version: sluiceVersion,
-        subcommands: [Serve.self, Check.self, Reload.self, Stop.self, StatusCommand.self])
+        subcommands: [Serve.self, Check.self, Reload.self, Reopen.self, Stop.self, StatusCommand.self])
 
     static func main() {
         openStandardDescriptors()

@@ -8,8 +8,13 @@ enum ControlCommand: Equatable {
     case reloadAndWait
     /// How it does.
     case status(StatusForm)
-    /// Ends as by a signal: answers at once, and with `ControlAnswer.over` behind the answer when all requests are over.
+    /// Opens the log's file again.
+    case reopenLog
+    /// Ends as by a signal: answers at once, and with `ControlAnswer.over` behind the answer when all requests are over. The connection
+    /// ends with the process.
     case stop
+    /// The same as by a second signal, which waits for no request.
+    case stopAtOnce
 
     /// - Parameter line: that asks for it.
     /// - Returns: nil for what is none.
@@ -19,7 +24,9 @@ enum ControlCommand: Equatable {
         switch line {
         case Self.reload.line: self = .reload
         case Self.reloadAndWait.line: self = .reloadAndWait
+        case Self.reopenLog.line: self = .reopenLog
         case Self.stop.line: self = .stop
+        case Self.stopAtOnce.line: self = .stopAtOnce
         default:
             guard let form = StatusForm(command: line) else { return nil }
             self = .status(form)
@@ -32,7 +39,9 @@ enum ControlCommand: Equatable {
         case .reload: "reload"
         case .reloadAndWait: "reload wait"
         case .status(let form): form.command
+        case .reopenLog: "reopen"
         case .stop: "stop"
+        case .stopAtOnce: "stop now"
         }
     }
 }
@@ -57,6 +66,10 @@ struct ControlAnswer: Sendable, Equatable {
     static let over = Array("over\n".utf8)
     /// To whoever wants something of one that ends.
     static let isEnding = ControlAnswer(.refused, ["it is about to end"])
+    /// To whoever makes room for others.
+    static let tooMany = ControlAnswer(.refused, ["it is asked by too many at once"])
+    /// To whoever wants a log file opened again that there is not.
+    static let logIsNoFile = ControlAnswer(.ok, ["the log goes to no file (log.to): there is nothing to open again"])
 
     /// More than a first line has.
     private static let firstLineBytesMax = 64

@@ -3,6 +3,7 @@
 import Clock
 import EventLoop
 import Glibc
+import Settings
 
 /// Asks a Sluice that runs, and waits for its answer on the calling thread.
 struct ControlClient {
@@ -10,7 +11,9 @@ struct ControlClient {
     struct Patience {
         /// Before it says anything.
         let answer: Duration
-        /// Then; nil for as long as what is waited for takes.
+        /// Once more, when it answers others meanwhile; nil for not at all.
+        var reading: Duration?
+        /// From its first word to its last; nil for as long as what is waited for takes.
         let rest: Duration?
     }
 
@@ -19,6 +22,8 @@ struct ControlClient {
 
     /// How long it may take to accept a connection, when many others wait for that.
     private static let connectingTime = Duration.seconds(10)
+    /// More than a Sluice says: all that it tells of each request of each process.
+    static let bytesMax = 64 << 20
 
     /// - Parameter patience: as the command has it unless given.
     /// - Throws: `ControlFailure` when nobody answers, or it was not tried.
@@ -27,12 +32,25 @@ struct ControlClient {
         let connection = try connect(within: min(patience.answer, Self.connectingTime))
         // Where that fails the answer may be there all the same.
         _ = connection.sendAtOnce(Array("\(command.line)\n".utf8))
-        let (bytes, isLate) = Self.answer(over: connection, patience)
+        var (bytes, end) = Self.answer(over: connection, patience)
+        if end == .late, bytes.isEmpty, let reading = patience.reading {
+            try checkIsAwake(patience, connection.peerProcess)
+            (bytes, end) = Self.answer(over: connection, Patience(answer: reading, rest: patience.rest))
+            if end == .late, bytes.isEmpty { throw .notFinished(path) }
+        }
+        if end == .tooLong { throw .tooLong(path) }
         guard let answer = ControlAnswer(bytes: bytes) else {
-            throw isLate && bytes.isEmpty && command.isReload ? .notFinished(path) : .noAnswer(path)
+            throw end == .late ? .silent(path, connection.peerProcess) : .noAnswer(path)
         }
         if answer.verdict == .refused { throw .refused(path, answer.lines) }
         return answer
+    }
+
+    /// Whether it is there at all for whoever asks, while it reads its settings.
+    private func checkIsAwake(_ patience: Patience, _ process: pid_t?) throws(ControlFailure) {
+        let connection = try connect(within: min(patience.answer, Self.connectingTime))
+        _ = connection.sendAtOnce(Array("\(ControlCommand.status(StatusForm()).line)\n".utf8))
+        if !connection.isReadable(within: patience.answer) { throw .silent(path, process) }
     }
 
     private func connect(within limit: Duration) throws(ControlFailure) -> Descriptor {
@@ -42,19 +60,30 @@ struct ControlClient {
         } catch { throw error.code == EAGAIN ? .noAnswer(path) : .unreachable(path, error) }
     }
 
+    /// How what is said comes to its end.
+    enum End {
+        case closed
+        /// It was silent for too long, or took too long to say all.
+        case late
+        /// It has more to say than is taken.
+        case tooLong
+    }
+
     /// What is said up to where the other side closes.
-    ///
-    /// - Returns: beside it, whether it was silent for too long.
-    static func answer(over connection: borrowing Descriptor, _ patience: Patience) -> (bytes: [UInt8], isLate: Bool) {
+    static func answer(over connection: borrowing Descriptor, _ patience: Patience) -> (bytes: [UInt8], end: End) {
         var bytes: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 64 << 10)
+        var deadline = Instant.current + patience.answer
         while true {
             switch connection.receive(into: &part) {
-            case .bytes(let count): bytes += part.prefix(count)
+            case .bytes(let count):
+                if bytes.isEmpty { deadline = patience.rest.map { .current + $0 } ?? .distantFuture }
+                bytes += part.prefix(count)
+                if bytes.count > bytesMax { return (bytes, .tooLong) }
             case .nothing:
-                let limit = bytes.isEmpty ? patience.answer : patience.rest
-                guard connection.isReadable(within: limit) else { return (bytes, true) }
-            case .endOfFile, .failed: return (bytes, false)
+                let limit = deadline == .distantFuture ? nil : deadline - .current
+                guard connection.isReadable(within: limit) else { return (bytes, .late) }
+            case .endOfFile, .failed: return (bytes, .closed)
             }
         }
     }
@@ -63,9 +92,14 @@ struct ControlClient {
 /// Why nothing has come of what was asked.
 enum ControlFailure: Error {
     case unreachable(_ path: String, SystemError)
-    /// The answer to a reload has not come yet.
+    /// The answer to a reload has not come yet, though it answers others.
     case notFinished(_ path: String)
+    /// It has taken the connection, or will, and says nothing.
+    ///
+    /// - Parameter process: that listens there; nil where that is not known.
+    case silent(_ path: String, _ process: pid_t?)
     case noAnswer(_ path: String)
+    case tooLong(_ path: String)
     case refused(_ path: String, [String])
 
     /// As sysexits.h has it.
@@ -82,11 +116,26 @@ enum ControlFailure: Error {
             return ["no Sluice can be asked at unix:\(path): \(error); \(advice)"]
         case .notFinished(let path):
             return ["not finished yet: the Sluice at unix:\(path) reads its settings; its log will say what came of it"]
-        case .noAnswer(let path):
+        case .silent(let path, let process?):
+            return [
+                """
+                the Sluice at unix:\(path) does not answer: process \(process) stands still. If somebody has stopped it (T in \
+                ps -o stat -p \(process)), kill -CONT \(process) lets it go on, and it does what it was asked for; else \
+                kill -KILL \(process) ends it, with the requests that it answers
+                """
+            ]
+        case .silent(let path, nil), .noAnswer(let path):
             return [
                 """
                 no answer at unix:\(path): it is no control socket of Sluice, or Sluice stands still, has no descriptors left, or has \
                 ended just now
+                """
+            ]
+        case .tooLong(let path):
+            return [
+                """
+                the answer at unix:\(path) has more than \(Size.setting(ControlClient.bytesMax)), and is not read to its end: is \
+                that a control socket of Sluice?
                 """
             ]
         case .refused(let path, let reasons): return reasons.map { "the Sluice at unix:\(path) refuses: \($0)" }
@@ -94,12 +143,25 @@ enum ControlFailure: Error {
     }
 }
 
+extension Descriptor {
+    /// The process that listens at the other end of this unix socket (unix(7), `SO_PEERCRED`); nil when it is not known, as that of another
+    /// container.
+    fileprivate var peerProcess: pid_t? {
+        // The number of the process, its user and its group.
+        var numbers: [Int32] = [0, 0, 0]
+        var length = socklen_t(numbers.count * MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(number, SOL_SOCKET, SO_PEERCRED, &numbers, &length) == 0, numbers[0] > 0 else { return nil }
+        return numbers[0]
+    }
+}
+
 extension ControlCommand {
-    fileprivate var isReload: Bool { self == .reload || self == .reloadAndWait }
+    private var isReload: Bool { self == .reload || self == .reloadAndWait }
 
     fileprivate var patience: ControlClient.Patience {
         // Files of settings may be slow.
-        let answer = isReload ? Master.longestTime : .seconds(10)
-        return ControlClient.Patience(answer: answer, rest: self == .stop || self == .reloadAndWait ? nil : .seconds(10))
+        ControlClient.Patience(
+            answer: .seconds(10), reading: isReload ? Master.longestTime : nil,
+            rest: self == .stop || self == .reloadAndWait ? nil : .seconds(30))
     }
 }

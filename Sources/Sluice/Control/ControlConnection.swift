@@ -11,9 +11,9 @@ actor ControlConnection {
 
     /// Nil when the conversation is over.
     private var descriptor: Descriptor?
-    private let slowReaders: SlowReaders
-    /// Among those that have not said yet what they want.
-    private var unreadPlace: ControlPlace?
+    private let slowReaders: ControlRoom
+    /// Whether it is to have said by now what it wants.
+    private var makesRoom = false
     private let wakeup: Wakeup
     private var watch: Watch?
     private var task: Task<Void, Never>?
@@ -27,15 +27,10 @@ actor ControlConnection {
 
     /// - Parameters:
     ///   - loop: on which the conversation takes place.
-    ///   - slowReaders: all who answer at the same place.
-    ///   - unreadPlace: given back when the client has said its line, or says none.
-    init(
-        _ descriptor: consuming Descriptor, on loop: EventLoop, _ slowReaders: SlowReaders = SlowReaders(),
-        unreadPlace: consuming ControlPlace? = nil
-    ) {
+    ///   - slowReaders: all who do not read their answers at the same place.
+    init(_ descriptor: consuming Descriptor, on loop: EventLoop, _ slowReaders: ControlRoom = ControlRoom()) {
         (self.loop, self.slowReaders, wakeup) = (loop, slowReaders, Wakeup(on: loop))
         self.descriptor = consume descriptor
-        self.unreadPlace = consume unreadPlace
     }
 
     /// Begins a conversation, whose task is cancelled when the client has left. The connection closes at its end.
@@ -73,9 +68,20 @@ actor ControlConnection {
         wakeup.wake()
     }
 
+    /// Others want to say theirs: what has not come by now is waited for no longer.
+    func endWaitForLine() {
+        makesRoom = true
+        wakeup.wake()
+    }
+
+    /// It is told this, and counts as one that has left.
+    func dismiss(_ answer: ControlAnswer) {
+        _ = descriptor?.sendAtOnce(answer.bytes)
+        leave()
+    }
+
     /// The client's line, without its end; nil when it has not come in time, or is too long.
     func line(within limit: Duration = lineTime) async -> String? {
-        defer { unreadPlace = nil }
         let deadline = Instant.current + limit
         var line: [UInt8] = []
         var part = [UInt8](repeating: 0, count: Self.lineBytesMax)
@@ -84,6 +90,9 @@ actor ControlConnection {
             case .bytes(let count):
                 line += part.prefix(count)
                 if let end = line.firstIndex(of: UInt8(ascii: "\n")) { return String(decoding: line[..<end], as: UTF8.self) }
+            case .nothing where makesRoom:
+                dismiss(.tooMany)
+                return nil
             // One that has left may have said it before.
             case .nothing: guard await isReady(for: .readable, until: deadline) else { return nil }
             case .endOfFile, .failed, nil: return nil
@@ -115,6 +124,9 @@ actor ControlConnection {
         }
         return unsent.isEmpty
     }
+
+    /// Comes back when the client has left: so that the connection's end tells it of the end of this process, and of nothing else.
+    func waitForEnd() async { await OneTimeEvent().wait() }
 
     /// Answers that it has not been tried.
     func refuse(_ reason: String) async { await send(ControlAnswer(.refused, [reason]).bytes) }

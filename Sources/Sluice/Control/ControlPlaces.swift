@@ -1,4 +1,4 @@
-// How many may be at the control socket at once: those who ask, and those who do not read their answers.
+// How many may be at the control socket at once: those who ask, those who have not asked yet, and those who do not read their answers.
 
 import Synchronization
 
@@ -29,21 +29,23 @@ struct ControlPlace: ~Copyable, Sendable {
     deinit { places.giveBack() }
 }
 
-/// Those who have not read all of their answers yet. Where there are too many, the one that has had the most time makes room: whoever
-/// reads is done in a moment.
-final class SlowReaders: Sendable {
+/// Those who keep others waiting in the same way. Where there are too many, the one that has had the most time makes room, so that nobody
+/// is kept out by those who take theirs.
+final class ControlRoom: Sendable {
     private let max: Int
-    private let readers = Mutex<[ControlConnection]>([])
+    private let connections = Mutex<[ControlConnection]>([])
 
     init(max: Int = ControlPlaces.usualMax) { self.max = max }
 
     /// - Returns: who is to make room.
-    func add(_ reader: ControlConnection) -> ControlConnection? {
-        readers.withLock { readers in
-            readers.append(reader)
-            return readers.count > max ? readers.removeFirst() : nil
+    func add(_ connection: ControlConnection) -> ControlConnection? {
+        connections.withLock { connections in
+            connections.append(connection)
+            return connections.count > max ? connections.removeFirst() : nil
         }
     }
 
-    func remove(_ reader: ControlConnection) { readers.withLock { readers in readers.removeAll { $0 === reader } } }
+    func remove(_ connection: ControlConnection) {
+        connections.withLock { connections in connections.removeAll { $0 === connection } }
+    }
 }

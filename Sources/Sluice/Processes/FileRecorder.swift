@@ -46,8 +46,11 @@ final class FileRecorder {
 func loadRecorded(
     by load: SettingsLoading, to file: MemoryFile, startOnly: StartOnlySettings
 ) throws(SettingsError) -> LoadedSettings {
-    let recorder = FileRecorder()
-    let loaded = try load(recorder.access)
+    var recorder = FileRecorder()
+    let loaded = try FileAccess.load { files throws(SettingsError) in
+        recorder = FileRecorder(files)
+        return try load(recorder.access)
+    }
     do throws(SystemError) { try file.write(recorder.takeRecord(of: loaded.settings, startOnly: startOnly).bytes) } catch {
         throw SettingsError(problems: ["the record of the settings cannot be written: \(error)"])
     }

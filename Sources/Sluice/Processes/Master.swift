@@ -121,10 +121,17 @@ actor Master {
     private func received(signal: Int32) {
         if signal == SIGCHLD { return reap() }
         if ServerSignals.ending.contains(signal) { return end(by: signal) }
-        // Where its own log is to go, those of the processes are, wherever each of them goes now.
-        if signal == ServerSignals.reopening, log.reopen() { return places.all.forEach { $0.reopenLog() } }
+        if signal == ServerSignals.reopening, reopenLogs() { return }
         guard ServerSignals.reloading.contains(signal), !isEnding else { return logger.ignored(signal: signal) }
         Task(executorPreference: loop) { await self.reload() }
+    }
+
+    /// - Returns: whether they are to go to a file.
+    func reopenLogs() -> Bool {
+        // Where its own log is to go, those of the processes are, wherever each of them goes now.
+        guard log.reopen() else { return false }
+        for process in places.all { process.reopenLog() }
+        return true
     }
 
     func end(by signal: Int32) {
@@ -152,9 +159,10 @@ actor Master {
         loop.stop()
     }
 
-    private func endAtOnce(by signal: Int32) {
+    /// - Parameter isAsked: whether the control socket was asked for that.
+    func endAtOnce(by signal: Int32, isAsked: Bool = false) {
         let isThird = exitStatus.exchange(128 + signal, ordering: .relaxed) != 0
-        if !isThird { logger.endingAtOnce() }
+        if !isThird { isAsked ? logger.endingAtOnceAsAsked() : logger.endingAtOnce() }
         for process in places.all { isThird ? process.signal(SIGKILL) : process.end(atOnce: true) }
         killAll(after: .seconds(1))
     }

@@ -10,13 +10,24 @@ extension Master: Controllable {
 
     func status(_ form: StatusForm) async -> [UInt8]? { await statusPages[form]?.ask().value() }
 
+    func reopenLog() async -> ControlAnswer { reopenLogs() ? ControlAnswer(.ok) : .logIsNoFile }
+
+    func stopAtOnce() async {
+        if !isEnding { end(by: SIGTERM) }
+        endAtOnce(by: SIGTERM, isAsked: true)
+    }
+
     func stop() async {
         if !isEnding { end(by: SIGTERM) }
         await ended.wait()
     }
 
-    /// In all processes. One that has ended has no request any more.
+    /// In all processes. One that has ended has no request any more; of one that is late it is not known which are from before.
     func formersEnd() async -> Bool {
+        if let late = places.present.first(where: \.isLate) {
+            logger.controlWaitUnknown(late)
+            return false
+        }
         do throws(SystemError) {
             var questions: [ProcessQuestion] = []
             let asked = places.all.filter(\.hasStarted)

@@ -1,4 +1,4 @@
-// Reloads: a process reads the settings, and all others take them.
+// Reloads: a process reads the settings, and all others take them. What becomes of one that is late is in `MasterLate.swift`.
 
 import Clock
 import EventLoop
@@ -6,14 +6,15 @@ import Glibc
 import Settings
 
 extension Master {
-    /// How long a process may take to read the settings.
-    private static let readingTime = Duration.seconds(10)
+    /// How long a process may take to read the settings, or to take them, before a reload goes on without it. It is longer than what a
+    /// process gives its files (`FileAccess.reloadTime`).
+    static let readingTime = Duration.seconds(10)
 
-    /// What a reload may take, with one that began before: to find a reader, and another one, two that hang, and a process that starts
-    /// meanwhile. It is longer only where the master is short of descriptors, and so asks one process after the other, and several hang.
-    static let longestTime = (readingTime * (2 + hangingMax) + watchdogTimeout) * 2
-    /// How many processes that hang are waited for: two, one after the other, have the same reason.
-    private static let hangingMax = 2
+    /// What a reload may take, with one that began before: to find a reader, and another one, two that are late, and a process that starts
+    /// meanwhile. It is longer only where the master is short of descriptors, and so asks one process after the other, and several are late.
+    static let longestTime = (readingTime * (2 + lateMax) + watchdogTimeout) * 2
+    /// How many processes that are late are waited for: two, one after the other, have the same reason.
+    private static let lateMax = 2
 
     /// Has a process read the settings, and all others take them. Returns when that has been tried.
     ///
@@ -43,17 +44,17 @@ extension Master {
         /// The new settings are in force.
         ///
         /// - Parameters:
-        ///   - replaced: a sentence for each process that could not follow.
+        ///   - exceptions: a sentence for each process that could not follow, or is late.
         ///   - remarks: what else whoever asked is told.
-        case inForce(replaced: [String], remarks: [String])
+        case inForce(exceptions: [String], remarks: [String])
         /// The new settings are what processes start with from now on, but of those that are there none goes by them.
-        case inForceForLater(replaced: [String])
+        case inForceForLater(exceptions: [String])
         /// Nothing has changed.
         case failed([String])
 
         var status: Status.Reload {
             switch self {
-            case .inForce(let replaced, _): Status.Reload(time: secondsSince1970(), isInForce: true, problems: replaced)
+            case .inForce(let exceptions, _): Status.Reload(time: secondsSince1970(), isInForce: true, problems: exceptions)
             case .inForceForLater: Status.Reload(time: secondsSince1970(), isInForce: true, problems: answer.lines)
             case .failed(let problems): Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
             }
@@ -61,9 +62,9 @@ extension Master {
 
         var answer: ControlAnswer {
             switch self {
-            case .inForce(let replaced, let remarks): ControlAnswer(.ok, replaced + remarks)
-            case .inForceForLater(let replaced):
-                ControlAnswer(.failed, ["no process goes by the settings yet: those that start from now on do"] + replaced)
+            case .inForce(let exceptions, let remarks): ControlAnswer(.ok, exceptions + remarks)
+            case .inForceForLater(let exceptions):
+                ControlAnswer(.failed, ["no process goes by the settings yet: those that start from now on do"] + exceptions)
             case .failed(let problems): ControlAnswer(.failed, problems)
             }
         }
@@ -73,8 +74,10 @@ extension Master {
     private struct Reading {
         let record: MemoryFile
         let reader: ServingProcess
-        /// A sentence for each that was asked before it, and is replaced.
-        let replaced: [String]
+        /// Those that were asked, with it.
+        let readers: [ServingProcess]
+        /// A sentence for each that was asked before it.
+        let exceptions: [String]
         /// What whoever asked is told.
         let remarks: [String]
         /// For the questions to the others.
@@ -84,30 +87,41 @@ extension Master {
     /// Those that have been asked to read the settings.
     private struct Readers {
         var asked: [ServingProcess] = []
-        /// A sentence for each that has not done it, and is replaced for that.
-        var replaced: [String] = []
-        var hangingCount = 0
+        /// A sentence for each that has not done it.
+        var exceptions: [String] = []
+        var lateCount = 0
     }
 
     /// Has a process read the settings.
     ///
-    /// - Throws: `SettingsError` when none has: nothing has changed, but for those that are named as replaced.
+    /// - Throws: `SettingsError` when none has: nothing has changed, but for those that are named.
     private func haveSettingsRead() async throws(SettingsError) -> Reading {
         let limit = Instant.current + Self.readingTime * 2
         guard await someServe(until: .current + Self.readingTime) else {
             if isEnding { throw Self.endBegins }
-            logger.reloadHasNobody()
-            throw SettingsError(problems: ["no process serves: the log says why; a restart reads all settings anew"])
+            throw haveNobody()
         }
         var readers = Readers()
         do throws(SettingsError) { return try await askInTurn(&readers, until: limit) } catch {
-            throw SettingsError(problems: error.problems + readers.replaced)
+            throw SettingsError(problems: error.problems + readers.exceptions)
         }
+    }
+
+    /// Why no process can be asked.
+    private func haveNobody() -> SettingsError {
+        let late = places.serving.filter(\.isLate)
+        guard !late.isEmpty else {
+            logger.reloadHasNobody()
+            return SettingsError(problems: ["no process serves: the log says why; a restart reads all settings anew"])
+        }
+        let problems = late.map { "process \($0.name) is late still: it has not come to the reload from before" }
+        logger.reloadFailed(problems)
+        return SettingsError(problems: problems)
     }
 
     /// Asks one process after the other to read the settings, until one has done it.
     private func askInTurn(_ readers: inout Readers, until limit: Instant) async throws(SettingsError) -> Reading {
-        while readers.hangingCount < Self.hangingMax, readers.asked.count <= places.count,
+        while readers.lateCount < Self.lateMax, readers.asked.count <= places.count,
             let reader = reader(except: readers.asked)
         {
             readers.asked.append(reader)
@@ -115,10 +129,12 @@ extension Master {
             let outcome = await question.outcome()
             if isEnding { throw Self.endBegins }
             if let remarks = try step(after: outcome, of: reader, &readers) {
-                return Reading(record: next, reader: reader, replaced: readers.replaced, remarks: remarks, spare: spare)
+                return Reading(
+                    record: next, reader: reader, readers: readers.asked, exceptions: readers.exceptions, remarks: remarks,
+                    spare: spare)
             }
-            // Who hangs has taken all the time that there is.
-            if readers.hangingCount == 0, await !someServe(until: limit, except: readers.asked), isEnding { throw Self.endBegins }
+            // Who is late has taken all the time that there is.
+            if readers.lateCount == 0, await !someServe(until: limit, except: readers.asked), isEnding { throw Self.endBegins }
         }
         throw SettingsError(problems: ["no process has read the settings: those from before hold, see the log"])
     }
@@ -149,10 +165,11 @@ extension Master {
             endReader(reader, &readers)
             throw SettingsError(problems: ["process \(reader.name) was asked, but \(reason)"])
         case .late, .cancelled:
-            logger.doesNotAnswer(reader)
-            endReader(reader, &readers)
-            killIfSilent(reader)
-            readers.hangingCount += 1
+            // It has what is in force before it is asked anything else, also where it puts in force what it reads at this very moment.
+            follow(reader)
+            readers.exceptions.append(
+                "process \(reader.name) has not read the settings within \(Self.readingTime.setting): \(Self.untilThen)")
+            readers.lateCount += 1
             return nil
         }
     }
@@ -162,7 +179,7 @@ extension Master {
     private func endReader(_ reader: ServingProcess, _ readers: inout Readers) {
         reader.end()
         replace(reader)
-        readers.replaced.append("process \(reader.name) has not read the settings, and is replaced")
+        readers.exceptions.append("process \(reader.name) has not read the settings, and is replaced")
     }
 
     /// Begins only with all that the rest of the reload needs.
@@ -182,7 +199,7 @@ extension Master {
 
     /// One that serves, of which something was heard not long ago.
     private func reader(except asked: [ServingProcess] = []) -> ServingProcess? {
-        places.serving.filter { process in !asked.contains { $0 === process } }
+        places.serving.filter { process in !process.isLate && !asked.contains { $0 === process } }
             .min { $0.watchdog.silence < $1.watchdog.silence }
     }
 
@@ -210,7 +227,7 @@ extension Master {
             reader.end()
             replace(reader)
             throw SettingsError(
-                problems: ["process \(reader.name) has left no record, and is ended: \(error)"] + reading.replaced)
+                problems: ["process \(reader.name) has left no record, and is ended: \(error)"] + reading.exceptions)
         }
         (record, reader.record, drain) = (next, next, head.drain)
         var remarks = reading.remarks
@@ -219,9 +236,9 @@ extension Master {
             logger.masterKeepsLog(error)
             remarks.append("log.to: the master's own log cannot be written, and goes where it went: \(error)")
         }
-        let replaced = reading.replaced + (await handOut(next, with: reading.spare))
+        let exceptions = reading.exceptions + (await handOut(next, readBy: reading.readers, with: reading.spare))
         let isFollowed = places.present.contains { $0.record === next && $0.state != .ending }
-        return isFollowed ? .inForce(replaced: replaced, remarks: remarks) : .inForceForLater(replaced: replaced)
+        return isFollowed ? .inForce(exceptions: exceptions, remarks: remarks) : .inForceForLater(exceptions: exceptions)
     }
 
     /// A process that was asked to take settings, or could not be asked.
@@ -229,11 +246,18 @@ extension Master {
 
     /// Has all processes take the settings of the record in force that have others: all at once, or as many as there are descriptors for.
     ///
-    /// - Returns: a sentence for each that could not.
-    private func handOut(_ next: MemoryFile, with spare: SpareDescriptors) async -> [String] {
+    /// - Parameter readers: those that were asked to read them.
+    /// - Returns: a sentence for each that does not have them.
+    private func handOut(
+        _ next: MemoryFile, readBy readers: [ServingProcess], with spare: SpareDescriptors
+    ) async -> [String] {
+        let limit = Instant.current + Self.readingTime
+        // Of those that are late with this one there is a sentence already.
+        let late = places.present.filter { process in process.isLate && !readers.contains { $0 === process } }
         var (sentences, asked): ([String], [Asked]) = ([], [])
         // One that is not there yet gets the record in force when it is.
-        for process in places.present where process.hasStarted && process.record !== next && process.state != .ending {
+        for process in places.present
+        where process.hasStarted && process.record !== next && process.state != .ending && !process.isLate {
             var question = askToTake(process, next, with: spare)
             while case .failure = question, !asked.isEmpty {
                 // With an answer a descriptor is free again.
@@ -243,7 +267,7 @@ extension Master {
             asked.append((process, question))
         }
         while !asked.isEmpty { sentences += await hearAnswer(of: asked.removeFirst(), next) }
-        return sentences
+        return sentences + (await self.sentences(onLate: late, until: limit))
     }
 
     private func askToTake(
@@ -257,41 +281,28 @@ extension Master {
         }
     }
 
-    /// Waits for one that was asked to take the settings. One that cannot is ended: its successor has them.
+    /// Waits for one that was asked to take the settings. One that cannot is ended: its successor has them. One that is late is not.
     ///
-    /// - Returns: a sentence for one that cannot.
+    /// - Returns: a sentence for one that does not have them.
     private func hearAnswer(of asked: Asked, _ next: MemoryFile) async -> [String] {
         let process = asked.process
-        guard let reason = await refusal(of: process, asked.question) else {
+        let question: ProcessQuestion
+        do throws(SystemError) { question = try asked.question.get() } catch {
+            guard canFollow(process) else { return [] }
+            follow(process)
+            return ["process \(process.name) could not be asked to take the settings: \(error); \(Self.untilThen)"]
+        }
+        let outcome = await question.outcome()
+        guard let reason = outcome.refusal else {
             process.record = next
             return []
         }
         // One that is gone has a successor with the new settings.
-        guard places.isInPlace(process), process.state != .ending, !isEnding else { return [] }
-        logger.processCannotFollow(process, reason)
-        let sentence = "process \(process.name) could not take the settings, and is replaced by one that has them: \(reason)"
-        process.end()
-        replace(process)
-        return [sentence]
-    }
-
-    /// - Returns: why a process has not taken settings; nil when it has.
-    private func refusal(of process: ServingProcess, _ question: Result<ProcessQuestion, SystemError>) async -> String? {
-        let outcome: ProcessQuestion.Outcome
-        do throws(SystemError) { outcome = await (try question.get()).outcome() } catch { return "\(error)" }
-        switch outcome {
-        case .answered(let answer): return answer.verdict == .ok ? nil : answer.lines.joined(separator: "; ")
-        case .closed: return "no descriptor finds room in it, or it ends"
-        case .tooLarge: return "it has more to say of them than \(ProcessQuestion.limitWords)"
-        case .late, .cancelled:
-            killIfSilent(process)
-            return "it has not answered"
+        guard canFollow(process) else { return [] }
+        if outcome == .late {
+            follow(process, question, next)
+            return ["process \(process.name) is late: \(Self.untilThen)"]
         }
-    }
-
-    /// For one that has not answered in time. One whose disk is slow answers all that it has before it ends; one that hangs takes
-    /// connections from the others, and answers nobody.
-    private func killIfSilent(_ process: ServingProcess) {
-        if process.watchdog.silence >= Self.readingTime / 2, !isEnding { process.signal(SIGKILL) }
+        return [replaceRefusing(process, reason)]
     }
 }

@@ -2,6 +2,7 @@
 
 import Clock
 import EventLoop
+import Glibc
 import Settings
 
 /// What one process was asked. It needs no thread, and whoever lets go of it ends what the process does for it. On the master's loop.
@@ -13,7 +14,7 @@ final class ProcessQuestion {
         case closed
         /// It has more to say than is taken.
         case tooLarge
-        /// It has said nothing in time.
+        /// It has said nothing in time, or does not even take the question for all that it has not taken before.
         case late
         /// The task that waited was cancelled.
         case cancelled
@@ -23,10 +24,12 @@ final class ProcessQuestion {
     private let loop: EventLoop
     private let wakeup: Wakeup
     /// When it is not waited for any longer.
-    private let deadline: Instant?
+    private var deadline: Instant?
     private var watch: Watch?
     private var bytes: [UInt8] = []
     private var hasEnded = false
+    /// Whether the process has the question, or may have.
+    private var isTaken = true
 
     /// What is taken of an answer. All that callers can make longer has limits far below it; settings may name any number of targets.
     static let bytesMax = 16 << 20
@@ -37,26 +40,35 @@ final class ProcessQuestion {
     /// - Parameters:
     ///   - pair: the stream for the answer.
     ///   - limit: how long the process may take; nil for as long as it is there.
-    ///   - send: hands the process its end of the stream; false when it does not take it.
+    ///   - send: hands the process its end of the stream.
     /// - Throws: `SystemError` when this process is out of memory: nothing has been asked then.
-    init(over pair: LocalSocket.Pair, within limit: Duration?, on loop: EventLoop, send: (Int32) -> Bool) throws(SystemError) {
+    init(
+        over pair: LocalSocket.Pair, within limit: Duration?, on loop: EventLoop, send: (Int32) throws(SystemError) -> Void
+    ) throws(SystemError) {
         let theirs = pair.1.takeDescriptor()
         stream = pair.0.takeDescriptor()
         (self.loop, wakeup, deadline) = (loop, Wakeup(on: loop), limit.map { .current + $0 })
         watch = try Watch(stream.number, for: .readable, on: loop) { [unowned self] _ in read() }
-        if !send(theirs.number) { end() }
+        do throws(SystemError) { try send(theirs.number) } catch {
+            if error.code == EAGAIN { isTaken = false } else { end() }
+        }
     }
 
     deinit { watch?.cancel() }
 
+    /// The process may take as long as it is there.
+    func waitWithoutLimit() { deadline = nil }
+
     /// Waits for what comes of it.
     func outcome() async -> Outcome {
         await loop.withCancellation {
-            while !hasEnded, !Task.isCancelled, deadline.map({ .current < $0 }) ?? true { await wakeup.wait(until: deadline) }
+            while !hasEnded, isTaken, !Task.isCancelled, .current < deadline ?? .distantFuture {
+                await wakeup.wait(until: deadline)
+            }
         } onCancel: { [wakeup] in
             wakeup.wake()
         }
-        guard hasEnded else { return Task.isCancelled ? .cancelled : .late }
+        guard hasEnded, isTaken else { return Task.isCancelled ? .cancelled : .late }
         if bytes.count > Self.bytesMax { return .tooLarge }
         return ControlAnswer(bytes: bytes).map(Outcome.answered) ?? .closed
     }

@@ -54,6 +54,16 @@ extension Server {
         }
     }
 
+    /// It holds no generation: somebody may wait for the end of that.
+    private var processLoad: ProcessLoad {
+        get async {
+            let generation = await reloader.generation
+            return ProcessLoad(
+                streams: counters.active.now, resting: generation.board.restingCount(at: .current),
+                upstreams: generation.settings.upstreams.count)
+        }
+    }
+
     /// Tells that all loops turn. One that hangs keeps it from coming back.
     private func report(to master: MasterLink) async {
         let wakeup = Wakeup(on: workers[0].loop)
@@ -62,11 +72,7 @@ extension Server {
             for worker in workers { await worker.turn(acceptsPending: true) }
             if !isReady { master.report(.ready) }
             isReady = true
-            let generation = await reloader.generation
-            let load = ProcessLoad(
-                streams: counters.active.now, resting: generation.board.restingCount(at: .current),
-                upstreams: generation.settings.upstreams.count)
-            master.report(.alive(load))
+            master.report(.alive(await processLoad))
             await wakeup.wait(until: .current + master.period)
         }
     }

@@ -19,8 +19,17 @@ final class ServingProcess {
     /// Its own of the counts that all have in common.
     let slot: Int
     let start = Instant.current
-    /// What its settings are made of; nil until it is there.
+    /// What its settings are made of; nil until it is there, and while that is not known.
     var record: MemoryFile?
+    /// What it was asked last, and is to take by that, where it has not answered a reload in time.
+    struct LateTaking {
+        let question: ProcessQuestion?
+        let record: MemoryFile?
+    }
+
+    /// Not nil as long as it is late: reloads do not ask it anything else before it has the settings in force.
+    var late: LateTaking?
+    var isLate: Bool { late != nil }
     /// Whether it is to open its log again when it serves: it may have opened it already.
     var owesReopening = false
     private var hasServed = false
@@ -133,8 +142,9 @@ final class ServingProcess {
         within limit: Duration? = nil, on loop: EventLoop
     ) throws(SystemError) -> ProcessQuestion {
         let pair = if let pair { pair } else { try LocalSocket.pair() }
-        return try ProcessQuestion(over: pair, within: limit, on: loop) { stream in
-            hasStarted && socket.offer(MasterMessage.ask(command).text, passing: [stream] + (record.map { [$0.number] } ?? []))
+        return try ProcessQuestion(over: pair, within: limit, on: loop) { stream throws(SystemError) in
+            guard hasStarted else { throw SystemError("sendmsg", code: EPIPE) }
+            try socket.send(MasterMessage.ask(command).text, passing: [stream] + (record.map { [$0.number] } ?? []))
         }
     }
 }

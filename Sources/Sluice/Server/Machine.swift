@@ -44,6 +44,24 @@ func raiseDescriptorLimit() throws(SystemError) {
     _ = try SystemError.check("setrlimit", unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit))
 }
 
+/// Tests that the limit of a file's size (`LimitFSIZE`) leaves room for the requests that settings allow: it holds for files in memory too,
+/// and those that are parsed are in one.
+///
+/// - Throws: `SettingsError` when there would be requests that nobody could parse.
+func checkFileSizeLimit(for settings: Settings) throws(SettingsError) {
+    var limit = rlimit()
+    let isKnown = unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0
+    // With the heads of their records.
+    let needed = settings.limits.parametersBytes + 16 << 10
+    guard isKnown, limit.rlim_cur < needed else { return }
+    throw SettingsError(problems: [
+        """
+        the limit of a file's size is \(limit.rlim_cur) bytes, and limits.parameters takes at least \(needed), since a request is parsed \
+        from a file in memory: raise LimitFSIZE or ulimit -f
+        """
+    ])
+}
+
 /// Lets go of the code that has run so far: what only the start needs, the reader of settings above all, would stay in memory for
 /// good. What runs again is mapped again, from the page cache.
 ///

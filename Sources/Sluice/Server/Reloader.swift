@@ -17,7 +17,7 @@ actor Reloader {
         case reloaded(unchanged: [String], warnings: [String])
         /// Nothing has changed. Each line is one thing that is wrong, or says how many more there are.
         case failed([String])
-        /// Nothing has changed, since the end has begun.
+        /// Nothing has changed, since the end has begun, or nobody waits for it any longer.
         case overtaken
     }
 
@@ -63,7 +63,8 @@ actor Reloader {
     /// - Returns: nil when the task was cancelled meanwhile, which ends no reload.
     func reload() async -> Outcome? { await reloads.ask().value() }
 
-    /// The same in its turn, with settings from elsewhere, for this caller alone.
+    /// The same in its turn, with settings from elsewhere, for this caller alone. When its task is cancelled before the settings are in
+    /// force they do not come into force any more: whoever asked has gone on without them.
     ///
     /// - Parameter isTold: whether the log tells when it goes well; another process may have told it.
     func reload(isTold: Bool, by load: @escaping Loading) async -> Outcome {
@@ -72,7 +73,11 @@ actor Reloader {
             return await self.reloadOnce(by: load, isTold: isTold)
         }
         last = task
-        return await task.value
+        return await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
     }
 
     /// The ends of those generations from before that some request may still have.
@@ -90,6 +95,8 @@ actor Reloader {
     private static let loggedMax = 100
 
     private func reloadOnce(by load: @escaping Loading, isTold: Bool) async -> Outcome {
+        // It may have waited for its turn.
+        guard isWanted else { return .overtaken }
         if isTold { logger.reloading() }
         manager?.reloading()
         defer { manager?.ready() }
@@ -102,7 +109,7 @@ actor Reloader {
         } catch {
             let failure = Self.failure(error)
             logger.reloadFailed(failure.lines(for: Self.loggedMax))
-            if isEnding { return .overtaken }
+            guard isWanted else { return .overtaken }
             lastReload = Status.Reload(time: secondsSince1970(), isInForce: false, problems: failure.lines)
             return .failed(failure.lines)
         }
@@ -142,12 +149,13 @@ actor Reloader {
         let settings = next.settings
         let descriptors: DescriptorBudget
         do {
-            try checkIsServing()
+            try checkIsWanted()
+            try checkFileSizeLimit(for: settings)
             descriptors = try DescriptorBudget(settings)
             try await changeLog(to: settings.log)
             for worker in workers { try await worker.prepare(next) }
-            // The end may have begun meanwhile.
-            try checkIsServing()
+            // Also after all that has taken its time.
+            try checkIsWanted()
         } catch {
             var failure = Self.failure(error)
             for worker in workers { await worker.discard() }
@@ -162,8 +170,11 @@ actor Reloader {
         formers.removeAll(where: \.hasCome)
     }
 
-    private func checkIsServing() throws(SettingsError) {
+    private var isWanted: Bool { !isEnding && !Task.isCancelled }
+
+    private func checkIsWanted() throws(SettingsError) {
         if isEnding { throw SettingsError(problems: ["it is about to end"]) }
+        if Task.isCancelled { throw SettingsError(problems: ["it is late: the master has gone on without it"]) }
     }
 
     private static func failure(_ error: any Error) -> SettingsError {

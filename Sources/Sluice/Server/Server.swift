@@ -40,7 +40,7 @@ func openSockets(_ settings: Settings, _ logger: Logger) throws -> [ListeningSoc
 
 /// Begins with `run`, which returns when a signal has ended it.
 final class Server: Sendable {
-    private let log: Log
+    let log: Log
     let logger: Logger
     private let sockets: Mutex<[ListeningSocket]>
     let workers: [Worker]
@@ -95,7 +95,7 @@ final class Server: Sendable {
         let loop = workers[0].loop
         control = try master == nil ? settings.control.map { try ControlServer(at: $0, on: loop) } : nil
         reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log) {
-            () throws(SettingsError) in try load(.real)
+            () throws(SettingsError) in try FileAccess.load(load)
         }
         reloads = Coalescer(on: loop) { [reloader, counters, manager] in await Self.reloadOnce(reloader, counters, manager) }
     }
@@ -156,8 +156,9 @@ final class Server: Sendable {
         }
     }
 
-    func endAtOnce(by signal: Int32) {
-        if master == nil { logger.endingAtOnce() }
+    /// - Parameter isAsked: whether the control socket was asked for that.
+    func endAtOnce(by signal: Int32, isAsked: Bool = false) {
+        if master == nil { isAsked ? logger.endingAtOnceAsAsked() : logger.endingAtOnce() }
         closeSockets()
         log.flush(within: .seconds(1))
         exit(128 + signal)

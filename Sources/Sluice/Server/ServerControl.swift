@@ -34,6 +34,10 @@ extension Server: Controllable {
         return !Task.isCancelled
     }
 
+    func reopenLog() async -> ControlAnswer { log.reopen() ? ControlAnswer(.ok) : .logIsNoFile }
+
+    func stopAtOnce() async { endAtOnce(by: SIGTERM, isAsked: true) }
+
     func stop() async {
         if !isDraining.load(ordering: .relaxed) { end(by: SIGTERM) }
         await ended.wait()

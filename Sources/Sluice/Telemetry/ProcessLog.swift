@@ -76,8 +76,14 @@ extension Logger {
             source: LogEntry.changeSource)
     }
 
-    func doesNotAnswer(_ process: ServingProcess) {
-        error("a process has not answered and is ended", metadata: process.metadata, source: LogEntry.changeSource)
+    func processIsLate(_ process: ServingProcess) {
+        error(
+            "a process is late with a reload: it goes on with the settings from before", metadata: process.metadata,
+            source: LogEntry.changeSource)
+    }
+
+    func processHasCaughtUp(_ process: ServingProcess) {
+        notice("a process that was late has the settings in force", metadata: process.metadata)
     }
 
     func cannotAnswer(_ process: ServingProcess) {
@@ -104,6 +110,8 @@ extension Logger {
     }
 
     func masterFailed(_ reason: String) { critical("the master cannot begin", metadata: ["reason": "\(reason)"]) }
+
+    func endingAtOnceAsAsked() { notice("stopped at once, as the control socket was asked to") }
 
     func masterIsGone() { error("the master is gone: this process ends") }
 

@@ -92,6 +92,7 @@ import Testing
             #expect(stopping.exit.value == nil)
             gate.open(streams.count)
             #expect(try await stopping.exited() == .code(0))
+            #expect(!lives(site.sluice.process.identifier))
             for stream in streams { #expect(try await stream.ended().isWhole) }
             #expect(try await site.sluice.process.exited() == .code(0))
         }
@@ -107,6 +108,20 @@ import Testing
             #expect(try await stopping.exited() == .code(69))
             try await stopping.errors.wait(for: "words") { $0.text.contains("has not said that all requests were over") }
             withExtendedLifetime(streams) {}
+        }
+    }
+
+    @Test func `comes at once by sluice stop, if it is to`() async throws {
+        try await ProcessSite.with(upstream: upstream(Gate())) { site in
+            let streams = try await open(site)
+            let processes = try await site.status().processes.map(\.process)
+            // One that hangs holds nothing up.
+            kill(processes[1], SIGSTOP)
+            let run = try await site.ask("stop", "--now")
+            #expect(run.exit == .code(0), "\(run.errors)")
+            #expect(!([site.sluice.process.identifier] + processes).contains(where: lives))
+            #expect(try await site.sluice.process.exited() == .code(128 + SIGTERM))
+            for stream in streams { #expect(try await stream.ended().isBroken) }
         }
     }
 

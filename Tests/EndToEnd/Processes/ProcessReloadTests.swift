@@ -511,6 +511,87 @@ import Testing
         }
     }
 
+    @Test func `that takes too long to read changes nothing, and says so`() async throws {
+        let settings = "supervise = true\n" + settingsLine(model: "m0")
+        try await ProcessSite.with(settings, upstream: upstream(Gate()), options: []) { site in
+            try await site.served(1)
+            let (reload, pipe) = try await site.reloadFromPipe()
+            #expect(try await reload.exited() == .code(78))
+            let errors = reload.errors.value.text
+            #expect(errors.contains("reading the settings takes longer than 5s: "), "\(errors)")
+            #expect(errors.contains("sluice.toml"), "\(errors)")
+            #expect(errors.split(separator: "\n").count == 1, "\(errors)")
+            #expect(pipe.isRead)
+            #expect(try await site.status().restarts == 0)
+            #expect(try await models(site) == ["m0"])
+        }
+    }
+
+    /// Nothing of the one that reads stands still but the reading, as that of a disk that does not answer.
+    @Test(arguments: [1, 2]) func `that a process reads late ends none of its streams, and it has what the others have then`(
+        count: Int
+    ) async throws {
+        let gate = try Gate()
+        let settings = "supervise = true\ntimeouts.drain = \"1s\"\n"
+        try await ProcessSite.with(
+            settings + settingsLine(model: "m0"), upstream: upstream(gate), options: ["--processes", "\(count)"]
+        ) { site in
+            try await site.served(count)
+            let streams = try (0..<8).map { _ in try site.call("long") }
+            for stream in streams { try await stream.begun() }
+            let (reload, pipe) = try await site.reloadFromPipe()
+            let reader = try #require(try await site.status().processes.map(\.process).first { hasOpen("sluice.toml", $0) })
+            let thread = try #require(threads(of: reader).first { $0.name == "task" }).number
+            let freezer = try ChildProcess(
+                Python.interpreter, ["\(repository)/Tests/EndToEnd/clients/freeze.py", thread], in: site.directory)
+            _ = try await ChildProcess.line(containing: "stopped", in: freezer.output)
+            // Whoever reads from now on has a file.
+            #expect(unsafe unlink(site.directory.path("sluice.toml")) == 0)
+            try site.write(settings + settingsLine(model: "m1"))
+            pipe.feed(ProcessSite.text(settings + settingsLine(model: "late"), site.upstream))
+            #expect(try await reload.exited(within: .seconds(60)) == .code(count == 1 ? 78 : 0))
+            let errors = reload.errors.value.text
+            #expect(errors.contains("(\(reader)) has not read the settings within 10s"), "\(errors)")
+            let late = try await site.logs(1, "a process is late with a reload")
+            #expect(late[0].contains("\"process\":\(reader)"))
+            try await freezer.end()
+            try await site.logs(1, "a process that was late has the settings in force")
+            #expect(try await models(site) == [count == 1 ? "m0" : "m1"])
+            #expect(try await site.ask("reload").exit == .code(0))
+            #expect(try await models(site) == ["m1"])
+            gate.open(streams.count)
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            #expect(try await site.status().restarts == 0)
+        }
+    }
+
+    @Test func `that a process takes late ends none of its streams, and holds for it when it comes to it`() async throws {
+        let gate = try Gate()
+        let settings = "timeouts.drain = \"1s\"\n"
+        try await ProcessSite.with(
+            settings + settingsLine(model: "m0"), upstream: upstream(gate), options: ["--processes", "2"]
+        ) { site in
+            try await site.served(2)
+            let streams = try (0..<8).map { _ in try site.call("long") }
+            for stream in streams { try await stream.begun() }
+            let (reload, pipe) = try await site.reloadFromPipe()
+            let late = try #require(try await site.status().processes.map(\.process).first { !hasOpen("sluice.toml", $0) })
+            kill(late, SIGSTOP)
+            try await eventually("it to stand still") { isStopped(late) }
+            pipe.feed(ProcessSite.text(settings + settingsLine(model: "m1"), site.upstream))
+            #expect(try await reload.exited(within: .seconds(60)) == .code(0))
+            let errors = reload.errors.value.text
+            #expect(errors.contains("(\(late)) is late"), "\(errors)")
+            #expect(try await site.status().lastReload?.problems.count == 1)
+            kill(late, SIGCONT)
+            try await site.logs(1, "a process that was late has the settings in force")
+            #expect(try await models(site) == ["m1"])
+            gate.open(streams.count)
+            for stream in streams { #expect(try await stream.ended().isWhole) }
+            #expect(try await site.status().restarts == 0)
+        }
+    }
+
     @Test func `goes by how many processes there are, and not by how many the file names by now`() async throws {
         let settings = settingsLine(model: "m0")
         try await ProcessSite.with(
@@ -540,6 +621,15 @@ import Testing
                 #expect(try await models(site) == ["m\(round)"])
             }
         }
+    }
+}
+
+/// The threads of a process.
+private func threads(of process: pid_t) -> [(number: String, name: String)] {
+    let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+    return numbers.map { number in
+        let name = (try? String(contentsOfFile: "/proc/\(process)/task/\(number)/comm", encoding: .utf8)) ?? ""
+        return (number, name.trimmingCharacters(in: .newlines))
     }
 }
 
