@@ -49,8 +49,7 @@ extension Master: Controllable {
     private func isOver(_ process: ServingProcess, _ question: ProcessQuestion) async -> Bool {
         switch await question.outcome() {
         case .answered(let answer): answer.verdict == .ok
-        // The kernel closes what an ended process had a moment before it tells of the end.
-        case .closed: await wait(until: .current + .seconds(1)) { process.isReaped }
+        case .closed: await hasEnded(process)
         case .tooLarge, .late, .cancelled: false
         }
     }

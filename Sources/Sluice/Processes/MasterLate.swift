@@ -28,6 +28,11 @@ extension Master {
     /// Whether a process is one that can have other settings.
     func canFollow(_ process: ServingProcess) -> Bool { places.isInPlace(process) && process.state != .ending && !isEnding }
 
+    /// Whether one that has let go of a question has ended. The kernel closes what an ended process had a moment before it tells of the end.
+    func hasEnded(_ process: ServingProcess) async -> Bool {
+        await wait(until: .current + .seconds(1)) { process.isReaped }
+    }
+
     /// Waits for those that are late from before to take what has come in force.
     ///
     /// - Returns: a sentence for each that has not.
@@ -46,6 +51,7 @@ extension Master {
             // It cannot be asked now.
             case .late, .cancelled, nil: _ = await wait(until: .current + .seconds(1)) { !canFollow(process) }
             case let outcome?:
+                if outcome == .closed { _ = await hasEnded(process) }
                 guard canFollow(process) else { return }
                 if let reason = outcome.refusal {
                     _ = replaceRefusing(process, reason)

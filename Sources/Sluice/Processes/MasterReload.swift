@@ -127,8 +127,11 @@ extension Master {
             readers.asked.append(reader)
             let (next, spare, question) = try askToRead(reader)
             let outcome = await question.outcome()
+            // Of one that has ended the log tells, and it is no fault of its own descriptors.
+            var isGone = false
+            if outcome == .closed { isGone = await hasEnded(reader) }
             if isEnding { throw Self.endBegins }
-            if let remarks = try step(after: outcome, of: reader, &readers) {
+            if !isGone, let remarks = try step(after: outcome, of: reader, &readers) {
                 return Reading(
                     record: next, reader: reader, readers: readers.asked, exceptions: readers.exceptions, remarks: remarks,
                     spare: spare)
@@ -297,6 +300,7 @@ extension Master {
             process.record = next
             return []
         }
+        if outcome == .closed { _ = await hasEnded(process) }
         // One that is gone has a successor with the new settings.
         guard canFollow(process) else { return [] }
         if outcome == .late {
