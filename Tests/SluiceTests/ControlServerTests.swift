@@ -144,7 +144,7 @@ private final class Asked: Controllable {
                 #expect(answer == "ok 0\n")
             }
             let first = try heard(silent.removeFirst())
-            #expect(first == "refused 34\nit is asked by too many at once\n")
+            #expect(first == "refused 32\nit is asked by too many at once\n")
         }
     }
 
