@@ -266,6 +266,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 2]) func `goes on with another process when the one that reads is killed, and names none`(
+        count: Int
+    ) async throws {
+        let settings = "supervise = true\n"
+        try await ProcessSite.with(
+            settings + settingsLine(model: "m0"), upstream: upstream(Gate()), options: ["--processes", "\(count)"]
+        ) { site in
+            try await site.served(count)
+            let (reload, pipe) = try await site.reloadFromPipe()
+            let reader = try #require(try await site.status().processes.map(\.process).first { hasOpen("sluice.toml", $0) })
+            // Whoever reads from now on has a file.
+            #expect(unsafe unlink(site.directory.path("sluice.toml")) == 0)
+            try site.write(settings + settingsLine(model: "m1"))
+            kill(reader, SIGKILL)
+            #expect(try await reload.exited() == .code(0))
+            #expect(reload.errors.value.text == "")
+            try await site.served(count + 1)
+            #expect(try await models(site) == ["m1"])
+            withExtendedLifetime(pipe) {}
+        }
+    }
+
     /// More than all of them could be asked at once with.
     @Test func `ends no process when the master is short of descriptors`() async throws {
         try await ProcessSite.with(settingsLine(model: "m0"), upstream: upstream(Gate())) { site in
