@@ -153,9 +153,11 @@ extension Settings {
         Field(
             "control", optional: \.control, .controlAddress,
             """
-            Where sluice status, reload and stop ask this process, as unix:PATH: a socket for its user and root alone.
+            Where sluice status, reload and stop ask this process, as unix:PATH: a socket for its user and root alone, in a folder that \
+            this user may write to. The service has /run/sluice/sluice for it.
             """,
-            default: .words("none"), examples: [#""unix:/run/sluice/control.sock""#], option: "--control", needsStart: true)
+            default: .words("none"), examples: [#""unix:/run/sluice/sluice/control.sock""#], option: "--control", needsStart: true
+        )
     }
 
     private static var processFields: [Field<Settings>] {
@@ -350,7 +352,10 @@ extension FieldKind<[ListenAddress]> {
 
 extension SettingsReader {
     fileprivate func listenAddress(_ node: SettingsNode, _ wanted: String) throws(SettingsProblem) -> ListenAddress {
-        guard case .string = node.value else { throw SettingsProblem(node, "must be \(wanted); \(ListenAddressError.forms)") }
+        guard case .string = node.value else {
+            let hint = KeyPlaces.hint(forMembers: node.ownMembers.map(\.key), of: node.path.text)
+            throw SettingsProblem(node, "must be \(wanted); \(hint ?? ListenAddressError.forms)")
+        }
         let text = try text(node)
         do throws(ListenAddressError) { return try ListenAddress(text) } catch { throw SettingsProblem(node, error.advice) }
     }

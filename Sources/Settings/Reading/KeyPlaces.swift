@@ -11,6 +11,43 @@ enum KeyPlaces {
     /// What other programs call it.
     private static let otherNames = ["api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level"]
 
+    /// What php-fpm and nginx call what is elsewhere here, or is not there. Those with a dot are tables to TOML, as is `log = "…"` no table.
+    private static let ofServers = [
+        "pm":
+            "limits.requests says how many requests are answered at once, and processes how many processes serve: none is started for load",
+        "worker_processes": "did you mean 'workers'?",
+        "worker_connections": "did you mean 'limits.requests'?",
+        "client_max_body_size": "did you mean 'limits.body'?",
+        "error_log": logIsOne, "access_log": logIsOne, "access": logIsOne, "syslog": #"did you mean log.to = "syslog"?"#,
+        "slowlog": "did you mean 'log.slow'?", "request_slowlog_timeout": "did you mean 'log.slow'?",
+        "request_terminate_timeout": "did you mean 'timeouts.total'?",
+        "process_control_timeout": "did you mean 'timeouts.drain'?",
+        "user": whoseItIs, "group": whoseItIs,
+        "daemonize": "it never leaves whoever starts it: the service manager has it",
+        "pid": "no file of it is written: sluice stop and sluice reload find the process by control",
+        "rlimit_files": "LimitNOFILE= of the unit, or ulimit -n, says it",
+        "worker_rlimit_nofile": "LimitNOFILE= of the unit, or ulimit -n, says it",
+        "rlimit_core": "did you mean 'core_dumps'?",
+        "ping": "/sluice/ping is there where the web server passes SLUICE_STATUS",
+        "env": #""${NAME}" takes a variable of the environment"#,
+    ]
+    private static let logIsOne = #"one log has all: did you mean log.to = "file:PATH"?"#
+    private static let whoseItIs =
+        "Sluice keeps the user that it is started as: User= of the unit; socket.group is for the socket alone"
+
+    /// The same of a key that there is, with a value that is no table.
+    static func hint(forNoTable key: String) -> String? {
+        key == "log" ? "log.to says where it goes, log.format how it looks" : nil
+    }
+
+    /// The same of a key that there is, and has members, though it is no table.
+    static func hint(forMembers keys: [String], of key: String) -> String? {
+        guard key == "listen" else { return nil }
+        let names = ["mode": "socket.mode", "group": "socket.group", "acl_users": "socket.allowed_users"]
+        if let name = keys.lazy.compactMap({ names[$0] }).first { return "did you mean '\(name)'?" }
+        return keys.contains("owner") ? whoseItIs : nil
+    }
+
     /// What holds for all.
     private static let common = Set(top.map(\.key))
     private static let target = Set(TargetSettings.fields().map(\.key))
@@ -41,6 +78,7 @@ enum KeyPlaces {
                 return "did you mean '\(name)'? It stands in \(table.name)"
             }
         }
+        if isTop, let words = ofServers[key] { return words }
         if !isTop, common.contains(key) { return "'\(key)' holds for all: put it above the first [table]" }
         if !isTop, let table = inner.first(where: { keys.contains($0.name) && $0.keys.contains(key) }) {
             return "did you mean '\(table.name).\(key)'?"

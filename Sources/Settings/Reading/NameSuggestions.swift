@@ -1,11 +1,17 @@
 // The names that mistyped ones were probably meant to be.
 
 /// Finds names that are like others, and does not take long for that whatever there is to compare.
-struct NameSuggestions {
+package struct NameSuggestions {
     /// Of longer names nobody has mistyped one.
     private static let bytesMax = 64
     /// How many pairs of bytes are still compared: a few thousand for a usual mistake.
     private var pairsLeft = 1 << 23
+
+    /// The same for one name alone.
+    package static func nearest(to name: String, among names: [String]) -> String? {
+        var suggestions = NameSuggestions()
+        return suggestions.nearest(to: name, among: names)
+    }
 
     /// - Returns: nil when none is like it, or the comparing of names has taken long enough.
     mutating func nearest(to name: String, among names: [String]) -> String? {

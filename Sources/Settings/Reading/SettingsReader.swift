@@ -100,7 +100,8 @@ struct SettingsReader {
     /// - Parameter keys: those that the table may have; others are problems. Nil allows any.
     init?(_ node: SettingsNode, keys: [String]?, _ input: SettingsInput, _ problems: SettingsProblems) {
         guard case .table(let members) = node.value else {
-            problems.add(SettingsProblem(node, "must be a table"))
+            problems.add(
+                SettingsProblem(node, "must be a table\(KeyPlaces.hint(forNoTable: node.path.text).map { ": \($0)" } ?? "")"))
             return nil
         }
         (path, place, self.members) = (node.path, node.place, members)

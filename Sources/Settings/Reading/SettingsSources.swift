@@ -179,8 +179,8 @@ package struct SettingsSources {
             file.reader == nil
             ? "there is no \(file.path): name the settings file with --config, or the control socket with --control unix:PATH"
             : """
-            \(file.path) names no control socket: set control = "unix:/run/sluice/control.sock" in it and start Sluice again, name \
-            the one that it was started with (--control unix:PATH), or send signals
+            \(file.path) names no control socket: set control = "unix:/run/sluice/sluice/control.sock" in it, in a folder of Sluice's \
+            user, and start Sluice again; name the one that it was started with (--control unix:PATH); or send signals
             """
         throw SettingsError(problems: [advice])
     }

@@ -108,6 +108,7 @@ struct SettingsReference {
     private mutating func append(_ paragraph: String) { text += "\n\(paragraph)\n" }
 
     private mutating func appendRow(_ entry: DocumentEntry, _ path: String = "") {
+        for member in entry.members { appendRow(member, "\(path)\(entry.key).") }
         let (environment, option) = (entry.description.environment, entry.description.option)
         guard environment != nil || option != nil else { return }
         let cells = [environment, option, path + entry.key].map { $0.map { "`\($0)`" } ?? "" }

@@ -37,7 +37,7 @@ import Testing
         Mistake(
             "log.level = 'loud'",
             #"1: log.level must be "trace", "debug", "info", "notice", "warning", "error" or "critical""#),
-        Mistake("log = 'json'", "1: log must be a table"),
+        Mistake("log = 'json'", "1: log must be a table: log.to says where it goes, log.format how it looks"),
         Mistake("log.format = 'xml'", #"1: log.format must be "json", "text" or "logfmt""#),
         Mistake("log.to = 'stdout'", "1: log.to \(destination)"),
         Mistake("log.to = '/var/log/sluice.log'", "1: log.to \(destination)"),
@@ -171,6 +171,46 @@ import Testing
             "3: unknown key 'models[0].targets[0].name'; did you mean 'upstream'?", "3: models[0].targets[0] needs upstream"),
     ]
 
+    private static let logIsOne = #"one log has all: did you mean log.to = "file:PATH"?"#
+    private static let unit = "LimitNOFILE= of the unit, or ulimit -n, says it"
+    private static let whoseItIs =
+        "Sluice keeps the user that it is started as: User= of the unit; socket.group is for the socket alone"
+
+    /// As somebody writes them who knows php-fpm or nginx.
+    private static let ofServers = [
+        Mistake(
+            "pm = 'dynamic'",
+            "1: unknown key 'pm'; limits.requests says how many requests are answered at once, and processes how many processes serve: "
+                + "none is started for load"),
+        Mistake(
+            "pm.max_children = 50\npm.start_servers = 5",
+            "1: unknown key 'pm'; limits.requests says how many requests are answered at once, and processes how many processes serve: "
+                + "none is started for load"),
+        Mistake("worker_processes = 'auto'", "1: unknown key 'worker_processes'; did you mean 'workers'?"),
+        Mistake("worker_connections = 768", "1: unknown key 'worker_connections'; did you mean 'limits.requests'?"),
+        Mistake("worker_rlimit_nofile = 9", "1: unknown key 'worker_rlimit_nofile'; \(unit)"),
+        Mistake("rlimit_files = 9", "1: unknown key 'rlimit_files'; \(unit)"),
+        Mistake("error_log = 'secret'", "1: unknown key 'error_log'; \(logIsOne)"),
+        Mistake("access_log = 'secret'", "1: unknown key 'access_log'; \(logIsOne)"),
+        Mistake("access.log = 'secret'", "1: unknown key 'access'; \(logIsOne)"),
+        Mistake("slowlog = 'secret'", "1: unknown key 'slowlog'; did you mean 'log.slow'?"),
+        Mistake("user = 'secret'", "1: unknown key 'user'; \(whoseItIs)"),
+        Mistake("group = 'secret'", "1: unknown key 'group'; \(whoseItIs)"),
+        Mistake(
+            "daemonize = true",
+            "1: unknown key 'daemonize'; it never leaves whoever starts it: the service manager has it"),
+        Mistake(
+            "pid = '/run/secret'",
+            "1: unknown key 'pid'; no file of it is written: sluice stop and sluice reload find the process by control"),
+        Mistake("listen.mode = '0660'", "1: listen must be an address, or an array of them; did you mean 'socket.mode'?"),
+        Mistake("listen.owner = 'www-data'", "1: listen must be an address, or an array of them; \(whoseItIs)"),
+        Mistake(
+            "listen = 'fd:3'\nlisten.group = 'www-data'",
+            "2: listen is set twice: dir/sluice.toml:1 sets it too; did you mean 'socket.group'?"),
+        // Where they are somebody's own.
+        Mistake("[limits]\npid = 1", "2: unknown key 'limits.pid'"),
+    ]
+
     private static let strings = [
         Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set or is empty"),
         Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set or is empty"),
@@ -181,7 +221,7 @@ import Testing
         Mistake(#"spoken_error = "a\u0000b""#, "1: a NUL has no place in a setting"),
     ]
 
-    @Test(arguments: values + attempts + keys + secretNames + misplaced + otherNames + strings)
+    @Test(arguments: values + attempts + keys + secretNames + misplaced + otherNames + ofServers + strings)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) { mistake.check() }
 
     @Test func `of very many mistakes the first are told, in the file's order, and how many more there are`() {

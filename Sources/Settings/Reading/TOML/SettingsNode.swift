@@ -28,10 +28,12 @@ struct SettingsNode {
 }
 
 extension SettingsNode {
+    /// What it has as a table; nothing for another value.
+    var ownMembers: [Member] { if case .table(let members) = value { members } else { [] } }
+
     /// What stands under a key, if this is a table that has it.
     func member(_ key: String) -> SettingsNode? {
-        guard case .table(let members) = value else { return nil }
-        return members.first { $0.key == key }?.node
+        ownMembers.first { $0.key == key }?.node
     }
 
     /// The whole document as one table.
@@ -46,7 +48,9 @@ extension SettingsNode {
         }
         let positions = TOMLPositions(document)
         if let defect = positions.defect {
-            throw SettingsProblem(defect.text, at: SettingsPlace(file: file, line: defect.line))
+            let first = defect.firstLine.map { ": \(SettingsPlace(file: file, line: $0)) sets it too" } ?? ""
+            let hint = defect.hint.map { "; \($0)" } ?? ""
+            throw SettingsProblem(defect.text + first + hint, at: SettingsPlace(file: file, line: defect.line))
         }
         do {
             self = try Tree(file: file, positions: positions).node(TOMLTable(string: text), at: SettingsPath())

@@ -49,6 +49,8 @@ struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
         return String(name.unicodeScalars[..<end]) + "…"
     }
 
+    var bytes: [UInt8] { Array(text.utf8) }
+
     static func == (left: SettingsPath, right: SettingsPath) -> Bool { left.text == right.text }
 
     func hash(into hasher: inout Hasher) { hasher.combine(text) }
@@ -65,16 +67,30 @@ struct TOMLPositions {
         let order: Int
     }
 
-    /// What the parser does not take for an error: it would end the process, or a string too early.
+    /// What the parser does not take for an error, as it would end the process, or a string too early; or does not tell as people need it.
     struct Defect {
         let line: Int
         let text: String
+        /// Of what it is the second; nil for what is wrong by itself.
+        var firstLine: Int?
+        /// What was probably meant.
+        var hint: String?
+    }
+
+    private struct Known {
+        let line: Int
+        /// Where a value stands behind `=`.
+        var valueLine: Int?
+        /// Where it has a header as a table.
+        var headerLine: Int?
     }
 
     private let document: [UInt8]
     private var offset = 0
     private var line = 1
     private var positions: [SettingsPath: Position] = [:]
+    /// What stands already, by the paths' bytes: what TOML tells apart Swift may not.
+    private var known: [[UInt8]: Known] = [:]
     /// How many tables the arrays of tables have so far.
     private var tableCounts: [SettingsPath: Int] = [:]
     /// No setting lies deeper, and a name has no more parts. Whoever reads the file goes down with its depth.
@@ -119,8 +135,11 @@ struct TOMLPositions {
         var path = SettingsPath()
         for (index, key) in keys.enumerated() {
             path = path.appending(key)
-            guard record(path) else { return nil }
-            if isArray, index == keys.count - 1 { tableCounts[path, default: 0] += 1 }
+            let isLast = index == keys.count - 1
+            let known = known[path.bytes]
+            guard record(path, after: known?.valueLine ?? (isLast && !isArray ? known?.headerLine : nil)) else { return nil }
+            if isLast, isArray { tableCounts[path, default: 0] += 1 }
+            if isLast, !isArray { self.known[path.bytes]?.headerLine = line }
             if let count = tableCounts[path] { path = path.appending(count - 1) }
             guard record(path) else { return nil }
         }
@@ -131,10 +150,15 @@ struct TOMLPositions {
     private mutating func readMember(of table: SettingsPath) -> Bool {
         guard let keys = readKeys(), take("=") else { return false }
         var path = table
-        for key in keys {
+        for (index, key) in keys.enumerated() {
             path = path.appending(key)
-            guard record(path) else { return false }
+            let isLast = index == keys.count - 1
+            guard record(path, after: isLast ? known[path.bytes]?.line : known[path.bytes]?.valueLine) else {
+                if !isLast { defect?.hint = KeyPlaces.hint(forMembers: [keys[index + 1]], of: path.text) }
+                return false
+            }
         }
+        known[path.bytes]?.valueLine = line
         return readValue(at: path)
     }
 
@@ -162,7 +186,9 @@ struct TOMLPositions {
     }
 
     /// Whether reading may go on there.
-    private mutating func record(_ path: SettingsPath) -> Bool {
+    ///
+    /// - Parameter first: the line where it stands already, and may not stand again.
+    private mutating func record(_ path: SettingsPath, after first: Int? = nil) -> Bool {
         guard path.depth <= Self.depthMax else {
             notice("nothing may lie more than \(Self.depthMax) keys deep")
             return false
@@ -171,6 +197,11 @@ struct TOMLPositions {
             notice("a name may have \(SettingsPath.bytesMax) bytes, with those of the tables that it stands in")
             return false
         }
+        if let first {
+            defect = defect ?? Defect(line: line, text: "\(path) is set twice", firstLine: first)
+            return false
+        }
+        if known[path.bytes] == nil { known[path.bytes] = Known(line: line) }
         if positions[path] == nil { positions[path] = Position(line: line, order: positions.count) }
         return true
     }
