@@ -69,8 +69,26 @@ import Testing
             Mistake(
                 arguments: ["check"], environment: ["OPENAI_BASE_URL": "ftp://host/v1"], named: "OPENAI_BASE_URL",
                 status: EX_CONFIG),
-            Mistake(arguments: ["brew"], named: "brew"),
+            Mistake(
+                arguments: ["brew"], named: "there is no command 'brew'\nCommands are serve, check, reload, stop, status, help;"),
+            Mistake(arguments: ["relaod"], named: "there is no command 'relaod'; did you mean 'reload'?"),
+            Mistake(arguments: ["chek", "--show"], named: "did you mean 'check'?"),
+            Mistake(arguments: ["start"], named: "did you mean 'serve'?"),
+            Mistake(arguments: ["configtest"], named: "did you mean 'check'?"),
+            Mistake(arguments: ["help", "brew"], named: "brew"),
+            Mistake(arguments: ["-x"], named: "-x"),
+            Mistake(arguments: [], named: "SUBCOMMANDS:"),
+            Mistake(arguments: ["-t", "--config", "none.toml"], named: "none.toml", status: EX_NOINPUT),
         ]
+    }
+
+    @Test func `tests the settings by -t, as by check`() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("upstreams.demo = {kind = \"demo\"}", to: "my.toml")
+        for (arguments, named) in [(["-t"], "\(file) is good"), (["-t", "--show"], "kind = \"demo\"")] {
+            let run = try await SluiceRun(arguments + ["--config", file], in: directory)
+            #expect(run.exit == .code(0) && run.output.contains(named), "\(run)")
+        }
     }
 
     @Test(arguments: Mistake.all)
