@@ -75,7 +75,6 @@ import Testing
             Mistake(arguments: ["chek", "--show"], named: "did you mean 'check'?"),
             Mistake(arguments: ["start"], named: "did you mean 'serve'?"),
             Mistake(arguments: ["configtest"], named: "did you mean 'check'?"),
-            Mistake(arguments: ["help", "brew"], named: "brew"),
             Mistake(arguments: ["-x"], named: "-x"),
             Mistake(arguments: [], named: "SUBCOMMANDS:"),
             Mistake(arguments: ["-t", "--config", "none.toml"], named: "none.toml", status: EX_NOINPUT),
