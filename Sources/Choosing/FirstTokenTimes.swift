@@ -17,7 +17,10 @@ package struct FirstTokenTimes: Sendable {
 
     private static let countMax = 128
     /// Fewer say nothing about the rare slow ones.
-    private static let countMin = 20
+    package static let countMin = 20
+
+    /// How many are known.
+    package var count: Int { recent.count }
 
     /// Adds the time from an attempt's start to its first token; the oldest of 128 is forgotten for it.
     ///

@@ -37,7 +37,9 @@ import Testing
             let file = try site.directory.write(changed, to: "sluice.toml")
             let partly = try await SluiceRun(["reload", "--config", file], in: site.directory)
             #expect(partly.exit == .code(0))
-            #expect(partly.errors == "sluice: socket.mode has changed, which only a start can change\n")
+            #expect(partly.errors == "sluice: socket.mode has changed, which takes a restart\n")
+            #expect(
+                try await ask(site, "status").output.contains("in force; socket.mode has changed, which takes a restart\n"))
         }
     }
 

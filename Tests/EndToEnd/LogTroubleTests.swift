@@ -58,6 +58,13 @@ import Testing
         ) { site in
             try await askMuch(of: site, count: manyCount)
             try await site.answers(frames)
+            // The status tells of it meanwhile.
+            var status = ""
+            while !status.contains("\"requests\":\(manyCount + 1),\"answered\"") {
+                status = try DirectCall(to: site.sluice.socket, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")])
+                    .response()
+            }
+            let told = try #require(status.firstMatch(of: /"lost_log_lines":([0-9]+)/)?.output.1)
             var text = ""
             // It is told without another request.
             try await eventually("the line that tells") {
@@ -67,6 +74,7 @@ import Testing
             }
             let (written, lost) = try counts(text)
             #expect(lost.count == 1 && written + lost.reduce(0, +) == manyCount + 1, "\(written) written, \(lost) lost")
+            #expect(Int(told) == lost[0] && lost[0] > 0)
             try await site.answers(frames)
             #expect(String(decoding: log.availableData, as: UTF8.self).contains("answered"))
         }
@@ -235,6 +243,35 @@ import Testing
             #expect(lines.count >= 2)
             #expect(lines.allSatisfy { $0["attempts"] as? Int == 2 && $0["upstream"] as? String == "stub" }, "\(lines)")
             #expect(lines.compactMap { $0["queue"] as? Double }.contains { $0 > 0 })
+        }
+    }
+
+    /// It has asked nobody.
+    @Test func `tells of one that has waited in the queue alone, and counts it as slow`() async throws {
+        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        let settings = """
+            log = {slow = "20ms"}
+            retries = 0
+            [upstreams.stub]
+            url = "UPSTREAM"
+            concurrent = 1
+            queue_wait = "100ms"
+            """
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            let first = try site.call(chat("first"))
+            try await first.arrival(of: "assistant")
+            var second = chat("second")
+            second.fields.append(("X-Request-Id", "queued"))
+            #expect(try await site.call(second).ended().status == 503)
+            _ = try await site.requestLines(1)
+            let text = site.sluice.process.errors.value.lines.joined(separator: "\n")
+            let lines = try objects(text).filter { $0["message"] as? String == "the first token was late" }
+            let line = try #require(lines.first { $0["request"] as? String == "queued" })
+            #expect(line["upstream"] as? String == "stub" && line["attempts"] as? Int == 0, "\(line)")
+            #expect((line["reason"] as? String ?? "").contains("queue"))
+            let parts = ["queue", "connect", "waiting", "retries"].compactMap { line[$0] as? Double }
+            #expect(parts.count == 4 && parts[0] >= 0.1)
+            #expect(abs(parts.reduce(0, +) - (line["seconds"] as? Double ?? 0)) < 0.01, "\(line)")
         }
     }
 }

@@ -108,12 +108,14 @@ import Testing
         }
     }
 
-    @Test func `names the settings that only a start can change`() async throws {
+    @Test func `names the settings of which a change takes a restart`() async throws {
         let upstream = try StubUpstream(.stream(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(model: "before")) { site in
             try await site.reload(settings(model: "after", "socket.mode = \"0600\""))
             try await site.sluice.process.errors.wait(for: "the setting's name") { output in
-                output.lines.contains { $0.contains("only a start can change") && $0.contains(#""settings":"socket.mode""#) }
+                output.lines.contains {
+                    $0.contains("settings have changed that take a restart") && $0.contains(#""settings":"socket.mode""#)
+                }
             }
             try await site.answers(frames)
             #expect(try await upstream.request().text.contains(#""model":"after""#))

@@ -56,6 +56,14 @@ import Testing
             "sluice: systemd passed no socket that is called 'web', but 'sluice.socket': set FileDescriptorName= in the socket unit, or name one of these\n"
         ),
         (
+            ["--listen", "unix:none/sluice.sock"],
+            """
+            sluice: systemd passed sockets on ('sluice.socket'), and listen names none of them: write listen = "systemd" for all, or \
+            "systemd:NAME" for those of a name; without that the folder none is missing: make it for Sluice's user \
+            (install -d -o \(geteuid()) none), or let the service have RuntimeDirectory=\n
+            """
+        ),
+        (
             ["--listen", "systemd", "--listen", "systemd:sluice.socket"],
             "sluice: listen names descriptor 3 twice: leave one of its addresses out\n"
         ),

@@ -63,7 +63,7 @@ private struct MemberRow {
 }
 
 /// `version` alone stays as it is. What two values of a status show, `StatusTextTests.swift` has: `listen_queue`, `silent_workers`,
-/// `active_requests_left_out`.
+/// `active_requests_left_out`, `max_listen_queue`; `lost_log_lines` moves in `LogTroubleTests.swift`.
 private let memberRows = [
     MemberRow("process", .start, .other, "process:"),
     MemberRow("state", .start, .draining, "process:"),
@@ -73,6 +73,7 @@ private let memberRows = [
     MemberRow("last_reload.time", .start, .reloaded, "last reload:"),
     MemberRow("last_reload.outcome", .reloaded, .mistaken, "last reload:"),
     MemberRow("last_reload.problems", .reloaded, .mistaken, "last reload:"),
+    MemberRow("last_reload.remarks", .start, .reloaded, "last reload:"),
     MemberRow("workers", .start, .other, "workers:"),
     MemberRow("listen_queue_len", .start, .draining, "listen queue:"),
     MemberRow("listen.address", .start, .other, nil),
@@ -81,6 +82,8 @@ private let memberRows = [
     MemberRow("refused_conn", .answered, .troubled, "refused conn:"),
     MemberRow("active", .reading, .busy, "active requests:"),
     MemberRow("max_active", .reading, .busy, "max active requests:"),
+    MemberRow("max_children_reached", .answered, .troubled, "max children reached:"),
+    MemberRow("slow_requests", .busy, .answered, "slow requests:"),
     MemberRow("requests", .busy, .answered, "requests:"),
     MemberRow("answered", .busy, .answered, "requests:"),
     MemberRow("failed", .answered, .troubled, "requests:"),
@@ -97,6 +100,7 @@ private let memberRows = [
     MemberRow("targets.asked", .start, .answered, "stub-*"),
     MemberRow("targets.failed", .answered, .troubled, "stub-*"),
     MemberRow("targets.rests_for", .answered, .troubled, "stub-*"),
+    MemberRow("targets.first_tokens", .start, .answered, nil),
     MemberRow("targets.first_token_p50", .start, .answered, "stub-*"),
     MemberRow("targets.first_token_p95", .start, .answered, "stub-*"),
     MemberRow("clients.name", .start, .answered, "first "),
@@ -121,7 +125,9 @@ private let memberRows = [
 ]
 
 private let fixed: Set<String> = ["version"]
-private let shownByValues: Set<String> = ["listen_queue", "listen.listen_queue", "silent_workers", "active_requests_left_out"]
+private let shownByValues: Set<String> = [
+    "listen_queue", "max_listen_queue", "listen.listen_queue", "silent_workers", "active_requests_left_out", "lost_log_lines",
+]
 
 @Suite struct `Each member of the status` {
     private let frames = Chunks.stream(["one", "two"])
@@ -129,6 +135,8 @@ private let shownByValues: Set<String> = ["listen_queue", "listen.listen_queue",
         control = "unix:control.sock"
         retries = 0
         rest_after = 2
+        limits.requests = 2
+        log.slow = "1ms"
         upstreams.stub = {url = "UPSTREAM", key = "sk-stub", concurrent = 1, queue_wait = "1m"}
         [[models]]
         match = "stub-*"
@@ -195,17 +203,22 @@ private let shownByValues: Set<String> = ["listen_queue", "listen.listen_queue",
 
             let leaving = try site.call(chat("open leaving"))
             try await leaving.arrival(of: "assistant")
-            leaving.close()
+            let waiting = try site.call(chat("open" + String(repeating: "y", count: 5_000)))
+            _ = try await told(directory) { $0.members["upstreams.queued"] == "1" }
+            #expect(try await site.call(chat("one too many")).ended().status == 503)
+            for call in [leaving, waiting] { call.close() }
+            _ = try await told(directory) { $0.members["callers_left"] == "2" }
             for _ in 0..<2 { #expect(try await site.call(chat("bad")).ended().status == 503) }
             try Socket.connected(path: site.sluice.socket).write([9, 9, 9, 9, 9, 9, 9, 9])
             _ = try DirectCall(to: site.sluice.socket, "GET", "/elsewhere").response()
             moments[.troubled] = try await told(directory) {
-                $0.members["callers_left"] == "1" && $0.members["refused_conn"] == "1" && $0.members["other_requests"] == "1"
+                $0.members["callers_left"] == "2" && $0.members["refused_conn"] == "1" && $0.members["other_requests"] == "2"
             }
 
             let second = """
                 control = "unix:control.sock"
                 limits.memory = "64MiB"
+                socket.mode = "0600"
                 upstreams.other = {url = "\(upstream.url)", key = "sk-stub", concurrent = 2}
                 [[models]]
                 match = "new-*"

@@ -111,6 +111,9 @@ import Testing
             var status = ""
             while !status.contains("1 failed") { status = try await site.call(get("/sluice/status?full")).ended().text }
             #expect(status.contains("active requests:      1\n"))
+            // The one that was turned away was never among them.
+            #expect(status.contains("max active requests:  1\n"))
+            #expect(status.contains("max children reached: 1\n"))
             #expect(status.contains("requests:             1: 0 answered, 1 failed, 0 callers left\n"))
             #expect(status.contains("  streaming  "))
             gate.open()

@@ -7,6 +7,7 @@ struct ToldStatus: Decodable, Sendable {
     struct Reload: Decodable, Sendable {
         let outcome: String
         let problems: [String]
+        let remarks: [String]
     }
     struct Listen: Decodable, Sendable {
         let address: String
@@ -72,6 +73,7 @@ struct ToldMasterStatus: Decodable, Sendable {
     let version: String
     let process: pid_t
     let state: String
+    let generation: Int
     let startSince: Double
     let restarts: Int
     let active: Int

@@ -29,6 +29,30 @@ import Testing
         try expectCount(of: socket) { try .connected(port: #require(socket.port)) }
     }
 
+    /// As when all workers were busy, or out of descriptors.
+    @Test func `keeps how many there were at most, also when they have been accepted`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("s")
+        let socket = try ListeningSocket(.unix(path))
+        #expect(socket.queueMax == nil)
+        ListeningSocket.prepareQueues(of: [socket])
+        #expect(socket.queueMax == 0)
+        let waiting = try (0..<3).map { _ in try TestSupport.Socket.connected(path: path) }
+        try await LoopActor.run { actor in
+            let wakeup = Wakeup(on: actor.loop)
+            var accepted = 0
+            let listener = try Listener(socket, on: actor.loop) { _ in
+                accepted += 1
+                wakeup.wake()
+            }
+            while accepted < 3 { await wakeup.wait() }
+            listener.close()
+        }
+        #expect(socket.queueMax == 3)
+        #expect(socket.queue?.count == 0)
+        withExtendedLifetime(waiting) {}
+    }
+
     @Test func `counts each socket's own`() throws {
         let directory = try TemporaryDirectory()
         let paths = ["a", "b"].map(directory.path)

@@ -39,6 +39,10 @@ import Testing
             "systemd passed no socket that is called 'web', but 'sluice.socket', 'admin': set FileDescriptorName= in the socket unit, or name one of these"
         ),
         (
+            .inherited(.notNamed(passed: ["web", "web"], reason: "the folder /x is missing")),
+            "systemd passed sockets on ('web'), and listen names none of them: write listen = \"systemd\" for all, or \"systemd:NAME\" for those of a name; without that the folder /x is missing"
+        ),
+        (
             .inherited(.notListening(4)),
             "descriptor 4 is not a listening socket: have it listen for streams before Sluice is started (a socket unit: ListenStream= alone, and no Accept=yes)"
         ),

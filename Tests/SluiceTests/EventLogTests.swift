@@ -24,12 +24,12 @@ import Testing
 
     @Test func `numbers are numbers, and durations are as settings write them`() throws {
         let lines = try lines { logger in
-            logger.fewDescriptors(1024, requests: 4096)
+            logger.fewDescriptors(1024, needed: 8288, requests: 4096)
             logger.draining(.seconds(30))
             logger.ignored(signal: 1)
             logger.warmConnections("a", .ready(connections: 2))
         }
-        #expect(lines.first?.hasSuffix(#","descriptors":1024,"requests":4096}"#) == true)
+        #expect(lines.first?.hasSuffix(#","descriptors":1024,"needed":8288,"requests":4096}"#) == true)
         #expect(
             lines.dropFirst() == [
                 #""message":"draining: no new requests","limit":"30s"}"#,
@@ -62,6 +62,18 @@ import Testing
             lines == [
                 #""message":"the first token was late","attempts":2,"client":"caller","connect":0.250,"queue":0.500,"request":"r-1""#
                     + #","retries":1.000,"seconds":6.500,"upstream":"a","waiting":4.750}"#
+            ])
+    }
+
+    @Test func `one that waited in a queue alone is told to have done so, and as no attempt`() throws {
+        var wait = FirstTokenWait(upstream: "a", attemptsCount: 0, total: .seconds(5))
+        (wait.queue, wait.isWithoutPlace) = (.seconds(5), true)
+        let lines = try lines { $0.firstTokenWasLate(RequestID(callers: "r-1"), nil, wait) }
+        #expect(
+            lines == [
+                #""message":"the first token was late","attempts":0,"connect":0.000,"queue":5.000"#
+                    + #","reason":"it waited in the upstream's queue, and got no place (concurrent)","request":"r-1""#
+                    + #","retries":0.000,"seconds":5.000,"upstream":"a","waiting":0.000}"#
             ])
     }
 

@@ -16,7 +16,7 @@ import Testing
         #expect(queue.isFirstBegun && queue.bytesCount == 8)
         #expect(queue.front(bytesMax: 4) == bytes("ree\n"))
         #expect(queue.front(bytesMax: 100) == bytes("ree\ntwo\n"))
-        #expect(queue.dropFirst() == 1)
+        #expect(queue.dropFirst() == (1, 0))
         #expect(!queue.isFirstBegun && queue.front(bytesMax: 100) == bytes("two\n"))
         queue.drop(4)
         #expect(queue.isEmpty && queue.bytesCount == 0 && queue.front(bytesMax: 100) == [])
@@ -24,11 +24,11 @@ import Testing
 
     @Test func `a line counts for those that it tells of`() {
         var queue = LineQueue()
-        queue.append(bytes("lost: 7"), weight: 7)
+        queue.append(bytes("lost: 7"), tellingOfLost: 7)
         queue.append(bytes("x"))
-        #expect(queue.dropFirst() == 7)
-        #expect(queue.dropFirst() == 1)
-        #expect(queue.dropFirst() == 0)
+        #expect(queue.dropFirst() == (7, 7))
+        #expect(queue.dropFirst() == (1, 0))
+        #expect(queue.dropFirst() == (0, 0))
     }
 
     @Test(arguments: 0..<50 as Range<UInt64>)

@@ -32,12 +32,12 @@ import Testing
         let daemon = try Daemon(at: directory.path("log"))
         let log = try log(.syslog)
         log.logger.draining(.seconds(30))
-        log.logger.fewDescriptors(1, requests: 2)
+        log.logger.fewDescriptors(1, needed: 84, requests: 2)
         #expect(matched(daemon.receive()) == "<29>LOCAL: draining: no new requests limit=30s")
         #expect(
             matched(daemon.receive())
                 == "<28>LOCAL: the limit of open descriptors is lower than the limit of requests needs: raise LimitNOFILE or ulimit -n"
-                + " descriptors=1 requests=2")
+                + " descriptors=1 needed=84 requests=2")
     }
 
     @Test func `the journal gets a message for each line, with fields`() throws {

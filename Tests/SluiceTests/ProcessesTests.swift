@@ -151,7 +151,7 @@ import Testing
 @Suite struct `What master and process say` {
     @Test func `is understood by the other one`() {
         func start(_ sockets: [ProcessStart.Socket]) -> MasterMessage {
-            .begin(ProcessStart(place: 3, slot: 7, period: .milliseconds(250), sockets: sockets))
+            .begin(ProcessStart(place: 3, slot: 7, generation: 5, period: .milliseconds(250), sockets: sockets))
         }
         let odd = ProcessStart.Socket(isOwn: false, name: "unix:/a b\n own \u{1}/end at once ")
         let messages: [MasterMessage] = [
@@ -165,7 +165,8 @@ import Testing
             #expect(ProcessReport(text: report.text) == report)
         }
         for text in [
-            "", "alive", "alive a b c", "begin 1 -1 1", "begin 1 1 1 1", "alive 1 2", "ask", "ask me", "begin 1", "reload",
+            "", "alive", "alive a b c", "begin 1 -1 1 1", "begin 1 1 1 1 1", "begin 1 1 1", "alive 1 2", "ask", "ask me",
+            "begin 1", "reload",
         ] {
             #expect(MasterMessage(text: text) == nil)
             #expect(ProcessReport(text: text) == nil)

@@ -14,7 +14,7 @@ import Testing
         process.pid = .max
         // Nobody is signalled.
         process.isReaped = true
-        let start = ProcessStart(place: 0, slot: 0, period: .seconds(1), sockets: [])
+        let start = ProcessStart(place: 0, slot: 0, generation: 1, period: .seconds(1), sockets: [])
         try process.begin(start, record: MemoryFile("test"), others: [], on: actor.loop)
         guard case .message(let text, let passed) = socket.receive() else { throw Missing() }
         #expect(MasterMessage(text: text) == .begin(start))

@@ -11,7 +11,7 @@ import Testing
 @Suite struct StatusTextTests {
     private func status(_ change: (inout Sluice.Status) -> Void = { _ in }) -> Sluice.Status {
         var status = Sluice.Status(
-            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1)), generation: 1, workers: 2,
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1), workers: 2,
             acceptedConnections: 0, refusedConnections: 0, active: 0, maxActive: 0, memory: (0, 1 << 20),
             counts: Statistics.Counts(), upstreams: [], targets: [])
         change(&status)
@@ -43,10 +43,26 @@ import Testing
         state: ServingProcess.State, page: MasterStatus.Page, words: String, word: String
     ) throws {
         let status = MasterStatus(
-            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1)), placesCount: 1, restarts: 0, active: 0,
-            listen: [], members: [.init(place: 1, pid: 7, state: state, page: page)])
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1), placesCount: 1, restarts: 0,
+            active: 0, listen: [], members: [.init(place: 1, pid: 7, state: state, generation: 1, page: page)])
         #expect(status.text.hasSuffix("\n\nprocess 1\n\n\(words)"))
         #expect(status.json.hasSuffix("\"processes\":[{\"process\":7,\"state\":\"\(word)\"}]}"))
+    }
+
+    @Test(arguments: [
+        (2, ServingProcess.State.serving, "page"),
+        (1, .serving, "generation:           1: it has not taken those of 2 yet\npage"),
+        (1, .ending, "generation:           1: it ends, and takes no others\npage"),
+    ])
+    func `of several processes names the settings of one where they are not those in force`(
+        generation: Int, state: ServingProcess.State, text: String
+    ) {
+        let status = MasterStatus(
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 2), placesCount: 1, restarts: 0,
+            active: 0, listen: [],
+            members: [.init(place: 1, pid: 7, state: state, generation: generation, page: .said("page"))])
+        #expect(status.text.contains("\ngeneration:           2\n"))
+        #expect(status.text.hasSuffix("\n\nprocess 1\n\n\(text)"))
     }
 
     private func target(upstream: String, match: String, model: String?) throws -> Target {
@@ -100,12 +116,19 @@ import Testing
     @Test func `sockets of which another one tells are not told, and not told as unknown`() throws {
         let status = status { $0.listen = nil }
         #expect(try object(status).keys.filter { $0.hasPrefix("listen") } == [])
-        #expect(!status.text.contains("listen"))
+        #expect(!status.text.contains("\nlisten"))
+        // The same holds of reloads.
+        #expect(try object(status)["last_reload"] == nil)
+        #expect(!status.text.contains("generation") && !status.text.contains("last reload"))
     }
 
     @Test func `a reload that is in force tells of the processes that it has cost, and one that failed why`() throws {
-        func reload(_ isInForce: Bool, _ problems: [String]) throws -> (words: String, outcome: String?, problems: [String]?) {
-            let status = status { $0.head.lastReload = .init(time: 0, isInForce: isInForce, problems: problems) }
+        func reload(
+            _ isInForce: Bool, _ problems: [String], _ remarks: [String] = []
+        ) throws -> (words: String, outcome: String?, problems: [String]?) {
+            let status = status {
+                $0.head.lastReload = .init(time: 0, isInForce: isInForce, problems: problems, remarks: remarks)
+            }
             let object = try object(status)["last_reload"] as? [String: Any]
             let line = status.text.split(separator: "\n").first { $0.hasPrefix("last reload:") } ?? ""
             let words = "\(line.split(separator: ", ", maxSplits: 1).last ?? "")"
@@ -113,7 +136,33 @@ import Testing
         }
         #expect(try reload(true, []) == ("in force", "in force", []))
         #expect(try reload(true, ["one"]) == ("in force: one", "in force", ["one"]))
+        #expect(try reload(true, [], ["a"]).words == "in force; a")
+        #expect(try reload(true, ["one", "two"], ["a", "b", "c"]).words == "in force: one, and 1 more; a, and 2 more")
         #expect(try reload(false, ["one", "two"]) == ("failed: one, and 1 more", "failed", ["one", "two"]))
+    }
+
+    @Test func `first tokens that are too few to compare are counted`() throws {
+        func told(_ count: Int, _ p50: Duration?) throws -> (line: String, object: [String: Any]) {
+            let status = status {
+                let state = TargetState.Snapshot(asked: 30, failed: 0, restsFor: nil, firstTokens: count, p50: p50, p95: p50)
+                $0.targets = [.init(route: "*", upstream: "a", model: nil, state: state)]
+            }
+            let line = try #require(status.text.split(separator: "\n").first { $0.hasPrefix("*") })
+            let objects = try #require(try object(status)["targets"] as? [[String: Any]])
+            return (String(line), try #require(objects.first))
+        }
+        let few = try told(7, nil)
+        #expect(few.line.hasSuffix("works  - (7 of 20)  -"))
+        #expect(few.object["first_tokens"] as? Int == 7 && few.object["first_token_p50"] is NSNull)
+        let many = try told(128, .milliseconds(60))
+        #expect(many.line.hasSuffix("works  60 ms  60 ms"))
+        #expect(many.object["first_tokens"] as? Int == 128)
+    }
+
+    @Test func `lost log lines are told`() throws {
+        let status = status { $0.head.lostLogLines = 12 }
+        #expect(try object(status)["lost_log_lines"] as? Int == 12)
+        #expect(status.text.contains("lost log lines:       12"))
     }
 
     @Test func `no table is wider than a terminal, whatever the names are`() throws {
@@ -126,8 +175,9 @@ import Testing
             $0.targets = [
                 .init(
                     route: "\(target.match)", upstream: name, model: target.ownModel,
-                    state: .init(asked: 1_000_000, failed: 1_000_000, restsFor: .seconds(100), p50: .seconds(1), p95: .seconds(2))
-                )
+                    state: .init(
+                        asked: 1_000_000, failed: 1_000_000, restsFor: .seconds(100), firstTokens: 128, p50: .seconds(1),
+                        p95: .seconds(2)))
             ]
             $0.counts.clients = [(String(repeating: "c", count: 512), 1)]
             $0.counts.recentErrors = [

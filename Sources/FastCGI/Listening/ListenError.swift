@@ -47,6 +47,8 @@ package enum ListenError: Error, Equatable {
         case otherProcessActivated(String)
         /// No socket has this name; the others have those.
         case nameNotPassed(String, passed: [String])
+        /// `listen` names an address that cannot be had, for this reason, and none of the sockets with these names.
+        case notNamed(passed: [String], reason: String)
         /// A descriptor that two addresses name.
         case namedTwice(Int32)
         /// A descriptor that is not open, or no listening socket of streams.
@@ -84,11 +86,7 @@ extension ListenError: CustomStringConvertible {
             the folder \(folder) is missing: make it for Sluice's user (install -d -o \(geteuid()) \(folder)), or let the \
             service have RuntimeDirectory=
             """
-        case .folderNotPermitted(let folder):
-            """
-            Sluice's user, \(geteuid()), may not make a socket in the folder \(folder): let it have the folder (chown \
-            \(geteuid()) \(folder)), or name another path
-            """
+        case .folderNotPermitted(let folder): Self.folderNotPermitted(folder, ownFolder: environmentVariable("RUNTIME_DIRECTORY"))
         case .folderReadOnly(let folder):
             """
             the folder \(folder) is on a file system that is read-only here: name a path below /run, or let the service have \
@@ -106,6 +104,15 @@ extension ListenError: CustomStringConvertible {
         case .notOfThisMachine(let address): "\(address) is not an address of this machine: name one that it has"
         case .failed(let address, let error): "cannot listen on \(address): \(error)"
         }
+    }
+
+    /// - Parameter ownFolder: what systemd has made for the service (systemd.exec(5), RuntimeDirectory=); several with colons between them.
+    static func folderNotPermitted(_ folder: String, ownFolder: String?) -> String {
+        let first = ownFolder?.split(separator: ":").first.map(String.init)
+        let mend =
+            first.map { "name a path in the service's own folder, \($0)" }
+            ?? "let it have the folder (chown \(geteuid()) \(folder)), or name another path"
+        return "Sluice's user, \(geteuid()), may not make a socket in the folder \(folder): \(mend)"
     }
 
     private static func inUse(_ address: ListenAddress, _ owner: SocketOwner?) -> String {
@@ -128,6 +135,11 @@ extension ListenError.InheritanceProblem: CustomStringConvertible {
             """
             systemd passed no socket that is called '\(name)', but \(Self.list(passed)): set FileDescriptorName= in the \
             socket unit, or name one of these
+            """
+        case .notNamed(let passed, let reason):
+            """
+            systemd passed sockets on (\(Self.list(passed))), and listen names none of them: write listen = "systemd" for all, or \
+            "systemd:NAME" for those of a name; without that \(reason)
             """
         case .namedTwice(let number): "listen names descriptor \(number) twice: leave one of its addresses out"
         case .notListening(let number):

@@ -16,9 +16,19 @@ extension ListeningSocket {
         package init(count: Int, countMax: Int) { (self.count, self.countMax) = (count, countMax) }
     }
 
+    /// The most connections that this process has found waiting when it came to accept them, or was asked; nil where the kernel does not
+    /// tell.
+    package var queueMax: Int? {
+        let count = waitingMax.load(ordering: .relaxed)
+        return count < 0 ? nil : count
+    }
+
+    /// Looks whether more wait than ever before.
+    func noteQueue() { if let count = queue?.count { _ = waitingMax.max(count, ordering: .relaxed) } }
+
     /// What the kernel tells of its queue; nil where it does not, or nothing lets one ask.
     ///
-    /// Not for loops: the first time, the kernel may have to load what answers.
+    /// Before `prepareQueues` not for loops: the first time, the kernel may have to load what answers.
     package var queue: Queue? { isTCP ? tcpQueue : unixQueue }
 
     /// tcp(7), `TCP_INFO`: of a listening socket two members of it have another meaning than their names.
@@ -60,8 +70,11 @@ extension ListeningSocket {
         return Mutex(Diagnostics(descriptor: number < 0 ? nil : Descriptor(owning: number)))
     }()
 
-    /// Takes the descriptor that it needs from now on.
-    package static func prepareQueues() { diagnostics.withLock { _ in } }
+    /// Takes the descriptor that it needs from now on, and has the kernel load what answers.
+    package static func prepareQueues(of sockets: [ListeningSocket]) {
+        diagnostics.withLock { _ in }
+        for socket in sockets { socket.noteQueue() }
+    }
 
     /// nlmsghdr's `nlmsg_seq`.
     private static func questionAnswered(by message: ArraySlice<UInt8>) -> UInt32? {

@@ -3,6 +3,7 @@
 import CLinux
 package import EventLoop
 import Glibc
+import Synchronization
 
 /// A listening socket. Each worker watches it; a unix socket's path is removed when the last of them lets go.
 package final class ListeningSocket: Sendable {
@@ -20,6 +21,8 @@ package final class ListeningSocket: Sendable {
     package let isOwn: Bool
     /// Whether other processes accept its connections too.
     let isShared: Bool
+    /// The most connections that this process has found waiting; negative when the kernel has never told.
+    let waitingMax = Atomic<Int>(-1)
 
     /// How many connections wait in the kernel at most; `net.core.somaxconn` may be less.
     static let backlog: Int32 = 4096
@@ -36,11 +39,19 @@ package final class ListeningSocket: Sendable {
     ) throws -> [ListeningSocket] {
         var inherited: Set<Int32> = []
         var sockets: [ListeningSocket] = []
-        for address in try addresses.flatMap({ try activation.resolved($0) }) {
-            if case .inherited(let number) = address, !inherited.insert(number).inserted {
-                throw ListenError.inherited(.namedTwice(number))
+        let resolved = try addresses.flatMap { try activation.resolved($0) }
+        do {
+            for address in resolved {
+                if case .inherited(let number) = address, !inherited.insert(number).inserted {
+                    throw ListenError.inherited(.namedTwice(number))
+                }
+                sockets.append(try ListeningSocket(address, access: access))
             }
-            sockets.append(try ListeningSocket(address, access: access))
+        } catch let error as ListenError where error.kind != .settings {
+            let passed = activation.unserved(by: [])
+            // Whoever has a socket unit, names none of its sockets and cannot have what is named wanted the unit's.
+            guard !passed.isEmpty, resolved.allSatisfy({ if case .inherited = $0 { false } else { true } }) else { throw error }
+            throw ListenError.inherited(.notNamed(passed: passed, reason: "\(error)"))
         }
         guard access.allowedUsers.isEmpty || sockets.contains(where: { !$0.isTCP }) else {
             throw ListenError.allowedUsersOverTCP

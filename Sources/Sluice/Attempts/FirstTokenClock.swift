@@ -4,8 +4,9 @@ import Clock
 
 /// Where the time went until the first token, or until nobody waited for it any more.
 struct FirstTokenWait {
-    /// Who was asked last.
+    /// Who was asked last, or in whose queue it waited last.
     let upstream: String?
+    /// How often upstreams were asked. Waiting for a place is no asking.
     let attemptsCount: Int
     let total: Duration
     /// For a place at upstreams that were asked as much as they may be.
@@ -16,6 +17,8 @@ struct FirstTokenWait {
     var waiting = Duration.zero
     /// From the request to the last attempt, but for the queue: earlier attempts, and the pauses between them.
     var retries = Duration.zero
+    /// Whether it waited for a place last, and got none.
+    var isWithoutPlace = false
 }
 
 /// Takes the times of one request's attempts, for a `FirstTokenWait`.
@@ -24,6 +27,9 @@ struct FirstTokenClock {
     private var queuedSince: Instant?
     /// Of all attempts.
     private var queueTime = Duration.zero
+    /// The target in whose queue an attempt waits, or has waited without getting a place.
+    private var queuedFor: Target?
+    private var attemptsCount = 0
     /// The attempt that has won, else the last that asked a target, whatever has become of it.
     private var last: (target: Target, start: Instant, connectTime: Duration)?
 
@@ -31,7 +37,10 @@ struct FirstTokenClock {
     init(from start: Instant) { self.start = start }
 
     /// An attempt waits for its place from now on.
-    mutating func queued(at now: Instant) { queuedSince = now }
+    mutating func queued(at now: Instant, for target: Target) { (queuedSince, queuedFor) = (now, target) }
+
+    /// An attempt asks its upstream.
+    mutating func hasPlace() { queuedFor = nil }
 
     /// It does not any more, with a place or without.
     mutating func leftQueue(at now: Instant) {
@@ -40,15 +49,21 @@ struct FirstTokenClock {
 
     /// An attempt has ended, or has won: those that it has beaten do not count then.
     mutating func note(_ attempt: Attempt, hasWon: Bool = false) {
+        attemptsCount += 1
+        if hasWon { queuedFor = nil }
         guard hasWon || attempt.start >= last?.start ?? start else { return }
         last = (attempt.target, attempt.start, attempt.stream.connectTime)
     }
 
     /// How long it has taken until now, and what of that each step had.
-    func wait(until now: Instant, attemptsCount: Int) -> FirstTokenWait {
-        var wait = FirstTokenWait(upstream: last?.target.upstreamName, attemptsCount: attemptsCount, total: now - start)
+    func wait(until now: Instant) -> FirstTokenWait {
+        var wait = FirstTokenWait(
+            upstream: (queuedFor ?? last?.target)?.upstreamName, attemptsCount: attemptsCount, total: now - start)
         wait.queue = queueTime
-        if let last {
+        if queuedFor != nil {
+            wait.isWithoutPlace = true
+            wait.retries = max(.zero, wait.total - queueTime)
+        } else if let last {
             wait.connect = last.connectTime
             wait.waiting = max(.zero, now - last.start - last.connectTime)
             wait.retries = max(.zero, last.start - start - queueTime)

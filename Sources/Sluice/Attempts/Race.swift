@@ -14,6 +14,7 @@ final class Race {
     private let generation: WorkerGeneration
     private let loop: EventLoop
     private let logger: Logger?
+    private let statistics: Statistics?
     private let wakeup: Wakeup
     private let start: Instant
     private var selection: Selection
@@ -32,13 +33,18 @@ final class Race {
     private var isDraining = false
     private var generator = SplitMix()
 
-    /// - Parameter logger: told of a first token that was late; nil for nobody.
-    init(for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil) {
+    /// - Parameters:
+    ///   - logger: told of a first token that was late; nil for nobody.
+    ///   - statistics: told the same.
+    init(
+        for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil,
+        statistics: Statistics? = nil
+    ) {
         let (isStreaming, route) = (question.form.isStreaming, question.route)
         self.question = question
         self.generation = generation
         self.loop = loop
-        self.logger = logger
+        (self.logger, self.statistics) = (logger, statistics)
         start = loop.now
         clock = FirstTokenClock(from: start)
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
@@ -105,6 +111,7 @@ final class Race {
     func end() {
         endQueueing()
         for attempt in running {
+            clock.hasPlace()
             clock.note(attempt)
             attempt.end()
             tried.append(RequestRecord.Try(attempt.target, "cancelled", loop.now - attempt.start))
@@ -116,8 +123,8 @@ final class Race {
     private func tellWhetherLate() {
         let (slow, now) = (generation.shared.settings.log.slow, loop.now)
         guard slow > .zero, now - start > slow, question.form.isStreaming else { return }
-        logger?.firstTokenWasLate(
-            question.caller.id, question.caller.client, clock.wait(until: now, attemptsCount: tried.count))
+        logger?.firstTokenWasLate(question.caller.id, question.caller.client, clock.wait(until: now))
+        statistics?.wasSlow()
     }
 
     /// The queue is left, with a place or without.
@@ -193,7 +200,7 @@ final class Race {
         case .queued(let place):
             queued = consume place
             queuedUntil = loop.now + target.queueWait
-            clock.queued(at: loop.now)
+            clock.queued(at: loop.now, for: target)
         case .refused(let denial):
             selection.refused(attempt.id, denial)
             if case .full = denial, attempt.reason != .hedge {
@@ -205,6 +212,7 @@ final class Race {
                 limits: generation.shared.settings.limits, idleTimeout: target.timeouts.idle,
                 awaitsToken: question.route.targets.count > 1, memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
+            clock.hasPlace()
             selection.started(attempt.id, at: loop.now)
         }
     }

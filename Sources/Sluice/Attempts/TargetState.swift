@@ -47,7 +47,8 @@ final class TargetState: Sendable {
         state.withLock { state in
             Snapshot(
                 asked: state.asked, failed: state.failed, restsFor: state.health.restLeft(at: now),
-                p50: state.firstTokens.percentile(50), p95: state.firstTokens.percentile(95))
+                firstTokens: state.firstTokens.count, p50: state.firstTokens.percentile(50), p95: state.firstTokens.percentile(95)
+            )
         }
     }
 

@@ -112,7 +112,11 @@ enum ControlFailure: Error {
         case .unreachable(let path, let error):
             let advice =
                 error.code == EACCES
-                ? "ask as root, or as its user" : "is it running, with this control socket, and not about to end?"
+                ? "ask as root, or as its user"
+                : """
+                is it running, with this control socket, and not about to end? Where control has changed in the settings since it was \
+                started, it is asked at the former path until a restart: --control unix:FORMER
+                """
             return ["no Sluice can be asked at unix:\(path): \(error); \(advice)"]
         case .notFinished(let path):
             return ["not finished yet: the Sluice at unix:\(path) reads its settings; its log will say what came of it"]

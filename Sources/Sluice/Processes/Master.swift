@@ -26,6 +26,8 @@ actor Master {
     let counts: SharedCounts
     /// What all processes have their settings from; or are to have.
     var record: MemoryFile
+    /// The number of those settings: 1 for those of the start, and one more with each reload.
+    var generation = 1
     var drain: Duration
     var places: ProcessPlaces
     /// Of the places that wait for another process.
@@ -85,13 +87,13 @@ actor Master {
         manager = ServiceManager.take()
         sockets = try openSockets(settings, logger)
         places = ProcessPlaces(count: settings.processes)
-        let message = MasterMessage.begin(ProcessStart(place: 0, slot: 0, period: .zero, sockets: sockets))
+        let message = MasterMessage.begin(ProcessStart(place: 0, slot: 0, generation: 1, period: .zero, sockets: sockets))
         // The record and the counts go along with the sockets.
         guard sockets.count + 2 <= MessageSocket.descriptorsMax, message.text.utf8.count + 64 <= MessageSocket.bytesMax else {
             throw ListenError.tooManySockets
         }
         // From now on, since the kernel may have to load what answers.
-        ListeningSocket.prepareQueues()
+        ListeningSocket.prepareQueues(of: sockets)
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
         counts = try SharedCounts(count: places.slotsCount)
         drain = settings.timeouts.drain
@@ -113,7 +115,7 @@ actor Master {
 
     /// What the process in a place is told of itself.
     func processStart(place: Int, slot: Int) -> ProcessStart {
-        ProcessStart(place: place, slot: slot, period: period, sockets: sockets)
+        ProcessStart(place: place, slot: slot, generation: generation, period: period, sockets: sockets)
     }
 
     // MARK: Signals and the end
@@ -227,8 +229,10 @@ actor Master {
 }
 
 extension ProcessStart {
-    fileprivate init(place: Int, slot: Int, period: Duration, sockets: [ListeningSocket]) {
-        self.init(place: place, slot: slot, period: period, sockets: sockets.map { Socket(isOwn: $0.isOwn, name: $0.name) })
+    fileprivate init(place: Int, slot: Int, generation: Int, period: Duration, sockets: [ListeningSocket]) {
+        self.init(
+            place: place, slot: slot, generation: generation, period: period,
+            sockets: sockets.map { Socket(isOwn: $0.isOwn, name: $0.name) })
     }
 }
 

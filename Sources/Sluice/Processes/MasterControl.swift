@@ -69,7 +69,9 @@ extension Master: Controllable {
         for (process, question) in zip(asked, questions) {
             let page = MasterStatus.Page(await question.outcome())
             members.append(
-                MasterStatus.Member(place: process.place + 1, pid: Int(process.pid), state: process.state, page: page))
+                MasterStatus.Member(
+                    place: process.place + 1, pid: Int(process.pid), state: process.state, generation: process.generation,
+                    page: page))
         }
         return await page(form, members.sorted { $0.place < $1.place })
     }
@@ -78,7 +80,7 @@ extension Master: Controllable {
     private func page(_ form: StatusForm, _ members: [MasterStatus.Member]) async -> [UInt8] {
         let head = Status.Head(
             pid: Int(getpid()), isDraining: isEnding, startTime: start.time, uptime: .current - start.moment,
-            lastReload: lastReload)
+            generation: generation, lastReload: lastReload, lostLogLines: log.lostCount)
         let (places, restarts, active, sockets) = (places.count, places.restarts, counts.sum, sockets)
         do {
             // The kernel is asked of the sockets' queues there, and may have to load a module first.

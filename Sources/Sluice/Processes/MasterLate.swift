@@ -56,7 +56,7 @@ extension Master {
                 if let reason = outcome.refusal {
                     _ = replaceRefusing(process, reason)
                 } else if asked === record {
-                    (process.record, process.late) = (record, nil)
+                    (process.record, process.generation, process.late) = (record, generation, nil)
                     logger.processHasCaughtUp(process)
                     return changed()
                 }

@@ -14,6 +14,8 @@ final class MasterLink: Sendable {
 
     /// How often the master wants to hear of this process.
     let period: Duration
+    /// The number of the settings that it begins with.
+    let generation: Int
     /// What only a start can change.
     let startOnly: StartOnlySettings
     /// What all processes count together.
@@ -48,7 +50,7 @@ final class MasterLink: Sendable {
         sockets: [PassedDescriptor]
     ) {
         (self.socket, self.startOnly, self.requests) = (socket, startOnly, requests)
-        period = start.period
+        (period, generation) = (start.period, start.generation)
         passed = zip(sockets, start.sockets).map { ($0, $1) }
     }
 

@@ -41,6 +41,7 @@ extension Master {
     private func begin(_ process: ServingProcess) {
         logger.processStarted(process)
         let (pid, start) = (process.pid, processStart(place: process.place, slot: process.slot))
+        process.generation = generation
         process.onReport = { [unowned self] in received($0, from: pid) }
         do throws(SystemError) {
             try process.begin(start, record: record, others: [counts.number] + sockets.map(\.number), on: loop)

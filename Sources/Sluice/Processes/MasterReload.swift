@@ -54,7 +54,8 @@ extension Master {
 
         var status: Status.Reload {
             switch self {
-            case .inForce(let exceptions, _): Status.Reload(time: secondsSince1970(), isInForce: true, problems: exceptions)
+            case .inForce(let exceptions, let remarks):
+                Status.Reload(time: secondsSince1970(), isInForce: true, problems: exceptions, remarks: remarks)
             case .inForceForLater: Status.Reload(time: secondsSince1970(), isInForce: true, problems: answer.lines)
             case .failed(let problems): Status.Reload(time: secondsSince1970(), isInForce: false, problems: problems)
             }
@@ -233,6 +234,8 @@ extension Master {
                 problems: ["process \(reader.name) has left no record, and is ended: \(error)"] + reading.exceptions)
         }
         (record, reader.record, drain) = (next, next, head.drain)
+        generation += 1
+        reader.generation = generation
         var remarks = reading.remarks
         // Before the next reload can change it again.
         do { try await log.reconfigureElsewhere(head.log) } catch {
@@ -297,7 +300,7 @@ extension Master {
         }
         let outcome = await question.outcome()
         guard let reason = outcome.refusal else {
-            process.record = next
+            (process.record, process.generation) = (next, generation)
             return []
         }
         if outcome == .closed { _ = await hasEnded(process) }

@@ -9,6 +9,8 @@ struct MasterStatus: Sendable {
         let place: Int
         let pid: Int
         let state: ServingProcess.State
+        /// The number of its settings; 0 before it has any.
+        let generation: Int
         let page: Page
     }
 
@@ -46,14 +48,16 @@ struct MasterStatus: Sendable {
             ("master", head.words),
             ("start time", timestamp(ofSecond: head.startTime)),
             ("start since", head.uptime.inSeconds),
+            ("generation", "\(head.generation)"),
+            ("last reload", head.lastReloadWords),
             ("processes", "\(members.count { $0.state == .serving }) of \(placesCount)"),
             ("restarts", "\(restarts)"),
             ("listen queue", listen.queueWords),
             ("active requests", "\(active)"),
-            ("last reload", head.lastReloadWords),
+            ("lost log lines", "\(head.lostLogLines)"),
         ]
         let lines = Status.lines(summary) + listen.tableLines
-        let pages = members.map { "\n\nprocess \($0.place)\n\n" + $0.text }
+        let pages = members.map { "\n\nprocess \($0.place)\n\n" + $0.text(head.generation) }
         return lines.joined(separator: "\n") + pages.joined()
     }
 
@@ -65,6 +69,7 @@ struct MasterStatus: Sendable {
             $0.member("restarts", restarts)
             $0.listen(listen)
             $0.member("active", active)
+            $0.member("lost_log_lines", head.lostLogLines)
             $0.array("processes", members) { $0.process($1) }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
@@ -72,14 +77,20 @@ struct MasterStatus: Sendable {
 }
 
 extension MasterStatus.Member {
-    /// What it says of itself, or why that is missing.
-    fileprivate var text: String {
+    /// What it says of itself, or why that is missing; ahead of it, when it has other settings than those in force, why that is so.
+    fileprivate func text(_ generationInForce: Int) -> String {
+        guard case .said(let text) = page else { return silence }
+        guard generation != generationInForce else { return text }
+        let reason = state == .ending ? "it ends, and takes no others" : "it has not taken those of \(generationInForce) yet"
+        return Status.lines([("generation", "\(generation): \(reason)")])[0] + "\n" + text
+    }
+
+    private var silence: String {
         switch (page, state) {
-        case (.said(let text), _): text
         case (.tooLarge, _): "\(pid) has more to say than \(ProcessQuestion.limitWords)"
-        case (.missing, .starting): "\(pid) is starting"
-        case (.missing, .ending): "\(pid) is about to end"
-        case (.missing, .serving): "\(pid) does not answer"
+        case (_, .starting): "\(pid) is starting"
+        case (_, .ending): "\(pid) is about to end"
+        case (_, .serving): "\(pid) does not answer"
         }
     }
 

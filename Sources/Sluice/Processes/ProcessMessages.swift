@@ -16,6 +16,8 @@ struct ProcessStart: Equatable {
     let place: Int
     /// Its own of the counts.
     let slot: Int
+    /// The number of the settings that it begins with.
+    let generation: Int
     /// How often the master wants to hear of it.
     let period: Duration
     /// There are none any more for one that is to end at once.
@@ -63,22 +65,23 @@ enum MasterMessage: Equatable {
 }
 
 extension ProcessStart {
-    /// Three numbers in a line, and behind a NUL each a word and a name for the sockets: a path may have anything else in it.
+    /// Numbers in a line, and behind a NUL each a word and a name for the sockets: a path may have anything else in it.
     fileprivate var text: String {
-        "\(place) \(slot) \(period.nanoseconds)"
+        "\(place) \(slot) \(generation) \(period.nanoseconds)"
             + sockets.map { "\0\($0.isOwn ? "own" : "passed") \($0.name)" }.joined()
     }
 
     fileprivate init?(text: String) {
         let parts = text.split(separator: "\0", omittingEmptySubsequences: false)
         let words = parts[0].split(separator: " ").compactMap { Int64($0) }
-        guard words.count == 3, let place = Int(exactly: words[0]), let slot = Int(exactly: words[1]), slot >= 0
+        guard words.count == 4, let place = Int(exactly: words[0]), let slot = Int(exactly: words[1]), slot >= 0,
+            let generation = Int(exactly: words[2])
         else { return nil }
         sockets = parts.dropFirst().map { part in
             let words = part.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
             return Socket(isOwn: words[0] == "own", name: String(words.count > 1 ? words[1] : ""))
         }
-        (self.place, self.slot, period) = (place, slot, .nanoseconds(words[2]))
+        (self.place, self.slot, self.generation, period) = (place, slot, generation, .nanoseconds(words[3]))
     }
 }
 

@@ -21,6 +21,8 @@ final class ServingProcess {
     let start = Instant.current
     /// What its settings are made of; nil until it is there, and while that is not known.
     var record: MemoryFile?
+    /// The number of its settings; 0 until it is there.
+    var generation = 0
     /// What it was asked last, and is to take by that, where it has not answered a reload in time.
     struct LateTaking {
         let question: ProcessQuestion?

@@ -47,7 +47,7 @@ final class ChatHandler {
         }
         var status = reply.sentStatus
         // Before the caller can know that its answer is over, and ask again.
-        counters.requestEnded()
+        if !isOverloaded { counters.requestEnded() }
         if !ending.isDeparture {
             do { status = try await reply.finish() } catch { ending.loseCaller() }
         }
@@ -61,7 +61,7 @@ final class ChatHandler {
     private func begin(_ request: Request, _ limits: borrowing Settings.Limits) -> (Answering, isOverloaded: Bool) {
         let answering = Answering(RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: request.start))
         requests.insert(answering)
-        return (answering, counters.requestBegan() > limits.requests)
+        return (answering, !counters.requestBegan(atMost: limits.requests))
     }
 
     @inline(never)
@@ -143,7 +143,7 @@ final class ChatHandler {
         _ answering: Answering, for request: Request, by generation: WorkerGeneration, into reply: inout Reply
     ) throws(ChatError) {
         let question = try question(of: request, by: generation, answering, into: &reply)
-        answering.begin(Race(for: question, by: generation, on: loop, logger: logger))
+        answering.begin(Race(for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics))
     }
 
     /// Checks the request, and notes what it says of itself.

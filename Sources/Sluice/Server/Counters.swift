@@ -10,6 +10,8 @@ import Synchronization
 final class Counters: Sendable {
     /// Requests that are being answered.
     private let requests = Atomic<Int>(0)
+    /// Where there is only this process: these, and for a moment those that are turned away.
+    private let arrivals = Atomic<Int>(0)
     /// Connections that were closed because the peer broke the protocol or may not connect.
     private let refusals = Atomic<Int>(0)
     /// Of these, those of peers that may not connect.
@@ -45,16 +47,29 @@ final class Counters: Sendable {
 
     func connectionAccepted() { connections.add(1, ordering: .relaxed) }
 
-    /// How many requests are being answered, with this one, by all processes.
-    func requestBegan() -> Int {
+    /// A request is to be answered.
+    ///
+    /// - Parameter limit: how many all processes may answer at once.
+    /// - Returns: false for one that is turned away, since so many are being answered: it is over.
+    func requestBegan(atMost limit: Int) -> Bool {
+        guard sharedRequests?.began() ?? arrivals.add(1, ordering: .relaxed).newValue <= limit else {
+            arrivalEnded()
+            statistics.turnedAway()
+            return false
+        }
         let count = requests.add(1, ordering: .relaxed).newValue
         if count > requestsMax.load(ordering: .relaxed) { _ = requestsMax.max(count, ordering: .relaxed) }
-        return sharedRequests?.began() ?? count
+        return true
     }
 
+    /// One that was not turned away is over.
     func requestEnded() {
         requests.subtract(1, ordering: .relaxed)
-        sharedRequests?.ended()
+        arrivalEnded()
+    }
+
+    private func arrivalEnded() {
+        if let sharedRequests { sharedRequests.ended() } else { arrivals.subtract(1, ordering: .relaxed) }
     }
 
     /// How many connections were closed so, with this one, and whether it is the first of a peer that may not connect.

@@ -27,11 +27,14 @@ final class Generation: Sendable {
     ///
     /// - Parameters:
     ///   - settings: checked.
+    ///   - number: of the first one; each one that follows another has the next.
     ///   - former: the generation that it is to follow, if there is one. What stays the same is shared with it.
     ///   - logger: told of targets that rest; nil for nobody.
     /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
-    init(_ settings: Settings, replacing former: Generation? = nil, _ logger: Logger? = nil) throws(HTTPError) {
-        number = (former?.number ?? 0) + 1
+    init(
+        _ settings: Settings, number: Int = 1, replacing former: Generation? = nil, _ logger: Logger? = nil
+    ) throws(HTTPError) {
+        self.number = former.map { $0.number + 1 } ?? number
         let settings = settings.ofOneProcess
         self.settings = settings
         routes = Routes(settings)

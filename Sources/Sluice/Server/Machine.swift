@@ -22,7 +22,7 @@ struct DescriptorBudget {
     init(_ settings: Settings) throws(SystemError) { self.init(limit: Int(clamping: try descriptorLimit().rlim_cur), settings) }
 
     /// Each stream takes two: the web server's connection and the upstream's.
-    private var needed: Int { 2 * requests + Self.ownCount + Self.workerCount * workers }
+    var needed: Int { 2 * requests + Self.ownCount + Self.workerCount * workers }
 
     /// Whether all the requests that the settings allow can be served at once.
     var isEnough: Bool { limit >= needed }

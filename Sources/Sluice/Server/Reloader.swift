@@ -12,7 +12,7 @@ actor Reloader {
         /// The new settings are in force.
         ///
         /// - Parameters:
-        ///   - unchanged: the keys of what has changed too, and only a start can change.
+        ///   - unchanged: the keys of what has changed too, and takes a restart.
         ///   - warnings: a sentence each.
         case reloaded(unchanged: [String], warnings: [String])
         /// Nothing has changed. Each line is one thing that is wrong, or says how many more there are.
@@ -103,7 +103,8 @@ actor Reloader {
         do {
             let reading = try await read(load)
             try await putInForce(reading.generation)
-            lastReload = Status.Reload(time: secondsSince1970(), isInForce: true)
+            lastReload = Status.Reload(
+                time: secondsSince1970(), isInForce: true, remarks: Outcome.remarks(reading.unchanged, reading.warnings))
             if isTold { logger.reloaded(reading) }
             return .reloaded(unchanged: reading.unchanged, warnings: reading.warnings)
         } catch {
@@ -118,7 +119,7 @@ actor Reloader {
     /// What reading the settings has given.
     struct Reading {
         let generation: Generation
-        /// The keys of what has changed, and only a start can change.
+        /// The keys of what has changed, and takes a restart.
         let unchanged: [String]
         /// A sentence each.
         let warnings: [String]
@@ -164,7 +165,9 @@ actor Reloader {
         }
         next.board.takeEffect()
         counters.apply(settings.limits)
-        if !descriptors.isEnough { logger.fewDescriptors(descriptors.limit, requests: settings.limits.requests) }
+        if !descriptors.isEnough {
+            logger.fewDescriptors(descriptors.limit, needed: descriptors.needed, requests: settings.limits.requests)
+        }
         for worker in workers { await worker.adopt() }
         formers.append(exchange(&generation, with: next).end)
         formers.removeAll(where: \.hasCome)

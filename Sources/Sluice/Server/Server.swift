@@ -25,7 +25,7 @@ enum ServerSignals {
 func raiseDescriptors(for settings: Settings, _ logger: Logger) throws(SystemError) {
     try raiseDescriptorLimit()
     let budget = try DescriptorBudget(settings)
-    if !budget.isEnough { logger.fewDescriptors(budget.limit, requests: settings.limits.requests) }
+    if !budget.isEnough { logger.fewDescriptors(budget.limit, needed: budget.needed, requests: settings.limits.requests) }
 }
 
 /// Opens the sockets that settings name, and tells what of the settings does not hold for them.
@@ -75,7 +75,8 @@ final class Server: Sendable {
         if master == nil { try raiseDescriptors(for: settings, logger) }
         releaseCode()
         Rehearsal.run(logger)
-        let server = try Server(Generation(settings, logger), log: log, master: master, load: load)
+        let server = try Server(
+            Generation(settings, number: master?.generation ?? 1, logger), log: log, master: master, load: load)
         try server.run(settings)
     }
 
@@ -85,7 +86,7 @@ final class Server: Sendable {
         let settings = generation.settings
         let sockets = try master?.sockets(settings.socket) ?? openSockets(settings, logger)
         self.sockets = Mutex(sockets)
-        ListeningSocket.prepareQueues()
+        ListeningSocket.prepareQueues(of: sockets)
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let counters = Counters(settings.limits, master?.requests)
         self.counters = counters
@@ -107,7 +108,8 @@ final class Server: Sendable {
             StatusSource(
                 workers: workers, counters: counters, reloader: reloader, start: start,
                 sockets: { [unowned self] in sockets.withLock { $0 } },
-                isDraining: { [unowned self] in isDraining.load(ordering: .relaxed) }),
+                isDraining: { [unowned self] in isDraining.load(ordering: .relaxed) },
+                lostLogLines: { [log] in log.lostCount }),
             on: first.loop)
         self.pages.withLock { $0 = pages }
         for worker in workers {

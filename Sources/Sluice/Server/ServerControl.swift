@@ -49,10 +49,18 @@ extension Reloader.Outcome {
     var answer: ControlAnswer {
         switch self {
         case .reloaded(let unchanged, let warnings):
-            ControlAnswer(
-                .ok, unchanged.map { "\($0) has changed, which only a start can change" } + warnings.map { "warning: \($0)" })
+            ControlAnswer(.ok, Self.remarks(unchanged, warnings))
         case .failed(let problems): ControlAnswer(.failed, problems)
         case .overtaken: .isEnding
         }
+    }
+
+    /// A sentence for what has changed and is not in force, and one for each thing that may not work.
+    ///
+    /// - Parameter unchanged: the keys of what takes a restart.
+    static func remarks(_ unchanged: [String], _ warnings: [String]) -> [String] {
+        let restart =
+            "\(unchanged.joined(separator: ", ")) \(unchanged.count == 1 ? "has" : "have") changed, which takes a restart"
+        return (unchanged.isEmpty ? [] : [restart]) + warnings.map { "warning: \($0)" }
     }
 }

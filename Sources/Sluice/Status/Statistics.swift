@@ -24,6 +24,10 @@ final class Statistics: Sendable {
         /// With an error, whoever's fault.
         var failed = 0
         var callersLeft = 0
+        /// Turned away, since as many were being answered as may be; they are among those that failed.
+        var turnedAway = 0
+        /// Whose first token took longer than `log.slow`.
+        var slow = 0
         /// By the web server's names.
         var clients: [(name: String, requests: Int)] = []
         /// Requests of clients beyond those, and of those without a name.
@@ -61,6 +65,12 @@ final class Statistics: Sendable {
             state.counts.recentErrors.insert(error, at: 0)
         }
     }
+
+    /// As many requests are being answered as may be, and one more has come.
+    func turnedAway() { state.withLock { $0.counts.turnedAway += 1 } }
+
+    /// A first token took longer than `log.slow`.
+    func wasSlow() { state.withLock { $0.counts.slow += 1 } }
 
     private static func count(_ client: String?, _ state: inout State) {
         guard let client else { return state.counts.otherRequests += 1 }

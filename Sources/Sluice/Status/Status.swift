@@ -14,6 +14,8 @@ struct Status: Sendable {
         let isInForce: Bool
         /// What was wrong, as `SettingsError.lines` has it. Where it is in force, each is a process that could not follow and was replaced.
         var problems: [String] = []
+        /// What else there is to say of settings that are in force: what of them takes a restart, and what may not work.
+        var remarks: [String] = []
     }
 
     /// What the status of one process and that of several have at their beginnings.
@@ -23,7 +25,11 @@ struct Status: Sendable {
         /// Seconds since 1970.
         let startTime: Int
         let uptime: Duration
+        /// Of the settings in force: 1 for those of the start, and one more with each reload.
+        let generation: Int
         var lastReload: Reload?
+        /// How many lines of this process's log were lost, told of or not.
+        var lostLogLines = 0
 
         var state: String { isDraining ? "draining" : "serving" }
     }
@@ -53,7 +59,6 @@ struct Status: Sendable {
     }
 
     var head: Head
-    let generation: Int
     let workers: Int
     let acceptedConnections: Int
     let refusedConnections: Int
@@ -64,10 +69,14 @@ struct Status: Sendable {
     var counts: Statistics.Counts
     var upstreams: [Upstream]
     var targets: [Target]
-    /// Nil where another one tells of them.
+    /// Nil where the master tells of them.
     var listen: [Listen]? = []
+    /// Whether this is of one of several processes, whose master tells of what is theirs together.
+    var isPart: Bool { listen == nil }
     /// Each that is being answered; nil where that was not asked for.
     var requests: Requests?
+    /// The most connections that this process has found waiting at one socket; nil where the kernel does not tell.
+    var listenQueueMax: Int?
 }
 
 extension [Status.Listen] {
@@ -89,12 +98,17 @@ extension Status.Reload {
         return "; the last reload failed at \(timestamp(ofSecond: time)): \(count)"
     }
 
-    /// The first of the problems, and how many others there are.
-    var problemWords: String {
-        guard let first = problems.first else { return "" }
-        if isCut { return ": \(first), and more than \(SettingsError.problemsMax - 1) others" }
-        return problems.count > 1 ? ": \(first), and \(problems.count - 1) more" : ": \(first)"
+    /// What has come of it, with the first of the problems and of the remarks, and how many others there are.
+    var words: String {
+        var words = isInForce ? "in force" : "failed"
+        if let first = problems.first {
+            words += ": \(first)\(isCut ? ", and more than \(SettingsError.problemsMax - 1) others" : more(problems))"
+        }
+        if let first = remarks.first { words += "; \(first)\(more(remarks))" }
+        return words
     }
+
+    private func more(_ sentences: [String]) -> String { sentences.count > 1 ? ", and \(sentences.count - 1) more" : "" }
 
     /// Whether the last line says how many more there are.
     private var isCut: Bool { problems.count > SettingsError.problemsMax }
@@ -107,7 +121,9 @@ extension TargetState {
         let failed: Int
         /// How long it still rests; nil when it does not.
         let restsFor: Duration?
-        /// Of its last 128 answers; nil while there are fewer than 20.
+        /// How many first tokens are known: the last 128 at most.
+        let firstTokens: Int
+        /// Of these; nil while there are fewer than `FirstTokenTimes.countMin`.
         let p50: Duration?
         let p95: Duration?
     }

@@ -9,20 +9,23 @@ extension Status {
     var json: String {
         var writer = StatusWriter()
         writer.object {
-            $0.head(head)
-            $0.member("generation", generation)
+            $0.head(head, hasReload: !isPart)
             $0.member("workers", workers)
             if let listen { $0.listen(listen) }
+            $0.member("max_listen_queue", listenQueueMax)
             $0.member("accepted_conn", acceptedConnections)
             $0.member("refused_conn", refusedConnections)
             $0.member("active", active)
             $0.member("max_active", maxActive)
+            $0.member("max_children_reached", counts.turnedAway)
+            $0.member("slow_requests", counts.slow)
             $0.member("requests", counts.requests)
             $0.member("answered", counts.answered)
             $0.member("failed", counts.failed)
             $0.member("callers_left", counts.callersLeft)
             $0.member("memory_used", memory.used)
             $0.member("memory_limit", memory.limit)
+            $0.member("lost_log_lines", head.lostLogLines)
             $0.array("upstreams", upstreams) { $0.upstream($1) }
             $0.array("targets", targets) { $0.target($1) }
             $0.array("clients", counts.clients) { writer, client in
@@ -103,12 +106,16 @@ struct StatusWriter {
     }
 
     /// The members that the status of one process and that of several begin with.
-    mutating func head(_ head: Status.Head) {
+    ///
+    /// - Parameter hasReload: false where another one tells of the last reload.
+    mutating func head(_ head: Status.Head, hasReload: Bool = true) {
         member("version", sluiceVersion)
         member("process", head.pid)
         member("state", head.state)
         member("start_time", timestamp(ofSecond: head.startTime))
         member("start_since", head.uptime)
+        member("generation", head.generation)
+        guard hasReload else { return }
         name("last_reload")
         if let lastReload = head.lastReload { reload(lastReload) } else { null() }
     }
@@ -118,6 +125,7 @@ struct StatusWriter {
             $0.member("time", timestamp(ofSecond: reload.time))
             $0.member("outcome", reload.isInForce ? "in force" : "failed")
             $0.array("problems", reload.problems) { $0.bytes.appendJSONString($1) }
+            $0.array("remarks", reload.remarks) { $0.bytes.appendJSONString($1) }
         }
     }
 
@@ -167,6 +175,7 @@ struct StatusWriter {
             $0.member("asked", target.state.asked)
             $0.member("failed", target.state.failed)
             $0.member("rests_for", target.state.restsFor)
+            $0.member("first_tokens", target.state.firstTokens)
             $0.member("first_token_p50", target.state.p50)
             $0.member("first_token_p95", target.state.p95)
         }

@@ -48,11 +48,12 @@ actor StatusPages {
     private static func make(_ kind: Kind, from source: StatusSource, on loop: EventLoop) async -> Result<[UInt8], SystemError> {
         let form = kind.form
         let status = await source.status(isFull: form.isFull, on: loop)
-        let sockets = kind.asker == .master ? nil : source.sockets()
+        let (sockets, isPart) = (source.sockets(), kind.asker == .master)
         // The kernel is asked there too: it may have to load a module first.
         return await resultOnThread {
             var status = status
-            status.listen = sockets?.map(Status.Listen.init)
+            status.listen = isPart ? nil : sockets.map(Status.Listen.init)
+            status.listenQueueMax = sockets.compactMap(\.queueMax).max()
             let text = form.isJSON ? status.json : status.text
             return kind.asker == .webServer ? Array("\(text)\n".utf8) : ControlAnswer(.ok, [text]).bytes
         }

@@ -17,6 +17,7 @@ struct StatusSource: Sendable {
     /// The sockets on which it listens, as long as it does.
     let sockets: @Sendable () -> [ListeningSocket]
     let isDraining: @Sendable () -> Bool
+    let lostLogLines: @Sendable () -> Int
 
     /// A worker that has not told of its requests by then stands still.
     private static let timeForWorkers = Duration.seconds(1)
@@ -33,8 +34,8 @@ struct StatusSource: Sendable {
         return Status(
             head: Status.Head(
                 pid: Int(getpid()), isDraining: isDraining(), startTime: start.time, uptime: .current - start.moment,
-                lastReload: lastReload),
-            generation: generation.number, workers: workers.count,
+                generation: generation.number, lastReload: lastReload, lostLogLines: lostLogLines()),
+            workers: workers.count,
             acceptedConnections: connections.accepted, refusedConnections: connections.refused, active: active.now,
             maxActive: active.max, memory: (counters.memory.usedBytes, counters.memory.limit),
             counts: counters.statistics.counts, upstreams: generation.board.upstreamStatus,

@@ -1,5 +1,6 @@
 // The status for people.
 
+import Choosing
 import Clock
 import FastCGI
 import Settings
@@ -22,7 +23,7 @@ extension Status {
                 let state = target.state
                 return [
                     target.route, target.upstream, target.model ?? "the caller's", "\(state.asked)", "\(state.failed)",
-                    state.restsFor.map { "rests for \($0.inSeconds)" } ?? "works", state.p50?.inSeconds ?? "-",
+                    state.restsFor.map { "rests for \($0.inSeconds)" } ?? "works", state.p50?.inSeconds ?? state.firstTokensWords,
                     state.p95?.inSeconds ?? "-",
                 ]
             }.lines
@@ -35,24 +36,34 @@ extension Status {
         return lines.joined(separator: "\n")
     }
 
-    private var summary: [(String, String)] {
-        [
-            ("process", head.words),
-            ("start time", timestamp(ofSecond: head.startTime)),
-            ("start since", head.uptime.inSeconds),
-            ("generation", "\(generation)"),
-            ("last reload", head.lastReloadWords),
-            ("workers", "\(workers)"),
-        ] + (listen.map { [("listen queue", $0.queueWords)] } ?? []) + [
-            ("accepted conn", "\(acceptedConnections)"),
+    private typealias Line = (String, String)
+
+    private var summary: [Line] {
+        let start: [Line] = [
+            ("process", head.words), ("start time", timestamp(ofSecond: head.startTime)), ("start since", head.uptime.inSeconds),
+        ]
+        let reloads: [Line] = [("generation", "\(head.generation)"), ("last reload", head.lastReloadWords)]
+        let queues: [Line] = [
+            ("max listen queue", listenQueueMax.map { "\($0)" } ?? "unknown"), ("accepted conn", "\(acceptedConnections)"),
             ("refused conn", "\(refusedConnections)"),
+        ]
+        var lines = start
+        if !isPart { lines += reloads }
+        lines.append(("workers", "\(workers)"))
+        if let listen { lines.append(("listen queue", listen.queueWords)) }
+        return lines + queues + requestSummary
+    }
+
+    private var requestSummary: [Line] {
+        let ends = "\(counts.answered) answered, \(counts.failed) failed, \(counts.callersLeft) callers left"
+        return [
             ("active requests", "\(active)"),
             ("max active requests", "\(maxActive)"),
-            (
-                "requests",
-                "\(counts.requests): \(counts.answered) answered, \(counts.failed) failed, \(counts.callersLeft) callers left"
-            ),
+            ("max children reached", "\(counts.turnedAway)"),
+            ("slow requests", "\(counts.slow)"),
+            ("requests", "\(counts.requests): \(ends)"),
             ("memory", "\(Size.setting(memory.used)) of \(Size.setting(memory.limit))"),
+            ("lost log lines", "\(head.lostLogLines)"),
         ]
     }
 
@@ -74,6 +85,11 @@ extension Status {
         if requests.silentWorkers > 0 { lines.append("\(requests.silentWorkers) workers do not answer") }
         return lines
     }
+}
+
+extension TargetState.Snapshot {
+    /// How many first tokens are known, where they are too few to compare.
+    fileprivate var firstTokensWords: String { "- (\(firstTokens) of \(FirstTokenTimes.countMin))" }
 }
 
 extension Status.Request {
@@ -142,8 +158,7 @@ extension Status.Head {
 
     var lastReloadWords: String {
         guard let lastReload else { return "none" }
-        let outcome = lastReload.isInForce ? "in force" : "failed"
-        return "\(timestamp(ofSecond: lastReload.time)), \(outcome)\(lastReload.problemWords)"
+        return "\(timestamp(ofSecond: lastReload.time)), \(lastReload.words)"
     }
 }
 

@@ -2,8 +2,8 @@
 
 /// Lines in their order, of which the first may have gone in part.
 struct LineQueue {
-    /// How long each is, and how many lines are lost with it.
-    private var lines: [(length: Int, weight: Int)] = []
+    /// How long each is, and of how many lines it tells that they are lost; 0 for one that tells of something else.
+    private var lines: [(length: Int, lostCount: Int)] = []
     private var first = 0
     private var bytes: [UInt8] = []
     /// Where the first line begins, or what is left of it.
@@ -17,12 +17,12 @@ struct LineQueue {
     /// Appends a line.
     ///
     /// - Parameters:
-    ///   - weight: more than one for the line that tells of others that were lost.
+    ///   - lostCount: of how many lines it tells that they are lost.
     ///   - isBegun: whether the line is what is left of one.
-    mutating func append(_ line: some Collection<UInt8>, weight: Int = 1, isBegun: Bool = false) {
+    mutating func append(_ line: some Collection<UInt8>, tellingOfLost lostCount: Int = 0, isBegun: Bool = false) {
         guard !line.isEmpty else { return }
         if isEmpty { isFirstBegun = isBegun }
-        lines.append((line.count, weight))
+        lines.append((line.count, lostCount))
         bytes.append(contentsOf: line)
     }
 
@@ -59,11 +59,11 @@ struct LineQueue {
 
     /// Takes the first line away, or what is left of it.
     ///
-    /// - Returns: how many lines are lost with it.
-    mutating func dropFirst() -> Int {
-        guard !isEmpty else { return 0 }
-        let weight = lines[first].weight
+    /// - Returns: how many lines are lost that nobody is told of, and how many of them were lost before.
+    mutating func dropFirst() -> (lost: Int, before: Int) {
+        guard !isEmpty else { return (0, 0) }
+        let lostCount = lines[first].lostCount
         drop(lines[first].length)
-        return weight
+        return lostCount > 0 ? (lostCount, lostCount) : (1, 0)
     }
 }

@@ -43,6 +43,7 @@ final class Log: Sendable {
     /// One change at a time.
     private let changes = Mutex(())
     private let repetitions: Mutex<Repetitions>
+    private let losses = LogLosses()
     private let levelIndex: Atomic<Int>
     private let versionCount = Atomic<Int>(1)
     private static let levels = Logger.Level.allCases
@@ -76,6 +77,9 @@ final class Log: Sendable {
         guard let state = state.withLock({ $0 }) else { preconditionFailure("a log that is used has been made") }
         return state
     }
+
+    /// How many lines were lost so far.
+    var lostCount: Int { losses.count }
 
     /// Whether there is somebody who takes lines, as far as that is known.
     var isConnected: Bool { current.output.isConnected }
@@ -152,7 +156,8 @@ final class Log: Sendable {
             return State(settings: settings, form: form, output: old.output)
         }
         let output = try LogOutput(
-            target(of: settings.destination), form, onAlarm: { [weak self] in self?.tellRepetitions(at: .current) },
+            target(of: settings.destination), form, losses: losses,
+            onAlarm: { [weak self] in self?.tellRepetitions(at: .current) },
             onReopened: { [weak self] in self?.logger.logReopened(butFor: $0) })
         return State(settings: settings, form: form, output: output)
     }

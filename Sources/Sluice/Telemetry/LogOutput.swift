@@ -21,14 +21,16 @@ final class LogOutput: Sendable {
 
     /// - Parameters:
     ///   - form: of the line that tells of lost ones.
+    ///   - losses: counts the lines that are lost.
     ///   - onAlarm: called at a moment that somebody has asked for, on the thread.
     ///   - onReopened: told when a file has been opened again, or why it cannot be: then the old one stays.
     /// - Throws: `SystemError` when a file cannot be opened.
     init(
-        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int = queueBytesMax, onAlarm: @escaping @Sendable () -> Void = {},
-        onReopened: @escaping @Sendable (SystemError?) -> Void = { _ in }
+        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int = queueBytesMax, losses: LogLosses = LogLosses(),
+        onAlarm: @escaping @Sendable () -> Void = {}, onReopened: @escaping @Sendable (SystemError?) -> Void = { _ in }
     ) throws(SystemError) {
-        lines = try WaitingLines(target, form, queueBytesMax: queueBytesMax, onAlarm: onAlarm, onReopened: onReopened)
+        lines = try WaitingLines(
+            target, form, queueBytesMax: queueBytesMax, losses: losses, onAlarm: onAlarm, onReopened: onReopened)
     }
 
     deinit { lines.abandon() }
@@ -57,6 +59,15 @@ final class LogOutput: Sendable {
     func flush(within limit: Duration) { lines.flush(within: limit) }
 }
 
+/// How many lines were lost, by all outputs that a log has had.
+final class LogLosses: Sendable {
+    private let lost = Atomic<Int>(0)
+
+    var count: Int { lost.load(ordering: .relaxed) }
+
+    func add(_ count: Int) { lost.add(count, ordering: .relaxed) }
+}
+
 /// What an output and its thread have in common.
 private final class WaitingLines: Sendable {
     /// After which time something that takes nothing is tried again.
@@ -67,7 +78,7 @@ private final class WaitingLines: Sendable {
     private struct State: ~Copyable {
         var sink: LogSink
         var queue = LineQueue()
-        /// Since the last line that told of it.
+        /// Since the last line that told of it, or is to.
         var lost = 0
         /// When there is a next attempt, after one that failed.
         var retry: Instant?
@@ -101,15 +112,16 @@ private final class WaitingLines: Sendable {
     private let state: Mutex<State>
     private let form: LogForm
     private let queueBytesMax: Int
+    private let losses: LogLosses
     private let onAlarm: @Sendable () -> Void
     private let onReopened: @Sendable (SystemError?) -> Void
 
     init(
-        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int, onAlarm: @escaping @Sendable () -> Void,
+        _ target: LogTarget, _ form: LogForm, queueBytesMax: Int, losses: LogLosses, onAlarm: @escaping @Sendable () -> Void,
         onReopened: @escaping @Sendable (SystemError?) -> Void
     ) throws(SystemError) {
         state = Mutex(State(sink: try LogSink(target)))
-        (self.form, self.queueBytesMax) = (form, queueBytesMax)
+        (self.form, self.queueBytesMax, self.losses) = (form, queueBytesMax, losses)
         (self.onAlarm, self.onReopened) = (onAlarm, onReopened)
     }
 
@@ -125,7 +137,7 @@ private final class WaitingLines: Sendable {
                 case .taken(line.count): return
                 case .taken(let count): state.queue.append(line[count...], isBegun: true)
                 case .full, .slow: state.queue.append(line)
-                case .refused: state.lost += 1
+                case .refused: loseOne(&state)
                 case .failed:
                     state.queue.append(line)
                     state.retry = .current + Self.retryTime
@@ -133,7 +145,7 @@ private final class WaitingLines: Sendable {
             } else if state.lost == 0, state.queue.bytesCount + line.count <= queueBytesMax {
                 state.queue.append(line)
             } else {
-                state.lost += 1
+                loseOne(&state)
             }
             call(&state)
         }
@@ -144,9 +156,25 @@ private final class WaitingLines: Sendable {
             guard !state.queue.isEmpty || state.lost > 0 else { return 0 }
             state.isGivenUp = true
             var count = exchange(&state.lost, with: 0)
-            while !state.queue.isEmpty { count += state.queue.dropFirst() }
+            while !state.queue.isEmpty {
+                let (lost, before) = state.queue.dropFirst()
+                count += lost
+                losses.add(lost - before)
+            }
             return count
         }
+    }
+
+    private func loseOne(_ state: inout State) {
+        state.lost += 1
+        losses.add(1)
+    }
+
+    /// Loses the first line, or what is left of it.
+    private func loseFirst(_ state: inout State) {
+        let (lost, before) = state.queue.dropFirst()
+        state.lost += lost
+        losses.add(lost - before)
     }
 
     func lose(_ count: Int) {
@@ -210,7 +238,7 @@ private final class WaitingLines: Sendable {
                     guard LogSink.hasRoom(file) else { return }
                     wrote(LogSink.write(bytes, to: file), &state)
                 case .open(let path):
-                    if state.queue.isFirstBegun { state.lost += state.queue.dropFirst() }
+                    if state.queue.isFirstBegun { loseFirst(&state) }
                     do { state.sink = try LogSink(.file(path)) } catch { return }
                 case .alarm: continue
                 case .wait, .end: return
@@ -258,7 +286,7 @@ private final class WaitingLines: Sendable {
             case .taken(let count):
                 state.queue.drop(count)
                 state.wasFull = false
-            case .refused: state.lost += state.queue.dropFirst()
+            case .refused: loseFirst(&state)
             case .slow: return .write(bytes, to: state.sink.number)
             case .failed:
                 state.retry = now + Self.retryTime
@@ -284,7 +312,7 @@ private final class WaitingLines: Sendable {
             line.begin(.warning, "log lines were lost")
             line.append(LogName("count"), state.lost)
             line.end()
-            state.queue.append(line.bytes, weight: state.lost)
+            state.queue.append(line.bytes, tellingOfLost: state.lost)
             state.lost = 0
         }
         return state.queue.isEmpty ? nil : state.queue.front(bytesMax: state.sink.batch)
@@ -306,7 +334,7 @@ private final class WaitingLines: Sendable {
             var sink: LogSink? = try LogSink(.file(path))
             state.withLock { state in
                 // What is left of a line belongs to the old file.
-                if state.queue.isFirstBegun { state.lost += state.queue.dropFirst() }
+                if state.queue.isFirstBegun { loseFirst(&state) }
                 guard let sink = sink.take() else { return }
                 state.sink = sink
                 state.retry = nil

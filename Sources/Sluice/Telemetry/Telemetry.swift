@@ -43,10 +43,13 @@ extension Logger {
         }
     }
 
-    func fewDescriptors(_ limit: Int, requests: Int) {
+    /// - Parameter needed: by that number of requests.
+    func fewDescriptors(_ limit: Int, needed: Int, requests: Int) {
         warning(
             "the limit of open descriptors is lower than the limit of requests needs: raise LimitNOFILE or ulimit -n",
-            metadata: ["descriptors": .number(limit), "requests": .number(requests)])
+            metadata: [
+                "descriptors": .number(limit), "needed": .number(needed), "requests": .number(requests),
+            ])
     }
 
     func draining(_ limit: Duration) { notice("draining: no new requests", metadata: ["limit": "\(limit.setting)"]) }
@@ -59,7 +62,7 @@ extension Logger {
         notice("the settings were reloaded", metadata: ["generation": .number(reading.generation.number)])
         if !reading.unchanged.isEmpty {
             warning(
-                "settings have changed that only a start can change",
+                "settings have changed that take a restart",
                 metadata: ["settings": "\(reading.unchanged.joined(separator: ", "))"], source: LogEntry.changeSource)
         }
         warned(of: reading.warnings)
@@ -138,6 +141,7 @@ extension Logger {
             "waiting": .seconds(wait.waiting), "retries": .seconds(wait.retries),
         ]
         if let client { metadata["client"] = "\(client)" }
+        if wait.isWithoutPlace { metadata["reason"] = "it waited in the upstream's queue, and got no place (concurrent)" }
         // A request's own, as its line is.
         warning("the first token was late", metadata: metadata, source: LogEntry.changeSource)
     }

@@ -81,12 +81,23 @@ import Testing
             try site.write("socket.allowed_users = [\"daemon\"]\n" + settingsLine(model: "after"))
             let run = try await site.ask("reload")
             #expect(run.exit == .code(0))
-            #expect(run.errors == "sluice: socket.allowed_users has changed, which only a start can change\n")
+            #expect(run.errors == "sluice: socket.allowed_users has changed, which takes a restart\n")
             for round in 1...2 {
                 kill(try await site.status().processes[0].process, SIGKILL)
                 try await site.served(2 + round)
             }
             #expect(try await models(site) == ["after"])
+            // Those that have been started since the reload count as the others do, and nobody says it twice.
+            let status = try await site.status()
+            #expect(status.generation == 2 && status.processes.allSatisfy { $0.generation == 2 && $0.lastReload == nil })
+            #expect(status.lastReload?.remarks == ["socket.allowed_users has changed, which takes a restart"])
+            let lines = try await site.ask("status").output.split(separator: "\n")
+            #expect(lines.filter { $0.hasPrefix("generation:") } == ["generation:           2"])
+            #expect(
+                lines.filter { $0.hasPrefix("last reload:") }.map {
+                    $0.hasSuffix("in force; socket.allowed_users has changed, which takes a restart")
+                }
+                    == [true])
         }
     }
 
@@ -627,7 +638,7 @@ import Testing
             try site.write("processes = 8\n" + settings, "concurrent = 6")
             let many = try await site.ask("reload")
             #expect(many.exit == .code(0))
-            #expect(many.errors == "sluice: processes has changed, which only a start can change\n")
+            #expect(many.errors == "sluice: processes has changed, which takes a restart\n")
             #expect(try await site.status().processes.compactMap { $0.upstreams?.first?.places } == [3, 3])
         }
     }

@@ -197,7 +197,7 @@ struct SettingsReference {
     /// Marks what is no prose: values, keys, addresses.
     private static func marked(_ text: String) -> String {
         text.replacing(
-            #/"[^"\s]+"|\{[^}]*\}|\[\[?[^\]\s]*\]\]?|(?:https?:\/\/|unix:|tcp:|fd:)[A-Za-z0-9@:\/._\-]*[A-Za-z0-9]|[A-Za-z][A-Za-z0-9\-]*(?:[._][A-Za-z0-9_]+(?:-[A-Za-z0-9]+)*)+|\/[a-z]+\/[a-z]+/#
+            #/"[^"\s]+"|\{[^}]*\}|\[\[?[^\]\s]*\]\]?|(?:https?:\/\/|unix:|tcp:|fd:)[A-Za-z0-9@:\/._\-]*[A-Za-z0-9]|[A-Za-z][A-Za-z0-9\-]*(?:[._][A-Za-z0-9_]+(?:-[A-Za-z0-9]+)*)+|(?:\/[a-z]+){2,}/#
         ) { "`\($0.output)`" }
     }
 }
