@@ -14,6 +14,12 @@ static inline long SSL_CTX_clear_mode(SSL_CTX *context, long mode) {
     return SSL_CTX_ctrl(context, SSL_CTRL_CLEAR_MODE, mode, NULL);
 }
 
+// SSL_CTX_set_read_ahead(3)
+#undef SSL_CTX_set_read_ahead
+static inline long SSL_CTX_set_read_ahead(SSL_CTX *context, long yes) {
+    return SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, yes, NULL);
+}
+
 // SSL_CTX_set_min_proto_version(3)
 #undef SSL_CTX_set_min_proto_version
 static inline int SSL_CTX_set_min_proto_version(SSL_CTX *context, int version) {

@@ -72,8 +72,19 @@ struct TLSIdentity: Hashable, Sendable {
         unsafe SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil)
         _ = unsafe SSL_CTX_refuse_renegotiation_and_compression(pointer)
         _ = unsafe SSL_CTX_set_mode(pointer, Int(SSL_MODE_RELEASE_BUFFERS))
-        // A read returns after each record that holds no data, so that a flood of them can be counted.
+        // A read returns when it has used up what there is, though that held no data.
         _ = unsafe SSL_CTX_clear_mode(pointer, Int(SSL_MODE_AUTO_RETRY))
+        // Header and content of a record are taken at once, with those behind it.
+        _ = unsafe SSL_CTX_set_read_ahead(pointer, 1)
+        countMessages()
+    }
+
+    /// One read goes over any number of them.
+    private func countMessages() {
+        unsafe SSL_CTX_set_msg_callback(pointer) { isSent, _, type, _, _, ssl, _ in
+            guard isSent == 0, type == SSL3_RT_HANDSHAKE, let ssl = unsafe ssl else { return }
+            unsafe TLSStream.of(ssl)?.countMessage()
+        }
     }
 
     /// Sessions go to the stream's `TLSSessions` and nowhere else.

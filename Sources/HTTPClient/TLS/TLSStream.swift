@@ -34,8 +34,9 @@ enum ALPN: Sendable {
 
     private enum State { case handshaking, open, failed(HTTPError) }
 
-    /// Records without data (tickets, key updates, requests to renegotiate) in a row. Servers send two or four tickets at once.
-    static let silentRecordsMax = 64
+    /// Messages of TLS's own (tickets, key updates, requests to renegotiate) without data between them. Servers send two or four tickets
+    /// at once.
+    static let messagesMax = 64
 
     /// Ciphertext that was received, valid during the calls that follow; consumed from its start.
     var input: UnsafeRawBufferPointer?
@@ -58,9 +59,7 @@ enum ALPN: Sendable {
     private var isStarved = false
     /// Whether the last read has left nothing, neither here nor with OpenSSL: the next one need not ask it.
     private var isDrained = false
-    private var silentRecords = 0
-    /// Whether OpenSSL may hold a buffer that it does not release by itself.
-    private var mayHoldBuffer = true
+    private var messages = 0
 
     /// - Parameters:
     ///   - host: a DNS name in ASCII, or a numeric address (of IPv6 without brackets).
@@ -132,6 +131,7 @@ extension TLSStream {
             return .failed(fail(.tls(reason: "the server chose a protocol that was not offered")))
         }
         negotiated = choice
+        messages = 0
         state = .open
         return .done
     }
@@ -163,8 +163,10 @@ extension TLSStream {
         var count = 0
         while true {
             begin()
-            if unsafe SSL_read_ex(pointer, buffer.baseAddress, buffer.count, &count) == 1 {
-                silentRecords = 0
+            let hasRead = unsafe SSL_read_ex(pointer, buffer.baseAddress, buffer.count, &count) == 1
+            if messages >= Self.messagesMax { return .failed(fail(.tls(reason: "a flood of records without data"))) }
+            if hasRead {
+                messages = 0
                 isDrained = unsafe (input?.isEmpty ?? true) && SSL_has_pending(pointer) == 0
                 return .bytes(count)
             }
@@ -172,23 +174,19 @@ extension TLSStream {
         }
     }
 
-    /// Nil when only a record without data was read and there may be more.
+    /// Nil when there may be more than what was read, which held no data.
     private func outcomeWithoutBytes() -> Read? {
         switch unsafe SSL_get_error(pointer, 0) {
-        case SSL_ERROR_WANT_READ where isStarved: return pause()
-        case SSL_ERROR_WANT_READ: break
-        case SSL_ERROR_ZERO_RETURN: return .closed
-        default: return .failed(fail())
+        case SSL_ERROR_WANT_READ: isStarved ? pause() : nil
+        case SSL_ERROR_ZERO_RETURN: .closed
+        default: .failed(fail())
         }
-        silentRecords += 1
-        mayHoldBuffer = true
-        return silentRecords < Self.silentRecordsMax ? nil : .failed(fail(.tls(reason: "a flood of records without data")))
     }
 
-    /// Reading a ticket makes OpenSSL set up a buffer to write, 16 KiB that would stay as long as the connection is silent.
+    /// To read a ticket OpenSSL sets up a buffer to write, 16 KiB that would stay as long as the connection is silent.
     private func pause() -> Read {
         // With half a record there it frees nothing.
-        if unsafe mayHoldBuffer && SSL_free_buffers(pointer) == 1 { mayHoldBuffer = false }
+        _ = unsafe SSL_free_buffers(pointer)
         return .wantsMore
     }
 
@@ -198,7 +196,6 @@ extension TLSStream {
     func write(_ bytes: UnsafeRawBufferPointer) throws(HTTPError) {
         if let error = obstacle { throw error }
         guard bytes.count > 0 else { return }
-        mayHoldBuffer = true
         begin()
         var count = 0
         guard unsafe SSL_write_ex(pointer, bytes.baseAddress, bytes.count, &count) == 1, count == bytes.count else {
@@ -244,6 +241,9 @@ extension TLSStream {
     static func of(_ ssl: OpaquePointer) -> TLSStream? {
         unsafe SSL_get_ex_data(ssl, 0).map { unsafe Unmanaged<TLSStream>.fromOpaque($0).takeUnretainedValue() }
     }
+
+    /// A message of TLS's own has come.
+    func countMessage() { messages += 1 }
 
     /// Takes a new session over, which came by this connection.
     func store(_ session: OpaquePointer) {
