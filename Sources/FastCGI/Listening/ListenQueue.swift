@@ -1,6 +1,7 @@
 // How many connections wait in the kernel to be accepted.
 
 import CLinux
+import Clock
 import EventLoop
 import Glibc
 import Synchronization
@@ -16,8 +17,8 @@ extension ListeningSocket {
         package init(count: Int, countMax: Int) { (self.count, self.countMax) = (count, countMax) }
     }
 
-    /// The most connections that this process has found waiting when it came to accept them, or was asked; nil where the kernel does not
-    /// tell.
+    /// The most connections that this process has found waiting when it came to accept them, looking once a second, or was asked; nil where
+    /// the kernel does not tell.
     package var queueMax: Int? {
         let count = waitingMax.load(ordering: .relaxed)
         return count < 0 ? nil : count
@@ -25,6 +26,14 @@ extension ListeningSocket {
 
     /// Looks whether more wait than ever before.
     func noteQueue() { if let count = queue?.count { _ = waitingMax.max(count, ordering: .relaxed) } }
+
+    /// The same when the last look is a second ago. The kernel goes over all unix sockets of the machine to answer.
+    func noteQueue(at now: Instant) {
+        let next = nextLook.load(ordering: .relaxed)
+        guard now.nanoseconds >= next else { return }
+        let later = now.nanoseconds + Duration.seconds(1).nanoseconds
+        if nextLook.compareExchange(expected: next, desired: later, ordering: .relaxed).exchanged { noteQueue() }
+    }
 
     /// What the kernel tells of its queue; nil where it does not, or nothing lets one ask.
     ///

@@ -16,8 +16,6 @@ package final class Listener {
     private var watch: Watch?
     /// Set while the listener rests.
     private var resumption: Timer?
-    /// When the kernel is asked next how many wait.
-    private var nextCount = Instant(nanoseconds: 0)
 
     /// - Parameters:
     ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
@@ -67,16 +65,10 @@ package final class Listener {
 
     /// A few at a time: the rest of a burst is for the other workers.
     private func accept() {
-        countWaiting()
+        // A queue that has grown meanwhile is at its longest now.
+        socket?.noteQueue(at: loop.now)
         guard socket?.isShared == true else { return acceptWaiting(countMax: 8) }
         if acceptOne() { standLast() }
-    }
-
-    /// A queue that has grown meanwhile is at its longest now.
-    private func countWaiting() {
-        guard loop.now >= nextCount else { return }
-        socket?.noteQueue()
-        nextCount = loop.now + .milliseconds(10)
     }
 
     /// The kernel wakes the one who has watched for longest. Where processes share a socket, the first of them would have nearly all

@@ -23,6 +23,8 @@ package final class ListeningSocket: Sendable {
     let isShared: Bool
     /// The most connections that this process has found waiting; negative when the kernel has never told.
     let waitingMax = Atomic<Int>(-1)
+    /// When the kernel is asked next how many wait, in the nanoseconds of an `Instant`.
+    let nextLook = Atomic<Int64>(0)
 
     /// How many connections wait in the kernel at most; `net.core.somaxconn` may be less.
     static let backlog: Int32 = 4096
