@@ -21,7 +21,7 @@ import Testing
         return call
     }
 
-    @Test(arguments: WebServer.selected)
+    @Test(arguments: WebServer.fronts)
     func `may not call from a page of another origin`(server: WebServer) async throws {
         try await Site.with(server, upstream: try StubUpstream(.stream(Chunks.stream(["Hi"])))) { site in
             let asked = try await site.call(preflight(from: Self.origin)).ended()
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test(arguments: WebServer.selected)
+    @Test(arguments: WebServer.fronts)
     func `may call from the origins that the configuration names`(server: WebServer) async throws {
         let upstream = try StubUpstream(.stream(Chunks.stream(["Hi"])))
         try await Site.with(server, upstream: upstream, changes: Self.allowing) { site in
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test(arguments: WebServer.selected)
+    @Test(arguments: WebServer.fronts)
     func `may not call from any other then`(server: WebServer) async throws {
         let upstream = try StubUpstream(.stream(Chunks.stream(["Hi"])))
         try await Site.with(server, upstream: upstream, changes: Self.allowing) { site in

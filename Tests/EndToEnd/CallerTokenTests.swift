@@ -5,7 +5,7 @@ import Testing
 @Suite struct `A caller's token` {
     private let frames = Chunks.stream(["Hi"])
 
-    @Test(arguments: WebServer.selected) func `in the path must be right, whatever the header says`(server: WebServer)
+    @Test(arguments: WebServer.fronts) func `in the path must be right, whatever the header says`(server: WebServer)
         async throws
     {
         let upstream = try StubUpstream(.stream(frames))
@@ -21,8 +21,7 @@ import Testing
         }
     }
 
-    @Test(arguments: WebServer.selected) func `reaches no upstream, not in a second header either`(server: WebServer) async throws
-    {
+    @Test(arguments: WebServer.fronts) func `reaches no upstream, not in a second header either`(server: WebServer) async throws {
         let upstream = try StubUpstream(.stream(frames))
         let settings = "[upstreams.stub]\nkind = \"compatible\"\nurl = \"UPSTREAM\"\nkey = \"passthrough\"\n"
         try await Site.with(server, upstream: upstream, settings: settings) { site in

@@ -3,7 +3,7 @@ import Testing
 
 /// The limits of the shipped configuration, made small enough to reach.
 @Suite struct `A caller above its limits` {
-    private static let limiting = WebServer.selected.filter(\.limitsRequests)
+    private static let limiting = WebServer.fronts.filter(\.limitsRequests)
 
     private func expectRefusal(_ response: Received) throws {
         #expect(response.status == 429)
@@ -17,7 +17,10 @@ import Testing
         let upstream = try StubUpstream { request in
             request.text.contains("open") ? Reply([.text(Chunks.role()), .silence]) : .stream(Chunks.stream(["Hello"]))
         }
-        let changes = [Change("limit_conn sluice_streams 1000;", to: "limit_conn sluice_streams 2;")]
+        let changes =
+            server == .nginx
+            ? [Change("limit_conn sluice_streams 1000;", to: "limit_conn sluice_streams 2;")]
+            : [Change("sc_conn_cur(0) gt 1000", to: "sc_conn_cur(0) gt 2")]
         try await Site.with(server, upstream: upstream, changes: changes) { site in
             let open = try (0..<2).map { try site.call(chat("open \($0)")) }
             for stream in open { try await stream.arrival(of: "assistant") }
@@ -59,7 +62,13 @@ import Testing
     @Test(arguments: limiting)
     func `of requests is told so in JSON, and others are served`(server: WebServer) async throws {
         let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
-        let changes = [Change("rate=100r/s", to: "rate=1r/m"), Change("burst=500", to: "burst=2")]
+        let changes =
+            server == .nginx
+            ? [Change("rate=100r/s", to: "rate=1r/m"), Change("burst=500", to: "burst=2")]
+            : [
+                Change("http_req_rate(1s)", to: "http_req_rate(10m)"),
+                Change("http_req_rate(0) gt 500", to: "http_req_rate(0) gt 3"),
+            ]
         try await Site.with(server, upstream: upstream, changes: changes) { site in
             for _ in 0..<3 { #expect(try await site.call(chat()).ended().status == 200) }
             try expectRefusal(try await site.call(chat()).ended())

@@ -10,7 +10,7 @@ import Testing
         try await server.process.end()
     }
 
-    @Test(arguments: WebServer.selected)
+    @Test(arguments: WebServer.fronts)
     func `refuses a caller without a token in JSON`(kind: WebServer) async throws {
         try await with(kind) { server in
             for token in [nil, "wrong", ""] {
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test(arguments: WebServer.selected)
+    @Test(arguments: WebServer.fronts)
     func `says in JSON that Sluice is not there`(kind: WebServer) async throws {
         try await with(kind) { server in
             let response = try await HTTPStream.plain(chat(), port: server.plainPort).ended()
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test(arguments: WebServer.selected)
+    @Test(arguments: WebServer.fronts)
     func `says so in its error log without a token and without the query`(kind: WebServer) async throws {
         try await with(kind) { server in
             // nginx adds the query to each error that it logs: below the token alone it logs none.

@@ -14,7 +14,7 @@ func lighttpdConfiguration(_ settings: ServerSettings) throws -> ServerConfigura
     ]
     try install(["sluice.conf", "tokens.awk"], from: "deploy/lighttpd", site + settings.changes, in: directory)
     try FileManager.default.copyItem(atPath: "\(repository)/deploy/lighttpd/errors", toPath: directory.path("errors"))
-    try directory.write(settings.clients.map { "\($0.token) \($0.name);\n" }.joined(), to: "sluice.tokens")
+    try settings.writeTokens()
     let file = try directory.write(
         """
         server.document-root = "\(directory.path)"
@@ -23,5 +23,6 @@ func lighttpdConfiguration(_ settings: ServerSettings) throws -> ServerConfigura
         include "sluice.conf"
 
         """, to: "lighttpd.conf")
-    return ServerConfiguration(program: "lighttpd", arguments: ["-D", "-f", file])
+    // By its whole path, as Debian's service starts it: a reload starts it by that again.
+    return ServerConfiguration(program: "/usr/sbin/lighttpd", arguments: ["-D", "-f", file])
 }

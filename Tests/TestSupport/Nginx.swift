@@ -13,7 +13,7 @@ func nginxConfiguration(_ settings: ServerSettings) throws -> ServerConfiguratio
     ]
     try install(
         ["sluice.conf", "sluice-locations.conf", "server.conf"], from: "nginx", site + settings.changes, in: directory)
-    try directory.write(settings.clients.map { "\($0.token) \($0.name);\n" }.joined(), to: "sluice.tokens")
+    try settings.writeTokens()
     return try nginx(
         """
         include sluice.conf;
