@@ -12,7 +12,8 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     package let description: String
     /// Whether this is one model's own name.
     package let isExact: Bool
-    private let isAny: Bool
+    /// Whether it is `*`.
+    package let isAny: Bool
     /// What stands ahead of the first character that is special.
     private let prefix: String
 

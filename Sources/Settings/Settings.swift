@@ -62,6 +62,8 @@ package struct Settings: Equatable, Sendable {
     package var upstreams: [UpstreamSettings]
     /// The first that matches a request's model counts.
     package var models: [ModelSettings]
+    /// What clients may use, in the file's order; their names are unique.
+    package var clients: [ClientSettings] = []
     /// The settings file, for whoever wants to name upstreams; nil when there is none, and when the command line names the one, so that
     /// those of a file would not count.
     package var upstreamsFile: String?
@@ -104,7 +106,7 @@ extension Settings {
         Self.sections.flatMap(\.fields).restore(former, in: &self)
     }
 
-    /// Takes what the file says of the process as a whole; upstreams and models are others' business.
+    /// Takes what the file says of the process as a whole; upstreams, models and clients are others' business.
     mutating func take(_ file: SettingsReader) {
         file.take(Self.sections.flatMap(\.fields), into: &self)
         rest.check(file)
@@ -126,9 +128,9 @@ extension Settings {
     }
 
     /// Those of the file's top.
-    static var keys: [String] { sections.flatMap(\.fields).map(\.key) + ["upstreams", "models"] }
+    static var keys: [String] { sections.flatMap(\.fields).map(\.key) + ["upstreams", "models", "clients"] }
 
-    /// The keys of the file, but for `upstreams` and `models`.
+    /// The keys of the file, but for `upstreams`, `models` and `clients`.
     static var sections: [FieldSection<Settings>] {
         [
             FieldSection(nil, fields: processFields),

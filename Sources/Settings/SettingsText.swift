@@ -16,7 +16,7 @@ extension Settings {
             }
         }
         tables.insert(top, at: 0)
-        return (tables + upstreams.map(\.text) + models.map(\.text)).map(\.lines).joined(separator: "\n")
+        return (tables + upstreams.map(\.text) + models.map(\.text) + clients.map(\.text)).map(\.lines).joined(separator: "\n")
     }
 }
 
@@ -59,6 +59,13 @@ extension UpstreamSettings {
         let path = SettingsPath().appending("upstreams").appending(name)
         let fields = kind == .demo ? [Self.kindField] : Self.fields
         return TOMLText("[\(path.text)]", fields.members(of: self, dotted: true))
+    }
+}
+
+extension ClientSettings {
+    fileprivate var text: TOMLText {
+        let path = SettingsPath().appending("clients").appending(match.description)
+        return TOMLText("[\(path.text)]", Self.fields.members(of: self))
     }
 }
 

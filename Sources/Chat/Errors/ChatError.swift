@@ -11,6 +11,12 @@ package enum ChatError: Error, Hashable, Sendable {
     case missingCallersKey
     /// No model in the settings has the name that the caller asks for; `known` are those that have one, patterns left out.
     case modelNotFound(known: [String])
+    /// The tokens that the client may take in a day are taken, or too few are left for this request.
+    case tokensSpent(retryAfter: Duration)
+    /// The client has asked as often as it may in a minute.
+    case tooManyRequests(retryAfter: Duration)
+    /// As many of the client's requests are being answered as may be at once.
+    case tooManyAtOnce
     case unknownPath
     /// `allowed` is the value of the `Allow` header, such as `POST`.
     case methodNotAllowed(allowed: String)

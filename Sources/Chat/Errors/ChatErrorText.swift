@@ -48,6 +48,19 @@ extension ChatError {
                     + "The web server in front must pass this header on.")
         case .modelNotFound(let known):
             Summary(404, "invalid_request_error", "model_not_found", param: "model", modelNotFound(known: known))
+        case .tokensSpent(let delay):
+            Summary(
+                429, "insufficient_quota", "insufficient_quota",
+                "Too few of your tokens of the day are left for this request. The next day begins in \(seconds(delay)) s, at 0:00 UTC; "
+                    + "a shorter chat or a lower 'max_tokens' may still go.")
+        case .tooManyRequests(let delay):
+            Summary(
+                429, "rate_limit_error", "rate_limit_exceeded",
+                "You have asked as often as you may in a minute. Try again in \(seconds(delay)) s.")
+        case .tooManyAtOnce:
+            Summary(
+                429, "rate_limit_error", "rate_limit_exceeded",
+                "As many of your requests are being answered as may be at once. Try again when one of them is over.")
         case .unknownPath:
             Summary(
                 404, "invalid_request_error", "unknown_url",
@@ -114,7 +127,10 @@ extension ChatError {
         case .compressedBody: [("Accept-Encoding", "identity")]
         case .shuttingDown: [("Retry-After", "1")]
         case .memoryFull: [("Retry-After", "5")]
-        case .overloaded(let delay): [("Retry-After", "\(seconds(delay))")]
+        case .overloaded(let delay), .tooManyRequests(let delay): [("Retry-After", "\(seconds(delay))")]
+        case .tooManyAtOnce: [("Retry-After", "1")]
+        // Until the next day OpenAI's SDKs need not try.
+        case .tokensSpent(let delay): [("Retry-After", "\(seconds(delay))"), ("X-Should-Retry", "false")]
         default: []
         }
     }

@@ -68,6 +68,8 @@ enum ExampleTable: CaseIterable {
     case openai, azure, gateway, socket, local
     // [[models]]
     case llama, weighted, reasoning, others
+    // [clients.NAME]
+    case phone, everyone
 }
 
 /// Fields that belong together.

@@ -50,9 +50,10 @@ enum KeyPlaces {
 
     /// What holds for all.
     private static let common = Set(top.map(\.key))
+    private static let client = Set(ClientSettings.fields.map(\.key))
     private static let target = Set(TargetSettings.fields().map(\.key))
     private static let tables: [Table] =
-        [("[upstreams.NAME]", Set(upstream.map(\.key))), ("[[models]]", Set(model.map(\.key)))]
+        [("[upstreams.NAME]", Set(upstream.map(\.key))), ("[[models]]", Set(model.map(\.key))), ("[clients.NAME]", client)]
         + innerTables(top).map { ("[\($0.name)]", $0.keys) }
     /// What stands in a table of a table.
     private static let inner = innerTables(upstream + model)

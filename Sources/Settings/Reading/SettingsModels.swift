@@ -166,15 +166,15 @@ extension SettingsReader {
     }
 }
 
-/// The patterns of models that stand before others.
-private struct EarlierPatterns {
+/// The patterns that stand before others.
+struct EarlierPatterns {
     private var patterns: [(pattern: ModelPattern, table: SettingsReader)] = []
     /// How many pairs of beginnings, or of bytes behind them, are still compared: those of a thousand models, and more.
     private var pairsLeft = 1 << 23
 
     mutating func append(_ pattern: ModelPattern, _ table: SettingsReader) { patterns.append((pattern, table)) }
 
-    /// The model whose pattern matches all that another one does; nil when there is none, or the comparing has taken long enough.
+    /// The table whose pattern matches all that another one does; nil when there is none, or the comparing has taken long enough.
     mutating func first(covering other: ModelPattern) -> SettingsReader? {
         for (pattern, table) in patterns {
             let mayCover = pattern.mayCover(other)

@@ -143,7 +143,10 @@ package struct SettingsSources {
         var settings = Settings(listen: [.inherited(0)], workers: 0, upstreams: [], models: [])
         settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
         settings.limits.memoryBytes = MachineMemory(readFile).limit
-        if let reader { settings.take(reader) }
+        if let reader {
+            settings.take(reader)
+            settings.clients = reader.clients()
+        }
         takeListenAddresses(&settings, reader, problems)
         let isDemoForWant = takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)

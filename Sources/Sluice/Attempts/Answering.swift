@@ -18,6 +18,8 @@ final class Answering {
     private(set) var relay: Relay?
     /// Whether the caller has left, and the answer is read to its end (`on_disconnect = "drain"`).
     private(set) var isDraining = false
+    /// What it holds of its client's limits, if that has any.
+    private var share: ClientShare?
     /// In its table.
     fileprivate var place = 0
 
@@ -36,6 +38,40 @@ final class Answering {
 
     /// What is done until a target answers, and with whom; nil when one has answered, or none will.
     var phase: (state: Status.Request.State, target: Target?)? { race?.phase }
+
+    // MARK: What it takes of its client's limits
+
+    /// It has its share.
+    ///
+    /// - Returns: what its client has left, with that taken away.
+    func hold(_ reservation: consuming Reservation) -> Int? {
+        share = ClientShare(reservation)
+        return share?.tokensLeft
+    }
+
+    /// What is known of its answer is all that it takes.
+    ///
+    /// - Returns: what its client has left; nil where that has no limit.
+    @inline(never)
+    func settle() -> Int? { settle(mayHaveBegun: false) }
+
+    /// It comes to this; nothing is held of its client's limits any more.
+    ///
+    /// - Returns: as above.
+    @inline(never)
+    func settle(_ ending: Ending) -> Int? {
+        guard share != nil else { return nil }
+        // What an upstream was asked for before it said anything, for a caller who has left.
+        let wasAsked = record.tried.contains { !$0.outcome.hasSameBytes(as: "full") }
+        let hasLeft = if case .callerLeft(besides: nil) = ending { true } else { false }
+        defer { share = nil }
+        return settle(mayHaveBegun: hasLeft && wasAsked)
+    }
+
+    private func settle(mayHaveBegun: Bool) -> Int? {
+        share?.settle(record.answer, mayHaveBegun: mayHaveBegun)
+        return share?.tokensLeft
+    }
 
     // MARK: Its way
 

@@ -13,11 +13,16 @@ extension Settings {
     }
 
     /// OpenAI's list object of these.
-    var modelList: [UInt8] {
+    var modelList: [UInt8] { Self.modelList(of: modelNames) }
+
+    /// The same of those that a client may ask for.
+    func modelList(for client: ClientSettings) -> [UInt8] { Self.modelList(of: modelNames.filter(client.allows)) }
+
+    private static func modelList(of names: [String]) -> [UInt8] {
         let created = secondsSince1970()
         var list: [UInt8] = []
         list.append(#"{"object":"list","data":["#)
-        for (index, name) in modelNames.enumerated() {
+        for (index, name) in names.enumerated() {
             if index > 0 { list.append(",") }
             list.append(#"{"id":"#)
             list.appendJSONString(name)

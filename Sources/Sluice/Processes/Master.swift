@@ -24,6 +24,7 @@ actor Master {
     /// Those that web servers connect to; none any more when all ends.
     private(set) var sockets: [ListeningSocket]
     let counts: SharedCounts
+    let clients: ClientCounts
     /// What all processes have their settings from; or are to have.
     var record: MemoryFile
     /// The number of those settings: 1 for those of the start, and one more with each reload.
@@ -88,14 +89,15 @@ actor Master {
         sockets = try openSockets(settings, logger)
         places = ProcessPlaces(count: settings.processes)
         let message = MasterMessage.begin(ProcessStart(place: 0, slot: 0, generation: 1, period: .zero, sockets: sockets))
-        // The record and the counts go along with the sockets.
-        guard sockets.count + 2 <= MessageSocket.descriptorsMax, message.text.utf8.count + 64 <= MessageSocket.bytesMax else {
+        // The record, the counts and those of clients go along with the sockets.
+        guard sockets.count + 3 <= MessageSocket.descriptorsMax, message.text.utf8.count + 64 <= MessageSocket.bytesMax else {
             throw ListenError.tooManySockets
         }
         // From now on, since the kernel may have to load what answers.
         ListeningSocket.prepareQueues(of: sockets)
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
         counts = try SharedCounts(count: places.slotsCount)
+        clients = try ClientCounts(slotsCount: places.slotsCount)
         drain = settings.timeouts.drain
     }
 

@@ -20,6 +20,7 @@ final class MasterLink: Sendable {
     let startOnly: StartOnlySettings
     /// What all processes count together.
     let requests: SharedRequests
+    let clients: ClientCounts
     let socket: MessageSocket
     private let owed = Mutex(OwedReports())
     private let passed: [(descriptor: PassedDescriptor, socket: ProcessStart.Socket)]
@@ -34,22 +35,24 @@ final class MasterLink: Sendable {
         let socket = MessageSocket(Descriptor(owning: descriptor))
         socket.wait(seconds: patienceSeconds)
         guard case .message(let text, let passed) = socket.receive() else { throw MasterGone() }
-        guard case .begin(let start)? = MasterMessage(text: text), passed.count == start.sockets.count + 2 else { return nil }
+        guard case .begin(let start)? = MasterMessage(text: text), passed.count == start.sockets.count + 3 else { return nil }
         // Its file is let go of with this: what a later reload has taken away is not to stay in it.
         let record = try SettingsRecord(reading: MemoryFile(passed[0].take()))
         let counts = try SharedCounts(passed[1].take())
         guard start.slot < counts.count else { return nil }
         let requests = SharedRequests(counts, slot: start.slot)
+        let clients = try ClientCounts(passed[2].take(), slot: start.slot, slotsCount: counts.count)
         let link = MasterLink(
-            socket: socket, start, startOnly: record.startOnly, requests: requests, sockets: Array(passed.dropFirst(2)))
+            socket: socket, start, startOnly: record.startOnly, requests: requests, clients: clients,
+            sockets: Array(passed.dropFirst(3)))
         return (link, record)
     }
 
     private init(
         socket: MessageSocket, _ start: ProcessStart, startOnly: StartOnlySettings, requests: SharedRequests,
-        sockets: [PassedDescriptor]
+        clients: ClientCounts, sockets: [PassedDescriptor]
     ) {
-        (self.socket, self.startOnly, self.requests) = (socket, startOnly, requests)
+        (self.socket, self.startOnly, self.requests, self.clients) = (socket, startOnly, requests, clients)
         (period, generation) = (start.period, start.generation)
         passed = zip(sockets, start.sockets).map { ($0, $1) }
     }

@@ -44,7 +44,7 @@ extension Master {
         process.generation = generation
         process.onReport = { [unowned self] in received($0, from: pid) }
         do throws(SystemError) {
-            try process.begin(start, record: record, others: [counts.number] + sockets.map(\.number), on: loop)
+            try process.begin(start, record: record, others: [counts.number, clients.number] + sockets.map(\.number), on: loop)
         } catch {
             // The end of one that is gone already is told anyway.
             if error.code != EPIPE { logger.processCannotBegin(process, error) }
@@ -118,6 +118,7 @@ extension Master {
         process.isReaped = true
         defer { changed() }
         let streams = counts.clear(process.slot)
+        clients.clear(slot: process.slot)
         if isEnding, streams > 0 { hasBrokenOff = true }
         let life = Instant.current - process.start
         guard places.remove(process), !isEnding else {

@@ -26,7 +26,7 @@ struct ProcessStart: Equatable {
 
 /// What the master tells a process.
 enum MasterMessage: Equatable {
-    /// What the process is. Beside it come the record in force, the counts that all have in common, and the sockets.
+    /// What the process is. Beside it come the record in force, the counts that all have in common, those of clients, and the sockets.
     case begin(ProcessStart)
     /// A question. Beside it comes the stream for the answer, and for some of them a record.
     case ask(ProcessCommand)

@@ -1,6 +1,7 @@
 // The path of a request, top to bottom: check it, ask the upstream, hand the answer on. The file to read first.
 
 import Chat
+import Clock
 import EventLoop
 import FastCGI
 import Logging
@@ -42,11 +43,13 @@ final class ChatHandler {
         var reply = Reply(response, answering.record.id)
         var ending = Ending.failed(.overloaded(retryAfter: .seconds(1)))
         if !isOverloaded { ending = await serve(request, kind, by: generation, answering, into: &reply) }
+        // Before the caller can know that its answer is over, and ask again.
+        settle(answering, ending, &reply)
         if case .failed(let error) = ending {
             do { try await reply.fail(error) } catch { ending.loseCaller() }
         }
         var status = reply.sentStatus
-        // Before the caller can know that its answer is over, and ask again.
+        // The same.
         if !isOverloaded { counters.requestEnded() }
         if !ending.isDeparture {
             do { status = try await reply.finish() } catch { ending.loseCaller() }
@@ -62,6 +65,12 @@ final class ChatHandler {
         let answering = Answering(RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: request.start))
         requests.insert(answering)
         return (answering, !counters.requestBegan(atMost: limits.requests))
+    }
+
+    /// Nothing is held of the client's limits any more.
+    @inline(never)
+    private func settle(_ answering: Answering, _ ending: Ending, _ reply: inout Reply) {
+        if let tokensLeft = answering.settle(ending) { reply.tokensLeft = tokensLeft }
     }
 
     @inline(never)
@@ -98,7 +107,7 @@ final class ChatHandler {
         do {
             switch kind {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
-            case .models: reply.sendJSON(generation.shared.models)
+            case .models: reply.sendJSON(generation.shared.models(for: Caller.sane(request["SLUICE_CLIENT"])))
             case .openAPI: reply.sendJSON(openAPIDocument)
             case .status, .ping, .unknownPath: throw ChatError.unknownPath
             case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
@@ -158,11 +167,41 @@ final class ChatHandler {
         request.release()
         answering.note(call: chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text })
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
+        let rule = try rule(for: chat, caller, generation.shared)
         let route = try generation.shared.routes.route(for: chat.model)
         answering.note(route.targets[0])
+        if let rule { try admit(answering, chat, caller, rule, into: &reply) }
         return Question(
             chat: chat, caller: caller, memory: memory, route: route,
             form: AnswerForm(for: chat, caller, generation.shared.settings))
+    }
+
+    /// What the settings say of the caller, if they say anything.
+    ///
+    /// - Throws: `ChatError` when they do not let it have the model.
+    private func rule(for chat: ChatRequest, _ caller: Caller, _ generation: Generation) throws(ChatError) -> ClientRule? {
+        guard let rule = generation.clients?[ClientName(caller.client)] else { return nil }
+        let model = chat.model ?? generation.settings.defaultModel
+        guard !rule.settings.allows(model ?? "") else { return rule }
+        guard model != nil else { throw .invalidParameter("model", .missing) }
+        throw .modelNotFound(known: generation.settings.modelNames.filter(rule.settings.allows))
+    }
+
+    /// Takes what the request may need of its client's limits.
+    @inline(never)
+    private func admit(
+        _ answering: Answering, _ chat: ChatRequest, _ caller: Caller, _ rule: ClientRule, into reply: inout Reply
+    ) throws(ChatError) {
+        guard let clients = counters.clients else { return }
+        let (name, time) = (ClientName(caller.client), CountedTime(second: secondsSince1970()))
+        let estimate = TokenEstimate(
+            promptBytes: chat.body.count, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
+        switch clients.enter(name, rule.settings, estimate, at: time) {
+        case .admitted(let reservation): reply.tokensLeft = answering.hold(reservation)
+        case .refused(let refusal):
+            reply.tokensLeft = clients.tokensLeft(of: name, rule.settings, at: time)
+            throw refusal.error(at: time)
+        }
     }
 
     private func checkBody(of request: Request, _ limits: Settings.Limits) throws(ChatError) {
@@ -205,6 +244,8 @@ final class ChatHandler {
         reply.memory = completion.memory
         let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
+        // The head has not left yet.
+        if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }
         if form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
         return true
     }

@@ -15,9 +15,17 @@ struct Reply: ~Copyable {
     /// How a streaming caller is told of errors; until that is known to be one, by status.
     var streamErrors: StreamErrors?
 
+    /// What is left of the client's tokens of the day; nil where they have no limit.
+    var tokensLeft: Int? {
+        get { tokensLeftIfAny < 0 ? nil : tokensLeftIfAny }
+        set { tokensLeftIfAny = newValue ?? -1 }
+    }
+
     /// The status that the web server has been sent; nil while nothing has left.
     var sentStatus: Int? { hasSent ? status : nil }
 
+    /// The same, in one word: it stands in a frame that lives as long as the stream.
+    private var tokensLeftIfAny = -1
     private var response: Response
     private let id: RequestID
     /// The header's, which leaves with the first bytes behind it.
@@ -51,7 +59,14 @@ struct Reply: ~Copyable {
                 ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
                 // Tells nginx not to buffer, whatever its configuration says.
                 ("X-Accel-Buffering", "no"), ("X-Request-Id", id.description),
-            ] + (upstream?.passedHeaders ?? []))
+            ] + furtherHeaders)
+    }
+
+    /// Those that are not the answer's own.
+    private var furtherHeaders: [(name: String, value: String)] {
+        let passed = upstream?.passedHeaders ?? []
+        guard let tokensLeft else { return passed }
+        return passed + [("X-Sluice-Budget-Remaining", String(tokensLeft))]
     }
 
     /// Sends complete events, or a comment, at once.
@@ -133,7 +148,7 @@ struct Reply: ~Copyable {
             status: status,
             headers: [
                 ("Content-Type", contentType), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
-            ] + headers + (upstream?.passedHeaders ?? []))
+            ] + headers + furtherHeaders)
         ending = body
     }
 }

@@ -28,10 +28,12 @@ final class Counters: Sendable {
 
     /// Those of all processes; nil where there is only this one.
     private let sharedRequests: SharedRequests?
+    /// What clients have used; nil where that is not counted.
+    let clients: ClientCounts?
 
-    init(_ limits: Settings.Limits, _ sharedRequests: SharedRequests? = nil) {
+    init(_ limits: Settings.Limits, _ sharedRequests: SharedRequests? = nil, _ clients: ClientCounts? = nil) {
         memory = MemoryBudget(limit: limits.memoryBytes)
-        self.sharedRequests = sharedRequests
+        (self.sharedRequests, self.clients) = (sharedRequests, clients)
     }
 
     /// As another reading of the settings has them.

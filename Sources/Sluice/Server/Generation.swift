@@ -19,7 +19,9 @@ final class Generation: Sendable {
     /// How connections to the upstreams are made, in the settings' order.
     let connectionOptions: [ConnectionOptions]
     /// What is answered to those who ask for the models.
-    let models: [UInt8]
+    private let models: [UInt8]
+    /// What clients may use; nil where there is no limit for any.
+    let clients: ClientRules?
     /// When nothing has it any more, no request neither.
     let end = OneTimeEvent()
 
@@ -40,6 +42,7 @@ final class Generation: Sendable {
         routes = Routes(settings)
         board = Board(settings, routes, replacing: former?.board) { logger?.changed($0, $1) }
         models = settings.modelList
+        clients = ClientRules(settings)
         connectionOptions = try settings.upstreams.map { upstream throws(HTTPError) in
             let options = ConnectionOptions(upstream, of: settings)
             if upstream.usesTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
@@ -51,6 +54,11 @@ final class Generation: Sendable {
     }
 
     deinit { end.come() }
+
+    /// What is answered to a client that asks for the models.
+    ///
+    /// - Parameter client: the web server's name of it.
+    func models(for client: String?) -> [UInt8] { clients?[ClientName(client)]?.models ?? models }
 
     /// Those of the upstream that has the same name and is at the same place: elsewhere its connections would be of no use.
     private func connectionOptions(of upstream: UpstreamSettings) -> ConnectionOptions? {

@@ -88,7 +88,7 @@ final class Server: Sendable {
         self.sockets = Mutex(sockets)
         ListeningSocket.prepareQueues(of: sockets)
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
-        let counters = Counters(settings.limits, master?.requests)
+        let counters = try Counters(settings.limits, master?.requests, master?.clients ?? ClientCounts())
         self.counters = counters
         workers = try (0..<settings.workers).map { _ in
             try Worker(generation, logger: logger, log: RequestLog(log), counters: counters)

@@ -50,12 +50,14 @@ struct DocumentEntries {
     let sections: [(title: String?, introduction: String, entries: [DocumentEntry])]
     let upstream: [DocumentEntry]
     let model: [DocumentEntry]
+    let client: [DocumentEntry]
 
     init() throws {
         let settings = Settings(listen: [try ListenAddress(Settings.defaultListen)], workers: 1, upstreams: [], models: [])
         sections = Settings.sections.map { ($0.title, $0.introduction, Self.entries($0.fields, settings)) }
         upstream = Self.entries(UpstreamSettings.fields, UpstreamSettings(name: ""))
         model = Self.entries(ModelSettings.fields(), ModelSettings(match: ModelPattern("*"), targets: []))
+        client = Self.entries(ClientSettings.fields, ClientSettings(match: ModelPattern("*")))
     }
 
     private static func entries<Root>(_ fields: [Field<Root>], _ root: Root) -> [DocumentEntry] {

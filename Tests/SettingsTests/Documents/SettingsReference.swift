@@ -59,6 +59,15 @@ struct SettingsReference {
     /// The keys of `timeouts`.
     private let timeouts: [String]
 
+    /// What clients are.
+    static let clients = """
+        Each table [clients.NAME] tells what a client may use. A client is whom the web server calls by a name (SLUICE_CLIENT, of its \
+        table of tokens); its name has at most 128 characters, of ASCII. NAME may be a pattern, in quotes, as in match of [[models]]: \
+        then each client that matches may use that much. A table of its own name counts before patterns, of patterns the first that \
+        matches, and "*" after all. A client that no table fits has no limits. A request without such a name is \
+        of a client without a name, which "*" alone fits.
+        """
+
     private static let proxies = #"""
 
         ## Proxies of the environment
@@ -92,6 +101,8 @@ struct SettingsReference {
             one upstream and no [[models]] everything goes there.
             """)
         append(entries.model, "models[].")
+        begin("Clients", Self.clients)
+        append(entries.client, "clients.NAME.")
         text += Self.proxies
         text.replace("CONTENTS", with: contents)
     }

@@ -55,6 +55,11 @@ struct SettingsTemplate {
                 append(table, "[[models]]", entries.model)
             }
         }
+        begin("Clients: what each may use", SettingsReference.clients)
+        told = []
+        for table in ExampleTable.clients {
+            append(table, table == .everyone ? #"[clients."*"]"# : "[clients.\(table)]", entries.client)
+        }
     }
 
     private mutating func append(_ lines: String) { text += "\(lines)\n" }
@@ -155,4 +160,5 @@ extension DocumentEntry {
 extension ExampleTable {
     static let upstreams: [ExampleTable] = [.openai, .azure, .gateway, .socket, .local]
     static let models: [ExampleTable] = [.llama, .weighted, .reasoning, .others]
+    static let clients: [ExampleTable] = [.phone, .everyone]
 }

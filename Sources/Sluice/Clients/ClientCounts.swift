@@ -1,0 +1,225 @@
+// What clients have used, for all workers and all processes.
+
+import EventLoop
+import Glibc
+import Settings
+
+/// A row of counts for each client that was seen today, in memory that all processes share. Each count is one word, which changes in one
+/// step: nobody waits for anybody, and a process that is killed leaves nothing locked.
+///
+/// A client is found by its name's hash, which is the same for all processes and nobody's to guess. It has its place in one of some
+/// buckets; there the place of one that has used nothing today, and has nothing open, is free for another. Those beyond what there is room
+/// for have one row in common, with the limits of each of them: whoever makes up names comes to no more than that.
+final class ClientCounts: Sendable {
+    /// Where a client's counts are.
+    struct Row: Equatable, Sendable { fileprivate let index: Int }
+
+    private let words: SharedWords
+    /// How many processes may count.
+    private let slotsCount: Int
+    /// The own one.
+    private let slot: Int
+    private let nameHash: NameHash
+
+    // MARK: Where what is
+
+    private static let (bucketsCount, bucketRows) = (256, 32)
+    /// How many clients there is room for.
+    static let rowsMax = bucketsCount * bucketRows
+    /// Of all for whom there is none.
+    private static let commonRow = rowsMax
+    private static let nameWords = ClientSettings.nameBytesMax / 8
+
+    /// Ahead of all: the key of the hashes.
+    private static let headWords = 8
+    /// Of a row: the counts, the length of the name and its bytes; and behind them, for each process, how many requests are open.
+    private static let (tokensWord, requestsWord, refusedWord, lengthWord, nameWord) = (0, 1, 2, 3, 4)
+    private static let openWord = nameWord + nameWords
+
+    private static func wordsCount(_ slotsCount: Int) -> Int {
+        headWords + rowsMax + (rowsMax + 1) * (openWord + slotsCount)
+    }
+
+    /// Whose row it is: 0 for nobody, 1 while it becomes somebody's, else the hash of the name.
+    private func owner(_ row: Int) -> Int { Self.headWords + row }
+    private static let (nobody, becoming) = (UInt64(0), UInt64(1))
+
+    private func word(_ word: Int, of row: Int) -> Int {
+        Self.headWords + Self.rowsMax + row * (Self.openWord + slotsCount) + word
+    }
+
+    // MARK: Beginnings
+
+    /// Those of this process alone.
+    ///
+    /// - Throws: `SystemError` when the process is out of memory.
+    convenience init() throws(SystemError) { self.init(new: try SharedWords(count: Self.wordsCount(1)), 1) }
+
+    /// Those of several processes, to be passed on.
+    ///
+    /// - Parameter slotsCount: how many processes there may be at once.
+    /// - Throws: `SystemError` when the process is out of descriptors or memory.
+    convenience init(slotsCount: Int) throws(SystemError) {
+        self.init(new: try SharedWords(passedOn: Self.wordsCount(slotsCount)), slotsCount)
+    }
+
+    private init(new words: SharedWords, _ slotsCount: Int) {
+        (self.words, self.slotsCount, slot) = (words, slotsCount, 0)
+        for index in 0..<2 { words[index] = .random(in: 0 ... .max) }
+        nameHash = NameHash(key: (words[0], words[1]))
+    }
+
+    /// Those that another process has made.
+    ///
+    /// - Parameter slot: the own one among the processes.
+    /// - Throws: `SystemError` when the process is out of memory, or they are none.
+    init(_ descriptor: consuming Descriptor, slot: Int, slotsCount: Int) throws(SystemError) {
+        words = try SharedWords(descriptor)
+        guard words.count >= Self.wordsCount(slotsCount), (0..<slotsCount).contains(slot) else {
+            throw SystemError("the counts of clients", code: EINVAL)
+        }
+        (self.slot, self.slotsCount) = (slot, slotsCount)
+        nameHash = NameHash(key: (words[0], words[1]))
+    }
+
+    /// To pass them on.
+    var number: Int32 { words.number }
+
+    /// A process has ended: what it was answering is over.
+    func clear(slot: Int) {
+        for row in 0...Self.rowsMax where row == Self.commonRow || words[owner(row)] != Self.nobody {
+            words[word(Self.openWord + slot, of: row)] = 0
+        }
+    }
+
+    // MARK: Requests
+
+    /// Takes what a request may need, of each limit or of none.
+    func enter(
+        _ client: ClientName, _ limits: ClientSettings, _ estimate: TokenEstimate, at time: CountedTime
+    ) -> ClientDecision {
+        let row = enter(client, at: time)
+        if let refusal = take(estimate.total, of: row, limits, at: time) {
+            update(Self.refusedWord, of: row) { $0.adding(1, within: nil, in: time.day) }
+            leave(row)
+            return .refused(refusal)
+        }
+        return .admitted(Reservation(estimate, of: row, in: self, at: time, limit: limits.tokensPerDay))
+    }
+
+    private func take(_ tokens: Int, of row: Row, _ limits: ClientSettings, at time: CountedTime) -> ClientRefusal? {
+        if let limit = limits.concurrentMax, openCount(row.index) > limit { return .concurrent }
+        guard update(Self.requestsWord, of: row, { $0.adding(1, within: limits.requestsPerMinute, in: time.minute) }) else {
+            return .requests
+        }
+        guard update(Self.tokensWord, of: row, { $0.adding(tokens, within: limits.tokensPerDay, in: time.day) }) else {
+            update(Self.requestsWord, of: row) { $0.replacing(1, by: 0, addedIn: time.minute) }
+            return .tokens
+        }
+        return nil
+    }
+
+    /// Puts other tokens in the place of those that were taken at some time.
+    func replace(_ former: Int, by next: Int, of row: Row, at time: CountedTime) {
+        if former != next { update(Self.tokensWord, of: row) { $0.replacing(former, by: next, addedIn: time.day) } }
+    }
+
+    /// What is taken of the tokens of a day.
+    func tokens(of row: Row, at time: CountedTime) -> Int { count(Self.tokensWord, of: row.index).count(in: time.day) }
+
+    /// What a client has left of its tokens of a day; nil when there is no limit.
+    func tokensLeft(of client: ClientName, _ limits: ClientSettings, at time: CountedTime) -> Int? {
+        guard let limit = limits.tokensPerDay else { return nil }
+        return max(0, limit - tokens(of: Row(index: row(of: hash(of: client)) ?? Self.commonRow), at: time))
+    }
+
+    /// A request is over.
+    func leave(_ row: Row) { words.add(-1, to: word(Self.openWord + slot, of: row.index)) }
+
+    /// - Returns: false when there is no room.
+    @discardableResult
+    private func update(_ place: Int, of row: Row, _ change: (SpanCount) -> SpanCount?) -> Bool {
+        let index = word(place, of: row.index)
+        while true {
+            let former = words[index]
+            guard let next = change(SpanCount(word: former)) else { return false }
+            if words.exchange(former, for: next.word, at: index) { return true }
+        }
+    }
+
+    private func count(_ place: Int, of row: Int) -> SpanCount { SpanCount(word: words[word(place, of: row)]) }
+
+    /// A process may have been killed in between, or write what it likes.
+    private func openCount(_ row: Int) -> Int {
+        (0..<slotsCount).reduce(0) { $0 + Int(min(words[word(Self.openWord + $1, of: row)], 1_000_000)) }
+    }
+
+    // MARK: Rows
+
+    /// One more request of the client is open.
+    private func enter(_ client: ClientName, at time: CountedTime) -> Row {
+        let hash = hash(of: client)
+        // The row may become another's before it is known to be in use.
+        for _ in 0..<4 {
+            guard let row = row(of: hash) ?? newRow(of: client, hash, at: time) else { break }
+            words.add(1, to: word(Self.openWord + slot, of: row))
+            if words[owner(row)] == hash { return Row(index: row) }
+            leave(Row(index: row))
+        }
+        words.add(1, to: word(Self.openWord + slot, of: Self.commonRow))
+        return Row(index: Self.commonRow)
+    }
+
+    private func hash(of client: ClientName) -> UInt64 { max(nameHash(client.bytes), Self.becoming + 1) }
+
+    private func rows(_ hash: UInt64) -> Range<Int> {
+        let first = Int(hash % UInt64(Self.bucketsCount)) * Self.bucketRows
+        return first..<(first + Self.bucketRows)
+    }
+
+    private func row(of hash: UInt64) -> Int? { rows(hash).first { words[owner($0)] == hash } }
+
+    /// The first row that is free; nil when there is none.
+    private func newRow(of client: ClientName, _ hash: UInt64, at time: CountedTime) -> Int? {
+        for row in rows(hash) {
+            let former = words[owner(row)]
+            if former == hash { return row }
+            guard former == Self.nobody || former != Self.becoming && isIdle(row, at: time) else { continue }
+            guard words.exchange(former, for: Self.becoming, at: owner(row)) else {
+                // Whoever was quicker may be the same client.
+                if awaitOwner(row) == hash { return row }
+                continue
+            }
+            // Somebody may have come in before all saw that it is to be another's.
+            guard openCount(row) == 0 else {
+                words[owner(row)] = former
+                continue
+            }
+            write(client, to: row)
+            words[owner(row)] = hash
+            return row
+        }
+        return nil
+    }
+
+    /// A few words are being written. One who was killed meanwhile, or waits for his core, is not waited for.
+    private func awaitOwner(_ row: Int) -> UInt64 {
+        for _ in 0..<1000 where words[owner(row)] == Self.becoming {}
+        return words[owner(row)]
+    }
+
+    private func isIdle(_ row: Int, at time: CountedTime) -> Bool {
+        openCount(row) == 0 && count(Self.tokensWord, of: row).count(in: time.day) == 0
+            && count(Self.requestsWord, of: row).count(in: time.minute) == 0
+            && count(Self.refusedWord, of: row).count(in: time.day) == 0
+    }
+
+    private func write(_ client: ClientName, to row: Int) {
+        for place in [Self.tokensWord, Self.requestsWord, Self.refusedWord] { words[word(place, of: row)] = 0 }
+        words[word(Self.lengthWord, of: row)] = UInt64(client.bytes.count)
+        for start in stride(from: 0, to: client.bytes.count, by: 8) {
+            let bytes = client.bytes[start...].prefix(8)
+            words[word(Self.nameWord + start / 8, of: row)] = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+    }
+}

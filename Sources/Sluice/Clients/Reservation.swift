@@ -1,0 +1,81 @@
+// What a request holds of its client's limits, and gives back exactly once.
+
+import Chat
+
+/// What has become of a request that asked for its share.
+enum ClientDecision: ~Copyable {
+    case admitted(Reservation)
+    case refused(ClientRefusal)
+}
+
+/// Which limit a client has reached.
+enum ClientRefusal: Equatable {
+    /// The tokens of its day are taken, or too few are left for this request.
+    case tokens
+    /// It has asked as often as it may in a minute.
+    case requests
+    /// As many of its requests are being answered as may be.
+    case concurrent
+}
+
+extension ClientRefusal {
+    /// What its caller is told.
+    func error(at time: CountedTime) -> ChatError {
+        switch self {
+        case .tokens: .tokensSpent(retryAfter: time.untilNextDay)
+        case .requests: .tooManyRequests(retryAfter: time.untilNextMinute)
+        case .concurrent: .tooManyAtOnce
+        }
+    }
+}
+
+/// A request's share: its place among those of its client that are answered at once, which is given back by its end, and the tokens that
+/// it may need. One that is dropped before it was settled has taken none.
+struct Reservation: ~Copyable {
+    let estimate: TokenEstimate
+    private let counts: ClientCounts
+    private let row: ClientCounts.Row
+    private let time: CountedTime
+    /// Of its client's tokens; nil for none.
+    private let limit: Int?
+    /// What is taken at present.
+    private var tokens: Int
+    private var isSettled = false
+
+    init(_ estimate: TokenEstimate, of row: ClientCounts.Row, in counts: ClientCounts, at time: CountedTime, limit: Int?) {
+        (self.estimate, self.row, self.counts, self.time, self.limit) = (estimate, row, counts, time, limit)
+        tokens = estimate.total
+    }
+
+    /// It took so many tokens. Said again, the last counts.
+    mutating func settle(_ spent: Int) {
+        counts.replace(tokens, by: spent, of: row, at: time)
+        (tokens, isSettled) = (spent, true)
+    }
+
+    /// What its client has left of the day on which it began; nil when that has no limit.
+    var tokensLeft: Int? { limit.map { max(0, $0 - counts.tokens(of: row, at: time)) } }
+
+    deinit {
+        if !isSettled { counts.replace(tokens, by: 0, of: row, at: time) }
+        counts.leave(row)
+    }
+}
+
+/// A reservation on the heap: the stream of a client without limits has no room for one.
+final class ClientShare {
+    private var reservation: Reservation
+
+    init(_ reservation: consuming Reservation) { self.reservation = reservation }
+
+    var tokensLeft: Int? { reservation.tokensLeft }
+
+    /// It took what is known of its answer.
+    ///
+    /// - Parameter mayHaveBegun: as in `TokenEstimate.spent`.
+    func settle(_ answer: RequestRecord.Answer, mayHaveBegun: Bool) {
+        reservation.settle(
+            reservation.estimate.spent(
+                answer.usage, bytesCount: answer.bytesCount, eventsCount: answer.eventsCount, mayHaveBegun: mayHaveBegun))
+    }
+}

@@ -1,0 +1,168 @@
+import EventLoop
+import Glibc
+import Testing
+
+@testable import Settings
+@testable import Sluice
+
+/// What clients may use, in virtual time.
+@Suite struct ClientCountsTests {
+    private let noon = CountedTime(second: 20_000 * 86_400 + 12 * 3600)
+
+    private func limits(tokens: Int? = nil, requests: Int? = nil, concurrent: Int? = nil) -> ClientSettings {
+        var limits = ClientSettings(match: ModelPattern("*"))
+        (limits.tokensPerDay, limits.requestsPerMinute, limits.concurrentMax) = (tokens, requests, concurrent)
+        return limits
+    }
+
+    private func estimate(_ tokens: Int) -> TokenEstimate {
+        TokenEstimate(promptBytes: 0, answerMax: tokens, choicesCount: 1)
+    }
+
+    /// What a request finds; it is over at once, and took what it had reserved or what is said.
+    private func found(
+        _ counts: ClientCounts, _ client: String? = "a", _ limits: ClientSettings, tokens: Int = 0, took: Int? = nil,
+        at time: CountedTime
+    ) -> ClientRefusal? {
+        switch counts.enter(ClientName(client), limits, estimate(tokens), at: time) {
+        case .admitted(var reservation):
+            reservation.settle(took ?? tokens)
+            return nil
+        case .refused(let refusal): return refusal
+        }
+    }
+
+    @Test func `a day's tokens are those of prompts and answers, and come anew at midnight`() throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 100))
+        #expect(found(counts, limits, tokens: 60, took: 30, at: noon) == nil)
+        #expect(found(counts, limits, tokens: 70, took: 69, at: noon) == nil)
+        #expect(found(counts, limits, tokens: 2, at: noon) == .tokens)
+        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: noon) == 1)
+        let nextDay = CountedTime(second: noon.second + 12 * 3600)
+        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: nextDay) == 100)
+        #expect(found(counts, limits, tokens: 100, at: nextDay) == nil)
+    }
+
+    @Test func `a minute's requests come anew with the minute of the clock, and one that is refused is none of them`() throws {
+        let counts = try ClientCounts()
+        for _ in 0..<2 { #expect(found(counts, limits(tokens: 5, requests: 2), tokens: 9, at: noon) == .tokens) }
+        for _ in 0..<2 { #expect(found(counts, limits(requests: 2), at: noon) == nil) }
+        #expect(found(counts, limits(requests: 2), at: CountedTime(second: noon.second + 59)) == .requests)
+        #expect(found(counts, limits(requests: 2), at: CountedTime(second: noon.second + 60)) == nil)
+    }
+
+    @Test func `a place among those that are answered at once is given back by the end of the request`() throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 10, concurrent: 1))
+        do {
+            let open = counts.enter(ClientName("a"), limits, estimate(9), at: noon)
+            #expect(found(counts, limits, at: noon) == .concurrent)
+            #expect(counts.tokensLeft(of: ClientName("a"), limits, at: noon) == 1)
+            _ = consume open
+        }
+        // It was never settled, and so has taken nothing.
+        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: noon) == 10)
+        for _ in 0..<3 { #expect(found(counts, limits, at: noon) == nil) }
+    }
+
+    @Test func `what began yesterday takes nothing of today`() throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 100))
+        let midnight = CountedTime(second: noon.second + 12 * 3600)
+        guard case .admitted(var reservation) = counts.enter(ClientName("a"), limits, estimate(80), at: noon) else {
+            Issue.record("it has its share")
+            return
+        }
+        #expect(found(counts, limits, tokens: 100, at: midnight) == nil)
+        reservation.settle(90)
+        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: midnight) == 0)
+        _ = consume reservation
+        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: midnight) == 0)
+    }
+
+    @Test(
+        arguments: [
+            (["a", "b"], false), (["a", "a "], false), (["", "a"], false), ([nil, ""], true),
+            // Of names that are none, nobody knows whose they are.
+            ([String(repeating: "x", count: 129), String(repeating: "y", count: 400)], true),
+            ([String(repeating: "x", count: 128), String(repeating: "x", count: 127)], false),
+        ] as [([String?], Bool)])
+    func `clients do not touch one another`(names: [String?], areOne: Bool) throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 10))
+        #expect(found(counts, names[0], limits, tokens: 10, at: noon) == nil)
+        #expect(found(counts, names[1], limits, tokens: 10, at: noon) == (areOne ? .tokens : nil))
+    }
+
+    @Test func `clients beyond those that there is room for have one count in common`() throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 10))
+        for number in 0..<(4 * ClientCounts.rowsMax) { _ = found(counts, "client \(number)", limits, tokens: 10, at: noon) }
+        // Of those that are new now some find a place, and all others have nothing left.
+        #expect(found(counts, "another", limits, tokens: 10, at: noon) == .tokens)
+        #expect(found(counts, "one more", limits, tokens: 10, at: noon) == .tokens)
+        // On the next day there is room again.
+        let nextDay = CountedTime(second: noon.second + 24 * 3600)
+        #expect(found(counts, "another", limits, tokens: 10, at: nextDay) == nil)
+        #expect(found(counts, "one more", limits, tokens: 10, at: nextDay) == nil)
+    }
+
+    @Test func `threads that take at once take no more than there is`() async throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 1000))
+        let taken = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    (0..<400).count { _ in found(counts, limits, tokens: 1, at: noon) == nil }
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(taken == 1000)
+    }
+
+    @Test func `several processes count together, and one that has ended answers nothing any more`() throws {
+        let (master, limits) = (try ClientCounts(slotsCount: 4), limits(tokens: 100, concurrent: 2))
+        let processes = try (0..<2).map { slot in
+            let number = fcntl(master.number, F_DUPFD_CLOEXEC, 0)
+            return try ClientCounts(Descriptor(owning: number), slot: slot, slotsCount: 4)
+        }
+        #expect(found(processes[0], limits, tokens: 60, at: noon) == nil)
+        #expect(found(processes[1], limits, tokens: 60, at: noon) == .tokens)
+        let (first, second) = (
+            processes[0].enter(ClientName("a"), limits, estimate(1), at: noon),
+            processes[1].enter(ClientName("a"), limits, estimate(1), at: noon)
+        )
+        #expect(found(processes[1], limits, at: noon) == .concurrent)
+        master.clear(slot: 0)
+        #expect(found(processes[1], limits, at: noon) == nil)
+        _ = (consume second, consume first)
+    }
+
+    @Test func `names are told apart by SipHash`() {
+        // The authors' own vectors: the key is 00 01 … 0F, and the name 00 01 … of each length.
+        let hash = NameHash(key: (0x0706_0504_0302_0100, 0x0F0E_0D0C_0B0A_0908))
+        #expect(hash([]) == 0x726F_DB47_DD0E_0E31)
+        #expect(hash([0]) == 0x74F8_39C5_93DC_67FD)
+        #expect(hash(Array(0..<15)) == 0xA129_CA61_49BE_45E5)
+    }
+}
+
+@Suite struct ClientRulesTests {
+    private func rules(_ names: String...) -> ClientRules? {
+        var settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: [], models: [])
+        settings.clients = names.map { ClientSettings(match: ModelPattern($0)) }
+        return ClientRules(settings)
+    }
+
+    @Test(
+        arguments: [
+            ("shop", "shop"), ("shop-1", "shop-*"), ("shop-12", "shop-*"), ("kiosk", "k?osk"), ("other", "*"), (nil, "*"),
+            ("", "*"),
+            (String(repeating: "shop-", count: 40), "*"),
+        ] as [(String?, String)])
+    func `a client's own name counts before patterns, and what is for all after them`(client: String?, match: String) {
+        #expect(rules("*", "shop-*", "k?osk", "shop")?[ClientName(client)]?.settings.match.description == match)
+    }
+
+    @Test func `a client that no table fits has no limits`() {
+        #expect(rules("shop", "kiosk-*")?[ClientName("other")] == nil)
+        #expect(rules("shop", "kiosk-*")?[ClientName(nil)] == nil)
+        #expect(rules() == nil)
+    }
+}
