@@ -154,6 +154,74 @@ final class ClientCounts: Sendable {
         (0..<slotsCount).reduce(0) { $0 + Int(min(words[word(Self.openWord + $1, of: row)], 1_000_000)) }
     }
 
+    // MARK: What they have come to
+
+    /// What there is of a client.
+    struct Record {
+        let row: Row
+        /// Nil for all those together that there is no room for.
+        let client: ClientName?
+        /// Of a day.
+        let tokens: SpanCount
+        /// Of a minute.
+        let requests: SpanCount
+        /// Of a day.
+        let refused: SpanCount
+    }
+
+    /// Of each client, in any order.
+    var records: [Record] {
+        (0...Self.rowsMax).compactMap { row in
+            if row == Self.commonRow { return record(of: row, nil) }
+            let owner = words[owner(row)]
+            guard owner > Self.becoming else { return nil }
+            let record = record(of: row, name(of: row))
+            // It may have become another's meanwhile.
+            return words[self.owner(row)] == owner ? record : nil
+        }
+    }
+
+    private func record(of row: Int, _ client: ClientName?) -> Record {
+        Record(
+            row: Row(index: row), client: client, tokens: count(Self.tokensWord, of: row),
+            requests: count(Self.requestsWord, of: row), refused: count(Self.refusedWord, of: row))
+    }
+
+    private func name(of row: Int) -> ClientName {
+        let length = Int(min(words[word(Self.lengthWord, of: row)], UInt64(ClientSettings.nameBytesMax)))
+        let bytes = (0..<length).map { index in
+            UInt8(truncatingIfNeeded: words[word(Self.nameWord + index / 8, of: row)] >> UInt64(8 * (index & 7)))
+        }
+        return ClientName(String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// What a client has used by now.
+    struct Used {
+        /// Nil for all those together that there is no room for.
+        let client: ClientName?
+        /// Of the day.
+        let tokens: Int
+        /// Of the minute.
+        let requests: Int
+        let open: Int
+        /// Of the day.
+        let refused: Int
+    }
+
+    /// Of each client that has used anything, by their names.
+    func used(at time: CountedTime) -> [Used] {
+        let used = records.map { record in
+            Used(
+                client: record.client, tokens: record.tokens.count(in: time.day),
+                requests: record.requests.count(in: time.minute),
+                open: openCount(record.row.index), refused: record.refused.count(in: time.day))
+        }
+        return used.filter { $0.tokens + $0.requests + $0.open + $0.refused > 0 }.sorted { left, right in
+            guard let left = left.client, let right = right.client else { return left.client != nil && right.client == nil }
+            return left.bytes.lexicographicallyPrecedes(right.bytes)
+        }
+    }
+
     // MARK: Rows
 
     /// One more request of the client is open.

@@ -11,7 +11,9 @@ struct SluiceCommand: ParsableCommand {
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
         discussion: "-t in the place of a command is check, as it is with nginx and php-fpm.",
         version: sluiceVersion,
-        subcommands: [Serve.self, Check.self, Reload.self, Reopen.self, Stop.self, StatusCommand.self])
+        subcommands: [
+            Serve.self, Check.self, Reload.self, Reopen.self, Stop.self, StatusCommand.self, ClientsCommand.self,
+        ])
 
     static func main() {
         openStandardDescriptors()

@@ -8,6 +8,8 @@ enum ControlCommand: Equatable {
     case reloadAndWait
     /// How it does.
     case status(StatusForm)
+    /// What clients have used.
+    case clients(isJSON: Bool)
     /// Opens the log's file again.
     case reopenLog
     /// Ends as by a signal: answers at once, and with `ControlAnswer.over` behind the answer when all requests are over. The connection
@@ -27,6 +29,8 @@ enum ControlCommand: Equatable {
         case Self.reopenLog.line: self = .reopenLog
         case Self.stop.line: self = .stop
         case Self.stopAtOnce.line: self = .stopAtOnce
+        case Self.clients(isJSON: false).line: self = .clients(isJSON: false)
+        case Self.clients(isJSON: true).line: self = .clients(isJSON: true)
         default:
             guard let form = StatusForm(command: line) else { return nil }
             self = .status(form)
@@ -40,6 +44,7 @@ enum ControlCommand: Equatable {
         case .reloadAndWait: "reload wait"
         case .status(let form): form.command
         case .reopenLog: "reopen"
+        case .clients(let isJSON): isJSON ? "clients json" : "clients"
         case .stop: "stop"
         case .stopAtOnce: "stop now"
         }

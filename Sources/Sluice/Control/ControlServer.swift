@@ -9,6 +9,8 @@ import FastCGI
 protocol Controllable: Sendable {
     /// How it does, as the bytes of a `ControlAnswer`; nil when the task was cancelled.
     func status(_ form: StatusForm) async -> [UInt8]?
+    /// What clients have used; nil when the task was cancelled.
+    func clients(isJSON: Bool) async -> ControlAnswer?
     /// Reads the settings again, and tells what came of it; nil when the task was cancelled.
     func reload() async -> ControlAnswer?
     /// Comes back when the last request is over that began by settings from before, or the task is cancelled. Whether it is known to be.
@@ -89,6 +91,11 @@ final class ControlServer: Sendable {
             // Whoever does not read takes no place from others who ask.
             _ = consume place
             return page
+        case .clients(let isJSON):
+            guard let place = statuses.take() else { return ControlAnswer.tooMany.bytes }
+            let answer = await asked.clients(isJSON: isJSON)
+            _ = consume place
+            return answer?.bytes
         case .reload: return await reload(connection, asked)?.bytes
         case .reloadAndWait:
             guard let place = waiting.take() else {

@@ -10,6 +10,21 @@ extension Master: Controllable {
 
     func status(_ form: StatusForm) async -> [UInt8]? { await statusPages[form]?.ask().value() }
 
+    /// What one process knows all know.
+    func clients(isJSON: Bool) async -> ControlAnswer? {
+        do throws(SystemError) {
+            for process in places.serving {
+                let question = try process.ask(.clients(isJSON: isJSON), within: Self.statusTime, on: loop)
+                switch await question.outcome() {
+                case .answered(let answer): return answer
+                case .cancelled: return nil
+                case .closed, .late, .tooLarge: continue
+                }
+            }
+        } catch { return ControlAnswer(.refused, ["\(error)"]) }
+        return ControlAnswer(.refused, ["no process says what clients have used"])
+    }
+
     func reopenLog() async -> ControlAnswer { reopenLogs() ? ControlAnswer(.ok) : .logIsNoFile }
 
     func stopAtOnce() async {

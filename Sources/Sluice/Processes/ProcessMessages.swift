@@ -89,6 +89,8 @@ extension ProcessStart {
 enum ProcessCommand: Equatable {
     /// How it does.
     case status(StatusForm)
+    /// What clients have used, in all processes.
+    case clients(isJSON: Bool)
     /// To read the settings anew, and to write the record of that into the empty one that comes along.
     case reload
     /// To take the settings of the record that comes along.
@@ -99,6 +101,7 @@ enum ProcessCommand: Equatable {
     var text: String {
         switch self {
         case .status(let form): form.command
+        case .clients(let isJSON): isJSON ? "clients json" : "clients"
         case .reload: "reload"
         case .take: "take"
         case .wait: "wait"
@@ -110,6 +113,8 @@ enum ProcessCommand: Equatable {
         case Self.reload.text: self = .reload
         case Self.take.text: self = .take
         case Self.wait.text: self = .wait
+        case Self.clients(isJSON: false).text: self = .clients(isJSON: false)
+        case Self.clients(isJSON: true).text: self = .clients(isJSON: true)
         default:
             guard let form = StatusForm(command: text) else { return nil }
             self = .status(form)

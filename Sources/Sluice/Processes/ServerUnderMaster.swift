@@ -42,6 +42,7 @@ extension Server {
     private func answer(_ command: ProcessCommand, _ record: MemoryFile?, for master: MasterLink) async -> [UInt8]? {
         switch command {
         case .status(let form): return await status(form, for: .master)
+        case .clients(let isJSON): return await clients(isJSON: isJSON)?.bytes
         case .wait: return await formersEnd() ? ControlAnswer(.ok).bytes : nil
         case .reload, .take:
             guard let record else { return nil }

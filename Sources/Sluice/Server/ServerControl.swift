@@ -1,5 +1,7 @@
 // What can be asked of a process that serves: by the control socket, or by its master for somebody there.
 
+import Clock
+import EventLoop
 import Glibc
 import Synchronization
 
@@ -13,6 +15,16 @@ extension Server: Controllable {
         case .failure(let error): ControlAnswer(.refused, ["\(error)"]).bytes
         case nil: nil
         }
+    }
+
+    func clients(isJSON: Bool) async -> ControlAnswer? {
+        let (counts, rules) = (counters.clients, await reloader.generation.clients)
+        guard let counts else { return nil }
+        let made = await resultOnThread {
+            let status = ClientStatus(counts, rules, at: CountedTime(second: secondsSince1970()))
+            return ControlAnswer(.ok, (isJSON ? status.json : status.text).split(separator: "\n").map(String.init))
+        }
+        do { return try made.get() } catch { return ControlAnswer(.refused, ["\(error)"]) }
     }
 
     @discardableResult func reload() async -> ControlAnswer? {

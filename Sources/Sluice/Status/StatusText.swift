@@ -102,7 +102,7 @@ extension Status.Request {
 }
 
 /// Rows below a header, in columns.
-private struct Table {
+struct Table {
     struct Column: ExpressibleByStringLiteral {
         let name: String
         /// Whether its texts may be cut where there is no room for all of the row.

@@ -1,4 +1,5 @@
 import EventLoop
+import FastCGI
 import Glibc
 import Testing
 

@@ -94,19 +94,20 @@ import Testing
         let (bytes, events, mayHaveBegun): (Int, Int, Bool)
         let spent: Int
 
-        init(_ usage: String? = nil, bytes: Int = 0, events: Int = 0, mayHaveBegun: Bool = false, _ spent: Int) {
+        init(_ usage: String? = nil, bytes: Int = 0, events: Int = 0, mayHaveBegun: Bool = false, spent: Int) {
             (self.usage, self.bytes, self.events, self.mayHaveBegun, self.spent) = (usage, bytes, events, mayHaveBegun, spent)
         }
     }
 
     @Test(arguments: [
-        Row(#"{"usage":{"prompt_tokens":7,"completion_tokens":5}}"#, bytes: 9000, events: 9, 12),
-        Row(#"{"usage":{"prompt_tokens":0,"completion_tokens":0}}"#, bytes: 9000, 0),
-        Row("{\"usage\":{\"prompt_tokens\":\(Int.max),\"completion_tokens\":5}}", SpanCount.countMax + 5),
+        Row(#"{"usage":{"prompt_tokens":7,"completion_tokens":5}}"#, bytes: 9000, events: 9, spent: 12),
+        Row(#"{"usage":{"prompt_tokens":0,"completion_tokens":0}}"#, bytes: 9000, spent: 0),
+        Row("{\"usage\":{\"prompt_tokens\":\(Int.max),\"completion_tokens\":5}}", spent: SpanCount.countMax + 5),
         // Nothing has come, and nothing can have been done; or a prompt may have been read.
-        Row(0), Row(mayHaveBegun: true, 100),
+        Row(spent: 0), Row(mayHaveBegun: true, spent: 100),
         // One object; events, of which each has what a token's has, or more in it.
-        Row(bytes: 400, 200), Row(bytes: 512, events: 2, 102), Row(bytes: 100, events: 2, 102), Row(bytes: 912, events: 2, 202),
+        Row(bytes: 400, spent: 200), Row(bytes: 512, events: 2, spent: 102), Row(bytes: 100, events: 2, spent: 102),
+        Row(bytes: 912, events: 2, spent: 202),
     ])
     func `of what a request took is what the upstream says, or goes by the bytes`(row: Row) {
         let usage = row.usage.flatMap { TokenUsage(Array($0.utf8).span) }
