@@ -64,6 +64,8 @@ package struct Settings: Equatable, Sendable {
     package var models: [ModelSettings]
     /// What clients may use, in the file's order; their names are unique.
     package var clients: [ClientSettings] = []
+    /// The path of the file that keeps what clients have used; nil for none.
+    package var budgetsFile: String?
     /// The settings file, for whoever wants to name upstreams; nil when there is none, and when the command line names the one, so that
     /// those of a file would not count.
     package var upstreamsFile: String?
@@ -209,6 +211,15 @@ extension Settings {
                 default: .words("the system's"), examples: [#""/etc/ssl/certs/ca-certificates.crt""#],
                 environment: EnvironmentVariable.authoritiesFile),
             Field(
+                "budgets_file", optional: \.budgetsFile, .writtenFile,
+                """
+                Where what clients have used of their budgets is kept, so that it outlives a restart and a crash, but for the last \
+                second of that: a small file, which is made where there is none, in a folder that Sluice may write. A relative path begins \
+                at the directory of this file.
+                """,
+                default: .words("\"budgets\" in StateDirectory= of the service of systemd, else none: in memory alone"),
+                examples: [#""/var/lib/sluice/budgets""#], needsStart: true),
+            Field(
                 "dns_ttl", \.nameLifetime, .duration(in: .secondToADay),
                 "How long the addresses of an upstream's name are used before they are looked up again."),
         ]
@@ -320,6 +331,21 @@ extension FieldKind<String> {
                     throw SettingsProblem(node, error.advice)
                 }
             }, write: { TOMLText.string("unix:\($0)") })
+    }
+}
+
+extension FieldKind<String> {
+    /// The path of a file that Sluice makes.
+    fileprivate static var writtenFile: Self {
+        FieldKind(
+            form: .other("the path of a file"),
+            read: { reader, node throws(SettingsProblem) in
+                let path = try reader.text(node)
+                guard !SettingsReader.isCredential(path), path.utf8.last != UInt8(ascii: "/") else {
+                    throw SettingsProblem(node, "must be the path of a file that can be written")
+                }
+                return reader.file(path, of: node)
+            }, write: TOMLText.string)
     }
 }
 

@@ -59,6 +59,22 @@ import Testing
 
     @Test(arguments: mistakes) func `tell what is wrong with them`(mistake: Mistake) { mistake.check() }
 
+    @Test(
+        arguments: [
+            ("", [:], nil), ("budgets_file = 'b'", [:], "dir/b"), ("budgets_file = '/b'", ["STATE_DIRECTORY": "/s"], "/b"),
+            ("", ["STATE_DIRECTORY": "/s"], "/s/budgets"), ("", ["STATE_DIRECTORY": "/s:/t"], "/s/budgets"),
+            ("", ["STATE_DIRECTORY": ""], nil),
+        ] as [(String, [String: String], String?)])
+    func `are kept in the file that is named, or in the service's folder`(
+        text: String, environment: [String: String], path: String?
+    ) throws {
+        #expect(try settings(text, environment: environment).budgetsFile == path)
+    }
+
+    @Test(arguments: ["''", "'/var/lib/sluice/'", "'credential:x'", "5"]) func `are kept in no other place`(value: String) {
+        #expect(SettingsCase(text: "budgets_file = \(value)").problems.count == 1)
+    }
+
     @Test func `are not too many`() {
         let text = (0...1000).map { "[clients.c\($0)]\n" }.joined()
         #expect(

@@ -77,6 +77,7 @@ package struct SettingsOptions: Equatable, Sendable {
 enum EnvironmentVariable {
     static let listen = "SLUICE_LISTEN"
     static let authoritiesFile = "SSL_CERT_FILE"
+    static let stateDirectory = "STATE_DIRECTORY"
     static let baseURL = "OPENAI_BASE_URL"
     static let key = "OPENAI_API_KEY"
 }
@@ -142,6 +143,8 @@ package struct SettingsSources {
         let reader = file.reader
         var settings = Settings(listen: [.inherited(0)], workers: 0, upstreams: [], models: [])
         settings.authoritiesFile = variable(EnvironmentVariable.authoritiesFile)
+        // There may be several, of which the first is for all that Sluice keeps (systemd.exec(5)).
+        settings.budgetsFile = variable(EnvironmentVariable.stateDirectory)?.split(separator: ":").first.map { "\($0)/budgets" }
         settings.limits.memoryBytes = MachineMemory(readFile).limit
         if let reader {
             settings.take(reader)

@@ -12,7 +12,7 @@ import Settings
 /// for have one row in common, with the limits of each of them: whoever makes up names comes to no more than that.
 final class ClientCounts: Sendable {
     /// Where a client's counts are.
-    struct Row: Equatable, Sendable { fileprivate let index: Int }
+    struct Row: Hashable, Sendable { fileprivate let index: Int }
 
     private let words: SharedWords
     /// How many processes may count.
@@ -30,8 +30,9 @@ final class ClientCounts: Sendable {
     private static let commonRow = rowsMax
     private static let nameWords = ClientSettings.nameBytesMax / 8
 
-    /// Ahead of all: the key of the hashes.
+    /// Ahead of all: the key of the hashes; whether there is what a file has kept; and how often something has changed.
     private static let headWords = 8
+    private static let (restoredWord, changesWord) = (2, 3)
     /// Of a row: the counts, the length of the name and its bytes; and behind them, for each process, how many requests are open.
     private static let (tokensWord, requestsWord, refusedWord, lengthWord, nameWord) = (0, 1, 2, 3, 4)
     private static let openWord = nameWord + nameWords
@@ -143,7 +144,10 @@ final class ClientCounts: Sendable {
         while true {
             let former = words[index]
             guard let next = change(SpanCount(word: former)) else { return false }
-            if words.exchange(former, for: next.word, at: index) { return true }
+            if words.exchange(former, for: next.word, at: index) {
+                words.add(1, to: Self.changesWord)
+                return true
+            }
         }
     }
 
@@ -152,6 +156,32 @@ final class ClientCounts: Sendable {
     /// A process may have been killed in between, or write what it likes.
     private func openCount(_ row: Int) -> Int {
         (0..<slotsCount).reduce(0) { $0 + Int(min(words[word(Self.openWord + $1, of: row)], 1_000_000)) }
+    }
+
+    // MARK: What a file keeps
+
+    /// Whether there is what was kept, for all processes.
+    var areRestored: Bool {
+        get { words[Self.restoredWord] != 0 }
+        set { words[Self.restoredWord] = newValue ? 1 : 0 }
+    }
+
+    /// Another number than the last time when something has changed.
+    var changes: UInt64 { words[Self.changesWord] }
+
+    /// Adds what was counted before, as far as it counts still.
+    func restore(_ kept: [BudgetRecord], at time: CountedTime) {
+        for record in kept {
+            let (tokens, requests, refused) = (
+                record.tokens.count(in: time.day), record.requests.count(in: time.minute), record.refused.count(in: time.day)
+            )
+            guard tokens + requests + refused > 0 else { continue }
+            let row = record.client.map { enter($0, at: time) } ?? enterCommonRow()
+            update(Self.tokensWord, of: row) { $0.adding(tokens, within: nil, in: time.day) }
+            update(Self.requestsWord, of: row) { $0.adding(requests, within: nil, in: time.minute) }
+            update(Self.refusedWord, of: row) { $0.adding(refused, within: nil, in: time.day) }
+            leave(row)
+        }
     }
 
     // MARK: What they have come to
@@ -167,6 +197,11 @@ final class ClientCounts: Sendable {
         let requests: SpanCount
         /// Of a day.
         let refused: SpanCount
+
+        /// Whether any of it counts still.
+        func isCurrent(at time: CountedTime) -> Bool {
+            tokens.count(in: time.day) + requests.count(in: time.minute) + refused.count(in: time.day) > 0
+        }
     }
 
     /// Of each client, in any order.
@@ -234,6 +269,10 @@ final class ClientCounts: Sendable {
             if words[owner(row)] == hash { return Row(index: row) }
             leave(Row(index: row))
         }
+        return enterCommonRow()
+    }
+
+    private func enterCommonRow() -> Row {
         words.add(1, to: word(Self.openWord + slot, of: Self.commonRow))
         return Row(index: Self.commonRow)
     }

@@ -43,7 +43,7 @@ struct ClientRules: Sendable {
 }
 
 /// A client, as it is counted.
-struct ClientName {
+struct ClientName: Equatable {
     let text: String
     let bytes: [UInt8]
 
@@ -52,6 +52,8 @@ struct ClientName {
         self.text = text.map { $0.utf8.count <= ClientSettings.nameBytesMax ? $0 : "" } ?? ""
         bytes = Array(self.text.utf8)
     }
+
+    static func == (left: ClientName, right: ClientName) -> Bool { left.bytes == right.bytes }
 }
 
 extension ClientSettings {

@@ -30,10 +30,15 @@ final class Counters: Sendable {
     private let sharedRequests: SharedRequests?
     /// What clients have used; nil where that is not counted.
     let clients: ClientCounts?
+    /// What writes that down; nil where it is in memory alone.
+    let keeper: BudgetKeeper?
 
-    init(_ limits: Settings.Limits, _ sharedRequests: SharedRequests? = nil, _ clients: ClientCounts? = nil) {
+    init(
+        _ limits: Settings.Limits, _ sharedRequests: SharedRequests? = nil, _ clients: ClientCounts? = nil,
+        keptBy keeper: BudgetKeeper? = nil
+    ) {
         memory = MemoryBudget(limit: limits.memoryBytes)
-        (self.sharedRequests, self.clients) = (sharedRequests, clients)
+        (self.sharedRequests, self.clients, self.keeper) = (sharedRequests, clients, keeper)
     }
 
     /// As another reading of the settings has them.

@@ -165,6 +165,7 @@ actor Reloader {
         }
         next.board.takeEffect()
         counters.apply(settings.limits)
+        if next.clients != nil { counters.keeper?.start() }
         if !descriptors.isEnough {
             logger.fewDescriptors(descriptors.limit, needed: descriptors.needed, requests: settings.limits.requests)
         }

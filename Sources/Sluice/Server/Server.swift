@@ -88,7 +88,10 @@ final class Server: Sendable {
         self.sockets = Mutex(sockets)
         ListeningSocket.prepareQueues(of: sockets)
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
-        let counters = try Counters(settings.limits, master?.requests, master?.clients ?? ClientCounts())
+        let clients = try master?.clients ?? ClientCounts()
+        let keeper = settings.budgetsFile.map { BudgetKeeper($0, clients, logger) }
+        let counters = Counters(settings.limits, master?.requests, clients, keptBy: keeper)
+        if generation.clients != nil { keeper?.start(waits: true) }
         self.counters = counters
         workers = try (0..<settings.workers).map { _ in
             try Worker(generation, logger: logger, log: RequestLog(log), counters: counters)
@@ -124,6 +127,7 @@ final class Server: Sendable {
         }
         first.loop.run()
         signals.cancel()
+        counters.keeper?.end()
         if master == nil { logger.drained() }
         log.flush(within: .seconds(1))
     }
@@ -162,6 +166,7 @@ final class Server: Sendable {
     func endAtOnce(by signal: Int32, isAsked: Bool = false) {
         if master == nil { isAsked ? logger.endingAtOnceAsAsked() : logger.endingAtOnce() }
         closeSockets()
+        counters.keeper?.end()
         log.flush(within: .seconds(1))
         exit(128 + signal)
     }

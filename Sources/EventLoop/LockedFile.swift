@@ -1,0 +1,104 @@
+// A small file that one process at a time keeps.
+
+import Glibc
+
+/// A regular file that nobody else has as long as this value lives (flock(2)). For a thread that may wait.
+package struct LockedFile: ~Copyable {
+    private let path: String
+    private var descriptor: Descriptor
+    /// Up to where it has been written; what stands behind that is what was left of a write that failed.
+    package private(set) var size: Int
+
+    /// Opens it, or makes it, for its owner alone.
+    ///
+    /// - Returns: nil when another process has it.
+    /// - Throws: `SystemError` when it cannot be opened or made, or is something else than a file.
+    package init?(_ path: String) throws(SystemError) {
+        let descriptor = try Self.opened(path, O_RDWR)
+        guard flock(descriptor.number, LOCK_EX | LOCK_NB) == 0 else {
+            guard errno == EWOULDBLOCK else { throw SystemError(path) }
+            return nil
+        }
+        guard let status = FileStatus(descriptor.number) else { throw SystemError(path) }
+        guard status.kind == .regular else { throw SystemError(path, code: EINVAL) }
+        // Whoever had it before may have put another one in its place.
+        guard FileStatus(path)?.identity == status.identity else { return nil }
+        self.path = path
+        self.descriptor = consume descriptor
+        size = status.size
+    }
+
+    private static func opened(_ path: String, _ flags: Int32) throws(SystemError) -> Descriptor {
+        let flags = flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+        return Descriptor(owning: try SystemError.check(path, unsafe open(path, flags, 0o600)))
+    }
+
+    /// All that it holds.
+    ///
+    /// - Parameter bytesMax: of a larger one no more than that, and one byte.
+    /// - Throws: `SystemError` when it cannot be read.
+    package func bytes(atMost bytesMax: Int) throws(SystemError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 64 << 10)
+        while bytes.count <= bytesMax {
+            let count = unsafe pread(descriptor.number, &part, min(part.count, bytesMax + 1 - bytes.count), off_t(bytes.count))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw SystemError(path) }
+            if count == 0 { break }
+            bytes += part.prefix(count)
+        }
+        return bytes
+    }
+
+    /// Writes more behind what there is, and comes back when that is on the disk.
+    ///
+    /// - Throws: `SystemError` when it is not; what there was is there still.
+    package mutating func append(_ bytes: [UInt8]) throws(SystemError) {
+        try Self.write(bytes, to: descriptor, at: size, path)
+        size += bytes.count
+    }
+
+    /// Puts other content in the place of what there is. Whatever happens meanwhile, the one or the other is there.
+    ///
+    /// - Throws: `SystemError` when it is what there was.
+    package mutating func replace(with bytes: [UInt8]) throws(SystemError) {
+        let newPath = path + ".new"
+        let new = try Self.opened(newPath, O_RDWR | O_TRUNC)
+        do throws(SystemError) {
+            _ = try SystemError.check(newPath, flock(new.number, LOCK_EX | LOCK_NB))
+            try Self.write(bytes, to: new, at: 0, newPath)
+            _ = try SystemError.check(newPath, unsafe rename(newPath, path))
+        } catch {
+            _ = unsafe unlink(newPath)
+            throw error
+        }
+        descriptor = consume new
+        size = bytes.count
+        syncFolder()
+    }
+
+    private static func write(
+        _ bytes: [UInt8], to descriptor: borrowing Descriptor, at start: Int, _ path: String
+    ) throws(SystemError) {
+        let number = descriptor.number
+        var written = 0
+        while written < bytes.count {
+            let count = unsafe bytes[written...].withUnsafeBytes {
+                unsafe pwrite(number, $0.baseAddress, $0.count, off_t(start + written))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw SystemError(path) }
+            written += count
+        }
+        _ = try SystemError.check(path, fdatasync(number))
+    }
+
+    /// The new file's name is on the disk too. A file system that does not know this has it there anyway.
+    private func syncFolder() {
+        let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
+        let number = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard number >= 0 else { return }
+        _ = fsync(number)
+        close(number)
+    }
+}
