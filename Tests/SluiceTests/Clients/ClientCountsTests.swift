@@ -22,7 +22,7 @@ import Testing
 
     /// What a request finds; it is over at once, and took what it had reserved or what is said.
     private func found(
-        _ counts: ClientCounts, _ client: String? = "a", _ limits: ClientSettings, tokens: Int = 0, took: Int? = nil,
+        _ counts: ClientCounts, _ limits: ClientSettings, by client: String? = "a", tokens: Int = 0, took: Int? = nil,
         at time: CountedTime
     ) -> ClientRefusal? {
         switch counts.enter(ClientName(client), limits, estimate(tokens), at: time) {
@@ -88,20 +88,20 @@ import Testing
         ] as [([String?], Bool)])
     func `clients do not touch one another`(names: [String?], areOne: Bool) throws {
         let (counts, limits) = (try ClientCounts(), limits(tokens: 10))
-        #expect(found(counts, names[0], limits, tokens: 10, at: noon) == nil)
-        #expect(found(counts, names[1], limits, tokens: 10, at: noon) == (areOne ? .tokens : nil))
+        #expect(found(counts, limits, by: names[0], tokens: 10, at: noon) == nil)
+        #expect(found(counts, limits, by: names[1], tokens: 10, at: noon) == (areOne ? .tokens : nil))
     }
 
     @Test func `clients beyond those that there is room for have one count in common`() throws {
         let (counts, limits) = (try ClientCounts(), limits(tokens: 10))
-        for number in 0..<(4 * ClientCounts.rowsMax) { _ = found(counts, "client \(number)", limits, tokens: 10, at: noon) }
+        for number in 0..<(4 * ClientCounts.rowsMax) { _ = found(counts, limits, by: "client \(number)", tokens: 10, at: noon) }
         // Of those that are new now some find a place, and all others have nothing left.
-        #expect(found(counts, "another", limits, tokens: 10, at: noon) == .tokens)
-        #expect(found(counts, "one more", limits, tokens: 10, at: noon) == .tokens)
+        #expect(found(counts, limits, by: "another", tokens: 10, at: noon) == .tokens)
+        #expect(found(counts, limits, by: "one more", tokens: 10, at: noon) == .tokens)
         // On the next day there is room again.
         let nextDay = CountedTime(second: noon.second + 24 * 3600)
-        #expect(found(counts, "another", limits, tokens: 10, at: nextDay) == nil)
-        #expect(found(counts, "one more", limits, tokens: 10, at: nextDay) == nil)
+        #expect(found(counts, limits, by: "another", tokens: 10, at: nextDay) == nil)
+        #expect(found(counts, limits, by: "one more", tokens: 10, at: nextDay) == nil)
     }
 
     @Test func `threads that take at once take no more than there is`() async throws {
@@ -125,14 +125,13 @@ import Testing
         }
         #expect(found(processes[0], limits, tokens: 60, at: noon) == nil)
         #expect(found(processes[1], limits, tokens: 60, at: noon) == .tokens)
-        let (first, second) = (
-            processes[0].enter(ClientName("a"), limits, estimate(1), at: noon),
-            processes[1].enter(ClientName("a"), limits, estimate(1), at: noon)
-        )
+        let first = processes[0].enter(ClientName("a"), limits, estimate(1), at: noon)
+        let second = processes[1].enter(ClientName("a"), limits, estimate(1), at: noon)
         #expect(found(processes[1], limits, at: noon) == .concurrent)
         master.clear(slot: 0)
         #expect(found(processes[1], limits, at: noon) == nil)
-        _ = (consume second, consume first)
+        _ = consume second
+        _ = consume first
     }
 
     @Test func `names are told apart by SipHash`() {
