@@ -10,9 +10,9 @@ import Testing
     /// 5 tokens, by the upstream's word.
     private let whole = Reply.json(Chunks.completion("Hello"))
 
-    private func ask(_ site: ProcessSite, _ client: String = "shop") async throws -> Told {
+    private func ask(_ site: ProcessSite, _ client: String = "shop") async throws -> BudgetAnswer {
         let body = String(decoding: chat(stream: false, members: #","max_tokens":10"#).body, as: UTF8.self)
-        return try Told(
+        return try BudgetAnswer(
             DirectCall(
                 to: site.sluice.socket, "POST", "/v1/chat/completions", [(name: "SLUICE_CLIENT", value: client)], body: body
             ).response())

@@ -8,8 +8,10 @@ import Testing
     private let whole = Reply.json(Chunks.completion("Hello"))
 
     /// One answer for its name, by FastCGI itself.
-    private func ask(_ site: ProcessSite, _ client: String?, members: String = "", stream: Bool = false) async throws -> Told {
-        try Told(try call(site, client, members: members, stream: stream).response())
+    private func ask(_ site: ProcessSite, _ client: String?, members: String = "", stream: Bool = false) async throws
+        -> BudgetAnswer
+    {
+        try BudgetAnswer(try call(site, client, members: members, stream: stream).response())
     }
 
     private func call(
@@ -134,7 +136,7 @@ import Testing
             for (client, models) in [("shop", ["stub-2"]), ("kiosk", ["stub-1", "stub-2"]), ("other", ["stub-1", "stub-2"])] {
                 let call = try DirectCall(
                     to: site.sluice.socket, "GET", "/v1/models", [(name: "SLUICE_CLIENT", value: client)])
-                let list = try Told(call.response())
+                let list = try BudgetAnswer(call.response())
                 #expect(["stub-1", "stub-2"].filter { list.text.contains("\"\($0)\"") } == models)
             }
         }
@@ -201,7 +203,7 @@ import Testing
 }
 
 /// An answer of Sluice's, by FastCGI itself.
-struct Told {
+struct BudgetAnswer {
     let text: String
     let status: Int
     private let fields: [(name: String, value: String)]

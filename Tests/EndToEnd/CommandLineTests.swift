@@ -70,7 +70,8 @@ import Testing
                 arguments: ["check"], environment: ["OPENAI_BASE_URL": "ftp://host/v1"], named: "OPENAI_BASE_URL",
                 status: EX_CONFIG),
             Mistake(
-                arguments: ["brew"], named: "there is no command 'brew'\nCommands are serve, check, reload, reopen, stop, status, help;"),
+                arguments: ["brew"],
+                named: "there is no command 'brew'\nCommands are serve, check, reload, reopen, stop, status, clients, help;"),
             Mistake(arguments: ["relaod"], named: "there is no command 'relaod'; did you mean 'reload'?"),
             Mistake(arguments: ["chek", "--show"], named: "did you mean 'check'?"),
             Mistake(arguments: ["start"], named: "did you mean 'serve'?"),

@@ -33,9 +33,12 @@ import Testing
         expected.socket.allowedUsers = settings.socket.allowedUsers
         expected.upstreams = settings.upstreams
         expected.models = settings.models
+        expected.clients = settings.clients
+        expected.budgetsFile = settings.budgetsFile
         #expect(settings == expected)
         #expect(settings.upstreams.map(\.kind) == [.openai, .azure, .compatible, .compatible, .compatible])
         #expect(settings.models.count == 4)
+        #expect(settings.clients.count == 2)
     }
 
     @Test func `it has every key`() throws {
