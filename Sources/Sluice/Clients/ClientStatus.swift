@@ -37,8 +37,8 @@ struct ClientStatus: Sendable {
     }
 
     /// A line for each.
-    var text: String {
-        guard !clients.isEmpty else { return "no client that has limits has asked today" }
+    var text: [String] {
+        guard !clients.isEmpty else { return ["no client that has limits has asked today"] }
         let columns: [Table.Column] = [
             "client", .fixed("tokens"), .fixed("per day"), .fixed("requests"), .fixed("per minute"), .fixed("open"),
             .fixed("concurrent"), .fixed("refused"),
@@ -49,7 +49,7 @@ struct ClientStatus: Sendable {
             }
             return [client.name.map { $0.isEmpty ? "-" : $0 } ?? "(others)"] + used + ["\(client.refused)"]
         }
-        return table.lines.dropFirst().joined(separator: "\n")
+        return Array(table.lines.dropFirst())
     }
 
     /// One object in one line.

@@ -22,7 +22,7 @@ extension Server: Controllable {
         guard let counts else { return nil }
         let made = await resultOnThread {
             let status = ClientStatus(counts, rules, at: CountedTime(second: secondsSince1970()))
-            return ControlAnswer(.ok, (isJSON ? status.json : status.text).split(separator: "\n").map(String.init))
+            return ControlAnswer(.ok, isJSON ? [status.json] : status.text)
         }
         do { return try made.get() } catch { return ControlAnswer(.refused, ["\(error)"]) }
     }

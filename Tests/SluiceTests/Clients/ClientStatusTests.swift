@@ -30,11 +30,11 @@ import Testing
 
     @Test func `has a line for each client that has limits and was seen today`() throws {
         #expect(
-            try status().text == """
-                client  tokens  per day  requests  per minute  open  concurrent  refused
-                -       61      any      1         9           0     any         0
-                shop    61      100      1         any         0     1           1
-                """)
+            try status().text == [
+                "client  tokens  per day  requests  per minute  open  concurrent  refused",
+                "-       61      any      1         9           0     any         0",
+                "shop    61      100      1         any         0     1           1",
+            ])
     }
 
     @Test func `has an object for each, too`() throws {
@@ -47,7 +47,7 @@ import Testing
 
     @Test func `has none on the next day`() throws {
         let tomorrow = try status(at: CountedTime(second: noon.second + 86_400))
-        #expect(tomorrow.text == "no client that has limits has asked today")
+        #expect(tomorrow.text == ["no client that has limits has asked today"])
         #expect(tomorrow.json == #"{"clients":[]}"#)
     }
 }
