@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What clients have used, in a file: `budgets_file`.
-@Suite(.timeLimit(.minutes(5))) struct `What clients have used` {
+@Suite(.timeLimit(.minutes(20))) struct `What clients have used` {
     private let settings = "budgets_file = \"budgets\""
     private let clients = "[clients.shop]\ntokens_per_day = 1000"
     /// 5 tokens, by the upstream's word.

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What clients may use: `[clients.NAME]`.
-@Suite(.timeLimit(.minutes(5))) struct `A client's budget` {
+@Suite(.timeLimit(.minutes(20))) struct `A client's budget` {
     /// 3 tokens of a prompt and 2 of an answer, by the upstream's word.
     private let whole = Reply.json(Chunks.completion("Hello"))
 

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct `sluice clients` {
+@Suite(.timeLimit(.minutes(20))) struct `sluice clients` {
     private let clients = "[clients.\"shop-*\"]\ntokens_per_day = 100\nconcurrent = 1"
 
     private func call(_ site: ProcessSite, _ client: String, stream: Bool) throws -> DirectCall {

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct `The control socket` {
+@Suite(.timeLimit(.minutes(20))) struct `The control socket` {
     private let frames = Chunks.stream(["one", "two"])
 
     /// `CONTROL` stands for the socket's path.

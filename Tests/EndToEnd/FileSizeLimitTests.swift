@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The kernel's limit holds for files in memory, too (setrlimit(2), `RLIMIT_FSIZE`).
-@Suite(.timeLimit(.minutes(5))) struct `A limit of the size of files` {
+@Suite(.timeLimit(.minutes(20))) struct `A limit of the size of files` {
     private func start(_ bytes: Int, _ options: String...) async throws -> (exit: ChildProcess.Exit, errors: String) {
         let directory = try TemporaryDirectory()
         let child = try ChildProcess(

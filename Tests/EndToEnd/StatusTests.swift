@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct `The status` {
+@Suite(.timeLimit(.minutes(20))) struct `The status` {
     private let server = WebServer.selected[0]
     private let frames = Chunks.stream(["one", "two"])
 

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct `A process that dies` {
+@Suite(.timeLimit(.minutes(20))) struct `A process that dies` {
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {

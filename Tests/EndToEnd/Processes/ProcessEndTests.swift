@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct `The end of several processes` {
+@Suite(.timeLimit(.minutes(20))) struct `The end of several processes` {
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {
@@ -158,7 +158,7 @@ import Testing
 
     @Test func `that many are at does not keep another one from taking its place`() async throws {
         let gate = try Gate()
-        try await ProcessSite.with("supervise = true", upstream: upstream(gate), options: []) { site in
+        try await ProcessSite.with("supervise = true\ntimeouts.drain = \"10m\"", upstream: upstream(gate), options: []) { site in
             var streams: [FastCGICaller] = []
             var numbers: [pid_t] = []
             for round in 1...16 {

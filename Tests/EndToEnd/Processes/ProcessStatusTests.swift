@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct `Several processes` {
+@Suite(.timeLimit(.minutes(20))) struct `Several processes` {
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {
@@ -203,7 +203,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct `The start of several processes` {
+@Suite(.timeLimit(.minutes(20))) struct `The start of several processes` {
     @Test func `takes a command line however it ends, and leaves them nothing that the master was started with`() async throws {
         try await ProcessSite.with(
             "core_dumps = true", upstream: StubUpstream(.stream(Chunks.stream(["one"]))), options: ["--processes", "2", "--"],
