@@ -221,7 +221,7 @@ package import EventLoop
         }
         // What is said to be too large is not worth waiting for.
         if let announced = scanner.announcedBytes, announced > bodyBytesMax {
-            dropBody(.tooLarge)
+            dropBody(.bodyTooLarge)
             return true
         }
         guard let place = budget.place(forBody: bytes, holding: memory?.bytes ?? 0, waking: wakeup.remote) else {
@@ -241,7 +241,7 @@ package import EventLoop
         scanner.bodyRoom = share.bytes
     }
 
-    private func dropBody(_ reason: DroppedBody) {
+    private func dropBody(_ reason: DroppedContent) {
         scanner.dropBody(reason)
         memory = nil
     }

@@ -157,8 +157,8 @@ extension Settings {
         Field(
             "control", optional: \.control, .controlAddress,
             """
-            Where sluice status, reload and stop ask this process, as unix:PATH: a socket for its user and root alone, in a folder that \
-            this user may write to. The service has /run/sluice/sluice for it.
+            Where sluice status, clients, reload, reopen and stop ask this process, as unix:PATH: a socket for its user and root alone, in a \
+            folder that this user may write to. The service has /run/sluice/sluice for it.
             """,
             default: .words("none"), examples: [#""unix:/run/sluice/sluice/control.sock""#], option: "--control", needsStart: true
         )
@@ -332,9 +332,7 @@ extension FieldKind<String> {
                 }
             }, write: { TOMLText.string("unix:\($0)") })
     }
-}
 
-extension FieldKind<String> {
     /// The path of a file that Sluice makes.
     fileprivate static var writtenFile: Self {
         FieldKind(

@@ -19,6 +19,8 @@ import Testing
         (.modelNotFound(known: []), 404, "invalid_request_error", "model_not_found", "model"),
         (.unknownPath, 404, "invalid_request_error", "unknown_url", nil),
         (.methodNotAllowed(allowed: "POST"), 405, "invalid_request_error", "method_not_allowed", nil),
+        (.headersTooLarge(bytesMax: 64 << 10), 431, "invalid_request_error", "headers_too_large", nil),
+        (.malformedHeaders, 400, "invalid_request_error", "malformed_headers", nil),
         (.bodyTooLarge(bytesMax: 8 << 20), 413, "invalid_request_error", "request_too_large", nil),
         (.compressedBody(coding: "gzip"), 415, "invalid_request_error", "unsupported_content_encoding", nil),
         (.compressedBody(coding: nil), 415, "invalid_request_error", "unsupported_content_encoding", nil),

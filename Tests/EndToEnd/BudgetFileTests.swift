@@ -60,6 +60,29 @@ import Testing
         }
     }
 
+    /// From some time on nothing that is written comes onto the disk.
+    @Test(.enabled(if: geteuid() == 0, "ptrace needs root")) func `holds nobody's end up when its disk hangs`() async throws {
+        let upstream = try StubUpstream(whole)
+        try await ProcessSite.with(settings, upstream: upstream, upstreamLines: clients, options: []) { site in
+            #expect(try await ask(site).tokensLeft == 995)
+            try await keeps(5, site)
+            let disk = try ChildProcess(
+                "/usr/bin/strace",
+                [
+                    "-f", "-p", "\(site.sluice.process.identifier)", "-e", "trace=fdatasync", "-e",
+                    "inject=fdatasync:delay_enter=3600000000",
+                ], in: site.directory)
+            _ = try await ChildProcess.line(containing: "attached", in: disk.errors)
+            #expect(try await ask(site).tokensLeft == 990)
+            site.sluice.process.signal(SIGTERM)
+            try await site.logs(1, #""message":"stopped""#)
+            #expect(disk.errors.value.text.contains("fdatasync("))
+            // A process is there as long as one of its threads is held.
+            try await disk.end()
+            #expect(try await site.sluice.process.exited() == .code(0))
+        }
+    }
+
     /// What stands in the file at the start, whether it is left alone, and what is told of it.
     struct Oddity: Sendable, CustomTestStringConvertible {
         let testDescription: String

@@ -20,8 +20,11 @@ final class DirectCall: Sendable {
         let all = [("REQUEST_METHOD", method), ("REQUEST_URI", uri), ("QUERY_STRING", String(query))] + parameters
         let pairs = all.flatMap { name, value in Self.length(name) + Self.length(value) + Array(name.utf8) + Array(value.utf8) }
         let begin: [UInt8] = [0, 1, 0, 0, 0, 0, 0, 0]
+        let parameterRecords = stride(from: 0, to: pairs.count, by: 0xFFFF).flatMap { start in
+            Self.record(4, Array(pairs[start..<min(start + 0xFFFF, pairs.count)]))
+        }
         let bytes =
-            Self.record(1, begin) + Self.record(4, pairs) + Self.record(4) + Self.record(5, Array(body.utf8))
+            Self.record(1, begin) + parameterRecords + Self.record(4) + Self.record(5, Array(body.utf8))
             + (body.isEmpty ? [] : Self.record(5))
         rest = Array(bytes.suffix(heldBack))
         try socket.write(bytes.dropLast(heldBack))

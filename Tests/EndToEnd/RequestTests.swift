@@ -155,6 +155,41 @@ import Testing
         }
     }
 
+    /// By FastCGI itself: most web servers leave a body out (RFC 3875 §4.3.3), and HAProxy takes it for a broken answer.
+    @Test func `for the head alone is answered without a body`() async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(WebServer.selected[0], upstream: upstream) { site in
+            for (uri, status) in [
+                ("/v1/models", 200), ("/v1/openapi.json", 200), ("/v1/chat/completions", 405), ("/nothing", 404),
+            ] {
+                let answer = try DirectCall(to: site.sluice.socket, "HEAD", uri).response()
+                #expect(answer.hasPrefix("Status: \(status)\r\n"), "\(answer)")
+                #expect(answer.contains("Content-Length: ") && answer.hasSuffix("\r\n\r\n"), "\(answer)")
+            }
+        }
+    }
+
+    /// What a web server may hand on, and no parameter can hold.
+    @Test(arguments: [
+        ("HTTP_X_LONG", String(repeating: "x", count: 70_000), 431, "headers_too_large"),
+        ("HTTP_X_NUL", "a\0b", 400, "malformed_headers"), ("HTTP_X\0NUL", "a", 400, "malformed_headers"),
+        ("HTTP_A=B", "c", 400, "malformed_headers"),
+    ])
+    func `with unusable headers is refused with its body, and told why`(
+        name: String, value: String, status: Int, code: String
+    ) async throws {
+        let upstream = try StubUpstream(.stream(Chunks.stream(["Hello"])))
+        try await Site.with(WebServer.selected[0], upstream: upstream) { site in
+            let body = String(decoding: chat().body, as: UTF8.self)
+            let parameters = [("SLUICE_CLIENT", "first"), (name: name, value: value), ("HTTP_X_REQUEST_ID", "r-1")]
+            let answer = try DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", parameters, body: body).response()
+            #expect(answer.hasPrefix("Status: \(status)\r\n") && answer.contains(#""code":"\#(code)""#), "\(answer)")
+            try await site.sluice.process.errors.wait(for: "its line in the log") { $0.text.contains(#""status":\#(status)"#) }
+            #expect(upstream.requests.value.isEmpty)
+            #expect(try await site.call(chat()).ended().status == 200)
+        }
+    }
+
     /// nginx refuses `TRACE` itself, before it has looked for the location.
     @Test(
         arguments: WebServer.selected,

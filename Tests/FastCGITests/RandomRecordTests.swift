@@ -67,9 +67,30 @@ private func sentRequests(in bytes: [UInt8]) -> [ScannedRequest] {
         case 5 where header.requestID == current?.id:
             guard var found = current?.scanned else { break }
             found.parameters = parameters
+            if hasUnusablePair(parameters) {
+                (found.parameters, found.body, found.dropped) = ([], [], .unusableParameters)
+            }
             requests.append(found)
         default: break
         }
     }
     return requests
+}
+
+/// Whether there is a NUL, or an equals sign in a name, before the first length that points beyond the bytes.
+private func hasUnusablePair(_ bytes: [UInt8]) -> Bool {
+    var rest = bytes[...]
+    func length() -> Int? {
+        guard let first = rest.popFirst() else { return nil }
+        guard first > 127 else { return Int(first) }
+        guard rest.count >= 3 else { return nil }
+        defer { rest = rest.dropFirst(3) }
+        return rest.prefix(3).reduce(Int(first & 127)) { $0 << 8 | Int($1) }
+    }
+    while let nameCount = length(), let valueCount = length(), nameCount + valueCount <= rest.count {
+        let (name, value) = (rest.prefix(nameCount), rest.dropFirst(nameCount).prefix(valueCount))
+        if name.contains(0) || name.contains(UInt8(ascii: "=")) || value.contains(0) { return true }
+        rest = rest.dropFirst(nameCount + valueCount)
+    }
+    return false
 }

@@ -10,7 +10,7 @@ import Testing
         let next = SentRequest(id: 2, body: pattern(10, seed: 2))
         let scan = Scan(sent.bytes + next.bytes, limits: Self.limits)
         var expected = sent.scanned
-        if size > 5000 { (expected.body, expected.dropped) = ([], .tooLarge) }
+        if size > 5000 { (expected.body, expected.dropped) = ([], .bodyTooLarge) }
         #expect(scan.requests == [expected, next.scanned])
         #expect(scan.answers.isEmpty && scan.refusal == nil)
     }
@@ -22,22 +22,22 @@ import Testing
         while sent.body.count < 20 << 20 { sent.body += smuggled }
         let next = SentRequest(body: pattern(10))
         let scan = Scan(pieces: (sent.bytes + next.bytes).split(every: 65536), limits: limits)
-        #expect(scan.requests.map(\.dropped) == [.tooLarge, nil])
+        #expect(scan.requests.map(\.dropped) == [.bodyTooLarge, nil])
         #expect(scan.requests.map(\.body) == [[], next.body])
     }
 
     @Test(arguments: [-1, 0, 1, 500], [1, 10, 65535])
-    func `parameters over the limit are answered with OVERLOADED and refused`(excess: Int, recordBytesMax: Int) {
+    func `parameters are kept up to the limit, dropped with the body and told about above it`(excess: Int, recordBytesMax: Int) {
         let sent = SentRequest(
-            parameters: [("A", String(repeating: "x", count: 1000 - 6 + excess))], recordBytesMax: recordBytesMax)
+            parameters: [("A", String(repeating: "x", count: 1000 - 6 + excess))], body: pattern(100),
+            recordBytesMax: recordBytesMax)
         #expect(sent.parameterBytes.count == 1000 + excess)
-        let scan = Scan(sent.bytes, limits: Self.limits)
-        if excess > 0 {
-            #expect(scan.refusal == .parametersTooLarge(limit: 1000))
-            #expect(scan.answers == endRequest(id: 1, .overloaded))
-        } else {
-            #expect(scan.requests == [sent.scanned])
-        }
+        let next = SentRequest(id: 2, body: pattern(10, seed: 2))
+        let scan = Scan(sent.bytes + next.bytes, limits: Self.limits)
+        var expected = sent.scanned
+        if excess > 0 { (expected.parameters, expected.body, expected.dropped) = ([], [], .parametersTooLarge) }
+        #expect(scan.requests == [expected, next.scanned])
+        #expect(scan.answers.isEmpty && scan.refusal == nil)
     }
 
     static let malformed: [(String, [UInt8])] = [
@@ -50,9 +50,6 @@ import Testing
         ("a name of 2³¹−2 bytes", [0xFF, 0xFF, 0xFF, 0xFE, 0, 65]),
         ("a value of 2³¹−2 bytes", [1, 0xFF, 0xFF, 0xFF, 0xFE, 65]),
         ("both of 2³¹−2 bytes, whose sum overflows an int", [0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF, 0xFE, 65]),
-        ("a NUL in a name", [3, 1, 65, 0, 66, 67]),
-        ("a NUL in a value", [1, 3, 65, 66, 0, 67]),
-        ("an equals sign in a name", [3, 1, 65, 61, 66, 67]),
         ("one byte too many", [1, 1, 65, 66, 0]),
     ]
 
@@ -65,6 +62,27 @@ import Testing
             let scan = Scan(bytes)
             #expect(scan.refusal == .malformedParameters, "\(what)")
             #expect(scan.requests.isEmpty)
+        }
+    }
+
+    /// Any caller may bring these about, where its web server hands them on.
+    @Test(
+        arguments: [
+            ("a NUL in a name", [3, 1, 65, 0, 66, 67]), ("a NUL in a value", [1, 3, 65, 66, 0, 67]),
+            ("an equals sign in a name", [3, 1, 65, 61, 66, 67]),
+        ] as [(String, [UInt8])])
+    func `unusable parameters are dropped with the body and told about`(what: String, parameters: [UInt8]) {
+        for size in 1...parameters.count {
+            let sent = SentRequest(recordBytesMax: size)
+            let next = SentRequest(body: pattern(10))
+            let bytes =
+                record(.beginRequest, id: 1, begin()) + sent.stream(.parameters, parameters)
+                + sent.stream(.standardInput, pattern(100)) + next.bytes
+            let scan = Scan(bytes)
+            #expect(scan.requests.map(\.dropped) == [.unusableParameters, nil], "\(what)")
+            #expect(scan.requests.map(\.parameters) == [[], next.scanned.parameters])
+            #expect(scan.requests.map(\.body) == [[], next.body])
+            #expect(scan.answers.isEmpty && scan.refusal == nil)
         }
     }
 

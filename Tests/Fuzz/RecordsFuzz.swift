@@ -70,6 +70,9 @@ private func check(_ request: ScannedRequest) {
     require(request.parameters.count <= limits.parametersBytesMax, "more parameters than the limit")
     require(request.body.count <= limits.bodyBytesMax, "more body than the limit")
     require(request.dropped == nil || request.body.isEmpty, "a body that is too large is kept")
+    if request.dropped == .parametersTooLarge || request.dropped == .unusableParameters {
+        require(request.parameters.isEmpty, "parameters that are of no use are kept")
+    }
     do {
         let parameters = try unsafe parser.parse(request)
         let (a, method) = (parameters["A"], parameters["REQUEST_METHOD"])

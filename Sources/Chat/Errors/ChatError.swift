@@ -21,6 +21,10 @@ package enum ChatError: Error, Hashable, Sendable {
     /// `allowed` is the value of the `Allow` header, such as `POST`.
     case methodNotAllowed(allowed: String)
     case bodyTooLarge(bytesMax: Int)
+    /// The headers, with what the web server adds to them, are larger than the limit.
+    case headersTooLarge(bytesMax: Int)
+    /// A header has a NUL in it, or its name an equals sign.
+    case malformedHeaders
     /// The body is compressed; `coding` is nil when its name is not fit to be repeated.
     case compressedBody(coding: String?)
 

@@ -71,6 +71,14 @@ extension ChatError {
             Summary(
                 413, "invalid_request_error", "request_too_large",
                 "The request body is larger than the limit of \(bytesMax) bytes. Shorten the chat or raise the limit.")
+        case .headersTooLarge(let bytesMax):
+            Summary(
+                431, "invalid_request_error", "headers_too_large",
+                "The request's headers are larger than the limit of \(bytesMax) bytes.")
+        case .malformedHeaders:
+            Summary(
+                400, "invalid_request_error", "malformed_headers",
+                "A header of the request has a NUL in it, or an equals sign in its name.")
         case .compressedBody(let coding):
             Summary(
                 415, "invalid_request_error", "unsupported_content_encoding",

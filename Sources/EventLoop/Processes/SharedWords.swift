@@ -78,6 +78,13 @@ import Synchronization
             UInt64(bitPattern: Int64(change)), ordering: .sequentiallyConsistent)
     }
 
+    /// Puts another value in the place of one.
+    ///
+    /// - Returns: what it was.
+    package func replace(at index: Int, with next: UInt64) -> UInt64 {
+        unsafe words[checked(index)].exchange(next, ordering: .sequentiallyConsistent)
+    }
+
     /// Puts another value in the place of one, if it is still that.
     ///
     /// - Returns: whether it was.

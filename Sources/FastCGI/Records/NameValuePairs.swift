@@ -40,22 +40,30 @@ package struct NameValuePairs: Sendable {
             | Int(bytes[position + 3])
     }
 
+    /// What a request's parameters are good for.
+    package enum Verdict: Equatable, Sendable {
+        /// The number that `CONTENT_LENGTH` is; `nil` when there is none, as when a server leaves it empty or says −1.
+        case usable(contentLength: Int?)
+        /// One has what no C string of the form `NAME=value` can have.
+        case unusable
+    }
+
     /// Checks parameters that libfcgi will store as C strings of the form `NAME=value`: a NUL would hide what follows it,
     /// and an equals sign in a name would make it another name.
     ///
-    /// - Returns: the number that `CONTENT_LENGTH` is; `nil` when there is none, as when a server leaves it empty or says −1.
-    package static func check(_ bytes: [UInt8]) throws(ConnectionRefusal) -> Int? {
+    /// - Throws: as `next()`.
+    package static func check(_ bytes: [UInt8]) throws(ConnectionRefusal) -> Verdict {
         var pairs = NameValuePairs(bytes)
         var contentLength: Int?
         while let (name, value) = try pairs.next() {
             guard !bytes.has(0, in: name), !bytes.has(UInt8(ascii: "="), in: name), !bytes.has(0, in: value) else {
-                throw .malformedParameters
+                return .unusable
             }
             if contentLength == nil, bytes.equals(Self.contentLength, in: name) {
                 contentLength = bytes.number(in: value)
             }
         }
-        return contentLength
+        return .usable(contentLength: contentLength)
     }
 }
 

@@ -9,8 +9,8 @@ package enum ConnectionRefusal: Error, Equatable, Sendable {
     case unknownRole(UInt16)
     case secondRequest
     case unexpectedRecord(type: UInt8)
+    /// A length among the name-value pairs points beyond them.
     case malformedParameters
-    case parametersTooLarge(limit: Int)
     /// Not begun, or not ended, in the time for it.
     case requestTimedOut
     /// The peer does not take the answers to its management records.
@@ -27,20 +27,24 @@ package struct ScannedRequest: Equatable, Sendable {
     package var id: UInt16
     /// `FCGI_KEEP_CONN`: the connection stays open after the answer.
     package var keepsConnection: Bool
-    /// Name-value pairs, checked.
+    /// Name-value pairs, checked; none when they were dropped.
     package var parameters: [UInt8] = []
-    /// The STDIN stream; empty when it went over the limit.
+    /// The STDIN stream; empty when it was dropped.
     package var body: [UInt8] = []
-    /// Why there is no body, when it was dropped as it came.
-    package var dropped: DroppedBody?
+    /// Why there is no body, and perhaps no parameter, when it was dropped as it came.
+    package var dropped: DroppedContent?
 }
 
-/// Why a body was read and not kept.
-package enum DroppedBody: Equatable, Sendable {
-    /// It went over `RecordScanner.Limits.bodyBytesMax`.
-    case tooLarge
-    /// There was no memory for it in time.
+/// Why a request, or its body alone, was read and not kept.
+package enum DroppedContent: Equatable, Sendable {
+    /// The body went over `RecordScanner.Limits.bodyBytesMax`.
+    case bodyTooLarge
+    /// There was no memory for the body in time.
     case noMemory
+    /// The parameters went over `RecordScanner.Limits.parametersBytesMax`; neither they nor the body are there.
+    case parametersTooLarge
+    /// A parameter has what no C string of the form `NAME=value` can have; neither they nor the body are there.
+    case unusableParameters
 }
 
 /// What a stretch of bytes amounted to.
@@ -62,7 +66,7 @@ package enum ScanResult: Equatable, Sendable {
 package struct RecordScanner: Sendable {
     /// What a peer may send at most.
     package struct Limits: Equatable, Sendable {
-        /// The PARAMS stream of one request. Above it the connection is closed (`ConnectionRefusal.parametersTooLarge`).
+        /// The PARAMS stream of one request. Above it the request is dropped as it comes, and still answered.
         package var parametersBytesMax: Int
         /// The STDIN stream of one request. Above it the body is dropped as it comes, and the request is still answered.
         package var bodyBytesMax: Int
@@ -202,10 +206,8 @@ package struct RecordScanner: Sendable {
         }
         switch phase {
         case .parameters:
-            guard request.parameters.count + count <= limits.parametersBytesMax else {
-                answers.appendEndRequest(request.id, .overloaded)
-                throw .parametersTooLarge(limit: limits.parametersBytesMax)
-            }
+            guard request.dropped == nil else { return }
+            guard request.parameters.count + count <= limits.parametersBytesMax else { return dropAll(.parametersTooLarge) }
             request.parameters.append(stretch)
         case .body: takeBody(stretch)
         case .idle, .answering: preconditionFailure("beginRecord lets no stream content through in this phase")
@@ -219,11 +221,11 @@ package struct RecordScanner: Sendable {
         return count > bodyRoom && count <= limits.bodyBytesMax && arrived > 0
     }
 
-    /// A body over the limit is read to its end all the same, and dropped: only then can the peer take the answer, and no
+    /// What is over a limit is read to its end all the same, and dropped: only then can the peer take the answer, and no
     /// byte of it can be mistaken for a record.
     private mutating func takeBody(_ stretch: Span<UInt8>) {
         guard request.dropped == nil else { return }
-        guard request.body.count + stretch.count <= limits.bodyBytesMax else { return dropBody(.tooLarge) }
+        guard request.body.count + stretch.count <= limits.bodyBytesMax else { return dropBody(.bodyTooLarge) }
         makeCapacity(for: request.body.count + stretch.count)
         request.body.append(stretch)
     }
@@ -242,9 +244,15 @@ package struct RecordScanner: Sendable {
     fileprivate static let smallBytesMax = 64 << 10
 
     /// Keeps nothing of the present request's body, which is read to its end.
-    package mutating func dropBody(_ reason: DroppedBody) {
+    package mutating func dropBody(_ reason: DroppedContent) {
         request.dropped = reason
         request.body = []
+    }
+
+    /// Keeps nothing of the present request, which is read to its end.
+    private mutating func dropAll(_ reason: DroppedContent) {
+        dropBody(reason)
+        request.parameters = []
     }
 
     /// Whether the present request's body is read and not kept.
@@ -280,7 +288,12 @@ package struct RecordScanner: Sendable {
     }
 
     private mutating func parametersEnded() throws(ConnectionRefusal) {
-        announcedBytes = try NameValuePairs.check(request.parameters)
+        switch request.dropped == nil ? try NameValuePairs.check(request.parameters) : .usable(contentLength: nil) {
+        case .usable(let contentLength): announcedBytes = contentLength
+        case .unusable:
+            announcedBytes = nil
+            dropAll(.unusableParameters)
+        }
         phase = .body
         bodyRoom = firstRoom
     }

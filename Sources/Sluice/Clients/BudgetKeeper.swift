@@ -15,10 +15,15 @@ final class BudgetKeeper: Sendable {
     private let path: String
     private let counts: ClientCounts
     private let logger: Logger
-    private let state = Mutex(State())
-    private let hasStarted = Atomic<Bool>(false)
+    /// Wakes its thread; nil before that has begun.
+    private let event = Mutex<WaitEvent?>(nil)
     private let isEnding = Atomic<Bool>(false)
+    /// Whether nothing is written any more.
+    private let isOver = Atomic<Bool>(false)
+    /// Whether the last look has come to nothing.
+    private let hasFailed = Atomic<Bool>(false)
 
+    /// What its thread has.
     private struct State: ~Copyable {
         /// Nil where it is not this process's to write.
         var file: LockedFile?
@@ -30,14 +35,12 @@ final class BudgetKeeper: Sendable {
         var needsAll = false
         /// It is something else's.
         var isForeign = false
-        /// Whether the last look has come to nothing.
-        var hasFailed = false
         /// Until then nothing more is told of that.
         var silentUntil = Instant(nanoseconds: .min)
     }
 
     /// Between two looks.
-    private static let pauseMicroseconds: UInt32 = 1_000_000
+    private static let pause = Duration.seconds(1)
     /// How long a start waits for what the file has, and an end for what it is to have.
     private static let (startTime, endTime) = (Duration.seconds(2), Duration.seconds(1))
     /// Between two times that something is told.
@@ -55,39 +58,55 @@ final class BudgetKeeper: Sendable {
     ///
     /// - Parameter waits: whether to come back only when what the file has is there, for a caller who may wait for a moment.
     func start(waits: Bool = false) {
-        guard !hasStarted.exchange(true, ordering: .relaxed) else { return }
-        do throws(SystemError) { try startThread(named: "budgets") { [self] in run() } } catch {
+        do throws(SystemError) {
+            guard let event = try startedEvent() else { return }
+            try startThread(named: "budgets") { [self] in run(event) }
+        } catch {
+            isOver.store(true, ordering: .relaxed)
             return logger.budgetsNotWritten(path, error)
         }
         let deadline = Instant.current + Self.startTime
-        while waits, !counts.areRestored, !hasFailed, .current < deadline { usleep(1000) }
+        while waits, !counts.areRestored, !hasFailed.load(ordering: .relaxed), .current < deadline { usleep(1000) }
     }
 
-    private var hasFailed: Bool { state.withLockIfAvailable { $0.hasFailed } ?? false }
-
-    private func run() {
-        let start = Instant.current
-        while !isEnding.load(ordering: .relaxed) {
-            let isLate = Instant.current - start > Self.startTime
-            state.withLock { look(&$0, isLate: isLate) }
-            usleep(Self.pauseMicroseconds)
+    /// - Returns: what is to wake the thread; nil when there is one already.
+    private func startedEvent() throws(SystemError) -> WaitEvent? {
+        try event.withLock { event throws(SystemError) in
+            guard event == nil else { return nil }
+            let new = try WaitEvent()
+            event = new
+            return new
         }
     }
 
-    /// Has all written, and comes back when it is, or when that takes too long. Nothing is written any more then.
-    func end() {
-        guard hasStarted.load(ordering: .relaxed), !isEnding.exchange(true, ordering: .relaxed) else { return }
+    private func run(_ event: WaitEvent) {
+        var state = State()
+        let start = Instant.current
+        while !isEnding.load(ordering: .relaxed) {
+            look(&state, isLate: .current - start > Self.startTime)
+            event.wait(orUntilWritable: -1, until: .current + Self.pause)
+        }
+        lookAtTheEnd(&state)
+        isOver.store(true, ordering: .releasing)
+    }
+
+    private func lookAtTheEnd(_ state: inout State) {
+        defer { state.file = nil }
         let deadline = Instant.current + Self.endTime
         while .current < deadline {
-            let isOver = state.withLockIfAvailable { state in
-                look(&state, isLate: false)
-                defer { state.file = nil }
-                return state.file != nil || state.isForeign || state.hasFailed
-            }
-            if isOver == true { return }
+            look(&state, isLate: false)
+            if state.file != nil || state.isForeign || hasFailed.load(ordering: .relaxed) { return }
             // Another process has the file, and may be about to end too.
             usleep(10_000)
         }
+    }
+
+    /// Has all written, and comes back when it is, or when that takes too long: a disk that hangs holds nobody's end up.
+    func end() {
+        guard let event = event.withLock({ $0 }), !isEnding.exchange(true, ordering: .relaxed) else { return }
+        event.signal()
+        let deadline = Instant.current + Self.endTime
+        while !isOver.load(ordering: .acquiring), .current < deadline { usleep(1000) }
     }
 
     // MARK: A look
@@ -97,9 +116,9 @@ final class BudgetKeeper: Sendable {
         do throws(SystemError) {
             if state.file == nil { try take(&state, isLate: isLate) }
             if state.file != nil { try write(&state) }
-            state.hasFailed = false
+            hasFailed.store(false, ordering: .relaxed)
         } catch {
-            state.hasFailed = true
+            hasFailed.store(true, ordering: .relaxed)
             tell(&state) { logger.budgetsNotWritten(path, error) }
         }
     }

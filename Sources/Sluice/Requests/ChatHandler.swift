@@ -40,7 +40,7 @@ final class ChatHandler {
         let kind = RequestKind(request)
         if kind.isOwnPage { return await tell(kind, request, response) }
         let (answering, isOverloaded) = begin(request, generation.shared.settings.limits)
-        var reply = Reply(response, answering.record.id)
+        var reply = Reply(response, answering.record.id, isHeadAlone: kind.isHeadAlone(request))
         var ending = Ending.failed(.overloaded(retryAfter: .seconds(1)))
         if !isOverloaded { ending = await serve(request, kind, by: generation, answering, into: &reply) }
         // Before the caller can know that its answer is over, and ask again.
@@ -84,7 +84,8 @@ final class ChatHandler {
     /// The pages about this process, whatever the number of requests. They are none themselves: neither counted nor logged as such.
     @inline(never)
     private func tell(_ kind: RequestKind, _ request: Request, _ response: consuming Response) async {
-        var reply = Reply(response, RequestID(callers: request["HTTP_X_REQUEST_ID"]))
+        var reply = Reply(
+            response, RequestID(callers: request["HTTP_X_REQUEST_ID"]), isHeadAlone: kind.isHeadAlone(request))
         do {
             if case .ping = kind {
                 logger.askedHowItDoes(page: "ping")
@@ -105,6 +106,7 @@ final class ChatHandler {
         _ request: Request, _ kind: RequestKind, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async -> Ending {
         do {
+            try checkParameters(of: request, generation.shared.settings.limits)
             switch kind {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
             case .models: reply.sendJSON(generation.shared.models(for: Caller.sane(request["SLUICE_CLIENT"])))
@@ -167,22 +169,26 @@ final class ChatHandler {
         request.release()
         answering.note(call: chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text })
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
-        let rule = try rule(for: chat, caller, generation.shared)
+        let client = try rule(for: chat, caller, generation.shared)
         let route = try generation.shared.routes.route(for: chat.model)
         answering.note(route.targets[0])
-        if let rule { try admit(answering, chat, caller, rule, into: &reply) }
+        if let (name, rule) = client { try admit(answering, chat, name, rule, into: &reply) }
         return Question(
             chat: chat, caller: caller, memory: memory, route: route,
             form: AnswerForm(for: chat, caller, generation.shared.settings))
     }
 
-    /// What the settings say of the caller, if they say anything.
+    /// What the settings say of the caller, if they say anything, and the name that they know it by.
     ///
     /// - Throws: `ChatError` when they do not let it have the model.
-    private func rule(for chat: ChatRequest, _ caller: Caller, _ generation: Generation) throws(ChatError) -> ClientRule? {
-        guard let rule = generation.clients?[ClientName(caller.client)] else { return nil }
+    private func rule(
+        for chat: ChatRequest, _ caller: Caller, _ generation: Generation
+    ) throws(ChatError) -> (name: ClientName, rule: ClientRule)? {
+        guard let clients = generation.clients else { return nil }
+        let name = ClientName(caller.client)
+        guard let rule = clients[name] else { return nil }
         let model = chat.model ?? generation.settings.defaultModel
-        guard !rule.settings.allows(model ?? "") else { return rule }
+        guard !rule.settings.allows(model ?? "") else { return (name, rule) }
         guard model != nil else { throw .invalidParameter("model", .missing) }
         throw .modelNotFound(known: generation.settings.modelNames.filter(rule.settings.allows))
     }
@@ -190,10 +196,10 @@ final class ChatHandler {
     /// Takes what the request may need of its client's limits.
     @inline(never)
     private func admit(
-        _ answering: Answering, _ chat: ChatRequest, _ caller: Caller, _ rule: ClientRule, into reply: inout Reply
+        _ answering: Answering, _ chat: ChatRequest, _ name: ClientName, _ rule: ClientRule, into reply: inout Reply
     ) throws(ChatError) {
         guard let clients = counters.clients else { return }
-        let (name, time) = (ClientName(caller.client), CountedTime(second: secondsSince1970()))
+        let time = CountedTime.now
         let estimate = TokenEstimate(
             promptBytes: chat.body.count, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
         switch clients.enter(name, rule.settings, estimate, at: time) {
@@ -204,11 +210,20 @@ final class ChatHandler {
         }
     }
 
+    /// Without them there is no telling what is asked for.
+    private func checkParameters(of request: Request, _ limits: Settings.Limits) throws(ChatError) {
+        switch request.dropped {
+        case .parametersTooLarge: throw .headersTooLarge(bytesMax: limits.parametersBytes)
+        case .unusableParameters: throw .malformedHeaders
+        case .bodyTooLarge, .noMemory, nil: break
+        }
+    }
+
     private func checkBody(of request: Request, _ limits: Settings.Limits) throws(ChatError) {
         switch request.dropped {
-        case .tooLarge: throw .bodyTooLarge(bytesMax: limits.bodyBytes)
+        case .bodyTooLarge: throw .bodyTooLarge(bytesMax: limits.bodyBytes)
         case .noMemory: throw .memoryFull
-        case nil: break
+        case .parametersTooLarge, .unusableParameters, nil: break
         }
         if let coding = request["HTTP_CONTENT_ENCODING"], !coding.isEmpty, !coding.isEqualIgnoringCase(to: "identity") {
             throw .compressedBody(coding: Caller.sane(coding, bytesMax: 32))

@@ -28,6 +28,8 @@ struct Reply: ~Copyable {
     private var tokensLeftIfAny = -1
     private var response: Response
     private let id: RequestID
+    /// Whether nothing of the answer is sent but its head.
+    private let isHeadAlone: Bool
     /// The header's, which leaves with the first bytes behind it.
     private var status = 200
     private var hasSent = false
@@ -37,9 +39,10 @@ struct Reply: ~Copyable {
     /// What the ending takes of the memory for all requests, where it is much.
     var memory: MemoryShare?
 
-    init(_ response: consuming Response, _ id: RequestID) {
+    /// - Parameter isHeadAlone: whether nothing of the answer is sent but its head.
+    init(_ response: consuming Response, _ id: RequestID, isHeadAlone: Bool = false) {
         self.response = response
-        self.id = id
+        (self.id, self.isHeadAlone) = (id, isHeadAlone)
     }
 
     /// Whether the header of the answer has been written, though it leaves with the first bytes behind it.
@@ -149,7 +152,7 @@ struct Reply: ~Copyable {
             headers: [
                 ("Content-Type", contentType), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
             ] + headers + furtherHeaders)
-        ending = body
+        if !isHeadAlone { ending = body }
     }
 }
 

@@ -19,7 +19,6 @@ enum RequestKind {
             guard let method else { return false }
             switch self {
             case .post: return method.hasSameBytes(as: "POST")
-            // For HEAD the web server leaves the body out.
             case .read: return method.hasSameBytes(as: "GET") || method.hasSameBytes(as: "HEAD")
             }
         }
@@ -48,6 +47,12 @@ enum RequestKind {
         case .status, .ping: true
         case .chat, .models, .openAPI, .unknownPath, .wrongMethod: false
         }
+    }
+
+    /// Whether an answer to it has no body (RFC 3875 §4.3.3): some web servers take one for an answer that is broken.
+    func isHeadAlone(_ request: Request) -> Bool {
+        if case .chat = self { return false }
+        return request["REQUEST_METHOD"]?.hasSameBytes(as: "HEAD") == true
     }
 
     /// Only what the web server says itself has this name: a caller's headers become `HTTP_…`.

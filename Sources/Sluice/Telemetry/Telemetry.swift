@@ -195,7 +195,6 @@ extension ConnectionRefusal {
         case .secondRequest: "a second request came before the first was answered"
         case .unexpectedRecord(let type): "a record of type \(type) is out of place"
         case .malformedParameters: "the parameters are malformed"
-        case .parametersTooLarge(let limit): "the parameters are larger than limits.parameters, \(Size.setting(limit))"
         case .requestTimedOut: "a request did not begin or end within timeouts.request"
         case .answersNotRead: "the answers to its management records are not read"
         case .peerNotAllowed(let user): "the user \(user) may not connect: socket.allowed_users leaves it out"

@@ -73,13 +73,7 @@ extension FrontGroup {
                 try expect(!front.asked("<nul>"), "the upstream was asked")
                 try await front.answers(chat())
             },
-            FrontRow(
-                "a header of 64 KB",
-                gaps: [
-                    .caddy: .init(
-                        "503", "It hands on what is more than `limits.parameters`, for which Sluice ends the connection.")
-                ]
-            ) { front in
+            FrontRow("a header of 64 KB") { front in
                 var call = chat("<long>")
                 call.fields = [("X-Long", String(repeating: "x", count: 70_000))]
                 let answer = try await front.site.call(call).ended()
