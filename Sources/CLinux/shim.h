@@ -44,6 +44,8 @@ struct ucred {
 /// fcntl(2): what may not be done to a file in memory any more.
 static const int FILE_ADD_SEALS = 1033, FILE_GET_SEALS = 1034;
 static const int FILE_SEAL_ALL = 0x0001 | 0x0002 | 0x0004 | 0x0008;
+/// memfd_create(2), since Linux 6.3: no program can be in it. Where the sysctl vm.memfd_noexec is 2 there is no file in memory without.
+static const unsigned int MEMORY_FILE_WITHOUT_PROGRAM = 0x0008;
 /// It keeps its size; what is in it may change.
 static const int FILE_SEAL_SIZE = 0x0001 | 0x0002 | 0x0004;
 

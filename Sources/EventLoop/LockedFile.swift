@@ -38,16 +38,20 @@ package struct LockedFile: ~Copyable {
     /// - Parameter bytesMax: of a larger one no more than that, and one byte.
     /// - Throws: `SystemError` when it cannot be read.
     package func bytes(atMost bytesMax: Int) throws(SystemError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count <= bytesMax {
-            let count = unsafe pread(descriptor.number, &part, min(part.count, bytesMax + 1 - bytes.count), off_t(bytes.count))
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw SystemError(path) }
-            if count == 0 { break }
-            bytes += part.prefix(count)
-        }
-        return bytes
+        try descriptor.fileBytes(atMost: bytesMax + 1, named: path)
+    }
+
+    /// The same of one that another process may have.
+    package static func bytes(of path: String, atMost bytesMax: Int) throws(SystemError) -> [UInt8] {
+        let flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+        let descriptor = Descriptor(owning: try SystemError.check(path, unsafe open(path, flags)))
+        return try descriptor.fileBytes(atMost: bytesMax + 1, named: path)
+    }
+
+    /// Whether it still stands at its path, and has all that was written. Anybody may take it away, or cut it.
+    package var isWhole: Bool {
+        guard let own = FileStatus(descriptor.number), own.size >= size else { return false }
+        return FileStatus(path)?.identity == own.identity
     }
 
     /// Writes more behind what there is, and comes back when that is on the disk.
@@ -80,17 +84,8 @@ package struct LockedFile: ~Copyable {
     private static func write(
         _ bytes: [UInt8], to descriptor: borrowing Descriptor, at start: Int, _ path: String
     ) throws(SystemError) {
-        let number = descriptor.number
-        var written = 0
-        while written < bytes.count {
-            let count = unsafe bytes[written...].withUnsafeBytes {
-                unsafe pwrite(number, $0.baseAddress, $0.count, off_t(start + written))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw SystemError(path) }
-            written += count
-        }
-        _ = try SystemError.check(path, fdatasync(number))
+        try descriptor.write(bytes, at: start, named: path)
+        _ = try SystemError.check(path, fdatasync(descriptor.number))
     }
 
     /// The new file's name is on the disk too. A file system that does not know this has it there anyway.

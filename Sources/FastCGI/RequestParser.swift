@@ -109,7 +109,5 @@ package final class RequestParser {
         fileSize = 0
     }
 
-    private static func makeFile() throws(SystemError) -> Descriptor {
-        Descriptor(owning: try SystemError.check("memfd_create", unsafe memfd_create("request", UInt32(MFD_CLOEXEC))))
-    }
+    private static func makeFile() throws(SystemError) -> Descriptor { try .memoryFile("request") }
 }

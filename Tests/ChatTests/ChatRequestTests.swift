@@ -61,10 +61,24 @@ func parsed(_ text: String) throws -> ChatRequest {
     @Test(
         arguments: [
             (#""max_tokens":250"#, 250), (#""max_completion_tokens":7"#, 7), (#""max_tokens":1,"max_completion_tokens":2"#, 2),
-            (#""max_tokens":null"#, nil), (#""n":1"#, nil), (#""max_tokens":1e2"#, nil),
+            (#""max_tokens":2,"max_completion_tokens":1"#, 2), (#""max_tokens":2,"max_completion_tokens":null"#, 2),
+            (#""max_tokens":null"#, nil), (#""n":1"#, nil), (#""max_tokens":0"#, 0),
+            // However it is written.
+            (#""max_tokens":1e2"#, 100), (#""max_tokens":5000.0"#, 5000), (#""max_tokens":5.000e3"#, 5000),
+            (#""max_tokens":0.1"#, 1), (#""max_tokens":12345678901234567890123"#, .max), (#""max_tokens":1e400"#, .max),
+            ("\"max_tokens\":1.\(String(repeating: "0", count: 100))", .max),
+            // No limit, for servers that know such a number.
+            (#""max_tokens":-1"#, .max), (#""max_tokens":-0.5"#, .max),
         ] as [(String, Int?)])
     func `the token limit is read`(_ member: String, maxTokens: Int?) throws {
         #expect(try parsed(request(member)).maxTokens == maxTokens)
+    }
+
+    @Test(arguments: [
+        (#""n":3"#, 3), (#""n":8.0"#, 8), (#""n":1e1"#, 10), (#""n":null"#, 1), (#""n":0"#, 1), (#""n":-2"#, 1), (#""x":2"#, 1),
+    ])
+    func `how many answers are wanted is read`(_ member: String, count: Int) throws {
+        #expect(try parsed(request(member)).choicesCount == count)
     }
 
     @Test(

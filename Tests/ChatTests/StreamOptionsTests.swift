@@ -43,6 +43,23 @@ import Testing
         #expect(body == request("\"stream\":true,\"stream_options\":\(expected)"))
     }
 
+    /// What is asked of an upstream that may be asked for it, and of one that may not.
+    @Test(arguments: [
+        (#"{"include_usage":false}"#, #"{"include_usage":true}"#), ("null", #"{"include_usage":true}"#),
+        (#"{"include_usage":false,"x":1,"include_usage":false}"#, #"{"x":1,"include_usage":true}"#),
+        (#"{"include_usage":true}"#, #"{"include_usage":true}"#),
+    ])
+    func `usage that somebody needs is asked for though the caller said no`(_ callers: String, expected: String) throws {
+        var chat = try parsed(request("\"stream\":true,\"stream_options\":\(callers)"))
+        chat.needsUsage = true
+        for (asks, options) in [(true, expected), (false, callers)] {
+            var rules = UpstreamRules()
+            rules.asksForUsage = asks
+            let body = String(decoding: chat.upstreamBody(rules).bytes, as: UTF8.self)
+            #expect(body == request("\"stream\":true,\"stream_options\":\(options)"))
+        }
+    }
+
     @Test(arguments: ["null", "{}", "{ }", #"{"include_usage":null}"#, #"{ "include_usage" : false , "x":1}"#])
     func `without rules they go through as they are`(_ callers: String) throws {
         let body = request("\"stream\":true,\"stream_options\":\(callers)")

@@ -86,7 +86,7 @@ extension SeededGenerator {
         switch name {
         case "model": ["null", "\"\"", "\"mine\""]
         case "stream": ["null", "true", "true", "false"]
-        case "max_tokens", "max_completion_tokens": ["null", "250"]
+        case "max_tokens", "max_completion_tokens", "n": ["null", "250"]
         case "tools", "functions": ["null", "[ ]", "[{}]"]
         case "stream_options": ["null", "{}", "{\"include_usage\" : false}", "{\"include_usage\":null,\"x\":1}", "{ \"x\":[1]}"]
         default: Self.values

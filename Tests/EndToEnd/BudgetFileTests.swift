@@ -53,9 +53,56 @@ import Testing
             for round in 1...3 {
                 #expect(try await ask(site).tokensLeft == 1000 - 5 * round)
                 try await keeps(5 * round, site)
-                let process = try #require(try await site.status().processes.first?.process)
-                kill(process, SIGKILL)
+                let processes = try await site.status().processes.map(\.process)
+                kill(try #require(processes.first { hasOpen("budgets", $0) }), SIGKILL)
                 try await site.served(4 + round)
+            }
+        }
+    }
+
+    /// What somebody does to the file while it is kept.
+    enum Loss: String, CaseIterable, CustomTestStringConvertible {
+        case removed, replaced, emptied
+        var testDescription: String { rawValue }
+    }
+
+    @Test(arguments: Loss.allCases) func `is written anew when its file is`(loss: Loss) async throws {
+        let directory = try TemporaryDirectory()
+        for round in 0..<2 {
+            let upstream = try StubUpstream(whole)
+            try await ProcessSite.with(settings, upstream: upstream, upstreamLines: clients, options: [], in: directory) { site in
+                #expect(try await ask(site).tokensLeft == 995 - 10 * round)
+                try await keeps(5 + 10 * round, site)
+                let path = directory.path("budgets")
+                switch loss {
+                case .removed: try FileManager.default.removeItem(atPath: path)
+                case .replaced:
+                    try directory.write([UInt8](site.directory.bytes("budgets")?.prefix(160) ?? []), to: "other")
+                    #expect(unsafe rename(directory.path("other"), path) == 0)
+                case .emptied: #expect(unsafe truncate(path, 0) == 0)
+                }
+                #expect(try await ask(site).tokensLeft == 990 - 10 * round)
+                try await keeps(10 + 10 * round, site)
+                kill(site.sluice.process.identifier, SIGKILL)
+                _ = try await site.sluice.process.exited()
+            }
+        }
+    }
+
+    @Test func `counts for the next Sluice while the former one has not come to its end`() async throws {
+        let directory = try TemporaryDirectory()
+        let file = "budgets_file = \"\(directory.path("budgets"))\""
+        let (upstream, other) = (try StubUpstream(whole), try StubUpstream(whole))
+        try await ProcessSite.with(file, upstream: upstream, upstreamLines: clients, options: [], in: directory) { site in
+            #expect(try await ask(site).tokensLeft == 995)
+            try await keeps(5, site)
+            try await ProcessSite.with(file, upstream: other, upstreamLines: clients, options: []) { next in
+                #expect(try await ask(next).tokensLeft == 990)
+                // What the former one uses from then on comes to it with the file.
+                #expect(try await ask(site).tokensLeft == 990)
+                site.sluice.process.signal(SIGTERM)
+                _ = try await site.sluice.process.exited()
+                try await eventually("all that was used") { try await ask(next).tokensLeft ?? 0 < 985 }
             }
         }
     }

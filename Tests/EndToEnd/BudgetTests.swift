@@ -57,6 +57,44 @@ import Testing
         }
     }
 
+    /// What a request says of its answers' length, and how many tokens that may be at least.
+    @Test(arguments: [
+        (#","max_tokens":5000.0"#, 5000), (#","max_tokens":5e3"#, 5000),
+        (#","max_tokens":10,"max_completion_tokens":5000"#, 5000), (#","max_tokens":5000,"max_completion_tokens":10"#, 5000),
+        (#","max_tokens":600,"n":8.0"#, 4800),
+        (#","max_tokens":-1"#, 6000), (#","max_tokens":50000000000000000000000"#, 6000),
+    ]) func `is taken by what the request means, however it is written`(members: String, tokens: Int) async throws {
+        let upstream = try StubUpstream(whole)
+        try await ProcessSite.with(
+            upstream: upstream, upstreamLines: "[clients.\"*\"]\ntokens_per_day = \(tokens)", options: []
+        ) { site in
+            let refused = try await ask(site, "shop", members: members)
+            #expect(refused.status == 429)
+            let answered = try await ask(site, "shop", members: #","max_tokens":10"#)
+            #expect(answered.status == 200)
+        }
+    }
+
+    @Test func `is settled by the usage of a stream whose caller wants to see none`() async throws {
+        let frames = Chunks.stream(["one"])
+        let upstream = try StubUpstream { request in
+            guard request.text.contains(#""include_usage":true"#) else { return .stream(frames) }
+            let usage = #""choices":[],"usage":{"prompt_tokens":9,"completion_tokens":700}"#
+            let chunk = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\(usage)}\n\n"
+            return .stream(frames.dropLast() + [chunk] + frames.suffix(1))
+        }
+        try await ProcessSite.with(
+            upstream: upstream, upstreamLines: "usage = true\n[clients.shop]\ntokens_per_day = 10000", options: []
+        ) { site in
+            let members = #","stream_options":{"include_usage":false}"#
+            let answer = try await ask(site, "shop", members: members, stream: true)
+            #expect(answer.text.contains("data: [DONE]") && !answer.text.contains("usage"), "\(answer.text)")
+            try await eventually("what it took") {
+                try await site.ask("clients", "--json").output.contains("709")
+            }
+        }
+    }
+
     @Test func `is estimated where the upstream does not say what it took`() async throws {
         let frames = Chunks.stream(["one", "two"])
         let upstream = try StubUpstream(.stream(frames))

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import TestSupport
 import Testing
@@ -181,9 +182,27 @@ import Testing
             #expect(unsafe rename(site.directory.path("sluice.log"), site.directory.path("old.log")) == 0)
             let run = try await ask(site, "reopen")
             #expect((run.exit, run.output, run.errors) == (.code(0), "", ""))
+            let path = site.directory.path("sluice.log")
             try await eventually("another file") {
-                try site.directory.read("sluice.log").contains("the log file was opened again")
+                guard FileManager.default.fileExists(atPath: path) else { return false }
+                return try site.directory.read("sluice.log").contains("the log file was opened again")
             }
+        }
+    }
+
+    @Test(arguments: [1, 2]) func `says that a log file cannot be opened again, and why`(processes: Int) async throws {
+        let upstream = try StubUpstream(.stream(frames))
+        let settings = settings("processes = \(processes)\nlog.to = \"file:sluice.log\"")
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            try await site.answers(frames)
+            let path = site.directory.path("sluice.log")
+            try FileManager.default.moveItem(atPath: path, toPath: site.directory.path("old.log"))
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            let run = try await ask(site, "reopen")
+            #expect(run.exit == .code(EX_CANTCREAT))
+            #expect(run.errors.hasPrefix("sluice: the log file cannot be opened again, and the old one is written to: "))
+            #expect(run.errors.hasSuffix(": Is a directory\n"), "\(run.errors)")
+            try await site.answers(frames)
         }
     }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Clock
 import Glibc
 import Testing
@@ -106,6 +107,18 @@ import Testing
         #expect(throws: SystemError.self) { try file.write([1]) }
         #expect(ftruncate(file.number, 0) == -1)
         #expect(try file.bytes() == content)
+    }
+
+    /// As the kernel makes each where `vm.memfd_noexec` says so.
+    @Test func `is known to be whole where it has a seal besides that no program may be in it`() throws {
+        let (closeOnExec, noProgram) = (UInt32(0x1), UInt32(0x8))
+        let number = unsafe memfd_create("test", closeOnExec | noProgram)
+        try #require(number >= 0 || errno == EINVAL)
+        guard number >= 0 else { return }
+        let file = MemoryFile(Descriptor(owning: number))
+        #expect(!file.isSealed)
+        try file.write([1])
+        #expect(file.isSealed)
     }
 }
 

@@ -13,7 +13,7 @@ import Testing
             let socket = try ListeningSocket(.unix(path), access: SocketAccess(allowedUsers: users))
             let wakeup = Wakeup(on: worker.loop)
             var refusals: [ConnectionRefusal] = []
-            let listener = try Listener(socket, on: worker.loop, onRefusal: { refusals.append($0) }) { _ in wakeup.wake() }
+            let listener = Listener(socket, on: worker.loop, onRefusal: { refusals.append($0) }) { _ in wakeup.wake() }
             let client = try connectedDescriptor(to: path)
             await wakeup.wait()
             #expect(refusals == [])
@@ -37,7 +37,7 @@ import Testing
                 }
             var refusals: [ConnectionRefusal] = []
             var accepted = 0
-            let listener = try Listener(socket, on: worker.loop, onRefusal: { refusals.append($0) }) { _ in accepted += 1 }
+            let listener = Listener(socket, on: worker.loop, onRefusal: { refusals.append($0) }) { _ in accepted += 1 }
             for _ in 0..<2 {
                 let peer = Peer(try connectedDescriptor(to: path), on: worker.loop)
                 #expect(try await peer.waitForEnd(), "it is told nothing")

@@ -41,7 +41,7 @@ import Testing
         try await LoopActor.run { actor in
             let wakeup = Wakeup(on: actor.loop)
             var accepted = 0
-            let listener = try Listener(socket, on: actor.loop) { _ in
+            let listener = Listener(socket, on: actor.loop) { _ in
                 accepted += 1
                 wakeup.wake()
             }

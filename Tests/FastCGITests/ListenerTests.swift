@@ -11,7 +11,7 @@ import Testing
             let directory = try TemporaryDirectory()
             let socket = try ListeningSocket(.unix(directory.path("s")))
             let parser = try RequestParser()
-            let listener = try Listener(socket, on: worker.loop) { descriptor in
+            let listener = Listener(socket, on: worker.loop) { descriptor in
                 worker.serve(descriptor, parser)
             }
             let peers = try (0..<count).map { _ in
@@ -32,7 +32,7 @@ import Testing
             let socket = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
             let wakeup = Wakeup(on: worker.loop)
             var accepted: [Int32] = []
-            let listener = try Listener(socket, on: worker.loop) { descriptor in
+            let listener = Listener(socket, on: worker.loop) { descriptor in
                 accepted.append(descriptor.release())
                 wakeup.wake()
             }
@@ -56,7 +56,7 @@ import Testing
             let socket = try ListeningSocket(.unix(directory.path("s")))
             var accepted = 0
             for closes in [true, false] {
-                var listener: Listener? = try Listener(socket, on: worker.loop) { _ in accepted += 1 }
+                var listener: Listener? = Listener(socket, on: worker.loop) { _ in accepted += 1 }
                 if closes { listener?.close() }
                 listener?.close()
                 listener = nil
@@ -66,7 +66,7 @@ import Testing
             #expect(accepted == 0)
 
             let wakeup = Wakeup(on: worker.loop)
-            let next = try Listener(socket, on: worker.loop) { _ in
+            let next = Listener(socket, on: worker.loop) { _ in
                 accepted += 1
                 wakeup.wake()
             }
@@ -89,7 +89,7 @@ import Testing
                 ? try ListeningSocket(.inherited(#require(try leaveSocket(at: path, backlog: 50).first)))
                 : try ListeningSocket(.unix(path))
             var accepted: [Int32] = []
-            let listener = try Listener(socket, on: worker.loop) { accepted.append($0.release()) }
+            let listener = Listener(socket, on: worker.loop) { accepted.append($0.release()) }
             let waiting = try (0..<20).map { _ in Peer(try connectedDescriptor(to: path), on: worker.loop) }
             socket.removePath()
             #expect((mode(of: path) == nil) == !isInherited)
@@ -106,7 +106,7 @@ import Testing
             let isFree = try (0..<10).contains { _ in
                 var socket: ListeningSocket? = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
                 let port = try #require(socket?.port)
-                let listener = try Listener(try #require(socket), on: worker.loop) { _ in }
+                let listener = Listener(try #require(socket), on: worker.loop) { _ in }
                 socket = nil
                 #expect(throws: ListenError.self) { try ListeningSocket(.tcp(host: "127.0.0.1", port: port)) }
                 listener.drain()
@@ -124,7 +124,7 @@ import Testing
             let directory = try TemporaryDirectory()
             let socket = try ListeningSocket(.unix(directory.path("s")))
             var accepted = 0
-            var listener: Listener? = try Listener(socket, on: worker.loop) { _ in accepted += 1 }
+            var listener: Listener? = Listener(socket, on: worker.loop) { _ in accepted += 1 }
             withExtendedLifetime(listener) {}
             listener = nil
             let waiting = try connectedDescriptor(to: directory.path("s"))
@@ -142,7 +142,7 @@ import Testing
                 let wakeup = Wakeup(on: worker.loop)
                 var accepted: [Int32] = []
                 var failures: [Int32] = []
-                let listener = try Listener(socket, on: worker.loop, onFailure: { failures.append($0.code) }) { descriptor in
+                let listener = Listener(socket, on: worker.loop, onFailure: { failures.append($0.code) }) { descriptor in
                     accepted.append(descriptor.release())
                     wakeup.wake()
                 }

@@ -31,7 +31,9 @@ import Testing
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A command of the control socket` {
-    static let commands: [ControlCommand] = [.reload, .reloadAndWait, .reopenLog, .stop, .stopAtOnce]
+    static let commands: [ControlCommand] = [
+        .reload, .reloadAndWait, .reopenLog, .stop, .stopAtOnce, .clients(isJSON: false), .clients(isJSON: true),
+    ]
 
     @Test(arguments: commands + StatusForm.all.map(ControlCommand.status))
     func `is what its line asks for, and nothing that only looks like it`(command: ControlCommand) {

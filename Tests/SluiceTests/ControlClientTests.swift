@@ -10,7 +10,7 @@ import Testing
     private static let patience = ControlClient.Patience(answer: .milliseconds(1), rest: .milliseconds(1))
 
     private static let commands: [ControlCommand] = [
-        .reload, .reloadAndWait, .status(StatusForm()), .reopenLog, .stop, .stopAtOnce,
+        .reload, .reloadAndWait, .status(StatusForm()), .reopenLog, .stop, .stopAtOnce, .clients(isJSON: true),
     ]
 
     @Test(arguments: commands, [nil, Duration.milliseconds(1)])

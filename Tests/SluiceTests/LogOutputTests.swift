@@ -180,9 +180,13 @@ import Testing
     @Test func `a thread that has nothing more to do ends with its output`() async {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()
-            for name in (0..<10).flatMap({ ["/dev/full", directory.path("log\($0)")] }) {
-                try LogOutput(.file(name), LogForm(format: .json)).write(Array("a line\n".utf8))
+            var outputs = try (0..<10).flatMap { ["/dev/full", directory.path("log\($0)")] }.map {
+                try LogOutput(.file($0), LogForm(format: .json))
             }
+            for output in outputs { output.write(Array("a line\n".utf8)) }
+            // Its name is a thread's own first deed.
+            while try threads(named: "log") < outputs.count { sched_yield() }
+            outputs = []
             while try threads(named: "log") > 0 { sched_yield() }
             for number in 0..<10 { #expect(try directory.read("log\(number)") == "a line\n") }
         }

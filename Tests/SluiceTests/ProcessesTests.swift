@@ -156,7 +156,7 @@ import Testing
         let odd = ProcessStart.Socket(isOwn: false, name: "unix:/a b\n own \u{1}/end at once ")
         let messages: [MasterMessage] = [
             start([.init(isOwn: true, name: "unix:/s"), odd]), start([odd]), start([]), .end, .endAtOnce,
-            .ask(.reload), .ask(.take), .ask(.wait),
+            .ask(.reload), .ask(.take), .ask(.wait), .ask(.clients(isJSON: false)), .ask(.clients(isJSON: true)),
         ]
         for message in messages + StatusForm.all.map({ .ask(.status($0)) }) {
             #expect(MasterMessage(text: message.text) == message)

@@ -122,6 +122,18 @@ extension JSONValue {
         return Int(document.text(in: range))
     }
 
+    /// The whole number that this number is, or the next one above it: `5e3` is 5,000. Of what is too large, or is written at great
+    /// length, the most that there is; nil for what is below zero and for other kinds.
+    package func count(in document: Span<UInt8>) -> Int? {
+        guard kind == .number else { return nil }
+        if let integer = integer(in: document) { return integer < 0 ? nil : integer }
+        guard document[range.lowerBound] != UInt8(ascii: "-") else { return nil }
+        guard range.count <= Self.numberBytesMax, let number = Double(document.text(in: range)) else { return .max }
+        return Int(exactly: number.rounded(.up)) ?? .max
+    }
+
+    /// Of a number that is read as one.
+    private static let numberBytesMax = 64
     /// Of a number that fits: 19 digits and a sign.
     private static let integerBytesMax = 20
 

@@ -14,6 +14,8 @@ package struct ChatRequest: Sendable {
     package let model: String?
     /// Where the messages stand that have members which OpenAI does not know, in their order.
     let messagesWithOtherMembers: [Range<Int>]
+    /// Whether a stream's usage is asked for also where the caller said no: somebody has to know it. The caller is not shown it then.
+    package var needsUsage = false
     /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
     package let besideCount: Int
 
@@ -85,9 +87,11 @@ extension ChatRequest {
     /// Whether `reasoning_effort` is set, to other than `none`; nil when it is not said.
     package var wantsReasoning: Bool? { members.value(.reasoning_effort).map { !self.is($0, "none") } }
 
-    /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`.
+    /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`; of both the larger one, since
+    /// upstreams do not agree which counts. A number below zero stands for any number, as servers have it that know such a one.
     package var maxTokens: Int? {
-        (members.value(.max_completion_tokens) ?? members.value(.max_tokens))?.integer(in: body.span)
+        [members.value(.max_completion_tokens), members.value(.max_tokens)].compactMap { $0 }
+            .filter { $0.kind == .number }.map { $0.count(in: body.span) ?? .max }.max()
     }
 
     /// Whether the caller asked for the usage chunk (`stream_options.include_usage`); nil when that is not said.
@@ -98,7 +102,7 @@ extension ChatRequest {
     }
 
     /// How many answers the caller wants (`n`).
-    package var choicesCount: Int { max(1, members.value(.n)?.integer(in: body.span) ?? 1) }
+    package var choicesCount: Int { max(1, members.value(.n)?.count(in: body.span) ?? 1) }
 
     /// The names of the functions that the model may call, from `tools` and from the older `functions`: the first of them, and of long
     /// ones the beginning.

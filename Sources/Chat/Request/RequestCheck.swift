@@ -9,6 +9,7 @@ extension [RequestMember] {
         try check(.stream, [.true, .false], "true or false")
         try check(.max_tokens, [.number], "an integer")
         try check(.max_completion_tokens, [.number], "an integer")
+        try check(.n, [.number], "an integer")
         try check(.tools, [.array], "an array")
         try check(.functions, [.array], "an array")
         try check(.stream_options, [.object], "an object")

@@ -3,10 +3,16 @@ private struct StreamOption {
     let name: String
     /// What to ask for when the caller says nothing; nil for nothing.
     let wanted: Bool?
+    /// Whether a no of the caller's does not count.
+    var isNeeded = false
     /// What the caller said, which may be null.
     var callers: JSONValue?
 
-    var isAdded: Bool { wanted != nil && (callers?.kind ?? .null) == .null }
+    var isAdded: Bool {
+        guard wanted != nil else { return false }
+        let kind = callers?.kind ?? .null
+        return kind == .null || isNeeded && kind == .false
+    }
 }
 
 extension UpstreamRules {
@@ -17,9 +23,11 @@ extension UpstreamRules {
 extension [UInt8] {
     /// Appends the `stream_options` of a stream: the caller's members in their bytes, and behind them what `rules` ask for and
     /// the caller left out or sent as null. With nothing to add it is the caller's value as it stands.
-    mutating func appendStreamOptions(_ caller: JSONValue?, _ rules: UpstreamRules, of body: [UInt8]) {
+    ///
+    /// - Parameter needsUsage: whether the usage is asked for, where the upstream may be, though the caller said no.
+    mutating func appendStreamOptions(_ caller: JSONValue?, _ rules: UpstreamRules, needsUsage: Bool, of body: [UInt8]) {
         var options = [
-            StreamOption(name: "include_usage", wanted: rules.asksForUsage ? true : nil),
+            StreamOption(name: "include_usage", wanted: rules.asksForUsage ? true : nil, isNeeded: needsUsage),
             StreamOption(name: "include_obfuscation", wanted: rules.obfuscation),
         ]
         var (isEmpty, isPlain) = (true, true)

@@ -143,7 +143,7 @@ extension ChatRequest {
         case .messages(let value):
             buffer.appendMessages(
                 value.range, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, of: body)
-        case .streamOptions(let value): buffer.appendStreamOptions(value, rules, of: body)
+        case .streamOptions(let value): buffer.appendStreamOptions(value, rules, needsUsage: needsUsage, of: body)
         case .settings(let json): buffer.append(contentsOf: json)
         case .text(let text): buffer.appendJSONString(text)
         }

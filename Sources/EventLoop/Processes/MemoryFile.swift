@@ -12,8 +12,7 @@ package final class MemoryFile: Sendable {
     /// - Parameter name: for those who look into /proc.
     /// - Throws: `SystemError` when the process is out of descriptors.
     package init(_ name: String) throws(SystemError) {
-        let flags = UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING)
-        descriptor = Descriptor(owning: try SystemError.check("memfd_create", unsafe memfd_create(name, flags)))
+        descriptor = try .memoryFile(name)
     }
 
     /// - Parameter descriptor: of such a file.
@@ -23,21 +22,16 @@ package final class MemoryFile: Sendable {
     package var number: Int32 { descriptor.number }
 
     /// Whether it has been written, and cannot change any more.
-    package var isSealed: Bool { fcntl(number, FILE_GET_SEALS) == FILE_SEAL_ALL }
+    package var isSealed: Bool {
+        let seals = fcntl(number, FILE_GET_SEALS)
+        return seals > 0 && seals & FILE_SEAL_ALL == FILE_SEAL_ALL
+    }
 
     /// Writes all that it is to hold.
     ///
     /// - Throws: `SystemError` when the machine is out of memory, or it has been written already.
     package func write(_ bytes: [UInt8]) throws(SystemError) {
-        var written = 0
-        while written < bytes.count {
-            let count = unsafe bytes[written...].withUnsafeBytes {
-                unsafe pwrite(number, $0.baseAddress, $0.count, off_t(written))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw SystemError("write") }
-            written += count
-        }
+        try descriptor.write(bytes, at: 0, named: "write")
         _ = try SystemError.check("fcntl", fcntl(number, FILE_ADD_SEALS, FILE_SEAL_ALL))
     }
 
@@ -56,15 +50,19 @@ package final class MemoryFile: Sendable {
     /// - Parameter countMax: how much of its beginning is read at most.
     /// - Throws: `SystemError` when it cannot be read.
     package func bytes(atMost countMax: Int = .max) throws(SystemError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count < countMax {
-            let count = unsafe pread(number, &part, min(part.count, countMax - bytes.count), off_t(bytes.count))
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw SystemError("read") }
-            if count == 0 { break }
-            bytes += part.prefix(count)
-        }
-        return bytes
+        try descriptor.fileBytes(atMost: countMax, named: "read")
+    }
+}
+
+extension Descriptor {
+    /// A new file in memory, which can be sealed.
+    ///
+    /// - Throws: `SystemError` when the process is out of descriptors.
+    package static func memoryFile(_ name: String) throws(SystemError) -> Descriptor {
+        let flags = UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING)
+        var number = unsafe memfd_create(name, flags | MEMORY_FILE_WITHOUT_PROGRAM)
+        // An older kernel does not know that.
+        if number < 0, errno == EINVAL { number = unsafe memfd_create(name, flags) }
+        return Descriptor(owning: try SystemError.check("memfd_create", number))
     }
 }

@@ -29,9 +29,8 @@ import Synchronization
     ///
     /// - Throws: `SystemError` when the process is out of descriptors or memory.
     package init(passedOn count: Int) throws(SystemError) {
-        let number = try SystemError.check(
-            "memfd_create", unsafe memfd_create("sluice words", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING)))
-        let descriptor = Descriptor(owning: number)
+        let descriptor = try Descriptor.memoryFile("sluice words")
+        let number = descriptor.number
         _ = try SystemError.check("ftruncate", ftruncate(number, off_t(count * Self.wordBytes)))
         _ = try SystemError.check("fcntl", fcntl(number, FILE_ADD_SEALS, FILE_SEAL_SIZE))
         unsafe words = try Self.words(at: number, count)

@@ -19,19 +19,19 @@ package final class Listener {
 
     /// - Parameters:
     ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
-    ///   - onFailure: called on the loop each time that none can be accepted, for want of descriptors or memory: ten times a second
+    ///   - onFailure: called on the loop each time that none can be accepted, for want of descriptors, memory or room for a watch: ten times a second
     ///     at most.
     ///   - handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
     package init(
         _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (ConnectionRefusal) -> Void = { _ in },
         onFailure: @escaping (SystemError) -> Void = { _ in }, handler: @escaping (consuming Descriptor) -> Void
-    ) throws(SystemError) {
+    ) {
         self.socket = socket
         self.loop = loop
         self.onRefusal = onRefusal
         self.onFailure = onFailure
         self.handler = handler
-        try start()
+        start()
     }
 
     deinit { close() }
@@ -54,9 +54,15 @@ package final class Listener {
         socket = nil
     }
 
-    private func start() throws(SystemError) {
+    /// Where the kernel has no room for a watch, it is tried again.
+    private func start() {
         guard let socket else { return }
-        watch = try Watch(socket.descriptor.number, for: [.readable, .exclusive], on: loop) { [unowned self] _ in accept() }
+        do throws(SystemError) {
+            watch = try Watch(socket.descriptor.number, for: [.readable, .exclusive], on: loop) { [unowned self] _ in accept() }
+        } catch {
+            rest()
+            onFailure(error)
+        }
     }
 
     /// Accepts what waits without this having heard of it. The kernel wakes one of those who watch a socket: where that is a process that
@@ -77,7 +83,7 @@ package final class Listener {
         guard let watch else { return }
         watch.cancel()
         self.watch = nil
-        do { try start() } catch { rest() }
+        start()
     }
 
     private func acceptWaiting(countMax: Int) {
@@ -129,7 +135,7 @@ package final class Listener {
 
     private func resume() {
         resumption = nil
-        do { try start() } catch { rest() }
+        start()
     }
 
     /// Options that make a stream quick and a dead peer known. A socket that refuses them still serves.

@@ -33,8 +33,10 @@ final class BudgetKeeper: Sendable {
         var changes: UInt64 = 0
         /// Whether all has to be written.
         var needsAll = false
-        /// It is something else's.
+        /// Whether the file is something else's, and so is left alone.
         var isForeign = false
+        /// What was restored of the file while another Sluice had it, which may write more.
+        var known: BudgetRecords?
         /// Until then nothing more is told of that.
         var silentUntil = Instant(nanoseconds: .min)
     }
@@ -43,6 +45,8 @@ final class BudgetKeeper: Sendable {
     private static let pause = Duration.seconds(1)
     /// How long a start waits for what the file has, and an end for what it is to have.
     private static let (startTime, endTime) = (Duration.seconds(2), Duration.seconds(1))
+    /// How long an end waits for a process that has the file.
+    private static let takingTime = Duration.milliseconds(500)
     /// Between two times that something is told.
     private static let silence = Duration.seconds(60)
     /// More than it ever has.
@@ -62,7 +66,8 @@ final class BudgetKeeper: Sendable {
             guard let event = try startedEvent() else { return }
             try startThread(named: "budgets") { [self] in run(event) }
         } catch {
-            isOver.store(true, ordering: .relaxed)
+            // The next reload may have more luck.
+            event.withLock { $0 = nil }
             return logger.budgetsNotWritten(path, error)
         }
         let deadline = Instant.current + Self.startTime
@@ -92,7 +97,7 @@ final class BudgetKeeper: Sendable {
 
     private func lookAtTheEnd(_ state: inout State) {
         defer { state.file = nil }
-        let deadline = Instant.current + Self.endTime
+        let deadline = Instant.current + Self.takingTime
         while .current < deadline {
             look(&state, isLate: false)
             if state.file != nil || state.isForeign || hasFailed.load(ordering: .relaxed) { return }
@@ -114,8 +119,9 @@ final class BudgetKeeper: Sendable {
     private func look(_ state: inout State, isLate: Bool) {
         guard !state.isForeign else { return }
         do throws(SystemError) {
+            if state.file?.isWhole == false { state.file = nil }
             if state.file == nil { try take(&state, isLate: isLate) }
-            if state.file != nil { try write(&state) }
+            if state.file != nil, counts.areRestored || isLate { try write(&state) }
             hasFailed.store(false, ordering: .relaxed)
         } catch {
             hasFailed.store(true, ordering: .relaxed)
@@ -131,22 +137,35 @@ final class BudgetKeeper: Sendable {
 
     /// Takes the file, if no other process has it, and what it has, if none has taken that.
     private func take(_ state: inout State, isLate: Bool) throws(SystemError) {
-        guard let file = try LockedFile(path) else {
-            // One of this Sluice's own would have been quick.
-            if isLate, !counts.areRestored { tell(&state) { logger.budgetsFileIsTaken(path) } }
-            return
-        }
-        let bytes = try file.bytes(atMost: Self.bytesMax)
-        guard bytes.count <= Self.bytesMax, let kept = BudgetRecords(file: bytes) else {
-            state.isForeign = true
-            counts.areRestored = true
-            return logger.budgetsFileIsForeign(path)
-        }
-        if kept.unreadBytes > 0 { logger.budgetsFileIsDamaged(path, unreadBytes: kept.unreadBytes) }
-        if !counts.areRestored { counts.restore(kept.records, at: .now) }
-        counts.areRestored = true
+        guard let file = try LockedFile(path) else { return try waitForFile(&state, isLate: isLate) }
+        guard let kept = records(of: try file.bytes(atMost: Self.bytesMax), &state) else { return }
         state.file = consume file
         state.needsAll = true
+        counts.keep()
+        if !counts.restore(kept.records, at: .now), let known = state.known { counts.add(kept.since(known), at: .now) }
+        state.known = nil
+    }
+
+    /// Another process has the file, of this Sluice or of another one that has not ended yet. What it has written by now counts here too.
+    private func waitForFile(_ state: inout State, isLate: Bool) throws(SystemError) {
+        if !counts.areRestored, let kept = records(of: try LockedFile.bytes(of: path, atMost: Self.bytesMax), &state),
+            counts.restore(kept.records, at: .now)
+        {
+            state.known = kept
+        }
+        if isLate, !counts.areKept { tell(&state) { logger.budgetsFileIsTaken(path) } }
+    }
+
+    /// - Returns: nil when the file is something else's.
+    private func records(of bytes: [UInt8], _ state: inout State) -> BudgetRecords? {
+        guard let kept = BudgetRecords(file: bytes) else {
+            state.isForeign = true
+            counts.restoreNothing()
+            logger.budgetsFileIsForeign(path)
+            return nil
+        }
+        if kept.unreadBytes > 0 { logger.budgetsFileIsDamaged(path, unreadBytes: kept.unreadBytes) }
+        return kept
     }
 
     private func write(_ state: inout State) throws(SystemError) {
@@ -166,9 +185,4 @@ final class BudgetKeeper: Sendable {
         }
         (state.needsAll, state.changes) = (false, changes)
     }
-}
-
-extension CountedTime {
-    /// By the wall clock.
-    static var now: CountedTime { CountedTime(second: secondsSince1970()) }
 }

@@ -25,6 +25,13 @@ struct BudgetRecord: Equatable {
         (self.client, self.tokens, self.requests, self.refused) = (client, tokens, requests, refused)
     }
 
+    /// What has come since an earlier one of the same client.
+    func since(_ earlier: BudgetRecord) -> BudgetRecord {
+        BudgetRecord(
+            client: client, tokens: tokens.since(earlier.tokens), requests: requests.since(earlier.requests),
+            refused: refused.since(earlier.refused))
+    }
+
     var bytes: [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Self.bytesCount)
         bytes[Self.lengthByte] = client.map { UInt8($0.bytes.count) } ?? Self.noName
@@ -76,6 +83,12 @@ struct BudgetRecords: Equatable {
             if let record = BudgetRecord(bytes: part) { latest[record.client?.bytes] = record } else { unread += part.count }
         }
         (records, unreadBytes) = (Array(latest.values), unread)
+    }
+
+    /// What has come since an earlier reading of the same file.
+    func since(_ earlier: BudgetRecords) -> [BudgetRecord] {
+        let former = Dictionary(earlier.records.map { ($0.client?.bytes, $0) }) { $1 }
+        return records.map { record in former[record.client?.bytes].map(record.since) ?? record }
     }
 
     /// A whole file.

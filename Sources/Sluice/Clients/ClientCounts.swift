@@ -30,9 +30,12 @@ final class ClientCounts: Sendable {
     private static let commonRow = rowsMax
     private static let nameWords = ClientSettings.nameBytesMax / 8
 
-    /// Ahead of all: the key of the hashes; whether there is what a file has kept; and how often something has changed.
+    /// Ahead of all: the key of the hashes; whether there is what a file has kept; how often something has changed; and which process
+    /// keeps them in the file, by one more than its slot.
     private static let headWords = 8
-    private static let (restoredWord, changesWord) = (2, 3)
+    private static let (restoredWord, changesWord, keeperWord) = (2, 3, 4)
+    /// Whether there is what a file has kept: not yet, it is being restored, or it is there.
+    private static let (unrestored, beingRestored, restored) = (UInt64(0), UInt64(1), UInt64(2))
     /// Of a row: the counts, the length of the name and its bytes; and behind them, for each process, how many requests are open.
     private static let (tokensWord, requestsWord, refusedWord, lengthWord, nameWord) = (0, 1, 2, 3, 4)
     private static let openWord = nameWord + nameWords
@@ -91,6 +94,7 @@ final class ClientCounts: Sendable {
         for row in 0...Self.rowsMax where row == Self.commonRow || words[owner(row)] != Self.nobody {
             words[word(Self.openWord + slot, of: row)] = 0
         }
+        _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.keeperWord)
     }
 
     // MARK: Requests
@@ -100,53 +104,57 @@ final class ClientCounts: Sendable {
         _ client: ClientName, _ limits: ClientSettings, _ estimate: TokenEstimate, at time: CountedTime
     ) -> ClientDecision {
         let row = enter(client, at: time)
-        if let refusal = take(estimate.total, of: row, limits, at: time) {
+        do throws(ClientRefusal) {
+            let day = try take(estimate.total, of: row, limits, at: time)
+            return .admitted(Reservation(estimate, of: row, in: self, day: day, limit: limits.tokensPerDay))
+        } catch {
             update(Self.refusedWord, of: row) { $0.adding(1, within: nil, in: time.day) }
             leave(row)
-            return .refused(refusal)
+            return .refused(error)
         }
-        return .admitted(Reservation(estimate, of: row, in: self, at: time, limit: limits.tokensPerDay))
     }
 
-    private func take(_ tokens: Int, of row: Row, _ limits: ClientSettings, at time: CountedTime) -> ClientRefusal? {
-        if let limit = limits.concurrentMax, openCount(row.index) > limit { return .concurrent }
-        guard update(Self.requestsWord, of: row, { $0.adding(1, within: limits.requestsPerMinute, in: time.minute) }) else {
-            return .requests
+    /// - Returns: the day that the tokens are counted in: the next one already where another's clock is ahead.
+    private func take(_ tokens: Int, of row: Row, _ limits: ClientSettings, at time: CountedTime) throws(ClientRefusal) -> Int {
+        if let limit = limits.concurrentMax, openCount(row.index) > limit { throw .concurrent }
+        guard let asked = update(Self.requestsWord, of: row, { $0.adding(1, within: limits.requestsPerMinute, in: time.minute) })
+        else { throw .requests }
+        guard let taken = update(Self.tokensWord, of: row, { $0.adding(tokens, within: limits.tokensPerDay, in: time.day) })
+        else {
+            update(Self.requestsWord, of: row) { $0.replacing(1, by: 0, countedIn: asked.span) }
+            throw .tokens
         }
-        guard update(Self.tokensWord, of: row, { $0.adding(tokens, within: limits.tokensPerDay, in: time.day) }) else {
-            update(Self.requestsWord, of: row) { $0.replacing(1, by: 0, addedIn: time.minute) }
-            return .tokens
-        }
-        return nil
+        return taken.span
     }
 
-    /// Puts other tokens in the place of those that were taken at some time.
-    func replace(_ former: Int, by next: Int, of row: Row, at time: CountedTime) {
-        if former != next { update(Self.tokensWord, of: row) { $0.replacing(former, by: next, addedIn: time.day) } }
+    /// Puts other tokens in the place of those that were counted in a day.
+    func replace(_ former: Int, by next: Int, of row: Row, countedIn day: Int) {
+        if former != next { update(Self.tokensWord, of: row) { $0.replacing(former, by: next, countedIn: day) } }
     }
 
-    /// What is taken of the tokens of a day.
-    func tokens(of row: Row, at time: CountedTime) -> Int { count(Self.tokensWord, of: row.index).count(in: time.day) }
+    /// What is taken of the tokens of the last day on which anything was counted.
+    func latestTokens(of row: Row) -> Int { count(Self.tokensWord, of: row.index).count }
 
     /// What a client has left of its tokens of a day; nil when there is no limit.
     func tokensLeft(of client: ClientName, _ limits: ClientSettings, at time: CountedTime) -> Int? {
         guard let limit = limits.tokensPerDay else { return nil }
-        return max(0, limit - tokens(of: Row(index: row(of: hash(of: client)) ?? Self.commonRow), at: time))
+        let row = row(of: hash(of: client)) ?? Self.commonRow
+        return max(0, limit - count(Self.tokensWord, of: row).count(in: time.day))
     }
 
     /// A request is over.
     func leave(_ row: Row) { words.add(-1, to: word(Self.openWord + slot, of: row.index)) }
 
-    /// - Returns: false when there is no room.
+    /// - Returns: what there is then; nil when there is no room.
     @discardableResult
-    private func update(_ place: Int, of row: Row, _ change: (SpanCount) -> SpanCount?) -> Bool {
+    private func update(_ place: Int, of row: Row, _ change: (SpanCount) -> SpanCount?) -> SpanCount? {
         let index = word(place, of: row.index)
         while true {
             let former = words[index]
-            guard let next = change(SpanCount(word: former)) else { return false }
+            guard let next = change(SpanCount(word: former)) else { return nil }
             if words.exchange(former, for: next.word, at: index) {
                 words.add(1, to: Self.changesWord)
-                return true
+                return next
             }
         }
     }
@@ -161,17 +169,33 @@ final class ClientCounts: Sendable {
     // MARK: What a file keeps
 
     /// Whether there is what was kept, for all processes.
-    var areRestored: Bool {
-        get { words[Self.restoredWord] != 0 }
-        set { words[Self.restoredWord] = newValue ? 1 : 0 }
+    var areRestored: Bool { words[Self.restoredWord] == Self.restored }
+
+    /// Whether one of the processes that have these in common keeps them in the file.
+    var areKept: Bool { words[Self.keeperWord] != 0 }
+
+    /// This process keeps them from now on.
+    func keep() { words[Self.keeperWord] = UInt64(slot + 1) }
+
+    /// There is nothing to restore.
+    func restoreNothing() { words[Self.restoredWord] = Self.restored }
+
+    /// Adds what was counted before, unless that has been done, or another thread is about to.
+    ///
+    /// - Returns: whether this has done it.
+    @discardableResult func restore(_ kept: [BudgetRecord], at time: CountedTime) -> Bool {
+        guard words.exchange(Self.unrestored, for: Self.beingRestored, at: Self.restoredWord) else { return false }
+        add(kept, at: time)
+        words[Self.restoredWord] = Self.restored
+        return true
     }
 
     /// Another number than the last time when something has changed.
     var changes: UInt64 { words[Self.changesWord] }
 
-    /// Adds what was counted before, as far as it counts still.
-    func restore(_ kept: [BudgetRecord], at time: CountedTime) {
-        for record in kept {
+    /// Adds what was counted elsewhere, as far as it counts still.
+    func add(_ records: [BudgetRecord], at time: CountedTime) {
+        for record in records {
             let (tokens, requests, refused) = (
                 record.tokens.count(in: time.day), record.requests.count(in: time.minute), record.refused.count(in: time.day)
             )
@@ -289,11 +313,13 @@ final class ClientCounts: Sendable {
     /// The first row that is free; nil when there is none.
     private func newRow(of client: ClientName, _ hash: UInt64, at time: CountedTime) -> Int? {
         for row in rows(hash) {
-            let former = words[owner(row)]
+            var former = words[owner(row)]
+            // Whoever it becomes may be the same client.
+            if former == Self.becoming { former = awaitOwner(row) }
             if former == hash { return row }
             guard former == Self.nobody || former != Self.becoming && isIdle(row, at: time) else { continue }
             guard words.exchange(former, for: Self.becoming, at: owner(row)) else {
-                // Whoever was quicker may be the same client.
+                // The same.
                 if awaitOwner(row) == hash { return row }
                 continue
             }
@@ -304,9 +330,19 @@ final class ClientCounts: Sendable {
             }
             write(client, to: row)
             words[owner(row)] = hash
-            return row
+            guard let other = rows(hash).first(where: { $0 != row && words[owner($0)] == hash }) else { return row }
+            // Of two who have found rows for one client at the same time, one sees the other's at least, and does without its own.
+            return giveBack(row, of: hash) ? other : row
         }
         return nil
+    }
+
+    /// - Returns: false where somebody is in it already.
+    private func giveBack(_ row: Int, of hash: UInt64) -> Bool {
+        guard words.exchange(hash, for: Self.becoming, at: owner(row)) else { return true }
+        let isEmpty = openCount(row) == 0
+        words[owner(row)] = isEmpty ? Self.nobody : hash
+        return isEmpty
     }
 
     /// A few words are being written. One who was killed meanwhile, or waits for his core, is not waited for.

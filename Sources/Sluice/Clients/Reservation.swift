@@ -9,7 +9,7 @@ enum ClientDecision: ~Copyable {
 }
 
 /// Which limit a client has reached.
-enum ClientRefusal: Equatable {
+enum ClientRefusal: Error {
     /// The tokens of its day are taken, or too few are left for this request.
     case tokens
     /// It has asked as often as it may in a minute.
@@ -35,29 +35,30 @@ struct Reservation: ~Copyable {
     let estimate: TokenEstimate
     private let counts: ClientCounts
     private let row: ClientCounts.Row
-    private let time: CountedTime
+    /// In which its tokens are counted.
+    private let day: Int
     /// Of its client's tokens; nil for none.
     private let limit: Int?
     /// What is taken at present.
     private var tokens: Int
     private var isSettled = false
 
-    init(_ estimate: TokenEstimate, of row: ClientCounts.Row, in counts: ClientCounts, at time: CountedTime, limit: Int?) {
-        (self.estimate, self.row, self.counts, self.time, self.limit) = (estimate, row, counts, time, limit)
+    init(_ estimate: TokenEstimate, of row: ClientCounts.Row, in counts: ClientCounts, day: Int, limit: Int?) {
+        (self.estimate, self.row, self.counts, self.day, self.limit) = (estimate, row, counts, day, limit)
         tokens = estimate.total
     }
 
     /// It took so many tokens. Said again, the last counts.
     mutating func settle(_ spent: Int) {
-        counts.replace(tokens, by: spent, of: row, at: time)
+        counts.replace(tokens, by: spent, of: row, countedIn: day)
         (tokens, isSettled) = (spent, true)
     }
 
-    /// What its client has left of the day on which it began; nil when that has no limit.
-    var tokensLeft: Int? { limit.map { max(0, $0 - counts.tokens(of: row, at: time)) } }
+    /// What its client has left of the last day on which anything was counted; nil when that has no limit.
+    var tokensLeft: Int? { limit.map { max(0, $0 - counts.latestTokens(of: row)) } }
 
     deinit {
-        if !isSettled { counts.replace(tokens, by: 0, of: row, at: time) }
+        if !isSettled { counts.replace(tokens, by: 0, of: row, countedIn: day) }
         counts.leave(row)
     }
 }

@@ -1,5 +1,7 @@
 // What was counted in a day, or in a minute.
 
+import Clock
+
 /// A count that begins anew with each span of time, in one word, so that it changes in one step. A span is a number that grows: of the day,
 /// or of the minute, since 1970 in UTC.
 struct SpanCount: Equatable {
@@ -33,17 +35,22 @@ struct SpanCount: Equatable {
     /// With so many more.
     ///
     /// - Parameter limit: what it may come to; nil for any number.
-    /// - Returns: nil when there is no room for them.
+    /// - Returns: what there is then, of the span that they were counted in; nil when there is no room for them.
     func adding(_ amount: Int, within limit: Int?, in span: Int) -> SpanCount? {
         let (former, amount) = (count(in: span), min(max(amount, 0), Self.countMax))
         if let limit, former + amount > limit { return nil }
         return SpanCount(former + amount, in: isCurrent(in: span) ? self.span : span)
     }
 
-    /// With another amount in the place of one that was added in a span. What was added in one that is over stays over.
-    func replacing(_ former: Int, by next: Int, addedIn span: Int) -> SpanCount {
-        guard isCurrent(in: span) else { return self }
+    /// With another amount in the place of one that was counted in a span. What was counted in one that is over stays over.
+    func replacing(_ former: Int, by next: Int, countedIn span: Int) -> SpanCount {
+        guard self.span == span else { return self }
         return SpanCount(count - min(max(former, 0), Self.countMax) + min(max(next, 0), Self.countMax), in: self.span)
+    }
+
+    /// What has come to it since an earlier one.
+    func since(_ earlier: SpanCount) -> SpanCount {
+        earlier.span == span ? SpanCount(count - earlier.count, in: span) : self
     }
 }
 
@@ -55,6 +62,9 @@ struct CountedTime: Equatable {
     init(second: Int) { self.second = max(second, 0) }
 
     private static let (minuteSeconds, daySeconds) = (60, 24 * 3600)
+
+    /// By the wall clock.
+    static var now: CountedTime { CountedTime(second: secondsSince1970()) }
 
     var minute: Int { second / Self.minuteSeconds }
     var day: Int { second / Self.daySeconds }

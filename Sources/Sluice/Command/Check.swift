@@ -20,6 +20,9 @@ struct Check: ParsableCommand {
     func run() throws {
         let loaded = try arguments.load(assumesCredentials: true)
         for warning in loaded.warnings { writeError("sluice: warning: \(warning)") }
+        if loaded.isDemoForWant {
+            writeError("sluice: warning: no upstream is named, so that the demo answers: callers get jokes")
+        }
         let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
         let verdict =
             "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded.assumedCredentialsCount))"

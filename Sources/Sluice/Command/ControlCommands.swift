@@ -74,8 +74,8 @@ struct Reopen: ParsableCommand {
         abstract: "Have the Sluice that runs open its log file again, as SIGUSR1 does.",
         discussion: """
             For when the file has been moved away: what comes from now on goes to a new one, and no line is lost. The first line there \
-            says so; when the file cannot be opened, the old one is written to, and has a line that says why. Without a control socket, \
-            send SIGUSR1 instead.
+            says so; when the file cannot be opened, the old one is written to, why is told, and the exit status is 73. Without a \
+            control socket, send SIGUSR1 instead.
             """)
 
     @OptionGroup var arguments: ControlArguments
@@ -83,6 +83,7 @@ struct Reopen: ParsableCommand {
     func run() throws {
         let answer = try arguments.ask(.reopenLog)
         for line in answer.lines { writeError("sluice: \(line)") }
+        if answer.verdict == .failed { throw ExitCode(EX_CANTCREAT) }
     }
 }
 

@@ -9,7 +9,7 @@ struct SluiceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
-        discussion: "-t in the place of a command is check, as it is with nginx and php-fpm.",
+        discussion: "-t in the place of a command is check, as it is with nginx and php-fpm, and -v is --version.",
         version: sluiceVersion,
         subcommands: [
             Serve.self, Check.self, Reload.self, Reopen.self, Stop.self, StatusCommand.self, ClientsCommand.self,
@@ -31,6 +31,7 @@ struct SluiceCommand: ParsableCommand {
             Glibc.exit(EX_USAGE)
         }
         if first == "-t" { return ["check"] + given.dropFirst() }
+        if first == "-v" || first == "-V" { return ["--version"] }
         let names = configuration.subcommands.map { $0._commandName } + ["help"]
         guard !first.hasPrefix("-"), !names.contains(first) else { return given }
         let meant = otherWords[first] ?? NameSuggestions.nearest(to: first, among: names)

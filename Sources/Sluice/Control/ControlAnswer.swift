@@ -1,5 +1,7 @@
 // What can be asked of a Sluice that runs, and how it answers.
 
+import EventLoop
+
 /// What can be asked for.
 enum ControlCommand: Equatable {
     /// Reads the settings again, and answers with what came of it.
@@ -51,6 +53,11 @@ enum ControlCommand: Equatable {
     }
 }
 
+extension Log {
+    /// What comes of having its file opened again.
+    func reopeningAnswer() async -> ControlAnswer { await fileFailure().map(ControlAnswer.logIsNotOpened) ?? ControlAnswer(.ok) }
+}
+
 /// What a command is answered with.
 struct ControlAnswer: Sendable, Equatable {
     /// The first line's first word.
@@ -78,6 +85,11 @@ struct ControlAnswer: Sendable, Equatable {
 
     /// More than a first line has.
     private static let firstLineBytesMax = 64
+
+    /// To whoever wants one opened again that cannot be.
+    static func logIsNotOpened(_ failure: SystemError) -> ControlAnswer {
+        ControlAnswer(.failed, ["the log file cannot be opened again, and the old one is written to: \(failure)"])
+    }
 
     init(_ verdict: Verdict, _ lines: [String] = [], isOver: Bool = false) {
         (self.verdict, self.lines, self.isOver) = (verdict, lines, isOver)

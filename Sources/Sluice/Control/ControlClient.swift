@@ -114,7 +114,7 @@ enum ControlFailure: Error {
                 error.code == EACCES
                 ? "ask as root, or as its user"
                 : """
-                is it running, with this control socket, and not about to end? Where control has changed in the settings since it was \
+                is it running, with this control socket, and not about to end? (kill -TERM ends one at once that is.) Where control has changed in the settings since it was \
                 started, it is asked at the former path until a restart: --control unix:FORMER
                 """
             return ["no Sluice can be asked at unix:\(path): \(error); \(advice)"]

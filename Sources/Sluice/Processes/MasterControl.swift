@@ -25,7 +25,7 @@ extension Master: Controllable {
         return ControlAnswer(.refused, ["no process says what clients have used"])
     }
 
-    func reopenLog() async -> ControlAnswer { reopenLogs() ? ControlAnswer(.ok) : .logIsNoFile }
+    func reopenLog() async -> ControlAnswer { reopenLogs() ? await log.reopeningAnswer() : .logIsNoFile }
 
     func stopAtOnce() async {
         if !isEnding { end(by: SIGTERM) }

@@ -11,8 +11,8 @@ extension Master {
         restartTimers[place] = nil
         guard !isEnding else { return }
         guard let slot = places.freeSlot else {
-            // The one that has had the longest time to end makes room.
-            if let oldest = places.leaving.first {
+            // The one that has had the longest time to end makes room; one that the kernel holds may take its time for that.
+            if let oldest = places.leaving.first(where: { !$0.isToBeKilled }) {
                 logger.processMakesRoom(oldest)
                 oldest.signal(SIGKILL)
             }

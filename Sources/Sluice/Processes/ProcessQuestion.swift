@@ -50,7 +50,11 @@ final class ProcessQuestion {
         (self.loop, wakeup, deadline) = (loop, Wakeup(on: loop), limit.map { .current + $0 })
         watch = try Watch(stream.number, for: .readable, on: loop) { [unowned self] _ in read() }
         do throws(SystemError) { try send(theirs.number) } catch {
-            if error.code == EAGAIN { isTaken = false } else { end() }
+            switch error.code {
+            case EAGAIN: isTaken = false
+            case EPIPE, ECONNRESET: end()
+            default: throw error
+            }
         }
     }
 

@@ -43,6 +43,7 @@ final class ServingProcess {
     var onReport: ((ProcessReport) -> Void)?
     /// Its pid may be another's by now.
     var isReaped = false
+    private(set) var isToBeKilled = false
     private let socket: MessageSocket
     /// The process's end, until it is there.
     private var processEnd: MessageSocket?
@@ -105,6 +106,7 @@ final class ServingProcess {
     var hasStarted: Bool { pid > 0 }
 
     func signal(_ signal: Int32) {
+        if signal == SIGKILL { isToBeKilled = true }
         guard hasStarted else {
             if owedSignal != SIGKILL { owedSignal = signal }
             return

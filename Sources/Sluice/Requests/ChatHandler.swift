@@ -164,7 +164,7 @@ final class ChatHandler {
         let caller = Caller(request, answering.record.id)
         answering.note(caller)
         try checkBody(of: request, generation.shared.settings.limits)
-        let chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
+        var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
         let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
         answering.note(call: chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text })
@@ -172,7 +172,10 @@ final class ChatHandler {
         let client = try rule(for: chat, caller, generation.shared)
         let route = try generation.shared.routes.route(for: chat.model)
         answering.note(route.targets[0])
-        if let (name, rule) = client { try admit(answering, chat, name, rule, into: &reply) }
+        if let (name, rule) = client {
+            chat.needsUsage = rule.settings.tokensPerDay != nil
+            try admit(answering, chat, name, rule, into: &reply)
+        }
         return Question(
             chat: chat, caller: caller, memory: memory, route: route,
             form: AnswerForm(for: chat, caller, generation.shared.settings))

@@ -97,11 +97,23 @@ final class Server: Sendable {
             try Worker(generation, logger: logger, log: RequestLog(log), counters: counters)
         }
         let loop = workers[0].loop
-        control = try master == nil ? settings.control.map { try ControlServer(at: $0, on: loop) } : nil
+        control =
+            try master == nil ? settings.control.flatMap { try Self.controlServer(at: $0, on: loop, settings, logger) } : nil
         reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log) {
             () throws(SettingsError) in try FileAccess.load(load)
         }
         reloads = Coalescer(on: loop) { [reloader, counters, manager] in await Self.reloadOnce(reloader, counters, manager) }
+    }
+
+    /// - Returns: nil where another one has its path that a web server has started with the same settings: it starts as many as it needs.
+    private static func controlServer(
+        at path: String, on loop: EventLoop, _ settings: Settings, _ logger: Logger
+    ) throws -> ControlServer? {
+        do { return try ControlServer(at: path, on: loop) } catch let error as ListenError {
+            guard case .inUse = error, case [.inherited(0)] = settings.listen else { throw error }
+            logger.controlIsTaken(error)
+            return nil
+        }
     }
 
     private func run(_ settings: Settings) throws {

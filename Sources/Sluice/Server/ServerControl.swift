@@ -21,7 +21,7 @@ extension Server: Controllable {
         let (counts, rules) = (counters.clients, await reloader.generation.clients)
         guard let counts else { return nil }
         let made = await resultOnThread {
-            let status = ClientStatus(counts, rules, at: CountedTime(second: secondsSince1970()))
+            let status = ClientStatus(counts, rules, at: .now)
             return ControlAnswer(.ok, isJSON ? [status.json] : status.text)
         }
         do { return try made.get() } catch { return ControlAnswer(.refused, ["\(error)"]) }
@@ -46,7 +46,7 @@ extension Server: Controllable {
         return !Task.isCancelled
     }
 
-    func reopenLog() async -> ControlAnswer { log.reopen() ? ControlAnswer(.ok) : .logIsNoFile }
+    func reopenLog() async -> ControlAnswer { log.reopen() ? await log.reopeningAnswer() : .logIsNoFile }
 
     func stopAtOnce() async { endAtOnce(by: SIGTERM, isAsked: true) }
 

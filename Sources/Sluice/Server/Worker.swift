@@ -48,15 +48,10 @@ actor Worker {
 
     private func listen(_ sockets: [ListeningSocket], _ pages: StatusPages) {
         handler.pages = pages
-        do throws(SystemError) {
-            for socket in sockets {
-                let listener = try Listener(
-                    socket, on: loop, onRefusal: { [unowned self] in refused($0) },
-                    onFailure: { [unowned self] in acceptFailed($0) }, handler: { [unowned self] in accept($0) })
-                listeners.append(listener)
-            }
-        } catch {
-            logger.workerFailed(error)
+        listeners = sockets.map { socket in
+            Listener(
+                socket, on: loop, onRefusal: { [unowned self] in refused($0) },
+                onFailure: { [unowned self] in acceptFailed($0) }, handler: { [unowned self] in accept($0) })
         }
     }
 

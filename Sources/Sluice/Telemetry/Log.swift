@@ -150,6 +150,19 @@ final class Log: Sendable {
         return true
     }
 
+    /// Whether the file that the log is to go to can be opened: why not, or nil. It is tried on another thread: a disk may be slow.
+    func fileFailure() async -> SystemError? {
+        guard case .file(let path) = wanted.withLock({ $0.destination }) else { return nil }
+        let failure = await resultOnThread { () -> SystemError? in
+            do throws(SystemError) { _ = try LogSink(.file(path)) } catch { return error }
+            return nil
+        }
+        return switch failure {
+        case .success(let failure): failure
+        case .failure(let error): error
+        }
+    }
+
     private func opened(_ settings: Settings.Log, after old: State? = nil) throws(SystemError) -> State {
         let form = form(of: settings)
         if let old, old.settings.destination == settings.destination, old.form == form {

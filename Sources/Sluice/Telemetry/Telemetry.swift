@@ -91,6 +91,12 @@ extension Logger {
         error("the log file cannot be opened again: the old one is written to", metadata: ["reason": "\(failure)"])
     }
 
+    func controlIsTaken(_ error: ListenError) {
+        notice(
+            "another process that the web server has started is asked by the control socket, and not this one",
+            metadata: ["reason": "\(error)"])
+    }
+
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
     /// - Parameter page: `status` or `ping`.
@@ -101,8 +107,6 @@ extension Logger {
     func rehearsalFailed(_ reason: String) {
         error("the rehearsal of a request failed: the first request will take longer", metadata: ["reason": "\(reason)"])
     }
-
-    func workerFailed(_ error: SystemError) { critical("a worker cannot start", metadata: ["reason": "\(error)"]) }
 
     func connectionFailed(_ failure: SystemError) {
         error("a connection cannot be served", metadata: ["reason": "\(failure)"])

@@ -111,7 +111,7 @@ import Testing
 
     @Test func `is one that hangs, too`() async throws {
         let gate = try Gate()
-        let environment = ["NOTIFY_SOCKET": "/nowhere/notify.sock", "WATCHDOG_USEC": "12000000"]
+        let environment = ["NOTIFY_SOCKET": "/nowhere/notify.sock", "WATCHDOG_USEC": "40000000"]
         try await ProcessSite.with(upstream: upstream(gate), environment: environment) { site in
             try await site.served(4)
             var open: [FastCGICaller] = []

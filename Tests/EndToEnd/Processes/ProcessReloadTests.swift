@@ -190,6 +190,30 @@ import Testing
         }
     }
 
+    /// In a process namespace, to which that setting of the kernel belongs.
+    @Test(
+        .enabled(
+            if: geteuid() == 0 && FileManager.default.fileExists(atPath: "/proc/sys/vm/memfd_noexec"), "root, and Linux 6.3"),
+        arguments: [1, 2]
+    ) func `is done where the kernel wants no programs in memory`(level: Int) async throws {
+        let strict = [
+            "unshare", "--pid", "--fork", "--kill-child", "sh", "-c",
+            "echo \(level) >/proc/sys/vm/memfd_noexec && exec \"$0\" \"$@\"",
+        ]
+        try await ProcessSite.with(
+            settingsLine(model: "m0"), upstream: ProcessSite.upstream(Gate()), options: ["--processes", "2"], launcher: strict
+        ) { site in
+            try await site.served(2)
+            #expect(try await site.call("short").ended().isWhole)
+            try site.write(settingsLine(model: "m1"))
+            let run = try await site.ask("reload")
+            #expect(run.exit == .code(0) && run.errors.isEmpty, "\(run)")
+            #expect(try await site.call("short").ended().isWhole)
+            #expect(site.upstream.requests.value.last?.text.contains(#""model":"m1""#) == true)
+            #expect(try await site.ask("stop").exit == .code(0))
+        }
+    }
+
     @Test func `that the end overtakes is refused`() async throws {
         let gate = try Gate()
         let settings = "supervise = true\n" + settingsLine(model: "m0")

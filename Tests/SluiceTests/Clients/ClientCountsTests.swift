@@ -65,18 +65,45 @@ import Testing
         for _ in 0..<3 { #expect(found(counts, limits, at: noon) == nil) }
     }
 
-    @Test func `what began yesterday takes nothing of today`() throws {
+    /// What it took, or nil for one that ends without a word.
+    @Test(arguments: [0, 30, 90, nil]) func `what began yesterday takes nothing of today, and gives it nothing`(took: Int?) throws
+    {
         let (counts, limits) = (try ClientCounts(), limits(tokens: 100))
         let midnight = CountedTime(second: noon.second + 12 * 3600)
         guard case .admitted(var reservation) = counts.enter(ClientName("a"), limits, estimate(80), at: noon) else {
             Issue.record("it has its share")
             return
         }
-        #expect(found(counts, limits, tokens: 100, at: midnight) == nil)
-        reservation.settle(90)
-        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: midnight) == 0)
+        #expect(found(counts, limits, tokens: 60, at: midnight) == nil)
+        if let took { reservation.settle(took) }
+        // Whoever asks has what is left today.
+        #expect(reservation.tokensLeft == 40)
         _ = consume reservation
-        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: midnight) == 0)
+        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: midnight) == 40)
+    }
+
+    /// A clock behind another's counts in the day that the other has begun.
+    @Test func `what was reserved in a day that another clock had begun is settled there`() throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 100))
+        let midnight = CountedTime(second: noon.second + 12 * 3600)
+        #expect(found(counts, limits, tokens: 10, at: midnight) == nil)
+        #expect(found(counts, limits, tokens: 80, took: 20, at: CountedTime(second: midnight.second - 1)) == nil)
+        #expect(counts.tokensLeft(of: ClientName("a"), limits, at: midnight) == 70)
+    }
+
+    @Test func `whoever brings a client's first requests at once finds it in one place`() async throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 2))
+        for round in 0..<2000 {
+            let taken = await withTaskGroup(of: Int.self) { group in
+                for _ in 0..<4 {
+                    group.addTask { found(counts, limits, by: "client \(round)", tokens: 1, at: noon) == nil ? 1 : 0 }
+                }
+                return await group.reduce(0, +)
+            }
+            #expect(taken == 2)
+        }
+        let names = counts.used(at: noon).compactMap { $0.client?.bytes }
+        #expect(names.count == 2000 && Set(names).count == 2000)
     }
 
     @Test(

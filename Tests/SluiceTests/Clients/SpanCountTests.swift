@@ -48,13 +48,13 @@ import Testing
     @Test(arguments: [
         // Of 100 the 40 that were reserved become 15, or 70, or none.
         (7, 40, 15, 75), (7, 40, 70, 130), (7, 40, 0, 60),
-        // What was reserved the day before is over with it.
-        (6, 40, 15, 75), (5, 40, 15, 100), (8, 40, 15, 100),
+        // What was reserved the day before is over with it, and what was the day after is not there any more.
+        (6, 40, 15, 100), (5, 40, 15, 100), (8, 40, 15, 100),
         // Nobody gives back more than there is.
         (7, 400, 0, 0), (7, -5, 0, 100), (7, 0, -5, 100), (7, 0, .max, SpanCount.countMax),
     ])
     func `puts what was used in the place of what was reserved`(span: Int, former: Int, next: Int, count: Int) {
-        #expect(SpanCount(100, in: 7).replacing(former, by: next, addedIn: span) == SpanCount(count, in: 7))
+        #expect(SpanCount(100, in: 7).replacing(former, by: next, countedIn: span) == SpanCount(count, in: 7))
     }
 
     @Test(arguments: [(0, 0), (1, 20_786), (SpanCount.countMax, 29_931_840)])

@@ -53,7 +53,10 @@ extension SettingsNode {
             throw SettingsProblem(defect.text + first + hint, at: SettingsPlace(file: file, line: defect.line))
         }
         do {
-            self = try Tree(file: file, positions: positions).node(TOMLTable(string: text), at: SettingsPath())
+            let table = try TOMLTable(string: text)
+            // The library lets go of nothing by itself.
+            defer { table.clear() }
+            self = Tree(file: file, positions: positions).node(table, at: SettingsPath())
         } catch let error as TOMLParseError {
             throw SettingsProblem(error, in: file)
         } catch {
