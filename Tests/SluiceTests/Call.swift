@@ -31,7 +31,7 @@ final class Call {
     deinit { watch?.cancel() }
 
     /// To be made once.
-    func reply() -> Reply { Reply(Response(on: connection), RequestID(callers: "test")) }
+    func reply() -> Reply { Reply(Response(on: connection), RequestID(callers: "test"), isHeadAlone: false) }
 
     /// The caller hangs up.
     func leave() {

@@ -319,7 +319,7 @@ final class ClientCounts: Sendable {
             if former == hash { return row }
             guard former == Self.nobody || former != Self.becoming && isIdle(row, at: time) else { continue }
             guard words.exchange(former, for: Self.becoming, at: owner(row)) else {
-                // The same.
+                // So may be whoever was quicker.
                 if awaitOwner(row) == hash { return row }
                 continue
             }

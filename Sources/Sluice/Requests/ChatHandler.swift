@@ -49,7 +49,7 @@ final class ChatHandler {
             do { try await reply.fail(error) } catch { ending.loseCaller() }
         }
         var status = reply.sentStatus
-        // The same.
+        // That goes for its place, too.
         if !isOverloaded { counters.requestEnded() }
         if !ending.isDeparture {
             do { status = try await reply.finish() } catch { ending.loseCaller() }

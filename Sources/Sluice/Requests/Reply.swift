@@ -40,7 +40,7 @@ struct Reply: ~Copyable {
     var memory: MemoryShare?
 
     /// - Parameter isHeadAlone: whether nothing of the answer is sent but its head.
-    init(_ response: consuming Response, _ id: RequestID, isHeadAlone: Bool = false) {
+    init(_ response: consuming Response, _ id: RequestID, isHeadAlone: Bool) {
         self.response = response
         (self.id, self.isHeadAlone) = (id, isHeadAlone)
     }

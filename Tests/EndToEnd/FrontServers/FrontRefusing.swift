@@ -51,13 +51,13 @@ extension FrontGroup {
                 var call = chat("<posing>")
                 call.fields = [
                     ("X_Under", "1"), ("SLUICE_CLIENT", "somebody"), ("Sluice-Client", "somebody"), ("SLUICE_STATUS", "on"),
-                    ("REQUEST_URI", "/sluice/status"), ("HTTP_AUTHORIZATION", "Bearer x"),
+                    ("REQUEST_URI", "/sluice/status"), ("HTTP_AUTHORIZATION", "Bearer x"), ("X-Request-Id", "posing-1"),
                 ]
                 try await front.answers(call)
                 let request = try await front.site.upstream.request(containing: "<posing>")
                 try expect(request.head["Authorization"] == "Bearer sk-stub", "\(request.head)")
                 try await front.site.sluice.process.errors.wait(for: "the request in the log") { output in
-                    output.lines.contains { $0.contains(#""message":"answered""#) && $0.contains(#""client":"first""#) }
+                    output.lines.contains { $0.contains(#""request":"posing-1","client":"first""#) }
                 }
                 try expect(!front.site.sluice.process.errors.value.text.contains("somebody"), "a caller has named itself")
             },
@@ -121,7 +121,7 @@ extension FrontSite {
         return "Authorization: Bearer \(RunningServer.token)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 
-    /// All that comes back for these bytes, until the web server closes the connection or says nothing more.
+    /// All that comes back for these bytes, until the web server closes the connection or says nothing more behind a head.
     fileprivate func raw(_ text: String) async throws -> String {
         try await withCheckedThrowingContinuation { continuation in
             startThread("raw client") { continuation.resume(with: Result { try rawHere(text) }) }
@@ -130,15 +130,18 @@ extension FrontSite {
 
     private func rawHere(_ text: String) throws -> String {
         let socket = try Socket.connected(port: site.server.plainPort)
-        socket.limitReads(seconds: 1)
+        socket.limitReads(seconds: 30)
         try socket.write(Array(text.utf8))
-        var answer: [UInt8] = []
+        var answer = ""
         do {
-            while case let bytes = try socket.read(), !bytes.isEmpty { answer += bytes }
-        } catch is SystemError {
+            while case let bytes = try socket.read(), !bytes.isEmpty {
+                answer += String(decoding: bytes, as: UTF8.self)
+                if answer.contains("\r\n\r\n") { socket.limitReads(seconds: 1) }
+            }
+        } catch let error as SystemError where !answer.isEmpty || error.code == ECONNRESET {
             // It keeps the connection, or has reset it with bytes of the request unread.
         }
-        return String(decoding: answer, as: UTF8.self)
+        return answer
     }
 
     fileprivate func asked(_ text: String) -> Bool { site.upstream.requests.value.contains { $0.text.contains(text) } }

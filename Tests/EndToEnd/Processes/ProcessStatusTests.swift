@@ -55,8 +55,8 @@ import Testing
             try await site.served(4)
             let processes = try await site.status().processes.map(\.process)
             let master = site.sluice.process.identifier
-            func threads() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(master)/task").count }
-            let before = try threads()
+            func socketsCount() -> Int { openFiles(of: master).count { $0.target.hasPrefix("socket:") } }
+            let before = socketsCount()
             // Those that do not answer keep all who ask waiting.
             for process in processes.dropFirst() { kill(process, SIGSTOP) }
             let answers = Observed<[String]>([])
@@ -72,11 +72,11 @@ import Testing
             }
             var most = 0
             try await eventually("the first answer") {
-                most = max(most, try threads())
+                most = max(most, socketsCount())
                 return !answers.value.isEmpty
             }
-            // One at most for each who has not been heard yet, but none for each process besides.
-            #expect(most <= before + count + 2)
+            // Theirs, and those of the questions for the first of them and for all others.
+            #expect(most <= before + count + 2 * processes.count)
             for text in try await answers.wait(for: "all", until: { $0.count == count ? $0 : nil }) {
                 #expect(text.hasPrefix("ok "), "\(text)")
                 let status = try ToldMasterStatus(json: String(text.drop { $0 != "\n" }.dropFirst()))
