@@ -1,12 +1,15 @@
 # Turns sluice.tokens (TOKEN NAME; one a line) into lighttpd conditions that admit these clients. Run by sluice.conf at start and reload.
 # Whatever could be more than a token or a name in lighttpd's syntax is refused: a bad line is an error, not a way in.
 
-{ sub(/#.*/, ""); sub(/;[ \t\r]*$/, "") }
-NF == 0 { next }
-NF != 2 || $1 !~ /^[A-Za-z0-9._~+=-]+$/ || $2 !~ /^[A-Za-z0-9._-]+$/ {
-    print "sluice.tokens, line " NR ": expected TOKEN NAME;" > "/dev/stderr"
+function refuse(reason) {
+    print "sluice.tokens, line " NR ": " reason > "/dev/stderr"
     exit 1
 }
+{ sub(/#.*/, ""); sub(/;[ \t\r]*$/, "") }
+NF == 0 { next }
+NF != 2 { refuse("expected TOKEN NAME;") }
+$1 !~ /^[A-Za-z0-9._~+=-]+$/ { refuse("a token may have letters, digits and . _ ~ + = - alone") }
+$2 !~ /^[A-Za-z0-9._@+-]+$/ || length($2) > 128 { refuse("a name may have letters, digits and . _ - @ + alone, 128 of them at most") }
 {
     admit = "auth.require = () setenv.set-response-header = () setenv.set-environment = (\"SLUICE_CLIENT\" => \"" $2 "\")"
     # A header that holds a token is not handed on to Sluice, which needs none, and not to an upstream with key = "passthrough" either.
