@@ -20,6 +20,8 @@ LASTING = "1+"  # every call for a while
 LASTING_SECONDS, LASTING_CALLS_MAX = 0.5, 2000
 # What passes by itself, so that the call is made again at once, and what only a mistake in the call brings about.
 NOT_LASTING = {"EAGAIN", "EINTR", "ECONNABORTED", "EBADF", "EFAULT", "EINVAL"}
+# That there is nothing, said for a while though there is something, which no kernel says: who watches for changes is not told again.
+UNTRUE = {("recvfrom", "EAGAIN")}
 NOT_LASTING_CALLS = {"epoll_wait", "poll"}  # one is the loop itself; the other needs memory for a thousand descriptors, and asks of one
 COLUMNS = {1: "1st", 2: "2nd", 100: "100th", LASTING: "all, for a while"}
 ROUNDS_MAX = 12  # of the load, for the hundredth call
@@ -302,7 +304,7 @@ def combinations(phase, counts, options):
             for when in WHENS[:1] if options.quick else WHENS:
                 if when <= count:
                     yield Combination(phase, call, errno, when)
-            if phase == "serve" and not options.quick and call not in MEMORY:
+            if phase == "serve" and not options.quick and call not in MEMORY and (call, errno) not in UNTRUE:
                 yield Combination(phase, call, errno, LASTING)
 
 
