@@ -17,10 +17,12 @@ package struct Settings: Equatable, Sendable {
     package static let processesRange = 1...64
     /// How many addresses there may be.
     package static let listenRange = 1...16
+    /// How many addresses may be allowed.
+    package static let allowedAddressesRange = 1...256
 
     /// At least one, each once.
     package var listen: [ListenAddress]
-    /// Who may connect to the unix sockets among them.
+    /// Who may connect to them.
     package var socket = SocketAccess()
     /// The path of the socket that `sluice reload` and its like ask at; nil for none.
     package var control: String?
@@ -176,6 +178,15 @@ extension Settings {
                 addresses. Where nobody names one, a listening socket on descriptor 0 is taken, if there is one.
                 """,
                 environment: EnvironmentVariable.listen, option: "--listen", needsStart: true),
+            Field(
+                "allowed_addresses", optional: \.socket.allowedAddresses, .addressRanges,
+                """
+                The machines that may connect over TCP, each by its address or in a range of them: the web servers, and whoever else \
+                asks how Sluice does. All others are closed before a byte of theirs is read. IPv4 that comes over IPv6 is IPv4 here; \
+                "::/0" is IPv6 alone. The environment's variable, FastCGI's own, has commas between them.
+                """,
+                default: .words("whoever reaches the port, and a warning where other machines do"),
+                examples: [#"["10.0.0.0/8", "::1"]"#], environment: EnvironmentVariable.allowedAddresses, needsStart: true),
             controlField,
             Field(
                 "workers", \.workers, .workers,
@@ -275,8 +286,8 @@ extension SocketAccess {
             Field(
                 "allowed_users", \.allowedUsers, .texts,
                 """
-                The users whose processes may connect, to sockets of systemd and of the parent process too. TCP tells no user: whoever \
-                reaches such an address may connect.
+                The users whose processes may connect, to sockets of systemd and of the parent process too. TCP tells no user: \
+                allowed_addresses is for that.
                 """,
                 default: .words("anyone whom the mode lets in"), examples: [#"["www-data"]"#],
                 needsStart: true),
@@ -373,6 +384,28 @@ extension FieldKind<[ListenAddress]> {
             write: {
                 $0.count == 1 ? TOMLText.string($0[0].description) : TOMLText.array($0.map(\.description))
             })
+    }
+}
+
+extension FieldKind<[AddressRange]> {
+    /// Never none: that would be a way to let nobody in, or all.
+    fileprivate static var addressRanges: Self {
+        let range = Settings.allowedAddressesRange
+        return FieldKind(
+            form: .other("an array of \(range.lowerBound) to \(range.upperBound) addresses or ranges of IP"),
+            read: { reader, node throws(SettingsProblem) in
+                guard case .array(let elements) = node.value, range.contains(elements.count) else {
+                    throw SettingsProblem(node, "must be an array of \(range.lowerBound) to \(range.upperBound) strings")
+                }
+                var ranges: [AddressRange] = []
+                for element in elements {
+                    let text = try reader.text(element)
+                    do throws(AddressRangeError) { ranges.append(try AddressRange(text)) } catch {
+                        throw SettingsProblem(element, error.advice)
+                    }
+                }
+                return ranges
+            }, write: { TOMLText.array($0.map(\.description)) })
     }
 }
 

@@ -13,6 +13,7 @@ import Testing
         let settings = try settings(
             """
             listen = "tcp:127.0.0.1:9000"
+            allowed_addresses = ["10.0.0.0/8", "::1"]
             workers = 3
             heartbeat = "0s"
             log = {level = "debug", format = "logfmt", to = "file:sluice.log", slow = "5s"}
@@ -48,7 +49,9 @@ import Testing
             log: Settings.Log(level: .debug, format: .logfmt, destination: .file("dir/sluice.log"), slow: .seconds(5)),
             authoritiesFile: "dir/ca.pem", nameLifetime: .seconds(90), defaultModel: "gpt-4o-mini", errors: .sse,
             spokenError: "Sorry.", refusal: .speak, onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
-        expected.socket = SocketAccess(mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"])
+        expected.socket = SocketAccess(
+            mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"],
+            allowedAddresses: [try AddressRange("10.0.0.0/8"), try AddressRange("::1")])
         expected.limits = Settings.Limits(
             requests: 1, bodyBytes: 1024, parametersBytes: 2048, eventBytes: 3 << 20, answerBytes: 1 << 30, memoryBytes: 3 << 20,
             jsonDepth: 8)

@@ -6,6 +6,7 @@ import Testing
 @Suite struct SettingsTextTests {
     private let rich = #"""
         listen = "tcp:[::1]:9000"
+        allowed_addresses = ["0.0.0.0/0", "192.0.2.7", "fd00::/8"]
         workers = 3
         spoken_error = "a \"quote\", a \\, a\ttab, \u007F, ${X} and $${Y} $$"
         default_model = "gpt-4o"

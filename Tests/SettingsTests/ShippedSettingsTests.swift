@@ -31,6 +31,7 @@ import Testing
         expected.control = settings.control
         expected.socket.group = settings.socket.group
         expected.socket.allowedUsers = settings.socket.allowedUsers
+        expected.socket.allowedAddresses = settings.socket.allowedAddresses
         expected.upstreams = settings.upstreams
         expected.models = settings.models
         expected.clients = settings.clients

@@ -40,6 +40,7 @@ import Testing
 
     @Test(arguments: [
         (ConnectionRefusal.peerNotAllowed(userID: 65534), "the user 65534 may not connect: socket.allowed_users leaves it out"),
+        (.addressNotAllowed("10.0.0.9"), "the address 10.0.0.9 may not connect: allowed_addresses leaves it out"),
         (.unexpectedRecord(type: 9), "a record of type 9 is out of place"),
     ])
     func `a refused connection is told in plain words`(refusal: ConnectionRefusal, words: String) throws {

@@ -145,7 +145,11 @@ package struct ChatCall: Sendable {
 extension HTTPStream {
     /// Calls over plain HTTP/1.1 with a socket of this process: cheap enough for hundreds at once.
     package static func plain(_ call: ChatCall, port: UInt16) throws -> HTTPStream {
-        let socket = try Socket.connected(port: port)
+        try plain(call, over: Socket.connected(port: port))
+    }
+
+    /// The same over a connection to a web server.
+    package static func plain(_ call: ChatCall, over socket: Socket) throws -> HTTPStream {
         let received = Observed(Received())
         let request = call.message(isLast: true)
         startThread("plain client") {

@@ -120,8 +120,13 @@ extension Socket {
         return socket
     }
 
-    package static func connected(port: UInt16) throws -> Socket {
+    /// - Parameter source: the last number of the address that it comes from, 127.0.0.1 or another of this machine's.
+    package static func connected(port: UInt16, from source: UInt8 = 1) throws -> Socket {
         let socket = try stream(AF_INET)
+        if source != 1 {
+            let isBound = unsafe withLoopback(0, number: source) { unsafe bind(socket.fileDescriptor, $0, $1) } == 0
+            guard isBound else { throw SystemError("bind") }
+        }
         guard unsafe withLoopback(port, { unsafe connect(socket.fileDescriptor, $0, $1) }) == 0 else {
             throw SystemError("connect")
         }
@@ -221,11 +226,14 @@ extension Socket {
         return Socket(descriptor)
     }
 
-    private static func withLoopback<Result>(_ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    /// - Parameter number: of 127.0.0.NUMBER.
+    private static func withLoopback<Result>(
+        _ port: UInt16, number: UInt8 = 1, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = (0x7f00_0000 | UInt32(number)).bigEndian
         return unsafe withUnsafePointer(to: &address) { address in
             unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -83,7 +83,12 @@ package final class StubUpstream: Sendable {
 
     /// Listens on a unix socket from now on.
     package convenience init(path: String, _ reply: Reply) throws {
-        self.init(try Socket.listening(path: path), port: 0) { _ in reply }
+        try self.init(path: path) { _ in reply }
+    }
+
+    /// The same by a script.
+    package convenience init(path: String, _ script: @escaping Script) throws {
+        self.init(try Socket.listening(path: path), port: 0, .atOnce, script)
     }
 
     private init(_ listener: Socket, port: UInt16, _ taking: Taking = .atOnce, _ script: @escaping Script) {

@@ -89,6 +89,13 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether other machines may connect, as far as its text tells: a name may be any machine's, and what is passed on is known when it
+    /// is there.
+    package var isOpenToOthers: Bool {
+        guard case .tcp(let host, _) = self, !host.utf8.elementsEqual("localhost".utf8) else { return false }
+        return IPAddress(host)?.isLoopback != true
+    }
+
     /// What `FileDescriptorName=` takes (systemd.socket(5)).
     private static func isDescriptorName(_ text: String) -> Bool {
         (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { 0x20...0x7E ~= $0 && $0 != UInt8(ascii: ":") }

@@ -95,7 +95,14 @@ package final class Listener {
     /// Whether there may be another.
     private func acceptOne() -> Bool {
         guard let socket else { return false }
-        let number = accept4(socket.descriptor.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+        var peer = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        // Asked for later, the kernel has no address any more of one that has left again.
+        let number = unsafe withUnsafeMutablePointer(to: &peer) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe accept4(socket.descriptor.number, $0, &size, Int32(SOCK_CLOEXEC.rawValue))
+            }
+        }
         guard number >= 0 else {
             // Of these two the next one may be well.
             if errno == EINTR || errno == ECONNABORTED { return true }
@@ -103,7 +110,7 @@ package final class Listener {
             return false
         }
         let connection = Descriptor(owning: number)
-        if let refusal = refusal(of: connection, to: socket) {
+        if let refusal = refusal(of: connection, from: SocketName(peer, size), to: socket) {
             onRefusal(refusal)
         } else {
             prepare(connection, isTCP: socket.isTCP)
@@ -112,10 +119,18 @@ package final class Listener {
         return true
     }
 
-    private func refusal(of connection: borrowing Descriptor, to socket: ListeningSocket) -> ConnectionRefusal? {
+    private func refusal(
+        of connection: borrowing Descriptor, from peer: @autoclosure () -> SocketName, to socket: ListeningSocket
+    ) -> ConnectionRefusal? {
+        if let ranges = socket.allowedAddresses { return refusal(of: peer().address, by: ranges) }
         guard !socket.allowedUsers.isEmpty else { return nil }
         let user = connection.peer.uid
         return socket.allowedUsers.contains(user) ? nil : .peerNotAllowed(userID: user)
+    }
+
+    private func refusal(of address: IPAddress?, by ranges: [AddressRange]) -> ConnectionRefusal? {
+        guard let address else { return .addressNotAllowed("unknown") }
+        return ranges.contains { $0.contains(address) } ? nil : .addressNotAllowed("\(address)")
     }
 
     /// Out of descriptors or memory the socket would stay readable and the loop would spin: it rests for a moment.

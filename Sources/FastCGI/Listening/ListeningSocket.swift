@@ -16,6 +16,8 @@ package final class ListeningSocket: Sendable {
     package let isTCP: Bool
     /// The users that peers may be; empty for all.
     let allowedUsers: [uid_t]
+    /// The addresses that peers may come from; nil for all.
+    let allowedAddresses: [AddressRange]?
     private let file: FileIdentity?
     /// Whether nobody accepts what waits when this process, and those that it shares the socket with, do not.
     package let isOwn: Bool
@@ -84,6 +86,7 @@ package final class ListeningSocket: Sendable {
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
         name = Self.name(of: address, descriptor.number)
         allowedUsers = isTCP ? [] : users
+        allowedAddresses = isTCP ? access.allowedAddresses : nil
         _ = try SystemError.check("fcntl", fcntl(descriptor.number, F_SETFL, O_NONBLOCK))
     }
 
@@ -100,6 +103,7 @@ package final class ListeningSocket: Sendable {
         address = .inherited(descriptor.number)
         isTCP = try Self.option(descriptor.number, SO_DOMAIN) != AF_UNIX
         allowedUsers = isTCP ? [] : try access.allowedUserIDs()
+        allowedAddresses = isTCP ? access.allowedAddresses : nil
         (self.isOwn, isShared, file) = (isOwn, true, nil)
         self.descriptor = descriptor
     }
@@ -138,6 +142,11 @@ package final class ListeningSocket: Sendable {
 
     /// The port that the kernel chose for `tcp:HOST:0`.
     package var port: UInt16? { SocketName(descriptor.number)?.port }
+
+    /// Whether other machines may connect, as far as it depends on this one.
+    package var isOpenToOthers: Bool {
+        isTCP && allowedAddresses == nil && SocketName(descriptor.number)?.address?.isLoopback != true
+    }
 
     private static func name(of address: ListenAddress, _ number: Int32) -> String {
         switch address {

@@ -1,4 +1,4 @@
-// Who may connect: the permissions of a unix socket's path, and the users that its peers may be.
+// Who may connect: the permissions of a unix socket's path, the users that its peers may be, and the addresses that TCP's may have.
 
 import EventLoop
 import Glibc
@@ -6,7 +6,8 @@ import Glibc
 /// Who may connect to a listening socket.
 ///
 /// `mode` and `group` are given to the path of a `unix:` address. An inherited socket belongs to whoever made it, and TCP has
-/// neither: there they do nothing. `allowedUsers` holds for every unix socket, inherited or not, and for no other.
+/// neither: there they do nothing. `allowedUsers` holds for every unix socket, inherited or not, and for no other; `allowedAddresses` for
+/// every one of TCP.
 package struct SocketAccess: Equatable, Sendable {
     /// Permission bits of the path, 0 to 0o777; to connect takes the right to write.
     package var mode: UInt32
@@ -18,12 +19,18 @@ package struct SocketAccess: Equatable, Sendable {
     /// A peer's user is its effective one when it connected. One that Sluice's user namespace does not know counts as the
     /// overflow user, 65534, which is `nobody` to most systems.
     package var allowedUsers: [String]
+    /// The addresses that peers may come from; nil for all that reach the socket. The kernel's word for it is the connection's own, so
+    /// that nobody can be another who cannot have the answers either.
+    package var allowedAddresses: [AddressRange]?
 
     /// The path's owner and group may connect, unless told otherwise.
-    package init(mode: UInt32 = 0o660, group: String? = nil, allowedUsers: [String] = []) {
+    package init(
+        mode: UInt32 = 0o660, group: String? = nil, allowedUsers: [String] = [], allowedAddresses: [AddressRange]? = nil
+    ) {
         self.mode = mode
         self.group = group
         self.allowedUsers = allowedUsers
+        self.allowedAddresses = allowedAddresses
     }
 
     /// - Throws: `ListenError` for a group that does not exist, `SystemError` when it cannot be looked up.

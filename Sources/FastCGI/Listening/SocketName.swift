@@ -1,10 +1,10 @@
-// What the kernel calls a socket (getsockname(2)).
+// What the kernel calls a socket (getsockname(2)), and its peer (accept(2)).
 
 import CLinux
 import EventLoop
 import Glibc
 
-/// The address that a socket was bound to.
+/// The address that a socket was bound to, or that of its peer.
 struct SocketName {
     private let family: Int32
     /// All of it, as the kernel has written it.
@@ -20,6 +20,11 @@ struct SocketName {
             unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(descriptor, $0, &size) }
         }
         guard result == 0 else { return nil }
+        self.init(storage, size)
+    }
+
+    /// - Parameter size: of what the kernel has written.
+    init(_ storage: sockaddr_storage, _ size: socklen_t) {
         family = Int32(storage.ss_family)
         bytes = unsafe withUnsafeBytes(of: storage) { unsafe Array($0.prefix(Int(size))) }
     }
@@ -51,10 +56,22 @@ struct SocketName {
         return String(decoding: path.prefix { $0 != 0 }, as: UTF8.self)
     }
 
+    /// Of TCP alone.
+    var address: IPAddress? { hostBytes.flatMap { IPAddress(bytes: $0) } }
+
+    /// Behind family and port, and IPv6's flow label (ip(7), ipv6(7)); nil for what has none.
+    private var hostBytes: [UInt8]? {
+        let address: ArraySlice<UInt8>
+        switch family {
+        case AF_INET: address = bytes.dropFirst(4).prefix(4)
+        case AF_INET6: address = bytes.dropFirst(8).prefix(16)
+        default: return nil
+        }
+        return address.count == (family == AF_INET ? 4 : 16) ? Array(address) : nil
+    }
+
     private var host: String? {
-        // Behind family and port, and IPv6's flow label (ip(7), ipv6(7)).
-        let address = Array(family == AF_INET ? bytes.dropFirst(4).prefix(4) : bytes.dropFirst(8).prefix(16))
-        guard address.count == (family == AF_INET ? 4 : 16) else { return nil }
+        guard let address = hostBytes else { return nil }
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         guard unsafe inet_ntop(family, address, &text, socklen_t(text.count)) != nil else { return nil }
         return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)

@@ -17,6 +17,8 @@ package enum ConnectionRefusal: Error, Equatable, Sendable {
     case answersNotRead
     /// The peer is none of the users that may connect; nothing of it was read.
     case peerNotAllowed(userID: UInt32)
+    /// The same of its address.
+    case addressNotAllowed(String)
     /// libfcgi could not parse what the scanner let through: a defect here, or no memory.
     case notParsed(SystemError)
 }

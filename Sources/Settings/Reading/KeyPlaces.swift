@@ -43,7 +43,10 @@ enum KeyPlaces {
     /// The same of a key that there is, and has members, though it is no table.
     static func hint(forMembers keys: [String], of key: String) -> String? {
         guard key == "listen" else { return nil }
-        let names = ["mode": "socket.mode", "group": "socket.group", "acl_users": "socket.allowed_users"]
+        let names = [
+            "mode": "socket.mode", "group": "socket.group", "acl_users": "socket.allowed_users",
+            "allowed_clients": "allowed_addresses",
+        ]
         if let name = keys.lazy.compactMap({ names[$0] }).first { return "did you mean '\(name)'?" }
         return keys.contains("owner") ? whoseItIs : nil
     }

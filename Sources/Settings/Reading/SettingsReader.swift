@@ -21,6 +21,7 @@ final class SettingsProblems {
     private var needingWhole = Found()
     private var warned = Found()
     private var withoutPlace: (first: [String], count: Int) = ([], 0)
+    private var warnedWithoutPlace: [String] = []
     private var place = SettingsError.Place.settings
     /// Whether something that belongs to the settings could not be read. Nothing is missed then that may stand there.
     private var isIncomplete = false
@@ -55,11 +56,14 @@ final class SettingsProblems {
         self.place = min(self.place, place)
     }
 
+    /// Adds one of the command line or the environment with which the settings can be used all the same.
+    func add(warning: String) { warnedWithoutPlace.append(warning) }
+
     /// What is wrong; nil when nothing is, though there may be warnings.
     var error: SettingsError? { hasErrors ? told : nil }
 
     /// Where nothing is wrong.
-    var warnings: [String] { hasErrors ? [] : told.lines }
+    var warnings: [String] { hasErrors ? [] : told.lines + warnedWithoutPlace }
 
     private var hasErrors: Bool { withoutPlace.count + certain.count + needingWhole.count > 0 }
 

@@ -76,6 +76,8 @@ package struct SettingsOptions: Equatable, Sendable {
 /// The variables that count where the file says nothing.
 enum EnvironmentVariable {
     static let listen = "SLUICE_LISTEN"
+    /// FastCGI 1.0 §3.2 has it.
+    static let allowedAddresses = "FCGI_WEB_SERVER_ADDRS"
     static let authoritiesFile = "SSL_CERT_FILE"
     static let stateDirectory = "STATE_DIRECTORY"
     static let baseURL = "OPENAI_BASE_URL"
@@ -151,6 +153,7 @@ package struct SettingsSources {
             settings.clients = reader.clients()
         }
         takeListenAddresses(&settings, reader, problems)
+        takeAllowedAddresses(&settings, reader, problems)
         let isDemoForWant = takeUpstreams(&settings, reader, problems)
         takeOptions(&settings, problems)
         divide(&settings, reader, problems)
@@ -268,8 +271,44 @@ package struct SettingsSources {
         guard let list = variable(EnvironmentVariable.listen) else {
             return [inheritsSocket ? "fd:0" : Settings.defaultListen]
         }
-        return list.split(separator: ",", omittingEmptySubsequences: false).map { address in
-            String(address.trimmingPrefix { $0 == " " }.reversed().trimmingPrefix { $0 == " " }.reversed())
+        return Self.elements(list)
+    }
+
+    /// Of a list with commas, without the spaces around them.
+    private static func elements(_ list: String) -> [String] {
+        list.split(separator: ",", omittingEmptySubsequences: false).map { element in
+            String(element.trimmingPrefix { $0 == " " }.reversed().trimmingPrefix { $0 == " " }.reversed())
+        }
+    }
+
+    /// Who may connect over TCP. FastCGI has no passwords: where other machines reach a port and nobody says who may, somebody is told.
+    private func takeAllowedAddresses(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        guard reader?.node("allowed_addresses") == nil else { return }
+        if let list = variable(EnvironmentVariable.allowedAddresses) {
+            do throws(AddressRangeError) {
+                var ranges: [AddressRange] = []
+                for text in Self.elements(list) { ranges.append(try AddressRange(text)) }
+                settings.socket.allowedAddresses = ranges
+                let countMax = Settings.allowedAddressesRange.upperBound
+                if ranges.count > countMax {
+                    problems.add(
+                        "\(EnvironmentVariable.allowedAddresses) names \(ranges.count) addresses, and may name \(countMax)")
+                }
+            } catch {
+                problems.add("\(EnvironmentVariable.allowedAddresses): \(error)")
+            }
+            return
+        }
+        let open = settings.listen.filter(\.isOpenToOthers)
+        guard !open.isEmpty else { return }
+        let addresses = open.map(\.description).joined(separator: ", ")
+        let text = "names \(addresses), where whoever reaches the port may call: name the web servers in allowed_addresses"
+        if options.listen.isEmpty, let node = reader?.node("listen") {
+            var problem = SettingsProblem(node, text)
+            problem.isWarning = true
+            problems.add(problem)
+        } else {
+            problems.add(warning: "\(options.listen.isEmpty ? EnvironmentVariable.listen : "--listen") \(text)")
         }
     }
 

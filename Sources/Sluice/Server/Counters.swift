@@ -82,7 +82,10 @@ final class Counters: Sendable {
     /// How many connections were closed so, with this one, and whether it is the first of a peer that may not connect.
     func connectionRefused(_ reason: ConnectionRefusal) -> (total: Int, isFirstStranger: Bool) {
         var isFirst = false
-        if case .peerNotAllowed = reason { isFirst = strangers.add(1, ordering: .relaxed).oldValue == 0 }
+        switch reason {
+        case .peerNotAllowed, .addressNotAllowed: isFirst = strangers.add(1, ordering: .relaxed).oldValue == 0
+        default: break
+        }
         return (refusals.add(1, ordering: .relaxed).newValue, isFirst)
     }
 

@@ -16,11 +16,23 @@ extension Logger {
                 metadata: ["names": "\(unserved.joined(separator: ", "))"])
         }
         let access = settings.socket
-        let open = sockets.filter(\.isTCP)
+        let open = access.allowedAddresses == nil ? sockets.filter(\.isTCP) : []
         if !access.allowedUsers.isEmpty, !open.isEmpty {
             warning(
                 "socket.allowed_users does not hold for TCP: whoever reaches these addresses may call",
                 metadata: ["listen": "\(open.map(\.address).listed)"])
+        }
+        // Of addresses that the settings spell out, they have told themselves.
+        let passed = sockets.filter { if case .inherited = $0.address { $0.isOpenToOthers } else { false } }
+        if !passed.isEmpty {
+            warning(
+                "sockets that were passed on are open to other machines: allowed_addresses says who may call",
+                metadata: ["listen": "\(passed.map(\.name).joined(separator: ", "))"])
+        }
+        if access.allowedAddresses != nil, !sockets.contains(where: \.isTCP) {
+            warning(
+                "allowed_addresses does not hold: listen names no address of TCP",
+                metadata: ["listen": "\(settings.listen.listed)"])
         }
         let hasPath = settings.listen.contains { if case .unix = $0 { true } else { false } }
         if !hasPath, access.mode != SocketAccess().mode || access.group != nil {

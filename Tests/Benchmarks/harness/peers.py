@@ -67,6 +67,13 @@ def tls_settings(authorities, port):
     """
 
 
+class Machines(Peer):
+    """Sluices on ports of this machine, behind one nginx that shares calls out among them."""
+
+    def __init__(self, name, front, responders):
+        super().__init__(name, front.url_address, [process.pid for process in responders], beside=front.workers)
+
+
 class Stage(contextlib.ExitStack):
     """Starts everything in a temporary directory, ends everything with the `with` block."""
 
@@ -120,13 +127,13 @@ class Stage(contextlib.ExitStack):
         self._upstream.stop()
         self._upstream.start()
 
-    def _front(self, name, target, location, scheme=""):
+    def _front(self, name, target, location, scheme="", change=lambda text: text):
         port = processes.free_port()
         text = configuration(
             "front.conf", location=(HARNESS / location).read_text(), name=name, target=target, workers=self.workers,
             user=processes.nginx_user(), directory=self.directory, port=port, scheme=scheme,
         )
-        return self._keep(processes.Nginx(name, text, self.directory, port, self.workers))
+        return self._keep(processes.Nginx(name, change(text), self.directory, port, self.workers))
 
     def proxy_pass(self, name, port, scheme="http"):
         """An nginx in front of the upstream's port, for as long as the stage lasts."""
@@ -137,6 +144,29 @@ class Stage(contextlib.ExitStack):
         command = [executable, "serve", "--listen", f"unix:{path}", "--workers", str(self.workers), *options]
         process = self._keep(processes.Process(command, path, f"{self.directory}/{name}.log"))
         return Gateway(peer or name, self._front(f"{name}-front", f"unix:{path}", "fastcgi_pass.conf"), process)
+
+    def machines(self, count, *options):
+        """So many Sluices, as if each was on a machine of its own, for as long as the stage lasts."""
+        name = f"machines-{count}"
+        ports = [processes.free_port() for _ in range(count)]
+        responders = [
+            self._keep(processes.Process(
+                [self.sluice, "serve", "--listen", f"tcp:127.0.0.1:{port}", "--workers", "1", *options],
+                ("127.0.0.1", port), f"{self.directory}/{name}-{port}.log"))
+            for port in ports
+        ]
+        servers = ";".join(f" server 127.0.0.1:{port}" for port in ports).removeprefix(" server ")
+        target = f"{servers}; zone {name} 64k; least_conn"
+        return Machines(name, self._front(f"{name}-front", target, "fastcgi_pass.conf"), responders)
+
+    def front_with_tls(self, peer):
+        """The same Sluice behind an nginx that callers reach over TLS, as nginx/server.conf has it."""
+        def with_tls(text):
+            files = f"ssl_certificate {self.certificate}; ssl_certificate_key {self.directory}/upstream.key"
+            return text.replace("backlog=4096;", f"backlog=4096 ssl; {files}; ssl_buffer_size 4k;")
+
+        front = self._front("tls-front", f"unix:{peer.process.address}", "fastcgi_pass.conf", change=with_tls)
+        return Peer("front with TLS", front.url_address, front.workers)
 
     def gateway(self, name, settings):
         """A Sluice with these settings, for as long as the stage lasts."""

@@ -16,8 +16,8 @@ struct SettingsTemplate {
         # A key belongs to the table that stands last above it. What holds for all stands before the first [table]; the same key below
         # [[models]] or [upstreams.NAME] holds for that one alone, or is unknown there.
         #
-        # What the file leaves out comes from the environment (SLUICE_LISTEN, OPENAI_API_KEY, OPENAI_BASE_URL, SSL_CERT_FILE), then from
-        # the defaults. The command line goes over both.
+        # What the file leaves out comes from the environment (SLUICE_LISTEN, FCGI_WEB_SERVER_ADDRS, OPENAI_API_KEY, OPENAI_BASE_URL,
+        # SSL_CERT_FILE), then from the defaults. The command line goes over both.
         #
         # Every string can take variables of the environment: "${NAME}". A missing or empty one is an error. "$${" stands for "${".
         # Durations are whole numbers with a unit, ms, s, m or h: "800ms", "10m". Sizes have B, KiB, MiB or GiB: "64KiB". Shares are

@@ -5,6 +5,7 @@ import Testing
 /// What the operator reads of keys and values, but for those of upstreams and models.
 @Suite struct SettingsErrorTests {
     private static let addresses = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"
+    private static let ranges = #"use an address or a range, as "192.0.2.7", "10.0.0.0/8" or "fd00::/8""#
     private static let destination = #"must be "stderr", "journal", "syslog" or "file:" and the path of a file"#
 
     private static let values = [
@@ -18,6 +19,16 @@ import Testing
         Mistake("listen = ['fd:3',\n  3]", "2: listen[1] must be an address; \(addresses)"),
         Mistake("listen = ['fd:3', 'systemd',\n  'fd:3']", "2: listen[2] is an address that stands before it already"),
         Mistake("listen = 'systemd:a:b'", "1: listen has no name of a descriptor; \(addresses)"),
+        Mistake("allowed_addresses = '10.0.0.0/8'", "1: allowed_addresses must be an array of 1 to 256 strings"),
+        Mistake("allowed_addresses = []", "1: allowed_addresses must be an array of 1 to 256 strings"),
+        Mistake(
+            "allowed_addresses = [\(repeatElement("'::1'", count: 257).joined(separator: ", "))]",
+            "1: allowed_addresses must be an array of 1 to 256 strings"),
+        Mistake("allowed_addresses = ['::1',\n  7]", "2: allowed_addresses[1] must be a string"),
+        Mistake("allowed_addresses = ['::1',\n  'secret']", "2: allowed_addresses[1] is no address of IP; \(ranges)"),
+        Mistake(
+            "allowed_addresses = ['10.0.0.1/8']",
+            "1: allowed_addresses[0] is either the range 10.0.0.0/8 or the address 10.0.0.1: name one of them; \(ranges)"),
         Mistake("control = '/run/sluice/control.sock'", "1: control has no scheme; use unix:PATH"),
         Mistake("control = 'unix:/run/sluice/'", "1: control names a folder; use unix:PATH"),
         Mistake("control = 'tcp:127.0.0.1:9'", "1: control is no path of a socket; use unix:PATH"),
@@ -203,6 +214,9 @@ import Testing
             "pid = '/run/secret'",
             "1: unknown key 'pid'; no file of it is written: sluice stop and sluice reload find the process by control"),
         Mistake("listen.mode = '0660'", "1: listen must be an address, or an array of them; did you mean 'socket.mode'?"),
+        Mistake(
+            "listen.allowed_clients = '127.0.0.1'",
+            "1: listen must be an address, or an array of them; did you mean 'allowed_addresses'?"),
         Mistake("listen.owner = 'www-data'", "1: listen must be an address, or an array of them; \(whoseItIs)"),
         Mistake(
             "listen = 'fd:3'\nlisten.group = 'www-data'",
