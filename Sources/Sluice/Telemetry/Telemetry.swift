@@ -91,6 +91,16 @@ extension Logger {
         error("the log file cannot be opened again: the old one is written to", metadata: ["reason": "\(failure)"])
     }
 
+    func idle(for limit: Duration) {
+        notice("nobody has called for so long: this process ends", metadata: ["idle_exit": "\(limit.setting)"])
+    }
+
+    func logNotRotated(_ failure: SystemError) {
+        error(
+            "the log file is full, and cannot be moved: it grows", metadata: ["reason": "\(failure)"],
+            source: LogEntry.changeSource)
+    }
+
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
     /// - Parameter page: `status` or `ping`.
