@@ -1,4 +1,5 @@
 import EventLoop
+import struct EventLoop.SystemError
 import Foundation
 import Glibc
 import Settings
@@ -18,7 +19,7 @@ import Testing
         LogRotation(path: path, bytesMax: bytesMax, filesCount: files)
     }
 
-    private func output(_ rotation: LogRotation, onFull: @escaping @Sendable (EventLoop.SystemError) -> Void = { _ in }) throws
+    private func output(_ rotation: LogRotation, onFull: @escaping @Sendable (SystemError) -> Void = { _ in }) throws
         -> LogOutput
     {
         try LogOutput(.file(path, rotation), LogForm(format: .json), onFull: onFull)
@@ -87,7 +88,7 @@ import Testing
 
     @Test func `stays when it cannot be moved, which is told once, and takes all lines`() throws {
         try FileManager.default.createDirectory(atPath: directory.path("log.1"), withIntermediateDirectories: false)
-        let told = Observed<[EventLoop.SystemError]>([])
+        let told = Observed<[SystemError]>([])
         let output = try output(rotation(files: 1)) { error in told.update { $0.append(error) } }
         write(0..<1000, to: output)
         #expect(try numbers("log") == Array(0..<1000))
