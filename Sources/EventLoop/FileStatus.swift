@@ -18,6 +18,12 @@ package struct FileStatus: Equatable, Sendable {
     package let kind: Kind
     /// In bytes.
     package let size: Int
+    /// The number of the user whose it is.
+    package let owner: UInt32
+    /// Who may do what with it, as chmod(2) takes it.
+    package let mode: UInt32
+    /// How many names it has: none where the last one was taken away, and it is only open.
+    package let namesCount: Int
     /// When what it holds, its owner or its mode last changed: seconds since 1970, and nanoseconds beside them.
     private let changeSeconds: Int
     private let changeNanoseconds: Int
@@ -50,6 +56,8 @@ package struct FileStatus: Equatable, Sendable {
             default: .other
             }
         size = Int(status.st_size)
+        (owner, mode) = (status.st_uid, status.st_mode & 0o7777)
+        namesCount = Int(status.st_nlink)
         (changeSeconds, changeNanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
     }
 }

@@ -27,19 +27,32 @@ extension Settings {
         package var format: Format?
         /// Where lines go.
         package var destination = Destination.standardError
+        /// How large a file gets before another one takes its place; zero for as large as it will.
+        package var fileBytesMax = 0
+        /// How many files from before are kept.
+        package var filesCount = 3
         /// From when on a first token is late; zero for never.
         package var slow = Duration.zero
 
         /// The defaults, but for what is named.
         package init(
-            level: Logger.Level = .info, format: Format? = nil, destination: Destination = .standardError, slow: Duration = .zero
+            level: Logger.Level = .info, format: Format? = nil, destination: Destination = .standardError,
+            fileBytesMax: Int = 0, filesCount: Int = 3, slow: Duration = .zero
         ) {
             (self.level, self.format, self.destination, self.slow) = (level, format, destination, slow)
+            (self.fileBytesMax, self.filesCount) = (fileBytesMax, filesCount)
         }
     }
 }
 
 extension Settings.Log {
+    /// Whether what is said of a file holds for one.
+    func check(_ file: SettingsReader) {
+        if case .file = destination { return }
+        guard fileBytesMax > 0, let node = file.node("log")?.member("file_size") else { return }
+        file.problems.add(SettingsProblem(node, "is for a log that goes to a file: set log.to = \"file:PATH\"", needsWhole: true))
+    }
+
     static var fields: [Field<Self>] {
         [
             Field("level", \.level, .choice, "What is logged: all that is as important as this.", option: "--log-level"),
@@ -58,6 +71,16 @@ extension Settings.Log {
                 daemon at /dev/log; or "file:PATH". A file is made with mode 0640 where there is none, and opened again on SIGUSR1; a \
                 relative path begins at the directory of this file.
                 """),
+            Field(
+                "file_size", \.fileBytesMax, .size(in: 0...1 << 40),
+                """
+                How large the file of "file:PATH" gets: one that would get larger is called PATH.1 from then on, what was called so \
+                PATH.2, and lines go to a new one. A line has up to 4 KiB, and so has a file. "0B" lets it grow, for logrotate or whoever \
+                else to move it.
+                """),
+            Field(
+                "files", \.filesCount, .number(in: 1...100),
+                "How many of these are kept beside the one that is written to: PATH.1, the newest, PATH.2 and so on."),
             Field(
                 "slow", \.slow, .duration(in: .upToADay),
                 """

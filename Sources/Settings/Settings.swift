@@ -32,6 +32,8 @@ package struct Settings: Equatable, Sendable {
     package var processes = 1
     /// Whether a master watches over a single process too.
     package var isSupervised = false
+    /// After how long without a call the process ends; zero for never.
+    package var idleExit = Duration.zero
     /// Whether the kernel may write down the memory of a process that crashes.
     package var dumpsCore = false
     /// After how much silence a caller who streams gets a comment; zero for never.
@@ -114,6 +116,7 @@ extension Settings {
     mutating func take(_ file: SettingsReader) {
         file.take(Self.sections.flatMap(\.fields), into: &self)
         rest.check(file)
+        log.check(file)
     }
 
     /// Whether there is a master, which starts the processes that serve.
@@ -205,6 +208,13 @@ extension Settings {
                 option: "--processes", needsStart: true),
             Field(
                 "supervise", \.isSupervised, .boolean, "Whether there is a master for a single process too.", needsStart: true),
+            Field(
+                "idle_exit", \.idleExit, .duration(in: .upToADay),
+                """
+                Ends the process, as SIGTERM does, when for so long nobody has connected and no request was there: for sockets that are \
+                passed on ("systemd", "fd:0"), where the next call has it started again. With addresses that Sluice opens itself, or \
+                with a master, it is an error. "0s" is for never.
+                """, needsStart: true),
             Field(
                 "core_dumps", \.dumpsCore, .boolean,
                 """

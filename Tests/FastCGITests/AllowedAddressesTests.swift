@@ -23,7 +23,7 @@ struct AllowedAddressesTests {
             let wakeup = Wakeup(on: worker.loop)
             var refusals: [ConnectionRefusal] = []
             var accepted = 0
-            let listener = try Listener(
+            let listener = Listener(
                 socket, on: worker.loop,
                 onRefusal: {
                     refusals.append($0)
@@ -76,7 +76,7 @@ struct AllowedAddressesTests {
             }
             let wakeup = Wakeup(on: worker.loop)
             var refusals: [ConnectionRefusal] = []
-            let listener = try Listener(
+            let listener = Listener(
                 socket, on: worker.loop, onRefusal: { refusals.append($0) }, handler: { _ in wakeup.wake() })
             await wakeup.wait()
             #expect(refusals == [.addressNotAllowed("127.0.0.1")])

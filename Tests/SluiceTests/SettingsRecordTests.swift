@@ -36,7 +36,8 @@ import Testing
     private let settings: Settings = {
         var settings = Settings(listen: [.unix("/s")], workers: 1, upstreams: [], models: [])
         settings.log = Settings.Log(
-            level: .warning, format: .logfmt, destination: .file("/var/log/x\ny"), slow: .milliseconds(7))
+            level: .warning, format: .logfmt, destination: .file("/var/log/x\ny"), fileBytesMax: 10 << 20, filesCount: 7,
+            slow: .milliseconds(7))
         settings.timeouts.drain = .milliseconds(1234)
         return settings
     }()

@@ -135,6 +135,12 @@ package final class ListeningSocket: Sendable {
         }
     }
 
+    /// Whether somebody has connected, and waits to be accepted.
+    package var hasWaiting: Bool {
+        var readiness = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&readiness, 1, 0) > 0
+    }
+
     /// Whether an open descriptor is a listening socket.
     package static func isListening(_ number: Int32) -> Bool {
         do { return try option(number, SO_ACCEPTCONN) != 0 } catch { return false }

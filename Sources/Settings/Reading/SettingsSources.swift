@@ -104,6 +104,12 @@ package struct LoadedSettings: Sendable {
 package struct SettingsSources {
     /// The settings file that is read when none is named, and need not be there.
     package static let defaultFile = "/etc/sluice/sluice.toml"
+    /// What the one beside the program is called, which is read when there is no other.
+    package static let ownFileName = "sluice.toml"
+    /// The path of that; nil where nobody knows.
+    private let ownFile: String?
+    /// Why a file beside the program may be somebody's who is not to say where requests go; nil when it is not.
+    private let distrust: (_ path: String) -> String?
     private let options: SettingsOptions
     /// Looks a variable up; an empty one counts as absent.
     private let environment: (String) -> String?
@@ -118,21 +124,27 @@ package struct SettingsSources {
     package var assumesCredentials = false
     /// How many processes there are already, which only a start can change; nil at a start.
     package var processesInForce: Int?
+    /// The settings file of the start, in whose place no other comes at a reload; nil at a start.
+    package var fileInForce: String?
     /// How long the settings file may be.
     var fileBytesMax = SettingsFiles.fileBytesMax
 
     /// - Parameters:
     ///   - environment: looks a variable up.
     ///   - inheritsSocket: whether descriptor 0 is a listening socket.
+    ///   - ownFile: the path of the settings file beside the program.
+    ///   - distrust: why that file, which is there, is not to be read; nil when it may be.
     ///   - readFile: reads a whole file.
     ///   - listFiles: lists the files that a pattern matches.
     ///   - readTLSFiles: reads the files of a connection with TLS, and of the authorities, and tells when its own certificate is valid.
     package init(
         options: SettingsOptions = SettingsOptions(), environment: @escaping (String) -> String?, inheritsSocket: Bool = false,
-        readFile: @escaping FileReader, listFiles: @escaping FileLister,
+        ownFile: String? = nil, distrust: @escaping (_ path: String) -> String? = { _ in nil }, readFile: @escaping FileReader,
+        listFiles: @escaping FileLister,
         readTLSFiles: @escaping (ConnectionOptions, _ authoritiesFile: String?) throws(HTTPError) -> CertificateValidity?
     ) {
         (self.options, self.environment, self.inheritsSocket) = (options, environment, inheritsSocket)
+        (self.ownFile, self.distrust) = (ownFile, distrust)
         (self.readFile, self.listFiles, self.readTLSFiles) = (readFile, listFiles, readTLSFiles)
     }
 
@@ -158,6 +170,7 @@ package struct SettingsSources {
         takeOptions(&settings, problems)
         divide(&settings, reader, problems)
         checkControl(settings, reader, problems)
+        checkIdleExit(settings, reader, problems)
         checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
         if let error = problems.error { throw error }
@@ -186,7 +199,10 @@ package struct SettingsSources {
         }
         let advice =
             file.reader == nil
-            ? "there is no \(file.path): name the settings file with --config, or the control socket with --control unix:PATH"
+            ? """
+            there is no \(places.map(\.path).joined(separator: " and no ")): name the settings file with --config, or the control socket \
+            with --control unix:PATH
+            """
             : """
             \(file.path) names no control socket: set control = "unix:/run/sluice/sluice/control.sock" in it, in a folder of Sluice's \
             user, and start Sluice again; name the one that it was started with (--control unix:PATH); or send signals
@@ -211,26 +227,46 @@ package struct SettingsSources {
     private func settingsFile(
         _ problems: SettingsProblems
     ) -> (path: String, isThere: Bool, included: [String], reader: SettingsReader?) {
-        let file = SettingsFile(path: options.config ?? Self.defaultFile)
+        var (path, document): (String, [UInt8]?) = (places[0].path, nil)
+        for place in places {
+            path = place.path
+            let (bytes, isThere) = self.document(of: place, problems)
+            document = bytes
+            if isThere { break }
+        }
         var input = SettingsInput(environment: environment, readFile: readFile, listFiles: listFiles)
         input.assumesCredentials = assumesCredentials
-        var files = SettingsFiles(file, input, problems)
-        let document = document(of: file.path, problems)
+        var files = SettingsFiles(SettingsFile(path: path), input, problems)
         let reader = document.flatMap { files.reader($0) }
-        return (file.path, document != nil, files.included, reader)
+        return (path, document != nil, files.included, reader)
     }
 
-    /// The bytes of the settings file; nil when none is named, and the default one is not there.
-    private func document(of file: String, _ problems: SettingsProblems) -> [UInt8]? {
+    /// Where the settings file may be. The first that is there counts.
+    private var places: [(path: String, isOwn: Bool)] {
+        if let named = options.config { return [(named, false)] }
+        var places: [(path: String, isOwn: Bool)] = [(Self.defaultFile, false)]
+        if let ownFile { places.append((ownFile, true)) }
+        guard let fileInForce else { return places }
+        let known = places.filter { $0.path.utf8.elementsEqual(fileInForce.utf8) }
+        return known.isEmpty ? places : known
+    }
+
+    /// The bytes of a settings file, and whether there is one; a problem when it is there, or is named, and cannot be read.
+    private func document(
+        of place: (path: String, isOwn: Bool), _ problems: SettingsProblems
+    ) -> (bytes: [UInt8]?, isThere: Bool) {
         do throws(SystemError) {
-            let document = try readFile(file)
-            guard document.count <= fileBytesMax else { throw SystemError(file, code: EFBIG) }
-            return document
-        } catch {
-            if options.config != nil || error.code != ENOENT {
-                problems.add("the settings file cannot be read: \(error)", at: .unreadableFile)
+            let document = try readFile(place.path)
+            guard document.count <= fileBytesMax else { throw SystemError(place.path, code: EFBIG) }
+            if place.isOwn, let reason = distrust(place.path) {
+                problems.add("the settings file beside the program is not read: \(place.path) \(reason)", at: .unreadableFile)
+                return (nil, true)
             }
-            return nil
+            return (document, true)
+        } catch {
+            if options.config == nil, error.code == ENOENT { return (nil, false) }
+            problems.add("the settings file cannot be read: \(error)", at: .unreadableFile)
+            return (nil, true)
         }
     }
 
@@ -263,6 +299,28 @@ package struct SettingsSources {
             problems.add("--control \(text)", at: .commandLine)
         } else if let node = reader?.node("control") {
             problems.add(SettingsProblem(node, text))
+        }
+    }
+
+    /// Whoever ends by himself must be started by somebody else.
+    private func checkIdleExit(_ settings: Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
+        guard settings.idleExit > .zero, let node = reader?.node("idle_exit") else { return }
+        let own = settings.listen.first { address in
+            switch address {
+            case .unix, .tcp: true
+            case .inherited, .systemd: false
+            }
+        }
+        if let own {
+            let text = """
+                is for sockets that are passed on, as listen = "systemd" or "fd:0": nobody would start Sluice again when somebody calls \
+                at \(own)
+                """
+            problems.add(SettingsProblem(node, text, needsWhole: true))
+        }
+        if settings.hasMaster {
+            let text = "is for a process without a master, which would stay: leave out processes and supervise, or this"
+            problems.add(SettingsProblem(node, text, needsWhole: true))
         }
     }
 

@@ -9,7 +9,8 @@ import Settings
 struct ControlArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The settings file of the Sluice that runs, which says where it is to be asked. Default: \(SettingsSources.defaultFile).",
+            "The settings file of the Sluice that runs, which says where it is to be asked. Default: "
+                + "\(SettingsSources.defaultFile), or \(SettingsSources.ownFileName) beside this program.",
             valueName: "file"))
     var config: String?
 

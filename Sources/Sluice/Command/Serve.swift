@@ -61,6 +61,7 @@ struct Serve: ParsableCommand {
         return { files throws(SettingsError) in
             var sources = arguments.sources(files)
             sources.processesInForce = processes
+            sources.fileInForce = startFile
             let loaded = try sources.load()
             // The one that is read where none is named need not be there at a start.
             if let startFile, loaded.file == nil {

@@ -11,7 +11,8 @@ import Settings
 struct SettingsArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The settings file. Default: \(SettingsSources.defaultFile) if there is one, else the environment alone.",
+            "The settings file. Default: \(SettingsSources.defaultFile), or \(SettingsSources.ownFileName) beside this program; without either "
+                + "the environment alone.",
             valueName: "file"))
     var config: String?
 
@@ -72,8 +73,8 @@ struct SettingsArguments: ParsableArguments {
     static func sources(_ options: SettingsOptions, _ files: FileAccess = .real) -> SettingsSources {
         SettingsSources(
             options: options,
-            environment: environmentVariable, inheritsSocket: ListeningSocket.isListening(0), readFile: files.read,
-            listFiles: files.list,
+            environment: environmentVariable, inheritsSocket: ListeningSocket.isListening(0), ownFile: ProgramFile.settingsFile,
+            distrust: files.distrust, readFile: files.read, listFiles: files.list,
             readTLSFiles: { options, file throws(HTTPError) in try options.loadTLS(authoritiesFile: file) })
     }
 

@@ -9,12 +9,14 @@ import Settings
 struct FileAccess {
     let read: FileReader
     let list: FileLister
+    /// Why a file beside the program is not to be read; nil when it may be, and for one that was read before.
+    var distrust: (_ path: String) -> String? = { _ in nil }
 
     /// The files that there are.
     static var real: FileAccess {
         FileAccess(
             read: { path throws(SystemError) in try readFile(path) },
-            list: { pattern throws(SystemError) in try listFiles(pattern) })
+            list: { pattern throws(SystemError) in try listFiles(pattern) }, distrust: ProgramFile.distrust)
     }
 
     /// How long a reload reads files, all of them together: well below what a master waits for.
@@ -43,6 +45,6 @@ struct FileAccess {
             list: { pattern throws(SystemError) in
                 guard .current < deadline else { throw SystemError(pattern, code: ETIME) }
                 return try listFiles(pattern)
-            })
+            }, distrust: ProgramFile.distrust)
     }
 }

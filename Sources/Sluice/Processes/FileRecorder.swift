@@ -27,7 +27,7 @@ final class FileRecorder {
                 do throws(SystemError) { paths = .success(try real.list(pattern)) } catch { paths = .failure(error) }
                 lists.append((pattern, paths))
                 return try paths.get()
-            })
+            }, distrust: real.distrust)
     }
 
     /// Gives away all that was read for these settings.

@@ -189,22 +189,24 @@ extension StartOnlySettings {
 extension SettingsRecord.Head {
     fileprivate var bytes: [UInt8] {
         let texts = [
-            log.level.rawValue, log.format?.rawValue ?? "", log.destination.text, "\(log.slow.nanoseconds)",
-            "\(drain.nanoseconds)",
+            log.level.rawValue, log.format?.rawValue ?? "", log.destination.text, "\(log.fileBytesMax)",
+            "\(log.filesCount)", "\(log.slow.nanoseconds)", "\(drain.nanoseconds)",
         ]
         return Netstring.joined(texts.map { Array($0.utf8) })
     }
 
     fileprivate init?(bytes: ArraySlice<UInt8>) {
-        guard let texts = Netstring.split(bytes)?.map(\.text), texts.count == 5,
+        guard let texts = Netstring.split(bytes)?.map(\.text), texts.count == 7,
             let level = Logger.Level(rawValue: texts[0]), let destination = Settings.Log.Destination(text: texts[2]),
-            let slow = Int64(texts[3]), let drain = Int64(texts[4])
+            let fileBytesMax = Int(texts[3]), let filesCount = Int(texts[4]), let slow = Int64(texts[5]),
+            let drain = Int64(texts[6])
         else { return nil }
         let format = Settings.Log.Format(rawValue: texts[1])
         guard format != nil || texts[1].isEmpty else { return nil }
-        self.init(
-            log: Settings.Log(level: level, format: format, destination: destination, slow: .nanoseconds(slow)),
-            drain: .nanoseconds(drain))
+        let log = Settings.Log(
+            level: level, format: format, destination: destination, fileBytesMax: fileBytesMax, filesCount: filesCount,
+            slow: .nanoseconds(slow))
+        self.init(log: log, drain: .nanoseconds(drain))
     }
 }
 

@@ -25,6 +25,8 @@ final class Counters: Sendable {
     /// The most requests that were being answered at once.
     private let requestsMax = Atomic<Int>(0)
     private let connections = Atomic<Int>(0)
+    /// When somebody connected or a request ended last, in the nanoseconds of an `Instant`; at first when this was made.
+    private let use = Atomic<Int64>(Instant.current.nanoseconds)
 
     /// Those of all processes; nil where there is only this one.
     private let sharedRequests: SharedRequests?
@@ -52,7 +54,15 @@ final class Counters: Sendable {
         (connections.load(ordering: .relaxed), refusals.load(ordering: .relaxed))
     }
 
-    func connectionAccepted() { connections.add(1, ordering: .relaxed) }
+    /// Since when nobody has connected, and no request has ended.
+    var lastUse: Instant { Instant(nanoseconds: use.load(ordering: .relaxed)) }
+
+    func connectionAccepted() {
+        connections.add(1, ordering: .relaxed)
+        noteUse()
+    }
+
+    private func noteUse() { use.store(Instant.current.nanoseconds, ordering: .relaxed) }
 
     /// A request is to be answered.
     ///
@@ -71,6 +81,7 @@ final class Counters: Sendable {
 
     /// One that was not turned away is over.
     func requestEnded() {
+        noteUse()
         requests.subtract(1, ordering: .relaxed)
         arrivalEnded()
     }

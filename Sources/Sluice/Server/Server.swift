@@ -43,6 +43,8 @@ final class Server: Sendable {
     let log: Log
     let logger: Logger
     private let sockets: Mutex<[ListeningSocket]>
+    /// None any more when it ends.
+    var listeningSockets: [ListeningSocket] { sockets.withLock { $0 } }
     let workers: [Worker]
     let counters: Counters
     let manager = ServiceManager(environmentVariable)
@@ -122,13 +124,13 @@ final class Server: Sendable {
         let pages = StatusPages(
             StatusSource(
                 workers: workers, counters: counters, reloader: reloader, start: start,
-                sockets: { [unowned self] in sockets.withLock { $0 } },
+                sockets: { [unowned self] in listeningSockets },
                 isDraining: { [unowned self] in isDraining.load(ordering: .relaxed) },
                 lostLogLines: { [log] in log.lostCount }),
             on: first.loop)
         self.pages.withLock { $0 = pages }
         for worker in workers {
-            worker.start(sockets.withLock { $0 }, pages)
+            worker.start(listeningSockets, pages)
             if worker !== first { try startThread(named: "worker") { worker.loop.run() } }
         }
         try control?.start(self)
@@ -136,6 +138,9 @@ final class Server: Sendable {
         if let manager {
             manager.ready(mayWait: true)
             Task(executorPreference: first.loop) { await self.report(to: manager) }
+        }
+        if settings.idleExit > .zero {
+            Task(executorPreference: first.loop) { await self.endWhenIdle(for: settings.idleExit) }
         }
         first.loop.run()
         signals.cancel()

@@ -17,6 +17,7 @@ actor Worker {
     let handler: ChatHandler
     private let idle: Wakeup
     private var listeners: [Listener] = []
+    private var isDraining = false
     /// What is ready to serve the requests to come, and waits for the other workers to be so too.
     private var prepared: WorkerGeneration?
     /// The last error of accept(2), which is logged with the number of times; nil when there was none.
@@ -43,16 +44,31 @@ actor Worker {
     ///
     /// - Parameter pages: what is told of the process to those whom the web server lets ask.
     nonisolated func start(_ sockets: [ListeningSocket], _ pages: StatusPages) {
-        Task(executorPreference: loop) { await self.listen(sockets, pages) }
+        Task(executorPreference: loop) { await self.begin(sockets, pages) }
     }
 
-    private func listen(_ sockets: [ListeningSocket], _ pages: StatusPages) {
+    private func begin(_ sockets: [ListeningSocket], _ pages: StatusPages) {
         handler.pages = pages
+        listen(sockets)
+    }
+
+    /// Accepts connections from now on, unless it drains.
+    func listen(_ sockets: [ListeningSocket]) {
+        guard !isDraining else { return }
         listeners = sockets.map { socket in
             Listener(
                 socket, on: loop, onRefusal: { [unowned self] in refused($0) },
                 onFailure: { [unowned self] in acceptFailed($0) }, handler: { [unowned self] in accept($0) })
         }
+    }
+
+    /// Accepts nothing until it is to listen again: whoever connects waits in the kernel.
+    ///
+    /// - Returns: whether there is no request, neither one that is answered nor one on its way in.
+    func standAside() -> Bool {
+        for listener in listeners { listener.close() }
+        listeners = []
+        return requests(atMost: 0).count == 0
     }
 
     /// Answers the requests of one connection, and returns when it has ended.
@@ -161,6 +177,7 @@ actor Worker {
 
     /// Accepts nothing more, and returns when all requests are answered; those that are not by the limit are broken off.
     func drain(within limit: Duration) async {
+        isDraining = true
         for listener in listeners { listener.drain() }
         listeners = []
         acceptFailureTimer?.cancel()

@@ -165,22 +165,24 @@ final class Log: Sendable {
 
     private func opened(_ settings: Settings.Log, after old: State? = nil) throws(SystemError) -> State {
         let form = form(of: settings)
-        if let old, old.settings.destination == settings.destination, old.form == form {
+        if let old, old.settings.rotation == settings.rotation, old.settings.destination == settings.destination, old.form == form
+        {
             return State(settings: settings, form: form, output: old.output)
         }
         let output = try LogOutput(
-            target(of: settings.destination), form, losses: losses,
+            target(of: settings), form, losses: losses,
             onAlarm: { [weak self] in self?.tellRepetitions(at: .current) },
-            onReopened: { [weak self] in self?.logger.logReopened(butFor: $0) })
+            onReopened: { [weak self] in self?.logger.logReopened(butFor: $0) },
+            onFull: { [weak self] in self?.logger.logNotRotated($0) })
         return State(settings: settings, form: form, output: output)
     }
 
-    private func target(of destination: Settings.Log.Destination) -> LogTarget {
-        switch destination {
+    private func target(of settings: Settings.Log) -> LogTarget {
+        switch settings.destination {
         case .standardError: .descriptor(environment.standardError)
         case .journal: .datagrams(environment.journal)
         case .syslog: .datagrams(environment.syslog)
-        case .file(let path): .file(path)
+        case .file(let path): .file(path, settings.rotation)
         }
     }
 
@@ -254,5 +256,13 @@ final class Log: Sendable {
         var line = LogLine(state.form)
         make(&line)
         state.output.write(line.bytes)
+    }
+}
+
+extension Settings.Log {
+    /// What becomes of the log's file when it is full; nil for nothing, and where there is none.
+    fileprivate var rotation: LogRotation? {
+        guard case .file(let path) = destination, fileBytesMax > 0 else { return nil }
+        return LogRotation(path: path, bytesMax: max(fileBytesMax, LogLine.bytesMax), filesCount: filesCount)
     }
 }

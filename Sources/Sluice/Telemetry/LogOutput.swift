@@ -24,13 +24,15 @@ final class LogOutput: Sendable {
     ///   - losses: counts the lines that are lost.
     ///   - onAlarm: called at a moment that somebody has asked for, on the thread.
     ///   - onReopened: told when a file has been opened again, or why it cannot be: then the old one stays.
+    ///   - onFull: told when a file is full and no other can take its place: once, until it can again.
     /// - Throws: `SystemError` when a file cannot be opened.
     init(
         _ target: LogTarget, _ form: LogForm, queueBytesMax: Int = queueBytesMax, losses: LogLosses = LogLosses(),
-        onAlarm: @escaping @Sendable () -> Void = {}, onReopened: @escaping @Sendable (SystemError?) -> Void = { _ in }
+        onAlarm: @escaping @Sendable () -> Void = {}, onReopened: @escaping @Sendable (SystemError?) -> Void = { _ in },
+        onFull: @escaping @Sendable (SystemError) -> Void = { _ in }
     ) throws(SystemError) {
         lines = try WaitingLines(
-            target, form, queueBytesMax: queueBytesMax, losses: losses, onAlarm: onAlarm, onReopened: onReopened)
+            target, form, queueBytesMax: queueBytesMax, losses: losses, onAlarm: onAlarm, onReopened: onReopened, onFull: onFull)
     }
 
     deinit { lines.abandon() }
@@ -74,6 +76,8 @@ private final class WaitingLines: Sendable {
     private static let retryTime = Duration.milliseconds(250)
     /// How long the thread gathers lines for a file, so that not each has to wake it.
     private static let gatheringTime = Duration.milliseconds(10)
+    /// After which time it is tried again to have another file in the place of one that is full.
+    private static let rotationRetryTime = Duration.seconds(60)
 
     private struct State: ~Copyable {
         var sink: LogSink
@@ -93,6 +97,8 @@ private final class WaitingLines: Sendable {
         var end: Instant?
         /// Of the file that is to be opened again.
         var opens: String?
+        /// When a file that is full may be moved again, after an attempt that failed.
+        var rotationRetry: Instant?
         /// The thread's; nil while there is none.
         var waitEvent: WaitEvent?
         var isAsleep = false
@@ -102,7 +108,7 @@ private final class WaitingLines: Sendable {
 
     /// What the thread does next.
     private enum Step {
-        case write([UInt8], to: Int32)
+        case write([UInt8], to: Int32, LogRotation?)
         case open(String)
         case alarm
         case wait(forRoomIn: Int32 = -1, until: Instant)
@@ -110,19 +116,22 @@ private final class WaitingLines: Sendable {
     }
 
     private let state: Mutex<State>
+    private let rotation: LogRotation?
     private let form: LogForm
     private let queueBytesMax: Int
     private let losses: LogLosses
     private let onAlarm: @Sendable () -> Void
     private let onReopened: @Sendable (SystemError?) -> Void
+    private let onFull: @Sendable (SystemError) -> Void
 
     init(
         _ target: LogTarget, _ form: LogForm, queueBytesMax: Int, losses: LogLosses, onAlarm: @escaping @Sendable () -> Void,
-        onReopened: @escaping @Sendable (SystemError?) -> Void
+        onReopened: @escaping @Sendable (SystemError?) -> Void, onFull: @escaping @Sendable (SystemError) -> Void
     ) throws(SystemError) {
         state = Mutex(State(sink: try LogSink(target)))
+        rotation = if case .file(_, let rotation) = target { rotation } else { nil }
         (self.form, self.queueBytesMax, self.losses) = (form, queueBytesMax, losses)
-        (self.onAlarm, self.onReopened) = (onAlarm, onReopened)
+        (self.onAlarm, self.onReopened, self.onFull) = (onAlarm, onReopened, onFull)
     }
 
     var isConnected: Bool { state.withLock { $0.sink.isConnected } }
@@ -233,13 +242,13 @@ private final class WaitingLines: Sendable {
         } catch {
             while true {
                 switch next(&state, at: .current) {
-                case .write(let bytes, let file):
+                case .write(let bytes, let file, _):
                     // It waits in the queue then, until a thread can be had: a write might wait for whoever reads.
                     guard LogSink.hasRoom(file) else { return }
                     wrote(LogSink.write(bytes, to: file), &state)
                 case .open(let path):
                     if state.queue.isFirstBegun { loseFirst(&state) }
-                    do { state.sink = try LogSink(.file(path)) } catch { return }
+                    do { state.sink = try LogSink(.file(path, rotation)) } catch { return }
                 case .alarm: continue
                 case .wait, .end: return
                 }
@@ -255,8 +264,11 @@ private final class WaitingLines: Sendable {
     private func work() -> (room: Int32, end: Instant)? {
         while true {
             switch state.withLock({ next(&$0, at: .current) }) {
-            case .write(let bytes, let file):
+            case .write(let bytes, let file, let rotation):
+                if let rotation, leaves(file, for: bytes.count, rotation) { continue }
                 let outcome = LogSink.write(bytes, to: file)
+                // One that another process has taken away by now, to make room for a newer one, has what was written with it.
+                if let rotation, FileStatus(file)?.namesCount == 0, leaves(file, for: bytes.count, rotation) { continue }
                 state.withLock { wrote(outcome, &$0) }
             case .open(let path): open(path)
             case .alarm: onAlarm()
@@ -287,7 +299,7 @@ private final class WaitingLines: Sendable {
                 state.queue.drop(count)
                 state.wasFull = false
             case .refused: loseFirst(&state)
-            case .slow: return .write(bytes, to: state.sink.number)
+            case .slow: return .write(bytes, to: state.sink.number, state.sink.rotation)
             case .failed:
                 state.retry = now + Self.retryTime
                 return isLate ? .end : .wait(until: min(now + Self.retryTime, alarm))
@@ -331,17 +343,41 @@ private final class WaitingLines: Sendable {
 
     private func open(_ path: String) {
         do throws(SystemError) {
-            var sink: LogSink? = try LogSink(.file(path))
-            state.withLock { state in
-                // What is left of a line belongs to the old file.
-                if state.queue.isFirstBegun { loseFirst(&state) }
-                guard let sink = sink.take() else { return }
-                state.sink = sink
-                state.retry = nil
-            }
+            try exchangeFile(path)
             onReopened(nil)
         } catch {
             onReopened(error)
+        }
+    }
+
+    private func exchangeFile(_ path: String) throws(SystemError) {
+        var sink: LogSink? = try LogSink(.file(path, rotation))
+        state.withLock { state in
+            // What is left of a line belongs to the old file.
+            if state.queue.isFirstBegun { loseFirst(&state) }
+            guard let sink = sink.take() else { return }
+            state.sink = sink
+            (state.retry, state.rotationRetry) = (nil, nil)
+        }
+    }
+
+    /// Has another file written to, where lines belong into another one.
+    ///
+    /// - Returns: whether they do.
+    private func leaves(_ file: Int32, for count: Int, _ rotation: LogRotation) -> Bool {
+        if let retry = state.withLock({ $0.rotationRetry }), .current < retry { return false }
+        do throws(SystemError) {
+            guard try rotation.leaves(file, for: count) else {
+                state.withLock { $0.rotationRetry = nil }
+                return false
+            }
+            try exchangeFile(rotation.path)
+            return true
+        } catch {
+            let retry = Instant.current + Self.rotationRetryTime
+            let isFirst = state.withLock { exchange(&$0.rotationRetry, with: retry) == nil }
+            if isFirst { onFull(error) }
+            return false
         }
     }
 }

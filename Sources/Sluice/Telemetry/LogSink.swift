@@ -7,7 +7,8 @@ import Glibc
 enum LogTarget: Sendable {
     /// A descriptor that the process was started with, and that others may share.
     case descriptor(Int32)
-    case file(String)
+    /// A path, and what becomes of the file there when it is full; nil for nothing.
+    case file(String, LogRotation? = nil)
     /// A daemon that takes each line as a datagram, at this path.
     case datagrams(String)
 }
@@ -43,6 +44,8 @@ struct LogSink: ~Copyable {
     private var kind: Kind
     private var own: Descriptor?
     private let given: Int32
+    /// What becomes of the file when it is full; nil for nothing, and for what is no file on a disk.
+    private(set) var rotation: LogRotation?
 
     /// How many bytes are offered at once, unless one line has more.
     private static let batchMax = 64 << 10
@@ -59,13 +62,14 @@ struct LogSink: ~Copyable {
                 own = Self.reopened(number)
                 kind = own == nil ? .sharedStream : .stream
             }
-        case .file(let path):
+        case .file(let path, let rotation):
             // Not to wait here either: a pipe may have nobody who reads it.
             let flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
             own = Descriptor(owning: try SystemError.check(path, unsafe open(path, flags, 0o640)))
             given = -1
             kind = .stream
-            if FileStatus(number)?.kind == .regular { kind = .file }
+            guard FileStatus(number)?.kind == .regular else { return }
+            (kind, self.rotation) = (.file, rotation)
         case .datagrams(let path):
             given = -1
             kind = .datagrams(path)
@@ -88,7 +92,8 @@ struct LogSink: ~Copyable {
     var batch: Int {
         switch kind {
         case .stream, .sharedStream: LogLine.bytesMax
-        case .socket, .file: Self.batchMax
+        case .socket: Self.batchMax
+        case .file: min(Self.batchMax, rotation?.bytesMax ?? .max)
         case .datagrams: 0
         }
     }

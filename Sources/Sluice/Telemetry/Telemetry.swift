@@ -97,6 +97,16 @@ extension Logger {
             metadata: ["reason": "\(error)"])
     }
 
+    func idle(for limit: Duration) {
+        notice("nobody has called for so long: this process ends", metadata: ["idle_exit": "\(limit.setting)"])
+    }
+
+    func logNotRotated(_ failure: SystemError) {
+        error(
+            "the log file is full, and cannot be moved: it grows", metadata: ["reason": "\(failure)"],
+            source: LogEntry.changeSource)
+    }
+
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
     /// - Parameter page: `status` or `ping`.

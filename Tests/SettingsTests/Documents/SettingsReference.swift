@@ -15,9 +15,9 @@ struct SettingsReference {
         ## Where settings come from
 
         The command line goes over the settings file, the file over the environment, and all of them over the defaults. The file is
-        `/etc/sluice/sluice.toml`, or the one that `--config FILE` names; without one the environment is enough. It is
-        [TOML](https://toml.io), at most 1 MiB of it, and read at the start and at each reload. It may [include](#included-files)
-        others.
+        the one that `--config FILE` names; without that `/etc/sluice/sluice.toml`, and where there is none `sluice.toml` beside the program.
+        Without a file the environment is enough. It is [TOML](https://toml.io), at most 1 MiB of it, and read at the start and at each reload.
+        It may [include](#included-files) others.
 
             sluice check                tells all that is wrong, each with its line, or that the settings are good
             sluice check --show         prints what is in force, defaults included, as a settings file without secrets

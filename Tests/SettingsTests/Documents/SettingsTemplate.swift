@@ -7,7 +7,7 @@ struct SettingsTemplate {
     private static let columnsMax = 130
 
     private(set) var text = """
-        # Settings of Sluice: /etc/sluice/sluice.toml, or any file that `sluice serve --config FILE` names.
+        # Settings of Sluice: /etc/sluice/sluice.toml, sluice.toml beside the program, or any file that `sluice serve --config FILE` names.
         #
         # As it stands this file sets nothing. Each setting is shown behind a '#', at its default or, where a default is named, as an
         # example: remove the '#' to set it. `sluice check` tells all that is wrong with the file; `sluice check --show` prints what is
