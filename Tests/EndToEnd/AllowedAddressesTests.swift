@@ -12,6 +12,8 @@ import Testing
         let sluice = try await SluiceProcess(
             .settings(Self.allowed + "log.level = \"debug\"\n[upstreams.demo]\nkind = \"demo\"\n"),
             options: ["--listen", "tcp:127.0.0.1:\(port)", "--processes", "\(processes)"], in: directory)
+        // It comes to be after the other one.
+        try await sluice.process.accepts { try Socket.connected(port: port, from: 2) }
         for _ in 0..<4 {
             let stranger = try Socket.connected(port: port)
             #expect(try stranger.read() == [], "it is told nothing")
