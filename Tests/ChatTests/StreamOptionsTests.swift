@@ -30,6 +30,8 @@ import Testing
             (#"{"include\u005fusage":null}"#, true, nil, #"{"include_usage":true}"#),
             (#"{"include_obfuscation":null}"#, true, nil, #"{"include_obfuscation":null,"include_usage":true}"#),
             (#"{"include_usage":true,"include_usage":null}"#, true, nil, #"{"include_usage":true}"#),
+            // Upstreams may read the one or the other.
+            (#"{"include_usage":false,"x":1,"include_usage":true}"#, true, nil, #"{"x":1,"include_usage":true}"#),
             (
                 #"{"include_usage":true,"include_usage":false}"#, true, true,
                 #"{"include_usage":false,"include_obfuscation":true}"#

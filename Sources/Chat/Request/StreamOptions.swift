@@ -30,15 +30,16 @@ extension [UInt8] {
             StreamOption(name: "include_usage", wanted: rules.asksForUsage ? true : nil, isNeeded: needsUsage),
             StreamOption(name: "include_obfuscation", wanted: rules.obfuscation),
         ]
-        var (isEmpty, isPlain) = (true, true)
+        var (isEmpty, isPlain, hasDuplicates) = (true, true, false)
         caller?.forEachMember(in: body.span) { member in
             isEmpty = false
             for index in options.indices where JSONText.isEqual(member.name, to: options[index].name, in: body.span) {
                 isPlain = false
+                if options[index].wanted != nil, options[index].callers != nil { hasDuplicates = true }
                 options[index].callers = member.value
             }
         }
-        if let caller, !options.contains(where: \.isAdded) { return append(contentsOf: body[caller.range]) }
+        if let caller, !hasDuplicates, !options.contains(where: \.isAdded) { return append(contentsOf: body[caller.range]) }
         var isFirst = false
         if let caller, caller.kind == .object, isPlain, !isEmpty {
             append(contentsOf: body[caller.range].dropLast())

@@ -19,8 +19,8 @@ package final class Listener {
 
     /// - Parameters:
     ///   - onRefusal: called on the loop for each peer that may not connect; its connection is closed at once.
-    ///   - onFailure: called on the loop each time that none can be accepted, for want of descriptors, memory or room for a watch: ten times a second
-    ///     at most.
+    ///   - onFailure: called on the loop each time that none can be accepted, for want of descriptors, memory or room for a watch: ten
+    ///     times a second at most.
     ///   - handler: called on the loop with each accepted connection, a blocking socket as libfcgi needs it.
     package init(
         _ socket: ListeningSocket, on loop: EventLoop, onRefusal: @escaping (ConnectionRefusal) -> Void = { _ in },

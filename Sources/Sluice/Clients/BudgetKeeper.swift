@@ -119,7 +119,10 @@ final class BudgetKeeper: Sendable {
     private func look(_ state: inout State, isLate: Bool) {
         guard !state.isForeign else { return }
         do throws(SystemError) {
-            if state.file?.isWhole == false { state.file = nil }
+            if state.file?.isWhole == false {
+                state.file = nil
+                counts.keepNoMore()
+            }
             if state.file == nil { try take(&state, isLate: isLate) }
             if state.file != nil, counts.areRestored || isLate { try write(&state) }
             hasFailed.store(false, ordering: .relaxed)
@@ -142,7 +145,9 @@ final class BudgetKeeper: Sendable {
         state.file = consume file
         state.needsAll = true
         counts.keep()
-        if !counts.restore(kept.records, at: .now), let known = state.known { counts.add(kept.since(known), at: .now) }
+        if !counts.restore(kept.records, at: .now), let known = state.known {
+            counts.add(kept.records, inPlaceOf: known.records, at: .now)
+        }
         state.known = nil
     }
 
@@ -172,14 +177,18 @@ final class BudgetKeeper: Sendable {
         let changes = counts.changes
         guard state.needsAll || changes != state.changes else { return }
         let now = CountedTime.now
-        let records = counts.records.filter { $0.isCurrent(at: now) }.map { (row: $0.row, record: BudgetRecord($0)) }
+        let records = counts.records.map { (row: $0.row, record: BudgetRecord($0)) }
+        let current = records.filter { $0.record.isCurrent(at: now) }
         let size = state.file?.size ?? 0
-        if state.needsAll || size > BudgetRecord.bytesCount * (2 * records.count + Self.spareRecords) {
+        if state.needsAll || size > BudgetRecord.bytesCount * (2 * current.count + Self.spareRecords) {
             state.needsAll = true
-            try state.file?.replace(with: BudgetRecords.file(of: records.map(\.record)))
-            state.written = Dictionary(records.map { ($0.row, $0.record) }) { $1 }
+            try state.file?.replace(with: BudgetRecords.file(of: current.map(\.record)))
+            state.written = Dictionary(current.map { ($0.row, $0.record) }) { $1 }
         } else {
-            let changed = records.filter { state.written[$0.row] != $0.record }
+            // One that has come to nothing too: what it had reserved is in the file.
+            let changed = records.filter { row, record in
+                state.written[row].map { $0 != record } ?? record.isCurrent(at: now)
+            }
             try state.file?.append(changed.flatMap(\.record.bytes))
             for (row, record) in changed { state.written[row] = record }
         }

@@ -25,11 +25,9 @@ struct BudgetRecord: Equatable {
         (self.client, self.tokens, self.requests, self.refused) = (client, tokens, requests, refused)
     }
 
-    /// What has come since an earlier one of the same client.
-    func since(_ earlier: BudgetRecord) -> BudgetRecord {
-        BudgetRecord(
-            client: client, tokens: tokens.since(earlier.tokens), requests: requests.since(earlier.requests),
-            refused: refused.since(earlier.refused))
+    /// Whether any of it counts still.
+    func isCurrent(at time: CountedTime) -> Bool {
+        tokens.count(in: time.day) + requests.count(in: time.minute) + refused.count(in: time.day) > 0
     }
 
     var bytes: [UInt8] {
@@ -83,12 +81,6 @@ struct BudgetRecords: Equatable {
             if let record = BudgetRecord(bytes: part) { latest[record.client?.bytes] = record } else { unread += part.count }
         }
         (records, unreadBytes) = (Array(latest.values), unread)
-    }
-
-    /// What has come since an earlier reading of the same file.
-    func since(_ earlier: BudgetRecords) -> [BudgetRecord] {
-        let former = Dictionary(earlier.records.map { ($0.client?.bytes, $0) }) { $1 }
-        return records.map { record in former[record.client?.bytes].map(record.since) ?? record }
     }
 
     /// A whole file.

@@ -94,8 +94,10 @@ final class ClientCounts: Sendable {
         for row in 0...Self.rowsMax where row == Self.commonRow || words[owner(row)] != Self.nobody {
             words[word(Self.openWord + slot, of: row)] = 0
         }
-        _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.keeperWord)
+        stopKeeping(slot)
     }
+
+    private func stopKeeping(_ slot: Int) { _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.keeperWord) }
 
     // MARK: Requests
 
@@ -105,8 +107,10 @@ final class ClientCounts: Sendable {
     ) -> ClientDecision {
         let row = enter(client, at: time)
         do throws(ClientRefusal) {
-            let day = try take(estimate.total, of: row, limits, at: time)
-            return .admitted(Reservation(estimate, of: row, in: self, day: day, limit: limits.tokensPerDay))
+            // Without a limit there is nothing that others could take meanwhile.
+            let tokens = limits.tokensPerDay == nil ? 0 : estimate.total
+            let day = try take(tokens, of: row, limits, at: time)
+            return .admitted(Reservation(of: tokens, estimate, of: row, in: self, day: day, limit: limits.tokensPerDay))
         } catch {
             update(Self.refusedWord, of: row) { $0.adding(1, within: nil, in: time.day) }
             leave(row)
@@ -177,6 +181,9 @@ final class ClientCounts: Sendable {
     /// This process keeps them from now on.
     func keep() { words[Self.keeperWord] = UInt64(slot + 1) }
 
+    /// Its file is not there any more, or is another's.
+    func keepNoMore() { stopKeeping(slot) }
+
     /// There is nothing to restore.
     func restoreNothing() { words[Self.restoredWord] = Self.restored }
 
@@ -194,17 +201,26 @@ final class ClientCounts: Sendable {
     var changes: UInt64 { words[Self.changesWord] }
 
     /// Adds what was counted elsewhere, as far as it counts still.
-    func add(_ records: [BudgetRecord], at time: CountedTime) {
+    ///
+    /// - Parameter known: what of that has been added before. There may be less by now: what was reserved has been settled.
+    func add(_ records: [BudgetRecord], inPlaceOf known: [BudgetRecord] = [], at time: CountedTime) {
+        let former = Dictionary(known.map { ($0.client?.bytes, $0) }) { $1 }
         for record in records {
-            let (tokens, requests, refused) = (
-                record.tokens.count(in: time.day), record.requests.count(in: time.minute), record.refused.count(in: time.day)
-            )
-            guard tokens + requests + refused > 0 else { continue }
+            let known = former[record.client?.bytes]
+            guard record.isCurrent(at: time) || known?.isCurrent(at: time) == true else { continue }
             let row = record.client.map { enter($0, at: time) } ?? enterCommonRow()
-            update(Self.tokensWord, of: row) { $0.adding(tokens, within: nil, in: time.day) }
-            update(Self.requestsWord, of: row) { $0.adding(requests, within: nil, in: time.minute) }
-            update(Self.refusedWord, of: row) { $0.adding(refused, within: nil, in: time.day) }
+            add(record.tokens, inPlaceOf: known?.tokens, to: Self.tokensWord, of: row, in: time.day)
+            add(record.requests, inPlaceOf: known?.requests, to: Self.requestsWord, of: row, in: time.minute)
+            add(record.refused, inPlaceOf: known?.refused, to: Self.refusedWord, of: row, in: time.day)
             leave(row)
+        }
+    }
+
+    private func add(_ count: SpanCount, inPlaceOf known: SpanCount?, to place: Int, of row: Row, in span: Int) {
+        let isKnown = known?.span == count.span
+        update(place, of: row) { former in
+            let added = former.adding(count.count(in: span), within: nil, in: span)
+            return isKnown ? added?.replacing(known?.count ?? 0, by: 0, countedIn: count.span) : added
         }
     }
 
@@ -221,11 +237,6 @@ final class ClientCounts: Sendable {
         let requests: SpanCount
         /// Of a day.
         let refused: SpanCount
-
-        /// Whether any of it counts still.
-        func isCurrent(at time: CountedTime) -> Bool {
-            tokens.count(in: time.day) + requests.count(in: time.minute) + refused.count(in: time.day) > 0
-        }
     }
 
     /// Of each client, in any order.

@@ -43,9 +43,10 @@ struct Reservation: ~Copyable {
     private var tokens: Int
     private var isSettled = false
 
-    init(_ estimate: TokenEstimate, of row: ClientCounts.Row, in counts: ClientCounts, day: Int, limit: Int?) {
-        (self.estimate, self.row, self.counts, self.day, self.limit) = (estimate, row, counts, day, limit)
-        tokens = estimate.total
+    init(
+        of tokens: Int, _ estimate: TokenEstimate, of row: ClientCounts.Row, in counts: ClientCounts, day: Int, limit: Int?
+    ) {
+        (self.tokens, self.estimate, self.row, self.counts, self.day, self.limit) = (tokens, estimate, row, counts, day, limit)
     }
 
     /// It took so many tokens. Said again, the last counts.

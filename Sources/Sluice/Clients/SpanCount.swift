@@ -47,11 +47,6 @@ struct SpanCount: Equatable {
         guard self.span == span else { return self }
         return SpanCount(count - min(max(former, 0), Self.countMax) + min(max(next, 0), Self.countMax), in: self.span)
     }
-
-    /// What has come to it since an earlier one.
-    func since(_ earlier: SpanCount) -> SpanCount {
-        earlier.span == span ? SpanCount(count - earlier.count, in: span) : self
-    }
 }
 
 /// The spans of a moment of the wall clock.

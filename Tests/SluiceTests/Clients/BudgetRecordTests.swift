@@ -75,6 +75,26 @@ import Testing
         var limits = ClientSettings(match: ModelPattern("*")); limits.tokensPerDay = 100; return limits
     }()
 
+    @Test func `what another has written since takes the place of what was known, less than that too`() throws {
+        let counts = try ClientCounts()
+        func record(_ client: String, _ tokens: Int, day: Int? = nil) -> BudgetRecord {
+            let none = SpanCount(0, in: 0)
+            return BudgetRecord(
+                client: ClientName(client), tokens: SpanCount(tokens, in: day ?? noon.day), requests: none, refused: none)
+        }
+        let known = [record("more", 10), record("less", 90), record("same", 5), record("anew", 70, day: noon.day - 1)]
+        counts.restore(known, at: noon)
+        if case .admitted(var own) = counts.enter(
+            ClientName("less"), limits, TokenEstimate(promptBytes: 0, answerMax: 4, choicesCount: 1), at: noon)
+        {
+            own.settle(3)
+        }
+        let next = [record("more", 30), record("less", 20), record("same", 5), record("anew", 8), record("new", 1)]
+        counts.add(next, inPlaceOf: known, at: noon)
+        let used = Dictionary(uniqueKeysWithValues: counts.used(at: noon).map { ($0.client?.text ?? "", $0.tokens) })
+        #expect(used == ["more": 30, "less": 23, "same": 5, "anew": 8, "new": 1])
+    }
+
     @Test func `what was used today counts again, what was used before does not`() throws {
         let counts = try ClientCounts()
         func record(_ client: String?, day: Int, minute: Int) -> BudgetRecord {

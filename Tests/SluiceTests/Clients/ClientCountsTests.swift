@@ -82,6 +82,14 @@ import Testing
         #expect(counts.tokensLeft(of: ClientName("a"), limits, at: midnight) == 40)
     }
 
+    @Test func `one without a limit reserves nothing, whatever it asks for`() throws {
+        let (counts, limits) = (try ClientCounts(), limits())
+        #expect(found(counts, limits, tokens: 5000, at: noon) == nil)
+        let open = (0..<2).map { _ in counts.enter(ClientName("a"), limits, estimate(.max), at: noon).isAdmittedAndOver() }
+        #expect(open == [true, true])
+        #expect(counts.used(at: noon).map(\.tokens) == [5000])
+    }
+
     /// A clock behind another's counts in the day that the other has begun.
     @Test func `what was reserved in a day that another clock had begun is settled there`() throws {
         let (counts, limits) = (try ClientCounts(), limits(tokens: 100))
@@ -191,5 +199,12 @@ import Testing
         #expect(rules("shop", "kiosk-*")?[ClientName("other")] == nil)
         #expect(rules("shop", "kiosk-*")?[ClientName(nil)] == nil)
         #expect(rules() == nil)
+    }
+}
+
+extension ClientDecision {
+    /// Whether it was, of one that is over at once.
+    fileprivate consuming func isAdmittedAndOver() -> Bool {
+        if case .admitted = self { true } else { false }
     }
 }
