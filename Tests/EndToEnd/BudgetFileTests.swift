@@ -12,7 +12,7 @@ import Testing
 
     private func ask(_ site: ProcessSite, _ client: String = "shop") async throws -> BudgetAnswer {
         let body = String(decoding: chat(stream: false, members: #","max_tokens":10"#).body, as: UTF8.self)
-        return try BudgetAnswer(
+        return try await BudgetAnswer(
             DirectCall(
                 to: site.sluice.socket, "POST", "/v1/chat/completions", [(name: "SLUICE_CLIENT", value: client)], body: body
             ).response())

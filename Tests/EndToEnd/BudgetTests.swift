@@ -11,7 +11,7 @@ import Testing
     private func ask(_ site: ProcessSite, _ client: String?, members: String = "", stream: Bool = false) async throws
         -> BudgetAnswer
     {
-        try BudgetAnswer(try call(site, client, members: members, stream: stream).response())
+        try await BudgetAnswer(try call(site, client, members: members, stream: stream).response())
     }
 
     private func call(
@@ -154,7 +154,7 @@ import Testing
             #expect(refused.retryAfter == 1)
             #expect(refused.text.contains(#""code":"rate_limit_exceeded""#))
             gate.open(10)
-            #expect(try open.response().contains("data: [DONE]"))
+            #expect(try await open.response().contains("data: [DONE]"))
             #expect(try await ask(site, "few").status == 200)
         }
     }
@@ -174,7 +174,7 @@ import Testing
             for (client, models) in [("shop", ["stub-2"]), ("kiosk", ["stub-1", "stub-2"]), ("other", ["stub-1", "stub-2"])] {
                 let call = try DirectCall(
                     to: site.sluice.socket, "GET", "/v1/models", [(name: "SLUICE_CLIENT", value: client)])
-                let list = try BudgetAnswer(call.response())
+                let list = try await BudgetAnswer(call.response())
                 #expect(["stub-1", "stub-2"].filter { list.text.contains("\"\($0)\"") } == models)
             }
         }

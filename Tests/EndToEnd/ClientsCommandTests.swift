@@ -22,11 +22,11 @@ import Testing
         ) { site in
             if processes > 1 { try await site.served(processes) }
             #expect(try await site.ask("clients").output == "no client that has limits has asked today\n")
-            for _ in 0..<3 { #expect(try BudgetAnswer(call(site, "shop-a", stream: false).response()).status == 200) }
-            #expect(try BudgetAnswer(call(site, "other", stream: false).response()).status == 200)
+            for _ in 0..<3 { #expect(try await BudgetAnswer(call(site, "shop-a", stream: false).response()).status == 200) }
+            #expect(try await BudgetAnswer(call(site, "other", stream: false).response()).status == 200)
             let open = try call(site, "shop-b", stream: true)
             _ = try await upstream.request(containing: "\"stream\":true")
-            #expect(try BudgetAnswer(call(site, "shop-b", stream: false).response()).status == 429)
+            #expect(try await BudgetAnswer(call(site, "shop-b", stream: false).response()).status == 429)
 
             let lines = try await site.ask("clients").output.split(separator: "\n").map { $0.split(separator: " ") }
             #expect(lines.first?.first == "client")
@@ -35,7 +35,7 @@ import Testing
             #expect(json.contains(#"{"name":"shop-a","tokens":15,"tokens_per_day":100,"requests":"#))
             #expect(json.contains(#""open":1,"concurrent":1,"refused":1}]}"#))
             gate.open(10)
-            #expect(try open.response().contains("data: [DONE]"))
+            #expect(try await open.response().contains("data: [DONE]"))
             #expect(try await site.ask("clients", "--json").output.contains(#""open":0,"concurrent":1,"refused":1}]}"#))
         }
     }

@@ -61,7 +61,7 @@ import Testing
             // The status tells of it meanwhile.
             var status = ""
             while !status.contains("\"requests\":\(manyCount + 1),\"answered\"") {
-                status = try DirectCall(to: site.sluice.socket, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")])
+                status = try await DirectCall(to: site.sluice.socket, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")])
                     .response()
             }
             let told = try #require(status.firstMatch(of: /"lost_log_lines":([0-9]+)/)?.output.1)

@@ -162,7 +162,7 @@ import Testing
             for (uri, status) in [
                 ("/v1/models", 200), ("/v1/openapi.json", 200), ("/v1/chat/completions", 405), ("/nothing", 404),
             ] {
-                let answer = try DirectCall(to: site.sluice.socket, "HEAD", uri).response()
+                let answer = try await DirectCall(to: site.sluice.socket, "HEAD", uri).response()
                 #expect(answer.hasPrefix("Status: \(status)\r\n"), "\(answer)")
                 #expect(answer.contains("Content-Length: ") && answer.hasSuffix("\r\n\r\n"), "\(answer)")
             }
@@ -182,7 +182,7 @@ import Testing
         try await Site.with(WebServer.selected[0], upstream: upstream) { site in
             let body = String(decoding: chat().body, as: UTF8.self)
             let parameters = [("SLUICE_CLIENT", "first"), (name: name, value: value), ("HTTP_X_REQUEST_ID", "r-1")]
-            let answer = try DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", parameters, body: body).response()
+            let answer = try await DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", parameters, body: body).response()
             #expect(answer.hasPrefix("Status: \(status)\r\n") && answer.contains(#""code":"\#(code)""#), "\(answer)")
             try await site.sluice.process.errors.wait(for: "its line in the log") { $0.text.contains(#""status":\#(status)"#) }
             #expect(upstream.requests.value.isEmpty)

@@ -17,10 +17,17 @@ final class SettingsPipe: Sendable {
         let path = directory.path("sluice.toml")
         #expect(unsafe unlink(path) == 0)
         try #require(unsafe mkfifo(path, 0o600) == 0)
-        let reload = try ChildProcess(
-            SluiceProcess.binary, ["reload", "--control", "unix:control.sock"], environment: [:], in: directory)
         let pipe = SettingsPipe(path)
-        try await eventually("a reader") { pipe.isRead }
+        func ask() throws -> ChildProcess {
+            try ChildProcess(
+                SluiceProcess.binary, ["reload", "--control", "unix:control.sock"], environment: [:], in: directory)
+        }
+        var reload = try ask()
+        try await eventually("a reader") {
+            // Where this process stood still for as long as reading may take, nobody reads any more.
+            if reload.exit.value != nil { reload = try ask() }
+            return pipe.isRead
+        }
         return (reload, pipe)
     }
 

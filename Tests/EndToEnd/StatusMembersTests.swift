@@ -189,7 +189,7 @@ private let shownByValues: Set<String> = [
             let late = try DirectCall(to: site.sluice.socket, "GET", "/sluice/ping", permission, heldBack: 4)
             moments[.reading] = try await told(directory) { $0.members["active_requests.state"] == "reading" }
             try late.complete()
-            #expect(try late.response().contains("pong"))
+            #expect(try await late.response().contains("pong"))
 
             let stream = try site.call(chat("open", members: call))
             try await stream.arrival(of: "assistant")
@@ -210,7 +210,7 @@ private let shownByValues: Set<String> = [
             _ = try await told(directory) { $0.members["callers_left"] == "2" }
             for _ in 0..<2 { #expect(try await site.call(chat("bad")).ended().status == 503) }
             try Socket.connected(path: site.sluice.socket).write([9, 9, 9, 9, 9, 9, 9, 9])
-            _ = try DirectCall(to: site.sluice.socket, "GET", "/elsewhere").response()
+            _ = try await DirectCall(to: site.sluice.socket, "GET", "/elsewhere").response()
             moments[.troubled] = try await told(directory) {
                 $0.members["callers_left"] == "2" && $0.members["refused_conn"] == "1" && $0.members["other_requests"] == "2"
             }

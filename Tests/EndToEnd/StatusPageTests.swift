@@ -88,10 +88,10 @@ import Testing
                 #expect(response.error?.code == "unknown_url")
             }
             for parameters in [[], [("SLUICE_STATUS", "")], [("SLUICE_STATUS", "off")], [("HTTP_SLUICE_STATUS", "on")]] {
-                let answer = try DirectCall(to: site.sluice.socket, "GET", "/sluice/status", parameters).response()
+                let answer = try await DirectCall(to: site.sluice.socket, "GET", "/sluice/status", parameters).response()
                 #expect(answer.hasPrefix("Status: 404\r\n"), "\(parameters)")
             }
-            let post = try DirectCall(to: site.sluice.socket, "POST", "/sluice/ping", permission).response()
+            let post = try await DirectCall(to: site.sluice.socket, "POST", "/sluice/ping", permission).response()
             #expect(post.hasPrefix("Status: 405\r\n") && post.contains("\r\nAllow: GET, HEAD\r\n"))
         }
     }
@@ -131,14 +131,14 @@ import Testing
             let ping = try DirectCall(to: site.sluice.socket, "GET", "/sluice/ping", permission, heldBack: 4)
             let status = try DirectCall(to: site.sluice.socket, "GET", "/sluice/status", permission, heldBack: 4)
             #expect(
-                try DirectCall(to: site.sluice.socket, "GET", "/sluice/ping", permission).response().hasSuffix("\r\n\r\npong\n"))
+                try await DirectCall(to: site.sluice.socket, "GET", "/sluice/ping", permission).response().hasSuffix("\r\n\r\npong\n"))
             site.sluice.process.signal(SIGTERM)
             try await site.sluice.refuses()
             try ping.complete()
-            let answer = try ping.response()
+            let answer = try await ping.response()
             #expect(answer.hasPrefix("Status: 503\r\n") && answer.hasSuffix("\r\n\r\ndraining\n"))
             try status.complete()
-            #expect(try status.response().contains("draining\n"))
+            #expect(try await status.response().contains("draining\n"))
             gate.open()
             #expect(try await stream.ended().end == .complete)
             #expect(try await site.sluice.process.exited() == .code(0))
@@ -156,7 +156,7 @@ import Testing
                 }
                 let streams = try (0..<8).map { try site.call(chat("\(round) \($0)")) }
                 for (place, page) in pages.enumerated() {
-                    let answer = try page.response()
+                    let answer = try await page.response()
                     #expect(answer.hasPrefix("Status: 200\r\n"))
                     if place % 2 == 1 {
                         let body = answer.split(separator: "\r\n\r\n", maxSplits: 1).last ?? ""

@@ -69,7 +69,7 @@ extension FrontGroup {
             FrontRow("a NUL in a header") { front in
                 let answer = try await front.raw(
                     "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Nul: a\0b\r\n" + front.rest("<nul>"))
-                try expect(!answer.contains(" 200"), answer)
+                try expect(answer.contains(" 4") && !answer.contains(" 200"), answer)
                 try expect(!front.asked("<nul>"), "the upstream was asked")
                 try await front.answers(chat())
             },
@@ -85,7 +85,8 @@ extension FrontGroup {
                     let hidden =
                         "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                         + front.rest("<hidden \(number)>")
-                    let answer = try await front.raw(Smuggling.request(form, token: RunningServer.token, hidden))
+                    // Some wait for more of a body than there is.
+                    let answer = try await front.raw(Smuggling.request(form, token: RunningServer.token, hidden), patience: 2)
                     // What the web server takes for a second request it also answers.
                     let answered = answer.components(separatedBy: "HTTP/1.1 200").count - 1
                     let asked = front.site.upstream.requests.value.count { $0.text.contains("<hidden \(number)>") }
@@ -122,15 +123,17 @@ extension FrontSite {
     }
 
     /// All that comes back for these bytes, until the web server closes the connection or says nothing more behind a head.
-    fileprivate func raw(_ text: String) async throws -> String {
+    ///
+    /// - Parameter patience: how many seconds it may take until it says anything.
+    fileprivate func raw(_ text: String, patience: Int = 30) async throws -> String {
         try await withCheckedThrowingContinuation { continuation in
-            startThread("raw client") { continuation.resume(with: Result { try rawHere(text) }) }
+            startThread("raw client") { continuation.resume(with: Result { try rawHere(text, patience) }) }
         }
     }
 
-    private func rawHere(_ text: String) throws -> String {
+    private func rawHere(_ text: String, _ patience: Int) throws -> String {
         let socket = try Socket.connected(port: site.server.plainPort)
-        socket.limitReads(seconds: 30)
+        socket.limitReads(seconds: patience)
         try socket.write(Array(text.utf8))
         var answer = ""
         do {
@@ -138,7 +141,7 @@ extension FrontSite {
                 answer += String(decoding: bytes, as: UTF8.self)
                 if answer.contains("\r\n\r\n") { socket.limitReads(seconds: 1) }
             }
-        } catch let error as SystemError where !answer.isEmpty || error.code == ECONNRESET {
+        } catch is SystemError {
             // It keeps the connection, or has reset it with bytes of the request unread.
         }
         return answer

@@ -36,7 +36,7 @@ import Testing
             #expect(status.listenQueue == status.listen?[0].listenQueue)
             #expect(status.processes.allSatisfy { $0.listen == nil && $0.listenQueue == nil })
             #expect(text.split(separator: "\n").count { $0.hasPrefix("listen queue:") } == 1)
-            #expect(try addresses(site.sluice.socket) == ["unix:\(site.sluice.socket)"])
+            #expect(try await addresses(site.sluice.socket) == ["unix:\(site.sluice.socket)"])
             gate.open(5)
             for stream in streams { #expect(try await stream.ended().isWhole) }
             #expect(try await site.status().active == 0)
@@ -44,8 +44,8 @@ import Testing
     }
 
     /// Which sockets a process tells of behind the web server.
-    private func addresses(_ path: String) throws -> [String]? {
-        let answer = try DirectCall(to: path, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")]).response()
+    private func addresses(_ path: String) async throws -> [String]? {
+        let answer = try await DirectCall(to: path, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")]).response()
         let body = try #require(answer.split(separator: "\r\n\r\n", maxSplits: 1).last)
         return try ToldStatus(json: String(body)).listen?.map(\.address)
     }
@@ -177,7 +177,7 @@ import Testing
             for socket in ["a.sock", "b.sock"] {
                 let answer = try await FastCGICaller(path: directory.path(socket), chat()).ended()
                 #expect(answer.isWhole)
-                #expect(try addresses(directory.path(socket)) == ["unix:a.sock", "unix:b.sock"])
+                #expect(try await addresses(directory.path(socket)) == ["unix:a.sock", "unix:b.sock"])
             }
             if start < 3 { sluice.signal(SIGHUP) }
         }
