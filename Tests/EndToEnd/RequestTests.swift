@@ -182,7 +182,8 @@ import Testing
         try await Site.with(WebServer.selected[0], upstream: upstream) { site in
             let body = String(decoding: chat().body, as: UTF8.self)
             let parameters = [("SLUICE_CLIENT", "first"), (name: name, value: value), ("HTTP_X_REQUEST_ID", "r-1")]
-            let answer = try await DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", parameters, body: body).response()
+            let answer = try await DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", parameters, body: body)
+                .response()
             #expect(answer.hasPrefix("Status: \(status)\r\n") && answer.contains(#""code":"\#(code)""#), "\(answer)")
             try await site.sluice.process.errors.wait(for: "its line in the log") { $0.text.contains(#""status":\#(status)"#) }
             #expect(upstream.requests.value.isEmpty)

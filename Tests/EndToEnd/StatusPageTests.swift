@@ -131,7 +131,8 @@ import Testing
             let ping = try DirectCall(to: site.sluice.socket, "GET", "/sluice/ping", permission, heldBack: 4)
             let status = try DirectCall(to: site.sluice.socket, "GET", "/sluice/status", permission, heldBack: 4)
             #expect(
-                try await DirectCall(to: site.sluice.socket, "GET", "/sluice/ping", permission).response().hasSuffix("\r\n\r\npong\n"))
+                try await DirectCall(to: site.sluice.socket, "GET", "/sluice/ping", permission).response().hasSuffix(
+                    "\r\n\r\npong\n"))
             site.sluice.process.signal(SIGTERM)
             try await site.sluice.refuses()
             try ping.complete()
