@@ -81,12 +81,21 @@ extension FrontSite {
     fileprivate func open(_ name: String, _ count: Int = 4) async throws -> ([HTTPStream], Gate) {
         let gate = try Gate()
         replies[name] = Reply([.text(Replies.frames[0]), .wait(gate)] + Replies.frames.dropFirst().map(Reply.Step.text))
-        let streams = try (0..<count).map { number in
+        func call(_ number: Int) throws -> HTTPStream {
             var call = chat("<\(name)>")
             call.token = number.isMultiple(of: 2) ? RunningServer.token : RunningServer.otherToken
             return try site.call(call, over: count == 4 && number > 1 ? .curlHTTP2 : .plain)
         }
-        for stream in streams { try await stream.arrival(of: "assistant") }
+        var streams = try (0..<count).map(call)
+        for number in streams.indices {
+            do {
+                try await streams[number].arrival(of: "assistant")
+            } catch let end as HTTPStream.EndedWithout where end.received.isEmpty {
+                // A process of the web server that a reload has replaced closes connections that it has not read from.
+                streams[number] = try call(number)
+                try await streams[number].arrival(of: "assistant")
+            }
+        }
         return (streams, gate)
     }
 
