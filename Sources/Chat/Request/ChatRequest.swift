@@ -90,8 +90,8 @@ extension ChatRequest {
     /// The most tokens that the answer may have: `max_completion_tokens`, or the older `max_tokens`; of both the larger one, since
     /// upstreams do not agree which counts. A number below zero stands for any number, as servers have it that know such a one.
     package var maxTokens: Int? {
-        [members.value(.max_completion_tokens), members.value(.max_tokens)].compactMap { $0 }
-            .filter { $0.kind == .number }.map { $0.count(in: body.span) ?? .max }.max()
+        let limits = [members.value(.max_completion_tokens), members.value(.max_tokens)].compactMap { $0 }
+        return limits.map { $0.count(in: body.span) ?? .max }.max()
     }
 
     /// Whether the caller asked for the usage chunk (`stream_options.include_usage`); nil when that is not said.
