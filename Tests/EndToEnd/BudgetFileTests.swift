@@ -42,6 +42,8 @@ import Testing
                     [site.sluice.process.identifier] + (processes > 1 ? try await site.status().processes.map(\.process) : [])
                 for process in signal == SIGKILL ? all : [all[0]] { kill(process, signal) }
                 _ = try await site.sluice.process.exited()
+                // Processes die in an order of their own: a call that the last one has not accepted would be reset.
+                try await site.sluice.refuses()
             }
         }
     }
