@@ -24,11 +24,11 @@ package import EventLoop
         /// For a request that is on its way when the connection is to end.
         package var last: Duration
 
-        /// A minute for a request, a quarter of one for memory, half of one for a write and a fifth of a second for the last request,
-        /// unless told otherwise.
+        /// A minute for a request, a quarter of one for memory, half of one for a write and a second for the last request, unless told
+        /// otherwise.
         package init(
             request: Duration = .seconds(60), memory: Duration = .seconds(15), write: Duration = .seconds(30),
-            last: Duration = .milliseconds(200)
+            last: Duration = .seconds(1)
         ) {
             (self.request, self.memory, self.write, self.last) = (request, memory, write, last)
         }

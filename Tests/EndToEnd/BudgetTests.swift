@@ -81,7 +81,8 @@ import Testing
             guard request.text.contains(#""include_usage":true"#) else { return .stream(frames) }
             let usage = #""choices":[],"usage":{"prompt_tokens":9,"completion_tokens":700}"#
             let chunk = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\(usage)}\n\n"
-            return .stream(frames.dropLast() + [chunk] + frames.suffix(1))
+            // In one write: the usage may not be late behind the finish reason.
+            return .stream([(frames.dropLast() + [chunk] + frames.suffix(1)).joined()])
         }
         try await ProcessSite.with(
             upstream: upstream, upstreamLines: "usage = true\n[clients.shop]\ntokens_per_day = 10000", options: []

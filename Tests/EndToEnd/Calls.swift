@@ -13,9 +13,10 @@ func chat(_ text: String = "Hello", stream: Bool = true, members: String = "") -
 ///
 /// - Parameters:
 ///   - authorities: the file of those that are trusted instead of the system's.
+///   - connect: how long a connection with TLS may take.
 ///   - lines: more of the upstream's table.
-func oneUpstream(url: String, authorities: String? = nil, _ lines: String...) -> String {
-    let trust = authorities.map { ["authorities_file = \"\($0)\""] } ?? []
+func oneUpstream(url: String, authorities: String? = nil, connect: String = "1m", _ lines: String...) -> String {
+    let trust = authorities.map { ["authorities_file = \"\($0)\"", "timeouts.connect = \"\(connect)\""] } ?? []
     return (["retries = 0"] + trust + ["[upstreams.stub]", "url = \"\(url)\""] + lines).joined(separator: "\n")
 }
 

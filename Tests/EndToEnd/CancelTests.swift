@@ -14,7 +14,9 @@ import Testing
     @Test(arguments: Route.all)
     func `before the first token closes the upstream`(route: Route) async throws {
         let upstream = try StubUpstream(.silence)
-        try await Site.with(route.server, upstream: upstream) { site in
+        let heartbeat = route.server.noticesLeavingClients ? "0s" : "1s"
+        let settings = "heartbeat = \"\(heartbeat)\"\ntimeouts.first_token = \"1h\"\n" + plainSettings
+        try await Site.with(route.server, upstream: upstream, settings: settings) { site in
             let staying = try site.call(chat("I stay"), over: route.client)
             let stayingRequest = try await upstream.request(containing: "I stay")
             let leaving = try site.call(chat("I leave"), over: route.client)

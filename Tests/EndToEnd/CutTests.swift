@@ -75,7 +75,7 @@ import Testing
                 count += 1
                 return count
             }
-            return number == 2 ? .raw(end) : .stream(whole)
+            return number == 2 ? .raw(end) : .stream([whole.joined()], framing: .contentLength)
         }
         let settings = "retries = 0\n[upstreams.stub]\nurl = 'UPSTREAM'\n"
         try await Site.with(server, upstream: upstream, settings: settings, options: ["--workers", "1"]) { site in
@@ -107,7 +107,7 @@ import Testing
     @Test(arguments: WebServer.selected)
     func `is given up inside the stream once a heartbeat has begun it`(server: WebServer) async throws {
         let upstream = try StubUpstream(.silence)
-        let settings = timeouts("first_token = '900ms'", heartbeat: "200ms")
+        let settings = timeouts("first_token = '4s'", heartbeat: "100ms")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let response = try await site.call(chat()).ended()
             #expect(response.status == 200)
@@ -189,7 +189,7 @@ import Testing
 
     private let upstreamTable = "[upstreams.stub]\nurl = 'UPSTREAM'\n"
 
-    private func timeouts(_ limit: String, heartbeat: String = "10s") -> String {
+    private func timeouts(_ limit: String, heartbeat: String = "0s") -> String {
         "heartbeat = '\(heartbeat)'\ntimeouts = {\(limit)}\n\(upstreamTable)"
     }
 }

@@ -35,7 +35,10 @@ import Testing
             (chat("cut"), ["ending": "cut", "status": "200", "level": "warning"]),
             (chat("refused"), ["ending": "refused.400", "status": "400", "level": "info", "model": "nil"]),
             (chat("key"), ["ending": "key_refused.401", "status": "503", "level": "error"]),
-            (chat("silent"), ["ending": "timeout.first_token", "status": "503"]),
+            (
+                ChatCall(#"{"model":"silent","messages":[{"role":"user","content":"Hello"}],"stream":true}"#),
+                ["ending": "timeout.first_token", "status": "503"]
+            ),
             (ChatCall("{"), ["ending": "invalid_json", "status": "400", "level": "info"]),
             (ChatCall("", path: "/v1/models", method: "GET"), ["ending": "done"]),
         ]
@@ -46,7 +49,16 @@ import Testing
             if request.text.contains("silent") { return .silence }
             return request.text.contains(#""stream":true"#) ? .stream(Chunks.stream(["Hi"])) : .json(Chunks.completion("Hi"))
         }
-        let settings = "timeouts = { first_token = \"300ms\" }\n" + plainSettings
+        let settings =
+            plainSettings + """
+                [[models]]
+                match = "silent"
+                targets = ["stub"]
+                timeouts.first_token = "300ms"
+                [[models]]
+                match = "*"
+                targets = ["stub"]
+                """
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             for (number, (call, _)) in calls.enumerated() {
                 var call = call
@@ -125,12 +137,14 @@ import Testing
     func `has what an answer cost whose caller left, where the settings say to drain it`(server: WebServer) async throws {
         let gate = try Gate()
         let rest = [Chunks.content("more"), Chunks.finish(), Chunks.usage(prompt: 30, completion: 20), Chunks.done]
-        let more = (0..<200).flatMap { [Reply.Step.text(Chunks.content("\($0)")), .pause(.milliseconds(1))] }
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .wait(gate)] + more + rest.map(Reply.Step.text)))
-        try await Site.with(server, upstream: upstream, settings: "on_disconnect = \"drain\"\n" + plainSettings) { site in
+        // The usage may not be late behind the finish reason.
+        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .wait(gate), .text(rest.joined())]))
+        let settings = "heartbeat = \"20ms\"\non_disconnect = \"drain\"\n" + plainSettings
+        try await Site.with(server, upstream: upstream, settings: settings) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
             stream.close()
+            try await site.drains()
             gate.open()
             try await upstream.request().finished()
             let line = try await requests(in: site, count: 1).first
@@ -144,12 +158,13 @@ import Testing
     func `has what an answer cost whose caller left during the heartbeats before it`(server: WebServer) async throws {
         let gate = try Gate()
         let frames = Chunks.stream(["Hi"]).dropLast() + [Chunks.usage(prompt: 30, completion: 20), Chunks.done]
-        let upstream = try StubUpstream(Reply([.wait(gate), .pause(.milliseconds(200))] + frames.map(Reply.Step.text)))
+        let upstream = try StubUpstream(Reply([.wait(gate), .text(frames.joined())]))
         let settings = "heartbeat = \"20ms\"\non_disconnect = \"drain\"\n" + plainSettings
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: ": keep-alive")
             stream.close()
+            try await site.drains()
             gate.open()
             let line = try await requests(in: site, count: 1).first
             #expect(line?["ending"] as? String == "caller_left")
@@ -162,13 +177,14 @@ import Testing
     func `has no further attempt for a caller who left, where answers are drained`(server: WebServer) async throws {
         let gate = try Gate()
         let failure = "HTTP/1.1 503 Stub\r\nContent-Length: 0\r\n\r\n"
-        let upstream = try StubUpstream(.raw(.wait(gate), .pause(.seconds(1)), .text(failure)))
+        let upstream = try StubUpstream(.raw(.wait(gate), .text(failure)))
         let settings = "heartbeat = \"20ms\"\non_disconnect = \"drain\"\n" + plainSettings
         let retrying = settings.replacing("retries = 0", with: "retries = 2\nretry_budget = \"100%\"")
         try await Site.with(server, upstream: upstream, settings: retrying) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: ": keep-alive")
             stream.close()
+            try await site.drains()
             gate.open(3)
             let line = try await requests(in: site, count: 1).first
             #expect(line?["ending"] as? String == "caller_left")
@@ -283,5 +299,15 @@ import Testing
         // With their configuration's exception both servers keep tokens to themselves.
         let line = text.split(separator: "\n").first { $0.contains("sEcReT") || $0.contains(RunningServer.token) }
         #expect(line == nil, "\(place)")
+    }
+}
+
+extension Site {
+    /// Waits until an answer is read to its end for a caller who has left.
+    fileprivate func drains() async throws {
+        try await eventually("the drain") {
+            try await DirectCall(to: sluice.socket, "GET", "/sluice/status?json&full", [("SLUICE_STATUS", "on")]).response()
+                .contains("\"state\":\"draining\"")
+        }
     }
 }

@@ -59,11 +59,7 @@ import Testing
             try await askMuch(of: site, count: manyCount)
             try await site.answers(frames)
             // The status tells of it meanwhile.
-            var status = ""
-            while !status.contains("\"requests\":\(manyCount + 1),\"answered\"") {
-                status = try await DirectCall(to: site.sluice.socket, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")])
-                    .response()
-            }
+            let status = try await allCounted(by: site)
             let told = try #require(status.firstMatch(of: /"lost_log_lines":([0-9]+)/)?.output.1)
             var text = ""
             // It is told without another request.
@@ -88,6 +84,16 @@ import Testing
         }
     }
 
+    /// The status when the last of many requests has been counted, whose line comes behind its answer.
+    private func allCounted(by site: Site) async throws -> String {
+        while true {
+            let status = try await DirectCall(
+                to: site.sluice.socket, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")]
+            ).response()
+            if status.contains("\"requests\":\(manyCount + 1),\"answered\"") { return status }
+        }
+    }
+
     /// Whether a file system of one's own is permitted here.
     private static let mayMount = unsafe system("unshare --mount mount -t tmpfs none /mnt 2>/dev/null") == 0
 
@@ -107,6 +113,7 @@ import Testing
         ) { site in
             try await askMuch(of: site, count: manyCount)
             try await site.answers(frames)
+            _ = try await allCounted(by: site)
             let process = site.sluice.process.identifier
             let log = "/proc/\(process)/root\(folder)/sluice.log"
             #expect(try Data(contentsOf: URL(fileURLWithPath: log)).count <= 16 << 10)
@@ -213,9 +220,10 @@ import Testing
 
     @Test(arguments: WebServer.selected)
     func `tells of the queue, the earlier attempts, and of callers who did not wait`(server: WebServer) async throws {
+        let gate = try Gate()
         let upstream = try StubUpstream { request in
             if request.text.contains("never") { return .silence }
-            return Reply([.pause(.milliseconds(150))] + frames.map(Reply.Step.text))
+            return Reply([.wait(gate)] + frames.map(Reply.Step.text))
         }
         let settings = """
             log = {slow = "20ms"}
@@ -233,6 +241,13 @@ import Testing
             """
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let calls = try (0..<2).map { _ in try site.call(chat()) }
+            // Each is late by then, and one waits for the other's place.
+            for call in calls { try await call.arrival(of: ": keep-alive") }
+            try await eventually("one in the queue") {
+                try await DirectCall(to: site.sluice.socket, "GET", "/sluice/status?json", [("SLUICE_STATUS", "on")]).response()
+                    .contains("\"queued\":1")
+            }
+            gate.open(2)
             for call in calls { #expect(try await call.ended().text.hasSuffix(frames[frames.count - 1])) }
             let never = try site.call(chat("never"))
             _ = try await upstream.request(2)

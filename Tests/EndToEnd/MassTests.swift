@@ -29,7 +29,7 @@ import Testing
             let rest = frames.dropFirst().flatMap { [Reply.Step.text($0), .pause(.milliseconds(10))] }
             return Reply([.text(frames[0]), .wait(gate)] + rest)
         }
-        try await Site.with(server, upstream: upstream) { site in
+        try await Site.with(server, upstream: upstream, settings: patientSettings) { site in
             let streams = try (0..<streamsCount).map { try site.call(call($0)) }
             // All are open before any goes on.
             for stream in streams { try await stream.arrival(of: "assistant") }
@@ -53,7 +53,7 @@ import Testing
             // Goes on for ever: a web server that does not watch its clients learns from a write that one has left.
             return Reply(Array(repeating: [.text(frames(number)[0]), .pause(.milliseconds(50))], count: 10_000).flatMap { $0 })
         }
-        try await Site.with(server, upstream: upstream) { site in
+        try await Site.with(server, upstream: upstream, settings: patientSettings) { site in
             let streams = try (0..<100).map { try site.call(call($0)) }
             for stream in streams { try await stream.arrival(of: "assistant") }
             for number in stride(from: 1, to: streams.count, by: 2) { streams[number].close() }

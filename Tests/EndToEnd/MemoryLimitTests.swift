@@ -14,7 +14,7 @@ import Testing
 
     private static func upstream(_ gate: Gate) throws -> StubUpstream {
         try StubUpstream { request in
-            guard request.text.contains("large") else { return .stream(Chunks.stream(["small"])) }
+            guard request.text.contains("large") else { return .json(Chunks.completion("small")) }
             return Reply(
                 contentType: "application/json", framing: .untilClose, [.wait(gate), .text(Chunks.completion("done")), .close])
         }
@@ -26,11 +26,11 @@ import Testing
         let upstream = try Self.upstream(gate)
         let settings = "limits.memory = \"16MiB\"\ntimeouts.first_token = \"3s\"\n" + plainSettings
         try await Site.with(server, upstream: upstream, settings: settings, changes: server.withoutLimits) { site in
-            #expect(try await site.call(chat()).ended().status == 200)
+            #expect(try await site.call(chat(stream: false)).ended().status == 200)
             let before = residentBytes(of: site.sluice.process.identifier)
             let calls = try (0..<100).map { try site.call(Self.large($0, kibibytes: 1024)) }
             try await upstream.requests.wait(for: "those that have room") { $0.count == 1 + Self.roomCount }
-            for _ in 0..<20 { #expect(try await site.call(chat()).ended().status == 200) }
+            for _ in 0..<20 { #expect(try await site.call(chat(stream: false)).ended().status == 200) }
             let ended = Observed<[Received]>([])
             for call in calls {
                 Task {

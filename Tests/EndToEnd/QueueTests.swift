@@ -38,7 +38,7 @@ import Testing
             #expect(upstream.requests.value.count == 1)
             gate.open(2)
             #expect(try await first.ended().content == frames.joined())
-            #expect(try await ended.wait(for: "the other's turn") { $0.count > 1 ? $0[1] : nil }.text == frames.joined())
+            #expect(try await ended.wait(for: "the other's turn") { $0.count > 1 ? $0[1] : nil }.content == frames.joined())
             #expect(upstream.requests.value.count == 2)
         }
     }

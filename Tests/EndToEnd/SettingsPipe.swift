@@ -10,7 +10,11 @@ final class SettingsPipe: Sendable {
     private let path: String
     private let descriptor = Mutex<Int32>(-1)
 
-    private init(_ path: String) { self.path = path }
+    private init(_ path: String) {
+        self.path = path
+        // Nobody may read any more where this process stood still.
+        _ = signal(SIGPIPE, SIG_IGN)
+    }
 
     /// Asks for a reload while the settings file is a pipe, and returns when a process has begun to read it.
     static func reload(in directory: TemporaryDirectory) async throws -> (reload: ChildProcess, pipe: SettingsPipe) {

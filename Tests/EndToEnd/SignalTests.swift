@@ -8,8 +8,8 @@ import Testing
         let frames = Chunks.stream(["one", "two", "three"])
         let gate = try Gate()
         let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
-        let idle = Duration.seconds(5)
-        let settings = "timeouts.idle = \"5s\"\n" + oneUpstream(url: "UPSTREAM")
+        let idle = Duration.seconds(15)
+        let settings = "timeouts.idle = \"15s\"\n" + oneUpstream(url: "UPSTREAM")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let streams = try (0..<20).map { _ in try site.call(chat()) }
             for stream in streams { try await stream.arrival(of: "assistant") }

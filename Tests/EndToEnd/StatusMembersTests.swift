@@ -135,6 +135,7 @@ private let shownByValues: Set<String> = [
         control = "unix:control.sock"
         retries = 0
         rest_after = 2
+        rest_for = "5m"
         limits.requests = 2
         log.slow = "1ms"
         upstreams.stub = {url = "UPSTREAM", key = "sk-stub", concurrent = 1, queue_wait = "1m"}

@@ -66,7 +66,7 @@ import Testing
             request.text.contains("bad") ? .json("{}", status: 500) : .stream(frames)
         }
         let settings = settings(
-            "rest_after = 2", "[upstreams.stub]", "url = \"UPSTREAM\"", "key = \"sk-planted\"", "[[models]]",
+            "rest_after = 2", "rest_for = \"5m\"", "[upstreams.stub]", "url = \"UPSTREAM\"", "key = \"sk-planted\"", "[[models]]",
             "match = \"stub-*\"",
             "targets = [{upstream = \"stub\", model = \"other\"}]")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
@@ -78,6 +78,8 @@ import Testing
             #expect(try #require(well.firstTokenP50) <= #require(well.firstTokenP95))
 
             for _ in 0..<2 { #expect(try await site.call(chat("bad planted")).ended().status == 503) }
+            // They are counted behind their last bytes.
+            try await eventually("all to be counted") { try await self.status(site).requests == 22 }
             let status = try await status(site)
             let resting = try #require(status.targets?.first)
             #expect((resting.asked, resting.failed) == (22, 2))

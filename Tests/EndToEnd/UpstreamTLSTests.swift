@@ -86,11 +86,16 @@ import Testing
         let upstream = try StubUpstream { request in
             request.method == "HEAD" ? Reply(framing: .untilClose, []) : .stream(Chunks.stream(["Hello"]))
         }
-        try await with(server, upstream, http2: false, settings: warmSettings, workers: "1") { site in
+        let settings = "log.level = \"debug\"\n" + warmSettings
+        try await with(server, upstream, http2: false, settings: settings, workers: "1") { site in
             let opening = try await upstream.request()
             #expect(opening.method == "HEAD")
             #expect(opening.head["Authorization"] == nil)
             try await opening.finished()
+            // The answer to it has the web server of the upstream to pass.
+            try await site.sluice.process.errors.wait(for: "a connection that stands ready") {
+                $0.text.contains("connections stand ready")
+            }
             _ = try await site.call(chat()).ended()
             // The second request on a connection that no call has made.
             #expect(try await upstream.request(1).head["X-Connection-Requests"] == "2")

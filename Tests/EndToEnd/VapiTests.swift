@@ -76,8 +76,9 @@ import Testing
 
     /// All that Sluice and the web server have written, to their outputs and to files.
     private func expectNothingPrivate(in site: Site) async throws {
-        let access = try site.directory.read("access.log")
-        #expect(access.split(separator: "\n").count == site.upstream.requests.value.count)
+        try await eventually("a line for each call") {
+            try site.directory.read("access.log").split(separator: "\n").count == site.upstream.requests.value.count
+        }
         try await site.server.process.end()
         #expect(site.sluice.process.errors.value.text.contains("answered"))
         for process in [site.sluice.process, site.server.process] {

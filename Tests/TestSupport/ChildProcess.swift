@@ -58,7 +58,7 @@ package final class ChildProcess: Sendable {
 
     package func signal(_ signal: Int32) { running.signal(signal) }
 
-    package func exited(within limit: Duration = .seconds(30)) async throws -> Exit {
+    package func exited(within limit: Duration = .seconds(120)) async throws -> Exit {
         try await exit.wait(for: "\(name) to exit", within: limit) { $0 }
     }
 

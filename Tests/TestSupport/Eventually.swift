@@ -9,7 +9,7 @@ import Clock
 ///   - limit: a generous deadline that fails the test; it is no measurement.
 /// - Throws: ``DeadlinePassed``, and what `condition` throws.
 package func eventually(
-    _ what: String, within limit: Duration = .seconds(60), _ condition: () async throws -> Bool
+    _ what: String, within limit: Duration = .seconds(120), _ condition: () async throws -> Bool
 ) async throws {
     let end = Instant.current + limit
     while try await !condition() {

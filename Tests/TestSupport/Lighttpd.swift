@@ -20,6 +20,7 @@ func lighttpdConfiguration(_ settings: ServerSettings) throws -> ServerConfigura
         server.document-root = "\(directory.path)"
         server.bind = "127.0.0.1"
         server.port = \(settings.plainPort)
+        server.max-keep-alive-idle = 300
         include "sluice.conf"
 
         """, to: "lighttpd.conf")

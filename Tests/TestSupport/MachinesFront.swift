@@ -33,6 +33,8 @@ package final class MachinesFront: Sendable {
             Change("/var/log/nginx/sluice.log", to: directory.path("access.log")),
             // So that the test of one that returns does not wait for long.
             Change("fail_timeout=10s", to: "fail_timeout=1s"),
+            // And so that one that stands still meanwhile has gone on to another all the same.
+            Change("fastcgi_next_upstream_timeout 5s", to: "fastcgi_next_upstream_timeout 60s"),
         ]
         try install(
             ["sluice.conf", "sluice-locations.conf", "machines.conf"], from: "nginx",

@@ -42,7 +42,7 @@ package final class Observed<Value: Sendable>: Sendable {
     ///   - limit: a generous deadline that fails the test; it is no measurement.
     /// - Throws: ``DeadlinePassed``, or what `condition` throws (it can then never be satisfied).
     package func wait<Result: Sendable>(
-        for what: String, within limit: Duration = .seconds(30),
+        for what: String, within limit: Duration = .seconds(120),
         until condition: @escaping @Sendable (Value) throws -> Result?
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
@@ -65,7 +65,7 @@ package final class Observed<Value: Sendable>: Sendable {
 
     /// Waits until the value satisfies `condition`.
     package func wait(
-        for what: String, within limit: Duration = .seconds(30), where condition: @escaping @Sendable (Value) throws -> Bool
+        for what: String, within limit: Duration = .seconds(120), where condition: @escaping @Sendable (Value) throws -> Bool
     ) async throws {
         try await wait(for: what, within: limit) { try condition($0) ? () : nil }
     }

@@ -212,8 +212,13 @@ private struct Exchange {
 
     mutating func run() -> UpstreamRequest.Ending {
         do {
-            if let head = reply.headText { try connection.write(Array(head.utf8)) }
-            for step in reply.steps where !reply.lacksBody {
+            // In one write with what comes at once: Sluice does not wait for an error's text for long.
+            var (head, steps) = (reply.headText.map { Array($0.utf8) } ?? [], reply.steps[...])
+            if !reply.lacksBody, case .bytes(let bytes)? = steps.first {
+                (head, steps) = (head + framed(bytes), steps.dropFirst())
+            }
+            if !head.isEmpty { try connection.write(head) }
+            for step in steps where !reply.lacksBody {
                 guard try perform(step) else { return .finished }
                 if closedByPeer { return .closedByPeer }
             }

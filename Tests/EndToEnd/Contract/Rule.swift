@@ -81,6 +81,9 @@ struct Chapter: Sendable, CustomTestStringConvertible {
         Chapter(title: "Errors as events", settings: "errors = \"sse\"\n" + plainSettings, rules: eventErrorRules),
         Chapter(title: "Spoken errors", settings: spokenSettings, rules: spokenRules),
         Chapter(title: "Heartbeats", settings: spokenSettings, heartbeat: "20ms", rules: heartbeatRules),
+        Chapter(
+            title: "Silence", settings: "timeouts.first_token = \"2s\"\n" + spokenSettings, heartbeat: "20ms",
+            rules: silenceRules),
     ]
 }
 
@@ -92,6 +95,9 @@ let plainSettings = """
     key = "sk-stub"
 
     """
+
+/// The same, for streams that wait for as long as a test takes.
+let patientSettings = "timeouts = {first_token = \"10m\", idle = \"10m\"}\n" + plainSettings
 
 // MARK: Bodies
 

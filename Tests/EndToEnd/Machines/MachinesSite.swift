@@ -33,7 +33,7 @@ final class Responder: Sendable {
     func start() async throws {
         let settings = """
             allowed_addresses = ["10.\(number).0.1"]
-            timeouts.drain = "10m"
+            timeouts = {drain = "10m", first_token = "10m", idle = "10m"}
             heartbeat = "0s"
             [upstreams.stub]
             url = "unix:\(upstream):/v1"

@@ -35,9 +35,10 @@ func hasOpen(_ name: String, _ process: pid_t) -> Bool {
 }
 
 /// What the records of settings hold that a process has open.
-func memoryFiles(of process: pid_t) throws -> [String] {
-    try openFiles(of: process).filter { $0.target.contains("memfd:sluice settings") }.map { file in
-        String(decoding: try Data(contentsOf: URL(filePath: file.path)), as: UTF8.self)
+func memoryFiles(of process: pid_t) -> [String] {
+    openFiles(of: process).filter { $0.target.contains("memfd:sluice settings") }.compactMap { file in
+        // One that has been closed meanwhile holds nothing.
+        (try? Data(contentsOf: URL(filePath: file.path))).map { String(decoding: $0, as: UTF8.self) }
     }
 }
 

@@ -19,7 +19,8 @@ extension ProcessSite {
     /// Has each process alone answer a call, and returns the models that the upstream was asked for.
     func models(among isAsked: (pid_t) -> Bool = { _ in true }) async throws -> Set<String> {
         let former = upstream.requests.value.count
-        let processes = try await status().processes.map(\.process).filter(isAsked)
+        // One that has been replaced takes nothing any more.
+        let processes = try await status().processes.filter { $0.state == "serving" }.map(\.process).filter(isAsked)
         for process in processes {
             let others = processes.filter { $0 != process }
             for other in others { kill(other, SIGSTOP) }
@@ -64,5 +65,24 @@ extension ProcessSite {
     /// Asks for a reload while the settings file is a pipe, and returns when a process has begun to read it.
     func reloadFromPipe() async throws -> (reload: ChildProcess, pipe: SettingsPipe) {
         try await SettingsPipe.reload(in: directory)
+    }
+
+    /// The same, and the thread that reads stands still. Python may come to be later than reading may take: then it is tried again.
+    func frozenReader() async throws -> (reload: ChildProcess, pipe: SettingsPipe, reader: pid_t, freezer: ChildProcess) {
+        let processes = try await status().processes.map(\.process)
+        while true {
+            let (reload, pipe) = try await reloadFromPipe()
+            if let reader = processes.first(where: { hasOpen("sluice.toml", $0) }),
+                let thread = threads(of: reader).first(where: { $0.name == "task" })?.number
+            {
+                let freezer = try ChildProcess(
+                    Python.interpreter, ["\(repository)/Tests/EndToEnd/clients/freeze.py", thread], in: directory)
+                try await freezer.output.wait(for: "its word") { $0.ended || $0.lines.contains("stopped") }
+                let isStopped = freezer.output.value.lines.contains("stopped")
+                if isStopped, hasOpen("sluice.toml", reader) { return (reload, pipe, reader, freezer) }
+                try await freezer.end()
+            }
+            _ = try await reload.exited()
+        }
     }
 }

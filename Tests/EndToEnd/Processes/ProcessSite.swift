@@ -27,6 +27,8 @@ struct ProcessSite: Sendable {
         let sluice = try await SluiceProcess(
             .settings(Self.text(settings, upstream, upstreamLines)), options: options, environment: environment,
             launcher: launcher, descriptors: descriptors, in: directory)
+        // Whoever listens is not yet to be asked.
+        try await sluice.process.accepts { try Socket.connected(path: directory.path("control.sock")) }
         let site = ProcessSite(directory: directory, upstream: upstream, sluice: sluice)
         do { try await test(site) } catch {
             print("\(error)\nsluice said: \(sluice.process.errors.value.text.suffix(8_000))")
@@ -41,11 +43,15 @@ struct ProcessSite: Sendable {
         try await upstream.stop()
     }
 
+    /// Streams wait for as long as a test takes.
+    private static let patience = #"timeouts = {first_token = "10m", idle = "10m", total = "20m"}"#
+
     static func text(_ settings: String, _ upstream: StubUpstream, _ lines: String = "") -> String {
         """
         control = "unix:control.sock"
         retries = 0
         \(settings)
+        \(settings.contains("timeouts") ? "" : patience)
         [upstreams.stub]
         url = "\(upstream.url)"
         key = "sk-stub"
@@ -58,10 +64,19 @@ struct ProcessSite: Sendable {
         try await SluiceRun(arguments + ["--control", "unix:control.sock"], in: directory)
     }
 
-    func status() async throws -> ToldMasterStatus {
-        let run = try await ask("status", "--json")
-        #expect(run.exit == .code(0), "\(run.errors)")
-        return try ToldMasterStatus(json: run.output)
+    /// What all processes say of themselves. One that says nothing is asked again: the machine may have kept it from answering in time.
+    ///
+    /// - Parameter stopped: one that cannot answer.
+    func status(stopped: pid_t? = nil) async throws -> ToldMasterStatus {
+        var status: ToldMasterStatus
+        var count = 0
+        repeat {
+            let run = try await ask("status", "--json")
+            #expect(run.exit == .code(0), "\(run.errors)")
+            status = try ToldMasterStatus(json: run.output)
+            count += 1
+        } while count < 5 && status.processes.contains { $0.state == "silent" && $0.process != stopped }
+        return status
     }
 
     /// Replaces the settings file.

@@ -90,11 +90,17 @@ import Testing
         try await ProcessSite.with(upstream: upstream(Gate())) { site in
             try await site.served(4)
             var streams: [FastCGICaller] = []
-            for _ in 0..<16 {
-                streams.append(try site.call())
-                try await streams.last?.begun()
+            var haveAll = false
+            // One that stands still while all come has none of them.
+            for round in 1...5 where !haveAll {
+                for _ in 0..<16 {
+                    streams.append(try site.call())
+                    try await streams.last?.begun()
+                }
+                haveAll = try await site.status().processes.allSatisfy { $0.active ?? 0 > 0 }
+                if !haveAll { print("a process without a stream, after \(16 * round)") }
             }
-            #expect(try await site.status().processes.allSatisfy { $0.active ?? 0 > 0 })
+            #expect(haveAll)
         }
     }
 
@@ -137,7 +143,7 @@ import Testing
         let manager = try ChildProcess(
             Python.interpreter, ["\(repository)/Tests/EndToEnd/clients/service_manager.py", path], in: directory)
         _ = try await ChildProcess.line(containing: "listening", in: manager.output)
-        let environment = ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "20000000"]
+        let environment = ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000000"]
         let gate = try Gate()
         try await ProcessSite.with(upstream: upstream(gate), environment: environment, in: directory) { site in
             try await manager.output.wait(for: "ready") { $0.lines.contains("READY=1") }

@@ -43,19 +43,27 @@ import Testing
         let directory = try TemporaryDirectory()
         let relay = try await startRelay(to: fragile, at: port, in: directory)
         try await Site.with(server, upstream: steady, settings: settings, changes: server.withoutLimits) { site in
-            let areAnswered = Observed(false)
+            let (areAnswered, kills) = (Observed(false), Observed(0))
             defer { areAnswered.update { $0 = true } }
             let killing = Task {
-                try await kill(relay, until: areAnswered) { try await startRelay(to: fragile, at: port, in: directory) }
+                try await kill(relay, counting: kills, until: areAnswered) {
+                    try await startRelay(to: fragile, at: port, in: directory)
+                }
             }
-            let answers = try await site.answers(to: (0..<streamsCount).map { chat("number \($0)") }, connections: 50)
+            var answers: [Received] = []
+            // A slow machine takes its time to start the upstream anew.
+            repeat {
+                answers += try await site.answers(to: (0..<streamsCount).map { chat("number \($0)") }, connections: 50)
+            } while kills.value < 2
             areAnswered.update { $0 = true }
-            let killsCount = try await killing.value
-            let lines = try await site.requestLines(streamsCount).map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+            try await killing.value
+            let lines = try await site.requestLines(answers.count).map {
+                try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+            }
             let (cutCount, movedCount) = (answers.count { !isWhole($0) }, lines.count { $0.hasMoved })
-            print("\(killsCount) kills, \(cutCount) streams cut, \(movedCount) requests moved")
-            #expect(killsCount >= 2 && cutCount > 0 && movedCount > 0)
-            #expect(lines.map(\.ending).sorted() == ending("cut", cutCount) + ending("done", streamsCount - cutCount))
+            print("\(kills.value) kills, \(cutCount) streams cut, \(movedCount) requests moved")
+            #expect(cutCount > 0 && movedCount > 0)
+            #expect(lines.map(\.ending).sorted() == ending("cut", cutCount) + ending("done", answers.count - cutCount))
         }
         try await fragile.stop()
     }
@@ -64,20 +72,20 @@ import Testing
 
     /// Kills the process that the upstream is reached by, and starts another in its place, until all calls are answered.
     ///
-    /// - Returns: how often it was killed before that.
+    /// - Parameter kills: how often it was killed.
     private func kill(
-        _ first: ChildProcess, until areAnswered: Observed<Bool>, start: () async throws -> ChildProcess
-    ) async throws -> Int {
-        var (process, killsCount) = (first, 0)
+        _ first: ChildProcess, counting kills: Observed<Int>, until areAnswered: Observed<Bool>,
+        start: () async throws -> ChildProcess
+    ) async throws {
+        var process = first
         while await wait(for: areAnswered) {
             process.signal(SIGKILL)
             let exit = try await process.exited()
             #expect(exit == .signal(SIGKILL))
-            killsCount += 1
+            kills.update { $0 += 1 }
             guard await wait(for: areAnswered) else { break }
             process = try await start()
         }
-        return killsCount
     }
 
     /// The upstream's own pace. Whether there is still something to do.

@@ -43,7 +43,9 @@ import Testing
         // Their places are free for the next row by then, and may not be yet when their upstreams see them close.
         for place in open.indices { _ = try await logLine(of: "beside-\(number)-\(place)", row, site) }
 
-        let calls = desk.calls.value
+        let noted = try await desk.calls.wait(for: "\(row.name): all requests") { $0.count >= row.calls.count ? $0 : nil }
+        // Where time has the next target asked, and no answer, a stub whose thread stood still notes its request behind the next one's.
+        let calls = row.goesByTime ? noted.sorted { $0.upstream < $1.upstream } : noted
         #expect(calls.map(\.upstream) == row.calls, "\(row.name)")
         var cancelled: Set<Int> = []
         for (place, call) in calls.enumerated() {
@@ -66,7 +68,10 @@ import Testing
     }
 
     private func perform(_ row: Row, _ stream: HTTPStream, _ desk: Desk) async throws {
-        guard let (moment, act) = row.act else { return }
+        for (moment, act) in [row.act, row.then].compactMap(\.self) { try await perform(act, moment, row, stream, desk) }
+    }
+
+    private func perform(_ act: Row.Act, _ moment: Row.Moment, _ row: Row, _ stream: HTTPStream, _ desk: Desk) async throws {
         switch moment {
         case .called(let count):
             try await desk.calls.wait(for: "\(row.name): \(count) requests at upstreams") { $0.count >= count }

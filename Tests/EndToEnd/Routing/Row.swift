@@ -50,6 +50,8 @@ struct Row: Sendable, CustomTestStringConvertible {
     /// How many streams of the same call are open, with their first event, when the call is made.
     var beside = 0
     var act: (at: Moment, Act)?
+    /// What it does behind that.
+    var then: (at: Moment, Act)?
     /// The numbers of the upstreams that are called, in the order of the calls.
     let calls: [Int]
     /// Those of the calls, counted from 0, whose connection Sluice closes.
@@ -65,12 +67,15 @@ struct Row: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
+    /// Whether time has the next target asked.
+    var goesByTime: Bool { (targets + model).contains("first_token") || model.contains("hedge_after") }
+
     /// - Parameter tried: the winner alone when left out.
     init(
         _ name: String, targets: String = #""one", "two", "three""#, _ model: String = "retries = 0", does: [[Reply]],
         isStreaming: Bool = true, asksModel: String? = nil, before: Int = 0, beside: Int = 0, act: (at: Moment, Act)? = nil,
-        calls: [Int], cancels: Set<Int> = [], upstreamGets: [(upstream: Int, text: String)] = [], gets: Outcome,
-        fields: [String: String?] = [:], tried: [String] = [], ending: String = "done"
+        then: (at: Moment, Act)? = nil, calls: [Int], cancels: Set<Int> = [], upstreamGets: [(upstream: Int, text: String)] = [],
+        gets: Outcome, fields: [String: String?] = [:], tried: [String] = [], ending: String = "done"
     ) {
         self.name = name
         self.targets = targets
@@ -80,7 +85,7 @@ struct Row: Sendable, CustomTestStringConvertible {
         self.asksModel = asksModel
         self.before = before
         self.beside = beside
-        self.act = act
+        (self.act, self.then) = (act, then)
         self.calls = calls
         self.cancels = cancels
         self.upstreamGets = upstreamGets

@@ -177,8 +177,8 @@ let cutRows: [Row] = [
         "nobody hears the connection", targets: #"{upstream = "deaf", connect = "100ms"}, "two""#, does: [never, [.says("b")]],
         calls: [2], gets: said("b"), tried: ["deaf timeout.connect", "two won"]),
     Row(
-        "a certificate is not trusted", targets: #""insecure", "two""#, does: [never, [.says("b")]], calls: [2], gets: said("b"),
-        tried: ["insecure upstream_tls_failed", "two won"]),
+        "a certificate is not trusted", targets: #"{upstream = "insecure", connect = "1m"}, "two""#, does: [never, [.says("b")]],
+        calls: [2], gets: said("b"), tried: ["insecure upstream_tls_failed", "two won"]),
     Row(
         "the only target refuses the connection", targets: #""refusing""#, does: [], calls: [],
         gets: .error(503, type: "upstream_error", code: "upstream_connection_refused"),
@@ -278,7 +278,7 @@ let timeRows: [Row] = [
         ending: "timeout.total"),
     Row(
         "the time for all is over in the last attempt", targets: #""one", "two""#,
-        "retries = 0\ntimeouts = {first_token = \"100ms\", total = \"2s\"}", does: [[.silence], [.silence]], calls: [1, 2],
+        "retries = 0\ntimeouts = {first_token = \"100ms\", total = \"5s\"}", does: [[.silence], [.silence]], calls: [1, 2],
         cancels: [0, 1], gets: .error(503, type: "upstream_timeout", code: "total_timeout"),
         tried: ["one timeout.first_token", "two timeout.total"], ending: "timeout.total"),
     Row(
@@ -295,14 +295,15 @@ let timeRows: [Row] = [
         "the caller leaves", does: [[.silence], never, never], act: (.called(1), .leave), calls: [1], cancels: [0],
         gets: .nothing, ending: "caller_left"),
     Row(
-        "the caller leaves during a back-off", "retries = 1", does: [[.isLastOfConnection(429, retryAfter: "2")], never, never],
-        act: (.closed(0), .leave), calls: [1], cancels: [0], gets: .nothing, ending: "caller_left"),
+        "the caller leaves during a back-off", "retries = 1\nretry_after_max = \"1m\"",
+        does: [[.isLastOfConnection(429, retryAfter: "30")], never, never], act: (.closed(0), .leave), calls: [1], cancels: [0],
+        gets: .nothing, ending: "caller_left"),
 ]
 
 // MARK: Hedges
 
 private let hedged = "retries = 0\nhedge_after = \"100ms\""
-private let hedgeGates = (0..<6).map { _ in newGate() }
+private let hedgeGates = (0..<7).map { _ in newGate() }
 
 let hedgeRows: [Row] = [
     Row(
@@ -330,16 +331,16 @@ let hedgeRows: [Row] = [
         tried: ["two upstream_reported_error", "one won"]),
     Row(
         "the hedge fails, and the first is too slow",
-        "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"2s\"}",
+        "retries = 0\nhedge_after = \"100ms\"\ntimeouts = {first_token = \"6s\"}",
         does: [[.silence], [.status(500)], [.says("c")]], calls: [1, 2, 3], cancels: [0], gets: said("c"),
         tried: ["two failed.500", "one timeout.first_token", "three won"]),
     Row(
         "the first fails while the hedge runs", targets: #""one", "two""#, hedged,
         does: [
             [Reply([.wait(hedgeGates[3]), .text("data: \(Chunks.error("no", type: "server_error"))\n\n"), .silence])],
-            [Reply([.pause(.seconds(3))] + Chunks.stream(["b"]).map(Reply.Step.text))],
-        ], act: (.called(2), .open(hedgeGates[3])), calls: [1, 2], cancels: [0], gets: said("b"),
-        tried: ["one upstream_reported_error", "two won"]),
+            [.waits(for: hedgeGates[6], says: "b")],
+        ], act: (.called(2), .open(hedgeGates[3])), then: (.closed(0), .open(hedgeGates[6])), calls: [1, 2], cancels: [0],
+        gets: said("b"), tried: ["one upstream_reported_error", "two won"]),
     Row(
         "the hedge is refused, and the first goes on", hedged,
         does: [[.waits(for: hedgeGates[4], says: "a")], [.refuses], never], act: (.closed(1), .open(hedgeGates[4])),

@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    private static let resting = "rest_after = 2\nrest_for = \"2s\""
+    private static let resting = "rest_after = 2\nrest_for = \"5s\""
 
     @Test(arguments: WebServer.selected.prefix(1))
     func `that rests is back when its probe succeeds`(server: WebServer) async throws {

@@ -283,7 +283,7 @@ private let wildEnds: [WildRow] = [
         "usage-late-then-open",
         .frames(
             [hello, ending()],
-            end: [.pause(.milliseconds(500)), .text(event(choices: "[]", ",\(wildUsage)")), .silence]),
+            end: [.read, .pause(.milliseconds(50)), .text(event(choices: "[]", ",\(wildUsage)")), .silence]),
         .stream(hello + ending() + event(choices: "[]", ",\(wildUsage)") + Chunks.done)
     ).with { $0.members = #","stream_options":{"include_usage":true}"# },
     WildRow(
