@@ -39,6 +39,21 @@ import Testing
     }
 
     @Test(arguments: [
+        (Settings.Log.Format.json, #"level":"notice","message":"stopped","process":7}"#),
+        (.logfmt, "level=notice message=stopped process=7"),
+        (.text, "notice   stopped    process=7"),
+    ])
+    func `a process among others says which one it is`(format: Settings.Log.Format, words: String) throws {
+        let pipe = LogPipe()
+        var environment = pipe.environment
+        environment.process = 7
+        let log = try Log(Settings.Log(format: format), in: environment)
+        log.logger.drained()
+        log.flush(within: .seconds(10))
+        #expect(pipe.read().hasSuffix(words + "\n"))
+    }
+
+    @Test(arguments: [
         (ConnectionRefusal.peerNotAllowed(userID: 65534), "the user 65534 may not connect: socket.allowed_users leaves it out"),
         (.addressNotAllowed("10.0.0.9"), "the address 10.0.0.9 may not connect: allowed_addresses leaves it out"),
         (.unexpectedRecord(type: 9), "a record of type 9 is out of place"),

@@ -377,10 +377,11 @@ package struct SettingsSources {
         let named = reader?.upstreams(settings.rest)
         guard let upstreams = named ?? upstreamOfTheEnvironment(settings.rest, problems) else { return false }
         settings.upstreams = upstreams
+        let isDemoAlone = named == nil && options.upstream == nil && upstreams.first?.kind == .demo
         settings.models =
-            reader?.models(UpstreamNames(upstreams.map(\.name)), settings.attempts)
+            reader?.models(UpstreamNames(upstreams.map(\.name), areNamed: !isDemoAlone), settings.attempts)
             ?? onlyModels(upstreams, settings.attempts, reader)
-        return named == nil && options.upstream == nil && upstreams.first?.kind == .demo
+        return isDemoAlone
     }
 
     private func upstreamOfTheEnvironment(_ rest: RestPlan, _ problems: SettingsProblems) -> [UpstreamSettings]? {

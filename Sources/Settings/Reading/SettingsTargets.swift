@@ -64,7 +64,7 @@ extension SettingsReader {
         let name = try text(node)
         if upstreams.contains(name) { return name }
         let nearest = problems.hasRoom ? problems.suggestions.nearest(to: name, among: upstreams.all) : nil
-        let hint = nearest.map { "did you mean '\(SettingsPath.shown($0))'?" } ?? "there are: \(upstreams)"
+        let hint = nearest.map { "did you mean '\(SettingsPath.shown($0))'?" } ?? upstreams.hint
         throw SettingsProblem(node, "names no upstream; \(hint)", needsWhole: true)
     }
 }
@@ -79,13 +79,18 @@ struct UpstreamNames: CustomStringConvertible {
     /// In the file's order.
     let all: [String]
     private let set: Set<String>
+    /// Whether somebody has named them, and not the demo answers because nobody has.
+    private let areNamed: Bool
 
-    init(_ all: [String]) { (self.all, set) = (all, Set(all)) }
+    init(_ all: [String], areNamed: Bool = true) { (self.all, set, self.areNamed) = (all, Set(all), areNamed) }
 
     /// The one where there are no others.
     var only: String? { all.count == 1 ? all[0] : nil }
 
     func contains(_ name: String) -> Bool { name.utf8.count <= Self.bytesMax && set.contains(name) }
+
+    /// Those that a wrong name may be changed to.
+    var hint: String { areNamed ? "there are: \(self)" : "there is none yet: add [upstreams.NAME]" }
 
     /// As messages have them.
     var description: String {

@@ -26,7 +26,8 @@ struct ControlArguments: ParsableArguments {
     /// - Throws: `ExitCode` when nobody answers, or nobody has tried, after telling why.
     func ask(_ command: ControlCommand) throws -> ControlAnswer {
         let client = ControlClient(path: try path())
-        do throws(ControlFailure) { return try client.ask(command) } catch {
+        let onWaiting = { if let words = command.waitingWords { writeError("sluice: \(words)") } }
+        do throws(ControlFailure) { return try client.ask(command, onWaiting: onWaiting) } catch {
             for sentence in error.sentences { writeError("sluice: \(sentence)") }
             throw ExitCode(error.status)
         }
@@ -111,6 +112,18 @@ struct Stop: ParsableCommand {
                 ended at once by a second signal; its log says what it can
                 """)
             throw ExitCode(EX_UNAVAILABLE)
+        }
+    }
+}
+
+extension ControlCommand {
+    /// What there is to say while it waits.
+    fileprivate var waitingWords: String? {
+        switch self {
+        case .reloadAndWait: "the settings are in force; waiting for the requests that began by those from before"
+        case .stop, .stopAtOnce:
+            "it takes nothing new; waiting for its open requests (timeouts.drain), which a second SIGTERM ends at once"
+        case .reload, .reopenLog, .status, .clients: nil
         }
     }
 }

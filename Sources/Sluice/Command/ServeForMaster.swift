@@ -41,10 +41,11 @@ extension Serve {
 
     /// A file that cannot be made any more, as on a disk that is full, keeps no process from serving.
     private func openLog(orStandardError settings: Settings.Log) throws -> Log {
-        do throws(SystemError) { return try Log(settings) } catch {
+        let environment = Log.Environment(process: getpid())
+        do throws(SystemError) { return try Log(settings, in: environment) } catch {
             var other = settings
             other.destination = .standardError
-            let log = try Log(other, wanted: settings)
+            let log = try Log(other, wanted: settings, in: environment)
             log.logger.logGoesToStandardError(error)
             return log
         }

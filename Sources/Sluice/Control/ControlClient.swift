@@ -24,18 +24,25 @@ struct ControlClient {
     private static let connectingTime = Duration.seconds(10)
     /// More than a Sluice says: all that it tells of each request of each process.
     static let bytesMax = 64 << 20
+    /// How long somebody who waits at a terminal wonders whether anything happens.
+    private static let unsaidTime = Duration.seconds(1)
 
-    /// - Parameter patience: as the command has it unless given.
+    /// - Parameters:
+    ///   - patience: as the command has it unless given.
+    ///   - onWaiting: called when what was asked for has been done, and what is to be waited for takes longer than a second.
     /// - Throws: `ControlFailure` when nobody answers, or it was not tried.
-    func ask(_ command: ControlCommand, _ patience: Patience? = nil) throws(ControlFailure) -> ControlAnswer {
+    func ask(
+        _ command: ControlCommand, _ patience: Patience? = nil, onWaiting: () -> Void = {}
+    ) throws(ControlFailure) -> ControlAnswer {
         let patience = patience ?? command.patience
         let connection = try connect(within: min(patience.answer, Self.connectingTime))
         // Where that fails the answer may be there all the same.
         _ = connection.sendAtOnce(Array("\(command.line)\n".utf8))
-        var (bytes, end) = Self.answer(over: connection, patience)
+        var (bytes, end) = Self.answer(over: connection, patience, onWaiting: onWaiting)
         if end == .late, bytes.isEmpty, let reading = patience.reading {
             try checkIsAwake(patience, connection.peerProcess)
-            (bytes, end) = Self.answer(over: connection, Patience(answer: reading, rest: patience.rest))
+            let patience = Patience(answer: reading, rest: patience.rest)
+            (bytes, end) = Self.answer(over: connection, patience, onWaiting: onWaiting)
             if end == .late, bytes.isEmpty { throw .notFinished(path) }
         }
         if end == .tooLong { throw .tooLong(path) }
@@ -70,16 +77,22 @@ struct ControlClient {
     }
 
     /// What is said up to where the other side closes.
-    static func answer(over connection: borrowing Descriptor, _ patience: Patience) -> (bytes: [UInt8], end: End) {
+    static func answer(
+        over connection: borrowing Descriptor, _ patience: Patience, onWaiting: () -> Void = {}
+    ) -> (bytes: [UInt8], end: End) {
         var bytes: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 64 << 10)
         var deadline = Instant.current + patience.answer
+        var isToldOf = false
         while true {
             switch connection.receive(into: &part) {
             case .bytes(let count):
                 if bytes.isEmpty { deadline = patience.rest.map { .current + $0 } ?? .distantFuture }
                 bytes += part.prefix(count)
                 if bytes.count > bytesMax { return (bytes, .tooLong) }
+            case .nothing where deadline == .distantFuture && !isToldOf:
+                isToldOf = true
+                if !connection.isReadable(within: Self.unsaidTime) { onWaiting() }
             case .nothing:
                 let limit = deadline == .distantFuture ? nil : deadline - .current
                 guard connection.isReadable(within: limit) else { return (bytes, .late) }

@@ -26,6 +26,8 @@ final class Log: Sendable {
         var syslog = "/dev/log"
         /// How long the same is counted, and not written.
         var repetitionSpan = Duration.seconds(60)
+        /// This process's number, where others write to the same log.
+        var process: pid_t?
     }
 
     /// What is in force.
@@ -189,16 +191,19 @@ final class Log: Sendable {
     // MARK: Form
 
     private func form(of settings: Settings.Log) -> LogForm {
+        let process = environment.process.map { Int($0) }
         switch settings.destination {
+        // Both have the number of whoever writes.
         case .journal: return LogForm(format: settings.format ?? .text, envelope: .journal)
         case .syslog: return LogForm(format: settings.format ?? .text, envelope: .syslog)
-        case .file: return LogForm(format: settings.format ?? .json)
+        case .file: return LogForm(format: settings.format ?? .json, process: process)
         case .standardError: break
         }
         let isTerminal = isatty(environment.standardError) == 1
         let format = settings.format ?? (isTerminal ? .text : .json)
         return LogForm(
-            format: format, envelope: isJournal ? .level : .none, isColored: isTerminal && format == .text && allowsColors)
+            format: format, envelope: isJournal ? .level : .none, isColored: isTerminal && format == .text && allowsColors,
+            process: process)
     }
 
     /// https://no-color.org: any value counts, but for an empty one.

@@ -20,6 +20,8 @@ struct LogForm: Equatable, Sendable {
     var envelope = Envelope.none
     /// With a terminal's colours.
     var isColored = false
+    /// The number of the process that writes, for each line; nil where there is one process, or the envelope says it.
+    var process: Int?
 
     /// Whether the time and the level stand elsewhere already, and the line is for people.
     var leavesStartOut: Bool { format == .text && (envelope == .syslog || envelope == .journal) }

@@ -33,6 +33,7 @@ struct LogLine {
     /// Short messages of text for people are followed by as much room as they leave of it, so that what follows is aligned.
     private static let messageWidth = 10
     private static let facility = 3  // daemon (RFC 5424 §6.2.1)
+    private static let process = LogName("process")
     private static let (dim, plain) = ("\u{1B}[2m", "\u{1B}[0m")
 
     let form: LogForm
@@ -70,6 +71,7 @@ struct LogLine {
             bytes.appendValue(message)
         case .text: appendText(level, message)
         }
+        if let process = form.process { append(Self.process, process) }
     }
 
     /// Appends a member of text, if it has a value; one that is too long is left out.

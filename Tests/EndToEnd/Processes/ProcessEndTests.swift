@@ -89,6 +89,7 @@ import Testing
             let stopping = try ChildProcess(
                 SluiceProcess.binary, ["stop", "--control", "unix:control.sock"], environment: [:], in: site.directory)
             try await site.sluice.refuses()
+            try await stopping.errors.wait(for: "words") { $0.text.contains("waiting for its open requests") }
             #expect(stopping.exit.value == nil)
             gate.open(streams.count)
             #expect(try await stopping.exited() == .code(0))

@@ -86,6 +86,8 @@ import Testing
             try await eventually("the reload") { try await site.status().lastReload != nil }
             // Others are not held up by it.
             #expect(try await site.ask("reload").exit == .code(0))
+            // Whoever waits at a terminal is told for what.
+            try await waiting.errors.wait(for: "words") { $0.text.contains("waiting for the requests that began by those") }
             #expect(waiting.exit.value == nil)
             gate.open(streams.count)
             #expect(try await waiting.exited() == .code(0))
@@ -105,6 +107,9 @@ import Testing
             try await eventually("the end in the log") { try site.logged("a process has ended") }
             #expect(try await site.call().ended().isWhole)
             try await eventually("the answer in the log") { try site.logged("\"message\":\"answered\"") }
+            let processes = try await site.status().processes.map(\.process)
+            let isNamed = try processes.contains { try site.logged("\"message\":\"answered\",\"process\":\($0),") }
+            #expect(isNamed, "\(try site.directory.read("sluice.log"))")
             // Moved away, a file is made anew by whoever has something to say.
             #expect(unsafe rename(site.directory.path("sluice.log"), site.directory.path("old.log")) == 0)
             site.sluice.process.signal(SIGUSR1)

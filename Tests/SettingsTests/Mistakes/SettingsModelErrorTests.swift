@@ -17,7 +17,12 @@ import Testing
             "[upstreams.a]\nkind = 'demo'\n[upstreams.b]\nkind = 'demo'\n[[models]]\nmatch = '*'",
             "5: models[0] needs targets: there are several upstreams, a, b"),
         Mistake("[[models]]\nmatch = '*'\ntargets = ['dmo']", "3: models[0].targets[0] names no upstream; did you mean 'demo'?"),
-        Mistake("[[models]]\nmatch = '*'\ntargets = ['xyz']", "3: models[0].targets[0] names no upstream; there are: demo"),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = ['xyz']",
+            "3: models[0].targets[0] names no upstream; there is none yet: add [upstreams.NAME]"),
+        Mistake(
+            "[upstreams.abc]\nkind = 'demo'\n[[models]]\nmatch = '*'\ntargets = ['xyz']",
+            "5: models[0].targets[0] names no upstream; there are: abc"),
         Mistake(
             "\((1...12).map { "[upstreams.u\($0)]\nkind = 'demo'\n" }.joined())[[models]]\nmatch = '*'\ntargets = ['xyz']",
             "27: models[0].targets[0] names no upstream; there are: \((1...10).map { "u\($0)" }.joined(separator: ", ")) and 2 more"
