@@ -2,6 +2,7 @@
 
 import Glibc
 import TestSupport
+import Testing
 
 extension FrontGroup {
     /// One after another, each with what the one before has left.
@@ -27,11 +28,12 @@ extension FrontGroup {
                 front.site.sluice.process.signal(SIGTERM)
                 try await front.site.sluice.refuses()
                 // For a moment a call is still answered over a connection that the web server has kept.
-                var late = Received()
+                var answer: Received?
                 try await eventually("new callers to be refused") {
-                    late = try await front.site.call(chat()).ended()
-                    return late.head != nil && late.status != 200
+                    answer = try await front.site.call(chat()).ended()
+                    return answer?.head != nil && answer?.status != 200
                 }
+                let late = try #require(answer)
                 try expect(late.status == 503 && late.error != nil && late.head?.contentType == "application/json", "\(late)")
                 try await front.finish(streams, gate)
                 let exit = try await front.site.sluice.process.exited()
