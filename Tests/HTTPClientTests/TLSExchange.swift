@@ -2,6 +2,7 @@
 
 import COpenSSL
 import TestSupport
+import Testing
 
 @testable import HTTPClient
 
@@ -30,6 +31,7 @@ import TestSupport
         let result = unsafe bytes.withUnsafeBytes { bytes in
             unsafe stream.input = bytes
             let result = body()
+            do throws(HTTPError) { try stream.writeHeld() } catch { Issue.record("\(error)") }
             unsafe arriving.removeFirst(bytes.count - (stream.input?.count ?? 0))
             unsafe stream.input = nil
             return result

@@ -197,6 +197,77 @@ import Testing
             exchange.exchange()
         }
         #expect(exchange.read().end == .failed(.tls(reason: "a flood of records without data")))
+        // Nor are the others gone over.
+        #expect(exchange.stream.messages == TLSStream.messagesMax)
+    }
+
+    @Test func `a flood of key updates with a byte of data now and then is one, too`() throws {
+        let exchange = try exchange(versions: TLS1_3_VERSION...TLS1_3_VERSION)
+        try #expect(exchange.handshake() == nil)
+        _ = exchange.read()
+        var end = TLSExchange.End.wantsMore
+        for _ in 0..<10 where end == .wantsMore {
+            for _ in 0..<60 {
+                unsafe SSL_key_update(exchange.peer.pointer, SSL_KEY_UPDATE_NOT_REQUESTED)
+                exchange.exchange()
+            }
+            exchange.peer.write([1])
+            end = exchange.read().end
+        }
+        #expect(end == .failed(.tls(reason: "a flood of records without data")))
+    }
+
+    /// A server whose tickets have so many bytes of its own in them, in records of 512 bytes.
+    private func exchange(ticketBytes: Int) throws -> TLSExchange {
+        let server = unsafe TLSPeerContext(
+            TestCertificate(by: authority), versions: TLS1_3_VERSION...TLS1_3_VERSION,
+            configure: { context in
+                // SSL_CTX_set_max_send_fragment(3)
+                _ = unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_SEND_FRAGMENT, 512, nil)
+                unsafe SSL_CTX_set_session_ticket_cb(
+                    context,
+                    { ssl, count in
+                        let bytes = [UInt8](repeating: 1, count: Int(bitPattern: count))
+                        return unsafe SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), bytes, bytes.count)
+                    }, nil, UnsafeMutableRawPointer(bitPattern: ticketBytes))
+            })
+        let exchange = try TLSExchange(.trusting(authority), server)
+        try #expect(exchange.handshake() == nil)
+        #expect(exchange.read() == ([], .wantsMore))
+        return exchange
+    }
+
+    @Test func `what is written while half a ticket is there goes out behind the rest of it`() throws {
+        let exchange = try exchange(ticketBytes: 5_000)
+        unsafe SSL_new_session_ticket(exchange.peer.pointer)
+        exchange.exchange()
+        let ticket = exchange.arriving
+        let first = 5 + Int(ticket[3]) << 8 + Int(ticket[4])
+        #expect(ticket.count > 5_000)
+        #expect(exchange.stream.isSilent)
+        exchange.arriving = Array(ticket[..<first])
+        #expect(exchange.read() == ([], .wantsMore))
+        #expect(!exchange.stream.isSilent)
+        try exchange.write([1])
+        try exchange.write([2, 3])
+        #expect(exchange.stream.heldCount == 3)
+        #expect(exchange.peer.read() == [])
+        exchange.arriving = Array(ticket[first...])
+        #expect(exchange.read() == ([], .wantsMore))
+        #expect(exchange.peer.read() == [1, 2, 3])
+        #expect(exchange.stream.isSilent)
+        try exchange.write([4])
+        #expect(exchange.peer.read() == [4])
+    }
+
+    @Test func `a ticket that does not come to its end is not kept for ever`() throws {
+        let exchange = try exchange(ticketBytes: 60_000)
+        unsafe SSL_new_session_ticket(exchange.peer.pointer)
+        exchange.exchange()
+        exchange.step = 1_000
+        exchange.arriving = Array(exchange.arriving.dropLast(1_000))
+        #expect(exchange.read().end == .failed(.tls(reason: "a message without data that is too large")))
+        #expect(exchange.arriving.count > 10_000)
     }
 
     @Test func `some key updates between data are no flood`() throws {

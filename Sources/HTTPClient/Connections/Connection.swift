@@ -28,8 +28,6 @@ final class Connection {
     private var phase: Phase
     private var socket: StreamSocket?
     private var tls: TLSStream?
-    /// Whether what was received under TLS ends with a whole record.
-    private var records = TLSRecordBounds()
     private var timer: Timer?
     private var delivery = DeliveryWatch()
     /// What the socket has not taken yet.
@@ -111,10 +109,10 @@ final class Connection {
 
     /// An idle connection: whether nothing waits to be read, and nothing has come in part. What has is seen to when the loop comes
     /// to it, or to the rest: its end, an answer that nobody asked for, or a word of TLS.
-    var isSilent: Bool { records.isBetweenRecords && socket?.hasUnreadBytes == false }
+    var isSilent: Bool { tls?.isSilent ?? true && socket?.hasUnreadBytes == false }
 
     /// Whether all that was written is on its way.
-    var isSent: Bool { !isBroken && unsent.isEmpty }
+    var isSent: Bool { !isBroken && unsentBytes == 0 }
 
     // MARK: Closing
 
@@ -157,7 +155,8 @@ extension Connection {
     /// A server that makes this process answer and takes no answers, as by TLS's key updates, is not to fill its memory.
     private static let floodBytes = 1 << 20
 
-    var unsentBytes: Int { unsent.count }
+    /// With what TLS cannot encrypt yet.
+    var unsentBytes: Int { unsent.count + (tls?.heldCount ?? 0) }
 
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
@@ -179,7 +178,7 @@ extension Connection {
     private func checkDelivery() {
         guard let socket else { return }
         var delivery = delivery
-        let isLost = delivery.check(socket, isWritten: unsent.isEmpty, context)
+        let isLost = delivery.check(socket, isWritten: unsentBytes == 0, context)
         self.delivery = delivery
         if isLost { ended(isProved: false) }
     }
@@ -311,7 +310,7 @@ extension Connection {
             unsafe take(UnsafeRawBufferPointer(rebasing: received[..<count]))
             isCollecting = false
             if !unsent.isEmpty { flush() }
-            if unsent.count > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
+            if unsentBytes > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
         case .nothing: break
         case .endOfFile: ended(isProved: tls == nil && !isBroken)
         case .failed: ended(isProved: false)
@@ -324,10 +323,7 @@ extension Connection {
             let count = unsafe opening.takeFromProxy(bytes)
             if count < bytes.count { unsafe take(UnsafeRawBufferPointer(rebasing: bytes[count...])) }
         case .opening, .open:
-            if tls != nil {
-                unsafe records.pass(bytes)
-                return unsafe decrypt(bytes)
-            }
+            if tls != nil { return unsafe decrypt(bytes) }
             if case .open(let wire) = phase { unsafe wire.receive(bytes) }
             if case .open(let wire) = phase { wire.settle() }
         case .closed: break
@@ -342,6 +338,7 @@ extension Connection {
         while case .open(let wire) = phase {
             let plain = unsafe context.plain
             let read = unsafe tls.read(into: plain)
+            do throws(HTTPError) { try tls.writeHeld() } catch { fail() }
             // An alert or a key update is this connection's: what follows may give another one something to send.
             sendCipher()
             switch read {

@@ -37,6 +37,9 @@ enum ALPN: Sendable {
     /// Messages of TLS's own (tickets, key updates, requests to renegotiate) without data between them. Servers send two or four tickets
     /// at once.
     static let messagesMax = 64
+    /// How much of such a message OpenSSL keeps until it is whole. A ticket has a few hundred bytes, or some thousands with a client's
+    /// certificates in it, but may have 128 KiB (RFC 8446 §4.6.1).
+    static let messageBytesMax = 32 << 10
 
     /// Ciphertext that was received, valid during the calls that follow; consumed from its start.
     var input: UnsafeRawBufferPointer?
@@ -59,7 +62,14 @@ enum ALPN: Sendable {
     private var isStarved = false
     /// Whether the last read has left nothing, neither here nor with OpenSSL: the next one need not ask it.
     private var isDrained = false
-    private var messages = 0
+    /// Messages of TLS's own, of which each read of data makes up for one.
+    private(set) var messages = 0
+    /// Ciphertext that was taken since the last data or whole message.
+    private var bytesWithoutEnd = 0
+    /// Where the ciphertext that was taken ends.
+    private var records = TLSRecordBounds()
+    /// What is to be encrypted when a message of TLS's own that has come in part is whole: until then OpenSSL writes nothing.
+    private var held: [UInt8] = []
 
     /// - Parameters:
     ///   - host: a DNS name in ASCII, or a numeric address (of IPv6 without brackets).
@@ -166,7 +176,8 @@ extension TLSStream {
             let hasRead = unsafe SSL_read_ex(pointer, buffer.baseAddress, buffer.count, &count) == 1
             if messages >= Self.messagesMax { return .failed(fail(.tls(reason: "a flood of records without data"))) }
             if hasRead {
-                messages = 0
+                messages = max(0, messages - 1)
+                bytesWithoutEnd = 0
                 isDrained = unsafe (input?.isEmpty ?? true) && SSL_has_pending(pointer) == 0
                 return .bytes(count)
             }
@@ -185,22 +196,52 @@ extension TLSStream {
 
     /// To read a ticket OpenSSL sets up a buffer to write, 16 KiB that would stay as long as the connection is silent.
     private func pause() -> Read {
-        // With half a record there it frees nothing.
-        _ = unsafe SSL_free_buffers(pointer)
+        if bytesWithoutEnd > Self.messageBytesMax, isInsideMessage {
+            return .failed(fail(.tls(reason: "a message without data that is too large")))
+        }
+        // OpenSSL before 3.0.14 and 3.2.2 would free a buffer of which it still uses the header of a record (CVE-2024-4741).
+        if records.isBetweenRecords { _ = unsafe SSL_free_buffers(pointer) }
         return .wantsMore
     }
 
-    /// Encrypts all of `bytes`.
+    /// Whether a message of TLS's own has come in part.
+    private var isInsideMessage: Bool { unsafe SSL_in_init(pointer) != 0 }
+
+    /// Whether nothing has come in part, and nothing waits to be sent.
+    var isSilent: Bool { records.isBetweenRecords && held.isEmpty && !isInsideMessage }
+
+    /// Encrypts all of `bytes`, or keeps them for `writeHeld`.
     ///
     /// - Throws: when the handshake is not done, after a failure and after `close`.
     func write(_ bytes: UnsafeRawBufferPointer) throws(HTTPError) {
         if let error = obstacle { throw error }
         guard bytes.count > 0 else { return }
+        let isWritten = held.isEmpty ? try unsafe encrypt(bytes) : false
+        if !isWritten { unsafe held.append(contentsOf: bytes) }
+    }
+
+    /// How many bytes of what was to be written are kept.
+    var heldCount: Int { held.count }
+
+    /// Encrypts what was kept, if that is possible by now: to be called behind each read.
+    ///
+    /// - Throws: as `write`.
+    func writeHeld() throws(HTTPError) {
+        guard !held.isEmpty, !isInsideMessage else { return }
+        if let error = obstacle { throw error }
+        let bytes = exchange(&held, with: [])
+        let span = unsafe bytes.span.bytes
+        let isWritten = try unsafe span.withUnsafeBytes { bytes throws(HTTPError) in try unsafe encrypt(bytes) }
+        if !isWritten { held = bytes }
+    }
+
+    /// - Returns: false where OpenSSL has a message to read first, and has taken nothing.
+    private func encrypt(_ bytes: UnsafeRawBufferPointer) throws(HTTPError) -> Bool {
         begin()
         var count = 0
-        guard unsafe SSL_write_ex(pointer, bytes.baseAddress, bytes.count, &count) == 1, count == bytes.count else {
-            throw fail()
-        }
+        if unsafe SSL_write_ex(pointer, bytes.baseAddress, bytes.count, &count) == 1, count == bytes.count { return true }
+        if unsafe SSL_get_error(pointer, 0) == SSL_ERROR_WANT_READ { return false }
+        throw fail()
     }
 
     /// Says that nothing more will be written (RFC 8446 §6.1). The peer's own end is not waited for.
@@ -243,7 +284,13 @@ extension TLSStream {
     }
 
     /// A message of TLS's own has come.
-    func countMessage() { messages += 1 }
+    func countMessage() {
+        messages += 1
+        bytesWithoutEnd = 0
+        // One read would go over all that have come. What follows an end is thrown away.
+        guard messages >= Self.messagesMax, case .open = state else { return }
+        unsafe SSL_set_shutdown(pointer, SSL_get_shutdown(pointer) | SSL_RECEIVED_SHUTDOWN)
+    }
 
     /// Takes a new session over, which came by this connection.
     func store(_ session: OpaquePointer) {
@@ -259,7 +306,10 @@ extension TLSStream {
             return 0
         }
         let count = min(buffer.count, input.count)
-        unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(start: start, count: count))
+        let taken = unsafe UnsafeRawBufferPointer(start: start, count: count)
+        unsafe buffer.copyMemory(from: taken)
+        unsafe records.pass(taken)
+        bytesWithoutEnd += count
         unsafe self.input = unsafe UnsafeRawBufferPointer(rebasing: input[count...])
         return count
     }

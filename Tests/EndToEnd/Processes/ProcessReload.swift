@@ -67,12 +67,22 @@ extension ProcessSite {
         try await SettingsPipe.reload(in: directory)
     }
 
+    /// Whoever reads, of these; nil when the reload is over before that is seen. It opens the pipe a moment before it has it.
+    func reader(of processes: [pid_t], for reload: ChildProcess) async throws -> pid_t? {
+        var reader: pid_t?
+        try await eventually("a reader") {
+            reader = processes.first { hasOpen("sluice.toml", $0) }
+            return reader != nil || reload.exit.value != nil
+        }
+        return reader
+    }
+
     /// The same, and the thread that reads stands still. Python may come to be later than reading may take: then it is tried again.
     func frozenReader() async throws -> (reload: ChildProcess, pipe: SettingsPipe, reader: pid_t, freezer: ChildProcess) {
         let processes = try await status().processes.map(\.process)
         while true {
             let (reload, pipe) = try await reloadFromPipe()
-            if let reader = processes.first(where: { hasOpen("sluice.toml", $0) }),
+            if let reader = try await reader(of: processes, for: reload),
                 let thread = threads(of: reader).first(where: { $0.name == "task" })?.number
             {
                 let freezer = try ChildProcess(

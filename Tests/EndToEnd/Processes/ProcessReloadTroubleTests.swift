@@ -95,7 +95,7 @@ import Testing
             try await site.served(count)
             let processes = try await site.status().processes.map(\.process)
             let (reload, pipe) = try await site.reloadFromPipe()
-            let reader = try #require(processes.first { hasOpen("sluice.toml", $0) })
+            let reader = try #require(try await site.reader(of: processes, for: reload))
             // Whoever reads from now on has a file.
             #expect(unsafe unlink(site.directory.path("sluice.toml")) == 0)
             try site.write(settings + settingsLine(model: "m1"))
@@ -369,7 +369,8 @@ import Testing
             for stream in streams { try await stream.begun() }
             let processes = try await site.status().processes.map(\.process)
             let (reload, pipe) = try await site.reloadFromPipe()
-            let late = try #require(processes.first { !hasOpen("sluice.toml", $0) })
+            let reader = try await site.reader(of: processes, for: reload)
+            let late = try #require(processes.first { $0 != reader })
             kill(late, SIGSTOP)
             try await eventually("it to stand still") { isStopped(late) }
             pipe.feed(ProcessSite.text(settings + settingsLine(model: "m1"), site.upstream))
