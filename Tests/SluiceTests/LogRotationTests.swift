@@ -53,8 +53,8 @@ import Testing
         for name in try files { #expect(try directory.read(name).utf8.count <= 4096, "\(name)") }
         let kept = try ["log.3", "log.2", "log.1", "log"].flatMap(numbers)
         #expect(kept == Array((1000 - kept.count)..<1000))
-        // 40 lines fit each.
-        #expect(kept.count > 120)
+        // 40 lines fit each. What the thread writes at once, and does not fit any more, begins the next.
+        #expect(kept.count > 80)
     }
 
     @Test func `loses no line where enough are kept, whoever writes to it`() throws {
@@ -133,12 +133,15 @@ import Testing
     }
 
     @Test func `is opened again, too, when a signal says so, and goes on to be bounded`() throws {
-        let output = try output(rotation())
+        let output = try output(rotation(files: 9))
         write(0..<10, to: output)
         #expect(unsafe rename(path, directory.path("moved")) == 0)
         output.reopen(path)
         write(10..<100, to: output)
-        #expect(try ["moved", "log.2", "log.1", "log"].flatMap(numbers) == Array(0..<100))
+        // What the thread writes at once, and does not fit any more, begins the next file: there may be more of them than full ones.
+        let names = try ["moved"] + (1...9).reversed().map { "log.\($0)" }.filter(files.contains) + ["log"]
+        #expect(names.count >= 4)
+        #expect(try names.flatMap(numbers) == Array(0..<100))
     }
 
     @Test func `is none where lines go to a pipe or a device`() throws {
