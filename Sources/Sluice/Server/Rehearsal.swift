@@ -16,7 +16,7 @@ enum Rehearsal {
     /// - Parameters:
     ///   - limit: after which it has failed.
     ///   - request: what is sent as a request.
-    static func run(_ logger: Logger, within limit: Duration = .seconds(10), request: [UInt8] = request) {
+    static func run(_ logger: Logger, within limit: Duration = .seconds(3), request: [UInt8] = request) {
         do {
             let settings = Settings.rehearsal(within: limit)
             let silence = Logger(label: "rehearsal", factory: { _ in SwiftLogNoOpLogHandler() })
