@@ -104,15 +104,19 @@ import Testing
 
     @Test func `is not owed for more clients than there is room for`() {
         var debts = StoreDebts()
-        for number in 0..<StoreDebts.countMax {
-            #expect(debts.add(StoreDebt(reserved: 1, spent: 2), of: StoreKey(client: Array("\(number)".utf8), day: 1)))
+        let owe = { (name: String, debts: inout StoreDebts) in
+            debts.add(StoreDebt(reserved: 1, spent: 2), of: StoreKey(client: Array(name.utf8), day: 1))
         }
-        #expect(!debts.add(StoreDebt(reserved: 1, spent: 2), of: StoreKey(client: Array("x".utf8), day: 1)))
-        #expect(debts.add(StoreDebt(reserved: 3, spent: 4), of: StoreKey(client: Array("7".utf8), day: 1)))
+        let added = (0..<StoreDebts.countMax).count { owe("\($0)", &debts) }
+        #expect(added == StoreDebts.countMax)
+        let (beyond, again) = (owe("x", &debts), owe("7", &debts))
+        #expect(!beyond)
+        #expect(again)
         var sum = 0
         while let (_, debt) = debts.popLast() { sum += debt.reserved }
-        #expect(sum == StoreDebts.countMax + 3)
+        #expect(sum == StoreDebts.countMax + 1)
         #expect(debts.isEmpty)
-        #expect(debts.add(StoreDebt(reserved: 1, spent: 2), of: StoreKey(client: [], day: 1)))
+        let anew = owe("x", &debts)
+        #expect(anew)
     }
 }
