@@ -166,19 +166,20 @@ extension Settings {
                 "budget_store", optional: \.budgetStore, .store,
                 """
                 Where several machines count together what clients use: a server of Redis 6 or later, or of its protocol, as \
-                redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or redis+unix://[USER:PASSWORD@]/PATH[?db=DATABASE]. tokens_per_day and \
-                requests_per_minute of [clients.NAME] hold for all machines with the same store then; concurrent stays each machine's own. \
-                A password may come from the environment, "${REDIS_PASSWORD}", percent-encoded.
+                "redis://USER:PASSWORD@HOST:PORT/DATABASE", of which all but the host may be left out, or \
+                "redis+unix:///PATH?db=DATABASE". tokens_per_day and requests_per_minute of [clients.NAME] hold for all machines with \
+                the same store then; concurrent stays each machine's own. A password may come from the environment, \
+                "${REDIS_PASSWORD}", percent-encoded.
                 """,
                 default: .words("none: each machine counts for itself"), examples: [#""redis://10.0.0.7:6379/0""#]),
             Field(
                 "budget_store_password_file", .file,
                 """
                 A file whose first line is the store's password, as it is, instead of one in budget_store, which may name the user, as \
-                redis://USER@HOST. A relative path begins at the directory of this file; "credential:redis" is a credential of systemd, \
+                "redis://USER@HOST". A relative path begins at the directory of this file; "credential:redis" is a credential of systemd, \
                 LoadCredential= in its service.
                 """,
-                default: .nothing, examples: [#""credential:redis""#],
+                default: .nothing, examples: [#""redis.password""#],
                 read: { reader, node, settings throws(SettingsProblem) in
                     guard let store = settings.budgetStore else {
                         if reader.node("budget_store") != nil { return }
