@@ -70,6 +70,10 @@ package struct Settings: Equatable, Sendable {
     package var clients: [ClientSettings] = []
     /// The path of the file that keeps what clients have used; nil for none.
     package var budgetsFile: String?
+    /// Where several machines count together what clients use; nil where each counts for itself.
+    package var budgetStore: BudgetStoreSettings?
+    /// What is done while that is away.
+    package var onStoreFailure = StoreFailure.local
     /// The settings file, for whoever wants to name upstreams; nil when there is none, and when the command line names the one, so that
     /// those of a file would not count.
     package var upstreamsFile: String?
@@ -117,6 +121,10 @@ extension Settings {
         file.take(Self.sections.flatMap(\.fields), into: &self)
         rest.check(file)
         log.check(file)
+        if let node = file.node("budget_store"), let store = budgetStore, store.user != nil, store.password == .none {
+            file.problems.add(
+                SettingsProblem(node, "names a user without a password: add it, or budget_store_password_file", needsWhole: true))
+        }
     }
 
     /// Whether there is a master, which starts the processes that serve.
@@ -240,10 +248,13 @@ extension Settings {
                 """,
                 default: .words("\"budgets\" in StateDirectory= of the service of systemd, else none: in memory alone"),
                 examples: [#""/var/lib/sluice/budgets""#], needsStart: true),
-            Field(
-                "dns_ttl", \.nameLifetime, .duration(in: .secondToADay),
-                "How long the addresses of an upstream's name are used before they are looked up again."),
-        ]
+        ] + storeFields + [nameLifetimeField]
+    }
+
+    private static var nameLifetimeField: Field<Settings> {
+        Field(
+            "dns_ttl", \.nameLifetime, .duration(in: .secondToADay),
+            "How long the addresses of an upstream's name are used before they are looked up again.")
     }
 
     private static var callerFields: [Field<Settings>] {

@@ -26,6 +26,7 @@ import Testing
         (.compressedBody(coding: nil), 415, "invalid_request_error", "unsupported_content_encoding", nil),
         (.overloaded(retryAfter: .milliseconds(1500)), 503, "overloaded_error", "overloaded", nil),
         (.memoryFull, 503, "overloaded_error", "memory_full", nil),
+        (.budgetsUnknown, 503, "overloaded_error", "budget_store_unavailable", nil),
         (.shuttingDown, 503, "overloaded_error", "shutting_down", nil),
         (.internalDefect(requestID: "req_1"), 500, "server_error", "internal_error", nil),
         (.upstreamRefused(status: 422, refused), 422, "t", "c", "p"),

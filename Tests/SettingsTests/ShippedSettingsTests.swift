@@ -36,6 +36,7 @@ import Testing
         expected.models = settings.models
         expected.clients = settings.clients
         expected.budgetsFile = settings.budgetsFile
+        expected.budgetStore = settings.budgetStore
         #expect(settings == expected)
         #expect(settings.upstreams.map(\.kind) == [.openai, .azure, .compatible, .compatible, .compatible])
         #expect(settings.models.count == 4)
@@ -69,6 +70,7 @@ import Testing
             uncommented, environment: ["OPENAI_API_KEY": "k"],
             files: [
                 "dir/azure.key": "k", "/etc/ssl/certs/ca-certificates.crt": "", "dir/client.pem": "", "dir/client.key": "",
+                "dir/redis.password": "p",
             ])
     }
 

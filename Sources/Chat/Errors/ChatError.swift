@@ -32,6 +32,8 @@ package enum ChatError: Error, Hashable, Sendable {
     case overloaded(retryAfter: Duration)
     /// What all requests together may hold is held, and was for as long as one could wait.
     case memoryFull
+    /// What clients use is counted by several machines together, and where they do that cannot be reached.
+    case budgetsUnknown
     /// It is being stopped, and the time for open streams to finish is over.
     case shuttingDown
     case internalDefect(requestID: String)

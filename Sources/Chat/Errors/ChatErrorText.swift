@@ -91,6 +91,10 @@ extension ChatError {
             Summary(
                 503, "overloaded_error", "memory_full",
                 "This server has no memory for a request or an answer of this size at the moment. Try again in 5 s.")
+        case .budgetsUnknown:
+            Summary(
+                503, "overloaded_error", "budget_store_unavailable",
+                "What your budget has left cannot be checked at the moment. Try again in 5 s.")
         case .shuttingDown:
             Summary(503, "overloaded_error", "shutting_down", "This server is being stopped. Try again.")
         case .internalDefect(let requestID):
@@ -134,7 +138,7 @@ extension ChatError {
         // RFC 9110 §12.5.3, §15.5.16.
         case .compressedBody: [("Accept-Encoding", "identity")]
         case .shuttingDown: [("Retry-After", "1")]
-        case .memoryFull: [("Retry-After", "5")]
+        case .memoryFull, .budgetsUnknown: [("Retry-After", "5")]
         case .overloaded(let delay), .tooManyRequests(let delay): [("Retry-After", "\(seconds(delay))")]
         case .tooManyAtOnce: [("Retry-After", "1")]
         // Until the next day OpenAI's SDKs need not try.

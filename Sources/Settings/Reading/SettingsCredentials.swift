@@ -40,6 +40,7 @@ extension Settings {
     var assumedCredentialsCount: Int {
         let files = upstreams.flatMap { [$0.certificate, $0.certificateKey] } + [authoritiesFile]
         let keys = upstreams.count { if case .credential = $0.key { true } else { false } }
-        return files.count { $0.map(SettingsReader.isCredential) ?? false } + keys
+        let password = if case .credential? = budgetStore?.password { 1 } else { 0 }
+        return files.count { $0.map(SettingsReader.isCredential) ?? false } + keys + password
     }
 }

@@ -43,10 +43,29 @@ final class Answering {
 
     /// It has its share.
     ///
+    /// - Parameter request: what the store is to be asked; nil for nothing.
     /// - Returns: what its client has left, with that taken away.
-    func hold(_ reservation: consuming Reservation) -> Int? {
-        share = ClientShare(reservation)
+    func hold(_ reservation: consuming Reservation, _ request: StoreRequest?) -> Int? {
+        share = ClientShare(reservation, request)
         return share?.tokensLeft
+    }
+
+    /// What the store is to be asked ahead of any target.
+    var storeRequest: StoreRequest? { share?.request }
+
+    /// The store has been asked, and is to be told what the request comes to.
+    ///
+    /// - Parameter used: as in `ClientShare`.
+    /// - Returns: what its client has left.
+    func hold(in store: BudgetStore, used: Int?) -> Int? {
+        share?.hold(in: store, used: used)
+        return share?.tokensLeft
+    }
+
+    /// No target is asked, and nothing is held of its client's limits any more.
+    func withdraw(isRefused: Bool, at time: CountedTime) {
+        share?.withdraw(isRefused: isRefused, at: time)
+        share = nil
     }
 
     /// What is known of its answer is all that it takes.

@@ -131,6 +131,14 @@ final class ClientCounts: Sendable {
         return taken.span
     }
 
+    /// A request that was admitted is not to be answered.
+    ///
+    /// - Parameter isRefused: whether it counts as refused.
+    func withdraw(_ row: Row, isRefused: Bool, at time: CountedTime) {
+        update(Self.requestsWord, of: row) { $0.replacing(1, by: 0, countedIn: time.minute) }
+        if isRefused { update(Self.refusedWord, of: row) { $0.adding(1, within: nil, in: time.day) } }
+    }
+
     /// Puts other tokens in the place of those that were counted in a day.
     func replace(_ former: Int, by next: Int, of row: Row, countedIn day: Int) {
         if former != next { update(Self.tokensWord, of: row) { $0.replacing(former, by: next, countedIn: day) } }

@@ -38,9 +38,9 @@ struct Reservation: ~Copyable {
     /// In which its tokens are counted.
     private let day: Int
     /// Of its client's tokens; nil for none.
-    private let limit: Int?
+    let limit: Int?
     /// What is taken at present.
-    private var tokens: Int
+    private(set) var tokens: Int
     private var isSettled = false
 
     init(
@@ -55,6 +55,14 @@ struct Reservation: ~Copyable {
         (tokens, isSettled) = (spent, true)
     }
 
+    /// What is taken by its end.
+    var spent: Int { isSettled ? tokens : 0 }
+
+    /// The request is not to be answered, by what others have counted: it was none of the minute's.
+    ///
+    /// - Parameter isRefused: whether that is its client's doing.
+    func withdraw(isRefused: Bool, at time: CountedTime) { counts.withdraw(row, isRefused: isRefused, at: time) }
+
     /// What its client has left of the last day on which anything was counted; nil when that has no limit.
     var tokensLeft: Int? { limit.map { max(0, $0 - counts.latestTokens(of: row)) } }
 
@@ -67,10 +75,37 @@ struct Reservation: ~Copyable {
 /// A reservation on the heap: the stream of a client without limits has no room for one.
 final class ClientShare {
     private var reservation: Reservation
+    /// What the store is to be asked; nil for nothing.
+    let request: StoreRequest?
+    /// What the store has of it; nil before it was asked.
+    private var stored: StoredShare?
 
-    init(_ reservation: consuming Reservation) { self.reservation = reservation }
+    init(_ reservation: consuming Reservation, _ request: StoreRequest?) {
+        self.reservation = reservation
+        self.request = request
+    }
 
-    var tokensLeft: Int? { reservation.tokensLeft }
+    deinit {
+        guard let stored, let request, reservation.limit != nil else { return }
+        stored.store.settle(StoreDebt(reserved: stored.reserved, spent: reservation.spent), of: request.key)
+    }
+
+    /// What is left by what the store has said last, where it has said something, else by this machine's own counts.
+    var tokensLeft: Int? {
+        guard let limit = reservation.limit, let stored, let others = stored.others else { return reservation.tokensLeft }
+        return max(0, limit - others - reservation.tokens)
+    }
+
+    /// The store has been asked, and is to be told what the request came to.
+    ///
+    /// - Parameter used: what it has counted of the day, with this request; nil where it has not answered.
+    func hold(in store: BudgetStore, used: Int?) {
+        let reserved = used == nil ? 0 : request?.tokens ?? 0
+        stored = StoredShare(store: store, reserved: reserved, others: used.map { max(0, $0 - reserved) })
+    }
+
+    /// As `Reservation.withdraw`.
+    func withdraw(isRefused: Bool, at time: CountedTime) { reservation.withdraw(isRefused: isRefused, at: time) }
 
     /// It took what is known of its answer.
     ///
@@ -80,4 +115,12 @@ final class ClientShare {
             reservation.estimate.spent(
                 answer.usage, bytesCount: answer.bytesCount, eventsCount: answer.eventsCount, mayHaveBegun: mayHaveBegun))
     }
+}
+
+/// What a store has of a request.
+private struct StoredShare {
+    let store: BudgetStore
+    let reserved: Int
+    /// What it has counted of the day beside that; nil where it has not answered.
+    let others: Int?
 }

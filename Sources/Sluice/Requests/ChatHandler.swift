@@ -139,6 +139,7 @@ final class ChatHandler {
         try prepare(answering, for: request, by: generation, into: &reply)
         try await loop.withCancellation {
             defer { answering.end() }
+            if answering.storeRequest != nil { try await reserve(answering, by: generation, into: &reply) }
             let attempt = try await answering.ask(&reply)
             if try !send(attempt, answering, into: &reply) {
                 try await relay(attempt.stream, by: generation, answering, into: &reply)
@@ -174,7 +175,7 @@ final class ChatHandler {
         answering.note(route.targets[0])
         if let (name, rule) = client {
             chat.needsUsage = rule.settings.tokensPerDay != nil
-            try admit(answering, chat, name, rule, into: &reply)
+            try admit(answering, chat, name, rule, isStored: generation.store != nil, into: &reply)
         }
         return Question(
             chat: chat, caller: caller, memory: memory, route: route,
@@ -199,17 +200,41 @@ final class ChatHandler {
     /// Takes what the request may need of its client's limits.
     @inline(never)
     private func admit(
-        _ answering: Answering, _ chat: ChatRequest, _ name: ClientName, _ rule: ClientRule, into reply: inout Reply
+        _ answering: Answering, _ chat: ChatRequest, _ name: ClientName, _ rule: ClientRule, isStored: Bool,
+        into reply: inout Reply
     ) throws(ChatError) {
         guard let clients = counters.clients else { return }
         let time = CountedTime.now
         let estimate = TokenEstimate(
             promptBytes: chat.body.count, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
         switch clients.enter(name, rule.settings, estimate, at: time) {
-        case .admitted(let reservation): reply.tokensLeft = answering.hold(reservation)
+        case .admitted(let reservation):
+            let request = isStored ? StoreRequest(name, rule.settings, estimate, at: time) : nil
+            reply.tokensLeft = answering.hold(reservation, request)
         case .refused(let refusal):
             reply.tokensLeft = clients.tokensLeft(of: name, rule.settings, at: time)
             throw refusal.error(at: time)
+        }
+    }
+
+    /// Takes it of what several machines count together too.
+    @inline(never)
+    private func reserve(
+        _ answering: Answering, by generation: WorkerGeneration, into reply: inout Reply
+    ) async throws(ChatError) {
+        guard let store = generation.store, let request = answering.storeRequest else { return }
+        switch await store.reserve(request) {
+        case .taken(let used): reply.tokensLeft = answering.hold(in: store, used: used)
+        case .refused(let refusal, let used):
+            reply.tokensLeft = request.tokensPerDay.map { max(0, $0 - used) }
+            answering.withdraw(isRefused: true, at: request.time)
+            throw refusal.error(at: request.time)
+        case .failed where generation.shared.settings.onStoreFailure == .local:
+            reply.tokensLeft = answering.hold(in: store, used: nil)
+        case .failed:
+            reply.tokensLeft = nil
+            answering.withdraw(isRefused: false, at: request.time)
+            throw .budgetsUnknown
         }
     }
 

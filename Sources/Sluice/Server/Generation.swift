@@ -71,11 +71,18 @@ final class WorkerGeneration {
     /// What all workers have of it.
     let shared: Generation
     let upstreams: Upstreams
+    /// Where several machines count together what clients use; nil where each counts for itself.
+    let store: BudgetStore?
 
     /// - Parameter former: what this worker serves so far, if it does.
     /// - Throws: as `Upstreams`.
     init(_ shared: Generation, replacing former: WorkerGeneration? = nil, on loop: EventLoop, _ logger: Logger) throws {
         self.shared = shared
         upstreams = try Upstreams(shared, replacing: former?.upstreams, on: loop, logger)
+        let known = former?.store
+        store = shared.settings.budgetStore.map { settings in
+            if let known, known.settings == settings { return known }
+            return BudgetStore(settings, nameLifetime: shared.settings.nameLifetime, on: loop, logger)
+        }
     }
 }

@@ -1,4 +1,4 @@
-// What is logged of the file in which budgets are kept.
+// What is logged of the file in which budgets are kept, and of the store in which several machines count them.
 
 import EventLoop
 import Logging
@@ -27,5 +27,21 @@ extension Logger {
         warning(
             "another Sluice keeps what its clients have used in the same file (budgets_file): until it ends this one has that in memory",
             metadata: ["file": "\(file)"], source: LogEntry.changeSource)
+    }
+
+    /// At once, and then how often within a minute.
+    ///
+    /// - Parameter reason: a phrase; nothing secret.
+    func budgetStoreFailed(_ reason: String) {
+        error("what clients use cannot be counted for all machines together (budget_store)", metadata: ["reason": "\(reason)"])
+    }
+
+    func budgetStoreIsBack() { notice("what clients use is counted for all machines together again (budget_store)") }
+
+    /// - Parameter count: of how many clients' days.
+    func budgetStoreIsNotTold(_ count: Int) {
+        warning(
+            "what clients have used is left out of what all machines count together (budget_store)",
+            metadata: ["clients": "\(count)"])
     }
 }

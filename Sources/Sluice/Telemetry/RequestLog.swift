@@ -115,7 +115,7 @@ extension RequestRecord {
         switch ending.error {
         case .upstreamRefusedKey, .internalDefect: .error
         case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,
-            .memoryFull:
+            .memoryFull, .budgetsUnknown:
             .warning
         default: .info
         }
