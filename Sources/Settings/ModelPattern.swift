@@ -53,6 +53,8 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         if isAny { return true }
         if isExact { return model.hasSameBytes(as: description) }
         guard model.utf8.starts(with: prefix.utf8) else { return false }
+        // fnmatch sees what is ahead of a NUL alone.
+        guard !model.utf8.contains(0) else { return false }
         return unsafe fnmatch(description, model, FNM_NOESCAPE) == 0
     }
 }

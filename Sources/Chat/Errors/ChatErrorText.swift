@@ -93,6 +93,10 @@ extension ChatError {
                 "This server has no memory for a request or an answer of this size at the moment. Try again in 5 s.")
         case .shuttingDown:
             Summary(503, "overloaded_error", "shutting_down", "This server is being stopped. Try again.")
+        case .unknownRoute:
+            Summary(
+                500, "server_error", "unknown_route",
+                "This server is not set up for requests of this kind. Whoever runs it finds the reason in its log.")
         case .internalDefect(let requestID):
             Summary(
                 500, "server_error", "internal_error",
@@ -137,6 +141,8 @@ extension ChatError {
         case .memoryFull: [("Retry-After", "5")]
         case .overloaded(let delay), .tooManyRequests(let delay): [("Retry-After", "\(seconds(delay))")]
         case .tooManyAtOnce: [("Retry-After", "1")]
+        // OpenAI's SDKs need not try again: until somebody has changed the settings it stays so.
+        case .unknownRoute: [("X-Should-Retry", "false")]
         // Until the next day OpenAI's SDKs need not try.
         case .tokensSpent(let delay): [("Retry-After", "\(seconds(delay))"), ("X-Should-Retry", "false")]
         default: []
