@@ -96,9 +96,12 @@ import Testing
         #expect(try settings(original.text) == original)
     }
 
-    @Test func `a text with a NUL fits no pattern but its own name and all`() {
+    @Test func `a NUL ends no text that is compared`() {
         #expect(!ModelPattern("gpt-?").matches("gpt-4\0x"))
-        #expect(!ModelPattern("gpt-*").matches("gpt-4\0x"))
+        #expect(!ModelPattern("*-[45]").matches("gpt-4\0x"))
+        #expect(ModelPattern("gpt-*").matches("gpt-4\0x"))
+        #expect(!ModelPattern("gpt-4?*").matches("gpt-4"))
+        #expect(!ModelPattern("gpt-4*").matches("gpt-"))
         #expect(!ModelPattern("gpt-4").matches("gpt-4\0"))
         #expect(ModelPattern("*").matches("gpt-4\0"))
         #expect(ModelPattern("gpt-?").matches("gpt-4"))

@@ -35,8 +35,11 @@ package struct RequestPaths: Sendable {
         let name: String
         /// Which of the names that Sluice knows this is, at the top.
         let parameter: Parameter?
-        /// What is looked for in its value.
-        var inner: [Int] = []
+        /// What is looked for in its value: by a key, and what is too long for one.
+        var inner: [(key: JSONKey, node: Int)] = []
+        var innerLong: [Int] = []
+
+        var hasInner: Bool { !inner.isEmpty || !innerLong.isEmpty }
     }
 
     /// Each ahead of what is in it.
@@ -56,12 +59,17 @@ package struct RequestPaths: Sendable {
 
     /// The node of a name, which is made where there is none.
     private mutating func node(_ name: String, in outer: Int?) -> Int {
-        let known = outer.map { nodes[$0].inner } ?? tops
+        let known = outer.map { nodes[$0].inner.map(\.node) + nodes[$0].innerLong } ?? tops
         if let node = known.first(where: { nodes[$0].name.hasSameBytes(as: name) }) { return node }
         let parameter = outer == nil ? Parameter.allCases.first { $0.name.hasSameBytes(as: name) } : nil
+        let node = nodes.count
         nodes.append(Node(name: name, parameter: parameter))
-        if let outer { nodes[outer].inner.append(nodes.count - 1) } else { tops.append(nodes.count - 1) }
-        return nodes.count - 1
+        switch outer {
+        case nil: tops.append(node)
+        case let outer? where name.utf8.count <= JSONKey.bytesMax: nodes[outer].inner.append((JSONKey(name), node))
+        case let outer?: nodes[outer].innerLong.append(node)
+        }
+        return node
     }
 
     /// What stands at each path, in their order: a string with its escapes undone, a number or a literal as it is written. Nil where
@@ -72,9 +80,7 @@ package struct RequestPaths: Sendable {
         let document = chat.body.span
         var values = [JSONValue?](repeating: nil, count: nodes.count)
         for top in tops { values[top] = value(of: nodes[top], in: chat.members) }
-        for (node, value) in zip(nodes, values.indices) where !node.inner.isEmpty {
-            look(for: node.inner, in: values[value], document, &values)
-        }
+        for node in nodes.indices where nodes[node].hasInner { lookInside(node, document, &values) }
         return ends.map { values[$0].flatMap { Self.text(of: $0, in: document) } }
     }
 
@@ -85,16 +91,19 @@ package struct RequestPaths: Sendable {
         return members.last { $0.parameter == parameter }?.value
     }
 
-    private func look(for names: [Int], in object: JSONValue?, _ document: Span<UInt8>, _ values: inout [JSONValue?]) {
+    private func lookInside(_ outer: Int, _ document: Span<UInt8>, _ values: inout [JSONValue?]) {
+        let (inner, innerLong) = (nodes[outer].inner, nodes[outer].innerLong)
         var count = 0
-        object?.forEachMember(in: document, countMax: Self.membersMax + 1) { member in
+        values[outer]?.forEachMember(in: document, countMax: Self.membersMax + 1) { member in
             count += 1
-            for name in names where JSONText.isEqual(member.name, to: nodes[name].name, in: document) {
-                values[name] = member.value
+            let key = JSONKey(member.name, in: document)
+            for (known, node) in inner where known == key { values[node] = member.value }
+            for node in innerLong where JSONText.isEqual(member.name, to: nodes[node].name, in: document) {
+                values[node] = member.value
             }
         }
         guard count > Self.membersMax else { return }
-        for name in names { values[name] = nil }
+        for node in inner.map(\.node) + innerLong { values[node] = nil }
     }
 
     private static func text(of value: JSONValue, in document: Span<UInt8>) -> String? {
@@ -105,7 +114,9 @@ package struct RequestPaths: Sendable {
             // No escape is longer than six bytes for each that it stands for.
             guard value.range.count - 2 <= 6 * textBytesMax else { return nil }
             let text = JSONText.decode(value.range, in: document)
-            return text.utf8.count <= textBytesMax && !text.utf8.contains(0) ? text : nil
+            guard text.utf8.count <= textBytesMax else { return nil }
+            // A NUL is there by an escape alone.
+            return text.utf8.count < value.range.count - 2 && text.utf8.contains(0) ? nil : text
         }
     }
 }
