@@ -27,6 +27,7 @@ import Testing
         (.overloaded(retryAfter: .milliseconds(1500)), 503, "overloaded_error", "overloaded", nil),
         (.memoryFull, 503, "overloaded_error", "memory_full", nil),
         (.shuttingDown, 503, "overloaded_error", "shutting_down", nil),
+        (.unknownRoute, 500, "server_error", "unknown_route", nil),
         (.internalDefect(requestID: "req_1"), 500, "server_error", "internal_error", nil),
         (.upstreamRefused(status: 422, refused), 422, "t", "c", "p"),
         (.upstreamRefused(status: 400, nil), 400, "invalid_request_error", nil, nil),
