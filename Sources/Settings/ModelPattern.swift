@@ -16,6 +16,8 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     package let isAny: Bool
     /// What stands ahead of the first character that is special.
     private let prefix: String
+    /// Whether nothing but one `*` stands behind that.
+    private let isPrefix: Bool
 
     /// - Parameter text: as in the settings; a `[` that is left open in it stands for itself.
     package init(_ text: String) {
@@ -24,6 +26,7 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         isExact = special == nil
         isAny = text == "*"  // by characters: the settings' own
         prefix = String(text[..<(special ?? text.endIndex)])
+        isPrefix = special.map { text[$0...] == "*" } ?? false  // by characters: the settings' own
     }
 
     /// Whether a `[` is left open, which then stands for itself.
@@ -45,14 +48,25 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     /// Whether it matches all that another one does. Of two patterns this is told for those alone that are a beginning and a `*`.
     func covers(_ other: ModelPattern) -> Bool {
         if other.isExact { return matches(other.description) }
-        return description.hasSameBytes(as: prefix + "*") && mayCover(other)
+        return isPrefix && mayCover(other)
     }
 
     /// Whether a model of this name is one of those that are meant.
     package func matches(_ model: String) -> Bool {
         if isAny { return true }
         if isExact { return model.hasSameBytes(as: description) }
-        guard model.utf8.starts(with: prefix.utf8) else { return false }
+        guard hasPrefix(model) else { return false }
+        if isPrefix { return true }
+        // fnmatch sees what is ahead of a NUL alone.
+        guard !model.utf8.contains(0) else { return false }
         return unsafe fnmatch(description, model, FNM_NOESCAPE) == 0
+    }
+
+    /// Whether a model's name begins as the pattern does.
+    private func hasPrefix(_ model: String) -> Bool {
+        let (bytes, others) = (model.utf8Span.span, prefix.utf8Span.span)
+        guard bytes.count >= others.count else { return false }
+        for index in others.indices where bytes[index] != others[index] { return false }
+        return true
     }
 }

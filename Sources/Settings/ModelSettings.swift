@@ -5,8 +5,15 @@ package import Choosing
 
 /// Where requests for some models go, and how they are changed on the way.
 package struct ModelSettings: Equatable, Sendable {
+    /// How long its name may be.
+    package static let nameBytesMax = 128
+
+    /// The route that it is for, as the web server calls it; nil for requests of none.
+    package var name: String?
     /// The models that are meant, by the names that callers use.
     package var match: ModelPattern
+    /// What a request has to be besides, all of it.
+    package var conditions: [ModelCondition] = []
     /// At least one. The next is asked when those before it fail.
     package var targets: [TargetSettings]
     /// Changes of the request's parameters, whichever target it goes to.
@@ -39,9 +46,21 @@ extension ModelSettings {
     /// With the defaults: no edits, no hedges, and no timeouts of its own.
     package init(match: ModelPattern, targets: [TargetSettings]) { (self.match, self.targets) = (match, targets) }
 
+    /// Which requests it is for. With the same it is the same one, whatever else a reload changes.
+    package struct Scope: Hashable, Sendable, CustomStringConvertible {
+        package let name: String?
+        package let match: ModelPattern
+        package let conditions: [ModelCondition]
+
+        /// As logs and the status have it.
+        package var description: String { name.map { "\($0):\(match)" } ?? match.description }
+    }
+
+    package var scope: Scope { Scope(name: name, match: match, conditions: conditions) }
+
     /// - Parameter upstreams: the names that targets may have.
     static func fields(_ upstreams: UpstreamNames = UpstreamNames([])) -> [Field<Self>] {
-        [matchField, targetsField(upstreams)] + fallbackFields
+        [nameField, matchField, ModelCondition.field, targetsField(upstreams)] + fallbackFields
             + [
                 Field(
                     "timeouts", table: \.timeouts, Settings.Timeouts.Own.fields, FieldDescription.own,
@@ -49,6 +68,17 @@ extension ModelSettings {
                         FieldExample(#"{connect = "1s", first_token = "5s", idle = "10s", total = "2m"}"#, in: .llama)
                     ])
             ] + AttemptSettings.fields.map { $0.lifted(\.attempts, isOwn: true) } + editFields
+    }
+
+    private static var nameField: Field<Self> {
+        Field(
+            "name", optional: \.name, .routeName,
+            """
+            The route that it is for, of 1 to 128 letters, digits and . _ - @ + : alone. The web server names a request's route by the \
+            FastCGI parameter SLUICE_ROUTE, for each site or tenant; no caller can send it. Such a request sees the tables of that name \
+            and no others, and gets 500 where there is none. One without it, or with an empty one, sees those without a name alone.
+            """,
+            default: .words("for requests that name no route"), examples: [FieldExample(#""shop""#, in: .tenant)])
     }
 
     private static var matchField: Field<Self> {
@@ -62,7 +92,8 @@ extension ModelSettings {
             default: .required,
             examples: [
                 FieldExample(#""llama-*""#, in: .llama), FieldExample(#""gpt-4o""#, in: .weighted),
-                FieldExample(#""openai/gpt-5*""#, in: .reasoning), FieldExample(#""*""#, in: .others),
+                FieldExample(#""openai/gpt-5*""#, in: .reasoning), FieldExample(#""*""#, in: .assistant),
+                FieldExample(#""*""#, in: .tenant), FieldExample(#""*""#, in: .others),
             ])
     }
 
@@ -83,7 +114,8 @@ extension ModelSettings {
                     """
                     [{upstream = "azure", weight = 3, connect = "500ms"}, {upstream = "openai", weight = 1, total = "1m"}]
                     """, in: .weighted),
-                FieldExample(#"["gateway"]"#, in: .reasoning), FieldExample(#"["openai"]"#, in: .others),
+                FieldExample(#"["gateway"]"#, in: .reasoning), FieldExample(#"["azure"]"#, in: .assistant),
+                FieldExample(#"["local"]"#, in: .tenant), FieldExample(#"["openai"]"#, in: .others),
             ],
             members: fields.map(\.description),
             read: { reader, node, model in model.targets = reader.targets(node, upstreams, fields) },

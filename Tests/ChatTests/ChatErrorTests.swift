@@ -28,6 +28,7 @@ import Testing
         (.memoryFull, 503, "overloaded_error", "memory_full", nil),
         (.budgetsUnknown, 503, "overloaded_error", "budget_store_unavailable", nil),
         (.shuttingDown, 503, "overloaded_error", "shutting_down", nil),
+        (.unknownRoute, 500, "server_error", "unknown_route", nil),
         (.internalDefect(requestID: "req_1"), 500, "server_error", "internal_error", nil),
         (.upstreamRefused(status: 422, refused), 422, "t", "c", "p"),
         (.upstreamRefused(status: 400, nil), 400, "invalid_request_error", nil, nil),

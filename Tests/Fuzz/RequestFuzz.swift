@@ -61,7 +61,11 @@ private func feedLong(_ part: ArraySlice<UInt8>, _ flags: UInt8) {
     }
 }
 
+private let paths = ["a", "a.b", "a.b.c", "call.id", "metadata.a", "messages.a", "user"].compactMap(RequestPath.init)
+private let requestPaths = RequestPaths(paths)
+
 private func readAll(_ request: ChatRequest) {
+    for text in requestPaths.texts(in: request) { require((text?.utf8.count ?? 0) <= 1024, "a long text at a path") }
     _ = (request.lastUserMessage, request.endsWithUser, request.wantsReasoning, request.maxTokens, request.includeUsage)
     require((1...128).contains(request.choicesCount) || request.choicesCount > 128, "no choices")
     require(request.toolNames.count <= 256, "more tools than are looked at")

@@ -39,7 +39,7 @@ import Testing
         expected.budgetStore = settings.budgetStore
         #expect(settings == expected)
         #expect(settings.upstreams.map(\.kind) == [.openai, .azure, .compatible, .compatible, .compatible])
-        #expect(settings.models.count == 4)
+        #expect(settings.models.count == 6)
         #expect(settings.clients.count == 2)
     }
 

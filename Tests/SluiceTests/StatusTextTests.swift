@@ -174,7 +174,7 @@ import Testing
             $0.upstreams = [.init(name: name, open: 1, queued: 2, places: nil)]
             $0.targets = [
                 .init(
-                    route: "\(target.match)", upstream: name, model: target.ownModel,
+                    route: target.route, upstream: name, model: target.ownModel,
                     state: .init(
                         asked: 1_000_000, failed: 1_000_000, restsFor: .seconds(100), firstTokens: 128, p50: .seconds(1),
                         p95: .seconds(2)))

@@ -11,7 +11,10 @@ NF != 2 { refuse("expected TOKEN NAME;") }
 $1 !~ /^[A-Za-z0-9._~+=-]+$/ { refuse("a token may have letters, digits and . _ ~ + = - alone") }
 $2 !~ /^[A-Za-z0-9._@+-]+$/ || length($2) > 128 { refuse("a name may have letters, digits and . _ - @ + alone, 128 of them at most") }
 {
-    admit = "auth.require = () setenv.set-response-header = () setenv.set-environment = (\"SLUICE_CLIENT\" => \"" $2 "\")"
+    route = ""
+    # With this line each client sees the [[models]] of its own name alone.
+    #route = ", \"SLUICE_ROUTE\" => \"" $2 "\""
+    admit = "auth.require = () setenv.set-response-header = () setenv.set-environment = (\"SLUICE_CLIENT\" => \"" $2 "\"" route ")"
     # A header that holds a token is not handed on to Sluice, which needs none, and not to an upstream with key = "passthrough" either.
     hide = "setenv.set-request-header = (\"Authorization\" => \"\")"
     pattern = $1

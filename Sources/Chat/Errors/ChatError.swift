@@ -36,6 +36,8 @@ package enum ChatError: Error, Hashable, Sendable {
     case budgetsUnknown
     /// It is being stopped, and the time for open streams to finish is over.
     case shuttingDown
+    /// The web server names a route that the settings do not have, or none where they have named ones alone.
+    case unknownRoute
     case internalDefect(requestID: String)
 
     // The upstream. ``upstreamAnswered(status:body:key:depthMax:)`` picks the right one for a response.

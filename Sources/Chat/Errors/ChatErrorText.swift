@@ -97,6 +97,10 @@ extension ChatError {
                 "What your budget has left cannot be checked at the moment. Try again in 5 s.")
         case .shuttingDown:
             Summary(503, "overloaded_error", "shutting_down", "This server is being stopped. Try again.")
+        case .unknownRoute:
+            Summary(
+                500, "server_error", "unknown_route",
+                "This server is not set up for requests of this kind. Whoever runs it finds the reason in its log.")
         case .internalDefect(let requestID):
             Summary(
                 500, "server_error", "internal_error",
@@ -141,6 +145,8 @@ extension ChatError {
         case .memoryFull, .budgetsUnknown: [("Retry-After", "5")]
         case .overloaded(let delay), .tooManyRequests(let delay): [("Retry-After", "\(seconds(delay))")]
         case .tooManyAtOnce: [("Retry-After", "1")]
+        // OpenAI's SDKs need not try again: until somebody has changed the settings it stays so.
+        case .unknownRoute: [("X-Should-Retry", "false")]
         // Until the next day OpenAI's SDKs need not try.
         case .tokensSpent(let delay): [("Retry-After", "\(seconds(delay))"), ("X-Should-Retry", "false")]
         default: []

@@ -67,7 +67,7 @@ enum ExampleTable: CaseIterable {
     // [upstreams.NAME]
     case openai, azure, gateway, socket, local
     // [[models]]
-    case llama, weighted, reasoning, others
+    case llama, weighted, reasoning, assistant, tenant, others
     // [clients.NAME]
     case phone, everyone
 }

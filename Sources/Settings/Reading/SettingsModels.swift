@@ -19,27 +19,47 @@ extension SettingsReader {
         let keys = fields.map(\.key)
         let tables = elements.compactMap { table($0, keys: keys) }
         reportUnreachable(tables)
-        return tables.map { $0.model(fields, upstreams, attempts) }
+        let models = tables.map { $0.model(fields, upstreams, attempts) }
+        var paths: Set<RequestPath> = []
+        for (table, model) in zip(tables, models) where paths.count <= ModelCondition.pathsMax {
+            paths.formUnion(model.conditions.compactMap(\.path))
+            guard paths.count > ModelCondition.pathsMax else { continue }
+            table.problem(
+                "has a path too many: the conditions of all [[models]] may have \(ModelCondition.pathsMax) different ones")
+        }
+        return models
     }
 
-    /// The first match counts, so one behind another that matches all that it matches never does.
+    /// The first match counts, so one behind another that matches all that it matches never does: of the same name, and with no conditions
+    /// or the same ones.
     private func reportUnreachable(_ tables: [SettingsReader]) {
-        var earlier: [String: SettingsReader] = [:]
-        var patterns = EarlierPatterns()
+        var earlier: [[String]: EarlierModels] = [:]
+        var pairsLeft = EarlierPatterns.pairsMax
         for table in tables {
-            guard case .string(let match)? = table.node("match")?.value, match.utf8.count <= ModelPattern.bytesMax
+            guard case .string(let match)? = table.node("match")?.value, match.utf8.count <= ModelPattern.bytesMax,
+                let (name, conditions) = table.scope
             else { continue }
-            // What a variable holds is not looked at.
-            let pattern = match.contains("${") ? nil : ModelPattern(match)
-            let covering = pattern.flatMap { patterns.first(covering: $0) }
-            if let first = earlier[match] ?? earlier["*"] ?? covering {
+            var first = earlier[[name]]?.first(covering: match, &pairsLeft)
+            if !conditions.isEmpty { first = first ?? earlier[[name] + conditions]?.first(covering: match, &pairsLeft) }
+            if let first {
                 let place = first.place.file == table.place.file ? "" : " of \(first.place)"
                 table.problem("is never reached: \(first.path)\(place) matches the same models first")
             } else {
-                earlier[match] = table
-                if let pattern, !pattern.isExact { patterns.append(pattern, table) }
+                earlier[[name] + conditions, default: EarlierModels()].append(match, table)
             }
         }
+    }
+
+    /// The name of a model's table and its conditions, as they are written; nil where these are none.
+    private var scope: (name: String, conditions: [String])? {
+        var name = ""
+        if let node = node("name") {
+            guard case .string(let text) = node.value else { return nil }
+            name = text
+        }
+        guard let when = node("when") else { return (name, []) }
+        let conditions = when.conditionTexts()
+        return conditions.isEmpty ? nil : (name, conditions.sorted())
     }
 
     /// A model's name, or a pattern of names.
@@ -166,11 +186,55 @@ extension SettingsReader {
     }
 }
 
+extension SettingsNode {
+    /// What a `when` has, each with its path.
+    fileprivate func conditionTexts(under prefix: String = "") -> [String] {
+        ownMembers.flatMap { member -> [String] in
+            let key = prefix + member.key
+            switch member.node.value {
+            case .table: return member.node.conditionTexts(under: "\(key).")
+            case .string(let text): return ["\(key)=\(text)"]
+            default: return [key]
+            }
+        }
+    }
+}
+
+/// The models that stand before others of the same name and with the same conditions.
+private struct EarlierModels {
+    private var named: [String: SettingsReader] = [:]
+    private var patterns = EarlierPatterns()
+
+    mutating func append(_ match: String, _ table: SettingsReader) {
+        named[match] = table
+        let pattern = ModelPattern(match)
+        if !match.hasVariable, !pattern.isExact { patterns.append(pattern, table) }
+    }
+
+    /// The table that matches all that one with this match does.
+    ///
+    /// - Parameter pairsLeft: how much is still compared, for all of them together.
+    mutating func first(covering match: String, _ pairsLeft: inout Int) -> SettingsReader? {
+        if let first = named[match] ?? named["*"] { return first }
+        guard !match.hasVariable else { return nil }
+        patterns.pairsLeft = pairsLeft
+        defer { pairsLeft = patterns.pairsLeft }
+        return patterns.first(covering: ModelPattern(match))
+    }
+}
+
+extension String {
+    /// What a variable holds is not looked at.
+    fileprivate var hasVariable: Bool { contains("${") }
+}
+
 /// The patterns that stand before others.
 struct EarlierPatterns {
+    fileprivate static let pairsMax = 1 << 23
+
     private var patterns: [(pattern: ModelPattern, table: SettingsReader)] = []
     /// How many pairs of beginnings, or of bytes behind them, are still compared: those of a thousand models, and more.
-    private var pairsLeft = 1 << 23
+    fileprivate var pairsLeft = pairsMax
 
     mutating func append(_ pattern: ModelPattern, _ table: SettingsReader) { patterns.append((pattern, table)) }
 

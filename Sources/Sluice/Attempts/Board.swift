@@ -59,7 +59,7 @@ final class Board: Sendable {
     func status(of routes: Routes, at now: Instant) -> [Status.Target] {
         zip(routes.targets, targets).map { target, state in
             Status.Target(
-                route: "\(target.match)", upstream: target.upstreamName, model: target.ownModel, state: state.snapshot(at: now))
+                route: target.route, upstream: target.upstreamName, model: target.ownModel, state: state.snapshot(at: now))
         }
     }
 

@@ -9,7 +9,7 @@ import Synchronization
 final class RouteBudgets: Sendable {
     /// What makes two generations' routes the same one, with the same shares.
     struct Identity: Equatable, Sendable {
-        fileprivate let match: ModelPattern
+        fileprivate let scope: ModelSettings.Scope
         fileprivate let retryPercentMax: Int
         fileprivate let hedgePercentMax: Int
     }
@@ -20,7 +20,7 @@ final class RouteBudgets: Sendable {
     /// Of a route that has had no requests.
     init(_ model: ModelSettings) {
         identity = Identity(
-            match: model.match, retryPercentMax: model.attempts.retryPercentMax, hedgePercentMax: model.attempts.hedgePercentMax)
+            scope: model.scope, retryPercentMax: model.attempts.retryPercentMax, hedgePercentMax: model.attempts.hedgePercentMax)
         state = Mutex((.retries(of: model), .hedges(of: model)))
     }
 

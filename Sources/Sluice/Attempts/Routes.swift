@@ -1,4 +1,4 @@
-// Which upstreams may answer a request, by its model, and how the request is changed on the way.
+// Which upstreams may answer a request, and how the request is changed on the way.
 
 import Chat
 import Choosing
@@ -7,32 +7,36 @@ import Settings
 /// The models of the settings, in their order.
 struct Routes: Sendable {
     private let routes: [Route]
-    private let defaultModel: String?
-    private let known: [String]
+    /// By the bytes of their names.
+    private let named: [[UInt8]: RouteTable]
+    /// For requests that name none.
+    private let unnamed: RouteTable?
 
     /// - Parameter settings: checked, so that each target's upstream is there.
     init(_ settings: Settings) {
         var targetsCount = 0
-        defaultModel = settings.defaultModel
-        known = settings.modelNames
         routes = settings.models.indices.map { Route(settings, model: $0, &targetsCount) }
+        let tables = Dictionary(grouping: routes) { $0.scope.name.map { Array($0.utf8) } ?? [] }
+            .mapValues { RouteTable($0, defaultModel: settings.defaultModel) }
+        (named, unnamed) = (tables.filter { !$0.key.isEmpty }, tables[[]])
     }
 
     /// All targets, by their numbers.
     var targets: [Target] { routes.flatMap(\.targets) }
 
-    /// - Parameter model: what the caller asked for; nil takes the settings' default, or the route for anything.
-    /// - Throws: `ChatError.modelNotFound`, or `.invalidParameter` when only some models have a route and none was named.
-    func route(for model: String?) throws(ChatError) -> Route {
-        let name = model ?? defaultModel
-        if let route = routes.first(where: { $0.match.matches(name ?? "") }) { return route }
-        throw name == nil ? .invalidParameter("model", .missing) : .modelNotFound(known: known)
+    /// The table of a route. There is no way from one to another, and none from a name that is not there to those without a name: nobody
+    /// gets to another's upstream because something is missing.
+    ///
+    /// - Parameter name: the web server's; nil and empty for none.
+    func table(for name: String?) -> RouteTable? {
+        guard let name, !name.isEmpty else { return unnamed }
+        return name.utf8.count <= ModelSettings.nameBytesMax ? named[Array(name.utf8)] : nil
     }
 }
 
 /// Where requests for some models go.
 final class Route: Sendable {
-    let match: ModelPattern
+    let scope: ModelSettings.Scope
     /// The model's index in the settings.
     let index: Int
     /// The targets, at least one, in the settings' order.
@@ -45,7 +49,7 @@ final class Route: Sendable {
 
     fileprivate init(_ settings: Settings, model index: Int, _ targetsCount: inout Int) {
         let model = settings.models[index]
-        match = model.match
+        scope = model.scope
         self.index = index
         targets = model.targets.compactMap { target in
             defer { targetsCount += 1 }
@@ -60,8 +64,10 @@ final class Route: Sendable {
 
 /// One upstream, as a place where a route's requests go.
 final class Target: Sendable {
-    /// The models that its route is for.
-    let match: ModelPattern
+    /// The requests that its route is for.
+    let scope: ModelSettings.Scope
+    /// The same, as logs and the status have it.
+    let route: String
     /// The target's place among all targets.
     let number: Int
     /// The upstream's index in the settings.
@@ -80,7 +86,8 @@ final class Target: Sendable {
     fileprivate init?(_ settings: Settings, _ model: ModelSettings, _ target: TargetSettings, number: Int) {
         guard let index = settings.upstreams.firstIndex(where: { $0.name == target.upstream }) else { return nil }
         let upstream = settings.upstreams[index]
-        match = model.match
+        scope = model.scope
+        route = scope.description
         self.number = number
         self.upstream = index
         upstreamName = upstream.name

@@ -9,12 +9,12 @@ import Synchronization
 final class TargetState: Sendable {
     /// What makes two generations' targets the same one.
     struct Identity: Equatable, Sendable {
-        private let match: ModelPattern
+        private let scope: ModelSettings.Scope
         private let model: String?
         private let upstream: UpstreamSettings
 
         fileprivate init(_ target: Target, of settings: Settings) {
-            match = target.match
+            scope = target.scope
             model = target.ownModel
             upstream = settings.upstreams[target.upstream].withoutLimits
         }

@@ -12,14 +12,15 @@ extension Settings {
         return names.filter { seen.insert($0).inserted }
     }
 
-    /// OpenAI's list object of these.
-    var modelList: [UInt8] { Self.modelList(of: modelNames) }
+    /// OpenAI's list object of those that a client may ask for.
+    func modelList(for client: ClientSettings) -> [UInt8] {
+        Self.modelList(of: modelNames.filter(client.allows), created: secondsSince1970())
+    }
 
-    /// The same of those that a client may ask for.
-    func modelList(for client: ClientSettings) -> [UInt8] { Self.modelList(of: modelNames.filter(client.allows)) }
-
-    private static func modelList(of names: [String]) -> [UInt8] {
-        let created = secondsSince1970()
+    /// OpenAI's list object.
+    ///
+    /// - Parameter created: in seconds since 1970.
+    static func modelList(of names: [String], created: Int) -> [UInt8] {
         var list: [UInt8] = []
         list.append(#"{"object":"list","data":["#)
         for (index, name) in names.enumerated() {

@@ -109,7 +109,9 @@ final class ChatHandler {
             try checkParameters(of: request, generation.shared.settings.limits)
             switch kind {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
-            case .models: reply.sendJSON(generation.shared.models(for: Caller.sane(request["SLUICE_CLIENT"])))
+            case .models:
+                let table = try routeTable(request["SLUICE_ROUTE"], generation.shared)
+                reply.sendJSON(generation.shared.models(for: Caller.sane(request["SLUICE_CLIENT"]), table))
             case .openAPI: reply.sendJSON(openAPIDocument)
             case .status, .ping, .unknownPath: throw ChatError.unknownPath
             case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
@@ -167,11 +169,13 @@ final class ChatHandler {
         try checkBody(of: request, generation.shared.settings.limits)
         var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
         let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
+        let routeName = request["SLUICE_ROUTE"]
         request.release()
         answering.note(call: chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text })
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
-        let client = try rule(for: chat, caller, generation.shared)
-        let route = try generation.shared.routes.route(for: chat.model)
+        let table = try routeTable(routeName, generation.shared)
+        let client = try rule(for: chat, caller, table, generation.shared)
+        let route = try table.route(for: chat, of: caller.client, client?.rule.settings)
         answering.note(route.targets[0])
         if let (name, rule) = client {
             chat.needsUsage = rule.settings.tokensPerDay != nil
@@ -182,11 +186,19 @@ final class ChatHandler {
             form: AnswerForm(for: chat, caller, generation.shared.settings))
     }
 
+    /// - Parameter name: of the route, by the web server's word alone (`SLUICE_ROUTE`): a caller's headers become `HTTP_…`.
+    /// - Throws: `ChatError.unknownRoute`, of which the caller is told no names.
+    private func routeTable(_ name: String?, _ generation: Generation) throws(ChatError) -> RouteTable {
+        if let table = generation.routes.table(for: name) { return table }
+        logger.unknownRoute(name?.isEmpty == true ? nil : name)
+        throw .unknownRoute
+    }
+
     /// What the settings say of the caller, if they say anything, and the name that they know it by.
     ///
     /// - Throws: `ChatError` when they do not let it have the model.
     private func rule(
-        for chat: ChatRequest, _ caller: Caller, _ generation: Generation
+        for chat: ChatRequest, _ caller: Caller, _ table: RouteTable, _ generation: Generation
     ) throws(ChatError) -> (name: ClientName, rule: ClientRule)? {
         guard let clients = generation.clients else { return nil }
         let name = ClientName(caller.client)
@@ -194,7 +206,7 @@ final class ChatHandler {
         let model = chat.model ?? generation.settings.defaultModel
         guard !rule.settings.allows(model ?? "") else { return (name, rule) }
         guard model != nil else { throw .invalidParameter("model", .missing) }
-        throw .modelNotFound(known: generation.settings.modelNames.filter(rule.settings.allows))
+        throw table.notFound(for: caller.client, rule.settings)
     }
 
     /// Takes what the request may need of its client's limits.

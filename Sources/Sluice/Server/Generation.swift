@@ -1,5 +1,6 @@
 // What one reading of the settings makes of the server.
 
+import Clock
 import EventLoop
 import HTTPClient
 import Logging
@@ -18,8 +19,8 @@ final class Generation: Sendable {
     let board: Board
     /// How connections to the upstreams are made, in the settings' order.
     let connectionOptions: [ConnectionOptions]
-    /// What is answered to those who ask for the models.
-    private let models: [UInt8]
+    /// When it was made, in seconds since 1970: for those who ask for the models.
+    private let created = secondsSince1970()
     /// What clients may use; nil where there is no limit for any.
     let clients: ClientRules?
     /// When nothing has it any more, no request neither.
@@ -41,7 +42,6 @@ final class Generation: Sendable {
         self.settings = settings
         routes = Routes(settings)
         board = Board(settings, routes, replacing: former?.board) { logger?.changed($0, $1) }
-        models = settings.modelList
         clients = ClientRules(settings)
         connectionOptions = try settings.upstreams.map { upstream throws(HTTPError) in
             let options = ConnectionOptions(upstream, of: settings)
@@ -57,8 +57,12 @@ final class Generation: Sendable {
 
     /// What is answered to a client that asks for the models.
     ///
-    /// - Parameter client: the web server's name of it.
-    func models(for client: String?) -> [UInt8] { clients?[ClientName(client)]?.models ?? models }
+    /// - Parameters:
+    ///   - client: the web server's name of it.
+    ///   - table: of the route that the web server names.
+    func models(for client: String?, _ table: RouteTable) -> [UInt8] {
+        Settings.modelList(of: table.modelNames(for: client, clients?[ClientName(client)]?.settings), created: created)
+    }
 
     /// Those of the upstream that has the same name and is at the same place: elsewhere its connections would be of no use.
     private func connectionOptions(of upstream: UpstreamSettings) -> ConnectionOptions? {

@@ -67,7 +67,7 @@ extension LogLine {
         append(Name.request, record.id.description)
         append(Name.client, record.client)
         append(Name.call, record.call)
-        append(Name.route, record.target?.match.description)
+        append(Name.route, record.target?.route)
         append(Name.upstream, record.target?.upstreamName)
         append(Name.model, record.answer.model?.name)
         append(Name.status, record.status ?? statusOfNothing)
@@ -113,7 +113,7 @@ extension RequestRecord {
     /// A mistake of the caller is its own business; a key that is refused is the operator's.
     var level: Logger.Level {
         switch ending.error {
-        case .upstreamRefusedKey, .internalDefect: .error
+        case .upstreamRefusedKey, .unknownRoute, .internalDefect: .error
         case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,
             .memoryFull, .budgetsUnknown:
             .warning

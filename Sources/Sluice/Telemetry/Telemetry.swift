@@ -162,7 +162,7 @@ extension Logger {
 
     /// Once for each rest and each recovery, whatever the number of requests.
     func changed(_ target: Target, _ change: TargetChange) {
-        let metadata: Metadata = ["upstream": "\(target.upstreamName)", "route": "\(target.match)"]
+        let metadata: Metadata = ["upstream": "\(target.upstreamName)", "route": "\(target.route)"]
         switch change {
         case .rests(let duration, let reason):
             let further: Metadata = ["for": "\(duration.setting)", "reason": "\(reason ?? "unknown")"]
@@ -181,6 +181,16 @@ extension Logger {
         case .notKept(let pause):
             debug("the upstream keeps no connection", metadata: ["upstream": "\(upstream)", "again_in": "\(pause.setting)"])
         }
+    }
+
+    /// - Parameter name: what the web server has for it; nil for none.
+    func unknownRoute(_ name: String?) {
+        guard let name else {
+            return error("a request names no route (SLUICE_ROUTE), and each of [[models]] has a name")
+        }
+        // Of another form it can be no table's.
+        let shown = Caller.sane(name, bytesMax: ModelSettings.nameBytesMax) ?? "(no name)"
+        error("a request names a route (SLUICE_ROUTE) that none of [[models]] has", metadata: ["route": "\(shown)"])
     }
 
     func loopDefect(_ what: StaticString) {

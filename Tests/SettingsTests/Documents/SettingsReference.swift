@@ -52,6 +52,7 @@ struct SettingsReference {
         | an array of text | `["…", "…"]` |
         | an array of statuses | numbers without quotes: `[404, 422]` |
         | a table of text, or of names | `{NAME = "…", OTHER = "…"}` |
+        | a table of patterns | `{client = "acme*", "call.assistantId" = "7d0f*"}` |
         | a table of values | any TOML but dates, which goes out as JSON: `{top_k = 40, stop = ["</s>"]}` |
 
         """#
@@ -97,8 +98,8 @@ struct SettingsReference {
         begin(
             "Models",
             """
-            Each table [[models]] tells where requests for some models go. The first whose match fits the request's model counts. With \
-            one upstream and no [[models]] everything goes there.
+            Each table [[models]] tells where requests for some models go. Of those with the request's name, or without one where it has \
+            none, the first counts whose match and conditions all fit. With one upstream and no [[models]] everything goes there.
             """)
         append(entries.model, "models[].")
         begin("Clients", Self.clients)

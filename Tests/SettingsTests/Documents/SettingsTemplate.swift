@@ -44,7 +44,8 @@ struct SettingsTemplate {
         begin(
             "Models: which requests go where",
             """
-            The first whose match fits the request's model counts. With one upstream and no [[models]] everything goes there.
+            Of those with the request's name, or without one where it has none, the first counts whose match and conditions all fit. \
+            With one upstream and no [[models]] everything goes there.
             """)
         told = []
         for table in ExampleTable.models {
@@ -159,6 +160,6 @@ extension DocumentEntry {
 
 extension ExampleTable {
     static let upstreams: [ExampleTable] = [.openai, .azure, .gateway, .socket, .local]
-    static let models: [ExampleTable] = [.llama, .weighted, .reasoning, .others]
+    static let models: [ExampleTable] = [.llama, .weighted, .reasoning, .assistant, .tenant, .others]
     static let clients: [ExampleTable] = [.phone, .everyone]
 }
