@@ -3,42 +3,29 @@
 import Chat
 import Settings
 
-/// What a table `[clients.NAME]` says, and what is made of it.
-struct ClientRule: Sendable {
-    let settings: ClientSettings
-    /// What is answered to one who asks for the models.
-    let models: [UInt8]
-
-    fileprivate init(_ client: ClientSettings, _ settings: Settings) {
-        self.settings = client
-        models = settings.modelList(for: client)
-    }
-}
-
-/// The tables of one reading of the settings.
+/// The tables `[clients.NAME]` of one reading of the settings.
 struct ClientRules: Sendable {
     /// By the bytes of the names.
-    private let named: [[UInt8]: ClientRule]
+    private let named: [[UInt8]: ClientSettings]
     /// In the settings' order, and that for all behind them.
-    private let patterns: [ClientRule]
+    private let patterns: [ClientSettings]
 
     /// - Returns: nil when nothing is said of any client.
     init?(_ settings: Settings) {
         guard !settings.clients.isEmpty else { return nil }
-        let rules = settings.clients.map { ClientRule($0, settings) }
-        let exact = rules.filter(\.settings.match.isExact).map { (Array($0.settings.match.description.utf8), $0) }
+        let exact = settings.clients.filter(\.match.isExact).map { (Array($0.match.description.utf8), $0) }
         named = Dictionary(exact) { first, _ in first }
-        let others = rules.filter { !$0.settings.match.isExact }
-        patterns = others.filter { !$0.settings.match.isAny } + others.filter(\.settings.match.isAny)
+        let others = settings.clients.filter { !$0.match.isExact }
+        patterns = others.filter { !$0.match.isAny } + others.filter(\.match.isAny)
     }
 
     /// The one for a client.
     ///
     /// - Parameter client: empty for one without a name.
     /// - Returns: nil for one that has no limits.
-    subscript(_ client: ClientName) -> ClientRule? {
+    subscript(_ client: ClientName) -> ClientSettings? {
         if let rule = named[client.bytes] { return rule }
-        return patterns.first { $0.settings.match.matches(client.text) }
+        return patterns.first { $0.match.matches(client.text) }
     }
 }
 

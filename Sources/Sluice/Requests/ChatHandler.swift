@@ -175,10 +175,10 @@ final class ChatHandler {
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
         let table = try routeTable(routeName, generation.shared)
         let client = try rule(for: chat, caller, table, generation.shared)
-        let route = try table.route(for: chat, of: caller.client, client?.rule.settings)
+        let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route.targets[0])
         if let (name, rule) = client {
-            chat.needsUsage = rule.settings.tokensPerDay != nil
+            chat.needsUsage = rule.tokensPerDay != nil
             try admit(answering, chat, name, rule, isStored: generation.store != nil, into: &reply)
         }
         return Question(
@@ -199,32 +199,32 @@ final class ChatHandler {
     /// - Throws: `ChatError` when they do not let it have the model.
     private func rule(
         for chat: ChatRequest, _ caller: Caller, _ table: RouteTable, _ generation: Generation
-    ) throws(ChatError) -> (name: ClientName, rule: ClientRule)? {
+    ) throws(ChatError) -> (name: ClientName, rule: ClientSettings)? {
         guard let clients = generation.clients else { return nil }
         let name = ClientName(caller.client)
         guard let rule = clients[name] else { return nil }
         let model = chat.model ?? generation.settings.defaultModel
-        guard !rule.settings.allows(model ?? "") else { return (name, rule) }
+        guard !rule.allows(model ?? "") else { return (name, rule) }
         guard model != nil else { throw .invalidParameter("model", .missing) }
-        throw table.notFound(for: caller.client, rule.settings)
+        throw table.notFound(for: caller.client, rule)
     }
 
     /// Takes what the request may need of its client's limits.
     @inline(never)
     private func admit(
-        _ answering: Answering, _ chat: ChatRequest, _ name: ClientName, _ rule: ClientRule, isStored: Bool,
+        _ answering: Answering, _ chat: ChatRequest, _ name: ClientName, _ rule: ClientSettings, isStored: Bool,
         into reply: inout Reply
     ) throws(ChatError) {
         guard let clients = counters.clients else { return }
         let time = CountedTime.now
         let estimate = TokenEstimate(
             promptBytes: chat.body.count, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
-        switch clients.enter(name, rule.settings, estimate, at: time) {
+        switch clients.enter(name, rule, estimate, at: time) {
         case .admitted(let reservation):
-            let request = isStored ? StoreRequest(name, rule.settings, estimate, at: time) : nil
+            let request = isStored ? StoreRequest(name, rule, estimate, at: time) : nil
             reply.tokensLeft = answering.hold(reservation, request)
         case .refused(let refusal):
-            reply.tokensLeft = clients.tokensLeft(of: name, rule.settings, at: time)
+            reply.tokensLeft = clients.tokensLeft(of: name, rule, at: time)
             throw refusal.error(at: time)
         }
     }

@@ -61,7 +61,7 @@ final class Generation: Sendable {
     ///   - client: the web server's name of it.
     ///   - table: of the route that the web server names.
     func models(for client: String?, _ table: RouteTable) -> [UInt8] {
-        Settings.modelList(of: table.modelNames(for: client, clients?[ClientName(client)]?.settings), created: created)
+        Settings.modelList(of: table.modelNames(for: client, clients?[ClientName(client)]), created: created)
     }
 
     /// Those of the upstream that has the same name and is at the same place: elsewhere its connections would be of no use.

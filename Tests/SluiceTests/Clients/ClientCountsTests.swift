@@ -192,7 +192,7 @@ import Testing
             (String(repeating: "shop-", count: 40), "*"),
         ] as [(String?, String)])
     func `a client's own name counts before patterns, and what is for all after them`(client: String?, match: String) {
-        #expect(rules("*", "shop-*", "k?osk", "shop")?[ClientName(client)]?.settings.match.description == match)
+        #expect(rules("*", "shop-*", "k?osk", "shop")?[ClientName(client)]?.match.description == match)
     }
 
     @Test func `a client that no table fits has no limits`() {
