@@ -178,7 +178,7 @@ final class ChatHandler {
         }
         return Question(
             chat: chat, caller: caller, memory: memory, route: route,
-            form: AnswerForm(for: chat, caller, generation.shared.settings))
+            form: AnswerForm(for: chat, caller, route, generation.shared.settings))
     }
 
     /// What the settings say of the caller, if they say anything, and the name that they know it by.
@@ -260,7 +260,7 @@ final class ChatHandler {
         let form = attempt.stream.form
         answering.note(RequestRecord.Answer(at: loop.now))
         reply.memory = completion.memory
-        let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
+        let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(as: form)
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         // The head has not left yet.
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }
