@@ -117,13 +117,13 @@ import Testing
         }
     }
 
-    @Test func `with speech bytes that come one at a time say the same as all at once`() {
+    @Test func `with speech characters that come one at a time say the same as all at once`() {
         let stream = Chunks.stream(["**a", "** <", "b>", "c", "</b> 👩", "\u{200D}🚒", " [x", "](https", "://a.b) ", "*"]).joined()
         var (whole, single) = (scanner(Self.spoken), scanner(Self.spoken))
         let expected = forwarded(&whole, stream)
         var text = ""
-        for byte in stream.utf8 {
-            text += forwarded(&single, String(decoding: [byte], as: UTF8.self)).text
+        for character in stream.unicodeScalars {
+            text += forwarded(&single, String(character)).text
             // It asks a copy, which says nothing of what it has asked.
             _ = single.isInsideEvent
         }
