@@ -26,6 +26,8 @@ package struct ModelSettings: Equatable, Sendable {
     package var fallbackOn: [Int] = []
     /// What it says in place of the process's timeouts.
     package var timeouts = Settings.Timeouts.Own()
+    /// What is left out of its answers' texts; nil for what holds for all models.
+    package var speech: SpeechParts?
 }
 
 /// One upstream, as a place to send a model's requests to.
@@ -150,6 +152,7 @@ extension ModelSettings {
 
     private static var editFields: [Field<Self>] {
         [
+            speechField,
             Field(
                 "rename", .other("a table of names"),
                 "New names for the request's parameters. They are changed in this order: rename, drop, default, set.",

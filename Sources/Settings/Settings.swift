@@ -1,5 +1,6 @@
 // Everything that can be set, and its defaults. `SettingsSources` says where the values come from.
 
+package import Chat
 package import Choosing
 import EventLoop
 package import FastCGI
@@ -60,6 +61,8 @@ package struct Settings: Equatable, Sendable {
     package var spokenError: String?
     /// What callers get of a model's refusal.
     package var refusal = Refusal.pass
+    /// What is left out of answers' texts, for each model that says nothing else.
+    package var speech: SpeechParts = []
     /// What is done for a caller who has left.
     package var onDisconnect = Disconnect.cancel
     /// In the file's order; names are unique.
@@ -287,6 +290,7 @@ extension Settings {
                 What becomes of a model's refusal: "pass" leaves it in its own field, "speak" puts it into the content too, for \
                 voice.
                 """),
+            speechField,
             Field(
                 "on_disconnect", \.onDisconnect, .choice,
                 """

@@ -21,6 +21,7 @@ import Testing
             errors = "sse"
             spoken_error = "Sorry."
             refusal = "speak"
+            speech = ["links", "think"]
             on_disconnect = "drain"
             authorities_file = "ca.pem"
             dns_ttl = "90s"
@@ -49,6 +50,7 @@ import Testing
             log: Settings.Log(level: .debug, format: .logfmt, destination: .file("dir/sluice.log"), slow: .seconds(5)),
             authoritiesFile: "dir/ca.pem", nameLifetime: .seconds(90), defaultModel: "gpt-4o-mini", errors: .sse,
             spokenError: "Sorry.", refusal: .speak, onDisconnect: .drain, upstreams: settings.upstreams, models: settings.models)
+        expected.speech = [.think, .links]
         expected.socket = SocketAccess(
             mode: 0o600, group: "www-data", allowedUsers: ["www-data", "root"],
             allowedAddresses: [try AddressRange("10.0.0.0/8"), try AddressRange("::1")])
@@ -421,6 +423,23 @@ import Testing
                 "z 1", #"a [1.5,true,"q\"\n",{"y":1,"x":[]}]"#, #"with space {"deep":{"er":-2}}"#, "big 9223372036854775807",
             ])
         #expect(edits?.defaults == [.init("temperature", json: [UInt8]("0.7".utf8))])
+    }
+
+    @Test func `a model says what is left out for a voice, or that nothing is, or nothing`() throws {
+        let settings = try settings(
+            """
+            speech = ["emoji"]
+            [[models]]
+            match = "a"
+            speech = ["think", "markdown", "emoji", "links"]
+            [[models]]
+            match = "b"
+            speech = []
+            [[models]]
+            match = "c"
+            """)
+        #expect(settings.speech == [.emoji])
+        #expect(settings.models.map(\.speech) == [[.think, .markdown, .emoji, .links], [], nil])
     }
 
     @Test func `--upstream goes before all upstreams and models of the file`() throws {

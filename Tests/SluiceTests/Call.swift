@@ -57,9 +57,9 @@ final class Call {
     func question(_ generation: WorkerGeneration) throws -> Question {
         let chat = try ChatRequest(body: request.body, depthMax: 64)
         let caller = Caller(request, RequestID(callers: "test"))
+        let route = try generation.shared.routes.route(for: chat.model)
         return Question(
             chat: chat, caller: caller, memory: try RequestMemory(nil, MemoryBudget(limit: 1 << 30)),
-            route: try generation.shared.routes.route(for: chat.model),
-            form: AnswerForm(for: chat, caller, generation.shared.settings))
+            route: route, form: AnswerForm(for: chat, caller, route, generation.shared.settings))
     }
 }

@@ -77,6 +77,78 @@ import Testing
         #expect(scanner.usage?.promptTokens == 3)
     }
 
+    private static var spoken: AnswerForm {
+        AnswerForm(isStreaming: true, speech: [.think, .markdown, .emoji, .links], showsUsage: true)
+    }
+
+    @Test func `with speech the text goes out fit to be spoken, and all else as it is`() {
+        var scanner = scanner(Self.spoken)
+        let call = Chunks.toolCall(0, id: "c", name: "f_g_", arguments: #"{"x":"**y** 😀"}"#)
+        let (text, failure) = forwarded(
+            &scanner,
+            Chunks.stream(["<think>", "Hm **", "</th", "ink>\n", "\nSo", " **", "it", "** is", " 🎉", " Yes"]).dropLast(2).joined()
+                + call + Chunks.usage(prompt: 1, completion: 2) + Chunks.finish() + Chunks.done)
+        #expect(failure == nil && scanner.isDone)
+        #expect(
+            text
+                == (Chunks.stream(["", "", "", "", "So", " ", "it", " is", " ", "Yes"]).dropLast(2) + [
+                    call, Chunks.usage(prompt: 1, completion: 2), Chunks.finish(), Chunks.done,
+                ]).joined())
+        #expect(scanner.usage?.completionTokens == 2)
+    }
+
+    @Test func `with speech a text without signs goes on in one stretch with all around it`() {
+        let stream = Chunks.stream(["Hello", ", it's", " 5 - 3 = 2", "\n", "你好。", " \"Yes\"", " (", "well", ")."]).joined()
+        var scanner = scanner(Self.spoken)
+        scanner.append([UInt8](stream.utf8))
+        let stretch = scanner.next()
+        #expect(String(decoding: scanner.buffer[stretch.range], as: UTF8.self) == stream)
+        #expect(scanner.isDone && scanner.eventsCount == 12)
+    }
+
+    @Test func `with speech what has waited is said ahead of the end, and counted`() {
+        for end in [Chunks.finish() + Chunks.done, Chunks.done] {
+            var scanner = scanner(Self.spoken)
+            let (text, failure) = forwarded(&scanner, Chunks.content("5 *") + end)
+            let rest = Chunks.content("*").replacing(#""logprobs":null,"#, with: "")
+            #expect(failure == nil && scanner.isDone)
+            #expect(text == Chunks.content("5 ") + rest + end)
+            #expect(scanner.eventsCount == (end == Chunks.done ? 3 : 4))
+        }
+    }
+
+    @Test func `with speech characters that come one at a time say the same as all at once`() {
+        let stream = Chunks.stream(["**a", "** <", "b>", "c", "</b> 👩", "\u{200D}🚒", " [x", "](https", "://a.b) ", "*"]).joined()
+        var (whole, single) = (scanner(Self.spoken), scanner(Self.spoken))
+        let expected = forwarded(&whole, stream)
+        var text = ""
+        for character in stream.unicodeScalars {
+            text += forwarded(&single, String(character)).text
+            // It asks a copy, which says nothing of what it has asked.
+            _ = single.isInsideEvent
+        }
+        #expect(expected.failure == nil && text == expected.text)
+        #expect(single.isDone && single.failureAtEnd() == nil)
+    }
+
+    @Test func `with speech two choices are two texts`() {
+        var form = Self.spoken
+        form.choices = ChoiceSet(count: 2)
+        var scanner = scanner(form)
+        let second = { (chunk: String) in chunk.replacing(#""index":0"#, with: #""index":1"#) }
+        let (text, failure) = forwarded(
+            &scanner,
+            Chunks.content("a *") + second(Chunks.content("* b")) + Chunks.content("*c**") + Chunks.finish()
+                + second(Chunks.finish())
+                + Chunks.done)
+        #expect(failure == nil && scanner.isFinished)
+        #expect(
+            text
+                == Chunks.content("a ") + second(Chunks.content("b")) + Chunks.content("c") + Chunks.finish()
+                + second(Chunks.finish())
+                + Chunks.done)
+    }
+
     @Test func `a done that nothing came before is no end`() {
         var scanner = scanner()
         #expect(forwarded(&scanner, Chunks.role() + Chunks.done) == (Chunks.role(), .upstreamFailed(.noAnswer)))

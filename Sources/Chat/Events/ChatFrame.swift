@@ -61,6 +61,8 @@ package struct ChatFrameReader: Sendable {
     private var modelChunk = ChatChunk()
     /// Where the last frame says which model answers, unless it was like the one before.
     package private(set) var servedModel: JSONValue?
+    /// Where the last frame's text stands, quotes included; of several choices that of the last with one. Nil without any.
+    package private(set) var content: Range<Int>?
 
     /// It is kept as long as the stream lives.
     private static let modelBytesMax = 4096
@@ -70,10 +72,13 @@ package struct ChatFrameReader: Sendable {
 
     /// Looks at the data of the next event, as ``ChatFrame/init(_:depthMax:)`` does.
     package mutating func read(_ data: Span<UInt8>) -> ChatFrame {
-        if isLikeModel(data) { return .chunk(modelChunk) }
+        if let end = end(ofContentLikeModelIn: data) {
+            content = modelContent.lowerBound..<end
+            return .chunk(modelChunk)
+        }
         var reader = ChunkReader(depthMax: depthMax)
         let frame = ChatFrame(data, &reader)
-        servedModel = reader.servedModel
+        (servedModel, content) = (reader.servedModel, reader.content)
         if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content, data.count <= Self.modelBytesMax {
             model = data.bytes(in: data.indices)
             (modelContent, modelObfuscation, modelChunk) = (content, reader.obfuscation(behind: content), chunk)
@@ -81,25 +86,28 @@ package struct ChatFrameReader: Sendable {
         return frame
     }
 
-    private func isLikeModel(_ data: Span<UInt8>) -> Bool {
+    /// Where the content ends when all else is as in the model; nil when it is not.
+    private func end(ofContentLikeModelIn data: Span<UInt8>) -> Int? {
         let model = model.span
         let start = modelContent.lowerBound
-        guard !model.isEmpty, start < data.count, data.isEqual(to: model, at: 0, from: 0, count: start + 1) else { return false }
+        guard !model.isEmpty, start < data.count, data.isEqual(to: model, at: 0, from: 0, count: start + 1) else { return nil }
         do throws(JSONError) {
             var end = try JSONText.end(ofStringAt: start, in: data)
-            if end - start == 2 { return false }
+            if end - start == 2 { return nil }
+            let contentEnd = end
             var modelEnd = modelContent.upperBound
             if !modelObfuscation.isEmpty {
                 // As far as its opening quote.
                 let count = modelObfuscation.lowerBound + 1 - modelEnd
-                guard data.isEqual(to: model, at: end, from: modelEnd, count: count) else { return false }
+                guard data.isEqual(to: model, at: end, from: modelEnd, count: count) else { return nil }
                 end = try JSONText.end(ofStringAt: end + count - 1, in: data)
                 modelEnd = modelObfuscation.upperBound
             }
             let rest = model.count - modelEnd
-            return data.count - end == rest && data.isEqual(to: model, at: end, from: modelEnd, count: rest)
+            guard data.count - end == rest, data.isEqual(to: model, at: end, from: modelEnd, count: rest) else { return nil }
+            return contentEnd
         } catch {
-            return false
+            return nil
         }
     }
 }

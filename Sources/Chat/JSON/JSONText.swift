@@ -100,7 +100,7 @@ package enum JSONText {
     }
 
     /// The UTF-16 code unit that four hexadecimal digits write.
-    private static func codeUnit(at start: Int, in document: Span<UInt8>) -> UInt16? {
+    static func codeUnit(at start: Int, in document: Span<UInt8>) -> UInt16? {
         guard start &+ 4 <= document.count else { return nil }
         var unit: UInt16 = 0
         for offset in start..<start &+ 4 {
@@ -204,7 +204,7 @@ extension JSONText {
         return false
     }
 
-    private static func appendEscape(at start: Int, in document: Span<UInt8>, to text: inout [UInt8]) -> Int {
+    static func appendEscape(at start: Int, in document: Span<UInt8>, to text: inout [UInt8]) -> Int {
         switch document[start + 1] {
         case UInt8(ascii: "b"): text.append(0x08)
         case UInt8(ascii: "f"): text.append(0x0C)

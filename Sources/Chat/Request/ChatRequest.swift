@@ -101,6 +101,12 @@ extension ChatRequest {
         }
     }
 
+    /// Whether the answer's text is to be JSON: any `response_format` but `{"type":"text"}`.
+    package var wantsJSON: Bool {
+        guard let format = members.value(.response_format) else { return false }
+        return !self.is(format.member("type", in: body.span), "text")
+    }
+
     /// How many answers the caller wants (`n`).
     package var choicesCount: Int { max(1, members.value(.n)?.count(in: body.span) ?? 1) }
 

@@ -42,6 +42,8 @@ final class Route: Sendable {
     /// The targets, at least one, in the settings' order.
     let targets: [Target]
     let hedgeAfter: HedgeDelay?
+    /// What is left out of its answers' texts.
+    let speech: SpeechParts
     /// What a selection goes by, whatever the moment.
     let plan: SelectionPlan
     let streamedTargets: [SelectionTarget]
@@ -56,6 +58,7 @@ final class Route: Sendable {
             return Target(settings, model, target, number: targetsCount)
         }
         hedgeAfter = model.hedgeAfter
+        speech = model.speech ?? settings.speech
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
         wholeTargets = targets.map { SelectionTarget(whole: $0) }

@@ -8,6 +8,8 @@ import Settings
 struct AnswerForm {
     let isStreaming: Bool
     var edits = ChunkEdits()
+    /// What is left out of the text, for a voice.
+    var speech: SpeechParts = []
     /// Whether the caller gets the chunk with the stream's usage, for which the upstream is asked in any case.
     var showsUsage: Bool
     /// The answers that the caller asked for (`n`); nil for one, whatever its number.
@@ -15,12 +17,14 @@ struct AnswerForm {
 }
 
 extension AnswerForm {
-    init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
+    init(for chat: ChatRequest, _ caller: Caller, _ route: Route, _ settings: borrowing Settings) {
         isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true
         choices = chat.choicesCount > 1 ? ChoiceSet(count: chat.choicesCount) : nil
         edits.systemFingerprint = caller.sessionID
         edits.speaksRefusal = settings.refusal == .speak
+        // Whoever reads JSON is no voice.
+        if !chat.wantsJSON { speech = route.speech }
     }
 }
 
@@ -59,13 +63,17 @@ struct Completion {
     }
 
     /// The completion as one object.
-    func edited(_ edits: ChunkEdits) -> [UInt8] { edits.changes(chunk) ? edits.edited(body.span) : body }
+    func edited(as form: AnswerForm) -> [UInt8] {
+        let spoken = form.speech.spoken(body)
+        return form.edits.changes(chunk) ? form.edits.edited(spoken.span) : spoken
+    }
 
     /// The completion as a stream, for a caller who asked for one: all of its events, `[DONE]` included.
     ///
     /// - Throws: `ChatError` when it has not the shape of a completion.
     func events(as form: AnswerForm) throws(ChatError) -> [UInt8] {
-        guard let events = CompletionEvents.events(of: body, edits: form.edits, includesUsage: form.showsUsage) else {
+        let spoken = form.speech.spoken(body)
+        guard let events = CompletionEvents.events(of: spoken, edits: form.edits, includesUsage: form.showsUsage) else {
             throw .upstreamFailed(.garbage)
         }
         return events

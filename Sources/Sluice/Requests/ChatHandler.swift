@@ -183,7 +183,7 @@ final class ChatHandler {
         }
         return Question(
             chat: chat, caller: caller, memory: memory, route: route,
-            form: AnswerForm(for: chat, caller, generation.shared.settings))
+            form: AnswerForm(for: chat, caller, route, generation.shared.settings))
     }
 
     /// - Parameter name: of the route, by the web server's word alone (`SLUICE_ROUTE`): a caller's headers become `HTTP_…`.
@@ -297,7 +297,7 @@ final class ChatHandler {
         let form = attempt.stream.form
         answering.note(RequestRecord.Answer(at: loop.now))
         reply.memory = completion.memory
-        let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(form.edits)
+        let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(as: form)
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         // The head has not left yet.
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }

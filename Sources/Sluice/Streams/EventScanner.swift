@@ -57,6 +57,9 @@ struct EventScanner {
     let form: AnswerForm
     /// Whether the form has edits at all: to ask them for each chunk costs more.
     private let isEdited: Bool
+    /// What becomes of the text; nothing where the form leaves it as it is.
+    private var speech: SpeechEdits
+    private let isSpoken: Bool
     private let key: UpstreamKey
     private let limits: Settings.Limits
     private var splitter: EventSplitter
@@ -65,6 +68,8 @@ struct EventScanner {
     init(_ form: AnswerForm, _ key: UpstreamKey, _ limits: Settings.Limits) {
         self.form = form
         isEdited = !form.edits.isEmpty
+        speech = SpeechEdits(form.speech, isSingle: form.choices == nil)
+        isSpoken = !form.speech.isEmpty
         self.key = key
         self.limits = limits
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
@@ -222,7 +227,9 @@ struct EventScanner {
         guard hasAnswer else { return .failure(.upstreamFailed(.noAnswer)) }
         eventsCount &+= 1
         isDone = true
-        return .done
+        guard isSpoken else { return .done }
+        let rest = events(of: speech.finish())
+        return rest.isEmpty ? .done : .replace(rest + Self.doneEvent)
     }
 
     private mutating func look(at chunk: ChatChunk, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
@@ -235,9 +242,20 @@ struct EventScanner {
             usage = TokenUsage(data.span) ?? usage
             if chunk.isUsageOnly, !form.showsUsage { return .skip }
         }
+        if isSpoken, let chunks = speech.edited(data.span, chunk, content: reader.content) { return .replace(events(of: chunks)) }
         guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         eventsCount &+= 1
         return .replace([UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
+    }
+
+    /// The events of chunks that go out in other bytes than the upstream's.
+    private mutating func events(of chunks: [[UInt8]]) -> [UInt8] {
+        var events: [UInt8] = []
+        for chunk in chunks {
+            events += [UInt8](eventWithData: form.edits.isEmpty ? chunk : form.edits.edited(chunk.span))
+            eventsCount &+= 1
+        }
+        return events
     }
 
     /// What goes on has not come to its end. Of one choice the number says nothing.

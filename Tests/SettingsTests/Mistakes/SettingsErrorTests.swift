@@ -59,6 +59,9 @@ import Testing
         Mistake("log.slow = '25h'", "1: log.slow must be from 0s to 24h"),
         Mistake("errors = 'text'", #"1: errors must be "json" or "sse""#),
         Mistake("refusal = 'sing'", #"1: refusal must be "pass" or "speak""#),
+        Mistake("speech = 'emoji'", "1: speech must be an array of strings"),
+        Mistake("speech = ['emoji',\n  'emojis']", #"2: speech[1] must be "think", "markdown", "emoji" or "links""#),
+        Mistake("speech = [7]", "1: speech[0] must be a string"),
         Mistake("on_disconnect = 'wait'", #"1: on_disconnect must be "cancel" or "drain""#),
         Mistake(
             "authorities_file = 'no.pem'",

@@ -31,6 +31,9 @@ import Testing
         Mistake(
             "[[models]]\nmatch = '*'\ntargets = []",
             "3: models[0].targets must be an array of upstreams' names, or of {upstream = …, model = …}"),
+        Mistake(
+            "[[models]]\nmatch = '*'\nspeech = ['voice']",
+            #"3: models[0].speech[0] must be "think", "markdown", "emoji" or "links""#),
         Mistake("[[models]]\nmatch = '*'\ntargets = [{model = 'x'}]", "3: models[0].targets[0] needs upstream"),
         Mistake(
             "[[models]]\nmatch = '*'\n[[models]]\nmatch = 'x'",

@@ -1,0 +1,148 @@
+/// Makes the texts of one answer fit to be spoken, chunk by chunk: `content`, and nothing else.
+package struct SpeechEdits: Sendable {
+    private struct Choice {
+        let index: Int
+        var filter: SpeechFilter
+    }
+
+    private let parts: SpeechParts
+    /// Whether the caller asked for one choice, whatever its number.
+    private let isSingle: Bool
+    /// As many as have been seen, each with its own text.
+    private var choices: [Choice] = []
+    /// The chunk of which something was held back last, unless it is long: what is left at the end goes out in one like it.
+    private var last: [UInt8] = []
+
+    /// Longer texts go on as they are: a loop has no time for them.
+    private static let textBytesMax = 64 << 10
+    /// Of a chunk that is kept.
+    private static let lastBytesMax = 4096
+
+    /// - Parameter isSingle: whether one choice was asked for.
+    package init(_ parts: SpeechParts, isSingle: Bool = true) { (self.parts, self.isSingle) = (parts, isSingle) }
+
+    /// Whether nothing is ever changed.
+    package var isEmpty: Bool { parts.isEmpty }
+
+    /// - Parameters:
+    ///   - json: a validated chunk, and what is known of it.
+    ///   - content: where its text stands, as in ``ChatFrameReader/content``.
+    /// - Returns: the chunks that go out in its place; nil where it goes on as it is.
+    package mutating func edited(_ json: Span<UInt8>, _ chunk: ChatChunk, content: Range<Int>?) -> [[UInt8]]? {
+        guard chunk.hasContent || !choices.isEmpty && (chunk.hasToolCalls || !chunk.finished.isEmpty) else { return nil }
+        if isSingle, !choices.isEmpty, chunk.choicesCount == 1, chunk.finished.isEmpty, !chunk.hasToolCalls, let content,
+            choices[0].filter.passes(content.lowerBound + 1..<content.upperBound - 1, in: json)
+        {
+            return nil
+        }
+        return slowlyEdited(json)
+    }
+
+    /// - Returns: chunks with what was held back, for a stream that ends without a finish reason.
+    package mutating func finish() -> [[UInt8]] {
+        choices.indices.compactMap { place in
+            let text = choices[place].filter.finish()
+            return text.isEmpty ? nil : Self.chunk(like: last, saying: text, inChoice: choices[place].index)
+        }
+    }
+
+    private mutating func slowlyEdited(_ json: Span<UInt8>) -> [[UInt8]]? {
+        var (replacements, isChanged, ahead) = (JSONReplacements(), false, [[UInt8]]())
+        let elements =
+            JSONValue(validated: json).member("choices", in: json)?.elements(in: json, countMax: ChoiceSet.countMax) ?? []
+        for (position, element) in elements.enumerated() {
+            let members = element.members(["index", "delta", "message", "finish_reason"], in: json)
+            let index = members[0]?.integer(in: json) ?? position
+            guard let place = place(of: index) else { continue }
+            let message = members[1] ?? members[2]
+            let isOver = members[3]?.isFinishReason(in: json) == true || Self.callsTools(message, in: json)
+            if let message, let content = Self.text(of: message, in: json) {
+                let text = JSONText.bytesWithSurrogates(content.range, in: json)
+                var spoken = choices[place].filter.take(text)
+                if isOver { spoken += choices[place].filter.finish() }
+                guard spoken != text else { continue }
+                isChanged = true
+                replacements.set("content", to: Self.string(spoken), in: message, of: json)
+            } else if isOver {
+                let text = choices[place].filter.finish()
+                if !text.isEmpty { ahead.append(Self.chunk(like: json.bytes(in: json.indices), saying: text, inChoice: index)) }
+            }
+        }
+        guard isChanged || !ahead.isEmpty else { return nil }
+        if choices.contains(where: { $0.filter.heldCount > 0 }) {
+            last = json.count <= Self.lastBytesMax ? json.bytes(in: json.indices) : []
+        }
+        return ahead + [replacements.applied(to: json.indices, of: json)]
+    }
+
+    /// Where the choice of this number has its text; nil for what cannot be a choice's number.
+    private mutating func place(of index: Int) -> Int? {
+        if isSingle, !choices.isEmpty { return 0 }
+        guard (0..<ChoiceSet.countMax).contains(index) else { return nil }
+        if let place = choices.firstIndex(where: { $0.index == index }) { return place }
+        choices.append(Choice(index: index, filter: SpeechFilter(parts)))
+        return choices.count - 1
+    }
+
+    private static func text(of message: JSONValue, in json: Span<UInt8>) -> JSONValue? {
+        guard let content = message.member("content", in: json), content.kind == .string, !content.isEmpty(in: json),
+            content.range.count <= textBytesMax
+        else { return nil }
+        return content
+    }
+
+    private static func callsTools(_ message: JSONValue?, in json: Span<UInt8>) -> Bool {
+        guard let calls = message?.members(["tool_calls", "function_call"], in: json) else { return false }
+        for index in calls.indices {
+            if let call = calls[index], call.kind == .array || call.kind == .object, !call.isEmpty(in: json) { return true }
+        }
+        return false
+    }
+
+    private static func string(_ text: [UInt8]) -> [UInt8] {
+        var json: [UInt8] = []
+        json.appendJSONString(withSurrogates: text)
+        return json
+    }
+
+    /// A chunk that says a text, and what another one says of the answer itself.
+    private static func chunk(like other: [UInt8], saying text: [UInt8], inChoice index: Int) -> [UInt8] {
+        let json = other.isEmpty ? [UInt8](#"{"object":"chat.completion.chunk"}"#.utf8) : other
+        var choice: [UInt8] = []
+        choice.append(#"[{"index":\#(index),"delta":{"content":"#)
+        choice.appendJSONString(withSurrogates: text)
+        choice.append(#"},"finish_reason":null}]"#)
+        var replacements = JSONReplacements()
+        let root = JSONValue(validated: json.span)
+        replacements.set("choices", to: choice, in: root, of: json.span)
+        if let usage = root.member("usage", in: json.span), usage.kind != .null {
+            replacements.set("usage", to: [UInt8]("null".utf8), in: root, of: json.span)
+        }
+        return replacements.applied(to: json.indices.lowerBound..<json.count, of: json.span)
+    }
+}
+
+extension SpeechParts {
+    /// A completion that is not streamed, with the texts of its messages made fit to be spoken; everything else stays byte for byte.
+    ///
+    /// - Parameter json: validated, with `choices`.
+    package func spoken(_ json: [UInt8]) -> [UInt8] {
+        isEmpty ? json : SpeechEdits.completion(json.span, self)
+    }
+}
+
+extension SpeechEdits {
+    fileprivate static func completion(_ json: Span<UInt8>, _ parts: SpeechParts) -> [UInt8] {
+        var replacements = JSONReplacements()
+        let elements =
+            JSONValue(validated: json).member("choices", in: json)?.elements(in: json, countMax: ChoiceSet.countMax) ?? []
+        for element in elements {
+            guard let message = element.member("message", in: json), let content = text(of: message, in: json) else { continue }
+            let text = JSONText.bytesWithSurrogates(content.range, in: json)
+            var filter = SpeechFilter(parts)
+            let spoken = filter.take(text) + filter.finish()
+            if spoken != text { replacements.set("content", to: string(spoken), in: message, of: json) }
+        }
+        return replacements.applied(to: json.indices, of: json)
+    }
+}
