@@ -26,9 +26,8 @@ struct ClientStatus: Sendable {
     init(_ counts: ClientCounts, _ rules: ClientRules?, at time: CountedTime) {
         clients = counts.used(at: time).compactMap { used in
             // Those that have no limits any more are not told of.
-            let rule = used.client.map { rules?[$0] } ?? nil
-            guard rule != nil || used.client == nil else { return nil }
-            let limits = rule?.settings
+            let limits = used.client.map { rules?[$0] } ?? nil
+            guard limits != nil || used.client == nil else { return nil }
             return Client(
                 name: used.client?.text, tokens: (used.tokens, limits?.tokensPerDay),
                 requests: (used.requests, limits?.requestsPerMinute), open: (used.open, limits?.concurrentMax),
