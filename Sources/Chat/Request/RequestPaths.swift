@@ -27,6 +27,8 @@ package struct RequestPath: Hashable, Sendable, CustomStringConvertible {
 package struct RequestPaths: Sendable {
     /// How many members an object may have that is looked into: time is not to be had by a body of small members.
     private static let membersMax = 1024
+    /// How large an object may be that is looked into: each is gone through once more for each that it stands in.
+    private static let insideBytesMax = 256 << 10
     /// How long a text may be. A longer one counts as none.
     package static let textBytesMax = 1024
 
@@ -74,7 +76,7 @@ package struct RequestPaths: Sendable {
 
     /// What stands at each path, in their order: a string with its escapes undone, a number or a literal as it is written. Nil where
     /// there is nothing, null, an object or an array, for a text that is too long or has a NUL, and inside of an object with more than
-    /// 1,024 members. Of duplicates the last counts, as at the top.
+    /// 1,024 members or 256 KiB. Of duplicates the last counts, as at the top.
     package func texts(in chat: ChatRequest) -> [String?] {
         guard !ends.isEmpty else { return [] }
         let document = chat.body.span
@@ -92,9 +94,10 @@ package struct RequestPaths: Sendable {
     }
 
     private func lookInside(_ outer: Int, _ document: Span<UInt8>, _ values: inout [JSONValue?]) {
+        guard let object = values[outer], object.range.count <= Self.insideBytesMax else { return }
         let (inner, innerLong) = (nodes[outer].inner, nodes[outer].innerLong)
         var count = 0
-        values[outer]?.forEachMember(in: document, countMax: Self.membersMax + 1) { member in
+        object.forEachMember(in: document, countMax: Self.membersMax + 1) { member in
             count += 1
             let key = JSONKey(member.name, in: document)
             for (known, node) in inner where known == key { values[node] = member.value }

@@ -189,6 +189,7 @@ actor Worker {
         while !connections.isEmpty, loop.now < end { await idle.wait(until: end) }
         for connection in connections.values { connection.abandon() }
         while !connections.isEmpty { await idle.wait() }
+        await handler.generation.store?.settleAll(within: .seconds(1))
     }
 }
 

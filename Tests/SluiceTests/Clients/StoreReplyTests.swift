@@ -28,6 +28,7 @@ import Testing
         #expect(!isNonsense)
         #expect(error.words == "WRONGPASS invalid username-password pair or user is disabled")
         #expect(error.kind == "WRONGPASS")
+        #expect(StoreError(line: Array("hunterpassword".utf8)[...]).kind == "an error")
     }
 
     @Test(arguments: [
@@ -49,7 +50,14 @@ import Testing
         ("ERR invalid password", "ERR invalid password", true), ("MOVED 3999 127.0.0.1:6381", "MOVED", false),
         ("WRONGTYPE Operation against a key", "WRONGTYPE Operation against a key", true),
         ("NOAUTH Authentication required.", "NOAUTH Authentication required", false), ("", "an error", false),
-        ("\u{1B}[2J", "an error", false), (String(repeating: "A", count: 900), String(repeating: "A", count: 80), false),
+        ("\u{1B}[2J", "an error", false),
+        (
+            "ERR Error running script (call to f_1): @user_script:6: -READONLY You can't write against a read only replica.",
+            "ERR Error running script", false
+        ),
+        (
+            "ERR Error running script (call to f_1): @user_script:6: value is not an integer", "ERR Error running script", true
+        ), (String(repeating: "A", count: 900), String(repeating: "A", count: 80), false),
     ]) func `is told by its plain words`(line: String, words: String, isAboutQuestion: Bool) {
         let error = StoreError(line: Array(line.utf8)[...])
         #expect(error.words == words)

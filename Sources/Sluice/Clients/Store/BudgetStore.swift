@@ -21,7 +21,7 @@ final class BudgetStore {
     /// Until it is connected to, and has let this worker in.
     private static let greetingTime = Duration.seconds(2)
     /// How long a late answer is waited for, by nobody but this, before the connection is given up.
-    private static let lateTime = Duration.seconds(10)
+    private static let lateTime = Duration.seconds(60)
     /// Between two times that it is tried, at first and at most.
     private static let (firstPause, longestPause) = (Duration.milliseconds(500), Duration.seconds(5))
     /// As many questions may be open, and so many debts on their way.
@@ -37,6 +37,8 @@ final class BudgetStore {
     private var waiting: [StoreQuestion] = []
     private var debts = StoreDebts()
     private var debtsUnderWay = 0
+    /// Of whoever waits for all of them to be answered.
+    private var settled: Wakeup?
     /// Whether nobody is to wait for it at present.
     private var isAway = false
     /// Whether something has failed since it answered last.
@@ -88,6 +90,17 @@ final class BudgetStore {
         }
     }
 
+    /// Tells it all that it has not been told, at an end. What takes longer than the limit, or waits for a store that is away, is left out.
+    func settleAll(within limit: Duration) async {
+        let (deadline, settled) = (loop.now + limit, Wakeup(on: loop))
+        self.settled = settled
+        if state == .idle, !debts.isEmpty { connect() }
+        while !debts.isEmpty || debtsUnderWay > 0, !isAway, loop.now < deadline { await settled.wait(until: deadline) }
+        self.settled = nil
+        let count = exchange(&debts, with: StoreDebts()).count + debtsUnderWay
+        if count > 0 { logger.budgetStoreIsNotTold(count) }
+    }
+
     private func owe(_ debt: StoreDebt, of key: StoreKey) {
         if !debts.add(debt, of: key) { logger.budgetStoreIsNotTold(1) }
     }
@@ -106,7 +119,9 @@ final class BudgetStore {
     private func sendDebts() {
         // What was of the day before yesterday means nothing any more.
         let oldest = CountedTime.now.day - 1
-        while state == .ready, debtsUnderWay < Self.debtsMax, let (key, debt) = debts.popLast() {
+        // One that has failed is asked with a single debt whether it counts again.
+        let countMax = hasFailed ? 1 : Self.debtsMax
+        while state == .ready, debtsUnderWay < countMax, let (key, debt) = debts.popLast() {
             guard key.day >= oldest else { continue }
             debtsUnderWay += 1
             asked.append(.debt(key, debt))
@@ -188,8 +203,10 @@ final class BudgetStore {
         }
     }
 
-    /// - Parameter reason: a phrase for the log.
-    private func fail(_ reason: String) {
+    /// - Parameters:
+    ///   - reason: a phrase for the log.
+    ///   - isRefusal: whether it has answered that it counts nothing at present: then neither does it what it was sent behind that.
+    private func fail(_ reason: String, isRefusal: Bool = false) {
         logger.budgetStoreFailed(reason)
         connection?.close()
         (connection, state, isAway, hasFailed) = (nil, .resting, true, true)
@@ -198,14 +215,18 @@ final class BudgetStore {
         setTimer(after: pause * Double.random(in: 0.75...1.25))
         pause = min(pause * 2, Self.longestPause)
         for question in exchange(&waiting, with: []) { question.answered(.failed) }
+        var lostCount = 0
         for asked in exchange(&asked, with: []) {
             switch asked {
             case .greeting: break
             case .question(let question): question.answered(.failed)
             // It may have counted that: what was used is told again, what was given back is not.
-            case .debt(let key, let debt): if debt.spent > debt.reserved { owe(debt, of: key) }
+            case .debt(let key, let debt) where isRefusal || debt.spent > debt.reserved: owe(debt, of: key)
+            case .debt: lostCount += 1
             }
         }
+        if lostCount > 0 { logger.budgetStoreIsNotTold(lostCount) }
+        settled?.wake()
     }
 
     // MARK: Answers
@@ -225,8 +246,8 @@ final class BudgetStore {
     private func take(_ reply: StoreReply, for asked: Asked) throws(StoreNonsense) {
         switch (asked, reply) {
         case (.greeting, .done): if self.asked.isEmpty { becameReady() }
-        case (.greeting(isPassword: true), .error(let error)): fail(error.kind)
-        case (.greeting, .error(let error)): fail(error.words)
+        // Whoever was sent a password may repeat it.
+        case (.greeting, .error(let error)): fail(settings.password.text == nil ? error.words : error.kind)
         case (.question(let question), .number(let number)):
             guard let answer = question.request.answer(number) else { throw StoreNonsense() }
             take(answer, for: question)
@@ -237,8 +258,10 @@ final class BudgetStore {
             debtsUnderWay -= 1
             answered()
             sendDebts()
+            settled?.wake()
         case (.debt(let key, let debt), .error(let error)):
             debtsUnderWay -= 1
+            settled?.wake()
             if error.isAboutQuestion { logger.budgetStoreIsNotTold(1) } else { owe(debt, of: key) }
             take(error)
         case (.greeting, .number), (.question, .done), (.debt, .done): throw StoreNonsense()
@@ -258,10 +281,11 @@ final class BudgetStore {
 
     /// Where it is not about what was asked for, whoever is there may not be the right one any more, as behind a name.
     private func take(_ error: StoreError) {
-        guard error.isAboutQuestion else { return fail(error.words) }
+        guard error.isAboutQuestion else { return fail(error.words, isRefusal: true) }
         hasFailed = true
         logger.budgetStoreFailed(error.words)
         isNoLongerLate()
+        sendDebts()
     }
 
     private func answered() {

@@ -49,8 +49,10 @@ struct StoreRequest {
     /// Takes all, or nothing. The answer is the tokens that are taken of the day then, times four, and below that why nothing is taken:
     /// 1 for the requests, 2 for the tokens.
     private static let script = """
-        local used = tonumber(redis.call('GET', KEYS[1])) or 0
-        local asked = tonumber(redis.call('GET', KEYS[2])) or 0
+        local function count(key)
+            return math.min(math.max(tonumber(redis.call('GET', key)) or 0, 0), 1125899906842624)
+        end
+        local used, asked = count(KEYS[1]), count(KEYS[2])
         local tokens, tokensMax, requestsMax = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
         if requestsMax >= 0 and asked >= requestsMax then return used * 4 + 1 end
         if tokensMax >= 0 and used + tokens > tokensMax then return used * 4 + 2 end

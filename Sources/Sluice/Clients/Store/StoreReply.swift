@@ -21,13 +21,30 @@ struct StoreError: Error, Equatable {
     init(line: ArraySlice<UInt8>) {
         let plain = line.prefix { ($0 | 0x20) &- UInt8(ascii: "a") < 26 || " -_".utf8.contains($0) }
         let kind = line.prefix { $0 != UInt8(ascii: " ") }
-        isAboutQuestion = kind.elementsEqual("ERR".utf8) || kind.elementsEqual("WRONGTYPE".utf8)
+        isAboutQuestion =
+            (kind.elementsEqual("ERR".utf8) || kind.elementsEqual("WRONGTYPE".utf8)) && !Self.saysThatItCountsNothing(line)
         let trimmed = plain.prefix(Self.bytesMax).reversed().drop { $0 == UInt8(ascii: " ") }.reversed()
         words = trimmed.isEmpty ? "an error" : String(decoding: Array(trimmed), as: UTF8.self)
     }
 
-    /// Its first word alone: that to which a password was sent may repeat it, whoever it is.
-    var kind: String { String(decoding: words.utf8.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self) }
+    /// Redis 6 has an error inside of a script behind words of its own: `ERR Error running script (call to f_…): … -READONLY …`.
+    private static func saysThatItCountsNothing(_ line: ArraySlice<UInt8>) -> Bool {
+        line.split(separator: UInt8(ascii: " ")).contains { word in
+            word.first == UInt8(ascii: "-") && kinds.contains { word.dropFirst().elementsEqual($0.utf8) }
+        }
+    }
+
+    /// What Redis begins its errors with that are no fault of what it was asked.
+    private static let kinds = [
+        "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "OOM", "READONLY",
+        "TRYAGAIN", "WRONGPASS",
+    ]
+
+    /// Its first word alone, if that is one of Redis's: that to which a password was sent may repeat it, whoever it is.
+    var kind: String {
+        let first = words.utf8.prefix { $0 != UInt8(ascii: " ") }
+        return (Self.kinds + ["ERR", "WRONGTYPE"]).first { $0.utf8.elementsEqual(first) } ?? "an error"
+    }
 }
 
 /// It is no answer to what is asked: a text of some length, a list, a line without an end.
