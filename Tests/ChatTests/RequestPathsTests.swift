@@ -63,10 +63,14 @@ import Testing
         #expect(try texts(["a.b", "c"], "\"a\":{\(others)\"b\":\"x\"},\"c\":1") == [count > 1024 ? nil : "x", "1"])
     }
 
-    @Test(arguments: [256 << 10, 256 << 10 + 1]) func `an object of more than 256 KiB is not looked into`(count: Int) throws {
+    @Test(arguments: [256 << 10, 256 << 10 + 1]) func `an object of more than 256 KiB in another is not looked into`(count: Int)
+        throws
+    {
         let around = #"{"b":"x","c":""}"#.utf8.count
         let object = #"{"b":"x","c":"\#(String(repeating: "y", count: count - around))"}"#
-        #expect(try texts(["a.b", "d"], "\"a\":\(object),\"d\":1") == [count > 256 << 10 ? nil : "x", "1"])
+        let paths = ["a.b", "d.e.b", "d.f"]
+        #expect(
+            try texts(paths, #""a":\#(object),"d":{"e":\#(object),"f":1}"#) == ["x", count > 256 << 10 ? nil : "x", "1"])
     }
 
     @Test func `no path costs no look`() throws {

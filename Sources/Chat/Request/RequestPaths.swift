@@ -27,8 +27,8 @@ package struct RequestPath: Hashable, Sendable, CustomStringConvertible {
 package struct RequestPaths: Sendable {
     /// How many members an object may have that is looked into: time is not to be had by a body of small members.
     private static let membersMax = 1024
-    /// How large an object may be that is looked into: each is gone through once more for each that it stands in.
-    private static let insideBytesMax = 256 << 10
+    /// How large an object inside of another may be that is looked into: it is gone through once more for each that it stands in.
+    private static let innerBytesMax = 256 << 10
     /// How long a text may be. A longer one counts as none.
     package static let textBytesMax = 1024
 
@@ -37,6 +37,7 @@ package struct RequestPaths: Sendable {
         let name: String
         /// Which of the names that Sluice knows this is, at the top.
         let parameter: Parameter?
+        let isTop: Bool
         /// What is looked for in its value: by a key, and what is too long for one.
         var inner: [(key: JSONKey, node: Int)] = []
         var innerLong: [Int] = []
@@ -65,7 +66,7 @@ package struct RequestPaths: Sendable {
         if let node = known.first(where: { nodes[$0].name.hasSameBytes(as: name) }) { return node }
         let parameter = outer == nil ? Parameter.allCases.first { $0.name.hasSameBytes(as: name) } : nil
         let node = nodes.count
-        nodes.append(Node(name: name, parameter: parameter))
+        nodes.append(Node(name: name, parameter: parameter, isTop: outer == nil))
         switch outer {
         case nil: tops.append(node)
         case let outer? where name.utf8.count <= JSONKey.bytesMax: nodes[outer].inner.append((JSONKey(name), node))
@@ -76,7 +77,7 @@ package struct RequestPaths: Sendable {
 
     /// What stands at each path, in their order: a string with its escapes undone, a number or a literal as it is written. Nil where
     /// there is nothing, null, an object or an array, for a text that is too long or has a NUL, and inside of an object with more than
-    /// 1,024 members or 256 KiB. Of duplicates the last counts, as at the top.
+    /// 1,024 members, or with more than 256 KiB inside of another. Of duplicates the last counts, as at the top.
     package func texts(in chat: ChatRequest) -> [String?] {
         guard !ends.isEmpty else { return [] }
         let document = chat.body.span
@@ -94,7 +95,7 @@ package struct RequestPaths: Sendable {
     }
 
     private func lookInside(_ outer: Int, _ document: Span<UInt8>, _ values: inout [JSONValue?]) {
-        guard let object = values[outer], object.range.count <= Self.insideBytesMax else { return }
+        guard let object = values[outer], nodes[outer].isTop || object.range.count <= Self.innerBytesMax else { return }
         let (inner, innerLong) = (nodes[outer].inner, nodes[outer].innerLong)
         var count = 0
         object.forEachMember(in: document, countMax: Self.membersMax + 1) { member in
