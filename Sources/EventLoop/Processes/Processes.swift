@@ -9,6 +9,13 @@ package enum ProcessEnd: Equatable, Sendable {
     case killed(signal: Int32)
 }
 
+/// Whether a child of this process has ended, and is still to be reaped (waitid(2), `WNOWAIT`).
+package func isZombie(_ process: Int32) -> Bool {
+    var information = unsafe siginfo_t()
+    let result = unsafe waitid(P_PID, id_t(process), &information, WEXITED | WNOHANG | WNOWAIT)
+    return unsafe result == 0 && information.si_signo == SIGCHLD
+}
+
 /// Starts this program anew, and returns when it has begun, which may take its time: for a thread that may wait. This goes also where
 /// its file has been replaced or removed since. The process has a group of its own, so that a terminal's signals do not reach it, nothing
 /// at its standard input, and of this one's descriptors the standard output and error and one more.

@@ -243,7 +243,8 @@ extension Master {
             remarks.append("log.to: the master's own log cannot be written, and goes where it went: \(error)")
         }
         let exceptions = reading.exceptions + (await handOut(next, readBy: reading.readers, with: reading.spare))
-        let isFollowed = places.present.contains { $0.record === next && $0.state != .ending }
+        // The signal that tells of an end may be seen to later than the answer of the process.
+        let isFollowed = places.present.contains { $0.record === next && $0.state != .ending && !isZombie($0.pid) }
         return isFollowed ? .inForce(exceptions: exceptions, remarks: remarks) : .inForceForLater(exceptions: exceptions)
     }
 
