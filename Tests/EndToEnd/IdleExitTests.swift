@@ -42,9 +42,9 @@ import Testing
                 try await ends(service, round)
             }
             #expect(service.output.value.lines == ["listening", "started", "ended 0", "started", "ended 0"])
+            try await service.errors.wait(for: "both ends") { $0.lines.count { $0.contains(#""message":"stopped""#) } == 2 }
             let lines = service.errors.value.lines
             #expect(lines.count { $0.contains(Self.told) && $0.contains(#""idle_exit":"300ms""#) } == 2)
-            #expect(lines.count { $0.contains(#""message":"stopped""#) } == 2)
         }
     }
 

@@ -103,10 +103,12 @@ func settingsLine(model name: String) -> String {
     "models = [{match = \"*\", targets = [{upstream = \"stub\", model = \"\(name)\"}]}]"
 }
 
-/// Whether there is such a process, and it is no zombie.
+/// Whether there is such a process, and any of its threads runs. Its parent can hear of its end only when all of them have ended: the
+/// first one may be a zombie before.
 func lives(_ process: pid_t) -> Bool {
     guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
-    return text.split(separator: ")").last?.split(separator: " ").first != "Z"
+    if text.split(separator: ")").last?.split(separator: " ").first != "Z" { return true }
+    return (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").count) ?? 0 > 1
 }
 
 /// Whether all threads of a process stand still.
