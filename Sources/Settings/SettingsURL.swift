@@ -6,7 +6,6 @@ import HTTPClient
 extension UpstreamSettings {
     /// `unix:/run/vllm.sock`, or `unix:/run/vllm.sock:/v1` with a path for requests behind the socket's.
     static let socketScheme = "unix:"
-    private static let endpoint = "/chat/completions"
 
     /// A base URL without slashes or the endpoint's own path at its end.
     ///
@@ -41,14 +40,17 @@ extension UpstreamSettings {
         text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !text.contains { "?#".contains($0) }
     }
 
+    /// Whether it can be a URL's path, whole.
+    static func isPath(_ text: String) -> Bool { text.hasPrefix("/") && text.utf8.count <= 1024 && isPlain(text) }
+
     /// A path without slashes or the endpoint's own at its end, however often they stand there.
     private static func withoutEndpoint(_ path: Substring) -> Substring {
         var path = path
         while true {
             if path.hasSuffix("/") {
                 path.removeLast()
-            } else if path.hasSuffix(endpoint) {
-                path.removeLast(endpoint.count)
+            } else if path.hasSuffix(defaultPath) {
+                path.removeLast(defaultPath.count)
             } else {
                 return path
             }

@@ -1,5 +1,6 @@
 // An API that answers requests: `[upstreams.NAME]`.
 
+package import Chat
 package import Choosing
 package import HTTPClient
 
@@ -24,6 +25,14 @@ package struct UpstreamSettings: Equatable, Sendable {
         case passthrough
     }
 
+    /// How requests carry the key.
+    package enum Authorization: Equatable, Sendable {
+        /// In `Authorization`, behind this scheme (RFC 9110 §11.6.2).
+        case scheme(String)
+        /// In a header of its own.
+        case header(String)
+    }
+
     /// A header field of each request, besides those that Sluice sends itself (RFC 9110 §5).
     package struct Header: Equatable, Sendable {
         /// A token, of any case.
@@ -33,6 +42,7 @@ package struct UpstreamSettings: Equatable, Sendable {
     }
 
     static let defaultAPIVersion = "2024-10-21"
+    static let defaultPath = "/chat/completions"
 
     /// The `NAME` of `[upstreams.NAME]`: 1 to 64 ASCII letters, digits, `-` and `_`.
     package var name: String
@@ -40,8 +50,12 @@ package struct UpstreamSettings: Equatable, Sendable {
     package var kind = Kind.openai
     /// `http`, `https` or `unix`, without a slash at its end; empty for the demo.
     package var url = ""
+    /// The path of chat completions, behind `url`; without meaning for kind `azure`.
+    package var path = defaultPath
     /// The key that its requests carry.
     package var key = Key.none
+    /// How they carry it; nil for the kind's own way.
+    package var authorization: Authorization?
     /// Further header fields of each request.
     package var headers: [Header] = []
     /// The `api-version` of the URLs of kind `azure`; without meaning for others.
@@ -50,6 +64,10 @@ package struct UpstreamSettings: Equatable, Sendable {
     package var addedParameters: Set<String> = []
     /// Whether every parameter of the caller's goes through.
     package var passesAllParameters = false
+    /// The only parameters that go through, besides the messages, the model and whether it streams; nil for all that it may get.
+    package var onlyParameters: Set<String>?
+    /// The roles of messages that go out as others.
+    package var roles: [RoleRename] = []
     /// Whether it is asked for a stream's usage when the caller says nothing of that (`stream_options.include_usage`).
     package var asksForUsage = true
     /// What `stream_options.include_obfuscation` says; nil leaves it out.
@@ -130,12 +148,38 @@ extension UpstreamSettings {
     }
 
     static var otherFields: [Field<Self>] {
-        keyFields + requestFields + connectionFields + placeFields
+        [pathField] + keyFields + requestFields + connectionFields + placeFields
             + RestPlan.fields.map { $0.lifted(\.rest, isOwn: true) }
+    }
+
+    private static var pathField: Field<Self> {
+        Field(
+            "path", .text, "The path of chat completions behind url, where it is another one. Not for kind \"azure\".",
+            default: .value(TOMLText.string(defaultPath)), examples: [FieldExample(#""/chat/completions""#, in: .openai)],
+            shownIf: { $0.kind != .azure },
+            read: { reader, node, upstream throws(SettingsProblem) in
+                guard upstream.kind != .azure else { throw SettingsProblem(node, "has no meaning for kind = \"azure\"") }
+                upstream.path = try reader.path(node)
+            }, write: { TOMLText.string($0.path) })
     }
 
     private static var keyFields: [Field<Self>] {
         [
+            Field(
+                "auth", .text,
+                """
+                How the key goes out: a word, as "Token", is the scheme in front of it in the header Authorization; a name with a hyphen, \
+                as "api-key" or "x-api-key", is the header that has nothing but it.
+                """,
+                default: .words(#"Bearer, but api-key for kind "azure""#), examples: [FieldExample(#""Bearer""#, in: .openai)],
+                read: { reader, node, upstream throws(SettingsProblem) in upstream.authorization = try reader.authorization(node)
+                },
+                write: { upstream in
+                    switch upstream.authorization {
+                    case nil: nil
+                    case .scheme(let name), .header(let name): TOMLText.string(name)
+                    }
+                }),
             Field(
                 "key", .text,
                 #"The key, best from the environment. "passthrough" sends the caller's own."#,
@@ -189,6 +233,11 @@ extension UpstreamSettings {
                 default: .words("false at openai.com; left out elsewhere"), examples: [FieldExample("false", in: .openai)]),
             Field("parameters", table: \.self, parameterFields),
             Field(
+                "roles", .other("a table of roles"), "Roles of messages that go out as others.", default: .nothing,
+                examples: [FieldExample(#"{developer = "system"}"#, in: .gateway)],
+                read: { reader, node, upstream in upstream.roles = reader.roles(node) },
+                write: { TOMLText.table($0.roles.map { ($0.role, TOMLText.string($0.newRole)) }) }),
+            Field(
                 "headers", .other("a table of text"),
                 "Further headers of each request: together at most 16 KiB of names and values, with 32 bytes more for each.",
                 default: .nothing,
@@ -207,6 +256,21 @@ extension UpstreamSettings {
                 "pass", \.passesAllParameters, FieldKind<PassedParameters>.choice.mapped({ $0 == .all }, { $0 ? .all : .openai }),
                 #""openai" for OpenAI's own parameters, "all" for whatever the caller sends."#,
                 examples: [FieldExample(#""openai""#, in: .local)]),
+            Field(
+                "only", .texts,
+                """
+                The only parameters that go through, besides messages, model and stream: for a server that refuses what it does not \
+                know. They go by their names behind rename; what the settings set goes out in any case. In place of add and pass.
+                """,
+                default: .words("all that it may get"),
+                examples: [FieldExample(#"["temperature", "max_tokens", "tools", "tool_choice"]"#, in: .gateway)],
+                read: { reader, node, upstream throws(SettingsProblem) in
+                    if reader.node("add") != nil || reader.node("pass") != nil {
+                        reader.problems.add(
+                            SettingsProblem(node, "cannot stand beside add or pass: it names all that go through"))
+                    }
+                    upstream.onlyParameters = try reader.addedParameters(node)
+                }, write: { $0.onlyParameters.map { TOMLText.array($0.sorted()) } }),
         ]
     }
 

@@ -139,6 +139,32 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
         #expect(body == "\(request)}")
     }
 
+    @Test func `only the parameters that the settings name go through, and what they set`() throws {
+        var edits = ParameterEdits()
+        edits.renamed = [.init("max_tokens", to: "limit")]
+        edits.set = [.init("top_k", json: bytes("1"))]
+        let request = #"{"model":"m","stream":true,\#(messages),"max_tokens":5,"seed":1,"user_id":"u","api_key":"k""#
+        let body = try upstream("\(request)}") {
+            $0.onlyParameters = ["limit", "user", "api_key"]
+            $0.asksForUsage = true
+            $0.edits = [edits]
+        }
+        #expect(body == #"{"model":"m","stream":true,\#(messages),"limit":5,"user":"u","top_k":1}"#)
+    }
+
+    @Test func `messages get the roles that the settings give them, and stay as they are else`() throws {
+        let request =
+            #"{"messages":[ {"role":"user","role":"developer","content":"role"} ,{"content":{"role":"developer"},"role":"user"}]}"#
+        let body = try upstream(request) {
+            $0.roles = [RoleRename("developer", to: "sys\"tem"), RoleRename("use", to: "x")]
+            $0.messages = .all
+        }
+        #expect(
+            body
+                == #"{"messages":[ {"role":"user","role":"sys\"tem","content":"role"} ,{"content":{"role":"developer"},"role":"user"}]}"#
+        )
+    }
+
     @Test(arguments: ["api_base", "base_url", "api_key", "api\\u005fbase"])
     func `a caller never chooses the upstream`(_ name: String) throws {
         var edits = ParameterEdits()

@@ -2,6 +2,11 @@
 struct JSONReplacements {
     private var replacements: [(range: Range<Int>, bytes: [UInt8])] = []
 
+    var isEmpty: Bool { replacements.isEmpty }
+
+    /// Has other bytes in place of a value.
+    mutating func replace(_ value: JSONValue, with bytes: [UInt8]) { replacements.append((value.range, bytes)) }
+
     /// Gives one member of an object a value: in place of the one that it has (of duplicates the last, which counts), else as a
     /// new member at the object's end. Of an object without members at most one.
     mutating func set(_ name: String, to value: [UInt8], in object: JSONValue, of document: Span<UInt8>) {

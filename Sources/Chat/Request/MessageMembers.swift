@@ -27,7 +27,15 @@ extension [UInt8] {
     /// Appends the `messages` of a request. Of those in `others`, which have members that OpenAI does not know, only what the rule
     /// says goes out: each member in its bytes and its place, of duplicates the last. All else is copied as it stands, also what is
     /// between the messages.
-    mutating func appendMessages(_ messages: Range<Int>, others: [Range<Int>], _ rule: MessageRule, of body: [UInt8]) {
+    mutating func appendMessages(
+        _ messages: Range<Int>, others: [Range<Int>], _ rule: MessageRule, roles: [RoleRename], of body: [UInt8]
+    ) {
+        let start = count
+        appendMessages(messages, others: others, rule, of: body)
+        if !roles.isEmpty { replace(roles, from: start) }
+    }
+
+    private mutating func appendMessages(_ messages: Range<Int>, others: [Range<Int>], _ rule: MessageRule, of body: [UInt8]) {
         var end = messages.lowerBound
         for message in rule == .all ? [] : others {
             append(contentsOf: body[end..<message.lowerBound])
@@ -61,6 +69,23 @@ extension [UInt8] {
             if !JSONKey(member.name, in: body.span).isAddedByHume { kept.append(member.range) }
         }
         if kept.count == count { append(contentsOf: body[message]) } else { append(members: kept, of: body) }
+    }
+
+    /// Gives the messages, which begin there and are the last that there is, other roles.
+    private mutating func replace(_ roles: [RoleRename], from start: Int) {
+        var replacements = JSONReplacements()
+        for message in JSONValue(kind: .array, range: start..<count).elements(in: span) where message.kind == .object {
+            guard let value = message.member("role", in: span), value.kind == .string,
+                let rename = roles.first(where: { JSONText.isEqual(value.range, to: $0.role, in: span) })
+            else { continue }
+            var role: [UInt8] = []
+            role.appendJSONString(rename.newRole)
+            replacements.replace(value, with: role)
+        }
+        guard !replacements.isEmpty else { return }
+        let messages = replacements.applied(to: start..<count, of: span)
+        removeSubrange(start...)
+        append(contentsOf: messages)
     }
 
     private mutating func append(members: [Range<Int>], of body: [UInt8]) {

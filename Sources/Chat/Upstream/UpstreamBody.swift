@@ -30,6 +30,7 @@ extension ChatRequest {
     package func upstreamBody(_ rules: UpstreamRules) -> UpstreamBody {
         var members = forwardedMembers(rules)
         for edits in rules.edits { members.apply(edits) }
+        members.removeAll { !$0.isSettings && !rules.passes($0.name) }
         return written(members, rules)
     }
 
@@ -130,6 +131,7 @@ extension ChatRequest {
         let range: Range<Int>
         switch value {
         case .callers(let value): range = value.range
+        case .messages where !rules.roles.isEmpty: return nil
         case .messages(let value) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
             range = value.range
         case .messages, .streamOptions, .settings, .text: return nil
@@ -142,7 +144,8 @@ extension ChatRequest {
         case .callers(let value): buffer.append(contentsOf: body[value.range])
         case .messages(let value):
             buffer.appendMessages(
-                value.range, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, of: body)
+                value.range, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, roles: rules.roles,
+                of: body)
         case .streamOptions(let value): buffer.appendStreamOptions(value, rules, needsUsage: needsUsage, of: body)
         case .settings(let json): buffer.append(contentsOf: json)
         case .text(let text): buffer.appendJSONString(text)

@@ -26,6 +26,9 @@ struct UpstreamMember {
         }
     }
 
+    /// Whether its value is the settings'.
+    var isSettings: Bool { if case .settings = value { true } else { false } }
+
     /// About how many bytes it takes, with what separates it from others.
     var byteCount: Int { name.utf8.count + 4 + value.byteCount }
 }

@@ -8,6 +8,11 @@ package struct UpstreamRules: Hashable, Sendable {
     package var addedParameters: Set<String> = []  // by characters: the settings' own names
     /// Whether every top-level member goes through, but for those, and every member of a message.
     package var passesAll = false
+    /// The only top-level members that go out, besides the messages, the model and `stream`; what the settings put in goes out too. Nil
+    /// for all that go through.
+    package var onlyParameters: Set<String>?  // by characters: the settings' own names
+    /// Roles of messages that go out as others.
+    package var roles: [RoleRename] = []
     /// Which members of messages go through, when not all do.
     package var messages = MessageRule.known
     /// Whether the upstream is asked for the usage of a stream (`stream_options.include_usage`) when the caller says nothing.
@@ -30,9 +35,17 @@ extension UpstreamRules {
 
     /// Whether the settings name a top-level member as one that goes through, or as one that goes through under another name.
     func mentions(_ name: String) -> Bool {
-        addedParameters.contains { $0.hasSameBytes(as: name) }
+        addedParameters.contains { $0.hasSameBytes(as: name) } || onlyParameters?.contains { $0.hasSameBytes(as: name) } == true
             || edits.contains { $0.renamed.contains { $0.name.hasSameBytes(as: name) && $0.hasEffect } }
     }
+
+    /// Whether a member that is not the settings' own goes out in the end.
+    func passes(_ name: String) -> Bool {
+        guard let onlyParameters else { return true }
+        return (Self.everNames + onlyParameters).contains { $0.hasSameBytes(as: name) }
+    }
+
+    private static let everNames = ["messages", "model", "stream"]
 
     /// Whether the settings put a parameter in that the caller left out.
     func gives(_ name: String) -> Bool {
@@ -49,6 +62,17 @@ extension UpstreamRules {
         }
         return effort ?? false
     }
+}
+
+/// A role of messages that goes out as another: servers that came before `developer` know `system`.
+package struct RoleRename: Hashable, Sendable {
+    /// As the caller has it.
+    package var role: String
+    /// As the upstream gets it.
+    package var newRole: String
+
+    /// - Parameter newRole: as the upstream gets it.
+    package init(_ role: String, to newRole: String) { (self.role, self.newRole) = (role, newRole) }
 }
 
 /// Changes of top-level parameters, in this order: renamed, dropped, given a default, set.

@@ -47,6 +47,7 @@ extension SettingsReader {
         // What is wrong itself does not tell what else has no meaning.
         guard !upstream.url.isEmpty else { return upstream }
         reportCertificate(upstream)
+        reportAuthorization(upstream)
         if upstream.isSocket { report(["proxy"], "has no meaning for a unix socket, which is on this machine") }
         if !wrong.contains("http"), !upstream.sharesConnections {
             report(["streams_per_connection"], "has no meaning over HTTP/1.1, where requests share no connection")
@@ -68,6 +69,41 @@ extension SettingsReader {
         case (.some, nil): report(["certificate"], "needs certificate_key, its private key")
         case (nil, .some): report(["certificate_key"], "needs certificate, which it is the key of")
         default: break
+        }
+    }
+
+    private func reportAuthorization(_ upstream: UpstreamSettings) {
+        if node("auth") != nil, upstream.key == .none, node("key") == nil, node("key_file") == nil {
+            report(["auth"], "has no meaning without key or key_file")
+        }
+        guard case .header(let name)? = upstream.authorization,
+            upstream.headers.contains(where: { $0.name.lowercased() == name.lowercased() })
+        else { return }
+        report(["auth"], "names a header that headers sets too")
+    }
+
+    func path(_ node: SettingsNode) throws(SettingsProblem) -> String {
+        let path = try text(node)
+        guard UpstreamSettings.isPath(path) else {
+            throw SettingsProblem(node, "must be a path like \"/chat/completions\", of ASCII without spaces, '?' and '#'")
+        }
+        return path
+    }
+
+    func authorization(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Authorization {
+        let name = try text(node)
+        guard !name.isEmpty, name.utf8.count <= 64, name.utf8.allSatisfy(\.isTokenByte) else {
+            throw SettingsProblem(node, "must be a scheme like \"Token\", or a header's name like \"api-key\"")
+        }
+        guard name.contains("-") else { return .scheme(name) }
+        if let problem = headerNameProblem(name, .compatible) { throw SettingsProblem(node, problem) }
+        return .header(name)
+    }
+
+    func roles(_ node: SettingsNode) -> [RoleRename] {
+        guard let table = table(node, keys: nil) else { return [] }
+        return table.members.compactMap { member in
+            checked(member.node, text).map { RoleRename(member.key, to: $0) }
         }
     }
 

@@ -104,6 +104,8 @@ final class Target: Sendable {
         rules.defaultModel = settings.defaultModel
         rules.addedParameters = upstream.addedParameters
         rules.passesAll = upstream.passesAllParameters
+        rules.onlyParameters = upstream.onlyParameters
+        rules.roles = upstream.roles
         rules.messages = upstream.kind == .compatible ? .allButAddedByHume : .known
         rules.asksForUsage = upstream.asksForUsage
         rules.obfuscation = upstream.obfuscation

@@ -12,6 +12,7 @@ struct Endpoint: Sendable {
     private let baseURL: String
     private let completionsURL: String
     private let apiVersion: String
+    private let authorization: UpstreamSettings.Authorization
     private let common: CommonFields
     private let options: ConnectionOptions
 
@@ -19,10 +20,11 @@ struct Endpoint: Sendable {
         self.options = options
         kind = upstream.kind
         baseURL = upstream.urlPrefix
-        completionsURL = "\(upstream.urlPrefix)/chat/completions"
+        completionsURL = upstream.urlPrefix + upstream.path
         apiVersion = upstream.apiVersion
+        authorization = upstream.authorization ?? (kind == .azure ? .header("api-key") : .scheme("Bearer"))
         var headers = [("Content-Type", "application/json")]
-        if case .secret(let key) = upstream.key { headers.append(Self.keyHeader(kind, key)) }
+        if case .secret(let key) = upstream.key { headers.append(authorization.field(key)) }
         common = CommonFields(headers + upstream.headers.map { ($0.name, $0.value) })
         key = UpstreamKey(upstream)
     }
@@ -55,13 +57,19 @@ struct Endpoint: Sendable {
 
     private func callersKeyHeader(_ caller: Caller) throws(ChatError) -> (name: String, value: String) {
         guard let authorization = caller.authorization else { throw .missingCallersKey }
-        guard kind == .azure else { return ("Authorization", authorization) }
+        if case .scheme("Bearer") = self.authorization { return ("Authorization", authorization) }
         guard authorization.startsIgnoringCase(with: "bearer ") else { throw .missingCallersKey }
-        return Self.keyHeader(kind, String(authorization.dropFirst("bearer ".count)))
+        return self.authorization.field(String(authorization.dropFirst("bearer ".count)))
     }
+}
 
-    private static func keyHeader(_ kind: UpstreamSettings.Kind, _ key: String) -> (String, String) {
-        kind == .azure ? ("api-key", key) : ("Authorization", "Bearer \(key)")
+extension UpstreamSettings.Authorization {
+    /// The header that carries a key.
+    fileprivate func field(_ key: String) -> (name: String, value: String) {
+        switch self {
+        case .scheme(let scheme): ("Authorization", "\(scheme) \(key)")
+        case .header(let name): (name, key)
+        }
     }
 }
 

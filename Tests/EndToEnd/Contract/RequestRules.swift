@@ -319,6 +319,28 @@ let modelSettings = """
     url = "UPSTREAM"
     key = "az-key"
 
+    [upstreams.odd]
+    kind = "compatible"
+    url = "UPSTREAM"
+    path = "/think"
+    key = "sk-odd"
+    auth = "Token"
+    parameters.only = ["max_output", "tools", "metadata"]
+    roles = { developer = "system", "tool" = "function" }
+    [upstreams.header]
+    kind = "compatible"
+    url = "UPSTREAM"
+    key = "sk-header"
+    auth = "X-Api-Key"
+
+    [[models]]
+    match = "odd"
+    targets = ["odd"]
+    rename = { max_tokens = "max_output" }
+    set = { top_k = 1 }
+    [[models]]
+    match = "header"
+    targets = ["header"]
     [[models]]
     match = "local"
     targets = ["local"]
@@ -357,7 +379,7 @@ let modelSettings = """
 
 private let modelList =
     #"{"object":"list","data":["#
-    + ["local", "open", "plain", "voice", "thinker", "edited", "house"]
+    + ["odd", "header", "local", "open", "plain", "voice", "thinker", "edited", "house"]
     .map { #"{"id":"\#($0)","object":"model","created":NUMBER,"owned_by":"sluice"}"# }.joined(separator: ",") + "]}"
 
 private func model(_ name: String, _ members: String = "") -> String { #"{"model":"\#(name)","messages":[\#(hi)]\#(members)}"# }
@@ -403,6 +425,22 @@ let modelRules: [Rule] = [
     Rule(
         "a default gives way to the caller's value", sends: model("edited", #","temperature":1,"stop":null"#),
         upstreamGets: model("edited", #","temperature":1,"stop":["END"],"service_tier":"priority","user":"fixed""#)),
+    Rule(
+        "an odd upstream: its path, its scheme, and nothing that it does not know",
+        sends: model(
+            "odd", #","max_tokens":5,"temperature":1,"seed":1,"stream":true,"stream_options":{"x":1},"metadata":{"a":1}"#),
+        upstreamGets: model("odd", #","max_output":5,"stream":true,"metadata":{"a":1},"top_k":1"#), at: "/v1/think",
+        upstreamFields: ["Authorization": "Token sk-odd"]),
+    Rule(
+        "an odd upstream: roles that it knows",
+        sends:
+            #"{"messages":[{"role":"developer","content":"\u00e9"},\#(hi), {"content":"x","role":"\u0074ool"}],"model":"odd"}"#,
+        upstreamGets:
+            #"{"messages":[{"role":"system","content":"\u00e9"},\#(hi), {"content":"x","role":"function"}],"model":"odd","top_k":1}"#,
+        at: "/v1/think"),
+    Rule(
+        "a header of its own for the key", sends: model("header"), upstreamGets: model("header"),
+        upstreamFields: ["X-Api-Key": "sk-header", "Authorization": nil]),
     Rule(
         "a compatible upstream: added parameters, no usage option",
         sends: model("local", #","stream":true,"top_k":5,"chat_template_kwargs":{"enable_thinking":false},"x":1"#),

@@ -107,6 +107,23 @@ import Testing
             "[upstreams.a]\nkey = 'k'\napi_version = '1'", "3: upstreams.a.api_version has a meaning for kind = \"azure\" alone"),
         Mistake("[upstreams.a]\nkey = 'k'\nusage = 'yes'", "3: upstreams.a.usage must be true or false"),
         Mistake(
+            "[upstreams.a]\nkey = 'k'\npath = 'v1/think'\nauth = 'To ken'",
+            "3: upstreams.a.path must be a path like \"/chat/completions\", of ASCII without spaces, '?' and '#'",
+            "4: upstreams.a.auth must be a scheme like \"Token\", or a header's name like \"api-key\""),
+        Mistake(
+            "[upstreams.a]\nkind = 'azure'\nkey = 'k'\nurl = 'https://x'\npath = '/think'",
+            "5: upstreams.a.path has no meaning for kind = \"azure\""),
+        Mistake(
+            "[upstreams.a]\nkind = 'compatible'\nurl = 'https://x'\nauth = 'Token'",
+            "4: upstreams.a.auth has no meaning without key or key_file"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nauth = 'x-api-key'\nheaders = {X-API-Key = 'other'}",
+            "3: upstreams.a.auth names a header that headers sets too"),
+        Mistake("[upstreams.a]\nkey = 'k'\nauth = 'content-type'", "3: upstreams.a.auth cannot be set; Sluice sends its own"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nparameters = {only = ['seed'], add = ['top_k']}",
+            "3: upstreams.a.parameters.only cannot stand beside add or pass: it names all that go through"),
+        Mistake(
             "[upstreams.a]\nkey = 'k'\nparameters = {pass = 'none', add = [1]}",
             "3: upstreams.a.parameters.add[0] must be a string", #"3: upstreams.a.parameters.pass must be "openai" or "all""#),
         Mistake(
