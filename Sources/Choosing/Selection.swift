@@ -277,18 +277,22 @@ package struct Selection: Sendable {
         targets.indices.contains { isUntried($0, isResting: isResting, needsRoom: needsRoom, at: now) }
     }
 
-    /// The first in the order, or the least loaded of those that share its load.
+    /// The first in the order, or of those that share its load the least loaded, or the closest to the call.
     private func untried(
         isResting: Bool, needsRoom: Bool = false, at now: Instant, using generator: inout some RandomNumberGenerator
     ) -> Int? {
-        var spread = LeastOutstanding()
+        var (spread, closest) = (LeastOutstanding(), Closest())
         for index in targets.indices {
-            if spread.choice != nil && targets[index].target.weight == nil { break }
+            if (spread.choice ?? closest.choice) != nil && targets[index].target.weight == nil { break }
             guard isUntried(index, isResting: isResting, needsRoom: needsRoom, at: now) else { continue }
             if targets[index].target.weight == nil { return index }
-            spread.offer(targets[index].target, at: index, using: &generator)
+            if targets[index].target.closeness != nil {
+                closest.offer(targets[index].target, at: index)
+            } else {
+                spread.offer(targets[index].target, at: index, using: &generator)
+            }
         }
-        return spread.choice
+        return closest.choice ?? spread.choice
     }
 
     // MARK: Retries

@@ -60,6 +60,9 @@ package struct SelectionTarget: Sendable {
     package var isResting = false
     /// At least 1; neighbours that have one share the load in proportion. Nil stands in the order alone.
     package var weight: Int?
+    /// How close it is to the call, for neighbours with a weight that share calls and not requests; the closest is asked first. Nil for
+    /// the least loaded.
+    package var closeness: Double?
     /// Attempts that run on it now, of all workers.
     package var outstandingCount = 0
     /// Whether one more may start without a wait.

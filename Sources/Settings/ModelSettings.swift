@@ -5,6 +5,14 @@ package import Choosing
 
 /// Where requests for some models go, and how they are changed on the way.
 package struct ModelSettings: Equatable, Sendable {
+    /// What targets with weights share out.
+    package enum Affinity: String, CaseIterable, Sendable {
+        /// Each request goes to the least loaded.
+        case none
+        /// All requests of a call go to the same.
+        case call
+    }
+
     /// How long its name may be.
     package static let nameBytesMax = 128
 
@@ -20,6 +28,8 @@ package struct ModelSettings: Equatable, Sendable {
     package var edits = ParameterEdits()
     /// How often its requests are tried; where it says nothing, what holds for all models.
     package var attempts = AttemptSettings()
+    /// What targets with weights share out.
+    package var affinity = Affinity.none
     /// How long a first token may take before the next target is asked too; nil for ever.
     package var hedgeAfter: HedgeDelay?
     /// Statuses that go to the next target, though they are the request's fault, or the key's.
@@ -129,6 +139,14 @@ extension ModelSettings {
     private static var fallbackFields: [Field<Self>] {
         [
             Field(
+                "affinity", \.affinity, .choice,
+                """
+                What targets with weights share out: "none" requests, each to the least loaded; "call" calls, so that all requests of one \
+                find the same target, whose cache has its prompt. A call is told by the platform's id of it, else by the client and the \
+                first two messages. One that rests or is full moves its own calls alone, and gets them back.
+                """,
+                examples: [FieldExample(#""call""#, in: .weighted)]),
+            Field(
                 "hedge_after", optional: \.hedgeAfter, .hedgeDelay,
                 """
                 When no first token has come after this time, the next target is asked beside the first, and the quicker one \
@@ -175,7 +193,11 @@ extension ModelSettings {
                 "default", \.edits.defaults, "Values for those that the caller left out.",
                 examples: [FieldExample("{temperature = 0.7}", in: .llama)]),
             valuesField(
-                "set", \.edits.set, "Values that go out whatever the caller sent.",
+                "set", \.edits.set,
+                """
+                Values that go out whatever the caller sent. The text "${call}", whole, is the platform's id of the call; of a request without \
+                one the caller's value stays.
+                """,
                 examples: [FieldExample(#"{top_k = 40, stop = ["</s>"]}"#, in: .llama)]),
         ]
     }
@@ -230,7 +252,7 @@ private func valuesField(
 }
 
 extension ParameterEdits.Value {
-    fileprivate var member: TOMLText.Member { (name, TOMLText.value(json: json)) }
+    fileprivate var member: TOMLText.Member { (name, json.map(TOMLText.value(json:)) ?? #""${call}""#) }
 }
 
 extension FieldKind<ModelPattern> {

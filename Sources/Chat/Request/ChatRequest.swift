@@ -54,6 +54,11 @@ extension ChatRequest {
         }
     }
 
+    /// The bytes of the first messages, as they came: so many, or as there are.
+    package func firstMessages(_ countMax: Int) -> [ArraySlice<UInt8>] {
+        members.value(.messages)?.elements(in: body.span, countMax: countMax).map { body[$0.range] } ?? []
+    }
+
     private func joinedParts(_ content: JSONValue) -> String? {
         let texts = content.elements(in: body.span, countMax: Self.partsMax).compactMap { part in
             part.member("text", in: body.span).flatMap { $0.kind == .string ? start(of: $0) : nil }

@@ -27,9 +27,11 @@ extension ChatRequest {
     ///
     /// At the front stand a `model` that is not the caller's own, and `stream` for a stream that the caller did not spell out. At
     /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add.
-    package func upstreamBody(_ rules: UpstreamRules) -> UpstreamBody {
+    ///
+    /// - Parameter call: the call's id, for parameters that the settings set to it.
+    package func upstreamBody(_ rules: UpstreamRules, call: String? = nil) -> UpstreamBody {
         var members = forwardedMembers(rules)
-        for edits in rules.edits { members.apply(edits) }
+        for edits in rules.edits { members.apply(edits, call: call) }
         members.removeAll { !$0.isSettings && !rules.passes($0.name) }
         return written(members, rules)
     }

@@ -46,11 +46,13 @@ extension UpstreamMember.Value {
 
 extension [UpstreamMember] {
     /// Makes the changes. Each leaves every name there at most once.
-    mutating func apply(_ edits: ParameterEdits) {
+    ///
+    /// - Parameter call: its id, for what is to be that.
+    mutating func apply(_ edits: ParameterEdits, call: String?) {
         for rename in edits.renamed where rename.hasEffect { apply(rename) }
         for name in edits.dropped where !ParameterEdits.fixedNames.contains(name) { drop(name) }
-        for value in edits.defaults { put(value) { $0.isNull } }
-        for value in edits.set { put(value) { _ in true } }
+        for value in edits.defaults { put(value, call) { $0.isNull } }
+        for value in edits.set { put(value, call) { _ in true } }
     }
 
     private mutating func apply(_ rename: ParameterEdits.Rename) {
@@ -69,14 +71,23 @@ extension [UpstreamMember] {
     }
 
     /// Puts the value where the old one stands, if that is to be replaced, and at the end when there is none.
-    private mutating func put(_ value: ParameterEdits.Value, over isReplaced: (UpstreamMember) -> Bool) {
-        guard !ParameterEdits.fixedNames.contains(value.name) else { return }
+    private mutating func put(_ value: ParameterEdits.Value, _ call: String?, over isReplaced: (UpstreamMember) -> Bool) {
+        guard !ParameterEdits.fixedNames.contains(value.name), let json = value.json ?? call.map(\.quoted) else { return }
         if let index = index(of: value.name) {
-            if isReplaced(self[index]) { self[index].value = .settings(value.json) }
+            if isReplaced(self[index]) { self[index].value = .settings(json) }
         } else {
-            append(UpstreamMember(value.name, .settings(value.json)))
+            append(UpstreamMember(value.name, .settings(json)))
         }
     }
 
     private func index(of name: String) -> Int? { firstIndex { $0.name.hasSameBytes(as: name) } }
+}
+
+extension String {
+    /// As JSON.
+    fileprivate var quoted: [UInt8] {
+        var json: [UInt8] = []
+        json.appendJSONString(self)
+        return json
+    }
 }

@@ -57,8 +57,8 @@ extension UpstreamRules {
     package func wantsReasoning(callers: Bool?) -> Bool {
         var effort = callers
         for edits in edits {
-            for value in edits.defaults where value.isEffort && effort == nil { effort = value.json.isReasoning }
-            for value in edits.set where value.isEffort { effort = value.json.isReasoning }
+            for value in edits.defaults where value.isEffort && effort == nil { effort = value.json?.isReasoning }
+            for value in edits.set where value.isEffort { effort = value.json?.isReasoning }
         }
         return effort ?? false
     }
@@ -97,13 +97,16 @@ package struct ParameterEdits: Hashable, Sendable {
     package struct Value: Hashable, Sendable {
         /// The top-level member's name, as the upstream gets it.
         package var name: String
-        /// One JSON value, validated.
-        package var json: [UInt8]
+        /// One JSON value, validated; nil for the call's id, of a request that has one.
+        package var json: [UInt8]?
 
         /// - Parameter json: one JSON value, validated.
         package init(_ name: String, json: [UInt8]) {
             (self.name, self.json) = (name, json)
         }
+
+        /// The id of the request's call. Without one the parameter stays as it is.
+        package init(callOf name: String) { self.name = name }
     }
 
     /// A parameter to rename goes through under its new name alone, also when it is none of OpenAI's. It is dropped when there is

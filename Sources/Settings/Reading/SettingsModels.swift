@@ -85,6 +85,9 @@ extension SettingsReader {
         if model.targets.count == 1 {
             report(["hedge_after", "fallback_on"], "has no meaning with one target: there is no other to ask")
         }
+        if model.affinity != .none, model.targets.count(where: { $0.weight != nil }) < 2 {
+            report(["affinity"], "has no meaning without two targets that have a weight: only those share anything out")
+        }
         return model
     }
 
@@ -132,6 +135,7 @@ extension SettingsReader {
     func parameterValues() -> [ParameterEdits.Value] {
         members.compactMap { member in
             checkParameter(member.key, member.node)
+            if case .string("${call}") = member.node.value { return ParameterEdits.Value(callOf: member.key) }
             return checked(member.node, json).map { ParameterEdits.Value(member.key, json: $0) }
         }
     }

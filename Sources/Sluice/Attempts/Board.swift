@@ -64,12 +64,15 @@ final class Board: Sendable {
     }
 
     /// The attempts of one request, which is counted.
-    func selection(_ route: Route, isStreaming: Bool, at now: Instant) -> Selection {
+    ///
+    /// - Parameter call: what finds its target, where targets share out calls.
+    func selection(_ route: Route, isStreaming: Bool, call: AffinityKey? = nil, at now: Instant) -> Selection {
         budgets[route.index].noteRequest(mayHedge: route.hedgeAfter != nil, at: now)
         return route.selection(isStreaming: isStreaming, at: now) { place, target in
             let own = route.targets[place]
             targets[own.number].addState(to: &target, isStreaming ? route.hedgeAfter : nil, at: now)
             places[own.upstream].addState(to: &target)
+            if let call, let weight = own.weight { target.closeness = call.closeness(to: own.affinityKey, weight: weight) }
         }
     }
 

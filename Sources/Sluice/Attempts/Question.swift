@@ -9,6 +9,8 @@ struct Question {
     /// What the request's body takes, and where there is more.
     let memory: RequestMemory
     let route: Route
+    /// The voice platform's id of the call, when it has one that is fit for a log.
+    let call: String?
     /// What the caller gets of the answer.
     let form: AnswerForm
 }

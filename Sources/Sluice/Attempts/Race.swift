@@ -41,6 +41,8 @@ final class Race {
         statistics: Statistics? = nil
     ) {
         let (isStreaming, route) = (question.form.isStreaming, question.route)
+        let call =
+            route.affinity == .call ? AffinityKey(call: question.call, client: question.caller.client, question.chat) : nil
         self.question = question
         self.generation = generation
         self.loop = loop
@@ -49,7 +51,7 @@ final class Race {
         clock = FirstTokenClock(from: start)
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
         wakeup = Wakeup(on: loop)
-        selection = generation.shared.board.selection(route, isStreaming: isStreaming, at: start)
+        selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, at: start)
     }
 
     /// Returns when a target answers.

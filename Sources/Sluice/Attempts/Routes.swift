@@ -42,6 +42,8 @@ final class Route: Sendable {
     /// The targets, at least one, in the settings' order.
     let targets: [Target]
     let hedgeAfter: HedgeDelay?
+    /// What its targets with weights share out.
+    let affinity: ModelSettings.Affinity
     /// What is left out of its answers' texts.
     let speech: SpeechParts
     /// What a selection goes by, whatever the moment.
@@ -58,6 +60,7 @@ final class Route: Sendable {
             return Target(settings, model, target, number: targetsCount)
         }
         hedgeAfter = model.hedgeAfter
+        affinity = model.affinity
         speech = model.speech ?? settings.speech
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
@@ -79,6 +82,8 @@ final class Target: Sendable {
     /// The settings', unless the model or the target has its own.
     let timeouts: Settings.Timeouts
     let weight: Int?
+    /// What calls find it by.
+    let affinityKey: AffinityKey
     /// How long an attempt waits in the upstream's queue.
     let queueWait: Duration
     /// The model that the upstream is asked for whatever the caller names, if there is one.
@@ -98,6 +103,7 @@ final class Target: Sendable {
         weight = target.weight
         queueWait = upstream.queueWait
         ownModel = target.model
+        affinityKey = AffinityKey(upstream: upstream.name, model: target.model)
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
         rules.model = target.model

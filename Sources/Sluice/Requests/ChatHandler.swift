@@ -171,7 +171,8 @@ final class ChatHandler {
         let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         let routeName = request["SLUICE_ROUTE"]
         request.release()
-        answering.note(call: chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text })
+        let call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
+        answering.note(call: call)
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
         let table = try routeTable(routeName, generation.shared)
         let client = try rule(for: chat, caller, table, generation.shared)
@@ -182,7 +183,7 @@ final class ChatHandler {
             try admit(answering, chat, name, rule, isStored: generation.store != nil, into: &reply)
         }
         return Question(
-            chat: chat, caller: caller, memory: memory, route: route,
+            chat: chat, caller: caller, memory: memory, route: route, call: call,
             form: AnswerForm(for: chat, caller, route, generation.shared.settings))
     }
 

@@ -40,7 +40,7 @@ struct Endpoint: Sendable {
         var request = HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), common: common, headers: headers,
             connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
-        let body = chat.upstreamBody(target.rules(for: chat))
+        let body = chat.upstreamBody(target.rules(for: chat), call: question.call)
         request.body = HTTPBody(parts: body.parts)
         request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
         return request

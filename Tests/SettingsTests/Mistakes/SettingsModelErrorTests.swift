@@ -71,6 +71,9 @@ import Testing
             "3: unknown key 'models[0].timeouts.request'; it stands in [timeouts]",
             "3: models[0].timeouts.idle needs a unit, \(Mistake.duration)"),
         Mistake(
+            "[[models]]\nmatch = '*'\ntargets = ['demo', {upstream = 'demo', weight = 1}]\naffinity = 'call'",
+            "4: models[0].affinity has no meaning without two targets that have a weight: only those share anything out"),
+        Mistake(
             "[[models]]\nmatch = '*'\nhedge_after = '1s'\nfallback_on = [404]",
             "3: models[0].hedge_after has no meaning with one target: there is no other to ask",
             "4: models[0].fallback_on has no meaning with one target: there is no other to ask"),
