@@ -140,12 +140,15 @@ final class BudgetKeeper: Sendable {
 
     /// Takes the file, if no other process has it, and what it has, if none has taken that.
     private func take(_ state: inout State, isLate: Bool) throws(SystemError) {
+        guard counts.mayKeep else { return }
         guard let file = try LockedFile(path) else { return try waitForFile(&state, isLate: isLate) }
-        guard let kept = records(of: try file.bytes(atMost: Self.bytesMax), &state) else { return }
+        // Another process may have restored what it has at this very moment.
+        guard counts.mayKeep, let kept = records(of: try file.bytes(atMost: Self.bytesMax), &state) else { return }
         state.file = consume file
         state.needsAll = true
+        let wereKept = counts.wereKept
         counts.keep()
-        if !counts.restore(kept.records, at: .now), let known = state.known {
+        if !counts.restore(kept.records, at: .now), !wereKept, let known = state.known {
             counts.add(kept.records, inPlaceOf: known.records, at: .now)
         }
         state.known = nil

@@ -30,10 +30,10 @@ final class ClientCounts: Sendable {
     private static let commonRow = rowsMax
     private static let nameWords = ClientSettings.nameBytesMax / 8
 
-    /// Ahead of all: the key of the hashes; whether there is what a file has kept; how often something has changed; and which process
-    /// keeps them in the file, by one more than its slot.
+    /// Ahead of all: the key of the hashes; whether there is what a file has kept; how often something has changed; which process keeps
+    /// them in the file, and which has restored them, by one more than its slot; and whether one of them has ever kept them.
     private static let headWords = 8
-    private static let (restoredWord, changesWord, keeperWord) = (2, 3, 4)
+    private static let (restoredWord, changesWord, keeperWord, restorerWord, wereKeptWord) = (2, 3, 4, 5, 6)
     /// Whether there is what a file has kept: not yet, it is being restored, or it is there.
     private static let (unrestored, beingRestored, restored) = (UInt64(0), UInt64(1), UInt64(2))
     /// Of a row: the counts, the length of the name and its bytes; and behind them, for each process, how many requests are open.
@@ -95,6 +95,7 @@ final class ClientCounts: Sendable {
             words[word(Self.openWord + slot, of: row)] = 0
         }
         stopKeeping(slot)
+        _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.restorerWord)
     }
 
     private func stopKeeping(_ slot: Int) { _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.keeperWord) }
@@ -186,8 +187,21 @@ final class ClientCounts: Sendable {
     /// Whether one of the processes that have these in common keeps them in the file.
     var areKept: Bool { words[Self.keeperWord] != 0 }
 
+    /// Whether one of them has ever kept them: then all that is in the file is counted.
+    var wereKept: Bool { words[Self.wereKeptWord] != 0 }
+
+    /// Whether this process may be the one that keeps them. The first is the one that has restored them, if it is there: while another
+    /// Sluice had the file there may have come more to it, and it alone knows what of that is counted.
+    var mayKeep: Bool {
+        let restorer = words[Self.restorerWord]
+        return wereKept || restorer == 0 || restorer == UInt64(slot + 1)
+    }
+
     /// This process keeps them from now on.
-    func keep() { words[Self.keeperWord] = UInt64(slot + 1) }
+    func keep() {
+        words[Self.keeperWord] = UInt64(slot + 1)
+        words[Self.wereKeptWord] = 1
+    }
 
     /// Its file is not there any more, or is another's.
     func keepNoMore() { stopKeeping(slot) }
@@ -200,6 +214,7 @@ final class ClientCounts: Sendable {
     /// - Returns: whether this has done it.
     @discardableResult func restore(_ kept: [BudgetRecord], at time: CountedTime) -> Bool {
         guard words.exchange(Self.unrestored, for: Self.beingRestored, at: Self.restoredWord) else { return false }
+        words[Self.restorerWord] = UInt64(slot + 1)
         add(kept, at: time)
         words[Self.restoredWord] = Self.restored
         return true

@@ -1,4 +1,6 @@
+import EventLoop
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -22,6 +24,76 @@ import Testing
         }
         keeper.end()
         #expect(records(of: path)?.records.map(\.tokens.count) == [0])
+    }
+
+    /// A process's keeper, and what it counts.
+    private struct Process {
+        let counts: ClientCounts
+        let keeper: BudgetKeeper
+
+        init(_ counts: ClientCounts, _ path: String) throws {
+            let log = try Log(Settings.Log(), in: LogPipe().environment)
+            (self.counts, keeper) = (counts, BudgetKeeper(path, counts, log.logger))
+        }
+
+        func uses(_ tokens: Int) {
+            var limits = ClientSettings(match: ModelPattern("*"))
+            limits.tokensPerDay = 100
+            let estimate = TokenEstimate(promptBytes: 0, answerMax: tokens, choicesCount: 1)
+            guard case .admitted(var reservation) = counts.enter(ClientName("a"), limits, estimate, at: .now) else {
+                Issue.record("it was refused")
+                return
+            }
+            reservation.settle(tokens)
+        }
+
+        var used: Int { counts.used(at: .now).first?.tokens ?? 0 }
+    }
+
+    /// Two processes of one Sluice.
+    private func pair(_ path: String) throws -> (Process, Process) {
+        let counts = try ClientCounts(slotsCount: 2)
+        let other = Descriptor(owning: try SystemError.check("dup", dup(counts.number)))
+        return (try Process(counts, path), try Process(ClientCounts(other, slot: 1, slotsCount: 2), path))
+    }
+
+    @Test func `counts once when the process that takes it up did not restore it`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("budgets")
+        let (one, two) = try pair(path)
+        let other = try LockedFile(path)
+        two.keeper.start()
+        try await eventually("it to be restored") { two.counts.areRestored }
+        _ = consume other
+        one.keeper.start()
+        one.uses(5)
+        try await eventually("5 tokens in the file") { records(of: path)?.records.first?.tokens.count == 5 }
+        one.keeper.end()
+        two.counts.clear(slot: 0)
+        try await eventually("the other process to keep it") { two.counts.areKept }
+        #expect(two.used == 5)
+        two.keeper.end()
+        #expect(records(of: path)?.records.map(\.tokens.count) == [5])
+    }
+
+    @Test func `has all that another Sluice has counted until its end, whichever process takes it up`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("budgets")
+        let former = try Process(ClientCounts(), path)
+        former.keeper.start(waits: true)
+        former.uses(5)
+        try await eventually("5 tokens in the file") { records(of: path)?.records.first?.tokens.count == 5 }
+        let (one, two) = try pair(path)
+        two.keeper.start(waits: true)
+        #expect(one.used == 5)
+        former.uses(2)
+        former.keeper.end()
+        one.keeper.start()
+        try await eventually("all 7 to count") { one.used == 7 }
+        try await eventually("a process to keep it") { one.counts.areKept }
+        one.keeper.end()
+        two.keeper.end()
+        #expect(records(of: path)?.records.map(\.tokens.count) == [7])
     }
 
     private func records(of path: String) -> BudgetRecords? {
