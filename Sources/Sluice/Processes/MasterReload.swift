@@ -243,8 +243,8 @@ extension Master {
             remarks.append("log.to: the master's own log cannot be written, and goes where it went: \(error)")
         }
         let exceptions = reading.exceptions + (await handOut(next, readBy: reading.readers, with: reading.spare))
-        // The signal that tells of an end may be seen to later than the answer of the process.
-        let isFollowed = places.present.contains { $0.record === next && $0.state != .ending && !isZombie($0.pid) }
+        // One that has ended may have been heard before its end is, and may have a successor that starts with the same settings.
+        let isFollowed = places.present.contains { $0.record === next && $0.state == .serving && !isZombie($0.pid) }
         return isFollowed ? .inForce(exceptions: exceptions, remarks: remarks) : .inForceForLater(exceptions: exceptions)
     }
 

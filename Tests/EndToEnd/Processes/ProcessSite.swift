@@ -91,7 +91,7 @@ struct ProcessSite: Sendable {
 
     /// Waits until the log has so many lines with a text.
     @discardableResult func logs(_ count: Int, _ text: String) async throws -> [String] {
-        try await sluice.process.errors.wait(for: "\(count) times: \(text)", within: .seconds(60)) { output in
+        try await sluice.process.errors.wait(for: "\(count) times: \(text)") { output in
             let lines = output.lines.filter { $0.contains(text) }
             return lines.count >= count ? lines : nil
         }
