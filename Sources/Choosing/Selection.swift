@@ -122,10 +122,10 @@ package struct Selection: Sendable {
         if targetRests { targets[attempt.target].target.isResting = true }
         show(failure.error, of: id, failure.isVerdict ? .verdict : .trouble)
         switch failure.consequence {
-        case .retry: allowRetry(of: attempt.target, failure, at: now, using: &generator)
+        case .retry: allowRetry(of: attempt.target, after: failure.retryAfter, at: now, using: &generator)
         case .elsewhere:
             targets[attempt.target].isSlow = true
-            allowRetry(of: attempt.target, failure, at: now, using: &generator)
+            allowRetry(of: attempt.target, after: failure.retryAfter, at: now, using: &generator)
         case .onlyElsewhere: break
         case .end where failure.status.map(plan.fallbackOn.contains) == true: break
         case .end where attempt.reason == .hedge && attempts.contains(where: { $0.isActive && $0.replaced != id }):
@@ -159,7 +159,7 @@ package struct Selection: Sendable {
                 timeOut(id, .firstToken)
                 // It said nothing, so there is nothing of it to show.
                 shown?.of = nil
-                isDecided = true
+                allowRetry(of: attempts[id].attempt.target, at: now, using: &generator)
             }
         }
         for id in attempts.indices {
@@ -298,9 +298,9 @@ package struct Selection: Sendable {
     // MARK: Retries
 
     private mutating func allowRetry(
-        of index: Int, _ failure: AttemptFailure, at now: Instant, using generator: inout some RandomNumberGenerator
+        of index: Int, after retryAfter: Duration? = nil, at now: Instant, using generator: inout some RandomNumberGenerator
     ) {
-        let retryAfter = failure.retryAfter ?? .zero
+        let retryAfter = retryAfter ?? .zero
         guard targets[index].triesCount <= plan.retriesMax, retryAfter <= plan.retryAfterMax else { return }
         let time = now + max(retryAfter, targets[index].backoff.next(using: &generator))
         if time < deadline(of: index) { targets[index].retryAt = time }

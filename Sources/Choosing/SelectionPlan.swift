@@ -10,8 +10,8 @@ package struct SelectionPlan: Sendable {
     var backoff = Backoff()
     /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
     package var retryAfterMax = Duration.seconds(2)
-    /// Whether a first token that is late ends the request. For a route with one target: there is none that could be quicker, and
-    /// the operator's limit says how long the caller is kept waiting.
+    /// Whether a first token that is late ends an attempt also where no other target could take its place: it is tried again, as any
+    /// that has failed. For a route with one target, whose server may have stalled.
     package var endsAtFirstToken = false
     /// Statuses that are a verdict on the request, or refuse Sluice's key, and go to the next target all the same.
     package var fallbackOn: [Int] = []

@@ -85,7 +85,7 @@ extension Settings.Log {
                 "slow", \.slow, .duration(in: .upToADay),
                 """
                 A warning tells where the time went when the first token of a stream takes longer than this. "0s" is for never: \
-                how long is too long depends on the models, and the line of each request tells its first_event anyway.
+                how long is too long depends on the models, and the line of each request tells its first_token anyway.
                 """),
         ]
     }

@@ -38,6 +38,8 @@ package struct ModelSettings: Equatable, Sendable {
     package var timeouts = Settings.Timeouts.Own()
     /// What is left out of its answers' texts; nil for what holds for all models.
     package var speech: SpeechParts?
+    /// Whether reasoning counts as a first token; nil for what holds for all models.
+    package var countsReasoning: Bool?
 }
 
 /// One upstream, as a place to send a model's requests to.
@@ -171,6 +173,9 @@ extension ModelSettings {
     private static var editFields: [Field<Self>] {
         [
             speechField,
+            Field(
+                "reasoning_counts", optional: \.countsReasoning, .boolean, FieldDescription.own, default: .inherited,
+                examples: [FieldExample("true", in: .reasoning)]),
             Field(
                 "rename", .other("a table of names"),
                 "New names for the request's parameters. They are changed in this order: rename, drop, default, set.",

@@ -57,12 +57,14 @@ package struct Settings: Equatable, Sendable {
     package var defaultModel: String?
     /// How callers are told of errors.
     package var errors = ErrorForm.json
-    /// What callers who stream get as an answer in place of an error ahead of the first event; nil for the error.
+    /// What callers who stream get as an answer in place of an error ahead of the first token; nil for the error.
     package var spokenError: String?
     /// What callers get of a model's refusal.
     package var refusal = Refusal.pass
     /// What is left out of answers' texts, for each model that says nothing else.
     package var speech: SpeechParts = []
+    /// Whether reasoning counts as a first token, for each model that says nothing else.
+    package var countsReasoning = false
     /// What is done for a caller who has left.
     package var onDisconnect = Disconnect.cancel
     /// In the file's order; names are unique.
@@ -83,7 +85,7 @@ package struct Settings: Equatable, Sendable {
 
     /// How errors of a stream are told.
     package enum ErrorForm: String, CaseIterable, Sendable {
-        /// By status before the first event, and as OpenAI's error object inside the stream.
+        /// By status before the first token, and as OpenAI's error object inside the stream.
         case json
         /// As `data: {"error":"text"}` behind a status of 200.
         case sse
@@ -274,14 +276,14 @@ extension Settings {
             Field(
                 "errors", \.errors, .choice,
                 """
-                How errors are told: "json" by the HTTP status before the first event, and by an error object inside the stream; \
+                How errors are told: "json" by the HTTP status before the first token, and by an error object inside the stream; \
                 "sse" always as an event {"error": "text"} behind a status of 200.
                 """),
             Field(
                 "spoken_error", optional: \.spokenError, .text,
                 """
                 For voice calls: a sentence that callers who stream get as the assistant's answer, in place of an error that \
-                comes before the first event.
+                comes before the first token.
                 """,
                 default: .words("none"), examples: [#""Sorry, I cannot answer right now.""#]),
             Field(
@@ -291,6 +293,13 @@ extension Settings {
                 voice.
                 """),
             speechField,
+            Field(
+                "reasoning_counts", \.countsReasoning, .boolean,
+                """
+                Whether reasoning (reasoning_content, reasoning) counts as a first token. Without it a stream is an answer, and its \
+                status goes out, with the first text, tool call or refusal; what a model thinks aloud before waits for that, and \
+                timeouts.first_token goes on. Set it for models that think for longer, and for callers who show what they think.
+                """),
             Field(
                 "on_disconnect", \.onDisconnect, .choice,
                 """

@@ -9,7 +9,7 @@ extension Settings {
         package var connect = Duration.seconds(3)
         /// While the upstream takes nothing of a request's body.
         package var send = Duration.seconds(30)
-        /// From an attempt's start to its stream's first event. For as long a body may wait for memory.
+        /// From an attempt's start to its stream's first token. For as long a body may wait for memory.
         package var firstToken = Duration.seconds(15)
         /// From one event of the upstream's to the next.
         package var idle = Duration.seconds(30)
@@ -66,8 +66,9 @@ extension Settings.Timeouts {
             Field(
                 "first_token", \.firstToken, .timeout,
                 """
-                From the request to the upstream's first event. Answers that are not streamed have no events: for them, connect \
-                and total count.
+                From the request to the first text, tool call or refusal of the upstream's stream. A role is none, and reasoning \
+                alone where reasoning_counts is true. Answers that are not streamed have no events: for them, connect and total \
+                count.
                 """),
             Field("idle", \.idle, .timeout, "From one event to the next."),
             Field(

@@ -84,12 +84,14 @@ struct SelectionScript: CustomTestStringConvertible {
     let expected: String
 
     init(
-        _ name: String, _ targets: ScriptedTarget..., retries: Int = 2, fallbackOn: [Int] = [], gives expected: String
+        _ name: String, _ targets: ScriptedTarget..., retries: Int = 2, fallbackOn: [Int] = [], endsAtFirstToken: Bool = false,
+        gives expected: String
     ) {
         testDescription = name
         self.targets = targets
         plan.retriesMax = retries
         plan.fallbackOn = fallbackOn
+        plan.endsAtFirstToken = endsAtFirstToken
         self.expected = expected
     }
 

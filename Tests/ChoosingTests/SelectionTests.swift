@@ -165,6 +165,15 @@ private typealias Target = ScriptedTarget
         Row(
             "its failure meanwhile changes nothing", Target(.cut(after: 1500)), Target(.ok().queued(for: 800)),
             gives: "0 a, 1000 then b, 1850 b wins"),
+        Row(
+            "one that is the only one is tried again", Target(.silent, .ok()), endsAtFirstToken: true,
+            gives: "0 a, 1000 a first_token, 1100 a again, 1150 a wins"),
+        Row(
+            "as often as it may be", Target(.silent), retries: 1, endsAtFirstToken: true,
+            gives: "0 a, 1000 a first_token, 1100 a again, 2100 a first_token, 2100 first_token"),
+        Row(
+            "or not at all", Target(.silent), retries: 0, endsAtFirstToken: true,
+            gives: "0 a, 1000 a first_token, 1000 first_token"),
     ])
     func `a slow first token is another target's turn, but the last is not cut off`(_ row: SelectionScript) {
         #expect(row.play() == row.expected)

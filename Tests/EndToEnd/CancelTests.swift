@@ -67,7 +67,7 @@ import Testing
         let upstream = try StubUpstream { request in
             request.text.contains("the whole sentence")
                 ? Reply([.wait(gate)] + Chunks.stream(["Hello"]).map(Reply.Step.text))
-                : Reply([.text(Chunks.role())] + steps(server))
+                : Reply([.text(Chunks.begun())] + steps(server))
         }
         try await Site.with(server, upstream: upstream) { site in
             let call = #","call":{"id":"4f2c7a1e-vapi-call"}"#
@@ -89,7 +89,7 @@ import Testing
     @Test(arguments: WebServer.selected)
     func `in the middle of an event closes the upstream`(server: WebServer) async throws {
         let half = String(Chunks.content("never whole").prefix(40))
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .text(half)] + steps(server)))
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun()), .text(half)] + steps(server)))
         try await Site.with(server, upstream: upstream) { site in
             let leaving = try site.call(chat())
             try await leaving.arrival(of: "assistant")

@@ -46,7 +46,7 @@ import Testing
 
     @Test func `says when the last request is over that began before a reload`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings()) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
@@ -74,7 +74,7 @@ import Testing
 
     @Test func `holds nothing for those who have left while they waited, and lets only so many wait`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings("core_dumps = true")) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
@@ -88,7 +88,7 @@ import Testing
 
     @Test func `ends it, and says when it has ended`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
@@ -108,7 +108,7 @@ import Testing
 
     /// By a second signal, or killed: that ends the connection too.
     @Test(arguments: [SIGTERM, SIGKILL]) func `tells the end that was asked for from any other`(signal: Int32) async throws {
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        let upstream = try StubUpstream(.begun(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
@@ -165,7 +165,7 @@ import Testing
     }
 
     @Test func `ends it at once, if it is to`() async throws {
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        let upstream = try StubUpstream(.begun(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
@@ -246,7 +246,7 @@ import Testing
     }
 
     @Test func `says so when it ends before what was waited for`() async throws {
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        let upstream = try StubUpstream(.begun(frames))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(), endsSluice: true) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")

@@ -52,7 +52,7 @@ import Testing
         let upstream = try StubUpstream { request in
             request.text.contains("cut")
                 ? Reply(start.map(Reply.Step.text) + [.read, .reset])
-                : Reply([.text(whole[0]), .wait(gate)] + whole.dropFirst().map(Reply.Step.text))
+                : .begun(whole, then: gate)
         }
         try await Site.with(server, upstream: upstream) { site in
             let other = try site.call(chat("go on"))
@@ -142,12 +142,12 @@ import Testing
 
     @Test(arguments: WebServer.selected)
     func `is given up in the middle of its stream`(server: WebServer) async throws {
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .silence]))
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun()), .silence]))
         let settings = timeouts("first_token = '1h', idle = '300ms'", heartbeat: "0s")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let response = try await site.call(chat()).ended()
             #expect(response.status == 200)
-            #expect(response.text.hasPrefix(Chunks.role()))
+            #expect(response.text.hasPrefix(Chunks.begun()))
             #expect(response.errorFrame?.type == "upstream_timeout")
             #expect(!response.text.contains("[DONE]"))
             try await upstream.peerClosed()
@@ -156,7 +156,7 @@ import Testing
 
     @Test(arguments: WebServer.selected)
     func `has its silence filled with heartbeats`(server: WebServer) async throws {
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .silence]))
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun()), .silence]))
         try await Site.with(server, upstream: upstream, settings: "heartbeat = '200ms'\n\(upstreamTable)") { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: ": keep-alive\n\n: keep-alive\n\n")
@@ -167,10 +167,10 @@ import Testing
     @Test(arguments: [
         ("targets = [{upstream = 'stub', first_token = '300ms'}]\ntimeouts = {first_token = '1h'}", true, ""),
         ("timeouts = {first_token = '300ms'}", true, ""),
-        ("targets = [{upstream = 'stub', idle = '300ms'}]", true, Chunks.role()),
-        ("timeouts = {idle = '300ms'}", true, Chunks.role()),
+        ("targets = [{upstream = 'stub', idle = '300ms'}]", true, Chunks.begun()),
+        ("timeouts = {idle = '300ms'}", true, Chunks.begun()),
         ("targets = [{upstream = 'stub', total = '300ms'}]", false, ""),
-        ("timeouts = {total = '300ms'}", true, Chunks.role()),
+        ("timeouts = {total = '300ms'}", true, Chunks.begun()),
     ])
     func `is given up for its own timeouts before all others`(model: String, isStreaming: Bool, start: String) async throws {
         let upstream = try StubUpstream(Reply([.text(start), .silence]))

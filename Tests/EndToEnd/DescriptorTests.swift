@@ -15,7 +15,7 @@ import Testing
 
     /// Each stream waits for the gate behind its first event.
     private func with(_ server: WebServer, _ gate: Gate, _ test: (Site) async throws -> Void) async throws {
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(
             server, upstream: upstream, settings: "timeouts.first_token = \"1m\"\n" + oneUpstream(url: "UPSTREAM"),
             changes: server.withoutLimits, descriptors: 256, test)

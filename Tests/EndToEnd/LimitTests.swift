@@ -15,7 +15,7 @@ import Testing
     @Test(arguments: limiting)
     func `of open streams is told so in JSON, and others are served`(server: WebServer) async throws {
         let upstream = try StubUpstream { request in
-            request.text.contains("open") ? Reply([.text(Chunks.role()), .silence]) : .stream(Chunks.stream(["Hello"]))
+            request.text.contains("open") ? Reply([.text(Chunks.begun()), .silence]) : .stream(Chunks.stream(["Hello"]))
         }
         let changes =
             server == .nginx
@@ -42,7 +42,7 @@ import Testing
         let gate = try Gate()
         let upstream = try StubUpstream { request in
             request.text.contains("open")
-                ? Reply([.text(Chunks.role()), .wait(gate), .text(Chunks.finish()), .text(Chunks.done)])
+                ? Reply([.text(Chunks.begun()), .wait(gate), .text(Chunks.finish()), .text(Chunks.done)])
                 : .stream(Chunks.stream(["Hello"]))
         }
         try await Site.with(server, upstream: upstream, settings: "limits.requests = 1\n" + plainSettings) { site in

@@ -43,7 +43,7 @@ import Testing
             (ChatCall("", path: "/v1/models", method: "GET"), ["ending": "done"]),
         ]
         let upstream = try StubUpstream { request in
-            if request.text.contains("cut") { return .stream([Chunks.role()]) }
+            if request.text.contains("cut") { return .stream([Chunks.begun()]) }
             if request.text.contains("refused") { return .json(Chunks.error("no"), status: 400) }
             if request.text.contains("key") { return .json(Chunks.error("no"), status: 401) }
             if request.text.contains("silent") { return .silence }
@@ -79,7 +79,7 @@ import Testing
     @Test(arguments: WebServer.selected)
     func `has the callers who left, once each`(server: WebServer) async throws {
         let upstream = try StubUpstream(
-            Reply(Array(repeating: [.text(Chunks.role()), .pause(.milliseconds(20))], count: 10_000).flatMap { $0 }))
+            Reply(Array(repeating: [.text(Chunks.begun()), .pause(.milliseconds(20))], count: 10_000).flatMap { $0 }))
         try await Site.with(server, upstream: upstream) { site in
             for _ in 0..<5 {
                 let stream = try site.call(chat())
@@ -119,7 +119,7 @@ import Testing
         arguments: WebServer.selected.filter { $0 == .nginx },
         [(nil, 499), (": keep-alive", 200), ("assistant", 200)] as [(text: String?, status: Int)])
     func `has the status that a caller got before it left`(server: WebServer, moment: (text: String?, status: Int)) async throws {
-        let upstream = try StubUpstream(moment.text == "assistant" ? Reply([.text(Chunks.role()), .silence]) : .silence)
+        let upstream = try StubUpstream(moment.text == "assistant" ? Reply([.text(Chunks.begun()), .silence]) : .silence)
         let heartbeat = moment.text == ": keep-alive" ? "20ms" : "0s"
         try await Site.with(server, upstream: upstream, settings: "heartbeat = \"\(heartbeat)\"\n" + plainSettings) { site in
             let stream = try site.call(chat())
@@ -138,7 +138,7 @@ import Testing
         let gate = try Gate()
         let rest = [Chunks.content("more"), Chunks.finish(), Chunks.usage(prompt: 30, completion: 20), Chunks.done]
         // The usage may not be late behind the finish reason.
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .wait(gate), .text(rest.joined())]))
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun()), .wait(gate), .text(rest.joined())]))
         let settings = "heartbeat = \"20ms\"\non_disconnect = \"drain\"\n" + plainSettings
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let stream = try site.call(chat())

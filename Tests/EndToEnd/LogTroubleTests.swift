@@ -263,7 +263,7 @@ import Testing
 
     /// It has asked nobody.
     @Test func `tells of one that has waited in the queue alone, and counts it as slow`() async throws {
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        let upstream = try StubUpstream(.begun(frames))
         let settings = """
             log = {slow = "20ms"}
             retries = 0

@@ -26,13 +26,13 @@ import Testing
         let gate = try Gate()
         let upstream = try StubUpstream { request in
             let frames = frames(number(of: request))
-            let rest = frames.dropFirst().flatMap { [Reply.Step.text($0), .pause(.milliseconds(10))] }
-            return Reply([.text(frames[0]), .wait(gate)] + rest)
+            let rest = frames.dropFirst(2).flatMap { [Reply.Step.text($0), .pause(.milliseconds(10))] }
+            return Reply(frames.prefix(2).map(Reply.Step.text) + [.wait(gate)] + rest)
         }
         try await Site.with(server, upstream: upstream, settings: patientSettings) { site in
             let streams = try (0..<streamsCount).map { try site.call(call($0)) }
             // All are open before any goes on.
-            for stream in streams { try await stream.arrival(of: "assistant") }
+            for stream in streams { try await stream.arrival(of: "content") }
             gate.open(streamsCount)
             for (number, stream) in streams.enumerated() {
                 let response = try await stream.ended()
@@ -48,14 +48,14 @@ import Testing
         let upstream = try StubUpstream { request in
             let number = number(of: request)
             if number.isMultiple(of: 2) {
-                return Reply([.text(frames(number)[0]), .wait(gate)] + frames(number).dropFirst().map(Reply.Step.text))
+                return .begun(frames(number), then: gate)
             }
             // Goes on for ever: a web server that does not watch its clients learns from a write that one has left.
-            return Reply(Array(repeating: [.text(frames(number)[0]), .pause(.milliseconds(50))], count: 10_000).flatMap { $0 })
+            return Reply(Array(repeating: [.text(frames(number)[1]), .pause(.milliseconds(50))], count: 10_000).flatMap { $0 })
         }
         try await Site.with(server, upstream: upstream, settings: patientSettings) { site in
             let streams = try (0..<100).map { try site.call(call($0)) }
-            for stream in streams { try await stream.arrival(of: "assistant") }
+            for stream in streams { try await stream.arrival(of: "content") }
             for number in stride(from: 1, to: streams.count, by: 2) { streams[number].close() }
             for request in upstream.requests.value where !number(of: request).isMultiple(of: 2) {
                 try await request.closedByPeer()

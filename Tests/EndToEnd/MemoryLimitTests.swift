@@ -198,7 +198,7 @@ import Testing
     @Test(arguments: [true, false]) func `are not kept once their callers have them`(isChunk: Bool) async throws {
         let text = String(repeating: "x", count: 900_000)
         let event = isChunk ? Chunks.content(text) : "data: {\"nothing\":\"\(text)\"}\n\n"
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .text(event), .read, .text(": end\n\n"), .silence]))
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun()), .text(event), .read, .text(": end\n\n"), .silence]))
         try await Site.with(.nginx, upstream: upstream, settings: plainSettings) { site in
             var calls: [Socket] = []
             var before = 0

@@ -106,7 +106,7 @@ import Testing
 
     @Test(arguments: WebServer.selected.filter(\.noticesLeavingClients), [false, true])
     func `has the upstream told that the caller has left`(server: WebServer, secure: Bool) async throws {
-        let upstream = try StubUpstream(Reply([.text(Chunks.role()), .silence]))
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun()), .silence]))
         try await with(server, upstream, secure: secure) { site, _ in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")

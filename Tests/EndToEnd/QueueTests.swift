@@ -18,7 +18,7 @@ import Testing
     @Test(arguments: WebServer.selected)
     func `has others wait for their turn, and refuses those for whom there is no room`(server: WebServer) async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(server, upstream: upstream, settings: settings("queue = 1\nqueue_wait = \"1m\"")) { site in
             let first = try site.call(chat("first"))
             try await first.arrival(of: "assistant")
@@ -45,7 +45,7 @@ import Testing
 
     @Test(arguments: WebServer.selected)
     func `has nobody wait for longer than the settings say`(server: WebServer) async throws {
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        let upstream = try StubUpstream(.begun(frames))
         try await Site.with(server, upstream: upstream, settings: settings("queue_wait = \"100ms\"")) { site in
             let first = try site.call(chat("first"))
             try await first.arrival(of: "assistant")
@@ -58,7 +58,7 @@ import Testing
     @Test(arguments: WebServer.selected.filter(\.noticesLeavingClients))
     func `forgets those who leave while they wait`(server: WebServer) async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(server, upstream: upstream, settings: settings("queue = 1\nqueue_wait = \"1m\"")) { site in
             let first = try site.call(chat("first"))
             try await first.arrival(of: "assistant")

@@ -29,7 +29,7 @@ import Testing
     @Test(arguments: WebServer.selected, [SIGHUP, SIGUSR2])
     func `is in force for the next request, and leaves a stream as it is`(server: WebServer, signal: Int32) async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(server, upstream: upstream, settings: settings(model: "before")) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
@@ -130,7 +130,7 @@ import Testing
         let gate = try Gate()
         let upstream = try StubUpstream { request in
             guard request.text.contains("number") else { return .stream(frames) }
-            return Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+            return .begun(frames, then: gate)
         }
         // The streams wait for as long as all rounds take.
         let first = settings(model: "m0", "timeouts = {first_token = \"10m\", idle = \"10m\"}")
@@ -201,7 +201,7 @@ import Testing
 
     @Test func `holds after a reload: streams from before it count`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings()) { site in
             let first = try site.call(chat())
             try await first.arrival(of: "assistant")

@@ -19,13 +19,12 @@ import Testing
         let upstream = try StubUpstream(.stream(Chunks.stream(words), each: gate))
         try await Site.with(server, upstream: upstream) { site in
             let child = try Python.start("sdk.py", [script], site: site)
-            gate.open()
             for word in words {
                 let line = try await ChildProcess.line(containing: quoted(word), in: child.output)
                 #expect(try parsed(line)["content"] as? String == word)
                 gate.open()
             }
-            gate.open(2)
+            gate.open()
             #expect(try await child.exited() == .code(0), "\(child.errors.value.text)")
             try await child.output.wait(for: "the end of its output") { $0.ended }
             let lines = try child.output.value.lines.map(parsed)

@@ -74,7 +74,7 @@ import Testing
 
     @Test func `is told how many streams are open and how many targets rest`() async throws {
         let upstream = try StubUpstream { request in
-            request.text.contains("bad") ? .json("{}", status: 500) : Reply([.text(frames[0]), .silence])
+            request.text.contains("bad") ? .json("{}", status: 500) : .begun(frames)
         }
         let settings = "retries = 0\nrest_after = 1\nrest_for = \"5m\"\nupstreams.stub.url = \"UPSTREAM\""
         try await with(watchdog: true, settings: settings, upstream: upstream) { site, manager in

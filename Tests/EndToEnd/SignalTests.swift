@@ -7,7 +7,7 @@ import Testing
     @Test(arguments: WebServer.selected) func `costs no stream`(server: WebServer) async throws {
         let frames = Chunks.stream(["one", "two", "three"])
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         let idle = Duration.seconds(15)
         let settings = "timeouts.idle = \"15s\"\n" + oneUpstream(url: "UPSTREAM")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
@@ -34,7 +34,7 @@ import Testing
     @Test(arguments: WebServer.selected, [SIGTERM, SIGINT, SIGQUIT])
     func `lets open streams finish and takes no new ones`(server: WebServer, signal: Int32) async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(server, upstream: upstream, endsSluice: true) { site in
             let streams = try (0..<100).map { _ in try site.call(chat()) }
             for stream in streams { try await stream.arrival(of: "assistant") }
@@ -70,7 +70,7 @@ import Testing
     /// The drain limit is longer than this test waits.
     @Test(arguments: WebServer.selected)
     func `ends everything at once when it comes twice`(server: WebServer) async throws {
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .silence]))
+        let upstream = try StubUpstream(.begun(frames))
         try await Site.with(server, upstream: upstream, endsSluice: true) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")

@@ -23,7 +23,7 @@ extension HTTPStream {
     /// Gets these events one by one, and the end. The upstream sends each only when the gate opens, which is when the caller has the one
     /// before it: nothing on the way may hold one back.
     func arrives(_ frames: [String], eachThrough gate: Gate) async throws {
-        for index in frames.indices {
+        for index in frames.indices.dropFirst() {
             try await received.wait(for: "event \(index)") { $0.content == frames[...index].joined() }
             gate.open()
         }

@@ -42,7 +42,7 @@ import Testing
 
     @Test(arguments: WebServer.selected.filter(\.noticesLeavingClients))
     func `is told that the caller has left`(server: WebServer) async throws {
-        try await with(server, Reply([.text(Chunks.role()), .silence])) { site in
+        try await with(server, Reply([.text(Chunks.begun()), .silence])) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")
             stream.close()

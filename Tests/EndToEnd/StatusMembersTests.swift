@@ -178,7 +178,7 @@ private let shownByValues: Set<String> = [
         let upstream = try StubUpstream { request in
             if request.text.contains("bad") { return .json("{}", status: 500) }
             if !request.text.contains("open") { return .stream(frames) }
-            return Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+            return .begun(frames, then: gate)
         }
         var moments: [Moment: Told] = [:]
         let call = #","call":{"id":"7d0e9f3c-0b1a-4c2d-9e3f-aabbccddeeff"}"#

@@ -98,7 +98,7 @@ import Testing
 
     @Test func `are no requests, and are answered when there are as many of those as may be`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         let settings = "limits.requests = 1\nlog.level = \"debug\"\n" + oneUpstream(url: "UPSTREAM", "key = \"none\"")
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
             let stream = try site.call(chat())
@@ -124,7 +124,7 @@ import Testing
 
     @Test func `say that the process is about to end`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         try await Site.with(WebServer.selected[0], upstream: upstream, endsSluice: true) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "assistant")

@@ -25,7 +25,7 @@ import Testing
 
     @Test func `counts streams while they are open, those who wait, and what became of them`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         let settings = settings("upstreams.stub = {url = \"UPSTREAM\", key = \"sk-stub\", concurrent = 1, queue_wait = \"1m\"}")
         try await Site.with(server, upstream: upstream, settings: settings) { site in
             let start = try await status(site)
@@ -116,7 +116,7 @@ import Testing
 
     @Test func `tells of peers that may not connect, and that it is about to end`() async throws {
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         let settings = settings("upstreams.stub = {url = \"UPSTREAM\", key = \"sk-stub\"}")
         try await Site.with(server, upstream: upstream, settings: settings, endsSluice: true) { site in
             let stranger = try Socket.connected(path: site.sluice.socket)

@@ -37,7 +37,7 @@ import Testing
             server.noticesLeavingClients
             ? [.silence]
             : Array(repeating: [.pause(.milliseconds(50)), .text(Chunks.content("more"))], count: 10_000).flatMap { $0 }
-        return Reply([.text(Chunks.role())] + more)
+        return Reply([.text(Chunks.begun())] + more)
     }
 
     @Test(arguments: WebServer.selected)
@@ -58,7 +58,7 @@ import Testing
         let gate = try Gate()
         let upstream = try StubUpstream { request in
             request.text.contains("I leave")
-                ? begun(server) : Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+                ? begun(server) : .begun(frames, then: gate)
         }
         try await with(server, upstream, workers: "1") { site in
             let staying = try site.call(chat("I stay"))
@@ -127,7 +127,7 @@ import Testing
         let server = WebServer.selected[0]
         let frames = Chunks.stream(["one", "two"])
         let gate = try Gate()
-        let upstream = try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        let upstream = try StubUpstream(.begun(frames, then: gate))
         let front = try await TLSFront(for: upstream, http2: http2, in: TemporaryDirectory())
         let settings = oneUpstream(url: front.url, authorities: front.certificate.file)
         try await Site.with(

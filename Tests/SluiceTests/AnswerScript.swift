@@ -17,7 +17,7 @@ struct AnswerScript {
     ///   - delay: before the first piece, for a loop that runs; nil for `pause`.
     ///   - pause: before each other piece.
     init(
-        _ pieces: [String], as form: AnswerForm = .stream, awaitsToken: Bool = false, limits: Settings.Limits = .init(),
+        _ pieces: [String], as form: AnswerForm = .stream, limits: Settings.Limits = .init(),
         idleTimeout: Duration = .seconds(30), budget: MemoryBudget = MemoryBudget(limit: 1 << 30), after delay: Duration? = nil,
         every pause: Duration = .zero,
         on loop: EventLoop? = nil
@@ -27,7 +27,7 @@ struct AnswerScript {
         let answer = DemoAnswer(pieces, after: delay ?? pause, every: pause, waking: Wakeup(on: self.loop), on: self.loop)
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, noted: { _ in }), as: form, limits: limits,
-            idleTimeout: idleTimeout, awaitsToken: awaitsToken, memory: budget, on: self.loop)
+            idleTimeout: idleTimeout, memory: budget, on: self.loop)
     }
 
     /// Looks at what comes until the stream is known to be one of events, which it has to be.
@@ -72,4 +72,10 @@ struct AnswerScript {
 extension AnswerForm {
     /// The upstream's stream as it is.
     static var stream: AnswerForm { AnswerForm(isStreaming: true, showsUsage: true) }
+    /// The same, and reasoning makes an answer of it.
+    static var reasoningCounts: AnswerForm { AnswerForm(isStreaming: true, countsReasoning: true, showsUsage: true) }
+    /// Its text fit to be spoken.
+    static var spoken: AnswerForm {
+        AnswerForm(isStreaming: true, speech: [.think, .markdown, .emoji, .links], showsUsage: true)
+    }
 }

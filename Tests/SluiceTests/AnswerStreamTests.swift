@@ -12,13 +12,36 @@ import Testing
 
     // MARK: The gate
 
-    @Test(arguments: [false, true])
-    func `the gate opens with the first event, or with the first token where another target might be quicker`(
-        awaitsToken: Bool
-    ) throws {
-        let script = try AnswerScript([role, hello, Chunks.content("more")], awaitsToken: awaitsToken)
+    @Test(arguments: [
+        Chunks.content("Hello"), Chunks.toolCall(0, id: "c", name: "f", arguments: ""), Chunks.chunk(#"{"refusal":"No."}"#),
+        Chunks.chunk(#"{"audio":{"data":"AA=="}}"#), Chunks.chunk(#"{"function_call":{"name":"f"}}"#), Chunks.finish("length"),
+    ])
+    func `the gate opens with the first token, and not with what only leads up to it`(token: String) throws {
+        let before = [role, Chunks.reasoning("Hm."), Chunks.chunk(#"{"reasoning":"Hm."}"#), Chunks.content("")]
+        let script = try AnswerScript(before + [token, Chunks.content("more")])
         try script.openEvents()
-        #expect(try script.parts() == [awaitsToken ? role + hello : role])
+        #expect(try script.parts() == [before.joined() + token])
+        #expect(script.stream.firstEvent != nil)
+        #expect((script.stream.firstToken == nil) == token.contains("length"))
+    }
+
+    @Test func `reasoning opens it where that counts, and is no token even so`() throws {
+        let script = try AnswerScript([role, Chunks.reasoning("Hm."), hello, Chunks.finish()], as: .reasoningCounts)
+        try script.openEvents()
+        #expect(try script.parts() == [role + Chunks.reasoning("Hm.")])
+        #expect(script.stream.firstEvent != nil && script.stream.firstToken == nil)
+        while try script.stream.readable == .bytes {
+            script.stream.takeBytes()
+            _ = try script.parts()
+        }
+        #expect(script.stream.firstToken != nil)
+    }
+
+    @Test func `a thought that is left out of the text does not open it`() throws {
+        let thought = ["<think>", "Hm.", "</think>", "\n"].map(Chunks.content)
+        let script = try AnswerScript([role] + thought + [hello, Chunks.content("more")], as: .spoken)
+        try script.openEvents()
+        #expect(try script.parts().joined().hasSuffix(hello))
     }
 
     @Test(arguments: [1, 3, 7, 64])
@@ -28,7 +51,7 @@ import Testing
         for start in stride(from: 0, to: text.utf8.count, by: bytes) {
             pieces.append(String(decoding: Array(text.utf8)[start..<min(start + bytes, text.utf8.count)], as: UTF8.self))
         }
-        let script = try AnswerScript(pieces, awaitsToken: true)
+        let script = try AnswerScript(pieces)
         try script.openEvents()
         #expect(try script.parts() == [text])
     }
@@ -44,24 +67,22 @@ import Testing
 
     @Test func `an error ahead of the gate is the attempt's, one behind it the stream's`() throws {
         let error = #"data: {"error":{"message":"no","type":"server_error"}}"# + "\n\n"
-        #expect(throws: ChatError.self) { _ = try AnswerScript([role + error], awaitsToken: true).stream.open() }
-        let script = try AnswerScript([role + hello + error + hello], awaitsToken: true)
+        #expect(throws: ChatError.self) { _ = try AnswerScript([role + error]).stream.open() }
+        let script = try AnswerScript([role + hello + error + hello])
         try script.openEvents()
         let part = try #require(try script.stream.next())
         #expect(String(decoding: script.stream[part.events], as: UTF8.self) == role + hello)
         for _ in 0..<2 { #expect(throws: ChatError.self) { _ = try script.stream.next() } }
     }
 
-    @Test(arguments: [false, true], [nil, "session"])
-    func `small events that come all at once are no large event, however many they are`(
-        awaitsToken: Bool, session: String?
-    ) throws {
+    @Test(arguments: [nil, "session"])
+    func `small events that come all at once are no large event, however many they are`(session: String?) throws {
         var limits = Settings.Limits()
         limits.eventBytes = 1024
         var form = AnswerForm.stream
         form.edits.systemFingerprint = session
         let events = Chunks.stream((0..<100).map { "word \($0)" })
-        let script = try AnswerScript([events.joined()], as: form, awaitsToken: awaitsToken, limits: limits)
+        let script = try AnswerScript([events.joined()], as: form, limits: limits)
         let (sent, failure) = script.play()
         #expect(failure == nil)
         #expect(sent.split(separator: "\n\n").count == events.count)
@@ -78,7 +99,7 @@ import Testing
         let pieces = stride(from: 0, to: events.count, by: eventsAtOnce).map { start in
             events[start..<min(start + eventsAtOnce, events.count)].joined()
         }
-        let (sent, failure) = try AnswerScript(pieces, as: form, awaitsToken: true, limits: limits).play()
+        let (sent, failure) = try AnswerScript(pieces, as: form, limits: limits).play()
         #expect(failure == nil)
         #expect(sent.split(separator: "\n\n").count == events.count)
     }
@@ -88,7 +109,7 @@ import Testing
         limits.eventBytes = 1024
         let large = Chunks.reasoning(String(repeating: "x", count: 5000))
         #expect(throws: ChatError.upstreamEventTooLarge(bytesMax: 1024)) {
-            _ = try AnswerScript([role + large + hello], awaitsToken: true, limits: limits).stream.open()
+            _ = try AnswerScript([role + large + hello], limits: limits).stream.open()
         }
     }
 
@@ -161,9 +182,9 @@ import Testing
 
     @Test func `plain events are taken at once, and what is special is left to the reader`() throws {
         let (more, end) = (Chunks.content("more"), Chunks.finish() + Chunks.done)
-        let script = try AnswerScript([role, more, end])
+        let script = try AnswerScript([role + hello, more, end])
         _ = try script.stream.open()
-        #expect(try script.parts() == [role])
+        #expect(try script.parts() == [role + hello])
         let events = try #require(script.stream.takePlainEvents())
         #expect(String(decoding: script.stream[events], as: UTF8.self) == more)
         script.stream.discard()
@@ -173,7 +194,7 @@ import Testing
     }
 
     @Test func `plain events that have to wait are the reader's next`() throws {
-        let script = try AnswerScript([role, hello, Chunks.content("more")])
+        let script = try AnswerScript([role + hello, hello, Chunks.content("more")])
         _ = try script.stream.open()
         _ = try script.parts()
         script.stream.putBack(try #require(script.stream.takePlainEvents()))
@@ -187,7 +208,6 @@ import Testing
         #expect(script.play().failure == nil)
         #expect(script.stream.usage?.completionTokens == 6)
         #expect(script.stream.model?.name == "stub-1")
-        #expect(script.stream.firstEvent != nil)
     }
 
     // MARK: Limits
@@ -199,15 +219,15 @@ import Testing
         #expect(throws: ChatError.upstreamEventTooLarge(bytesMax: 1000)) {
             _ = try AnswerScript([large], limits: limits).stream.open()
         }
-        let (sent, failure) = try AnswerScript([role, large], limits: limits).play()
-        #expect(sent == role)
+        let (sent, failure) = try AnswerScript([hello, large], limits: limits).play()
+        #expect(sent == hello)
         #expect(failure == .upstreamEventTooLarge(bytesMax: 1000))
     }
 
     @Test func `what it keeps counts, and counts no more when it has been handed out`() throws {
         let budget = MemoryBudget(limit: 1 << 20)
         let part = "data: " + String(repeating: " ", count: 100_000)
-        let script = try AnswerScript([role, part, Chunks.content("x").dropFirst(6) + ""], budget: budget)
+        let script = try AnswerScript([hello, part, Chunks.content("x").dropFirst(6) + ""], budget: budget)
         _ = try script.stream.open()
         _ = try script.parts()
         script.stream.takeBytes()

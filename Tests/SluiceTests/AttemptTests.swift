@@ -59,7 +59,7 @@ import Testing
         _ decision: consuming StartDecision, _ pieces: [String] = [], every pause: Duration = .zero
     ) throws -> Attempt {
         let admission = try decision.admission()
-        let stream = try AnswerScript(pieces, awaitsToken: true, every: pause, on: loop).stream
+        let stream = try AnswerScript(pieces, every: pause, on: loop).stream
         return Attempt(planned(), on: route.targets[0], stream, admission, at: start)
     }
 
@@ -147,7 +147,7 @@ import Testing
             guard case .admitted(let admission) = consume decision else { throw UnexpectedDecision() }
             let stream = AnswerStream(
                 try generation.upstreams.ask(question.route.targets[0], question, waking: wakeup), as: question.form,
-                limits: settings.limits, idleTimeout: .seconds(60), awaitsToken: false, memory: question.memory.budget, on: loop)
+                limits: settings.limits, idleTimeout: .seconds(60), memory: question.memory.budget, on: loop)
             let attempt = Attempt(planned(), on: question.route.targets[0], stream, admission, at: start)
             while true {
                 #expect(try word(attempt, at: start) == "none")

@@ -77,12 +77,8 @@ import Testing
         #expect(scanner.usage?.promptTokens == 3)
     }
 
-    private static var spoken: AnswerForm {
-        AnswerForm(isStreaming: true, speech: [.think, .markdown, .emoji, .links], showsUsage: true)
-    }
-
     @Test func `with speech the text goes out fit to be spoken, and all else as it is`() {
-        var scanner = scanner(Self.spoken)
+        var scanner = scanner(.spoken)
         let call = Chunks.toolCall(0, id: "c", name: "f_g_", arguments: #"{"x":"**y** 😀"}"#)
         let (text, failure) = forwarded(
             &scanner,
@@ -99,7 +95,7 @@ import Testing
 
     @Test func `with speech a text without signs goes on in one stretch with all around it`() {
         let stream = Chunks.stream(["Hello", ", it's", " 5 - 3 = 2", "\n", "你好。", " \"Yes\"", " (", "well", ")."]).joined()
-        var scanner = scanner(Self.spoken)
+        var scanner = scanner(.spoken)
         scanner.append([UInt8](stream.utf8))
         let stretch = scanner.next()
         #expect(String(decoding: scanner.buffer[stretch.range], as: UTF8.self) == stream)
@@ -108,7 +104,7 @@ import Testing
 
     @Test func `with speech what has waited is said ahead of the end, and counted`() {
         for end in [Chunks.finish() + Chunks.done, Chunks.done] {
-            var scanner = scanner(Self.spoken)
+            var scanner = scanner(.spoken)
             let (text, failure) = forwarded(&scanner, Chunks.content("5 *") + end)
             let rest = Chunks.content("*").replacing(#""logprobs":null,"#, with: "")
             #expect(failure == nil && scanner.isDone)
@@ -117,9 +113,15 @@ import Testing
         }
     }
 
+    @Test func `with speech a text that is held back whole is an answer all the same`() {
+        var scanner = scanner(.spoken)
+        let (text, failure) = forwarded(&scanner, Chunks.content("*") + Chunks.done)
+        #expect(failure == nil && scanner.isDone && text.contains("\"*\""))
+    }
+
     @Test func `with speech characters that come one at a time say the same as all at once`() {
         let stream = Chunks.stream(["**a", "** <", "b>", "c", "</b> 👩", "\u{200D}🚒", " [x", "](https", "://a.b) ", "*"]).joined()
-        var (whole, single) = (scanner(Self.spoken), scanner(Self.spoken))
+        var (whole, single) = (scanner(.spoken), scanner(.spoken))
         let expected = forwarded(&whole, stream)
         var text = ""
         for character in stream.unicodeScalars {
@@ -132,7 +134,7 @@ import Testing
     }
 
     @Test func `with speech two choices are two texts`() {
-        var form = Self.spoken
+        var form = AnswerForm.spoken
         form.choices = ChoiceSet(count: 2)
         var scanner = scanner(form)
         let second = { (chunk: String) in chunk.replacing(#""index":0"#, with: #""index":1"#) }

@@ -10,6 +10,9 @@ package enum Chunks {
 
     package static func content(_ text: String) -> String { chunk(#"{"content":\#(quoted(text))}"#) }
 
+    /// An answer's role and first text. Before a text it is none.
+    package static func begun(_ text: String = "Hello") -> String { role() + content(text) }
+
     /// What a model thinks before it answers.
     package static func reasoning(_ text: String) -> String { chunk(#"{"reasoning_content":\#(quoted(text))}"#) }
 
@@ -46,7 +49,8 @@ package enum Chunks {
         #"{"error":{"message":\#(quoted(message)),"type":\#(quoted(type)),"param":null,"code":\#(code.map(quoted) ?? "null")}}"#
     }
 
-    private static func chunk(_ delta: String, finishReason: String = "null") -> String {
+    /// Whatever a delta says.
+    package static func chunk(_ delta: String, finishReason: String = "null") -> String {
         frame(#""choices":[{"index":0,"delta":\#(delta),"logprobs":null,"finish_reason":\#(finishReason)}]"#)
     }
 

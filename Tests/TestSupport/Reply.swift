@@ -50,10 +50,18 @@ package struct Reply: Sendable {
         Reply(framing: framing, frames.map(Step.text))
     }
 
-    /// Events of which each waits for the gate to open once more; the first goes at once.
+    /// Events of which each waits for the gate to open once more; the first two, role and text, go at once.
     package static func stream(_ frames: [String], each gate: Gate) -> Reply {
-        Reply(frames.enumerated().flatMap { index, frame in index == 0 ? [.text(frame)] : [.wait(gate), .text(frame)] })
+        Reply(frames.enumerated().flatMap { index, frame in index < 2 ? [.text(frame)] : [.wait(gate), .text(frame)] })
     }
+
+    /// The first two events, role and text, which make an answer of it, and the rest when the gate opens.
+    package static func begun(_ frames: [String], then gate: Gate) -> Reply {
+        Reply(frames.prefix(2).map(Step.text) + [.wait(gate)] + frames.dropFirst(2).map(Step.text))
+    }
+
+    /// The first two events, and nothing more.
+    package static func begun(_ frames: [String]) -> Reply { Reply(frames.prefix(2).map(Step.text) + [.silence]) }
 
     package static func json(_ text: String, status: Int = 200, fields: [(name: String, value: String)] = []) -> Reply {
         Reply(status: status, contentType: "application/json", fields: fields, framing: .contentLength, [.text(text)])

@@ -130,6 +130,8 @@ package struct ChatChunk: Hashable, Sendable {
     package fileprivate(set) var hasToolCalls = false
     /// A delta (or message) has text in `refusal`.
     package fileprivate(set) var hasRefusal = false
+    /// A delta (or message) has something in `audio`.
+    package fileprivate(set) var hasAudio = false
     /// `usage` is there and not null.
     package fileprivate(set) var hasUsage = false
 
@@ -246,6 +248,7 @@ private struct ChunkReader {
                 if value.kind == .string { content = value.range }
             case .toolCalls, .functionCall: (chunk.hasToolCalls, saysAnything) = (true, true)
             case .refusal: (chunk.hasRefusal, saysAnything) = (true, true)
+            case .audio: (chunk.hasAudio, saysAnything) = (true, true)
             case .role: break
             // Reasoning has a name of its own with each server.
             default: if value.kind == .string || value.kind == .array || value.kind == .object { saysAnything = true }
@@ -331,4 +334,5 @@ extension JSONKey {
     static var toolCalls: JSONKey { JSONKey(["t", "o", "o", "l", "_", "c", "a", "l", "l", "s"]) }
     static var functionCall: JSONKey { JSONKey(["f", "u", "n", "c", "t", "i", "o", "n", "_", "c", "a", "l", "l"]) }
     static var refusal: JSONKey { JSONKey(["r", "e", "f", "u", "s", "a", "l"]) }
+    static var audio: JSONKey { JSONKey(["a", "u", "d", "i", "o"]) }
 }

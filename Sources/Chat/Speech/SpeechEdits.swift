@@ -10,6 +10,8 @@ package struct SpeechEdits: Sendable {
     private let isSingle: Bool
     /// As many as have been seen, each with its own text.
     private var choices: [Choice] = []
+    /// Whether any text has gone on.
+    package private(set) var hasSpoken = false
     /// The chunk of which something was held back last, unless it is long: what is left at the end goes out in one like it.
     private var last: [UInt8] = []
 
@@ -33,9 +35,12 @@ package struct SpeechEdits: Sendable {
         if isSingle, !choices.isEmpty, chunk.choicesCount == 1, chunk.finished.isEmpty, !chunk.hasToolCalls, let content,
             choices[0].filter.passes(content.lowerBound + 1..<content.upperBound - 1, in: json)
         {
+            hasSpoken = true
             return nil
         }
-        return slowlyEdited(json)
+        if let chunks = slowlyEdited(json) { return chunks }
+        hasSpoken = hasSpoken || chunk.hasContent
+        return nil
     }
 
     /// - Returns: chunks with what was held back, for a stream that ends without a finish reason.
@@ -60,12 +65,15 @@ package struct SpeechEdits: Sendable {
                 let text = JSONText.bytesWithSurrogates(content.range, in: json)
                 var spoken = choices[place].filter.take(text)
                 if isOver { spoken += choices[place].filter.finish() }
+                hasSpoken = hasSpoken || !spoken.isEmpty
                 guard spoken != text else { continue }
                 isChanged = true
                 replacements.set("content", to: Self.string(spoken), in: message, of: json)
             } else if isOver {
                 let text = choices[place].filter.finish()
-                if !text.isEmpty { ahead.append(Self.chunk(like: json.bytes(in: json.indices), saying: text, inChoice: index)) }
+                guard !text.isEmpty else { continue }
+                hasSpoken = true
+                ahead.append(Self.chunk(like: json.bytes(in: json.indices), saying: text, inChoice: index))
             }
         }
         guard isChanged || !ahead.isEmpty else { return nil }

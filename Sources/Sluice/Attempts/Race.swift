@@ -212,7 +212,7 @@ final class Race {
             let stream = AnswerStream(
                 try generation.upstreams.ask(target, question, waking: wakeup), as: question.form,
                 limits: generation.shared.settings.limits, idleTimeout: target.timeouts.idle,
-                awaitsToken: question.route.targets.count > 1, memory: question.memory.budget, on: loop)
+                memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             clock.hasPlace()
             selection.started(attempt.id, at: loop.now)

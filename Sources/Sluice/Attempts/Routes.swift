@@ -46,6 +46,8 @@ final class Route: Sendable {
     let affinity: ModelSettings.Affinity
     /// What is left out of its answers' texts.
     let speech: SpeechParts
+    /// Whether reasoning counts as a first token.
+    let countsReasoning: Bool
     /// What a selection goes by, whatever the moment.
     let plan: SelectionPlan
     let streamedTargets: [SelectionTarget]
@@ -62,6 +64,7 @@ final class Route: Sendable {
         hedgeAfter = model.hedgeAfter
         affinity = model.affinity
         speech = model.speech ?? settings.speech
+        countsReasoning = model.countsReasoning ?? settings.countsReasoning
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
         wholeTargets = targets.map { SelectionTarget(whole: $0) }

@@ -10,6 +10,8 @@ struct AnswerForm {
     var edits = ChunkEdits()
     /// What is left out of the text, for a voice.
     var speech: SpeechParts = []
+    /// Whether reasoning makes an answer of what else would have to wait for its first token.
+    var countsReasoning = false
     /// Whether the caller gets the chunk with the stream's usage, for which the upstream is asked in any case.
     var showsUsage: Bool
     /// The answers that the caller asked for (`n`); nil for one, whatever its number.
@@ -23,6 +25,7 @@ extension AnswerForm {
         choices = chat.choicesCount > 1 ? ChoiceSet(count: chat.choicesCount) : nil
         edits.systemFingerprint = caller.sessionID
         edits.speaksRefusal = settings.refusal == .speak
+        countsReasoning = route.countsReasoning
         // Whoever reads JSON is no voice.
         if !chat.wantsJSON { speech = route.speech }
     }

@@ -180,7 +180,7 @@ extension Reply {
 /// How errors are told to callers who stream (contract §3.3).
 struct StreamErrors {
     let form: Settings.ErrorForm
-    /// What is said, as if the model said it, in place of an error before the first event.
+    /// What is said, as if the model said it, in place of an error before the first token.
     let spoken: String?
     /// What the chunks of that say besides: the model that the caller named, and Hume's session.
     var model: String?

@@ -28,8 +28,6 @@ final class AnswerStream {
         var replacement: [UInt8]?
         /// Whether the last of its events is `[DONE]`.
         var isEnd = false
-        /// Whether there was an event in it, and not comments alone.
-        var hasEvent: Bool
 
         var isEmpty: Bool { events.isEmpty && replacement == nil && !isEnd }
     }
@@ -42,6 +40,8 @@ final class AnswerStream {
     private var memory: AnswerMemory
     /// When the upstream sent its first event.
     private(set) var firstEvent: Instant?
+    /// When it sent its first token.
+    private(set) var firstToken: Instant?
     /// When the upstream last sent an event; comments do not count. From when the answer is known to be one.
     private(set) var lastEvent = Instant.distantFuture
     private let idleTimeout: Duration
@@ -55,8 +55,6 @@ final class AnswerStream {
     /// Whether all that has been taken of the answer has been looked at.
     private var isLookedThrough = true
 
-    /// Whether a role or the like is no answer yet, since another target might be quicker.
-    private let awaitsToken: Bool
     /// Whether the answer is a stream of events; nil until its first bytes tell.
     private var isStream: Bool?
     /// An answer that does not stream, or is not known to.
@@ -73,15 +71,14 @@ final class AnswerStream {
     /// - Parameters:
     ///   - form: what the caller gets of it.
     ///   - idleTimeout: how long the upstream may be silent between two events.
-    ///   - awaitsToken: whether it takes a token to make it an answer, and not any event.
     init(
-        _ answer: UpstreamAnswer, as form: AnswerForm, limits: Settings.Limits, idleTimeout: Duration, awaitsToken: Bool,
-        memory budget: MemoryBudget, on loop: EventLoop
+        _ answer: UpstreamAnswer, as form: AnswerForm, limits: Settings.Limits, idleTimeout: Duration,
+        memory budget: MemoryBudget,
+        on loop: EventLoop
     ) {
         self.answer = answer
         self.limits = limits
         self.idleTimeout = idleTimeout
-        self.awaitsToken = awaitsToken
         self.loop = loop
         memory = AnswerMemory(budget)
         scanner = EventScanner(form, answer.key, limits)
@@ -165,11 +162,11 @@ final class AnswerStream {
 
     private var mayBeStream: Bool { scanner.form.isStreaming && answer.head?.isSuccess == true && isStream != false }
 
-    /// Whether what has come opens the gate.
-    private var isOpen: Bool { hasBegun || awaitsToken && (scanner.isFinished || scanner.isDone) }
+    /// Whether what has come opens the gate. A role alone does not: an upstream may say no more than that.
+    private var isOpen: Bool { hasBegun || scanner.isFinished || scanner.isDone }
 
     /// Whether something has come behind which a failure is one inside the answer.
-    private var hasBegun: Bool { awaitsToken ? scanner.hasToken || scanner.hasEvents && isFull : scanner.hasEvents }
+    private var hasBegun: Bool { scanner.hasBegun || scanner.hasEvents && isFull }
 
     /// Whether so much waits for the first token that it must be an answer: models may think for long.
     private var isFull: Bool { (ahead.last?.events.upperBound ?? 0) + replacedBytes > aheadBytesMax }
@@ -210,7 +207,9 @@ final class AnswerStream {
     private func lookAhead(_ bytes: [UInt8]) throws(ChatError) {
         scanner.append(bytes)
         repeat {
-            if let part = part(of: scanner.next()) { keepAhead(part) }
+            let stretch = scanner.next()
+            if stretch.hasEvent { noteEvent() }
+            if let part = part(of: stretch) { keepAhead(part) }
         } while !isLookedThrough && failure == nil && !hasBegun
         if !hasBegun {
             if let failure { throw failure }
@@ -226,7 +225,6 @@ final class AnswerStream {
             ahead.removeLast()
             var whole = part
             whole.events = last.events.lowerBound..<part.events.upperBound
-            whole.hasEvent = last.hasEvent || part.hasEvent
             ahead.append(whole)
         } else {
             ahead.append(part)
@@ -273,19 +271,19 @@ final class AnswerStream {
     private func takeAhead() -> Part {
         // An empty slice would still hold all that was in it.
         defer { if ahead.isEmpty { ahead = [] } }
-        let part = ahead.removeFirst()
-        if part.hasEvent { noteEvent() }
-        return part
+        return ahead.removeFirst()
     }
 
     private func noteEvent() {
         lastEvent = loop.now
+        if firstToken != nil { return }
         firstEvent = firstEvent ?? lastEvent
+        if scanner.hasToken { firstToken = lastEvent }
     }
 
     /// What a stretch is for the caller; nil for nothing. What has to be known for the next one is noted.
     private func part(of stretch: EventScanner.Stretch) -> Part? {
-        var part = Part(events: stretch.range, hasEvent: stretch.hasEvent)
+        var part = Part(events: stretch.range)
         isLookedThrough = false
         switch stretch.stop {
         case .none: isLookedThrough = true
@@ -316,7 +314,7 @@ final class AnswerStream {
     }
 
     /// Leaves plain events to `next()`.
-    func putBack(_ events: Range<Int>) { pending = Part(events: events, hasEvent: true) }
+    func putBack(_ events: Range<Int>) { pending = Part(events: events) }
 
     /// Forgets the events that have been handed out.
     func discard() {

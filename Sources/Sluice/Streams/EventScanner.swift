@@ -48,8 +48,12 @@ struct EventScanner {
     private var unknown = Unknown.nothing
     /// Whether `[DONE]` has come behind an answer.
     private(set) var isDone = false
-    /// Whether the stream has had content, a tool call or a refusal.
+    /// Whether the stream has had text, a tool call, a refusal or sound.
+    private var hasContent = false
+    /// Whether the caller gets any of that: text that is a thought may be left out.
     private(set) var hasToken = false
+    /// Whether it has had what opens the gate: a token, or reasoning where the form counts that.
+    private(set) var hasBegun = false
     /// What the answer cost, when the upstream has said it.
     private(set) var usage: TokenUsage?
     /// Who answers, when the upstream has said it by the first text. Azure's first chunk does not.
@@ -148,7 +152,7 @@ struct EventScanner {
     var isFinished: Bool { form.choices.map(finished.isSuperset) ?? !finished.isEmpty }
 
     /// Whether there is anything that an upstream's `[DONE]` could be the end of.
-    private var hasAnswer: Bool { hasToken || !finished.isEmpty }
+    private var hasAnswer: Bool { hasContent || !finished.isEmpty }
 
     /// Whether a stream that ends here breaks off inside an event. One that lacks but the line ends of its `[DONE]` does not.
     var isInsideEvent: Bool {
@@ -237,15 +241,23 @@ struct EventScanner {
         if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
         if case .words = unknown { unknown = .nothing }
         if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
-        if chunk.hasContent || chunk.hasToolCalls || chunk.hasRefusal { hasToken = true }
+        let spoken = isSpoken ? speech.edited(data.span, chunk, content: reader.content) : nil
+        if !hasToken { lookForToken(in: chunk) }
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage
             if chunk.isUsageOnly, !form.showsUsage { return .skip }
         }
-        if isSpoken, let chunks = speech.edited(data.span, chunk, content: reader.content) { return .replace(events(of: chunks)) }
+        if let spoken { return .replace(events(of: spoken)) }
         guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         eventsCount &+= 1
         return .replace([UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
+    }
+
+    private mutating func lookForToken(in chunk: ChatChunk) {
+        let hasMore = chunk.hasToolCalls || chunk.hasRefusal || chunk.hasAudio
+        hasContent = hasContent || hasMore || chunk.hasContent
+        hasToken = hasMore || chunk.hasContent && !isSpoken || speech.hasSpoken
+        hasBegun = hasBegun || hasToken || form.countsReasoning && chunk.saysAnything
     }
 
     /// The events of chunks that go out in other bytes than the upstream's.

@@ -53,6 +53,7 @@ private enum Name {
     static let status = LogName("status")
     static let ending = LogName("ending")
     static let firstEvent = LogName("first_event")
+    static let firstToken = LogName("first_token")
     static let seconds = LogName("seconds")
     static let bytes = LogName("bytes")
     static let promptTokens = LogName("prompt_tokens")
@@ -73,6 +74,7 @@ extension LogLine {
         append(Name.status, record.status ?? statusOfNothing)
         append(Name.ending, record.ending.word)
         if let firstEvent = record.answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
+        if let firstToken = record.answer.firstToken { append(Name.firstToken, firstToken - record.start) }
         append(Name.seconds, end - record.start)
         append(Name.bytes, record.answer.bytesCount)
         if let usage = record.answer.usage {

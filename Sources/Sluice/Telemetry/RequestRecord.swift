@@ -21,6 +21,8 @@ struct RequestRecord {
     /// What there was of an answer.
     struct Answer {
         private(set) var firstEvent: Instant?
+        /// When the first text, tool call or refusal came.
+        private(set) var firstToken: Instant?
         /// How many bytes of its events, or of its one object, there were. Heartbeats and errors do not count.
         private(set) var bytesCount = 0
         /// How many events there were.
@@ -62,17 +64,19 @@ struct RequestRecord {
 
 extension RequestRecord.Answer {
     /// One that has begun, and of which nothing else is known.
-    init(at firstEvent: Instant) { self.firstEvent = firstEvent }
+    init(at time: Instant) { (firstEvent, firstToken) = (time, time) }
 
     /// - Parameter bytesCount: how much of it has gone to the caller.
     init(_ stream: AnswerStream, bytesCount: Int) {
-        (firstEvent, usage, model) = (stream.firstEvent, stream.usage, stream.model)
+        (firstEvent, firstToken) = (stream.firstEvent, stream.firstToken)
+        (usage, model) = (stream.usage, stream.model)
         (self.bytesCount, eventsCount) = (bytesCount, stream.eventsCount)
     }
 
     /// - Parameter bytesCount: as much as is made of it for the caller.
-    init(_ completion: Completion, bytesCount: Int, at firstEvent: Instant) {
-        (self.firstEvent, usage, model) = (firstEvent, completion.usage, completion.model)
+    init(_ completion: Completion, bytesCount: Int, at time: Instant) {
+        self.init(at: time)
+        (usage, model) = (completion.usage, completion.model)
         self.bytesCount = bytesCount
     }
 }

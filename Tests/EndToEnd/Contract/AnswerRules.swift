@@ -141,8 +141,8 @@ let streamRules: [Rule] = [
     breaks("ended without a finish reason", .stream(start), code: "upstream_cut_off"),
     Rule(
         "ended with one of two choices unfinished", sends: streaming(#","n":2"#), upstreamGets: asked(#","n":2"#),
-        answer: .stream([Chunks.role(), Chunks.finish()]),
-        callerGets: .brokenStream(Chunks.role() + Chunks.finish(), type: "upstream_error", code: "upstream_cut_off")),
+        answer: .stream([Chunks.begun(), Chunks.finish()]),
+        callerGets: .brokenStream(Chunks.begun() + Chunks.finish(), type: "upstream_error", code: "upstream_cut_off")),
     streams(
         "ended with both choices finished", [Chunks.role(), Chunks.finish(), otherFinish],
         gives: [Chunks.role(), Chunks.finish(), otherFinish, Chunks.done], sends: streaming(#","n":2"#),
@@ -330,7 +330,7 @@ let heartbeatRules: [Rule] = [
     Rule(
         "an answer with a pause inside", upstreamGets: asked(),
         answer: Reply(
-            [.text(Chunks.role()), .pause(.milliseconds(150))] + Chunks.stream(["Hello"]).dropFirst().map(Reply.Step.text)),
+            [.text(Chunks.begun("Hel")), .pause(.milliseconds(150))] + Chunks.stream(["lo"]).dropFirst().map(Reply.Step.text)),
         callerGets: .says("Hello")),
     Rule(
         "an upstream that fails slowly", upstreamGets: asked(),

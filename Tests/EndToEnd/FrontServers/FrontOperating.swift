@@ -90,7 +90,7 @@ extension FrontSite {
     /// Streams that have begun, half of them of each client so that no client's limit is touched; they go on when the gate opens.
     fileprivate func open(_ name: String, _ count: Int = 4) async throws -> ([HTTPStream], Gate) {
         let gate = try Gate()
-        replies[name] = Reply([.text(Replies.frames[0]), .wait(gate)] + Replies.frames.dropFirst().map(Reply.Step.text))
+        replies[name] = .begun(Replies.frames, then: gate)
         func call(_ number: Int) throws -> HTTPStream {
             var call = chat("<\(name)>")
             call.token = number.isMultiple(of: 2) ? RunningServer.token : RunningServer.otherToken

@@ -84,7 +84,7 @@ extension FrontSite {
         let gate = try Gate()
         replies["\(client)"] = .stream(frames, each: gate)
         let stream = try site.call(chat("<\(client)>"), over: client)
-        for index in frames.indices {
+        for index in frames.indices.dropFirst() {
             try await stream.received.wait(for: "event \(index)") { $0.content == frames[...index].joined() }
             gate.open()
         }

@@ -9,7 +9,7 @@ import Testing
     private func upstream(_ gate: Gate) throws -> StubUpstream {
         try StubUpstream { request in
             request.text.contains("short")
-                ? .stream(frames) : Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text))
+                ? .stream(frames) : .begun(frames, then: gate)
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
     private let frames = Chunks.stream(["one", "two"])
 
     private func upstream(_ gate: Gate) throws -> StubUpstream {
-        try StubUpstream(Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)))
+        try StubUpstream(.begun(frames, then: gate))
     }
 
     private func open(_ site: ProcessSite, _ count: Int = 12) async throws -> [FastCGICaller] {

@@ -12,7 +12,7 @@ extension ProcessSite {
     static func upstream(_ gate: Gate) throws -> StubUpstream {
         try StubUpstream { request in
             request.text.contains("long")
-                ? Reply([.text(frames[0]), .wait(gate)] + frames.dropFirst().map(Reply.Step.text)) : .stream(frames)
+                ? .begun(frames, then: gate) : .stream(frames)
         }
     }
 

@@ -246,6 +246,47 @@ let timeRows: [Row] = [
         does: [[Reply([.text(Chunks.role()), .silence])], [.says("b")]], calls: [1, 2], cancels: [0], gets: said("b"),
         tried: ["one timeout.first_token", "two won"]),
     Row(
+        "a role is no first token of the only target either", targets: #""one""#,
+        "retries = 1\ntimeouts = {first_token = \"100ms\"}",
+        does: [[Reply([.text(Chunks.role()), .silence]), .says("a")]], calls: [1, 1], cancels: [0], gets: said("a"),
+        tried: ["one timeout.first_token", "one won"]),
+    Row(
+        "nor is reasoning", targets: #""one", "two""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}",
+        does: [[Reply([.text(Chunks.role() + Chunks.reasoning("Hm.")), .silence])], [.says("b")]], calls: [1, 2], cancels: [0],
+        gets: said("b"), tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "unless it counts", targets: #""one", "two""#,
+        "retries = 0\nreasoning_counts = true\ntimeouts = {first_token = \"10s\", idle = \"100ms\"}",
+        does: [[Reply([.text(Chunks.role() + Chunks.reasoning("Hm.")), .silence])], never], calls: [1], cancels: [0],
+        gets: .brokenStream(Chunks.role() + Chunks.reasoning("Hm."), type: "upstream_timeout", code: "idle_timeout"),
+        ending: "timeout.idle"),
+    Row(
+        "nor a thought that is left out", targets: #""one", "two""#,
+        "retries = 0\nspeech = [\"think\"]\ntimeouts = {first_token = \"100ms\"}",
+        does: [[Reply([.text(Chunks.begun("<think>Hm.</think>")), .silence])], [.says("b")]], calls: [1, 2], cancels: [0],
+        gets: said("b"), tried: ["one timeout.first_token", "two won"]),
+    Row(
+        "a tool call is one", targets: #""one", "two""#, "retries = 0\ntimeouts = {idle = \"100ms\"}",
+        does: [[Reply([.text(Chunks.role() + Chunks.toolCall(0, id: "c", name: "f", arguments: "")), .silence])], never],
+        calls: [1], cancels: [0],
+        gets: .brokenStream(
+            Chunks.role() + Chunks.toolCall(0, id: "c", name: "f", arguments: ""), type: "upstream_timeout", code: "idle_timeout"),
+        ending: "timeout.idle"),
+    Row(
+        "reasoning goes out with the first token", targets: #""one""#,
+        does: [
+            [
+                Reply([
+                    .text(Chunks.role()), .text(Chunks.reasoning("Hm.")), .read, .text(Chunks.content("a")),
+                    .text(Chunks.finish() + Chunks.done),
+                ])
+            ]
+        ], calls: [1],
+        gets: .stream(Chunks.role() + Chunks.reasoning("Hm.") + Chunks.content("a") + Chunks.finish() + Chunks.done)),
+    Row(
+        "a cut behind the role of the only target is tried again", targets: #""one""#, "retries = 1",
+        does: [[.closesAfterRole, .says("a")]], calls: [1, 1], gets: said("a"), tried: ["one cut", "one won"]),
+    Row(
         "comments are no first token", targets: #""one", "two""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}",
         does: [
             [Reply(Array(repeating: [.text(": wait\n\n"), .pause(.milliseconds(10))], count: 5_000).flatMap { $0 })],
