@@ -38,7 +38,9 @@ import Testing
     }
 
     @Test mutating func `a route's only target is given up when its first token is late`() throws {
-        let route = try route(model(TargetSettings(upstream: "a", timeouts: .init(firstToken: .seconds(2)))))
+        var model = model(TargetSettings(upstream: "a", timeouts: .init(firstToken: .seconds(2))))
+        model.attempts.retriesMax = 0
+        let route = try route(model)
         var selection = route.selection(isStreaming: true, at: start) { _, _ in }
         #expect(nextTimer(selection) == .seconds(2))
         guard case .start(let attempt) = selection.next(at: start, using: &generator) else {
