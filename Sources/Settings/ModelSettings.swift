@@ -38,6 +38,10 @@ package struct ModelSettings: Equatable, Sendable {
     package var timeouts = Settings.Timeouts.Own()
     /// What is left out of its answers' texts; nil for what holds for all models.
     package var speech: SpeechParts?
+    /// What becomes of an answer that breaks off; nil for what holds for all models.
+    package var onCut: Settings.CutForm?
+    /// The sentence for that; nil for what holds for all models.
+    package var spokenCut: String?
     /// Whether reasoning counts as a first token; nil for what holds for all models.
     package var countsReasoning: Bool?
 }
@@ -173,6 +177,12 @@ extension ModelSettings {
     private static var editFields: [Field<Self>] {
         [
             speechField,
+            Field(
+                "on_cut", optional: \.onCut, .choice, FieldDescription.own, default: .inherited,
+                examples: [FieldExample(#""speak""#, in: .assistant)]),
+            Field(
+                "spoken_cut", optional: \.spokenCut, .text, FieldDescription.own, default: .inherited,
+                examples: [FieldExample(#""Sorry, I lost my train of thought.""#, in: .assistant)]),
             Field(
                 "reasoning_counts", optional: \.countsReasoning, .boolean, FieldDescription.own, default: .inherited,
                 examples: [FieldExample("true", in: .reasoning)]),

@@ -63,6 +63,10 @@ package struct Settings: Equatable, Sendable {
     package var refusal = Refusal.pass
     /// What is left out of answers' texts, for each model that says nothing else.
     package var speech: SpeechParts = []
+    /// What becomes of an answer that breaks off, for each model that says nothing else.
+    package var onCut = CutForm.error
+    /// The sentence for that, for each model that has none of its own.
+    package var spokenCut: String?
     /// Whether reasoning counts as a first token, for each model that says nothing else.
     package var countsReasoning = false
     /// What is done for a caller who has left.
@@ -89,6 +93,14 @@ package struct Settings: Equatable, Sendable {
         case json
         /// As `data: {"error":"text"}` behind a status of 200.
         case sse
+    }
+
+    /// What becomes of a stream that breaks off, or stalls, after it has begun.
+    package enum CutForm: String, CaseIterable, Sendable {
+        /// It ends with an error.
+        case error
+        /// It ends with a sentence of the settings, as if it were whole.
+        case speak
     }
 
     /// What becomes of a delta's `refusal`.
@@ -293,6 +305,16 @@ extension Settings {
                 voice.
                 """),
             speechField,
+            Field(
+                "on_cut", \.onCut, .choice,
+                """
+                What becomes of a stream that breaks off, or stalls, after it has begun: "error" ends it with an error; "speak" with the \
+                sentence of spoken_cut, a finish reason and [DONE], for voice. One that has begun a tool call ends with the error all the \
+                same, and so does one with several choices or with response_format.
+                """),
+            Field(
+                "spoken_cut", optional: \.spokenCut, .text, #"The sentence for on_cut = "speak"."#, default: .words("none"),
+                examples: [#""Sorry, I lost my train of thought.""#]),
             Field(
                 "reasoning_counts", \.countsReasoning, .boolean,
                 """

@@ -64,6 +64,63 @@ import Testing
     }
 }
 
+/// `on_cut = "speak"`: a voice says a sentence where an answer breaks off.
+@Suite struct `A stream that breaks off for a voice` {
+    private static let settings = "on_cut = \"speak\"\nspoken_cut = \"Sorry, say \\\"that\\\" again?\"\n"
+    private static let timeouts = "heartbeat = \"0s\"\ntimeouts = {idle = \"300ms\"}\n"
+
+    @Test(
+        arguments: WebServer.selected,
+        [
+            ([.close], "cut"), ([.read, .reset], "cut"), ([.silence], "timeout.idle"),
+            ([.text("data: {\"choices\":[{\"del"), .close], "cut"),
+            ([.text("data: \(Chunks.error("gone", type: "server_error"))\n\n"), .silence], "upstream_reported_error"),
+        ] as [([Reply.Step], String)])
+    func `ends with a sentence, and says why in the log`(server: WebServer, cut: (steps: [Reply.Step], cause: String))
+        async throws
+    {
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun("Hel"))] + cut.steps))
+        try await Site.with(server, upstream: upstream, settings: Self.settings + Self.timeouts + plainSettings) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.status == 200 && response.end == .complete)
+            #expect(response.text.hasPrefix(Chunks.begun("Hel")))
+            #expect(response.frames.suffix(3).first?.contains(quoted(#" Sorry, say "that" again?"#)) == true, "\(response.text)")
+            #expect(response.frames.suffix(2).first?.contains(#""finish_reason":"stop""#) == true)
+            #expect(response.frames.last == "data: [DONE]\n\n")
+            let line = try await site.requestLines(1)[0]
+            #expect(line.contains(#""ending":"spoken_cut","cause":"\#(cut.cause)""#), "\(line)")
+        }
+    }
+
+    @Test func `ends with the error where a sentence would be none`() async throws {
+        let upstream = try StubUpstream { request in
+            let call = Chunks.toolCall(0, id: "c", name: "f", arguments: "{\"a")
+            return Reply([.text(Chunks.begun("Hel") + (request.text.contains("tools") ? call : "")), .close])
+        }
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: Self.settings + plainSettings) { site in
+            for members in [
+                #","tools":[{"type":"function","function":{"name":"f"}}]"#, #","n":2"#,
+                #","response_format":{"type":"json_object"}"#,
+            ] {
+                let response = try await site.call(chat(members: members)).ended()
+                #expect(response.errorFrame?.code == "upstream_cut_off", "\(response.text)")
+                #expect(!response.text.contains("[DONE]") && !response.text.contains("Sorry"))
+            }
+        }
+    }
+
+    @Test func `is a whole answer to the openai package`() async throws {
+        let upstream = try StubUpstream(Reply([.text(Chunks.begun("Hel")), .read, .reset]))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: Self.settings + plainSettings) { site in
+            let child = try Python.start("sdk.py", ["stream"], site: site)
+            #expect(try await child.exited() == .code(0), "\(child.errors.value.text)")
+            try await child.output.wait(for: "the end of its output") { $0.ended }
+            let text = child.output.value.text
+            #expect(text.contains("Sorry") && text.contains("\"finish_reason\": \"stop\"") && text.contains("\"end\""), "\(text)")
+        }
+    }
+}
+
 /// The upstream may end it whenever no request is on it, and does not know that one is on its way (RFC 9112 §9.5).
 @Suite struct `A kept connection` {
     @Test(arguments: WebServer.selected, [Reply.Step.close, .reset])

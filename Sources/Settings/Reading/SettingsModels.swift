@@ -91,6 +91,18 @@ extension SettingsReader {
         return model
     }
 
+    /// Whoever is to speak has something to say.
+    func checkCuts(_ settings: Settings) {
+        let needs = #"is "speak", which needs spoken_cut, the sentence"#
+        if settings.onCut == .speak, settings.spokenCut == nil { report(["on_cut"], needs) }
+        guard case .array(let tables)? = node("models")?.value, tables.count == settings.models.count else { return }
+        for (table, model) in zip(tables, settings.models)
+        where model.onCut == .speak && model.spokenCut == nil && settings.spokenCut == nil {
+            guard let node = table.member("on_cut") else { continue }
+            problems.add(SettingsProblem(node, needs, needsWhole: true))
+        }
+    }
+
     /// A time, or a percentile of times.
     func hedgeDelay(_ node: SettingsNode) throws(SettingsProblem) -> HedgeDelay {
         var text = ""

@@ -39,6 +39,10 @@ final class Answering {
     /// What is done until a target answers, and with whom; nil when one has answered, or none will.
     var phase: (state: Status.Request.State, target: Target?)? { race?.phase }
 
+    /// A sentence has been said behind what broke off.
+    @inline(never)
+    func noteSpokenEnd() { record.hasEndedSpoken = true }
+
     // MARK: What it takes of its client's limits
 
     /// It has its share.

@@ -47,6 +47,7 @@ final class ChatHandler {
         settle(answering, ending, &reply)
         if case .failed(let error) = ending {
             do { try await reply.fail(error) } catch { ending.loseCaller() }
+            if reply.hasEndedSpoken { answering.noteSpokenEnd() }
         }
         var status = reply.sentStatus
         // That goes for its place, too.
@@ -178,6 +179,8 @@ final class ChatHandler {
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route.targets[0])
+        // A sentence in the midst of JSON, or for one choice of several, would be none.
+        if !chat.wantsJSON, chat.choicesCount <= 1 { reply.streamErrors?.cutSentence = route.cutSentence }
         if let (name, rule) = client {
             chat.needsUsage = rule.tokensPerDay != nil
             try admit(answering, chat, name, rule, isStored: generation.store != nil, into: &reply)

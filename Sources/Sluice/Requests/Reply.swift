@@ -12,6 +12,10 @@ struct Reply: ~Copyable {
     var upstream: UpstreamHead?
     /// Whether an event of the answer has been sent, not a comment alone.
     var hasEvents = false
+    /// Whether the answer could end with a sentence: arguments of a tool, of which a part is missing, could not.
+    var mayEndSpoken = true
+    /// Whether it has ended so.
+    private(set) var hasEndedSpoken = false
     /// How a streaming caller is told of errors; until that is known to be one, by status.
     var streamErrors: StreamErrors?
 
@@ -117,6 +121,12 @@ struct Reply: ~Copyable {
                 SpokenError.events(
                     text: spoken, id: id.description, model: streamErrors?.model,
                     systemFingerprint: streamErrors?.systemFingerprint, created: secondsSince1970()))
+        } else if let sentence = streamErrors?.cutSentence, hasEvents, mayEndSpoken {
+            try await sendEvents(
+                SpokenError.ending(
+                    text: sentence, id: id.description, model: streamErrors?.model,
+                    systemFingerprint: streamErrors?.systemFingerprint, created: secondsSince1970()))
+            hasEndedSpoken = true
         } else if streamErrors?.form == .sse {
             try await sendEvents(error.bareEvent)
         } else if hasStarted {
@@ -182,6 +192,8 @@ struct StreamErrors {
     let form: Settings.ErrorForm
     /// What is said, as if the model said it, in place of an error before the first token.
     let spoken: String?
+    /// What is said behind an answer that has broken off.
+    var cutSentence: String?
     /// What the chunks of that say besides: the model that the caller named, and Hume's session.
     var model: String?
     var systemFingerprint: String?

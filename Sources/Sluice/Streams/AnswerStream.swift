@@ -116,6 +116,9 @@ final class AnswerStream {
     /// How many events it has had that the caller gets.
     var eventsCount: Int { Int(scanner.eventsCount) }
 
+    /// Whether it has had a tool call.
+    var hasToolCalls: Bool { scanner.hasToolCalls }
+
     /// Whether it has had one.
     var hasEvents: Bool { scanner.hasEvents }
 

@@ -52,6 +52,8 @@ struct EventScanner {
     private var hasContent = false
     /// Whether the caller gets any of that: text that is a thought may be left out.
     private(set) var hasToken = false
+    /// Whether it has had a tool call.
+    private(set) var hasToolCalls = false
     /// Whether it has had what opens the gate: a token, or reasoning where the form counts that.
     private(set) var hasBegun = false
     /// What the answer cost, when the upstream has said it.
@@ -243,6 +245,7 @@ struct EventScanner {
         if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
         let spoken = isSpoken ? speech.edited(data.span, chunk, content: reader.content) : nil
         if !hasToken { lookForToken(in: chunk) }
+        hasToolCalls = hasToolCalls || chunk.hasToolCalls
         if chunk.hasUsage {
             usage = TokenUsage(data.span) ?? usage
             if chunk.isUsageOnly, !form.showsUsage { return .skip }

@@ -42,7 +42,7 @@ final class Relay {
     ///
     /// - Throws: `ChatError` for whatever the upstream did wrong; `FastCGIError` when the caller left.
     func run(_ reply: inout Reply) async throws {
-        defer { reply.hasEvents = stream.hasEvents }
+        defer { (reply.hasEvents, reply.mayEndSpoken) = (stream.hasEvents, !stream.hasToolCalls) }
         while true {
             try await forward(&reply)
             if stream.isDone { return await stream.settle() }

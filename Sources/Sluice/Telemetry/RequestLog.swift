@@ -52,6 +52,7 @@ private enum Name {
     static let model = LogName("model")
     static let status = LogName("status")
     static let ending = LogName("ending")
+    static let cause = LogName("cause")
     static let firstEvent = LogName("first_event")
     static let firstToken = LogName("first_token")
     static let seconds = LogName("seconds")
@@ -72,7 +73,8 @@ extension LogLine {
         append(Name.upstream, record.target?.upstreamName)
         append(Name.model, record.answer.model?.name)
         append(Name.status, record.status ?? statusOfNothing)
-        append(Name.ending, record.ending.word)
+        append(Name.ending, record.hasEndedSpoken ? "spoken_cut" : record.ending.word)
+        if record.hasEndedSpoken { append(Name.cause, record.ending.word) }
         if let firstEvent = record.answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
         if let firstToken = record.answer.firstToken { append(Name.firstToken, firstToken - record.start) }
         append(Name.seconds, end - record.start)

@@ -74,6 +74,10 @@ import Testing
             "[[models]]\nmatch = '*'\ntargets = ['demo', {upstream = 'demo', weight = 1}]\naffinity = 'call'",
             "4: models[0].affinity has no meaning without two targets that have a weight: only those share anything out"),
         Mistake(
+            "on_cut = 'speak'\n[[models]]\nmatch = '*'\non_cut = 'speak'",
+            "1: on_cut is \"speak\", which needs spoken_cut, the sentence",
+            "4: models[0].on_cut is \"speak\", which needs spoken_cut, the sentence"),
+        Mistake(
             "[[models]]\nmatch = '*'\nhedge_after = '1s'\nfallback_on = [404]",
             "3: models[0].hedge_after has no meaning with one target: there is no other to ask",
             "4: models[0].fallback_on has no meaning with one target: there is no other to ask"),
