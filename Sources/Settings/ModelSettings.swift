@@ -38,6 +38,8 @@ package struct ModelSettings: Equatable, Sendable {
     package var timeouts = Settings.Timeouts.Own()
     /// What is left out of its answers' texts; nil for what holds for all models.
     package var speech: SpeechParts?
+    /// What callers hear while there is no token; nil for what holds for all models.
+    package var filler: FillerSettings?
     /// What becomes of an answer that breaks off; nil for what holds for all models.
     package var onCut: Settings.CutForm?
     /// The sentence for that; nil for what holds for all models.
@@ -177,6 +179,9 @@ extension ModelSettings {
     private static var editFields: [Field<Self>] {
         [
             speechField,
+            FillerSettings.field(
+                \.filler, FieldDescription.own, default: .inherited,
+                examples: [FieldExample(#"{texts = ["One moment.", "Let me check."], mark = "vapi"}"#, in: .assistant)]),
             Field(
                 "on_cut", optional: \.onCut, .choice, FieldDescription.own, default: .inherited,
                 examples: [FieldExample(#""speak""#, in: .assistant)]),

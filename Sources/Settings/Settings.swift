@@ -63,6 +63,8 @@ package struct Settings: Equatable, Sendable {
     package var refusal = Refusal.pass
     /// What is left out of answers' texts, for each model that says nothing else.
     package var speech: SpeechParts = []
+    /// What callers hear while there is no token, for each model that says nothing else; nil for nothing.
+    package var filler: FillerSettings?
     /// What becomes of an answer that breaks off, for each model that says nothing else.
     package var onCut = CutForm.error
     /// The sentence for that, for each model that has none of its own.
@@ -305,6 +307,14 @@ extension Settings {
                 voice.
                 """),
             speechField,
+            FillerSettings.field(
+                \.filler,
+                """
+                What callers who stream hear while the model is silent, as the beginning of its answer, for voice. Retries, fallbacks and \
+                hedges go on meanwhile; if all fail, spoken_error or an error follows, so that no filler is ever the whole answer. Not for \
+                several choices, nor with response_format.
+                """,
+                default: .nothing, examples: [#"{after = "900ms", texts = ["One moment.", "Let me check."], mark = "vapi"}"#]),
             Field(
                 "on_cut", \.onCut, .choice,
                 """

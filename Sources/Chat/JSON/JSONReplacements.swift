@@ -7,6 +7,20 @@ struct JSONReplacements {
     /// Has other bytes in place of a value.
     mutating func replace(_ value: JSONValue, with bytes: [UInt8]) { replacements.append((value.range, bytes)) }
 
+    /// Takes the members of this name out of an object. What stands between the others is a comma then, and nothing else.
+    mutating func remove(_ name: String, from object: JSONValue, of document: Span<UInt8>) {
+        let members = object.members(in: document)
+        let others = members.filter { !JSONText.isEqual($0.name, to: name, in: document) }
+        guard others.count < members.count else { return }
+        var rest: [UInt8] = [UInt8(ascii: "{")]
+        for (index, member) in others.enumerated() {
+            if index > 0 { rest.append(",") }
+            rest.append(contentsOf: document.bytes(in: member.range))
+        }
+        rest.append("}")
+        replacements.append((object.range, rest))
+    }
+
     /// Gives one member of an object a value: in place of the one that it has (of duplicates the last, which counts), else as a
     /// new member at the object's end. Of an object without members at most one.
     mutating func set(_ name: String, to value: [UInt8], in object: JSONValue, of document: Span<UInt8>) {

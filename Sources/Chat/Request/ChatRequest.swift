@@ -86,6 +86,21 @@ extension ChatRequest {
 
     private var messages: [JSONValue] { members.value(.messages)?.elements(in: body.span) ?? [] }
 
+    /// How many messages are a user's or a tool's, and the beginning of the assistant's last one.
+    package var conversation: (turnsCount: Int, lastAnswer: String?) {
+        var (count, answer): (Int, JSONValue?) = (0, nil)
+        for message in messages {
+            let role = message.member("role", in: body.span)
+            if self.is(role, "user") || self.is(role, "tool") {
+                count += 1
+            } else if self.is(role, "assistant") {
+                answer = message
+            }
+        }
+        let content = answer?.member("content", in: body.span)
+        return (count, content?.kind == .string ? content.map(start) : nil)
+    }
+
     /// Whether the last message is the user's, not a tool's or the assistant's.
     package var endsWithUser: Bool { self.is(messages.last?.member("role", in: body.span), "user") }
 

@@ -106,7 +106,7 @@ final class Answering {
         guard let race else { throw CancellationError() }
         defer {
             race.end()
-            record.tried = race.tried
+            (record.tried, record.fillersCount) = (race.tried, race.fillersCount)
             self.race = nil
         }
         let attempt = try await race.run(&reply)

@@ -28,6 +28,8 @@ final class Race {
     private var ended: [(id: Int, head: UpstreamHead?)] = []
     private(set) var tried: [RequestRecord.Try] = []
     private var heartbeat: Heartbeat
+    /// Nil where nothing is ever said.
+    private var filler: Filler?
     private var isCancelled = false
     /// The caller left, and the answer is wanted for what it cost (`on_disconnect = "drain"`).
     private var isDraining = false
@@ -50,6 +52,10 @@ final class Race {
         start = loop.now
         clock = FirstTokenClock(from: start)
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
+        // A sentence in the midst of JSON, or for one choice of several, would be none.
+        if isStreaming, let settings = route.filler, self.question.form.choices == nil, !self.question.chat.wantsJSON {
+            filler = Filler(settings, from: start)
+        }
         wakeup = Wakeup(on: loop)
         selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, at: start)
     }
@@ -86,7 +92,11 @@ final class Race {
             do throws(FastCGIError) { try await reply.keepAlive() } catch { return try drain(after: error) }
             heartbeat.wrote(at: loop.now)
         }
-        var end = min(end, heartbeat.due)
+        if let due = filler?.due, loop.now >= due, let text = filler?.next(for: question.chat, at: loop.now) {
+            do throws(FastCGIError) { try await reply.say(text) } catch { return try drain(after: error) }
+            heartbeat.wrote(at: loop.now)
+        }
+        var end = min(end, heartbeat.due, filler?.due ?? .distantFuture)
         if queued != nil { end = min(end, queuedUntil) }
         for attempt in running { end = min(end, attempt.deadline) }
         await wakeup.wait(until: end)
@@ -97,6 +107,7 @@ final class Race {
         guard generation.shared.settings.onDisconnect == .drain else { throw departure }
         isDraining = true
         heartbeat.stop()
+        filler?.stop()
         guard let id = queued?.attempt.id else { return }
         endQueueing()
         selection.refused(id, .overBudget)
@@ -135,6 +146,9 @@ final class Race {
         queued = nil
         clock.leftQueue(at: loop.now)
     }
+
+    /// How many sentences the caller has heard meanwhile.
+    var fillersCount: Int { filler?.count ?? 0 }
 
     /// What it does at the moment, and with which target, for the status.
     var phase: (state: Status.Request.State, target: Target?) {
@@ -182,6 +196,8 @@ final class Race {
         // Behind those that it has beaten.
         defer { clock.note(attempt, hasWon: true) }
         while case .cancel(let id, let reason) = selection.next(at: loop.now, using: &generator) { cancel(id, reason) }
+        // The message that the filler has begun has its role.
+        if fillersCount > 0 { attempt.stream.leaveOutRole() }
         attempt.win(at: loop.now)
         tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
     }

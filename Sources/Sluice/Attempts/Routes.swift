@@ -48,6 +48,8 @@ final class Route: Sendable {
     let speech: SpeechParts
     /// Whether reasoning counts as a first token.
     let countsReasoning: Bool
+    /// What is said while there is no token.
+    let filler: FillerSettings?
     /// What is said behind an answer that has broken off; nil for an error.
     let cutSentence: String?
     /// What a selection goes by, whatever the moment.
@@ -67,6 +69,7 @@ final class Route: Sendable {
         affinity = model.affinity
         speech = model.speech ?? settings.speech
         countsReasoning = model.countsReasoning ?? settings.countsReasoning
+        filler = model.filler ?? settings.filler
         cutSentence = (model.onCut ?? settings.onCut) == .speak ? model.spokenCut ?? settings.spokenCut : nil
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }

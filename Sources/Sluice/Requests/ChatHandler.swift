@@ -301,7 +301,8 @@ final class ChatHandler {
         let form = attempt.stream.form
         answering.note(RequestRecord.Answer(at: loop.now))
         reply.memory = completion.memory
-        let bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(as: form)
+        var bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(as: form)
+        if reply.hasFiller { bytes = RepeatedRole.removed(from: bytes[...]) }
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         // The head has not left yet.
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }

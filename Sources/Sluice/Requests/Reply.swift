@@ -12,6 +12,8 @@ struct Reply: ~Copyable {
     var upstream: UpstreamHead?
     /// Whether an event of the answer has been sent, not a comment alone.
     var hasEvents = false
+    /// Whether the caller has heard something of Sluice's own that an answer is to follow.
+    private(set) var hasFiller = false
     /// Whether the answer could end with a sentence: arguments of a tool, of which a part is missing, could not.
     var mayEndSpoken = true
     /// Whether it has ended so.
@@ -103,6 +105,20 @@ struct Reply: ~Copyable {
         try await send(Self.keepAliveComment[...])
     }
 
+    /// Says something while there is no answer yet, as the beginning of it.
+    mutating func say(_ text: String) async throws(FastCGIError) {
+        if !hasStarted { startStream() }
+        try await send(ownChunks.part(saying: text, isFirst: !hasFiller)[...])
+        hasFiller = true
+    }
+
+    /// Chunks that say what Sluice has to say.
+    private var ownChunks: OwnChunks {
+        OwnChunks(
+            id: id.description, model: streamErrors?.model, systemFingerprint: streamErrors?.systemFingerprint,
+            created: secondsSince1970())
+    }
+
     private static let keepAliveComment = [UInt8](": keep-alive\n\n".utf8)
 
     /// Answers with a completion. It leaves when the reply is finished.
@@ -117,15 +133,9 @@ struct Reply: ~Copyable {
     /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
     mutating func fail(_ error: ChatError) async throws(FastCGIError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
-            try await sendEvents(
-                SpokenError.events(
-                    text: spoken, id: id.description, model: streamErrors?.model,
-                    systemFingerprint: streamErrors?.systemFingerprint, created: secondsSince1970()))
+            try await sendEvents(hasFiller ? ownChunks.ending(saying: spoken) : ownChunks.answer(saying: spoken))
         } else if let sentence = streamErrors?.cutSentence, hasEvents, mayEndSpoken {
-            try await sendEvents(
-                SpokenError.ending(
-                    text: sentence, id: id.description, model: streamErrors?.model,
-                    systemFingerprint: streamErrors?.systemFingerprint, created: secondsSince1970()))
+            try await sendEvents(ownChunks.ending(saying: sentence))
             hasEndedSpoken = true
         } else if streamErrors?.form == .sse {
             try await sendEvents(error.bareEvent)

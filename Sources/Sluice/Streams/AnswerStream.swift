@@ -59,6 +59,8 @@ final class AnswerStream {
     private var isStream: Bool?
     /// An answer that does not stream, or is not known to.
     private var body: [UInt8] = []
+    /// Whether the role is left out: the caller's message has begun with another one's.
+    private var leavesOutRole = false
     /// The bytes of the replacements in `ahead`, which may be many more than the buffer's.
     private var replacedBytes = 0
     private let limits: Settings.Limits
@@ -234,6 +236,9 @@ final class AnswerStream {
         }
     }
 
+    /// Leaves the role out of what has come ahead of the first token, and of that. To be said before anything is handed out.
+    func leaveOutRole() { leavesOutRole = true }
+
     // MARK: - While it is handed out
 
     /// What there is now; `nil` while one must wait. To be asked when `next()` has nothing more.
@@ -274,7 +279,12 @@ final class AnswerStream {
     private func takeAhead() -> Part {
         // An empty slice would still hold all that was in it.
         defer { if ahead.isEmpty { ahead = [] } }
-        return ahead.removeFirst()
+        var part = ahead.removeFirst()
+        if leavesOutRole {
+            part.replacement = RepeatedRole.removed(from: scanner.buffer[part.events] + (part.replacement ?? []))
+            part.events = part.events.upperBound..<part.events.upperBound
+        }
+        return part
     }
 
     private func noteEvent() {

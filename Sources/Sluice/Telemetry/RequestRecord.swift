@@ -15,6 +15,8 @@ struct RequestRecord {
     /// What the caller got, whatever came after it; nil when it left before anything was sent.
     var status: Int?
     var ending = Ending.answered
+    /// How many sentences the caller heard while the model was silent.
+    var fillersCount = 0
     /// Whether the caller heard a sentence behind an answer that had broken off.
     var hasEndedSpoken = false
     /// The attempts, in the order of their ends.

@@ -1,0 +1,34 @@
+/// The role of a message that has begun: SDKs put together what each delta says of it, and would come to "assistantassistant".
+package enum RepeatedRole {
+    /// Takes the role out of the deltas of events. All else stays byte for byte.
+    ///
+    /// - Parameter events: complete ones, which have been looked at before.
+    package static func removed(from events: ArraySlice<UInt8>) -> [UInt8] {
+        var splitter = EventSplitter(eventBytesMax: events.count)
+        splitter.append(Array(events))
+        var result: [UInt8] = []
+        result.reserveCapacity(events.count)
+        // None is larger than all of them.
+        while let event = try? splitter.next() {
+            let data = splitter.data(of: event)
+            if event.data != .none, let changed = withoutRole(Array(data)) {
+                result.append(contentsOf: [UInt8](eventWithData: changed))
+            } else {
+                result.append(contentsOf: splitter.buffer[event.bytes])
+            }
+        }
+        return result
+    }
+
+    /// - Returns: nil where there is none, or no chunk.
+    private static func withoutRole(_ json: [UInt8]) -> [UInt8]? {
+        guard json.first(where: { $0 > UInt8(ascii: " ") }) == UInt8(ascii: "{") else { return nil }
+        let root = JSONValue(validated: json.span)
+        var replacements = JSONReplacements()
+        for choice in root.member("choices", in: json.span)?.elements(in: json.span, countMax: ChoiceSet.countMax) ?? [] {
+            guard let delta = choice.member("delta", in: json.span) else { continue }
+            replacements.remove("role", from: delta, of: json.span)
+        }
+        return replacements.isEmpty ? nil : replacements.applied(to: json.indices, of: json.span)
+    }
+}

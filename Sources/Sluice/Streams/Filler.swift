@@ -1,0 +1,53 @@
+// What a caller on the phone hears while the model is silent (`filler`).
+
+import Chat
+import Clock
+import Settings
+
+/// Tells when a sentence is due, and which one. It says nothing until something is, so that it costs a request nothing whose token is in
+/// time.
+struct Filler {
+    private let settings: FillerSettings
+    /// When the next one is due; `distantFuture` for never.
+    private(set) var due: Instant
+    /// How many have been said.
+    private(set) var count = 0
+
+    /// - Parameter start: when the silence began.
+    init(_ settings: FillerSettings, from start: Instant) {
+        self.settings = settings
+        due = settings.countMax > 0 ? start + settings.after : .distantFuture
+    }
+
+    /// What is to be said now, with what makes a voice say it at once.
+    mutating func next(for chat: ChatRequest, at now: Instant) -> String {
+        let text = settings.texts[(first(for: chat) + count) % settings.texts.count]
+        count += 1
+        due = count < settings.countMax ? now + settings.again : .distantFuture
+        return settings.mark.applied(to: text)
+    }
+
+    /// Nobody is there any more to hear one.
+    mutating func stop() { due = .distantFuture }
+
+    /// The text that a request begins with. Each turn of a conversation has one more message of the user, or of a tool, than the one before,
+    /// so they take turns though nothing is remembered; and what the assistant has begun its last message with does not come again.
+    private func first(for chat: ChatRequest) -> Int {
+        let (turnsCount, lastAnswer) = chat.conversation
+        let index = turnsCount % settings.texts.count
+        let isRepeated = lastAnswer?.utf8.starts(with: settings.texts[index].utf8) == true
+        return isRepeated ? index + 1 : index
+    }
+}
+
+extension FillerSettings.Mark {
+    /// A sentence behind which the answer goes on.
+    fileprivate func applied(to text: String) -> String {
+        switch self {
+        case .none: text + " "
+        case .vapi: text + " <flush />"
+        // A pause is written as an ellipsis, which a full stop would make four dots of.
+        case .elevenlabs: (text.hasSuffix(".") ? String(text.dropLast()) : text) + "... "
+        }
+    }
+}
