@@ -419,7 +419,7 @@ import Testing
         #expect(edits?.renamed == [.init("max_tokens", to: "max_completion_tokens"), .init("b", to: "a")])
         #expect(edits?.dropped == ["logit_bias"])
         #expect(
-            edits?.set.map { "\($0.name) \(String(decoding: $0.json, as: UTF8.self))" } == [
+            edits?.set.map { "\($0.name) \(String(decoding: $0.json ?? [], as: UTF8.self))" } == [
                 "z 1", #"a [1.5,true,"q\"\n",{"y":1,"x":[]}]"#, #"with space {"deep":{"er":-2}}"#, "big 9223372036854775807",
             ])
         #expect(edits?.defaults == [.init("temperature", json: [UInt8]("0.7".utf8))])
