@@ -89,7 +89,7 @@ extension SettingsReader {
             switch path.names[0] {
             case "model": throw SettingsProblem(node, "cannot be a condition: match is for the model")
             case "messages": throw SettingsProblem(node, "cannot be a condition: messages are an array, which fits no pattern")
-            default: break
+            default: warn(of: path.doubt, node)
             }
         }
         guard case .string = node.value else {
