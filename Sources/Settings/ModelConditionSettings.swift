@@ -89,7 +89,7 @@ extension SettingsReader {
             switch path.names[0] {
             case "model": throw SettingsProblem(node, "cannot be a condition: match is for the model")
             case "messages": throw SettingsProblem(node, "cannot be a condition: messages are an array, which fits no pattern")
-            default: break
+            default: warn(of: path.doubt, node)
             }
         }
         guard case .string = node.value else {
@@ -116,21 +116,12 @@ extension FieldKind<String> {
             form: .text,
             read: { reader, node throws(SettingsProblem) in
                 let name = try reader.text(node)
-                guard name.utf8.count <= ModelSettings.nameBytesMax, name.utf8.allSatisfy(\.isInRouteName) else {
+                guard name.utf8.count <= ModelSettings.nameBytesMax, name.utf8.allSatisfy({ $0.isAlphanumeric(or: "._-@+:") })
+                else {
                     throw SettingsProblem(
                         node, "must have 1 to \(ModelSettings.nameBytesMax) letters, digits and . _ - @ + : alone")
                 }
                 return name
             }, write: TOMLText.string)
-    }
-}
-
-extension UInt8 {
-    fileprivate var isInRouteName: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: #"._-@+:"#.utf8.contains(self)
-        }
     }
 }

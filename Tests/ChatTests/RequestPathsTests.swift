@@ -72,8 +72,4 @@ import Testing
         #expect(
             try texts(paths, #""a":\#(object),"d":{"e":\#(object),"f":1}"#) == ["x", count > 256 << 10 ? nil : "x", "1"])
     }
-
-    @Test func `no path costs no look`() throws {
-        #expect(try texts([], #""a":1"#) == [])
-    }
 }

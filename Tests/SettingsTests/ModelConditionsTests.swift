@@ -78,6 +78,81 @@ import Testing
         #expect(SettingsCase(text: text, environment: ["A": "a"]).problems.isEmpty)
     }
 
+    private static let isInBody = "is a path into the request's body"
+    private static let client = "\(isInBody); did you mean 'client', the web server's name of the caller?"
+    private static let route = #"\#(isInBody); did you mean name = "…" beside match, for the route that the web server names?"#
+    private static let head =
+        "\(isInBody): of headers the web server can make client, or the route's name"
+
+    @Test(arguments: [
+        ("SLUICE_CLIENT", client), ("clients", client), ("client.name", client), ("Client", client), ("route", route),
+        ("SLUICE_ROUTE", route), ("headers.x-foo", head), ("HTTP_X_FOO", head), ("http_x_foo", head),
+        ("call.assistantid", "\(isInBody), compared byte by byte; did you mean 'call.assistantId'?"),
+        ("call.assistant_id", "\(isInBody), compared byte by byte; did you mean 'call.assistantId'?"),
+        ("phonenumber.number", "\(isInBody), compared byte by byte; did you mean 'phoneNumber.number'?"),
+        ("Metadata.tenant.id", "\(isInBody), compared byte by byte; did you mean 'metadata.tenant.id'?"),
+        ("body.call.id", "\(isInBody), which is not named in it; did you mean 'call.id'?"),
+    ])
+    func `a condition that is probably meant otherwise is a warning`(key: String, words: String) throws {
+        let quoted = key.contains(".") ? "\"\(key)\"" : key
+        let settings = SettingsCase(text: "[[models]]\nmatch = '*'\nwhen = {\(quoted) = 'x'}\n[[models]]\nmatch = '*'")
+        #expect(try settings.loaded().warnings == ["dir/sluice.toml:3: models[0].when.\(quoted) \(words)"])
+    }
+
+    @Test(arguments: [
+        "client", "call.assistantId", "call.id", "call.type", "customer.number", "metadata.tenant", "metadata.Tenant", "user",
+        "user_id", "userId", "stream", "phoneNumber.number", "phoneNumber.x", "elevenlabs_extra_body.conversation_id", "x-tenant",
+        "tenant",
+        "site", "body", "httpd",
+    ]) func `any other condition is none`(key: String) throws {
+        let settings = SettingsCase(text: "[[models]]\nmatch = '*'\nwhen = {'\(key)' = 'x'}\n[[models]]\nmatch = '*'")
+        #expect(try settings.loaded().warnings == [])
+    }
+
+    private static func noExpression(_ sign: String) -> String {
+        #"has "\#(sign)" in it, which stands for itself: * ? and [1-9] alone are special, there are no regular expressions"#
+    }
+    private static func several(_ sign: String) -> String {
+        #"has "\#(sign)" in it, which stands for itself: each of several patterns has a place of its own"#
+    }
+
+    @Test(arguments: [
+        (#"^\+49.*$"#, noExpression("^")), ("^gpt.*$", noExpression("^")), ("~^gpt-", noExpression("~")),
+        ("gpt-4o$", noExpression("$")), (".*-mini", noExpression(".*")), ("gpt-.+", noExpression(".+")),
+        ("[a-z]+", noExpression("]+")), ("(?i)gpt*", noExpression("(?")), ("north|south", several("|")),
+        ("gpt-{4o,5}*", several("{")), (#"a\*"#, #"has "\" in it, which stands for itself: a "*" itself is written "[*]""#),
+        (
+            "!north",
+            #"begins with "!", which stands for itself: an entry for what it is to leave out can stand before it"#
+        ),
+    ])
+    func `a pattern that is probably meant otherwise is a warning, wherever it stands`(pattern: String, words: String) throws {
+        let text = """
+            [clients.'\(pattern)']
+            models = ['\(pattern)']
+            [[models]]
+            match = '\(pattern)'
+            [[models]]
+            match = 'm'
+            when = {a = '\(pattern)'}
+            """
+        let warnings = try SettingsCase(text: text).loaded().warnings
+        let key = #"clients."\#(pattern)""#
+        #expect(
+            warnings == [
+                "dir/sluice.toml:1: \(key) \(words)", "dir/sluice.toml:2: \(key).models[0] \(words)",
+                "dir/sluice.toml:4: models[0].match \(words)", "dir/sluice.toml:7: models[1].when.a \(words)",
+            ])
+    }
+
+    @Test(arguments: [
+        "gpt-4.*", "anthropic.*", "+49*", "o[1-9]*", "[!a]*", "[^a]*", "$", "a$b", "openai/gpt-5*", "*", "*.*", "a{b}", "a,b",
+        "(a)",
+        "a^b", "a~b", "a!",
+    ]) func `any other pattern is none`(pattern: String) throws {
+        #expect(try SettingsCase(text: "[[models]]\nmatch = '\(pattern)'").loaded().warnings == [])
+    }
+
     @Test func `what is shown of it gives the same again`() throws {
         let original = try settings(
             #"""

@@ -20,5 +20,5 @@ package struct ServedModel: Hashable, Sendable {
 }
 
 extension UInt8 {
-    fileprivate var isModelNameByte: Bool { isIDByte || self == UInt8(ascii: "/") || self == UInt8(ascii: "@") }
+    fileprivate var isModelNameByte: Bool { isAlphanumeric(or: "-_.:/@") }
 }

@@ -210,7 +210,7 @@ enum ErrorWords {
 
     private static func isKey(_ word: ArraySlice<UInt8>) -> Bool {
         if word.count >= keyBytesMin, keyPrefixes.contains(where: { word.starts(with: $0) }) { return true }
-        return word.split { !$0.isAlphanumeric }.contains { run in
+        return word.split { !$0.isAlphanumeric() }.contains { run in
             run.count >= randomBytesMin && run.contains { $0.isDigit } && run.contains { !$0.isDigit }
         }
     }
@@ -263,6 +263,5 @@ enum ErrorWords {
 }
 
 extension UInt8 {
-    fileprivate var isAlphanumeric: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 || isDigit }
-    fileprivate var isKeyByte: Bool { isAlphanumeric || self == UInt8(ascii: "-") || self == UInt8(ascii: "_") }
+    fileprivate var isKeyByte: Bool { isAlphanumeric(or: "-_") }
 }

@@ -72,4 +72,10 @@ extension UInt8 {
     /// Whether it is an ASCII digit.
     @inline(__always)
     var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
+
+    /// Whether it is an ASCII letter.
+    var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
+
+    /// Whether it is an ASCII letter or digit, or one of these signs: what names and ids are made of.
+    package func isAlphanumeric(or signs: String = "") -> Bool { isLetter || isDigit || signs.utf8.contains(self) }
 }

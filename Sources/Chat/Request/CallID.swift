@@ -60,15 +60,8 @@ extension ChatRequest {
 }
 
 extension UInt8 {
-    fileprivate var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
-
     /// Whether it may stand in an id: a letter, a digit, or one of `-` `_` `.` `:`.
-    package var isIDByte: Bool {
-        switch self {
-        case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"): true
-        default: isLetter || isDigit
-        }
-    }
+    package var isIDByte: Bool { isAlphanumeric(or: "-_.:") }
 }
 
 extension String.UTF8View {

@@ -15,7 +15,7 @@ package struct RequestPath: Hashable, Sendable, CustomStringConvertible {
     package init?(_ text: String) {
         names = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { "\(Substring($0))" }
         let arePlain = names.allSatisfy { name in
-            (1...Self.nameBytesMax).contains(name.utf8.count) && name.utf8.allSatisfy(\.isInPlainName)
+            (1...Self.nameBytesMax).contains(name.utf8.count) && name.utf8.allSatisfy { $0.isAlphanumeric(or: "_-") }
         }
         guard arePlain, names.count <= Self.namesMax else { return nil }
     }
@@ -121,17 +121,6 @@ package struct RequestPaths: Sendable {
             guard text.utf8.count <= textBytesMax else { return nil }
             // A NUL is there by an escape alone.
             return text.utf8.count < value.range.count - 2 && text.utf8.contains(0) ? nil : text
-        }
-    }
-}
-
-extension UInt8 {
-    fileprivate var isInPlainName: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-            UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default: false
         }
     }
 }

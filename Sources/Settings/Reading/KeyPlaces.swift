@@ -9,7 +9,15 @@ enum KeyPlaces {
     private static let model = ModelSettings.fields().map(\.description)
 
     /// What other programs call it.
-    private static let otherNames = ["api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level"]
+    private static let otherNames = [
+        "api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level", "route": "name", "SLUICE_ROUTE": "name",
+        "if": "when", "where": "when", "condition": "when", "conditions": "when",
+    ]
+    /// What is a condition of `[[models]]`.
+    private static let conditions = [
+        "client": "client", "clients": "client", "SLUICE_CLIENT": "client", "call": "call.…", "customer": "customer.…",
+        "metadata": "metadata.…",
+    ]
 
     /// What php-fpm and nginx call what is elsewhere here, or is not there. Those with a dot are tables to TOML, as is `log = "…"` no table.
     private static let ofServers = [
@@ -81,6 +89,9 @@ enum KeyPlaces {
             if let table = tables.first(where: { $0.keys.contains(name) }) {
                 return "did you mean '\(name)'? It stands in \(table.name)"
             }
+        }
+        if keys.contains("when"), let name = conditions[key] {
+            return "did you mean when = {\(name == "client" ? name : "\"\(name)\"") = \"…\"}?"
         }
         if isTop, let words = ofServers[key] { return words }
         if !isTop, common.contains(key) { return "'\(key)' holds for all: put it above the first [table]" }

@@ -24,6 +24,8 @@ extension SettingsReader {
             problem("must be the name of a client, or a pattern of names, of 1 to \(bytesMax) ASCII characters")
         } else if client.match.hasOpenBracket {
             problem("has a '[' without a ']'; a '[' itself is written '[[]'")
+        } else {
+            warn(ofName: client.match.doubt)
         }
         take(fields, into: &client)
         return client

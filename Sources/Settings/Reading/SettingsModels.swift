@@ -71,6 +71,7 @@ extension SettingsReader {
         guard !pattern.hasOpenBracket else {
             throw SettingsProblem(node, "has a '[' without a ']'; a '[' itself is written '[[]'")
         }
+        warn(of: pattern.doubt, node)
         return pattern
     }
 

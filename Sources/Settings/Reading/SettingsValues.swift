@@ -1,5 +1,6 @@
 // What the values of the settings mean: strings, numbers, durations, sizes, files.
 
+import Chat
 import EventLoop
 
 extension SettingsReader {
@@ -49,7 +50,7 @@ extension SettingsReader {
     }
 
     static func isVariableName(_ name: Substring) -> Bool {
-        name.first?.isNumber == false && name.utf8.allSatisfy(\.isInVariableName)
+        name.first?.isNumber == false && name.utf8.allSatisfy { $0.isAlphanumeric(or: "_") }
     }
 
     func boolean(_ node: SettingsNode) throws(SettingsProblem) -> Bool {
@@ -163,15 +164,4 @@ func alternatives(_ names: [String]) -> String {
     let quoted = names.map { "\"\($0)\"" }
     guard let last = quoted.last, quoted.count > 1 else { return quoted.joined() }
     return "\(quoted.dropLast().joined(separator: ", ")) or \(last)"
-}
-
-extension UInt8 {
-    fileprivate var isInVariableName: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-            UInt8(ascii: "_"):
-            true
-        default: false
-        }
-    }
 }

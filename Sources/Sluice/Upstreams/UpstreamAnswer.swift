@@ -263,11 +263,5 @@ private struct PassedHeaders {
 
 extension UInt8 {
     /// Whether it may stand in a token (RFC 9110 §5.6.2).
-    fileprivate var isHeaderNameByte: Bool {
-        switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"):
-            true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
-        }
-    }
+    fileprivate var isHeaderNameByte: Bool { isAlphanumeric(or: "!#$%&'*+-.^_`|~") }
 }

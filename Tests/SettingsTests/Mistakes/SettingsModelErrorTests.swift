@@ -86,6 +86,13 @@ import Testing
         Mistake("[[models]]\nmatch = 'x'\nset = {a = [1979-05-27]}", "3: models[0].set.a[0] must be a string: JSON has no dates"),
     ]
 
+    private static let keys = [
+        ("route", "did you mean 'name'?"), ("SLUICE_ROUTE", "did you mean 'name'?"), ("if", "did you mean 'when'?"),
+        ("where", "did you mean 'when'?"), ("client", #"did you mean when = {client = "…"}?"#),
+        ("clients", #"did you mean when = {client = "…"}?"#), ("metadata", #"did you mean when = {"metadata.…" = "…"}?"#),
+        ("whne", "did you mean 'when'?"),
+    ].map { Mistake("[[models]]\nmatch = '*'\n\($0) = 'x'", "3: unknown key 'models[0].\($0)'; \($1)") }
+
     private static let patterns =
         [
             ("gpt-*", "gpt-4o"), ("gpt-*", "gpt-4*"), ("gpt-*", "gpt-*"), ("gpt-*", "gpt-?"), ("o[1-9]*", "o3"), ("?", "x"),
@@ -126,7 +133,7 @@ import Testing
         ("fallback_on = ['404']", "fallback_on[0] must be a whole number from 400 to 599"),
     ].map { Mistake("[[models]]\nmatch = '*'\ntargets = ['demo', 'demo']\n\($0)", "4: models[0].\($1)") }
 
-    @Test(arguments: models + patterns + weights + hedges)
+    @Test(arguments: models + keys + patterns + weights + hedges)
     func `a mistake is told with its line and its key, and without its value`(_ mistake: Mistake) { mistake.check() }
 
     @Test(

@@ -333,12 +333,5 @@ struct TOMLPositions {
 
 extension UInt8 {
     /// Whether it may stand in a key without quotes.
-    var isInBareKey: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-            UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
-    }
+    var isInBareKey: Bool { isAlphanumeric(or: "_-") }
 }
