@@ -50,6 +50,11 @@ package struct SpeechFilter: Sendable {
     private mutating func run() -> [UInt8] {
         while input.hasMore {
             if takePlain() { continue }
+            // No step looks further: where so much has come, none is ever undone.
+            guard input.count < Self.heldBytesMax else {
+                step()
+                continue
+            }
             let (before, start, saidCount) = (context, input.offset, output.count)
             step()
             guard input.isShort else { continue }
@@ -113,9 +118,8 @@ package struct SpeechFilter: Sendable {
     /// Says the character that is next, as it stands.
     mutating func say(_ scalar: SpeechInput.Scalar) {
         sayBetween(ahead: scalar.value)
-        let start = input.offset
+        for distance in 0..<scalar.count { output.append(input[distance]) }
         input.skip(scalar.count)
-        output += input.taken(from: start)
         context.note(scalar.value)
     }
 
