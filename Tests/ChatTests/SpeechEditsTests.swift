@@ -31,8 +31,8 @@ import Testing
     @Test func `a chunk without signs goes on as it is, and so do its odd escapes`() {
         var stream = Stream()
         for text in [
-            "Hello", ", w\\u00f6rld", " 5 - 3", "\\n", "\\u4f60\\u597d", "。好", " \\\"x\\\"", "\\/", "!", "isn’t", "क्‍ष", "\\ud83d",
-        ] where text != "\\ud83d" {
+            "Hello", ", w\\u00f6rld", " 5 - 3", "\\n", "\\u4f60\\u597d", "。好", " \\\"x\\\"", "\\/", "!", "isn’t", "क्‍ष",
+        ] {
             #expect(stream.take(Self.chunk(text)) == [Self.chunk(text)])
         }
         #expect(stream.take(Self.finish) == [Self.finish])
@@ -104,8 +104,8 @@ import Testing
 
     @Test func `half an emoji in each of two chunks is one`() {
         var stream = Stream()
-        #expect(stream.take(Self.chunk(#"Hi \ud83d"#)) == [Self.chunk("Hi ")])
-        #expect(stream.take(Self.chunk(#"\ude00 you"#)) == [Self.chunk("you")])
+        #expect(stream.take(Self.chunk(#"Hi \ud83d"#)) == [Self.chunk("Hi")])
+        #expect(stream.take(Self.chunk(#"\ude00 you"#)) == [Self.chunk(" you")])
         #expect(stream.take(Self.chunk(#"\ud842"#)) == [Self.chunk("")])
         #expect(stream.take(Self.chunk(#"\udfb7"#)) == [Self.chunk(#"\ud842\udfb7"#)])
         #expect(stream.take(Self.chunk(#"a\ude00b\ud83d"#)) == [Self.chunk(#"a\ude00b"#)])
@@ -127,6 +127,35 @@ import Testing
         var stream = Stream()
         let json = Self.chunk(String(repeating: "**", count: 40_000))
         #expect(stream.take(json) == [json])
+    }
+
+    @Test(arguments: ["delta", "message"])
+    func `of many texts at once 64 KiB are looked at, and what is more goes on as it is`(_ member: String) {
+        let long = String(repeating: "*a* ", count: 10_000)
+        func json(_ texts: [String]) -> String {
+            let choices = texts.enumerated().map { #"{"index":\#($0),"\#(member)":{"content":"\#($1)"}}"# }
+            return #"{"choices":[\#(choices.joined(separator: ","))]}"#
+        }
+        let texts = json([long, long, "*b*"])
+        let spoken = json([String(repeating: "a ", count: 10_000), long, "b"])
+        if member == "message" {
+            #expect(String(decoding: SpeechParts.all.spoken(bytes(texts)), as: UTF8.self) == spoken)
+        } else {
+            var stream = Stream(isSingle: false)
+            #expect(stream.take(texts) == [spoken])
+            #expect(stream.take(texts) == [spoken])
+        }
+    }
+
+    @Test(arguments: [
+        chunk(String(repeating: "**", count: 40_000)),
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":["**x**"]},"finish_reason":null}],"usage":null}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{"content":null,"refusal":"No."},"finish_reason":null}],"usage":null}"#,
+        #"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x":"\#(String(repeating: "x", count: 8000))"}"#,
+    ]) func `what has waited goes ahead of what goes on as it is, in a chunk that is not long`(_ json: String) {
+        var stream = Stream()
+        _ = stream.take(Self.chunk("5 *"))
+        #expect(stream.take(json) == [Self.chunk("*"), json])
     }
 
     @Test func `the events of any text say together what the whole text says`() throws {

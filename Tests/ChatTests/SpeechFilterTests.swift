@@ -35,7 +35,11 @@ import Testing
                 ")", "]",
                 "http://", "https://", "a.b/", "<think>", "</think>", "[THINK]", "<", ">", "<br>", "&amp;", "&", "\\", "😀",
                 "\u{FE0F}",
-                "\u{200D}", "\u{20E3}", "❤", "好", "क्", "。", "!", "?", "---", "h", "ht", "\r", "◁think▷",
+                "\u{200D}", "\u{20E3}", "❤", "好", "क्", "。", "!", "?", "---", "h", "ht", "\r", "◁think▷", "  ", "\t", "\n=",
+                "===\n",
+                "[1]", "[^a]", "【4:0†a】", "【", "†", "a@", ":", "*6", "#", "\"", "”", "Å", "à", "words and more ", " ", " ",
+                "|\n|-",
+                String(repeating: "-", count: 61),
             ].map(bytes) + halves
         for _ in 0..<3000 {
             let parts = SpeechParts(rawValue: UInt8.random(in: 0..<16, using: &random))
@@ -56,12 +60,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("Hello!", 0), ("so*", 1), ("so *", 1), ("a_b", 0), ("1.", 0), ("5 <", 1), ("5 < ", 0), ("C:\\", 1), ("see [", 1),
+        ("Hello!", 0), ("so*", 1), ("so *", 1), ("a_b", 0), ("1.", 0), ("5 <", 1), ("5 < ", 1), ("C:\\", 1), ("see [", 2),
         ("see [x]", 3),
-        ("with", 0), (" h", 1), ("go to https:/", 7), ("go to https://a.b", 0), ("go to https://a.b/c.", 1), ("nice ❤", 3),
+        ("with", 0), (" h", 1), ("go to https:/", 7), ("go to https://a.b", 11), ("go to https://a.b/c.", 1), ("nice ❤", 3),
         ("2", 0), ("😀", 4),
-        ("[x](https://a.b/c", 0), ("- ", 0), ("\n- ", 2), ("\n```swift", 8), ("<thin", 5), ("x </thin", 6), ("é", 0), ("好", 0),
-        ("\n|--|", 4),
+        ("[x](https://a.b/c", 0), ("- ", 1), ("\n- ", 2), ("\n```swift", 8), ("<thin", 5), ("x </thin", 6), ("é", 0), ("好", 0),
+        ("\n|--|", 4), ("Hello ", 1), ("so 😀", 4), ("so 😀 ", 0), ("so [1]", 4), ("so\n", 0), ("so\n-", 1), (" *67 for", 7),
+        ("【4:0†so", 11),
     ])
     func `no more waits than what is not known yet`(_ text: String, held: Int) {
         var filter = SpeechFilter(.all)
@@ -70,11 +75,28 @@ import Testing
         #expect(filter.heldCount == held)
     }
 
-    @Test func `a text of one sign alone is taken in one go, and holds little`() {
-        for sign in "*_`~<[#|-&\\(h>!.]" {
-            var filter = SpeechFilter(.all)
-            _ = filter.take(Array(repeating: sign.asciiValue!, count: 1 << 12))
-            #expect(filter.heldCount <= SpeechFilter.heldBytesMax, "\(sign)")
+    @Test func `of a text of one sign alone little waits, however long it is`() {
+        for sign in [
+            "*", "_", "`", "~", "<", "[", "#", "|", "-", "&", "\\", "(", "h", ">", "!", ".", "]", " ", "*1", "[^a", "【4", "=",
+            "😀",
+        ] {
+            let text = String(repeating: sign, count: 1 << 12)
+            #expect(spoken([bytes(text)[...]], .all) == spoken(bytes(text).map { [$0][...] }, .all), "\(sign)")
         }
+    }
+
+    @Test(arguments: [63, 64, 65, 66, 67, 127, 128, 129, 300])
+    func `of a line of signs nothing is said, however long it is`(_ count: Int) {
+        for sign in "-*_=" {
+            let text = "Ende.\n" + String(repeating: sign, count: count) + "\n" + String(repeating: sign, count: count)
+            #expect(String(decoding: spoken([bytes(text)[...]], .markdown), as: UTF8.self) == "Ende.\n", "\(sign)")
+        }
+        let dashes = String(repeating: "-", count: count)
+        for row in ["|\(dashes)|", "|\(dashes)|:\(dashes):|\(dashes)", "| \(dashes) | - |  \r"] {
+            let text = bytes("| a | b |\n\(row)\n| c | d |\n")
+            #expect(spoken([text[...]], .markdown).elementsEqual("a, b.\nc, d.\n".utf8), "\(row)")
+            #expect(spoken(text.indices.map { text[$0...$0] }, .markdown).elementsEqual("a, b.\nc, d.\n".utf8), "\(row)")
+        }
+        #expect(spoken([bytes("\(dashes)--- so")[...]], .markdown).suffix(2).elementsEqual("so".utf8))
     }
 }

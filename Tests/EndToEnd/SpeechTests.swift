@@ -20,7 +20,7 @@ import Testing
         "\n- snake_case\n", "5 <",
     ]
     private static let spoken = [
-        "", "", "", "", "Hel", "lo", " ", "— see ", "the docs", ".\n", "2 * 3", ".\nsnake_case.\n", "5 ",
+        "", "", "", "", "Hel", "lo", "", " — see ", "the docs", ".\n", "2 * 3", ".\nsnake_case.\n", "5 ",
     ]
     /// What was held back.
     private static let rest = Chunks.content("<").replacing(#""logprobs":null,"#, with: "")

@@ -87,7 +87,7 @@ import Testing
         #expect(failure == nil && scanner.isDone)
         #expect(
             text
-                == (Chunks.stream(["", "", "", "", "So", " ", "it", " is", " ", "Yes"]).dropLast(2) + [
+                == (Chunks.stream(["", "", "", "", "So", " ", "it", " is", "", " Yes"]).dropLast(2) + [
                     call, Chunks.usage(prompt: 1, completion: 2), Chunks.finish(), Chunks.done,
                 ]).joined())
         #expect(scanner.usage?.completionTokens == 2)

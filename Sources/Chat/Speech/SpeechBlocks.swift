@@ -11,10 +11,10 @@ extension SpeechFilter {
                 return true
             }
             if takeSign(byte) { return true }
-            context.line = UInt32(byte).isASCIIDigit ? .number : .inside
+            context.line = byte.isDigit ? .number : .inside
             return false
         case .number:
-            if UInt32(byte).isASCIIDigit { return false }
+            if byte.isDigit { return false }
             context.line = byte == UInt8(ascii: ".") || byte == UInt8(ascii: ")") ? .behindNumber : .inside
             return false
         case .behindNumber:
@@ -22,6 +22,7 @@ extension SpeechFilter {
             if byte.isBlank { beginItem() }
             context.line = .inside
             return false
+        case .rule: return takeRule(byte)
         case .inside: return false
         }
     }
@@ -55,7 +56,7 @@ extension SpeechFilter {
 
     /// `> `, which is no comparison.
     private mutating func takeQuote() -> Bool {
-        if let next = input.peek(1), UInt32(next).isASCIIDigit || next == UInt8(ascii: "=") { return false }
+        if let next = input.peek(1), next.isDigit || next == UInt8(ascii: "=") { return false }
         context.endParagraph()
         leave(1)
         context.line = .begin
@@ -72,9 +73,9 @@ extension SpeechFilter {
 
     /// A line of nothing but `---` or the like; or `- ` ahead of an item.
     private mutating func takeRuleOrBullet(_ sign: UInt8) -> Bool {
-        let line = lineOf(sign: sign, besides: sign == UInt8(ascii: "-") ? [UInt8(ascii: "|"), UInt8(ascii: ":")] : [])
+        let line = lineOf(sign: sign, inTable: sign == UInt8(ascii: "-"))
         if line.isWhole, line.signsCount >= 3 {
-            leaveOutLine(line.count)
+            leaveOutLine(line.count, of: sign)
             return true
         }
         let isBullet = sign == UInt8(ascii: "-") || sign == UInt8(ascii: "*") || sign == UInt8(ascii: "+")
@@ -85,16 +86,16 @@ extension SpeechFilter {
         return true
     }
 
-    /// How far a line goes on with a sign, blanks, and some others.
+    /// How far a line goes on with a sign, blanks, and in a table what separates its cells.
     ///
     /// - Returns: `isWhole` where it ends behind them, or is too long to tell.
-    private mutating func lineOf(sign: UInt8, besides others: [UInt8]) -> (count: Int, signsCount: Int, isWhole: Bool) {
+    private mutating func lineOf(sign: UInt8, inTable: Bool) -> (count: Int, signsCount: Int, isWhole: Bool) {
         var (count, signsCount) = (0, 0)
         while count < Self.lookAheadMax {
             guard let byte = input.peek(count), byte != UInt8(ascii: "\n") else { break }
             if byte == sign {
                 signsCount += 1
-            } else if !byte.isBlank, !others.contains(byte) {
+            } else if !byte.isBlank, !(inTable && byte.isInDelimiter) {
                 return (count, signsCount, false)
             }
             count += 1
@@ -102,11 +103,30 @@ extension SpeechFilter {
         return (count, signsCount, true)
     }
 
-    /// Leaves out a line, with its end if that has been seen.
-    private mutating func leaveOutLine(_ count: Int) {
-        let end = count < Self.lookAheadMax && input.peek(count) == UInt8(ascii: "\n") ? 1 : 0
-        input.skip(count + end)
+    /// Leaves out a line, with its end if that has been seen. What goes on behind one look does so by ``takeRule(_:)``.
+    private mutating func leaveOutLine(_ count: Int, of sign: UInt8) {
+        input.skip(count)
         context.endParagraph()
+        if count == Self.lookAheadMax {
+            (context.line, context.ruleSign) = (.rule, sign)
+        } else {
+            endRule()
+        }
+    }
+
+    private mutating func takeRule(_ byte: UInt8) -> Bool {
+        let isDelimiter = context.ruleSign == UInt8(ascii: "-") && byte.isInDelimiter
+        guard byte == context.ruleSign || byte.isBlank || isDelimiter else {
+            context.line = .inside
+            return false
+        }
+        leaveOut(1)
+        return true
+    }
+
+    /// Leaves out the end of a line that says nothing, where the text goes on behind it.
+    mutating func endRule() {
+        if input.hasMore { input.skip(1) }
         context.endLine()
     }
 
@@ -134,9 +154,9 @@ extension SpeechFilter {
 
     /// A line of a table, or the one below its head, which says nothing.
     private mutating func takeRow() -> Bool {
-        let line = lineOf(sign: UInt8(ascii: "-"), besides: [UInt8(ascii: "|"), UInt8(ascii: ":")])
+        let line = lineOf(sign: UInt8(ascii: "-"), inTable: true)
         if line.isWhole, line.signsCount > 0 {
-            leaveOutLine(line.count)
+            leaveOutLine(line.count, of: UInt8(ascii: "-"))
             return true
         }
         beginItem()
@@ -175,7 +195,7 @@ extension SpeechFilter {
         guard byte == context.fenceByte else { return false }
         var count = input.run(of: byte, atMost: Self.fenceMax)
         guard count >= context.fenceCount else { return false }
-        while count < Self.lookAheadMax, input.peek(count)?.isBlank == true { count += 1 }
+        count += input.blanks(at: count, atMost: Self.lookAheadMax)
         if let next = input.peek(count) {
             guard next == UInt8(ascii: "\n") else { return false }
             count += 1
@@ -192,4 +212,6 @@ extension SpeechFilter {
 extension UInt8 {
     /// Whether it is white space of ASCII.
     var isSpace: Bool { isBlank || self == UInt8(ascii: "\n") }
+    /// Whether it stands besides the dashes in the line below a table's head.
+    fileprivate var isInDelimiter: Bool { self == UInt8(ascii: "|") || self == UInt8(ascii: ":") }
 }

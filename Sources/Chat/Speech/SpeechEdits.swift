@@ -15,8 +15,8 @@ package struct SpeechEdits: Sendable {
     /// The chunk of which something was held back last, unless it is long: what is left at the end goes out in one like it.
     private var last: [UInt8] = []
 
-    /// Longer texts go on as they are: a loop has no time for them.
-    private static let textBytesMax = 64 << 10
+    /// Of the texts of one chunk, or of one completion. What is more goes on as it is: a loop has no time for it.
+    private static let textsBytesMax = 64 << 10
     /// Of a chunk that is kept.
     private static let lastBytesMax = 4096
 
@@ -31,7 +31,8 @@ package struct SpeechEdits: Sendable {
     ///   - content: where its text stands, as in ``ChatFrameReader/content``.
     /// - Returns: the chunks that go out in its place; nil where it goes on as it is.
     package mutating func edited(_ json: Span<UInt8>, _ chunk: ChatChunk, content: Range<Int>?) -> [[UInt8]]? {
-        guard chunk.hasContent || !choices.isEmpty && (chunk.hasToolCalls || !chunk.finished.isEmpty) else { return nil }
+        let goesOn = chunk.hasContent || !choices.isEmpty && (chunk.hasToolCalls || chunk.hasRefusal || !chunk.finished.isEmpty)
+        guard goesOn else { return nil }
         if isSingle, !choices.isEmpty, chunk.choicesCount == 1, chunk.finished.isEmpty, !chunk.hasToolCalls, let content,
             choices[0].filter.passes(content.lowerBound + 1..<content.upperBound - 1, in: json)
         {
@@ -53,6 +54,7 @@ package struct SpeechEdits: Sendable {
 
     private mutating func slowlyEdited(_ json: Span<UInt8>) -> [[UInt8]]? {
         var (replacements, isChanged, ahead) = (JSONReplacements(), false, [[UInt8]]())
+        var bytesLeft = Self.textsBytesMax
         let elements =
             JSONValue(validated: json).member("choices", in: json)?.elements(in: json, countMax: ChoiceSet.countMax) ?? []
         for (position, element) in elements.enumerated() {
@@ -60,8 +62,9 @@ package struct SpeechEdits: Sendable {
             let index = members[0]?.integer(in: json) ?? position
             guard let place = place(of: index) else { continue }
             let message = members[1] ?? members[2]
-            let isOver = members[3]?.isFinishReason(in: json) == true || Self.callsTools(message, in: json)
-            if let message, let content = Self.text(of: message, in: json) {
+            let content = Self.content(of: message, in: json)
+            let isOver = members[3]?.isFinishReason(in: json) == true || Self.goesOnOtherwise(message, in: json)
+            if let message, let content, Self.isText(content, &bytesLeft) {
                 let text = JSONText.bytesWithSurrogates(content.range, in: json)
                 var spoken = choices[place].filter.take(text)
                 if isOver { spoken += choices[place].filter.finish() }
@@ -69,19 +72,22 @@ package struct SpeechEdits: Sendable {
                 guard spoken != text else { continue }
                 isChanged = true
                 replacements.set("content", to: Self.string(spoken), in: message, of: json)
-            } else if isOver {
+            } else if isOver || content != nil {
+                // What is no text, or too long a one, goes on as it is.
+                hasSpoken = hasSpoken || content != nil
                 let text = choices[place].filter.finish()
                 guard !text.isEmpty else { continue }
                 hasSpoken = true
-                ahead.append(Self.chunk(like: json.bytes(in: json.indices), saying: text, inChoice: index))
+                ahead.append(Self.chunk(like: model(json), saying: text, inChoice: index))
             }
         }
         guard isChanged || !ahead.isEmpty else { return nil }
-        if choices.contains(where: { $0.filter.heldCount > 0 }) {
-            last = json.count <= Self.lastBytesMax ? json.bytes(in: json.indices) : []
-        }
+        if choices.contains(where: { $0.filter.heldCount > 0 }) { last = model(json) }
         return ahead + [replacements.applied(to: json.indices, of: json)]
     }
+
+    /// The chunk like which others are made: this one, or one before it where it is long.
+    private func model(_ json: Span<UInt8>) -> [UInt8] { json.count <= Self.lastBytesMax ? json.bytes(in: json.indices) : last }
 
     /// Where the choice of this number has its text; nil for what cannot be a choice's number.
     private mutating func place(of index: Int) -> Int? {
@@ -92,17 +98,27 @@ package struct SpeechEdits: Sendable {
         return choices.count - 1
     }
 
-    private static func text(of message: JSONValue, in json: Span<UInt8>) -> JSONValue? {
-        guard let content = message.member("content", in: json), content.kind == .string, !content.isEmpty(in: json),
-            content.range.count <= textBytesMax
-        else { return nil }
+    /// What a message says, be it no text.
+    private static func content(of message: JSONValue?, in json: Span<UInt8>) -> JSONValue? {
+        guard let content = message?.member("content", in: json), content.kind != .null, !content.isEmpty(in: json) else {
+            return nil
+        }
         return content
     }
 
-    private static func callsTools(_ message: JSONValue?, in json: Span<UInt8>) -> Bool {
-        guard let calls = message?.members(["tool_calls", "function_call"], in: json) else { return false }
-        for index in calls.indices {
-            if let call = calls[index], call.kind == .array || call.kind == .object, !call.isEmpty(in: json) { return true }
+    /// Whether it is a text, and there is still time for it.
+    private static func isText(_ content: JSONValue, _ bytesLeft: inout Int) -> Bool {
+        guard content.kind == .string, content.range.count <= bytesLeft else { return false }
+        bytesLeft -= content.range.count
+        return true
+    }
+
+    /// Whether a message calls tools or refuses.
+    private static func goesOnOtherwise(_ message: JSONValue?, in json: Span<UInt8>) -> Bool {
+        guard let members = message?.members(["tool_calls", "function_call", "refusal"], in: json) else { return false }
+        for index in members.indices {
+            guard let member = members[index], !member.isEmpty(in: json) else { continue }
+            if member.kind == .array || member.kind == .object || member.kind == .string { return true }
         }
         return false
     }
@@ -141,11 +157,13 @@ extension SpeechParts {
 
 extension SpeechEdits {
     fileprivate static func completion(_ json: Span<UInt8>, _ parts: SpeechParts) -> [UInt8] {
-        var replacements = JSONReplacements()
+        var (replacements, bytesLeft) = (JSONReplacements(), textsBytesMax)
         let elements =
             JSONValue(validated: json).member("choices", in: json)?.elements(in: json, countMax: ChoiceSet.countMax) ?? []
         for element in elements {
-            guard let message = element.member("message", in: json), let content = text(of: message, in: json) else { continue }
+            guard let message = element.member("message", in: json), let content = content(of: message, in: json),
+                isText(content, &bytesLeft)
+            else { continue }
             let text = JSONText.bytesWithSurrogates(content.range, in: json)
             var filter = SpeechFilter(parts)
             let spoken = filter.take(text) + filter.finish()

@@ -25,7 +25,8 @@ extension SpeechFilter {
             guard scalar.value.mayBeEmoji, isShownAsEmoji(scalar) else { return false }
             // Ahead of a line it is a bullet.
             if context.line == .begin, parts.contains(.markdown), !context.isCode { context.isItem = true }
-            input.skip(scalar.count)
+            // To signs next to it, it is what it was: no blank.
+            leaveOut(scalar)
             context.emoji = .symbol
             return true
         }

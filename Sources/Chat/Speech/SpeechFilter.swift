@@ -19,12 +19,14 @@ package struct SpeechFilter: Sendable {
     static let lookAheadMax = 64
 
     let parts: SpeechParts
+    /// Of the parts: see ``SpeechParts/signs``.
+    let signs: ASCIISet
     var input = SpeechInput()
     var context = SpeechContext()
     /// What is said of the text that is being taken.
     private var output: [UInt8] = []
 
-    package init(_ parts: SpeechParts) { self.parts = parts }
+    package init(_ parts: SpeechParts) { (self.parts, signs) = (parts, parts.signs) }
 
     /// How much is held back, in bytes.
     package var heldCount: Int { input.bytes.count }
@@ -47,6 +49,12 @@ package struct SpeechFilter: Sendable {
 
     private mutating func run() -> [UInt8] {
         while input.hasMore {
+            if takePlain() { continue }
+            // No step looks further: where so much has come, none is ever undone.
+            guard input.count < Self.heldBytesMax else {
+                step()
+                continue
+            }
             let (before, start, saidCount) = (context, input.offset, output.count)
             step()
             guard input.isShort else { continue }
@@ -74,28 +82,54 @@ package struct SpeechFilter: Sendable {
             if takeMarkdown(byte) { return }
         }
         if parts.contains(.links), takeLink(byte) { return }
+        if byte.isBlank { return takeBlanks() }
         say(input.scalar())
     }
 
     /// White space behind what has been left out, when some stands ahead of it.
     private mutating func takeSkipped(_ byte: UInt8) -> Bool {
-        guard byte.isBlank || byte == UInt8(ascii: "\n") && context.skipped == .blanks else {
-            context.skipped = .nothing
-            return false
-        }
-        input.skip(1)
+        guard byte.isBlank || byte == UInt8(ascii: "\n") && context.skipped == .blanks else { return false }
+        leaveOut(1)
         return true
+    }
+
+    /// Blanks: those at the end of a line that is a sentence are not said. Nor is one ahead of something that may be left out, before
+    /// it is known what is said next: that may be the sentence's end.
+    private mutating func takeBlanks() {
+        guard context.isItem || parts.contains(.emoji) || parts.contains(.links) else { return say(count: 1) }
+        let count = input.blanks(atMost: Self.lookAheadMax)
+        if context.isItem, input.peek(count) == UInt8(ascii: "\n") {
+            leaveOut(count)
+        } else if count == 1, input.next == UInt8(ascii: " "), !context.said.isSpace, mayLeaveOut(at: 1) {
+            leaveOut(1)
+            context.hasSpace = true
+        } else {
+            say(count: count)
+        }
+    }
+
+    private mutating func mayLeaveOut(at distance: Int) -> Bool {
+        if parts.contains(.emoji), input.wholeScalar(at: distance).value.mayBeEmoji { return true }
+        return parts.contains(.links) && !context.isCode && markCount(at: distance) != nil
     }
 
     // MARK: What is said
 
     /// Says the character that is next, as it stands.
     mutating func say(_ scalar: SpeechInput.Scalar) {
-        sayBetween()
-        let start = input.offset
+        sayBetween(ahead: scalar.value)
+        for distance in 0..<scalar.count { output.append(input[distance]) }
         input.skip(scalar.count)
+        context.note(scalar.value)
+    }
+
+    /// Says so many bytes that are next and have nothing in them to decide on.
+    mutating func say(plain count: Int) {
+        let start = input.offset
+        input.skip(count)
         output += input.taken(from: start)
-        (context.previous, context.said) = (scalar.value, scalar.value)
+        let bytes = input.bytes
+        context.note(start..<input.offset, in: bytes.span)
     }
 
     /// Says so many bytes of ASCII that are next, as they stand.
@@ -106,22 +140,29 @@ package struct SpeechFilter: Sendable {
     /// Says something that stands for the next bytes.
     mutating func say(_ text: String, for count: Int) {
         leaveOut(count)
-        sayBetween()
+        for scalar in text.unicodeScalars {
+            sayBetween(ahead: scalar.value)
+            context.note(scalar.value)
+        }
         output.append(text)
-        guard let last = text.unicodeScalars.last else { return }
-        (context.previous, context.said) = (last.value, last.value)
     }
 
-    /// Says nothing of the next bytes.
+    /// Says nothing of the next bytes, which are of ASCII.
     mutating func leaveOut(_ count: Int) {
         if count > 0, let last = input.peek(count - 1) { context.previous = UInt32(last) }
         input.skip(count)
     }
 
-    /// What stands between two cells of a table.
-    private mutating func sayBetween() {
-        guard context.isRow, context.hasGap || context.hasSpace else { return }
-        let text = context.hasGap ? SpeechPause.between(context.said) : " "
+    /// Says nothing of the character that is next.
+    mutating func leaveOut(_ scalar: SpeechInput.Scalar) {
+        input.skip(scalar.count)
+        context.previous = scalar.value
+    }
+
+    /// What has stood ahead of a character: the end of a table's cell, or a blank of which it was not known whether it is said.
+    private mutating func sayBetween(ahead next: UInt32) {
+        guard context.hasGap || context.hasSpace else { return }
+        let text = context.hasGap ? SpeechPause.between(context.ending) : SpeechPause.isClosing(next) ? "" : " "
         (context.hasGap, context.hasSpace) = (false, false)
         guard !context.said.isSpace else { return }
         output.append(text)
@@ -129,7 +170,8 @@ package struct SpeechFilter: Sendable {
 
     /// A line is over. One that is an item of a list, or a heading, is a sentence.
     private mutating func endLine() {
-        if context.isItem { output.append(SpeechPause.end(of: context.said)) }
+        if context.line == .rule { return endRule() }
+        if context.isItem { output.append(SpeechPause.end(of: context.ending)) }
         if context.said == 0x0A { context.endParagraph() }
         context.endLine()
         say(input.scalar())
@@ -138,7 +180,7 @@ package struct SpeechFilter: Sendable {
 
 /// What has been decided so far, as far as it counts for what follows.
 struct SpeechContext: Sendable {
-    enum Line { case begin, number, behindNumber, inside }
+    enum Line { case begin, number, behindNumber, inside, rule }
     enum Skipped { case nothing, spaces, blanks }
     enum Emoji { case none, symbol, joiner }
     enum URL { case none, host, path }
@@ -151,6 +193,8 @@ struct SpeechContext: Sendable {
     var previous: UInt32 = 0
     /// The last character that was said.
     var said: UInt32 = 0
+    /// The last one of the line, quotes and blanks apart: how a sentence ends, or whether it has yet to.
+    var ending: UInt32 = 0
 
     /// The kind of thought that is being left out, by its place among them.
     var thinking: Int?
@@ -161,8 +205,10 @@ struct SpeechContext: Sendable {
     var isItem = false
     /// Whether the line is a table's.
     var isRow = false
-    /// What a table's line has had since the last thing that was said.
+    /// What there has been since the last thing that was said: the end of a table's cell, blanks.
     var (hasGap, hasSpace) = (false, false)
+    /// Of what a line is that says nothing and is too long for one look.
+    var ruleSign = UInt8(0)
     /// How many signs of emphasis are open.
     var (stars, underscores, tildes) = (0, 0, 0)
     /// How many backticks close the code; 0 for none.
@@ -184,12 +230,34 @@ struct SpeechContext: Sendable {
 
     /// Whether a text without signs passes, unless a line begins with it.
     var isPlain: Bool {
-        skipped == .nothing && thinking == nil && emoji == .none && !isRow && !isLinkText
+        skipped == .nothing && thinking == nil && emoji == .none && !isRow && !hasSpace && !isLinkText
             && destinationLeft == 0 && url == .none
     }
 
+    /// A character has been said.
+    mutating func note(_ scalar: UInt32) {
+        (previous, said, skipped) = (scalar, scalar, .nothing)
+        if !scalar.isSpace, !scalar.isQuote { ending = scalar }
+    }
+
+    /// A valid text has been said, when nothing was to be skipped.
+    mutating func note(_ text: Range<Int>, in bytes: Span<UInt8>) {
+        var end = text.upperBound
+        while end > text.lowerBound {
+            var start = end - 1
+            while start > text.lowerBound, bytes[start] & 0xC0 == 0x80 { start -= 1 }
+            let scalar = SpeechFilter.scalar(at: start, in: bytes)
+            if end == text.upperBound { (previous, said) = (scalar, scalar) }
+            if !scalar.isSpace, !scalar.isQuote {
+                ending = scalar
+                return
+            }
+            end = start
+        }
+    }
+
     mutating func endLine() {
-        (line, isItem, isRow, hasGap, hasSpace) = (.begin, false, false, false, false)
+        (line, isItem, isRow, hasGap, hasSpace, ending) = (.begin, false, false, false, false, 0)
         (codeTicks, isLinkText, brackets, destinationLeft) = (0, false, 0, 0)
         (url, isAngled) = (.none, false)
     }
@@ -197,8 +265,8 @@ struct SpeechContext: Sendable {
     /// Emphasis does not go on behind a paragraph's end.
     mutating func endParagraph() { (stars, underscores, tildes) = (0, 0, 0) }
 
-    /// White space behind what has been left out is one too many, when some stands ahead of it.
-    mutating func skip(_ what: Skipped) { skipped = said.isSpace ? what : .nothing }
+    /// White space behind what has been left out is one too many, when some stands ahead of it; up to the next thing that is said.
+    mutating func skip(_ what: Skipped) { skipped = said.isSpace || hasSpace ? what : .nothing }
 }
 
 /// The signs by which a voice pauses, in the script of what stands ahead of them.
@@ -213,13 +281,22 @@ enum SpeechPause {
         }
     }
 
-    /// At a sentence's end; none where there is one.
+    /// At the end of a sentence that ends so; none where there is one, or no sentence.
     static func end(of said: UInt32) -> String {
-        if said.isSpace || isPause(said) { return "" }
+        if said == 0 || isPause(said) { return "" }
         switch said {
         case 0x2E80...0xA4CF, 0xF900...0xFAFF, 0x20000...0x3FFFF: return "。"
         case 0x900...0x97F: return "।"
         default: return "."
+        }
+    }
+
+    /// Whether it stands behind something without a blank between.
+    static func isClosing(_ next: UInt32) -> Bool {
+        switch next {
+        case 0x29, 0x5D, 0x7D, 0x201D: true  // ) ] } ”
+        case 0x2013, 0x2014: false  // dashes
+        default: next.isSpace || isPause(next)
         }
     }
 
@@ -229,6 +306,18 @@ enum SpeechPause {
         case 0x60C, 0x61B, 0x61F, 0x6D4, 0x964, 0x965: true  // Arabic and Indian ones
         case 0x2013, 0x2014, 0x2026: true  // dashes, …
         case 0x3001, 0x3002, 0xFF01, 0xFF0C, 0xFF0E, 0xFF1A, 0xFF1B, 0xFF1F: true  // East Asian ones
+        default: false
+        }
+    }
+}
+
+extension UInt32 {
+    /// Whether it may stand behind a sentence's end: a quote, or a bracket that closes.
+    fileprivate var isQuote: Bool {
+        switch self {
+        case 0x22, 0x27, 0x29, 0x5D, 0x7D: true  // " ' ) ] }
+        case 0xAB, 0xBB, 0x2018...0x201F, 0x2039, 0x203A: true  // « » ‘ ’ “ ” ‹ ›
+        case 0x3009, 0x300B, 0x300D, 0x300F, 0x3011, 0xFF09: true  // East Asian ones
         default: false
         }
     }

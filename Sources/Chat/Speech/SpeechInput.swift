@@ -47,6 +47,12 @@ struct SpeechInput: Sendable {
         offset = 0
     }
 
+    /// How much has come and is not decided on.
+    var count: Int { bytes.count - offset }
+
+    /// A byte that has come, so far behind the next one.
+    subscript(distance: Int) -> UInt8 { bytes[offset + distance] }
+
     /// The text up to the offset that stood from `start` on.
     func taken(from start: Int) -> ArraySlice<UInt8> { bytes[start..<offset] }
 }
@@ -63,9 +69,16 @@ extension SpeechInput {
     }
 
     /// How often a byte follows, at most `countMax`.
-    mutating func run(of byte: UInt8, atMost countMax: Int) -> Int {
+    mutating func run(of byte: UInt8, at distance: Int = 0, atMost countMax: Int) -> Int {
         var count = 0
-        while count < countMax, peek(count) == byte { count += 1 }
+        while count < countMax, peek(distance + count) == byte { count += 1 }
+        return count
+    }
+
+    /// How many blanks follow, at most `countMax`.
+    mutating func blanks(at distance: Int = 0, atMost countMax: Int) -> Int {
+        var count = 0
+        while count < countMax, peek(distance + count)?.isBlank == true { count += 1 }
         return count
     }
 
@@ -106,7 +119,7 @@ extension UInt32 {
     }
 
     var isASCIIDigit: Bool { self &- 0x30 < 10 }
-    var isASCIIWord: Bool { isASCIIDigit || (self | 0x20) &- 0x61 < 26 && self < 0x80 }
+    var isASCIIWord: Bool { self < 0x80 && UInt8(self).isASCIIWord }
 
     /// Whether words are made of it: a letter, a digit, or a mark on one.
     var isWord: Bool {
@@ -123,5 +136,7 @@ extension UInt32 {
 extension UInt8 {
     /// A capital of ASCII as its small letter.
     var lowercased: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
+    /// Whether it is a letter or a digit of ASCII.
+    var isASCIIWord: Bool { isDigit || (self | 0x20) &- 0x61 < 26 }
     var isBlank: Bool { self == 0x20 || self == 0x09 || self == 0x0D }
 }

@@ -1,4 +1,4 @@
-// `links`: of a link its text, of a URL its host.
+// `links`: of a link its text, of a URL its host, of a source's mark nothing.
 
 extension SpeechFilter {
     /// Of where a link leads to, or of what stands there instead.
@@ -10,7 +10,8 @@ extension SpeechFilter {
         switch byte {
         case UInt8(ascii: "h"), UInt8(ascii: "H"): takeScheme()
         case _ where context.isCode: false
-        case UInt8(ascii: "["): takeOpeningBracket()
+        case UInt8(ascii: "["): takeMark() || takeOpeningBracket()
+        case 0xE3: takeMark()
         case UInt8(ascii: "]"): takeClosingBracket()
         case UInt8(ascii: "!"): takeImage()
         case UInt8(ascii: "<"): takeAngle()
@@ -58,7 +59,9 @@ extension SpeechFilter {
 
     /// An image has a mark ahead, where a sentence does not end.
     private mutating func takeImage() -> Bool {
-        guard context.previous.isSpace, input.peek(1) == UInt8(ascii: "["), opensLink(at: 1) else { return false }
+        guard context.previous.isSpace || context.said.isSpace, input.peek(1) == UInt8(ascii: "["), opensLink(at: 1) else {
+            return false
+        }
         leaveOut(1)
         return true
     }
@@ -83,7 +86,8 @@ extension SpeechFilter {
 
     /// Leaves out where a link leads to, and its title.
     mutating func skipDestination(_ byte: UInt8) {
-        context.destinationLeft -= 1
+        let scalar = input.scalar()
+        context.destinationLeft = max(0, context.destinationLeft - scalar.count)
         switch byte {
         case UInt8(ascii: "("): context.parentheses += 1
         case UInt8(ascii: ")"):
@@ -91,7 +95,56 @@ extension SpeechFilter {
             context.parentheses = max(0, context.parentheses - 1)
         default: break
         }
-        leaveOut(1)
+        leaveOut(scalar)
+    }
+
+    // MARK: Marks of sources
+
+    private static let markNameMax = 32
+
+    /// Leaves out a mark, and the colon between it and the source itself at a line's beginning.
+    private mutating func takeMark() -> Bool {
+        guard let count = markCount(at: 0) else { return false }
+        let isAhead = context.ending == 0 && input.peek(count) == UInt8(ascii: ":")
+        leaveOut(count + (isAhead ? 1 : 0))
+        context.skip(.spaces)
+        return true
+    }
+
+    /// How long the mark of a source is that stands there: `[1]`, `[^note]`, `【4:0†source】`. Nil for what else stands in brackets, be it
+    /// the text of a link.
+    mutating func markCount(at start: Int) -> Int? {
+        guard let byte = input.peek(start) else { return nil }
+        var end = start + 1
+        if byte == 0xE3 { return input.scalar(at: start).value == 0x3010 ? wideMarkCount(at: start) : nil }
+        guard byte == UInt8(ascii: "["), let first = input.peek(end) else { return nil }
+        if first == UInt8(ascii: "^") {
+            end += 1
+            while end - start < Self.markNameMax, input.peek(end)?.isInMarkName == true { end += 1 }
+            guard end - start > 2 else { return nil }
+        } else {
+            guard first.isDigit, first != UInt8(ascii: "0") else { return nil }
+            end += input.peek(end + 1)?.isDigit == true ? 2 : 1
+        }
+        guard input.peek(end) == UInt8(ascii: "]"), input.peek(end + 1) != UInt8(ascii: "(") else { return nil }
+        return end + 1 - start
+    }
+
+    /// As OpenAI's assistants have it.
+    private mutating func wideMarkCount(at start: Int) -> Int? {
+        var (end, hasDagger) = (start + 3, false)
+        guard input.peek(end)?.isDigit == true else { return nil }
+        while end - start < Self.lookAheadMax {
+            let scalar = input.scalar(at: end)
+            end += scalar.count
+            switch scalar.value {
+            case 0, 0x0A: return nil
+            case 0x2020: hasDagger = true
+            case 0x3011: return hasDagger ? end - start : nil
+            default: break
+            }
+        }
+        return nil
     }
 
     // MARK: https://host/path
@@ -106,12 +159,23 @@ extension SpeechFilter {
     private mutating func takeScheme() -> Bool {
         guard !context.previous.isASCIIWord else { return false }
         for scheme in Self.schemes where input.matches(scheme) {
-            guard let first = input.peek(scheme.count), UInt32(first).isASCIIWord || first >= 0xC2 else { return false }
-            leaveOut(scheme.count)
+            let count = scheme.count + userCount(at: scheme.count)
+            guard let first = input.peek(count), first.isASCIIWord || first >= 0xC2 else { return false }
+            leaveOut(count)
             context.url = .host
             return true
         }
         return false
+    }
+
+    /// How long the name and the password are that stand ahead of a host (RFC 3986 §3.2.1), with their sign.
+    private mutating func userCount(at start: Int) -> Int {
+        var (count, end) = (0, 0)
+        while end < Self.lookAheadMax, let byte = input.peek(start + end), byte.isInAuthority {
+            end += 1
+            if byte == UInt8(ascii: "@") { count = end }
+        }
+        return count
     }
 
     /// The next of a URL; false behind its end.
@@ -132,7 +196,7 @@ extension SpeechFilter {
 
     private mutating func takeHost(_ byte: UInt8) -> Bool {
         switch byte {
-        case _ where byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || UInt32(byte).isASCIIWord:
+        case _ where byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte.isASCIIWord:
             say(count: 1)
             return true
         case UInt8(ascii: "/"):
@@ -162,7 +226,7 @@ extension SpeechFilter {
         case 0x80...:
             let scalar = input.scalar()
             guard scalar.value.isInURL else { return false }
-            leaveOut(scalar.count)
+            leaveOut(scalar)
             return true
         case _ where byte.isInPath: break
         case _ where byte.mayEndPath: return takePathEnd()
@@ -193,9 +257,20 @@ extension UInt8 {
         case UInt8(ascii: "/"), UInt8(ascii: "-"), UInt8(ascii: "%"), UInt8(ascii: "+"), UInt8(ascii: "="), UInt8(ascii: "&"),
             UInt8(ascii: "@"), UInt8(ascii: "$"), UInt8(ascii: "#"):
             true
-        default: UInt32(self).isASCIIWord
+        default: isASCIIWord
         }
     }
+
+    /// Whether it may stand ahead of the path.
+    fileprivate var isInAuthority: Bool {
+        switch self {
+        case UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"): false
+        default: isInPath || mayEndPath || self == UInt8(ascii: "(") || self == UInt8(ascii: ")")
+        }
+    }
+
+    /// Whether it may stand in the name of a footnote.
+    fileprivate var isInMarkName: Bool { isASCIIWord || self == UInt8(ascii: "-") || self == UInt8(ascii: "_") }
 
     /// Whether it is so unless the URL ends with it.
     fileprivate var mayEndPath: Bool {

@@ -34,17 +34,35 @@ extension SpeechFilter {
         let isTimes = count <= 2 && previous.isASCIIDigit && next.value.isASCIIDigit
         if context.stars > 0, !previous.isSpace, !isTimes {
             context.stars = max(0, context.stars - count)
-            leaveOut(count)
-            return true
+            return take(count, isSign: true)
         }
         // Nothing that it could close is open.
         let isMask = count == 1 && previous.isASCIIWord && next.value.isASCIIWord
-        if next.isSpace || isTimes || isMask || count == Self.runMax {
-            say(count: count)
-        } else {
-            context.stars += count
-            leaveOut(count)
+        let isOpening = !next.isSpace && !isTimes && !isMask && count < Self.runMax && !(count == 1 && isDialed(next))
+        if isOpening { context.stars += count }
+        return take(count, isSign: isOpening)
+    }
+
+    /// Whether the star that is next is dialed, as in `*67` and `*#06#`: it stands ahead of that, and nothing near closes it.
+    private mutating func isDialed(_ next: SpeechInput.Scalar) -> Bool {
+        guard next.value.isASCIIDigit || next.value == 0x23 else { return false }
+        var distance = 2
+        while distance < Self.lookAheadMax, let byte = input.peek(distance), byte != UInt8(ascii: "\n") {
+            guard byte == UInt8(ascii: "*") else {
+                distance += 1
+                continue
+            }
+            let (count, last) = (input.run(of: byte, at: distance, atMost: Self.runMax), input[distance - 1])
+            let isTimes = last.isDigit && input.peek(distance + count)?.isDigit == true
+            if count % 2 == 1, !last.isSpace, !isTimes { return false }
+            distance += count
         }
+        return true
+    }
+
+    /// Leaves out a run that is a sign, and says one that is none.
+    private mutating func take(_ count: Int, isSign: Bool) -> Bool {
+        if isSign { leaveOut(count) } else { say(count: count) }
         return true
     }
 
@@ -54,26 +72,19 @@ extension SpeechFilter {
         let previous = context.previous
         if context.underscores > 0, !previous.isSpace, !next.value.isWord {
             context.underscores = max(0, context.underscores - count)
-            leaveOut(count)
-        } else if next.isSpace || previous.isWord || count > 3 {
-            say(count: count)
-        } else {
-            context.underscores += count
-            leaveOut(count)
+            return take(count, isSign: true)
         }
-        return true
+        let isOpening = !next.isSpace && !previous.isWord && count <= 3
+        if isOpening { context.underscores += count }
+        return take(count, isSign: isOpening)
     }
 
     /// `~~`. A single one says about how much.
     private mutating func takeTildes() -> Bool {
         let (count, next) = run(of: UInt8(ascii: "~"))
-        if count == 2, context.tildes > 0 && !context.previous.isSpace || context.tildes == 0 && !next.isSpace {
-            context.tildes = context.tildes > 0 ? 0 : count
-            leaveOut(count)
-        } else {
-            say(count: count)
-        }
-        return true
+        let isSign = count == 2 && !(context.tildes > 0 ? context.previous.isSpace : next.isSpace)
+        if isSign { context.tildes = context.tildes > 0 ? 0 : count }
+        return take(count, isSign: isSign)
     }
 
     // MARK: Code
@@ -83,13 +94,9 @@ extension SpeechFilter {
         let count = input.run(of: UInt8(ascii: "`"), atMost: Self.runMax)
         // What has been looked at is the run's end.
         _ = input.peek(count)
-        if context.codeTicks > 0, context.codeTicks != count {
-            say(count: count)
-        } else {
-            context.codeTicks = context.codeTicks == 0 ? count : 0
-            leaveOut(count)
-        }
-        return true
+        let isSign = context.codeTicks == 0 || context.codeTicks == count
+        if isSign { context.codeTicks = context.codeTicks == 0 ? count : 0 }
+        return take(count, isSign: isSign)
     }
 
     /// `\*` is a star.
@@ -115,25 +122,28 @@ extension SpeechFilter {
 
     // MARK: HTML
 
-    /// Elements behind which a text goes on as if on a line of its own, then those of a part of a line.
+    /// Elements behind which a text goes on as if on a line of its own, then those of a part of a line. Each is a number of the bytes of
+    /// its name.
     private static let elements = (
         blocks: [
             "br", "p", "div", "hr", "li", "ul", "ol", "tr", "td", "th", "table", "details", "summary", "h1", "h2", "h3", "h4",
         ]
-        .map { [UInt8]($0.utf8) },
+        .map(number),
         others: [
             "b", "i", "u", "s", "a", "em", "strong", "del", "ins", "sub", "sup", "span", "small", "mark", "code", "pre", "kbd",
         ]
-        .map { [UInt8]($0.utf8) }
+        .map(number)
     )
+
+    private static func number(of name: String) -> UInt64 { name.utf8.reduce(0) { $0 << 8 | UInt64($1) } }
 
     /// A tag of HTML. Those that speech has, such as `<break/>`, are for the voice.
     private mutating func takeElement() -> Bool {
-        var count = input.peek(1) == UInt8(ascii: "/") ? 2 : 1
-        var name: [UInt8] = []
-        while let byte = input.peek(count)?.lowercased, UInt32(byte).isASCIIWord {
-            guard name.count < Self.elementNameMax else { return false }
-            name.append(byte)
+        let start = input.peek(1) == UInt8(ascii: "/") ? 2 : 1
+        var (count, name) = (start, UInt64(0))
+        while let byte = input.peek(count)?.lowercased, byte.isASCIIWord {
+            guard count - start < Self.elementNameMax else { return false }
+            name = name << 8 | UInt64(byte)
             count += 1
         }
         let isBlock = Self.elements.blocks.contains(name)
@@ -179,5 +189,5 @@ extension SpeechFilter {
 }
 
 extension UInt8 {
-    fileprivate var isASCIIPunctuation: Bool { self > 0x20 && self < 0x7F && !UInt32(self).isASCIIWord }
+    fileprivate var isASCIIPunctuation: Bool { self > 0x20 && self < 0x7F && !isASCIIWord }
 }

@@ -6,27 +6,58 @@ extension SpeechFilter {
     /// - Parameter text: without the quotes.
     /// - Returns: false, having taken nothing, where more than a quick look is needed.
     mutating func passes(_ text: Range<Int>, in json: Span<UInt8>) -> Bool {
-        guard context.line == .inside || !parts.contains(.markdown), context.isPlain, !input.hasMore, !text.isEmpty,
-            !hasSign(text, in: json), !mayEndInLink(text, in: json)
+        guard isInPlainText, !input.hasMore, !text.isEmpty, !hasSign(text, in: json), !mayEndInLink(text, in: json),
+            !mayEndInBlank(text, in: json)
         else { return false }
-        var start = text.upperBound - 1
-        while start > text.lowerBound, json[start] & 0xC0 == 0x80 { start -= 1 }
-        let last = Self.scalar(at: start, in: json)
-        (context.previous, context.said) = (last, last)
+        context.note(text, in: json)
         return true
     }
 
+    /// Says what is next and has come, as far as it is of ASCII and has nothing in it to decide on.
+    ///
+    /// - Returns: false, having said nothing, where that is not even one byte.
+    mutating func takePlain() -> Bool {
+        guard isInPlainText else { return false }
+        var (count, isInWord) = (0, context.previous.isASCIIWord)
+        while count < input.count {
+            let byte = input[count]
+            if byte == UInt8(ascii: " ") {
+                // One that stands ahead of a word is no more than that.
+                guard count + 1 < input.count, input[count + 1].isASCIIWord else { break }
+            } else if byte <= UInt8(ascii: "!") || byte >= 0x7F || signs.contains(byte) {
+                break
+            } else if !isInWord, byte.lowercased == Self.scheme[0] {
+                break
+            }
+            isInWord = byte.isASCIIWord
+            count += 1
+        }
+        guard count > 0 else { return false }
+        say(plain: count)
+        return true
+    }
+
+    /// Whether what is next is nothing but a text, unless it is a sign.
+    private var isInPlainText: Bool { (context.line == .inside || !parts.contains(.markdown)) && context.isPlain }
+
     private func hasSign(_ text: Range<Int>, in json: Span<UInt8>) -> Bool {
-        let (signs, pictures) = (parts.signs, !parts.isDisjoint(with: [.emoji, .think]))
+        let (hasPictures, hasMarks) = (!parts.isDisjoint(with: [.emoji, .think]), parts.contains(.links))
         for offset in text {
             let byte = json[offset]
             if byte < 0x80 {
                 if signs.contains(byte) { return true }
-            } else if pictures, byte >= 0xC2, Self.scalar(at: offset, in: json).mayBeEmoji {
+            } else if hasPictures, byte >= 0xC2, Self.scalar(at: offset, in: json).mayBeEmoji {
+                return true
+            } else if hasMarks, byte == 0xE3, Self.scalar(at: offset, in: json) == 0x3010 {
                 return true
             }
         }
         return false
+    }
+
+    /// Whether what comes next decides on its last blank.
+    private func mayEndInBlank(_ text: Range<Int>, in json: Span<UInt8>) -> Bool {
+        json[text.upperBound - 1] == UInt8(ascii: " ") && (context.isItem || !parts.isDisjoint(with: [.emoji, .links]))
     }
 
     /// Whether it ends with what may be the beginning of a URL, or of an image.
@@ -53,7 +84,7 @@ extension SpeechFilter {
     }
 
     /// The character that begins there, in a text that is valid.
-    private static func scalar(at offset: Int, in json: Span<UInt8>) -> UInt32 {
+    static func scalar(at offset: Int, in json: Span<UInt8>) -> UInt32 {
         let first = UInt32(json[offset])
         guard first >= 0xC0 else { return first }
         let count = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2
@@ -66,7 +97,7 @@ extension SpeechFilter {
 
 extension SpeechParts {
     /// Bytes of ASCII of which one may be, or begin, something to leave out inside of a line, as they stand in a JSON string.
-    fileprivate var signs: ASCIISet {
+    var signs: ASCIISet {
         var signs = ASCIISet.escapes
         if contains(.think) { signs.formUnion(.thought) }
         if contains(.markdown) { signs.formUnion(.markdown) }
@@ -76,7 +107,7 @@ extension SpeechParts {
 }
 
 /// Some bytes of ASCII, a bit for each.
-private struct ASCIISet {
+struct ASCIISet: Sendable {
     private var low: UInt64 = 0
     private var high: UInt64 = 0
 
