@@ -26,8 +26,11 @@ package struct BudgetStoreSettings: Equatable, Sendable {
     /// More than anybody has.
     static let databaseMax = 9999
     /// As many as a key may have.
-    private static let textBytesMax = 4096
+    fileprivate static let textBytesMax = 4096
     private static let (scheme, socketScheme) = ("redis://", "redis+unix://")
+
+    /// Whether the counts there are the same, whoever logs in.
+    package func isSamePlace(as other: BudgetStoreSettings) -> Bool { place == other.place && database == other.database }
 
     /// - Parameter text: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `redis+unix://[USER:PASSWORD@]/PATH[?db=DATABASE]`; what is
     ///   no letter, digit or one of `-._~` in user and password is percent-encoded.
@@ -42,6 +45,8 @@ package struct BudgetStoreSettings: Equatable, Sendable {
         let authority = rest.prefix { !"/?#".contains($0) }
         let tail = rest[authority.endIndex...]
         let at = authority.lastIndex(of: "@")
+        // A socket's path may have one.
+        if at == nil, tail.contains("@"), !isSocket || !authority.isEmpty { throw .notEncoded }
         (user, password) = try Self.userAndPassword(at.map { authority[..<$0] })
         let host = at.map { authority[authority.index(after: $0)...] } ?? authority
         if isSocket {
@@ -61,7 +66,7 @@ package struct BudgetStoreSettings: Equatable, Sendable {
     private static func database(_ text: Substring?, behind prefix: String) throws(BudgetStoreURLError) -> Int {
         guard let text else { return 0 }
         let digits = text.dropFirst(prefix.count)
-        guard text.hasPrefix(prefix), digits.utf8.first != UInt8(ascii: "+"), let number = Int(digits),
+        guard text.hasPrefix(prefix), digits.utf8.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }), let number = Int(digits),
             (0...databaseMax).contains(number)
         else { throw .noDatabase }
         return number
@@ -84,15 +89,16 @@ package struct BudgetStoreSettings: Equatable, Sendable {
                 bytes.append(byte)
                 continue
             }
-            guard rest.count >= 2, rest.first != UInt8(ascii: "+"),
-                let value = UInt8(String(decoding: Array(rest.prefix(2)), as: UTF8.self), radix: 16)
-            else {
-                return nil
-            }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
+            guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else { return nil }
+            bytes.append(high << 4 | low)
         }
         return bytes.count <= textBytesMax ? String(validating: bytes, as: UTF8.self) : nil
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        if byte &- UInt8(ascii: "0") < 10 { return byte - UInt8(ascii: "0") }
+        let letter = (byte | 0x20) &- UInt8(ascii: "a")
+        return letter < 6 ? letter + 10 : nil
     }
 }
 
@@ -100,11 +106,16 @@ extension BudgetStoreSettings: CustomStringConvertible {
     /// Its URL, with nothing of the password.
     package var description: String {
         let name = user.map(Self.percentEncoded) ?? ""
-        let userPart =
-            switch password {
-            case .secret: "\(name):***@"
-            case .none, .credential: name.isEmpty ? "" : "\(name)@"
-            }
+        return switch password {
+        case .secret: url("\(name):***@")
+        case .none, .credential: url(name.isEmpty ? "" : "\(name)@")
+        }
+    }
+
+    /// Its URL, with nothing of who logs in.
+    package var address: String { url("") }
+
+    private func url(_ userPart: String) -> String {
         switch place {
         case .host(let host, let port):
             let bracketed = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
@@ -128,7 +139,10 @@ extension BudgetStoreSettings: CustomStringConvertible {
 
 /// Why a URL cannot be the store's.
 enum BudgetStoreURLError: Error, CustomStringConvertible {
-    case noScheme, notPlain, noUser, noPlace, noPath, noDatabase
+    case noScheme, notPlain, notEncoded, noUser, noPlace, noPath, noDatabase
+
+    private static let encoding =
+        "in a password %2F stands for '/', %25 for '%' and %20 for a space, or budget_store_password_file has it as it is"
 
     /// A phrase that follows the setting's name.
     var description: String {
@@ -138,8 +152,9 @@ enum BudgetStoreURLError: Error, CustomStringConvertible {
             must be a URL like redis://10.0.0.7:6379/0 or redis+unix:///run/redis/redis.sock; there is no TLS to it ("rediss"), and no \
             cluster or sentinel
             """
-        case .notPlain: "must be a plain URL of ASCII without spaces"
-        case .noUser: "must have USER:PASSWORD or :PASSWORD ahead of its '@', with special characters as %XX"
+        case .notPlain: "must be a plain URL of ASCII without spaces; \(Self.encoding)"
+        case .notEncoded: "has a '/', '?' or '#' ahead of its '@'; \(Self.encoding)"
+        case .noUser: "must have USER:PASSWORD or :PASSWORD ahead of its '@'; \(Self.encoding)"
         case .noPlace: "must name a host, and as its port, if it has one, a number from 1 to 65535"
         case .noPath: "must name a socket by its absolute path, as redis+unix:///run/redis/redis.sock"
         case .noDatabase:
@@ -188,11 +203,7 @@ extension Settings {
                     guard store.password == .none else {
                         throw SettingsProblem(node, "and a password in budget_store cannot both be set")
                     }
-                    switch try reader.keyInFile(node) {
-                    case .secret(let text): settings.budgetStore?.password = .secret(text)
-                    case .credential(let name): settings.budgetStore?.password = .credential(name)
-                    case .none, .passthrough: break
-                    }
+                    settings.budgetStore?.password = try reader.passwordInFile(node)
                 },
                 write: { settings in
                     if case .credential(let name)? = settings.budgetStore?.password { TOMLText.file(name) } else { nil }
@@ -205,6 +216,48 @@ extension Settings {
                 """,
                 shownIf: { $0.budgetStore != nil }),
         ]
+    }
+}
+
+extension SettingsReader {
+    /// The first line of a file, as it is.
+    fileprivate func passwordInFile(_ node: SettingsNode) throws(SettingsProblem) -> BudgetStoreSettings.Password {
+        let file = try file(node)
+        if Self.isCredential(file) { return .credential(file) }
+        var line = try contents(of: file, for: node).prefix { $0 != UInt8(ascii: "\n") }
+        if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        guard !line.isEmpty else { throw SettingsProblem(node, "names a file whose first line is empty") }
+        guard line.count <= BudgetStoreSettings.textBytesMax else {
+            throw SettingsProblem(
+                node, "gives a password of \(line.count) bytes; it may have \(BudgetStoreSettings.textBytesMax)")
+        }
+        guard let text = String(validating: line, as: UTF8.self) else {
+            throw SettingsProblem(node, "gives a password that is no UTF-8")
+        }
+        return .secret(text)
+    }
+
+    /// Whether what the settings say of the store goes together, and with its clients.
+    func checkStore(of settings: Settings) {
+        let (node, failureNode) = (node("budget_store"), node("on_store_failure"))
+        if let node, let store = settings.budgetStore, store.user != nil, store.password == .none,
+            self.node("budget_store_password_file") == nil
+        {
+            problems.add(
+                SettingsProblem(node, "names a user without a password: add it, or budget_store_password_file", needsWhole: true))
+        }
+        // What else is wrong may be why.
+        guard problems.error == nil else { return }
+        if let node, !settings.clients.contains(where: { $0.tokensPerDay != nil || $0.requestsPerMinute != nil }) {
+            warn(node, "has nothing to count: none of [clients.NAME] has tokens_per_day or requests_per_minute")
+        }
+        if node == nil, let failureNode { warn(failureNode, "has no meaning without budget_store") }
+    }
+
+    private func warn(_ node: SettingsNode, _ text: String) {
+        var problem = SettingsProblem(node, text)
+        problem.isWarning = true
+        problems.add(problem)
     }
 }
 

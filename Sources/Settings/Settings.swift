@@ -140,10 +140,6 @@ extension Settings {
         file.take(Self.sections.flatMap(\.fields), into: &self)
         rest.check(file)
         log.check(file)
-        if let node = file.node("budget_store"), let store = budgetStore, store.user != nil, store.password == .none {
-            file.problems.add(
-                SettingsProblem(node, "names a user without a password: add it, or budget_store_password_file", needsWhole: true))
-        }
     }
 
     /// Whether there is a master, which starts the processes that serve.

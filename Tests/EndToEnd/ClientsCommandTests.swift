@@ -33,10 +33,10 @@ import Testing
             #expect(lines.dropFirst().map(\.first) == ["shop-a", "shop-b"])
             let json = try await site.ask("clients", "--json").output
             #expect(json.contains(#"{"name":"shop-a","tokens":15,"tokens_per_day":100,"requests":"#))
-            #expect(json.contains(#""open":1,"concurrent":1,"refused":1}]}"#))
+            #expect(json.contains(#""open":1,"concurrent":1,"refused":1}]"#))
             gate.open(10)
             #expect(try await open.response().contains("data: [DONE]"))
-            #expect(try await site.ask("clients", "--json").output.contains(#""open":0,"concurrent":1,"refused":1}]}"#))
+            #expect(try await site.ask("clients", "--json").output.contains(#""open":0,"concurrent":1,"refused":1}]"#))
         }
     }
 }

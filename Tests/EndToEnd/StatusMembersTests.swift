@@ -63,7 +63,7 @@ private struct MemberRow {
 }
 
 /// `version` alone stays as it is. What two values of a status show, `StatusTextTests.swift` has: `listen_queue`, `silent_workers`,
-/// `active_requests_left_out`, `max_listen_queue`; `lost_log_lines` moves in `LogTroubleTests.swift`.
+/// `active_requests_left_out`, `max_listen_queue`, `budget_store`; `lost_log_lines` moves in `LogTroubleTests.swift`.
 private let memberRows = [
     MemberRow("process", .start, .other, "process:"),
     MemberRow("state", .start, .draining, "process:"),
@@ -127,6 +127,7 @@ private let memberRows = [
 private let fixed: Set<String> = ["version"]
 private let shownByValues: Set<String> = [
     "listen_queue", "max_listen_queue", "listen.listen_queue", "silent_workers", "active_requests_left_out", "lost_log_lines",
+    "budget_store",
 ]
 
 @Suite struct `Each member of the status` {

@@ -165,6 +165,26 @@ import Testing
         #expect(status.text.contains("lost log lines:       12"))
     }
 
+    @Test(
+        arguments: [
+            (.unknown, "unknown since 1970-01-01T00:01:00Z", "unknown", nil), (.up, "up since 1970-01-01T00:01:00Z", "up", nil),
+            (.down(reason: "gone"), "down since 1970-01-01T00:01:00Z: gone", "down", "gone"),
+        ] as [(StoreHealth.State, String, String, String?)])
+    func `the store of budgets is told, with how it does and why`(
+        state: StoreHealth.State, words: String, word: String, reason: String?
+    ) throws {
+        let status = status { $0.budgetStore = .init(address: "redis://h:6379/0", state: state, since: 60) }
+        let store = try #require(try object(status)["budget_store"] as? [String: Any])
+        #expect(store["address"] as? String == "redis://h:6379/0")
+        #expect(store["state"] as? String == word)
+        #expect(store["reason"] as? String == reason)
+        #expect(store["since"] as? String == "1970-01-01T00:01:00Z")
+        #expect(status.text.contains("\nbudget store:         redis://h:6379/0, \(words)"))
+        // Where there is none it has no line.
+        #expect(!self.status().text.contains("budget store"))
+        #expect(try object(self.status())["budget_store"] is NSNull)
+    }
+
     @Test func `no table is wider than a terminal, whatever the names are`() throws {
         let name = String(repeating: "n", count: 64)
         let target = try target(

@@ -163,6 +163,7 @@ package struct SettingsSources {
         if let reader {
             settings.take(reader)
             settings.clients = reader.clients()
+            reader.checkStore(of: settings)
         }
         takeListenAddresses(&settings, reader, problems)
         takeAllowedAddresses(&settings, reader, problems)

@@ -22,8 +22,11 @@ struct ClientStatus: Sendable {
 
     /// By their names.
     let clients: [Client]
+    /// The address of the store in which several machines count together, which is not asked; nil where each counts for itself.
+    let store: String?
 
-    init(_ counts: ClientCounts, _ rules: ClientRules?, at time: CountedTime) {
+    init(_ counts: ClientCounts, _ rules: ClientRules?, at time: CountedTime, store: String? = nil) {
+        self.store = store
         clients = counts.used(at: time).compactMap { used in
             // Those that have no limits any more are not told of.
             let limits = used.client.map { rules?[$0] } ?? nil
@@ -35,8 +38,12 @@ struct ClientStatus: Sendable {
         }
     }
 
-    /// A line for each.
+    /// A line for each, and one that says so where these are not all.
     var text: [String] {
+        lines + (store.map { ["", "by this machine's own counts; all machines together count in \($0)"] } ?? [])
+    }
+
+    private var lines: [String] {
         guard !clients.isEmpty else { return ["no client that has limits has asked today"] }
         let columns: [Table.Column] = [
             "client", .fixed("tokens"), .fixed("per day"), .fixed("requests"), .fixed("per minute"), .fixed("open"),
@@ -67,6 +74,7 @@ struct ClientStatus: Sendable {
                     $0.member("refused", client.refused)
                 }
             }
+            $0.member("budget_store", store)
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }

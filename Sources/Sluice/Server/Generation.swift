@@ -23,6 +23,8 @@ final class Generation: Sendable {
     private let created = secondsSince1970()
     /// What clients may use; nil where there is no limit for any.
     let clients: ClientRules?
+    /// How the store does in which several machines count together what clients use; nil where each counts for itself.
+    let storeHealth: StoreHealth?
     /// When nothing has it any more, no request neither.
     let end = OneTimeEvent()
 
@@ -32,7 +34,7 @@ final class Generation: Sendable {
     ///   - settings: checked.
     ///   - number: of the first one; each one that follows another has the next.
     ///   - former: the generation that it is to follow, if there is one. What stays the same is shared with it.
-    ///   - logger: told of targets that rest; nil for nobody.
+    ///   - logger: told of targets that rest, and of how the store does; nil for nobody.
     /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
     init(
         _ settings: Settings, number: Int = 1, replacing former: Generation? = nil, _ logger: Logger? = nil
@@ -43,6 +45,10 @@ final class Generation: Sendable {
         routes = Routes(settings)
         board = Board(settings, routes, replacing: former?.board) { logger?.changed($0, $1) }
         clients = ClientRules(settings)
+        storeHealth = settings.budgetStore.map { store in
+            if let known = former?.storeHealth, known.isOf(store) { return known }
+            return StoreHealth(of: store, logger)
+        }
         connectionOptions = try settings.upstreams.map { upstream throws(HTTPError) in
             let options = ConnectionOptions(upstream, of: settings)
             if upstream.usesTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
@@ -83,10 +89,18 @@ final class WorkerGeneration {
     init(_ shared: Generation, replacing former: WorkerGeneration? = nil, on loop: EventLoop, _ logger: Logger) throws {
         self.shared = shared
         upstreams = try Upstreams(shared, replacing: former?.upstreams, on: loop, logger)
-        let known = former?.store
-        store = shared.settings.budgetStore.map { settings in
-            if let known, known.settings == settings { return known }
-            return BudgetStore(settings, nameLifetime: shared.settings.nameLifetime, on: loop, logger)
+        guard let settings = shared.settings.budgetStore, let health = shared.storeHealth else {
+            store = nil
+            return
         }
+        let known = former?.store
+        store = known?.isSamePlace(as: settings) == true ? known : BudgetStore(settings, health, on: loop, logger)
+    }
+
+    /// Requests come to it from now on. On its loop's thread.
+    func takeEffect() {
+        upstreams.takeEffect()
+        guard let settings = shared.settings.budgetStore else { return }
+        store?.takeEffect(settings, nameLifetime: shared.settings.nameLifetime)
     }
 }

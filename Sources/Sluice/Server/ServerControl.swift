@@ -18,10 +18,10 @@ extension Server: Controllable {
     }
 
     func clients(isJSON: Bool) async -> ControlAnswer? {
-        let (counts, rules) = (counters.clients, await reloader.generation.clients)
+        let (counts, generation) = (counters.clients, await reloader.generation)
         guard let counts else { return nil }
         let made = await resultOnThread {
-            let status = ClientStatus(counts, rules, at: .now)
+            let status = ClientStatus(counts, generation.clients, at: .now, store: generation.storeHealth?.address)
             return ControlAnswer(.ok, isJSON ? [status.json] : status.text)
         }
         do { return try made.get() } catch { return ControlAnswer(.refused, ["\(error)"]) }

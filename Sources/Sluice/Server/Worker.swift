@@ -20,6 +20,8 @@ actor Worker {
     private var isDraining = false
     /// What is ready to serve the requests to come, and waits for the other workers to be so too.
     private var prepared: WorkerGeneration?
+    /// Where former generations have counted: requests that are open still, or what was not told yet, may need them.
+    private var formerStores: [BudgetStore] = []
     /// The last error of accept(2), which is logged with the number of times; nil when there was none.
     private var acceptFailure: SystemError?
     /// For the times that are logged together, a minute after the first.
@@ -49,6 +51,7 @@ actor Worker {
 
     private func begin(_ sockets: [ListeningSocket], _ pages: StatusPages) {
         handler.pages = pages
+        handler.generation.takeEffect()
         listen(sockets)
     }
 
@@ -166,11 +169,24 @@ actor Worker {
     /// Requests that begin from now on are served by what was prepared.
     func adopt() {
         guard let next = exchange(&prepared, with: nil) else { return }
-        handler.generation.upstreams.retire()
-        next.upstreams.takeEffect()
+        let former = handler.generation
+        former.upstreams.retire()
+        next.takeEffect()
+        if let store = former.store, store !== next.store {
+            store.retire()
+            formerStores.append(store)
+        }
+        forgetStores()
         handler.adopt(next)
         let settings = next.shared.settings
         for connection in connections.values { connection.change(settings.scannerLimits, settings.connectionTimeouts) }
+    }
+
+    /// Those that no request has any more, and that have been told all.
+    private func forgetStores() {
+        for place in formerStores.indices.reversed() where !formerStores[place].owes {
+            if isKnownUniquelyReferenced(&formerStores[place]) { formerStores.remove(at: place) }
+        }
     }
 
     // MARK: The end
@@ -189,7 +205,8 @@ actor Worker {
         while !connections.isEmpty, loop.now < end { await idle.wait(until: end) }
         for connection in connections.values { connection.abandon() }
         while !connections.isEmpty { await idle.wait() }
-        await handler.generation.store?.settleAll(within: .seconds(1))
+        let lastDeadline = loop.now + .seconds(1)
+        for store in formerStores + [handler.generation.store].compactMap(\.self) { await store.settleAll(until: lastDeadline) }
     }
 }
 

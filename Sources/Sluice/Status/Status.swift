@@ -75,6 +75,8 @@ struct Status: Sendable {
     var isPart: Bool { listen == nil }
     /// Each that is being answered; nil where that was not asked for.
     var requests: Requests?
+    /// How the store of budgets does, as this process finds it; nil where there is none.
+    var budgetStore: StoreHealth.Snapshot?
     /// The most connections that this process has found waiting at one socket; nil where the kernel does not tell.
     var listenQueueMax: Int?
 }

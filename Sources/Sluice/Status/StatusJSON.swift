@@ -26,6 +26,7 @@ extension Status {
             $0.member("memory_used", memory.used)
             $0.member("memory_limit", memory.limit)
             $0.member("lost_log_lines", head.lostLogLines)
+            $0.budgetStore(budgetStore)
             $0.array("upstreams", upstreams) { $0.upstream($1) }
             $0.array("targets", targets) { $0.target($1) }
             $0.array("clients", counts.clients) { writer, client in
@@ -155,6 +156,17 @@ struct StatusWriter {
             $0.member("events", request.events)
             $0.member("bytes", request.bytes)
             $0.member("silence", request.silence)
+        }
+    }
+
+    mutating func budgetStore(_ store: StoreHealth.Snapshot?) {
+        name("budget_store")
+        guard let store else { return null() }
+        object {
+            $0.member("address", store.address)
+            $0.member("state", store.state.word)
+            $0.member("since", timestamp(ofSecond: store.since))
+            $0.member("reason", store.state.reason)
         }
     }
 

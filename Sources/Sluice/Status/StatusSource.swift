@@ -39,7 +39,8 @@ struct StatusSource: Sendable {
             acceptedConnections: connections.accepted, refusedConnections: connections.refused, active: active.now,
             maxActive: active.max, memory: (counters.memory.usedBytes, counters.memory.limit),
             counts: counters.statistics.counts, upstreams: generation.board.upstreamStatus,
-            targets: generation.board.status(of: generation.routes, at: .current), requests: requests)
+            targets: generation.board.status(of: generation.routes, at: .current), requests: requests,
+            budgetStore: generation.storeHealth?.snapshot)
     }
 
     /// Asks each worker on its own loop. One that hangs is not waited for.

@@ -56,7 +56,7 @@ extension Status {
 
     private var requestSummary: [Line] {
         let ends = "\(counts.answered) answered, \(counts.failed) failed, \(counts.callersLeft) callers left"
-        return [
+        let lines = [
             ("active requests", "\(active)"),
             ("max active requests", "\(maxActive)"),
             ("max children reached", "\(counts.turnedAway)"),
@@ -65,6 +65,7 @@ extension Status {
             ("memory", "\(Size.setting(memory.used)) of \(Size.setting(memory.limit))"),
             ("lost log lines", "\(head.lostLogLines)"),
         ]
+        return lines + (budgetStore.map { [("budget store", $0.words)] } ?? [])
     }
 
     /// A line for each name and value.
@@ -159,6 +160,13 @@ extension Status.Head {
     var lastReloadWords: String {
         guard let lastReload else { return "none" }
         return "\(timestamp(ofSecond: lastReload.time)), \(lastReload.words)"
+    }
+}
+
+extension StoreHealth.Snapshot {
+    /// Its address, how it does and since when, and why.
+    fileprivate var words: String {
+        "\(address), \(state.word) since \(timestamp(ofSecond: since))\(state.reason.map { ": \($0)" } ?? "")"
     }
 }
 

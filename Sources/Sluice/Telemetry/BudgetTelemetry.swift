@@ -29,14 +29,31 @@ extension Logger {
             metadata: ["file": "\(file)"], source: LogEntry.changeSource)
     }
 
-    /// At once, and then how often within a minute.
+    /// Each time: `StoreHealth` says when. What is counted would come behind the word that all is well again.
     ///
-    /// - Parameter reason: a phrase; nothing secret.
-    func budgetStoreFailed(_ reason: String) {
-        error("what clients use cannot be counted for all machines together (budget_store)", metadata: ["reason": "\(reason)"])
+    /// - Parameters:
+    ///   - store: its address.
+    ///   - reason: a phrase; nothing secret.
+    func budgetStoreFailed(_ store: String, _ reason: String) {
+        error(
+            "what clients use cannot be counted for all machines together (budget_store)",
+            metadata: ["store": "\(store)", "reason": "\(reason)"], source: LogEntry.changeSource)
     }
 
-    func budgetStoreIsBack() { notice("what clients use is counted for all machines together again (budget_store)") }
+    func budgetStoreWorks(_ store: String) {
+        notice("what clients use is counted for all machines together (budget_store)", metadata: ["store": "\(store)"])
+    }
+
+    func budgetStoreIsBack(_ store: String) {
+        notice("what clients use is counted for all machines together again (budget_store)", metadata: ["store": "\(store)"])
+    }
+
+    /// - Parameter reason: as above.
+    func budgetStoreRefusesClient(_ client: String, _ reason: String) {
+        error(
+            "what a client uses cannot be counted for all machines together (budget_store)",
+            metadata: ["client": "\(client)", "reason": "\(reason)"])
+    }
 
     /// - Parameter count: of how many clients' days.
     func budgetStoreIsNotTold(_ count: Int) {

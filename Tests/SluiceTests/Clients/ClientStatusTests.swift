@@ -9,7 +9,7 @@ import Testing
     private let noon = CountedTime(second: 20_000 * 86_400 + 12 * 3600)
 
     /// Two clients of three that have limits, of which one is nameless; and one that has none.
-    private func status(at time: CountedTime? = nil) throws -> ClientStatus {
+    private func status(at time: CountedTime? = nil, store: String? = nil) throws -> ClientStatus {
         let counts = try ClientCounts()
         var settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: [], models: [])
         var (shop, nobody) = (ClientSettings(match: ModelPattern("sh*")), ClientSettings(match: ModelPattern("")))
@@ -25,7 +25,7 @@ import Testing
             case .refused: break
             }
         }
-        return ClientStatus(counts, ClientRules(settings), at: time ?? noon)
+        return ClientStatus(counts, ClientRules(settings), at: time ?? noon, store: store)
     }
 
     @Test func `has a line for each client that has limits and was seen today`() throws {
@@ -42,12 +42,19 @@ import Testing
             try status().json
                 == #"{"clients":[{"name":"","tokens":61,"tokens_per_day":null,"requests":1,"requests_per_minute":9,"open":0,"#
                 + #""concurrent":null,"refused":0},{"name":"shop","tokens":61,"tokens_per_day":100,"requests":1,"#
-                + #""requests_per_minute":null,"open":0,"concurrent":1,"refused":1}]}"#)
+                + #""requests_per_minute":null,"open":0,"concurrent":1,"refused":1}],"budget_store":null}"#)
     }
 
     @Test func `has none on the next day`() throws {
         let tomorrow = try status(at: CountedTime(second: noon.second + 86_400))
         #expect(tomorrow.text == ["no client that has limits has asked today"])
-        #expect(tomorrow.json == #"{"clients":[]}"#)
+        #expect(tomorrow.json == #"{"clients":[],"budget_store":null}"#)
+    }
+
+    @Test func `says so where others count too`() throws {
+        let status = try status(store: "redis://h:6379/0")
+        let line = "by this machine's own counts; all machines together count in redis://h:6379/0"
+        #expect(Array(status.text.suffix(2)) == ["", line])
+        #expect(status.json.hasSuffix(#"],"budget_store":"redis://h:6379/0"}"#))
     }
 }

@@ -26,9 +26,7 @@ import Testing
         let (replies, isNonsense) = read(text, parts: parts)
         #expect(replies == [.done, .number(0), .number(123_456_789_012_345_678), .error(error)])
         #expect(!isNonsense)
-        #expect(error.words == "WRONGPASS invalid username-password pair or user is disabled")
-        #expect(error.kind == "WRONGPASS")
-        #expect(StoreError(line: Array("hunterpassword".utf8)[...]).kind == "an error")
+        #expect(error.words(hiding: nil, nil) == "WRONGPASS invalid username-password pair or user is disabled")
     }
 
     @Test(arguments: [
@@ -46,22 +44,61 @@ import Testing
 
     /// An error's line, and what of it is told.
     @Test(arguments: [
-        ("ERR unknown command 'AUTH', with args beginning with: 'secret'", "ERR unknown command", true),
-        ("ERR invalid password", "ERR invalid password", true), ("MOVED 3999 127.0.0.1:6381", "MOVED", false),
-        ("WRONGTYPE Operation against a key", "WRONGTYPE Operation against a key", true),
+        ("ERR unknown command 'EVAL', with args beginning with: 'secret'", "ERR unknown command 'EVAL'", true),
+        ("ERR unknown command `EVAL`, with args beginning with: `secret`, ", "ERR unknown command `EVAL`", true),
+        ("ERR unknown command 'secret', with args beginning with: 'secret'", "ERR unknown command", true),
+        ("ERR DB index is out of range", "ERR DB index is out of range", true), ("MOVED 3999 127.0.0.1:6381", "MOVED", false),
+        (
+            "WRONGTYPE Operation against a key holding the wrong kind of value script: e732921f9bfabca9, on @user_script:2.",
+            "WRONGTYPE Operation against a key holding the wrong kind of value", true
+        ),
         ("NOAUTH Authentication required.", "NOAUTH Authentication required", false), ("", "an error", false),
         ("\u{1B}[2J", "an error", false),
         (
+            "OOM command not allowed when used memory > 'maxmemory'. script: c531cc, on @user_script:6.",
+            "OOM command not allowed when used memory", false
+        ),
+        (
+            "NOPERM this user has no permissions to run the 'eval' command",
+            "NOPERM this user has no permissions to run the 'eval' command", false
+        ),
+        (
+            "NOPERM User bob has no permissions to run the 'get' command",
+            "NOPERM User has no permissions to run the 'get' command", false
+        ),
+        (
+            "NOPERM ACL failure in script: User bob has no permissions to run the 'set' command script: c5, on @user_script:2.",
+            "NOPERM ACL failure in script: User has no permissions to run the 'set' command", false
+        ),
+        (
             "ERR Error running script (call to f_1): @user_script:6: -READONLY You can't write against a read only replica.",
-            "ERR Error running script", false
+            "READONLY You can't write against a read only replica", false
         ),
         (
             "ERR Error running script (call to f_1): @user_script:6: value is not an integer", "ERR Error running script", true
-        ), (String(repeating: "A", count: 900), String(repeating: "A", count: 80), false),
-    ]) func `is told by its plain words`(line: String, words: String, isAboutQuestion: Bool) {
+        ), ("ERR no hunter2 here", "ERR", true), ("hunter2", "an error", false), ("ERR 'hunter2' ", "ERR", true),
+        (String(repeating: "A", count: 900), "an error", false),
+        (String(repeating: "A ", count: 400), String(repeating: " A", count: 60).dropFirst().description, false),
+    ]) func `is told by its plain words, without who logs in`(line: String, words: String, isAboutQuestion: Bool) {
         let error = StoreError(line: Array(line.utf8)[...])
-        #expect(error.words == words)
+        #expect(error.words(hiding: "bob", "hunter2") == words)
         #expect(error.isAboutQuestion == isAboutQuestion)
+    }
+
+    /// What is said of a password may have it in it, whole or cut, and is told where it is a sentence of Redis's.
+    @Test(arguments: [
+        (
+            "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+            "ERR AUTH <password> called without any password configured for the default user"
+        ),
+        (
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "WRONGPASS invalid username-password pair or user is disabled"
+        ), ("WRONGPASS hunter", "WRONGPASS"), ("ERR unknown command 'AUTH', with args beginning with: 'hunt' ", "ERR"),
+        ("ERR hunter", "ERR"), ("hunter", "an error"), ("", "an error"),
+        ("ERR max number of clients reached", "ERR max number of clients reached"),
+    ]) func `is told of a password by known words alone`(line: String, words: String) {
+        #expect(StoreError(line: Array(line.utf8)[...]).wordsOfLogin == words)
     }
 
     @Test func `is never more than it may be, whatever comes`() {
@@ -101,7 +138,10 @@ import Testing
             command.hasSuffix(
                 "$1\r\n2\r\n$24\r\nsluice:{shop}:2026-11-30\r\n$30\r\nsluice:{shop}:2026-11-30T00:53\r\n$2\r\n15\r\n$3\r\n100\r\n$1\r\n7\r\n"
             ))
+        let withdrawal = String(decoding: try #require(sane.withdrawalCommand), as: UTF8.self)
+        #expect(withdrawal.hasSuffix("$1\r\n1\r\n$30\r\nsluice:{shop}:2026-11-30T00:53\r\n"))
         let odd = try #require(request(name))
+        #expect(odd.withdrawalCommand == nil)
         #expect(odd.key.bytes == Array("sluice:{\(name)}:2026-11-30".utf8))
         #expect(request("shop", tokensPerDay: nil) == nil)
         let debt = StoreDebt(reserved: 15, spent: 4)

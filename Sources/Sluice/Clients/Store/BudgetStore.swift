@@ -8,11 +8,13 @@ import Settings
 
 /// Asks the store for each request's share before an upstream is asked, and tells it afterwards what that came to, which nobody waits for.
 ///
-/// It is connected to when there is something to ask, and kept. When it is away, or late, nobody waits for it: questions fail at once,
-/// and it is tried again and again, ever more rarely, until it answers. On its loop's thread alone.
+/// It is connected to as soon as its settings are in force, and kept so: the log and the status tell how it does before anybody asks. When
+/// it is away, or late, nobody waits for it: questions fail at once, and it is tried again and again, ever more rarely, until it answers.
+/// On its loop's thread alone.
 final class BudgetStore {
-    let settings: BudgetStoreSettings
-    private let nameLifetime: Duration
+    private var settings: BudgetStoreSettings
+    private var nameLifetime = Duration.zero
+    private let health: StoreHealth
     private let loop: EventLoop
     private let logger: Logger
 
@@ -20,14 +22,23 @@ final class BudgetStore {
     static let patience = Duration.milliseconds(250)
     /// Until it is connected to, and has let this worker in.
     private static let greetingTime = Duration.seconds(2)
-    /// How long a late answer is waited for, by nobody but this, before the connection is given up.
-    private static let lateTime = Duration.seconds(60)
+    /// How long any answer is waited for, by nobody but this, before the connection is given up.
+    private static let lateTime = Duration.seconds(5)
     /// Between two times that it is tried, at first and at most.
     private static let (firstPause, longestPause) = (Duration.milliseconds(500), Duration.seconds(5))
     /// As many questions may be open, and so many debts on their way.
     private static let (questionsMax, debtsMax) = (1024, 64)
 
-    private enum State { case idle, connecting, ready, resting }
+    private enum State {
+        /// There is nothing to do: before it is in force, and when others are asked and it owes nothing.
+        case idle
+        case connecting
+        case ready
+        /// All that was asked is to be answered, and then it is connected to by other settings.
+        case leaving
+        /// Until it is tried again.
+        case resting
+    }
     private var state = State.idle
     private var connection: PlainConnection?
     private var replies = StoreReplies()
@@ -43,26 +54,64 @@ final class BudgetStore {
     private var isAway = false
     /// Whether something has failed since it answered last.
     private var hasFailed = false
+    /// Whether others are asked from now on.
+    private var isRetired = false
     private var pause = BudgetStore.firstPause
     /// For what is next: an end of the patience with the connection, or another try.
     private var timer: Timer?
 
     fileprivate enum Asked {
-        /// - Parameter isPassword: whether it is what the password was sent with.
-        case greeting(isPassword: Bool)
+        /// What the password was sent with.
+        case login
+        case selection
+        /// Whether it counts for this worker.
+        case trial
         case question(StoreQuestion)
         case debt(StoreKey, StoreDebt)
+        /// A request of a minute that is none of it.
+        case withdrawal
     }
 
-    init(_ settings: BudgetStoreSettings, nameLifetime: Duration, on loop: EventLoop, _ logger: Logger) {
-        (self.settings, self.nameLifetime, self.loop, self.logger) = (settings, nameLifetime, loop, logger)
+    init(_ settings: BudgetStoreSettings, _ health: StoreHealth, on loop: EventLoop, _ logger: Logger) {
+        (self.settings, self.health, self.loop, self.logger) = (settings, health, loop, logger)
     }
 
     deinit {
         timer?.cancel()
         connection?.close()
-        if !debts.isEmpty { logger.budgetStoreIsNotTold(debts.count) }
+        if owesCount > 0 { logger.budgetStoreIsNotTold(owesCount) }
     }
+
+    // MARK: Settings
+
+    func isSamePlace(as other: BudgetStoreSettings) -> Bool { settings.isSamePlace(as: other) }
+
+    /// From now on it goes by these settings, of the same place. What it owes is told by them, and what was asked is answered.
+    func takeEffect(_ settings: BudgetStoreSettings, nameLifetime: Duration) {
+        let isChanged = settings != self.settings
+        (self.settings, self.nameLifetime) = (settings, nameLifetime)
+        if isChanged { pause = Self.firstPause }
+        switch state {
+        case .idle: connect()
+        case .connecting where isChanged, .resting where isChanged: connectAnew()
+        case .ready where isChanged:
+            state = .leaving
+            leaveIfAnswered()
+        case .connecting, .ready, .leaving, .resting: break
+        }
+    }
+
+    /// From now on others are asked. What it owes, and what open requests will come to, it is told as long as it answers.
+    func retire() {
+        isRetired = true
+        if state == .resting { giveUp() }
+        closeIfTold()
+    }
+
+    /// Whether there is anything that it has not been told.
+    var owes: Bool { owesCount > 0 }
+
+    private var owesCount: Int { debts.count + debtsUnderWay }
 
     // MARK: Questions and debts
 
@@ -83,22 +132,17 @@ final class BudgetStore {
     func settle(_ debt: StoreDebt, of key: StoreKey) {
         guard debt.reserved != debt.spent else { return }
         owe(debt, of: key)
-        switch state {
-        case .idle: connect()
-        case .ready: sendDebts()
-        case .connecting, .resting: break
-        }
+        if state == .ready { sendDebts() } else { connectUnlessAway() }
     }
 
-    /// Tells it all that it has not been told, at an end. What takes longer than the limit, or waits for a store that is away, is left out.
-    func settleAll(within limit: Duration) async {
-        let (deadline, settled) = (loop.now + limit, Wakeup(on: loop))
+    /// Tells it all that it has not been told, at an end. What takes longer, or waits for a store that is away, is left out.
+    func settleAll(until deadline: Instant) async {
+        let settled = Wakeup(on: loop)
         self.settled = settled
-        if state == .idle, !debts.isEmpty { connect() }
-        while !debts.isEmpty || debtsUnderWay > 0, !isAway, loop.now < deadline { await settled.wait(until: deadline) }
+        if owes { connectUnlessAway() }
+        while owes, !isAway, loop.now < deadline { await settled.wait(until: deadline) }
         self.settled = nil
-        let count = exchange(&debts, with: StoreDebts()).count + debtsUnderWay
-        if count > 0 { logger.budgetStoreIsNotTold(count) }
+        giveUp()
     }
 
     private func owe(_ debt: StoreDebt, of key: StoreKey) {
@@ -108,28 +152,39 @@ final class BudgetStore {
     private func ask(_ question: StoreQuestion) {
         if state == .ready { return send(question) }
         waiting.append(question)
-        if state == .idle { connect() }
+        connectUnlessAway()
     }
 
-    private func send(_ question: StoreQuestion) {
-        asked.append(.question(question))
-        connection?.send(question.request.command)
+    private func send(_ question: StoreQuestion) { send(question.request.command, .question(question)) }
+
+    private func send(_ command: [UInt8], _ asked: Asked) {
+        self.asked.append(asked)
+        connection?.send(command)
+        if state == .ready, timer?.isSet != true { setTimer(after: Self.lateTime) }
     }
 
     private func sendDebts() {
         // What was of the day before yesterday means nothing any more.
         let oldest = CountedTime.now.day - 1
-        // One that has failed is asked with a single debt whether it counts again.
-        let countMax = hasFailed ? 1 : Self.debtsMax
-        while state == .ready, debtsUnderWay < countMax, let (key, debt) = debts.popLast() {
+        while state == .ready, debtsUnderWay < Self.debtsMax, let (key, debt) = debts.popLast() {
             guard key.day >= oldest else { continue }
             debtsUnderWay += 1
-            asked.append(.debt(key, debt))
-            connection?.send(debt.command(key))
+            send(debt.command(key), .debt(key, debt))
         }
     }
 
     // MARK: The connection
+
+    /// One that rests though it has not failed was closed as nobody used it.
+    private func connectUnlessAway() {
+        if state == .idle || state == .resting && !isAway { connect() }
+    }
+
+    private func connectAnew() {
+        connection?.close()
+        asked = []
+        connect()
+    }
 
     private func connect() {
         state = .connecting
@@ -146,46 +201,60 @@ final class BudgetStore {
         connection.start()
     }
 
-    /// It is there when it answers.
     private func greet() {
         if let password = settings.password.text {
-            greet(StoreCommand.authentication(settings.user, password), isPassword: true)
+            send(StoreCommand.authentication(settings.user, password), .login)
         }
-        if settings.database != 0 { greet(StoreCommand.selection(database: settings.database)) }
-        greet(StoreCommand.ping)
-    }
-
-    private func greet(_ command: [UInt8], isPassword: Bool = false) {
-        asked.append(.greeting(isPassword: isPassword))
-        connection?.send(command)
+        if settings.database != 0 { send(StoreCommand.selection(database: settings.database), .selection) }
+        send(StoreCommand.trial, .trial)
     }
 
     private func becameReady() {
         timer?.cancel()
         (state, isAway) = (.ready, false)
+        works()
         for question in exchange(&waiting, with: []) where !question.isAbandoned { send(question) }
         sendDebts()
     }
 
+    private func leaveIfAnswered() {
+        if state == .leaving, asked.isEmpty { connectAnew() }
+    }
+
+    /// Others are asked, and it is connected to again when an open request has come to something.
+    private func closeIfTold() {
+        if isRetired, state == .ready, asked.isEmpty { giveUp() }
+    }
+
     private func ended(_ error: HTTPError) {
-        // A server may close connections that nobody uses.
-        guard state == .ready, asked.isEmpty else { return fail("\(error)") }
-        (state, connection) = (.idle, nil)
+        // A server may close connections that nobody uses: then it is there for another one.
+        guard state == .ready, asked.isEmpty else {
+            if case .cutOff = error { return fail("it has closed the connection") }
+            return fail("\(error)")
+        }
+        connection = nil
+        rest()
+    }
+
+    /// Until it is tried again, unless there is nothing to try it for.
+    private func rest() {
+        guard !isRetired else { return state = .idle }
+        state = .resting
+        // As all machines may do the same now, each at a time of its own.
+        setTimer(after: pause * Double.random(in: 0.75...1.25))
     }
 
     /// Somebody has waited for as long as one waits.
     private func isLate() {
         isAway = true
-        hasFailed = true
-        logger.budgetStoreFailed("no answer within \(Self.patience.setting)")
-        if state == .ready, timer?.isSet != true { setTimer(after: Self.lateTime) }
+        failed("no answer within \(Self.patience.setting)")
     }
 
     /// All that was late has come by now.
     private func isNoLongerLate() {
-        guard state == .ready, isAway, !asked.contains(where: \.isAbandoned) else { return }
-        timer?.cancel()
+        guard state == .ready || state == .leaving, isAway, !asked.contains(where: \.isAbandoned) else { return }
         isAway = false
+        works()
     }
 
     private func setTimer(after duration: Duration) {
@@ -198,7 +267,7 @@ final class BudgetStore {
         switch state {
         case .idle: break
         case .connecting: fail("no connection within \(Self.greetingTime.setting)")
-        case .ready: fail("no answer within \(Self.lateTime.setting)")
+        case .ready, .leaving: fail("no answer within \(Self.lateTime.setting)")
         case .resting: connect()
         }
     }
@@ -207,18 +276,15 @@ final class BudgetStore {
     ///   - reason: a phrase for the log.
     ///   - isRefusal: whether it has answered that it counts nothing at present: then neither does it what it was sent behind that.
     private func fail(_ reason: String, isRefusal: Bool = false) {
-        logger.budgetStoreFailed(reason)
+        failed(reason)
         connection?.close()
-        (connection, state, isAway, hasFailed) = (nil, .resting, true, true)
+        (connection, isAway) = (nil, true)
         debtsUnderWay = 0
-        // As all machines may do the same now, each at a time of its own.
-        setTimer(after: pause * Double.random(in: 0.75...1.25))
-        pause = min(pause * 2, Self.longestPause)
         for question in exchange(&waiting, with: []) { question.answered(.failed) }
         var lostCount = 0
         for asked in exchange(&asked, with: []) {
             switch asked {
-            case .greeting: break
+            case .login, .selection, .trial, .withdrawal: break
             case .question(let question): question.answered(.failed)
             // It may have counted that: what was used is told again, what was given back is not.
             case .debt(let key, let debt) where isRefusal || debt.spent > debt.reserved: owe(debt, of: key)
@@ -226,7 +292,31 @@ final class BudgetStore {
             }
         }
         if lostCount > 0 { logger.budgetStoreIsNotTold(lostCount) }
+        if isRetired { giveUp() } else { rest() }
+        pause = min(pause * 2, Self.longestPause)
         settled?.wake()
+    }
+
+    /// What it has not been told by now is left out, and nobody is to wait for anything any more.
+    private func giveUp() {
+        timer?.cancel()
+        connection?.close()
+        (connection, state, asked) = (nil, .idle, [])
+        let count = owesCount
+        (debts, debtsUnderWay) = (StoreDebts(), 0)
+        if count > 0 { logger.budgetStoreIsNotTold(count) }
+    }
+
+    // MARK: How it does
+
+    private func failed(_ reason: String) {
+        let isFirst = !exchange(&hasFailed, with: true)
+        if !isRetired { health.failed(reason, isFirst: isFirst) }
+    }
+
+    private func works() {
+        let hadFailed = exchange(&hasFailed, with: false)
+        if !isRetired { health.works(hadFailed: hadFailed) }
     }
 
     // MARK: Answers
@@ -235,68 +325,88 @@ final class BudgetStore {
         var rest = bytes[...]
         do throws(StoreNonsense) {
             while connection != nil, let reply = try replies.next(in: &rest) {
-                guard !asked.isEmpty else { throw StoreNonsense() }
-                try take(reply, for: asked.removeFirst())
+                guard let first = asked.first, first.isAnswered(by: reply) else { throw StoreNonsense() }
+                asked.removeFirst()
+                take(reply, for: first)
             }
         } catch {
             fail("it answers what is no answer of Redis")
         }
+        if state == .ready || state == .leaving {
+            if asked.isEmpty { timer?.cancel() } else { setTimer(after: Self.lateTime) }
+        }
+        leaveIfAnswered()
+        closeIfTold()
     }
 
-    private func take(_ reply: StoreReply, for asked: Asked) throws(StoreNonsense) {
+    /// - Parameter reply: one that may answer it.
+    private func take(_ reply: StoreReply, for asked: Asked) {
         switch (asked, reply) {
-        case (.greeting, .done): if self.asked.isEmpty { becameReady() }
-        // Whoever was sent a password may repeat it.
-        case (.greeting, .error(let error)): fail(settings.password.text == nil ? error.words : error.kind)
+        case (.login, .error(let error)): fail(error.wordsOfLogin)
+        case (.selection, .error(let error)), (.trial, .error(let error)): fail(words(of: error))
+        case (.trial, _): becameReady()
         case (.question(let question), .number(let number)):
-            guard let answer = question.request.answer(number) else { throw StoreNonsense() }
-            take(answer, for: question)
+            pause = Self.firstPause
+            take(question.request.answer(number) ?? .failed, for: question)
         case (.question(let question), .error(let error)):
             question.answered(.failed)
-            take(error)
+            take(error, about: question.request.client.bytes)
         case (.debt, .number):
             debtsUnderWay -= 1
-            answered()
+            pause = Self.firstPause
             sendDebts()
             settled?.wake()
         case (.debt(let key, let debt), .error(let error)):
             debtsUnderWay -= 1
             settled?.wake()
             if error.isAboutQuestion { logger.budgetStoreIsNotTold(1) } else { owe(debt, of: key) }
-            take(error)
-        case (.greeting, .number), (.question, .done), (.debt, .done): throw StoreNonsense()
+            take(error, about: key.client)
+        // Its minute is over soon.
+        case (.withdrawal, .error(let error)): if !error.isAboutQuestion { fail(words(of: error), isRefusal: true) }
+        case (.login, _), (.selection, _), (.withdrawal, _), (.question, .done), (.debt, .done): break
         }
     }
 
     private func take(_ answer: StoreAnswer, for question: StoreQuestion) {
-        answered()
         guard question.isAbandoned else { return question.answered(answer) }
         // Whoever asked has gone on without it.
-        if case .taken = answer {
-            owe(StoreDebt(reserved: question.request.tokens, spent: 0), of: question.request.key)
-            sendDebts()
-        }
+        if case .taken = answer { giveBack(question.request) }
         isNoLongerLate()
     }
 
+    private func giveBack(_ request: StoreRequest) {
+        if let command = request.withdrawalCommand { send(command, .withdrawal) }
+        guard request.tokens > 0 else { return }
+        owe(StoreDebt(reserved: request.tokens, spent: 0), of: request.key)
+        sendDebts()
+    }
+
     /// Where it is not about what was asked for, whoever is there may not be the right one any more, as behind a name.
-    private func take(_ error: StoreError) {
-        guard error.isAboutQuestion else { return fail(error.words, isRefusal: true) }
-        hasFailed = true
-        logger.budgetStoreFailed(error.words)
+    ///
+    /// - Parameter client: whose key it was.
+    private func take(_ error: StoreError, about client: [UInt8]) {
+        guard error.isAboutQuestion else { return fail(words(of: error), isRefusal: true) }
+        logger.budgetStoreRefusesClient(String(decoding: client, as: UTF8.self), words(of: error))
         isNoLongerLate()
         sendDebts()
     }
 
-    private func answered() {
-        guard hasFailed, !asked.contains(where: \.isAbandoned) else { return }
-        (hasFailed, pause) = (false, Self.firstPause)
-        logger.budgetStoreIsBack()
-    }
+    private func words(of error: StoreError) -> String { error.words(hiding: settings.user, settings.password.text) }
 }
 
 extension BudgetStore.Asked {
     fileprivate var isAbandoned: Bool { if case .question(let question) = self { question.isAbandoned } else { false } }
+
+    /// Whether that may be an answer to it.
+    fileprivate func isAnswered(by reply: StoreReply) -> Bool {
+        switch (self, reply) {
+        case (_, .error), (.login, .done), (.selection, .done): true
+        case (.trial, .number), (.debt, .number), (.withdrawal, .number): true
+        case (.question(let question), .number(let number)): question.request.answer(number) != nil
+        case (.login, .number), (.selection, .number): false
+        case (.trial, .done), (.question, .done), (.debt, .done), (.withdrawal, .done): false
+        }
+    }
 }
 
 /// A request that waits to hear whether it may have its share.

@@ -49,29 +49,32 @@ struct StoreRequest {
     /// Takes all, or nothing. The answer is the tokens that are taken of the day then, times four, and below that why nothing is taken:
     /// 1 for the requests, 2 for the tokens.
     private static let script = """
-        local function count(key)
-            return math.min(math.max(tonumber(redis.call('GET', key)) or 0, 0), 1125899906842624)
-        end
         local used, asked = count(KEYS[1]), count(KEYS[2])
         local tokens, tokensMax, requestsMax = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
         if requestsMax >= 0 and asked >= requestsMax then return used * 4 + 1 end
         if tokensMax >= 0 and used + tokens > tokensMax then return used * 4 + 2 end
-        if requestsMax >= 0 then
-            redis.call('INCR', KEYS[2])
-            redis.call('EXPIRE', KEYS[2], 120)
-        end
-        if tokensMax >= 0 then
-            redis.call('INCRBY', KEYS[1], ARGV[1])
-            redis.call('EXPIRE', KEYS[1], 172800)
-        end
+        if requestsMax >= 0 then set(KEYS[2], asked + 1, 120) end
+        if tokensMax >= 0 then set(KEYS[1], used + tokens, 172800) end
         return (used + tokens) * 4
         """
 
+    /// For one that was taken as a request of its minute, and is not answered.
+    private static let withdrawal = """
+        local asked = count(KEYS[1])
+        if asked > 0 then set(KEYS[1], asked - 1, 120) end
+        return asked
+        """
+
     var command: [UInt8] {
-        StoreCommand.script(
-            Self.script, keys: [key.bytes, StoreKey.requests(of: client.bytes, in: time)],
-            [tokens, tokensPerDay ?? -1, requestsPerMinute ?? -1])
+        StoreCommand.script(Self.script, keys: [key.bytes, minuteKey], [tokens, tokensPerDay ?? -1, requestsPerMinute ?? -1])
     }
+
+    /// Has it be none of its minute's requests; nil where these are not counted.
+    var withdrawalCommand: [UInt8]? {
+        requestsPerMinute == nil ? nil : StoreCommand.script(Self.withdrawal, keys: [minuteKey], [])
+    }
+
+    private var minuteKey: [UInt8] { StoreKey.requests(of: client.bytes, in: time) }
 
     /// What an answer to it says; nil for one that cannot be.
     func answer(_ number: Int) -> StoreAnswer? {
@@ -103,13 +106,9 @@ struct StoreDebt: Equatable {
     /// A store that has forgotten the day has forgotten what was reserved too. Below zero there is nothing.
     private static let script = """
         local change = ARGV[1]
-        if redis.call('EXISTS', KEYS[1]) == 0 then change = ARGV[2] end
-        local used = redis.call('INCRBY', KEYS[1], change)
-        if used < 0 then
-            redis.call('SET', KEYS[1], 0)
-            used = 0
-        end
-        redis.call('EXPIRE', KEYS[1], 172800)
+        if not redis.call('GET', KEYS[1]) then change = ARGV[2] end
+        local used = math.max(count(KEYS[1]) + change, 0)
+        set(KEYS[1], used, 172800)
         return used
         """
 
@@ -120,7 +119,28 @@ struct StoreDebt: Equatable {
 
 /// Commands as Redis takes them: an array of byte strings.
 enum StoreCommand {
-    static let ping = bytes(["PING"])
+    /// Those by whose names it may call them: nothing that was sent to it.
+    static let names = ["auth", "eval", "get", "select", "set"]
+
+    /// What all of its scripts begin with. What is no number there, as somebody else has written it, is none, and becomes one: nothing that
+    /// is written can fail behind something that was.
+    private static let counting = """
+        local function count(key)
+            local digits = string.match(redis.call('GET', key) or '', '^%d+$')
+            return math.min(tonumber(digits or 0), 1125899906842624)
+        end
+        local function set(key, count, seconds)
+            redis.call('SET', key, string.format('%.0f', count), 'EX', seconds)
+        end
+
+        """
+
+    /// Does all that the others do, with a key of its own: who may not do that, or cannot at present, is known by it.
+    static let trial = script(
+        """
+        set(KEYS[1], count(KEYS[1]), 60)
+        return 0
+        """, keys: [Array("sluice:trial".utf8)], [])
 
     /// - Parameter user: nil for the default one.
     static func authentication(_ user: String?, _ password: String) -> [UInt8] {
@@ -131,7 +151,7 @@ enum StoreCommand {
 
     /// A script with each question: Redis knows it from the second time on, and one that has been restarted is asked no other way.
     static func script(_ script: String, keys: [[UInt8]], _ numbers: [Int]) -> [UInt8] {
-        var arguments = ["EVAL", script, "\(keys.count)"].map { Array($0.utf8) }
+        var arguments = ["EVAL", counting + script, "\(keys.count)"].map { Array($0.utf8) }
         arguments += keys
         arguments += numbers.map { Array("\($0)".utf8) }
         return bytes(arguments)
