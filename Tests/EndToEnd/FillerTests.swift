@@ -88,7 +88,8 @@ import Testing
             ] {
                 let stream = try site.call(
                     ChatCall(#"{"model":"m","messages":[\#(messages.joined(separator: ","))],"stream":true}"#))
-                try await stream.received.wait(for: "a filler") { received in received.frames.first.map { $0.contains(text) } }
+                _ = try await stream.received.wait(for: "a filler") { received in received.frames.first.map { $0.contains(text) }
+                }
                 #expect(stream.received.value.frames.first?.contains(quoted("\(text) ")) == true, "\(stream.received.value.text)")
                 stream.close()
             }

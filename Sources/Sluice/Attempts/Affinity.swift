@@ -10,7 +10,10 @@ extension AffinityKey {
     /// The call's id; where there is none, the client and how the conversation began, which each of its requests has at its front.
     init(call: String?, client: String?, _ chat: ChatRequest) {
         self.init()
-        if let call { return append(call.utf8) }
+        if let call {
+            append(call.utf8)
+            return
+        }
         append((client ?? "").utf8)
         for message in chat.firstMessages(2) {
             append([0])
