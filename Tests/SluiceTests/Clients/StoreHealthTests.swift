@@ -1,5 +1,6 @@
 import Clock
 import TestSupport
+import Logging
 import Testing
 
 @testable import Settings
