@@ -1,6 +1,6 @@
 import Clock
-import TestSupport
 import Logging
+import TestSupport
 import Testing
 
 @testable import Settings
