@@ -72,7 +72,7 @@ extension ModelSettings {
         package let match: ModelPattern
         package let conditions: [ModelCondition]
 
-        /// As logs and the status have it.
+        /// In a word, without the conditions.
         package var description: String { name.map { "\($0):\(match)" } ?? match.description }
     }
 

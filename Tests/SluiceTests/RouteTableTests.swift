@@ -122,6 +122,29 @@ extension Routes {
         #expect(try index(routes, "d", nil, #""n":1"#) == 3)
     }
 
+    @Test func `a model that a client finds by a pattern alone is among its models`() throws {
+        let routes = routes(
+            model("gpt-4o", client: "acme"), model("o3", client: "acme"), model("m", ["a": "b"]), model("gpt-*", client: "shop"),
+            model("o?", ["a": "b"]))
+        let table = try #require(routes.table(for: nil))
+        #expect(table.modelNames(for: "acme", nil) == ["gpt-4o", "o3", "m"])
+        #expect(table.modelNames(for: "shop", nil) == ["gpt-4o", "o3", "m"])
+        #expect(table.modelNames(for: "kiosk", nil) == ["o3", "m"])
+        #expect(table.modelNames(for: nil, nil) == ["o3", "m"])
+        #expect(try index(routes, nil, "shop", #""model":"gpt-4o""#) == 3)
+        var rule = ClientSettings(match: ModelPattern("shop"))
+        rule.models = [ModelPattern("gpt-*")]
+        #expect(table.modelNames(for: "shop", rule) == ["gpt-4o"])
+    }
+
+    @Test func `entries that differ in their conditions alone are numbered where they are told of, and others keep their names`()
+    {
+        let routes = routes(
+            model("*", name: "other", client: "a"), model("gpt-*", name: "other", client: "a"), model("*", client: "a"),
+            model("*", name: "other", ["a": "b"]), model("m", name: "other", client: "a"), model("*", name: "other"))
+        #expect(routes.targets.map(\.route) == ["other:*#1", "other:gpt-*", "*", "other:*#2", "other:m", "other:*#3"])
+    }
+
     @Test func `of many models no more are told than it takes`() throws {
         let models = (0..<20).map { model("m\($0)", name: "a") }
         var settings = Settings(

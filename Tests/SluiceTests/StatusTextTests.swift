@@ -74,8 +74,8 @@ import Testing
 
     private func request(_ id: String, client: String = "first", _ target: Target? = nil) -> Sluice.Status.Request {
         Sluice.Status.Request(
-            id: MaskedID(id), age: .seconds(75), client: client, call: MaskedID(UUID().uuidString), target: target,
-            state: .connecting, events: 99_999, bytes: 99_999_999, silence: .milliseconds(999))
+            id: MaskedID(id), age: .seconds(75), client: client, call: MaskedID(UUID().uuidString), route: target?.route,
+            target: target, state: .connecting, events: 99_999, bytes: 99_999_999, silence: .milliseconds(999))
     }
 
     private func requests(_ listed: [Sluice.Status.Request], count: Int? = nil) -> Sluice.Status.Requests {

@@ -12,6 +12,8 @@ import FastCGI
 final class Answering {
     /// What the log will tell.
     private(set) var record: RequestRecord
+    /// What is to be asked, until nobody can refuse it any more.
+    private var question: Question?
     private var race: Race?
     private var winner: Attempt?
     /// What hands the events on, for as long as it does.
@@ -31,13 +33,19 @@ final class Answering {
 
     func note(call: String?) { record.call = call }
 
-    /// Who is asked, or answers.
+    /// - Parameter route: the web server's word for it.
+    func note(route name: String?) { record.route = name.map { "\($0):" } }
+
+    /// The entry of `[[models]]` that counts.
+    func note(_ route: Route) { record.route = route.label }
+
+    /// Who answers.
     func note(_ target: Target) { record.target = target }
 
     func note(_ answer: RequestRecord.Answer) { record.answer = answer }
 
     /// What is done until a target answers, and with whom; nil when one has answered, or none will.
-    var phase: (state: Status.Request.State, target: Target?)? { race?.phase }
+    var phase: (state: Status.Request.State, target: Target?)? { race?.phase ?? (question == nil ? nil : (.pausing, nil)) }
 
     /// A sentence has been said behind what broke off.
     @inline(never)
@@ -85,7 +93,7 @@ final class Answering {
     func settle(_ ending: Ending) -> Int? {
         guard share != nil else { return nil }
         // What an upstream was asked for before it said anything, for a caller who has left.
-        let wasAsked = record.tried.contains { !$0.outcome.hasSameBytes(as: "full") }
+        let wasAsked = record.tried.contains(where: \.wasAsked)
         let hasLeft = if case .callerLeft(besides: nil) = ending { true } else { false }
         defer { share = nil }
         return settle(mayHaveBegun: hasLeft && wasAsked)
@@ -98,8 +106,18 @@ final class Answering {
 
     // MARK: Its way
 
+    /// What is to be asked is known. Its share of its client's limits comes first.
+    func take(_ question: Question) { self.question = question }
+
     /// Targets are about to be asked.
-    func begin(_ race: Race) { self.race = race }
+    ///
+    /// - Throws: `CancellationError` where they are not any more.
+    @inline(never)
+    func begin(_ race: (Question) -> Race) throws(CancellationError) {
+        guard let question, !Task.isCancelled else { throw CancellationError() }
+        self.race = race(question)
+        self.question = nil
+    }
 
     /// Returns when a target answers; throws as `Race.run`.
     func ask(_ reply: inout Reply) async throws -> Attempt {
@@ -139,7 +157,7 @@ final class Answering {
     @inline(never)
     func end() {
         winner?.end()
-        winner = nil
+        (winner, question) = (nil, nil)
     }
 
     /// The request is over.

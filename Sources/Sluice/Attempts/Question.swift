@@ -2,8 +2,9 @@
 
 import Chat
 
-/// A chat request that has been checked, with all that it takes to ask a target of its route.
-struct Question {
+/// A chat request that has been checked, with all that it takes to ask a target of its route. A class, since it has to wait where an open
+/// stream has no room for it.
+final class Question {
     let chat: ChatRequest
     let caller: Caller
     /// What the request's body takes, and where there is more.
@@ -13,4 +14,8 @@ struct Question {
     let call: String?
     /// What the caller gets of the answer.
     let form: AnswerForm
+
+    init(chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, form: AnswerForm) {
+        (self.chat, self.caller, self.memory, self.route, self.form) = (chat, caller, memory, route, form)
+    }
 }

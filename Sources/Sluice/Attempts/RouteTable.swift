@@ -27,7 +27,7 @@ final class RouteTable: Sendable {
     private let entries: [Entry]
     private let paths: RequestPaths
     private let defaultModel: String?
-    /// The models that can be named, each once, with the entries that have them.
+    /// The models that can be named, each once, with the entries that they may go to.
     private let names: [(name: String, entries: [Int])]
 
     /// - Parameters:
@@ -48,26 +48,27 @@ final class RouteTable: Sendable {
         }
         self.paths = RequestPaths(paths)
         self.defaultModel = defaultModel
-        names = Self.names(routes.map(\.scope.match), defaultModel)
+        names = Self.names(entries, defaultModel)
     }
 
     /// Patterns are no names: the upstreams know what those match. The default is one as far as there is somewhere to go with it.
-    private static func names(_ matches: [ModelPattern], _ defaultModel: String?) -> [(name: String, entries: [Int])] {
-        var places: [String: Int] = [:]  // by characters: the settings' own
-        var names: [(name: String, entries: [Int])] = []
-        for (index, match) in matches.enumerated() where match.isExact {
-            let place = places[match.description] ?? names.count
-            if place == names.count {
-                places[match.description] = place
-                names.append((match.description, []))
-            }
-            names[place].entries.append(index)
+    private static func names(_ entries: [Entry], _ defaultModel: String?) -> [(name: String, entries: [Int])] {
+        var places: [String: [Int]] = [:]  // by characters: the settings' own
+        var names: [String] = []
+        for (index, entry) in entries.enumerated() where entry.route.scope.match.isExact {
+            let name = entry.route.scope.match.description
+            if places[name] == nil { names.append(name) }
+            places[name, default: []].append(index)
         }
-        if let defaultModel, places[defaultModel] == nil {
-            let entries = matches.indices.filter { matches[$0].matches(defaultModel) }
-            if !entries.isEmpty { names.append((defaultModel, entries)) }
+        if let defaultModel, places[defaultModel] == nil { names.append(defaultModel) }
+        let patterns = entries.indices.filter { !entries[$0].route.scope.match.isExact }
+        return names.compactMap { name in
+            let own = places[name] ?? []
+            // Where one is for every client there is no need to know of others.
+            if let common = own.first(where: { entries[$0].clients.isEmpty }) { return (name, [common]) }
+            let all = own + patterns.filter { entries[$0].route.scope.match.matches(name) }
+            return all.isEmpty ? nil : (name, all)
         }
-        return names
     }
 
     /// The first entry whose model and conditions all fit. Nothing is looked for in the request while there are no conditions to ask.

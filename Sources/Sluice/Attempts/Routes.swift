@@ -15,10 +15,25 @@ struct Routes: Sendable {
     /// - Parameter settings: checked, so that each target's upstream is there.
     init(_ settings: Settings) {
         var targetsCount = 0
-        routes = settings.models.indices.map { Route(settings, model: $0, &targetsCount) }
+        routes = zip(settings.models.indices, Self.labels(settings.models)).map { index, label in
+            Route(settings, model: index, label, &targetsCount)
+        }
         let tables = Dictionary(grouping: routes) { $0.scope.name.map { Array($0.utf8) } ?? [] }
             .mapValues { RouteTable($0, defaultModel: settings.defaultModel) }
         (named, unnamed) = (tables.filter { !$0.key.isEmpty }, tables[[]])
+    }
+
+    /// What each is called where it is told of: as its scope. Several that would be called the same, since they differ in their conditions
+    /// alone, are numbered in their order, which is the one that they are looked at in. Conditions may hold a phone number.
+    private static func labels(_ models: [ModelSettings]) -> [String] {
+        let names = models.map(\.scope.description)
+        let counts = Dictionary(names.map { ($0, 1) }, uniquingKeysWith: +)  // by characters: the settings' own
+        var places: [String: Int] = [:]  // by characters: the settings' own
+        return names.map { name in
+            guard counts[name, default: 0] > 1 else { return name }
+            places[name, default: 0] += 1
+            return "\(name)#\(places[name, default: 0])"
+        }
     }
 
     /// All targets, by their numbers.
@@ -37,6 +52,8 @@ struct Routes: Sendable {
 /// Where requests for some models go.
 final class Route: Sendable {
     let scope: ModelSettings.Scope
+    /// What logs and the status call it.
+    let label: String
     /// The model's index in the settings.
     let index: Int
     /// The targets, at least one, in the settings' order.
@@ -57,13 +74,13 @@ final class Route: Sendable {
     let streamedTargets: [SelectionTarget]
     let wholeTargets: [SelectionTarget]
 
-    fileprivate init(_ settings: Settings, model index: Int, _ targetsCount: inout Int) {
+    fileprivate init(_ settings: Settings, model index: Int, _ label: String, _ targetsCount: inout Int) {
         let model = settings.models[index]
-        scope = model.scope
+        (scope, self.label) = (model.scope, label)
         self.index = index
         targets = model.targets.compactMap { target in
             defer { targetsCount += 1 }
-            return Target(settings, model, target, number: targetsCount)
+            return Target(settings, model, label, target, number: targetsCount)
         }
         hedgeAfter = model.hedgeAfter
         affinity = model.affinity
@@ -81,7 +98,7 @@ final class Route: Sendable {
 final class Target: Sendable {
     /// The requests that its route is for.
     let scope: ModelSettings.Scope
-    /// The same, as logs and the status have it.
+    /// Its route's label.
     let route: String
     /// The target's place among all targets.
     let number: Int
@@ -100,11 +117,10 @@ final class Target: Sendable {
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
-    fileprivate init?(_ settings: Settings, _ model: ModelSettings, _ target: TargetSettings, number: Int) {
+    fileprivate init?(_ settings: Settings, _ model: ModelSettings, _ route: String, _ target: TargetSettings, number: Int) {
         guard let index = settings.upstreams.firstIndex(where: { $0.name == target.upstream }) else { return nil }
         let upstream = settings.upstreams[index]
-        scope = model.scope
-        route = scope.description
+        (scope, self.route) = (model.scope, route)
         self.number = number
         self.upstream = index
         upstreamName = upstream.name

@@ -111,8 +111,10 @@ final class ChatHandler {
             switch kind {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
             case .models:
-                let table = try routeTable(request["SLUICE_ROUTE"], generation.shared)
-                reply.sendJSON(generation.shared.models(for: Caller.sane(request["SLUICE_CLIENT"]), table))
+                let (client, routeName) = (Caller.sane(request["SLUICE_CLIENT"]), request["SLUICE_ROUTE"])
+                answering.note(route: Self.sane(route: routeName))
+                let table = try routeTable(routeName, of: client, answering, generation.shared)
+                reply.sendJSON(generation.shared.models(for: client, table))
             case .openAPI: reply.sendJSON(openAPIDocument)
             case .status, .ping, .unknownPath: throw ChatError.unknownPath
             case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
@@ -143,6 +145,7 @@ final class ChatHandler {
         try await loop.withCancellation {
             defer { answering.end() }
             if answering.storeRequest != nil { try await reserve(answering, by: generation, into: &reply) }
+            try race(for: answering, by: generation)
             let attempt = try await answering.ask(&reply)
             if try !send(attempt, answering, into: &reply) {
                 try await relay(attempt.stream, by: generation, answering, into: &reply)
@@ -157,8 +160,15 @@ final class ChatHandler {
     private func prepare(
         _ answering: Answering, for request: Request, by generation: WorkerGeneration, into reply: inout Reply
     ) throws(ChatError) {
-        let question = try question(of: request, by: generation, answering, into: &reply)
-        answering.begin(Race(for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics))
+        answering.take(try question(of: request, by: generation, answering, into: &reply))
+    }
+
+    /// Its route has one more request, and goes by what is known of its targets now: who is refused ahead of that is none of its requests.
+    @inline(never)
+    private func race(for answering: Answering, by generation: WorkerGeneration) throws(CancellationError) {
+        try answering.begin { question in
+            Race(for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics)
+        }
     }
 
     /// Checks the request, and notes what it says of itself.
@@ -167,18 +177,19 @@ final class ChatHandler {
     ) throws(ChatError) -> Question {
         let caller = Caller(request, answering.record.id)
         answering.note(caller)
+        let routeName = request["SLUICE_ROUTE"]
+        answering.note(route: Self.sane(route: routeName))
         try checkBody(of: request, generation.shared.settings.limits)
         var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
         let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
-        let routeName = request["SLUICE_ROUTE"]
         request.release()
         let call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         answering.note(call: call)
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
-        let table = try routeTable(routeName, generation.shared)
+        let table = try routeTable(routeName, of: caller.client, answering, generation.shared)
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
-        answering.note(route.targets[0])
+        answering.note(route)
         // A sentence in the midst of JSON, or for one choice of several, would be none.
         if !chat.wantsJSON, chat.choicesCount <= 1 { reply.streamErrors?.cutSentence = route.cutSentence }
         if let (name, rule) = client {
@@ -192,11 +203,18 @@ final class ChatHandler {
 
     /// - Parameter name: of the route, by the web server's word alone (`SLUICE_ROUTE`): a caller's headers become `HTTP_…`.
     /// - Throws: `ChatError.unknownRoute`, of which the caller is told no names.
-    private func routeTable(_ name: String?, _ generation: Generation) throws(ChatError) -> RouteTable {
+    private func routeTable(
+        _ name: String?, of client: String?, _ answering: Answering, _ generation: Generation
+    ) throws(ChatError) -> RouteTable {
         if let table = generation.routes.table(for: name) { return table }
-        logger.unknownRoute(name?.isEmpty == true ? nil : name)
+        // One of another form can be no table's.
+        let shown = name.flatMap { $0.isEmpty ? nil : Self.sane(route: $0) ?? "(no name)" }
+        logger.unknownRoute(shown, answering.record.id, client)
         throw .unknownRoute
     }
+
+    /// What the web server calls the route, as far as a log may have it.
+    private static func sane(route name: String?) -> String? { Caller.sane(name, bytesMax: ModelSettings.nameBytesMax) }
 
     /// What the settings say of the caller, if they say anything, and the name that they know it by.
     ///

@@ -38,7 +38,7 @@ extension Status {
             case connecting
             /// It waits for the first token.
             case waiting
-            /// It waits for the time of another attempt.
+            /// It waits for the time of another attempt, or for what several machines count together.
             case pausing
             /// Events go on.
             case streaming
@@ -56,7 +56,9 @@ extension Status {
         /// By the web server's name.
         var client: String?
         var call: MaskedID?
-        /// The route's pattern in the settings, and who of it is asked; nil before that is known.
+        /// As the log has it; nil before that is known.
+        var route: String?
+        /// Who of it is asked, or answers; nil for nobody.
         var target: Sluice.Target?
         let state: State
         var events = 0
@@ -115,7 +117,7 @@ extension Status.Request {
         age = now - record.start
         client = record.client
         call = record.call.map(MaskedID.init)
-        target = phase?.target ?? record.target
+        (route, target) = (record.route, phase?.target ?? record.target)
         if let relay = answering.relay {
             state = answering.isDraining ? .draining : relay.isBlocked ? .sending : .streaming
             (events, bytes, silence) = (relay.eventsCount, relay.bytesCount, now - relay.lastEvent)

@@ -11,7 +11,7 @@ final class Statistics: Sendable {
         /// Seconds since 1970.
         let time: Int
         let client: String?
-        /// The settings' name of who was asked last.
+        /// The settings' name of who was asked last; nil where nobody was.
         let upstream: String?
         /// As in the log.
         let ending: String
@@ -60,8 +60,7 @@ final class Statistics: Sendable {
             guard record.level >= .warning else { return }
             if state.counts.recentErrors.count == Self.recentErrorsMax { state.counts.recentErrors.removeLast() }
             let error = RecentError(
-                time: secondsSince1970(), client: record.client, upstream: record.target?.upstreamName, ending: record.ending.word
-            )
+                time: secondsSince1970(), client: record.client, upstream: record.upstream, ending: record.ending.word)
             state.counts.recentErrors.insert(error, at: 0)
         }
     }

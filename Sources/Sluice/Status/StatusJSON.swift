@@ -149,7 +149,7 @@ struct StatusWriter {
             $0.member("age", request.age)
             $0.member("client", request.client)
             $0.member("call", request.call?.description)
-            $0.member("route", request.target?.route)
+            $0.member("route", request.route)
             $0.member("model", request.target?.ownModel)
             $0.member("upstream", request.target?.upstreamName)
             $0.member("state", request.state.rawValue)

@@ -97,7 +97,7 @@ extension Status.Request {
     /// Of its line.
     fileprivate var cells: [String] {
         let of = [id?.short, age.short, state.rawValue, silence?.short, "\(events)", shortCount(bytes), client, call?.short]
-        let to = [target?.route, target?.ownModel, target?.upstreamName]
+        let to = [route, target?.ownModel, target?.upstreamName]
         return (of + to).map { $0 ?? "-" }
     }
 }

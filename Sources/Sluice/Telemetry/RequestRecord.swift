@@ -10,6 +10,9 @@ struct RequestRecord {
     var client: String?
     /// The voice platform's id of the call.
     var call: String?
+    /// The entry of `[[models]]` that counted. Until that is known, the web server's word for the route and a colon, if it has one.
+    var route: String?
+    /// Who answers.
     var target: Target?
     var answer = Answer()
     /// What the caller got, whatever came after it; nil when it left before anything was sent.
@@ -45,12 +48,17 @@ struct RequestRecord {
         init(_ target: Target, _ outcome: String, _ duration: Duration) {
             (upstream, self.outcome, self.duration) = (target.upstreamName, outcome, duration)
         }
+
+        var wasAsked: Bool { !outcome.hasSameBytes(as: "full") }
     }
 
     init(_ id: RequestID, at start: Instant) {
         self.id = id
         self.start = start
     }
+
+    /// Who answered, or was asked last, or had no place; nil where nobody was asked.
+    var upstream: String? { target?.upstreamName ?? (tried.last(where: \.wasAsked) ?? tried.last)?.upstream }
 
     /// What went wrong, in one word; with the status where the upstream answered with one.
     static func outcome(of error: ChatError) -> String {

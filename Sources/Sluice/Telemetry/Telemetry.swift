@@ -183,14 +183,17 @@ extension Logger {
         }
     }
 
-    /// - Parameter name: what the web server has for it; nil for none.
-    func unknownRoute(_ name: String?) {
+    /// - Parameters:
+    ///   - name: what the web server has for it; nil for none.
+    ///   - client: the name that the front server has for the caller.
+    func unknownRoute(_ name: String?, _ id: RequestID, _ client: String?) {
+        var metadata: Metadata = ["request": "\(id)"]
+        if let client { metadata["client"] = "\(client)" }
         guard let name else {
-            return error("a request names no route (SLUICE_ROUTE), and each of [[models]] has a name")
+            return error("a request names no route (SLUICE_ROUTE), and each of [[models]] has a name", metadata: metadata)
         }
-        // Of another form it can be no table's.
-        let shown = Caller.sane(name, bytesMax: ModelSettings.nameBytesMax) ?? "(no name)"
-        error("a request names a route (SLUICE_ROUTE) that none of [[models]] has", metadata: ["route": "\(shown)"])
+        metadata["route"] = "\(name)"
+        error("a request names a route (SLUICE_ROUTE) that none of [[models]] has", metadata: metadata)
     }
 
     func loopDefect(_ what: StaticString) {
