@@ -34,7 +34,7 @@ extension Settings {
             What is left out of an answer's text for a voice. "think": thoughts that stand between tags. "markdown": the signs of \
             emphasis, headings, lists, tables and code, whose words stay; items of lists end as sentences do. "emoji": emoji. "links": \
             of a link all but its text, of a URL all but its host, and marks of sources. Tool calls stay as they are, and so does an \
-            answer for which the request sets a response_format other than text.
+            answer for which the request sets a response_format other than "text".
             """)
     }
 }
