@@ -15,7 +15,7 @@ final class Question {
     /// What the caller gets of the answer.
     let form: AnswerForm
 
-    init(chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, form: AnswerForm) {
-        (self.chat, self.caller, self.memory, self.route, self.form) = (chat, caller, memory, route, form)
+    init(chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, call: String?, form: AnswerForm) {
+        (self.chat, self.caller, self.memory, self.route, self.call, self.form) = (chat, caller, memory, route, call, form)
     }
 }
