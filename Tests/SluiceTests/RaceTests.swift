@@ -2,6 +2,7 @@ import Chat
 import Clock
 import EventLoop
 import FastCGI
+import HTTPClient
 import Logging
 import TestSupport
 import Testing
@@ -17,7 +18,11 @@ import Testing
         let upstreams = names.map {
             UpstreamSettings(name: $0, kind: .demo, concurrentMax: 1, queueMax: queueMax, queueWait: .milliseconds(5))
         }
-        let model = ModelSettings(match: ModelPattern("*"), targets: names.map { TargetSettings(upstream: $0) })
+        return try generation(upstreams, on: loop)
+    }
+
+    private static func generation(_ upstreams: [UpstreamSettings], on loop: EventLoop) throws -> WorkerGeneration {
+        let model = ModelSettings(match: ModelPattern("*"), targets: upstreams.map { TargetSettings(upstream: $0.name) })
         let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: upstreams, models: [model])
         return try WorkerGeneration(
             Generation(settings), on: loop, Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
@@ -123,6 +128,26 @@ import Testing
             #expect(race.tried.map(\.outcome) == ["won"])
             attempt.end()
             #expect(try Self.isFree(0, generation, on: loop))
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a target that cannot be asked counts as tried, and not one for which the request has no key`(lacksKey: Bool)
+        async throws
+    {
+        try await LoopActor.run { actor in
+            let loop = actor.loop
+            var upstream = UpstreamSettings(name: "a", url: "http://127.0.0.1:1")
+            if lacksKey { upstream.key = .passthrough }
+            let generation = try Self.generation([upstream], on: loop)
+            generation.upstreams.session.close()
+            let call = try await Call(on: loop)
+            var reply = call.reply()
+            let race = Race(for: try call.question(generation), by: generation, on: loop)
+            let error = await Self.error(of: race, &reply)
+            race.end()
+            #expect(error as? ChatError == (lacksKey ? .missingCallersKey : .upstreamFailed(.unreachable)))
+            #expect(race.tried.map(\.outcome) == (lacksKey ? [] : ["upstream_unreachable"]))
         }
     }
 

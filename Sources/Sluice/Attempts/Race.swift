@@ -226,12 +226,22 @@ final class Race {
             }
         case .admitted(let admission):
             let stream = AnswerStream(
-                try generation.upstreams.ask(target, question, waking: wakeup), as: question.form,
+                try ask(target), as: question.form,
                 limits: generation.shared.settings.limits, idleTimeout: target.timeouts.idle,
                 memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             clock.hasPlace()
             selection.started(attempt.id, at: loop.now)
+        }
+    }
+
+    /// - Throws: `ChatError`, which ends the race. Where it is the upstream's, that counts as tried.
+    private func ask(_ target: Target) throws(ChatError) -> UpstreamAnswer {
+        do throws(ChatError) { return try generation.upstreams.ask(target, question, waking: wakeup) } catch {
+            if case .upstreamFailed = error {
+                tried.append(RequestRecord.Try(target, RequestRecord.outcome(of: error), .zero))
+            }
+            throw error
         }
     }
 

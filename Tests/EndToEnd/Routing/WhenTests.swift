@@ -80,6 +80,25 @@ import Testing
         }
     }
 
+    @Test func `is told by a number, where several entries have the same name and models`() async throws {
+        let upstream = try StubUpstream(Self.reply)
+        let settings =
+            Self.entry("one", "*", "when = {client = \"second\"}") + Self.entry("two", "gpt-*", "when = {client = \"first\"}")
+            + Self.entry("three", "*", "when = {metadata.tenant = \"north\"}") + Self.entry("four", "*")
+        try await Site.with(
+            WebServer.selected[0], upstream: upstream, settings: "control = \"unix:control.sock\"\n" + Self.upstream + settings
+        ) { site in
+            try await expect("two", call("gpt-4"), site, "gpt-4")
+            try await expect("three", call("m", #""metadata":{"tenant":"north"}"#), site, "north")
+            try await expect("four", call("m"), site, "m")
+            let routes = ["gpt-*", "*#2", "*#3"]
+            let lines = try await site.requestLines(routes.count)
+            for route in routes { #expect(lines.contains { $0.contains(#""route":"\#(route)""#) }, "\(lines)") }
+            let status = try await SluiceRun(["status", "--control", "unix:control.sock"], in: site.directory).output
+            for route in routes + ["*#1"] { #expect(status.contains("\n\(route) "), "\(status)") }
+        }
+    }
+
     // MARK: Routes
 
     /// A route is what a header says, for the tests alone: no shipped configuration has such a thing.
@@ -161,13 +180,17 @@ import Testing
     @Test func `shows each route's models alone, to those who may have them`() async throws {
         let upstream = try StubUpstream(Self.reply)
         let settings =
-            "default_model = \"gpt-4o\"\n" + Self.upstream + Self.routes + "[clients.second]\nmodels = [\"plain*\", \"gpt-*\"]\n"
+            "default_model = \"gpt-4o\"\n" + Self.upstream + Self.routes
+            + Self.entry("own", "both", "name = \"mixed\"", "when = {client = \"first\"}")
+            + Self.entry("common", "b*", "name = \"mixed\"")
+            + "[clients.second]\nmodels = [\"plain*\", \"gpt-*\", \"both\"]\n"
         try await Site.with(WebServer.nginx, upstream: upstream, settings: settings, changes: [Self.byHeader]) { site in
-            let all = ["gpt-4o", "web-1", "plain7"]
+            let all = ["gpt-4o", "web-1", "plain7", "both"]
             for (name, token, models) in [
                 (nil, RunningServer.token, ["web-1", "plain7"]), (nil, RunningServer.otherToken, ["plain7"]),
                 ("shop", RunningServer.token, ["gpt-4o"]), ("shop", RunningServer.otherToken, ["gpt-4o"]),
                 ("web", RunningServer.token, ["web-1"]), ("web", RunningServer.otherToken, []),
+                ("mixed", RunningServer.token, ["both"]), ("mixed", RunningServer.otherToken, ["both"]),
             ] as [(String?, String, [String])] {
                 var call = ChatCall("", token: token, path: "/v1/models", method: "GET")
                 if let name { call.fields = [("X-Site", name)] }
