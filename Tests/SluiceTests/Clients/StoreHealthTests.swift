@@ -1,4 +1,5 @@
 import Clock
+import Logging
 import TestSupport
 import Testing
 
