@@ -28,19 +28,25 @@ extension FillerSettings {
 
     static var fields: [Field<FillerSettings>] {
         [
-            Field("after", \.after, .timeout, "From the request to the first text, while there is no token."),
+            Field(
+                "after", \.after, .timeout, "From the request to the first text, while there is no token.",
+                default: .value(TOMLText.string(FillerSettings().after.setting))),
             Field(
                 "texts", \.texts, .fillerTexts,
                 "What is said, in turn from one turn of a call to the next. Up to \(textsMax) texts of \(textBytesMax) bytes.",
-                default: .words("none, so nothing is said")),
-            Field("again", \.again, .timeout, "From one text to the next, while there is still no token."),
-            Field("max", \.countMax, .number(in: 0...10), "How many a request gets at most."),
+                default: .words("none, so nothing is said"), examples: [#"["One moment.", "Let me check."]"#]),
+            Field(
+                "again", \.again, .timeout, "From one text to the next, while there is still no token.",
+                default: .value(TOMLText.string(FillerSettings().again.setting))),
+            Field(
+                "max", \.countMax, .number(in: 0...10), "How many a request gets at most.",
+                default: .value("\(FillerSettings().countMax)")),
             Field(
                 "mark", \.mark, .choice,
                 """
                 What stands behind a text: "vapi" <flush />, "elevenlabs" an ellipsis and a blank, by which these platforms say it at \
                 once; "none" a blank.
-                """),
+                """, default: .value(TOMLText.string(FillerSettings().mark.rawValue))),
         ]
     }
 

@@ -26,7 +26,8 @@ import Testing
         expected.log.format = settings.log.format
         expected.authoritiesFile = settings.authoritiesFile
         expected.defaultModel = settings.defaultModel
-        expected.spokenError = settings.spokenError
+        (expected.spokenError, expected.spokenCut) = (settings.spokenError, settings.spokenCut)
+        expected.filler = settings.filler
         expected.limits.memoryBytes = settings.limits.memoryBytes
         expected.control = settings.control
         expected.socket.group = settings.socket.group

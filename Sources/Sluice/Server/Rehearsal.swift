@@ -57,11 +57,11 @@ enum Rehearsal {
         return request
     }()
 
-    /// The upstream's answer, each part to be sent when the caller has something of the one before.
+    /// The upstream's answer, each part to be sent when the caller has something of the one before: a role alone brings it nothing.
     fileprivate static let answer: [[UInt8]] = {
         let events = [
-            event(#"[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]"#),
-            event(#"[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]"#),
+            event(#"[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]"#)
+                + event(#"[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]"#),
             event(#"[{"index":0,"delta":{"refusal":"No"},"finish_reason":null}]"#)
                 + event(#"[{"index":0,"delta":{},"finish_reason":"stop"}]"#)
                 + event(#"[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}"#) + "data: [DONE]\n\n",

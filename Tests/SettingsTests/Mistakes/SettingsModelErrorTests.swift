@@ -71,7 +71,7 @@ import Testing
             "3: unknown key 'models[0].timeouts.request'; it stands in [timeouts]",
             "3: models[0].timeouts.idle needs a unit, \(Mistake.duration)"),
         Mistake(
-            "[[models]]\nmatch = '*'\ntargets = ['demo', {upstream = 'demo', weight = 1}]\naffinity = 'call'",
+            "[[models]]\nmatch = '*'\ntargets = ['demo', {upstream = 'demo', model = 'x'}]\naffinity = 'call'",
             "4: models[0].affinity has no meaning without two targets that have a weight: only those share anything out"),
         Mistake(
             "on_cut = 'speak'\n[[models]]\nmatch = '*'\non_cut = 'speak'",
@@ -90,7 +90,7 @@ import Testing
         ("route", "did you mean 'name'?"), ("SLUICE_ROUTE", "did you mean 'name'?"), ("if", "did you mean 'when'?"),
         ("where", "did you mean 'when'?"), ("client", #"did you mean when = {client = "…"}?"#),
         ("clients", #"did you mean when = {client = "…"}?"#), ("metadata", #"did you mean when = {"metadata.…" = "…"}?"#),
-        ("whne", "did you mean 'when'?"),
+        ("whenn", "did you mean 'when'?"),
     ].map { Mistake("[[models]]\nmatch = '*'\n\($0) = 'x'", "3: unknown key 'models[0].\($0)'; \($1)") }
 
     private static let patterns =
