@@ -154,14 +154,14 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
 
     @Test func `messages get the roles that the settings give them, and stay as they are else`() throws {
         let request =
-            #"{"messages":[ {"role":"user","role":"developer","content":"role"} ,{"content":{"role":"developer"},"role":"user"}]}"#
+            #"{"messages":[ {"role":"user","role":"developer","content":"role"} ,{"content":null,"x":{"role":"developer"},"role":"user"}]}"#
         let body = try upstream(request) {
             $0.roles = [RoleRename("developer", to: "sys\"tem"), RoleRename("use", to: "x")]
             $0.messages = .all
         }
         #expect(
             body
-                == #"{"messages":[ {"role":"user","role":"sys\"tem","content":"role"} ,{"content":{"role":"developer"},"role":"user"}]}"#
+                == #"{"messages":[ {"role":"user","role":"sys\"tem","content":"role"} ,{"content":null,"x":{"role":"developer"},"role":"user"}]}"#
         )
     }
 
