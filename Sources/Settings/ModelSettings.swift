@@ -181,7 +181,10 @@ extension ModelSettings {
             speechField,
             FillerSettings.field(
                 \.filler, FieldDescription.own, default: .inherited,
-                examples: [FieldExample(#"{after = "900ms", texts = ["One moment."], again = "4s", max = 2, mark = "vapi"}"#, in: .assistant)]),
+                examples: [
+                    FieldExample(
+                        #"{after = "900ms", texts = ["One moment."], again = "4s", max = 2, mark = "vapi"}"#, in: .assistant)
+                ]),
             Field(
                 "on_cut", optional: \.onCut, .choice, FieldDescription.own, default: .inherited,
                 examples: [FieldExample(#""speak""#, in: .assistant)]),
