@@ -58,8 +58,16 @@ package final class ChildProcess: Sendable {
 
     package func signal(_ signal: Int32) { running.signal(signal) }
 
+    /// What it has said last is there then, unless a process that outlives it may say more.
     package func exited(within limit: Duration = .seconds(120)) async throws -> Exit {
-        try await exit.wait(for: "\(name) to exit", within: limit) { $0 }
+        let exit = try await exit.wait(for: "\(name) to exit", within: limit) { $0 }
+        for stream in [output, errors] {
+            do { _ = try await stream.wait(for: "its end", within: .seconds(5)) { $0.ended ? true : nil } } catch {
+                // Somebody else holds the other end of the pipe.
+                break
+            }
+        }
+        return exit
     }
 
     /// Sends its last signal and waits for it to go.
