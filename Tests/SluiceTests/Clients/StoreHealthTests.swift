@@ -22,7 +22,7 @@ import Testing
         func lines() -> [String] {
             log.flush(within: .seconds(10))
             return pipe.read().split(separator: "\n").map { line in
-                if let reason = line.firstMatch(of: /"reason":"(.*)"/) { return String(reason.output.1) }
+                if let reason = line.firstMatch(of: /"reason":"([^"]*)"/) { return String(reason.output.1) }
                 return line.contains("together again") ? "again" : "up"
             }
         }

@@ -37,10 +37,10 @@ final class StoreHealth: Sendable {
         /// What the log says of it.
         var told = StoreHealth.State.unknown
         /// Until when it says nothing more of the same.
-        var silentUntil = Instant.current
+        var silentUntil = Instant(nanoseconds: .min)
         /// How often it has been told to be down within a minute, and its end.
         var times = 0
-        var minuteEnd = Instant.current
+        var minuteEnd = Instant(nanoseconds: .min)
 
         /// Whether the log is to say now that it is down.
         mutating func mayTell(_ reason: String, at now: Instant) -> Bool {
