@@ -12,7 +12,7 @@ import Testing
 
     /// Chunks of Sluice's own have no `logprobs`.
     private func own(_ text: String, isFirst: Bool = false) -> String {
-        (isFirst ? #"{"role":"assistant","content":"# : #"{"content":"#) + quoted(text) + "}"
+        (isFirst ? #"{"role":"assistant","content":"# : #"{"content":"#) + quoted(text).replacing(#"\/"#, with: "/") + "}"
     }
 
     private func rolesCount(_ response: Received) -> Int { response.text.components(separatedBy: #""role""#).count - 1 }

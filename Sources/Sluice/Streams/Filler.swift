@@ -47,7 +47,7 @@ extension FillerSettings.Mark {
         case .none: text + " "
         case .vapi: text + " <flush />"
         // A pause is written as an ellipsis, which a full stop would make four dots of.
-        case .elevenlabs: (text.hasSuffix(".") ? String(text.dropLast()) : text) + "... "
+        case .elevenlabs: (text.utf8.last == UInt8(ascii: ".") ? String(text.dropLast()) : text) + "... "
         }
     }
 }
