@@ -180,7 +180,8 @@ extension ModelSettings {
         [
             speechField,
             FillerSettings.field(
-                \.filler, FieldDescription.own, default: .inherited,
+                \.filler, "The same for this model, in place of all of it; with max = 0 nothing is said.",
+                default: .words("what holds for all models"),
                 examples: [
                     FieldExample(
                         #"{after = "900ms", texts = ["One moment."], again = "4s", max = 2, mark = "vapi"}"#, in: .assistant)
