@@ -28,7 +28,7 @@ package struct AffinityKey: Hashable, Sendable {
         mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
         mixed ^= mixed >> 31
         // Between 0 and 1, and neither.
-        let unit = (Double(mixed >> 11) + 0.5) / Double(UInt64(1) << 53)
+        let unit = (Double(mixed >> 12) + 0.5) / Double(UInt64(1) << 52)
         return -Double(max(weight, 1)) / log(unit)
     }
 }

@@ -44,7 +44,7 @@ extension FillerSettings {
             Field(
                 "mark", \.mark, .choice,
                 """
-                What stands behind a text: "vapi" <flush />, "elevenlabs" an ellipsis and a blank, by which these platforms say it at \
+                What stands behind a text: "vapi" "<flush />", "elevenlabs" an ellipsis and a blank, by which these platforms say it at \
                 once; "none" a blank.
                 """, default: .value(TOMLText.string(FillerSettings().mark.rawValue))),
         ]

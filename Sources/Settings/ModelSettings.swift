@@ -150,8 +150,8 @@ extension ModelSettings {
                 "affinity", \.affinity, .choice,
                 """
                 What targets with weights share out: "none" requests, each to the least loaded; "call" calls, so that all requests of one \
-                find the same target, whose cache has its prompt. A call is told by the platform's id of it, else by the client and the \
-                first two messages. One that rests or is full moves its own calls alone, and gets them back.
+                find the same target, whose cache has its prompt. A call is told by the platform's id of it, else by the client and how \
+                it began, up to the user's first message. One that rests or is full moves its own calls alone, and gets them back.
                 """,
                 examples: [FieldExample(#""call""#, in: .weighted)]),
             Field(

@@ -66,8 +66,8 @@ extension Settings.Timeouts {
             Field(
                 "first_token", \.firstToken, .timeout,
                 """
-                From the request to the first text, tool call or refusal of the upstream's stream. A role is none, and reasoning \
-                alone where reasoning_counts is true. Answers that are not streamed have no events: for them, connect and total \
+                From the request to the first text, tool call, refusal or sound of the upstream's stream. A role is none; reasoning is \
+                one only where reasoning_counts is true, and a model that hides it may need longer. Answers that are not streamed have no events: for them, connect and total \
                 count.
                 """),
             Field("idle", \.idle, .timeout, "From one event to the next."),

@@ -41,7 +41,6 @@ import Testing
         for (before, meanwhile) in zip(before, meanwhile) where before != 1 { #expect(before == meanwhile) }
         let moved = zip(before, meanwhile).filter { $0.0 == 1 }.map(\.1)
         #expect(abs(Double(moved.count { $0 == 0 }) / Double(moved.count) - 2.0 / 3) < 0.03)
-        #expect(choices(weights) == before)
     }
 
     @Test func `one without room moves its own calls alone too`() {
@@ -55,7 +54,6 @@ import Testing
 
     /// Several machines, and the next version, choose alike.
     @Test func `a key is the same everywhere`() {
-        #expect(key("4f2c7a1e").closeness(to: key("a\0m"), weight: 1) == key("4f2c7a1e").closeness(to: key("a\0m"), weight: 1))
         #expect(choices([1, 1, 1]).prefix(8).map { $0 ?? -1 } == Self.known)
     }
 

@@ -66,8 +66,11 @@ import Testing
 
 /// `on_cut = "speak"`: a voice says a sentence where an answer breaks off.
 @Suite struct `A stream that breaks off for a voice` {
+    private static func timeouts(idle: String) -> String {
+        "heartbeat = \"0s\"\ntimeouts = {first_token = \"10m\", idle = \"\(idle)\"}\n" + plainSettings
+    }
+
     private static let settings = "on_cut = \"speak\"\nspoken_cut = \"Sorry, say \\\"that\\\" again?\"\n"
-    private static let timeouts = "heartbeat = \"0s\"\ntimeouts = {idle = \"300ms\"}\n"
 
     @Test(
         arguments: WebServer.selected,
@@ -80,7 +83,10 @@ import Testing
         async throws
     {
         let upstream = try StubUpstream(Reply([.text(Chunks.begun("Hel"))] + cut.steps))
-        try await Site.with(server, upstream: upstream, settings: Self.settings + Self.timeouts + plainSettings) { site in
+        try await Site.with(
+            server, upstream: upstream,
+            settings: Self.settings + Self.timeouts(idle: cut.cause == "timeout.idle" ? "300ms" : "10m")
+        ) { site in
             let response = try await site.call(chat()).ended()
             #expect(response.status == 200 && response.end == .complete)
             #expect(response.text.hasPrefix(Chunks.begun("Hel")))
@@ -95,11 +101,12 @@ import Testing
     @Test func `ends with the error where a sentence would be none`() async throws {
         let upstream = try StubUpstream { request in
             let call = Chunks.toolCall(0, id: "c", name: "f", arguments: "{\"a")
-            return Reply([.text(Chunks.begun("Hel") + (request.text.contains("tools") ? call : "")), .close])
+            let more = request.text.contains("tools") ? call : request.text.contains("seed") ? Chunks.finish() : ""
+            return Reply([.text(Chunks.begun("Hel") + more), .read, request.text.contains("seed") ? .reset : .close])
         }
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: Self.settings + plainSettings) { site in
             for members in [
-                #","tools":[{"type":"function","function":{"name":"f"}}]"#, #","n":2"#,
+                #","tools":[{"type":"function","function":{"name":"f"}}]"#, #","n":2"#, #","seed":1"#,
                 #","response_format":{"type":"json_object"}"#,
             ] {
                 let response = try await site.call(chat(members: members)).ended()

@@ -60,12 +60,14 @@ import Testing
 
     @Test(arguments: [
         (#"mark = "vapi""#, "One moment. <flush />"), (#"mark = "elevenlabs""#, "One moment... "),
+        (#"mark = "elevenlabs", texts = ["One moment ….."]"#, "One moment ... "),
         (#"mark = "none""#, "One moment. "),
     ])
     func `ends as the platform wants it`(mark: String, text: String) async throws {
         let gate = try Gate()
         let upstream = try StubUpstream(Reply([.wait(gate)] + Chunks.stream(["Hello"]).map(Reply.Step.text)))
-        let filler = #"filler = {after = "20ms", texts = ["One moment."], max = 1, \#(mark)}"#
+        let texts = mark.contains("texts") ? "" : #"texts = ["One moment."], "#
+        let filler = #"filler = {after = "20ms", \#(texts)max = 1, \#(mark)}"#
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(filler)) { site in
             let stream = try site.call(chat())
             try await stream.arrival(of: "One moment")
@@ -180,10 +182,12 @@ import Testing
     }
 
     @Test func `and the answer are one text to the openai package`() async throws {
-        let upstream = try StubUpstream(
-            Reply([.pause(.milliseconds(400))] + Chunks.stream(["Hello", " there"]).map(Reply.Step.text)))
+        let gate = try Gate()
+        let upstream = try StubUpstream(Reply([.wait(gate)] + Chunks.stream(["Hello", " there"]).map(Reply.Step.text)))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings()) { site in
             let child = try Python.start("sdk.py", ["stream"], site: site)
+            _ = try await ChildProcess.line(containing: "Let me check.", in: child.output)
+            gate.open()
             #expect(try await child.exited() == .code(0), "\(child.errors.value.text)")
             try await child.output.wait(for: "the end of its output") { $0.ended }
             let lines = child.output.value.lines

@@ -1,6 +1,6 @@
 /// The role of a message that has begun: SDKs put together what each delta says of it, and would come to "assistantassistant".
 package enum RepeatedRole {
-    /// Takes the role out of the deltas of events. All else stays byte for byte.
+    /// Takes the role out of the deltas of events. An event that has none stays byte for byte; of one that has, its data goes on.
     ///
     /// - Parameter events: complete ones, which have been looked at before.
     package static func removed(from events: ArraySlice<UInt8>) -> [UInt8] {
@@ -8,16 +8,20 @@ package enum RepeatedRole {
         splitter.append(Array(events))
         var result: [UInt8] = []
         result.reserveCapacity(events.count)
-        // None is larger than all of them.
-        while let event = try? splitter.next() {
-            let data = splitter.data(of: event)
-            if event.data != .none, let changed = withoutRole(Array(data)) {
-                result.append(contentsOf: [UInt8](eventWithData: changed))
-            } else {
-                result.append(contentsOf: splitter.buffer[event.bytes])
+        do throws(EventError) {
+            while let event = try splitter.next() {
+                let data = splitter.data(of: event)
+                if event.data != .none, let changed = withoutRole(Array(data)) {
+                    result.append(contentsOf: [UInt8](eventWithData: changed))
+                } else {
+                    result.append(contentsOf: splitter.buffer[event.bytes])
+                }
             }
+            return result
+        } catch {
+            // None is larger than all of them.
+            return Array(events)
         }
-        return result
     }
 
     /// - Returns: nil where there is none, or no chunk.

@@ -54,10 +54,15 @@ extension ChatRequest {
         }
     }
 
-    /// The bytes of the first messages, as they came: so many, or as there are.
-    package func firstMessages(_ countMax: Int) -> [ArraySlice<UInt8>] {
-        members.value(.messages)?.elements(in: body.span, countMax: countMax).map { body[$0.range] } ?? []
+    /// How the conversation began: the bytes of its messages as they came, up to the user's first one. Each request of a call has the same
+    /// ones at its front.
+    package var openingMessages: [ArraySlice<UInt8>] {
+        let messages = members.value(.messages)?.elements(in: body.span, countMax: Self.openingMax) ?? []
+        let end = messages.firstIndex { self.is($0.member("role", in: body.span), "user") } ?? messages.endIndex - 1
+        return messages.prefix(through: end).map { body[$0.range] }
     }
+
+    private static let openingMax = 16
 
     private func joinedParts(_ content: JSONValue) -> String? {
         let texts = content.elements(in: body.span, countMax: Self.partsMax).compactMap { part in

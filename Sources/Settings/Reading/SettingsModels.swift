@@ -95,12 +95,14 @@ extension SettingsReader {
     /// Whoever is to speak has something to say.
     func checkCuts(_ settings: Settings) {
         let needs = #"is "speak", which needs spoken_cut, the sentence"#
-        if settings.onCut == .speak, settings.spokenCut == nil { report(["on_cut"], needs) }
+        let mute = settings.models.indices.filter { index in
+            let model = settings.models[index]
+            return (model.onCut ?? settings.onCut) == .speak && (model.spokenCut ?? settings.spokenCut) == nil
+        }
+        if mute.contains(where: { settings.models[$0].onCut == nil }) { report(["on_cut"], needs) }
         guard case .array(let tables)? = node("models")?.value, tables.count == settings.models.count else { return }
-        for (table, model) in zip(tables, settings.models)
-        where model.onCut == .speak && model.spokenCut == nil && settings.spokenCut == nil {
-            guard let node = table.member("on_cut") else { continue }
-            problems.add(SettingsProblem(node, needs, needsWhole: true))
+        for index in mute {
+            if let node = tables[index].member("on_cut") { problems.add(SettingsProblem(node, needs, needsWhole: true)) }
         }
     }
 

@@ -15,7 +15,7 @@ extension AffinityKey {
             return
         }
         append((client ?? "").utf8)
-        for message in chat.firstMessages(2) {
+        for message in chat.openingMessages {
             append([0])
             append(message.prefix(Self.messageBytesMax))
         }

@@ -21,8 +21,8 @@ final class Attempt {
     let start: Instant
     /// The whole answer of an upstream that did not stream, once it has come.
     private(set) var completion: Completion?
-    /// When it must have progressed at the latest; `distantFuture` while its timeouts alone count.
-    private(set) var deadline = Instant.distantFuture
+    /// When the text of an error must have come; `distantFuture` while none is awaited.
+    private var textDeadline = Instant.distantFuture
     /// Its leave to ask the target, until it has won or ended.
     private var admission: Admission?
     /// Its place at the upstream, from when it has won until its answer is over.
@@ -44,6 +44,10 @@ final class Attempt {
 
     // MARK: Its progress
 
+    /// When it must have progressed at the latest; `distantFuture` while the selection's timeouts alone count. One that has sent a role, and
+    /// nothing since, is silent as any stream is.
+    var deadline: Instant { stream.firstEvent == nil ? textDeadline : min(textDeadline, stream.deadline) }
+
     /// What has become of it; to be asked again at `deadline`, if nothing arrives before.
     ///
     /// - Throws: `CancellationError` when it was cancelled.
@@ -56,6 +60,7 @@ final class Attempt {
                 return .won
             case nil:
                 try checkErrorText(at: now)
+                if stream.firstEvent != nil, now >= stream.deadline { throw stream.silence }
                 return .none
             }
         } catch let error as ChatError {
@@ -68,8 +73,8 @@ final class Attempt {
     /// Gives up on the text of an error that is no verdict on the request, when it takes too long.
     private func checkErrorText(at now: Instant) throws(ChatError) {
         guard let error = stream.statusError, AttemptFailure(error).countsAgainstTarget else { return }
-        if deadline == .distantFuture { deadline = now + Self.errorTextTime }
-        if now >= deadline { throw error }
+        if textDeadline == .distantFuture { textDeadline = now + Self.errorTextTime }
+        if now >= textDeadline { throw error }
     }
 
     // MARK: Its end

@@ -92,8 +92,11 @@ final class Race {
             do throws(FastCGIError) { try await reply.keepAlive() } catch { return try drain(after: error) }
             heartbeat.wrote(at: loop.now)
         }
-        if let due = filler?.due, loop.now >= due, let text = filler?.next(for: question.chat, at: loop.now) {
-            do throws(FastCGIError) { try await reply.say(text) } catch { return try drain(after: error) }
+        if let filler, loop.now >= filler.due {
+            do throws(FastCGIError) { try await reply.say(filler.text(for: question.chat)) } catch {
+                return try drain(after: error)
+            }
+            self.filler?.said(at: loop.now)
             heartbeat.wrote(at: loop.now)
         }
         var end = min(end, heartbeat.due, filler?.due ?? .distantFuture)

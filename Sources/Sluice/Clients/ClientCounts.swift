@@ -213,8 +213,12 @@ final class ClientCounts: Sendable {
     ///
     /// - Returns: whether this has done it.
     @discardableResult func restore(_ kept: [BudgetRecord], at time: CountedTime) -> Bool {
-        guard words.exchange(Self.unrestored, for: Self.beingRestored, at: Self.restoredWord) else { return false }
-        words[Self.restorerWord] = UInt64(slot + 1)
+        // Before anybody can see that there is something: who takes the file up looks for who has restored it.
+        guard words.exchange(0, for: UInt64(slot + 1), at: Self.restorerWord) else { return false }
+        guard words.exchange(Self.unrestored, for: Self.beingRestored, at: Self.restoredWord) else {
+            _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.restorerWord)
+            return false
+        }
         add(kept, at: time)
         words[Self.restoredWord] = Self.restored
         return true

@@ -42,7 +42,7 @@ final class AnswerStream {
     private(set) var firstEvent: Instant?
     /// When it sent its first token.
     private(set) var firstToken: Instant?
-    /// When the upstream last sent an event; comments do not count. From when the answer is known to be one.
+    /// When the upstream last sent an event; comments do not count. Before the first one `distantFuture`.
     private(set) var lastEvent = Instant.distantFuture
     private let idleTimeout: Duration
 
@@ -118,8 +118,8 @@ final class AnswerStream {
     /// How many events it has had that the caller gets.
     var eventsCount: Int { Int(scanner.eventsCount) }
 
-    /// Whether it has had a tool call.
-    var hasToolCalls: Bool { scanner.hasToolCalls }
+    /// Whether it could go on with a sentence: arguments of a tool could not, and what has come to its end need not.
+    var mayGoOn: Bool { !scanner.hasToolCalls && (!scanner.isFinished || scanner.hasGoneOn) }
 
     /// Whether it has had one.
     var hasEvents: Bool { scanner.hasEvents }

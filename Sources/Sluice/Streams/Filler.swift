@@ -20,11 +20,14 @@ struct Filler {
     }
 
     /// What is to be said now, with what makes a voice say it at once.
-    mutating func next(for chat: ChatRequest, at now: Instant) -> String {
-        let text = settings.texts[(first(for: chat) + count) % settings.texts.count]
+    func text(for chat: ChatRequest) -> String {
+        settings.mark.applied(to: settings.texts[(first(for: chat) + count) % settings.texts.count])
+    }
+
+    /// One has been said.
+    mutating func said(at now: Instant) {
         count += 1
         due = count < settings.countMax ? now + settings.again : .distantFuture
-        return settings.mark.applied(to: text)
     }
 
     /// Nobody is there any more to hear one.
@@ -46,8 +49,21 @@ extension FillerSettings.Mark {
         switch self {
         case .none: text + " "
         case .vapi: text + " <flush />"
-        // A pause is written as an ellipsis, which a full stop would make four dots of.
-        case .elevenlabs: (text.utf8.last == UInt8(ascii: ".") ? String(text.dropLast()) : text) + "... "
+        // A pause is written as an ellipsis, in the place of a full stop or of another one.
+        case .elevenlabs:
+            String(decoding: text.utf8.prefix(text.utf8.count - text.dotsBytes), as: UTF8.self) + "... "
         }
+    }
+}
+
+extension String {
+    /// How many bytes of full stops and ellipses stand at its end.
+    fileprivate var dotsBytes: Int {
+        var count = 0
+        for scalar in unicodeScalars.reversed() {
+            guard scalar == "." || scalar == "…" else { break }
+            count += UTF8.width(scalar)
+        }
+        return count
     }
 }

@@ -42,7 +42,7 @@ final class Relay {
     ///
     /// - Throws: `ChatError` for whatever the upstream did wrong; `FastCGIError` when the caller left.
     func run(_ reply: inout Reply) async throws {
-        defer { (reply.hasEvents, reply.mayEndSpoken) = (stream.hasEvents, !stream.hasToolCalls) }
+        defer { (reply.hasEvents, reply.mayEndSpoken) = (stream.hasEvents, stream.mayGoOn) }
         while true {
             try await forward(&reply)
             if stream.isDone { return await stream.settle() }

@@ -246,17 +246,18 @@ let timeRows: [Row] = [
         does: [[Reply([.text(Chunks.role()), .silence])], [.says("b")]], calls: [1, 2], cancels: [0], gets: said("b"),
         tried: ["one timeout.first_token", "two won"]),
     Row(
-        "a role is no first token of the only target either", targets: #""one""#,
-        "retries = 1\ntimeouts = {first_token = \"100ms\"}",
-        does: [[Reply([.text(Chunks.role()), .silence]), .says("a")]], calls: [1, 1], cancels: [0], gets: said("a"),
-        tried: ["one timeout.first_token", "one won"]),
+        "a role of the last target, and then silence", targets: #""one", {upstream = "two", first_token = "10m"}"#,
+        "retries = 0\ntimeouts = {first_token = \"100ms\", idle = \"100ms\"}",
+        does: [[.silence], [Reply([.text(Chunks.role()), .silence])]], calls: [1, 2], cancels: [0, 1],
+        gets: .error(503, type: "upstream_timeout", code: "idle_timeout"),
+        tried: ["one timeout.first_token", "two timeout.idle"], ending: "timeout.idle"),
     Row(
         "nor is reasoning", targets: #""one", "two""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}",
         does: [[Reply([.text(Chunks.role() + Chunks.reasoning("Hm.")), .silence])], [.says("b")]], calls: [1, 2], cancels: [0],
         gets: said("b"), tried: ["one timeout.first_token", "two won"]),
     Row(
         "unless it counts", targets: #""one", "two""#,
-        "retries = 0\nreasoning_counts = true\ntimeouts = {first_token = \"10s\", idle = \"100ms\"}",
+        "retries = 0\nreasoning_counts = true\ntimeouts = {first_token = \"10m\", idle = \"100ms\"}",
         does: [[Reply([.text(Chunks.role() + Chunks.reasoning("Hm.")), .silence])], never], calls: [1], cancels: [0],
         gets: .brokenStream(Chunks.role() + Chunks.reasoning("Hm."), type: "upstream_timeout", code: "idle_timeout"),
         ending: "timeout.idle"),

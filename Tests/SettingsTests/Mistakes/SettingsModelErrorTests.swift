@@ -74,7 +74,7 @@ import Testing
             "[[models]]\nmatch = '*'\ntargets = ['demo', {upstream = 'demo', model = 'x'}]\naffinity = 'call'",
             "4: models[0].affinity has no meaning without two targets that have a weight: only those share anything out"),
         Mistake(
-            "on_cut = 'speak'\n[[models]]\nmatch = '*'\non_cut = 'speak'",
+            "on_cut = 'speak'\n[[models]]\nmatch = '*'\non_cut = 'speak'\n[[models]]\nname = 'a'\nmatch = '*'",
             "1: on_cut is \"speak\", which needs spoken_cut, the sentence",
             "4: models[0].on_cut is \"speak\", which needs spoken_cut, the sentence"),
         Mistake(

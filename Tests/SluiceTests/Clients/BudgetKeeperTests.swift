@@ -85,12 +85,12 @@ import Testing
         try await eventually("5 tokens in the file") { records(of: path)?.records.first?.tokens.count == 5 }
         let (one, two) = try pair(path)
         two.keeper.start(waits: true)
-        #expect(one.used == 5)
+        try await eventually("what the other Sluice has counted") { one.used == 5 }
         former.uses(2)
         former.keeper.end()
         one.keeper.start()
         try await eventually("all 7 to count") { one.used == 7 }
-        try await eventually("a process to keep it") { one.counts.areKept }
+        try await eventually("7 tokens in the file") { records(of: path)?.records.first?.tokens.count == 7 && one.counts.areKept }
         one.keeper.end()
         two.keeper.end()
         #expect(records(of: path)?.records.map(\.tokens.count) == [7])
