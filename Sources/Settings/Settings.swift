@@ -308,7 +308,7 @@ extension Settings {
                 """
                 What callers who stream hear while the model is silent, as the beginning of its answer, for voice. Retries, fallbacks and \
                 hedges go on meanwhile; if all fail, spoken_error or an error follows, so that no filler is ever the whole answer. Not for \
-                several choices, nor with response_format.
+                several choices, nor with a response_format other than text.
                 """,
                 default: .nothing, examples: [#"{after = "900ms", texts = ["One moment.", "Let me check."], mark = "vapi"}"#]),
             Field(
@@ -316,7 +316,7 @@ extension Settings {
                 """
                 What becomes of a stream that breaks off, or stalls, after it has begun: "error" ends it with an error; "speak" with the \
                 sentence of spoken_cut, a finish reason and [DONE], for voice. One that has begun a tool call ends with the error all the \
-                same, and so does one with several choices or with response_format.
+                same, and so does one with several choices or a response_format other than text.
                 """),
             Field(
                 "spoken_cut", optional: \.spokenCut, .text, #"The sentence for on_cut = "speak"."#, default: .words("none"),

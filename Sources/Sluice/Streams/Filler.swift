@@ -61,7 +61,7 @@ extension String {
     fileprivate var dotsBytes: Int {
         var count = 0
         for scalar in unicodeScalars.reversed() {
-            guard scalar == "." || scalar == "…" else { break }
+            guard scalar == "." || scalar == "…" else { break }  // by characters: the settings' own
             count += UTF8.width(scalar)
         }
         return count
