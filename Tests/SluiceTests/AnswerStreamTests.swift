@@ -1,5 +1,6 @@
 import Chat
 import EventLoop
+import Foundation
 import TestSupport
 import Testing
 
@@ -35,6 +36,25 @@ import Testing
             _ = try script.parts()
         }
         #expect(script.stream.firstToken != nil)
+    }
+
+    /// Behind a filler, wherever the role is, and with whatever else is changed.
+    @Test(arguments: [nil, "session"]) func `a role that is left out is so in all that comes`(session: String?) throws {
+        var form = AnswerForm.reasoningCounts
+        form.edits.systemFingerprint = session
+        let each = ["a", "b"].map { Chunks.chunk(#"{"role":"assistant","content":"\#($0)"}"#) }
+        let script = try AnswerScript(
+            [role + Chunks.reasoning("Hm."), each[0], each[1], Chunks.finish() + Chunks.done], as: form)
+        try script.openEvents()
+        script.stream.leaveOutRole()
+        var sent = try script.parts().joined()
+        while try script.stream.readable == .bytes {
+            script.stream.takeBytes()
+            sent += try script.parts().joined()
+        }
+        #expect(script.stream.isDone && !sent.contains(#""role""#), "\(sent)")
+        #expect(sent.contains(#""content":"a""#) && sent.contains(#""content":"b""#) && sent.contains("Hm."))
+        #expect((sent.components(separatedBy: "session").count - 1) == (session == nil ? 0 : 5))
     }
 
     @Test func `a thought that is left out of the text does not open it`() throws {

@@ -130,6 +130,8 @@ package struct ChatChunk: Hashable, Sendable {
     package fileprivate(set) var hasToolCalls = false
     /// A delta (or message) has text in `refusal`.
     package fileprivate(set) var hasRefusal = false
+    /// A delta (or message) has a `role`.
+    package fileprivate(set) var hasRole = false
     /// A delta (or message) has something in `audio`.
     package fileprivate(set) var hasAudio = false
     /// `usage` is there and not null.
@@ -249,7 +251,7 @@ private struct ChunkReader {
             case .toolCalls, .functionCall: (chunk.hasToolCalls, saysAnything) = (true, true)
             case .refusal: (chunk.hasRefusal, saysAnything) = (true, true)
             case .audio: (chunk.hasAudio, saysAnything) = (true, true)
-            case .role: break
+            case .role: chunk.hasRole = true
             // Reasoning has a name of its own with each server.
             default: if value.kind == .string || value.kind == .array || value.kind == .object { saysAnything = true }
             }

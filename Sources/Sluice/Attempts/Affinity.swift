@@ -22,10 +22,13 @@ extension AffinityKey {
     }
 
     /// A target, by the settings' own names.
-    init(upstream: String, model: String?) {
+    ///
+    /// - Parameter twinsCount: how many before it have the same names.
+    init(upstream: String, model: String?, twinsCount: Int) {
         self.init()
         append(upstream.utf8)
         append([0])
         append((model ?? "").utf8)
+        for _ in 0..<twinsCount { append([0]) }
     }
 }

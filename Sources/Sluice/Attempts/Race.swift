@@ -92,11 +92,9 @@ final class Race {
             do throws(FastCGIError) { try await reply.keepAlive() } catch { return try drain(after: error) }
             heartbeat.wrote(at: loop.now)
         }
-        if let filler, loop.now >= filler.due {
-            do throws(FastCGIError) { try await reply.say(filler.text(for: question.chat)) } catch {
-                return try drain(after: error)
-            }
-            self.filler?.said(at: loop.now)
+        if let due = filler?.due, loop.now >= due, let text = filler?.text(for: question.chat) {
+            do throws(FastCGIError) { try await reply.say(text) } catch { return try drain(after: error) }
+            filler?.said(at: loop.now)
             heartbeat.wrote(at: loop.now)
         }
         var end = min(end, heartbeat.due, filler?.due ?? .distantFuture)

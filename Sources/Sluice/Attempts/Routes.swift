@@ -78,9 +78,10 @@ final class Route: Sendable {
         let model = settings.models[index]
         (scope, self.label) = (model.scope, label)
         self.index = index
-        targets = model.targets.compactMap { target in
+        targets = model.targets.enumerated().compactMap { place, target in
             defer { targetsCount += 1 }
-            return Target(settings, model, label, target, number: targetsCount)
+            let twinsCount = model.targets[..<place].count { $0.upstream == target.upstream && $0.model == target.model }
+            return Target(settings, model, label, target, number: targetsCount, twinsCount: twinsCount)
         }
         hedgeAfter = model.hedgeAfter
         affinity = model.affinity
@@ -117,7 +118,10 @@ final class Target: Sendable {
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
-    fileprivate init?(_ settings: Settings, _ model: ModelSettings, _ route: String, _ target: TargetSettings, number: Int) {
+    /// - Parameter twinsCount: how many targets before it in the route ask the same upstream for the same model.
+    fileprivate init?(
+        _ settings: Settings, _ model: ModelSettings, _ route: String, _ target: TargetSettings, number: Int, twinsCount: Int
+    ) {
         guard let index = settings.upstreams.firstIndex(where: { $0.name == target.upstream }) else { return nil }
         let upstream = settings.upstreams[index]
         (scope, self.route) = (model.scope, route)
@@ -128,7 +132,7 @@ final class Target: Sendable {
         weight = target.weight
         queueWait = upstream.queueWait
         ownModel = target.model
-        affinityKey = AffinityKey(upstream: upstream.name, model: target.model)
+        affinityKey = AffinityKey(upstream: upstream.name, model: target.model, twinsCount: twinsCount)
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
         rules.model = target.model

@@ -59,8 +59,6 @@ final class AnswerStream {
     private var isStream: Bool?
     /// An answer that does not stream, or is not known to.
     private var body: [UInt8] = []
-    /// Whether the role is left out: the caller's message has begun with another one's.
-    private var leavesOutRole = false
     /// The bytes of the replacements in `ahead`, which may be many more than the buffer's.
     private var replacedBytes = 0
     private let limits: Settings.Limits
@@ -236,8 +234,8 @@ final class AnswerStream {
         }
     }
 
-    /// Leaves the role out of what has come ahead of the first token, and of that. To be said before anything is handed out.
-    func leaveOutRole() { leavesOutRole = true }
+    /// Leaves the role out of all that is handed out from now on.
+    func leaveOutRole() { scanner.leavesOutRole = true }
 
     // MARK: - While it is handed out
 
@@ -280,7 +278,7 @@ final class AnswerStream {
         // An empty slice would still hold all that was in it.
         defer { if ahead.isEmpty { ahead = [] } }
         var part = ahead.removeFirst()
-        if leavesOutRole {
+        if scanner.leavesOutRole {
             part.replacement = RepeatedRole.removed(from: scanner.buffer[part.events] + (part.replacement ?? []))
             part.events = part.events.upperBound..<part.events.upperBound
         }

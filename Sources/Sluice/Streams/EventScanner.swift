@@ -61,6 +61,8 @@ struct EventScanner {
     /// Who answers, when the upstream has said it by the first text. Azure's first chunk does not.
     private(set) var model: ServedModel?
     let form: AnswerForm
+    /// Whether the role is left out: the caller's message has begun with another one's.
+    var leavesOutRole = false
     /// Whether the form has edits at all: to ask them for each chunk costs more.
     private let isEdited: Bool
     /// What becomes of the text; nothing where the form leaves it as it is.
@@ -200,7 +202,9 @@ struct EventScanner {
         let data = splitter.data(of: event)
         if splitter.kind != .plain { return look(at: event, ofKind: splitter.kind, data) }
         switch reader.read(data.span) {
-        case .chunk(let chunk): return look(at: chunk, data)
+        case .chunk(let chunk):
+            let stop = look(at: chunk, data)
+            return leavesOutRole && chunk.hasRole ? withoutRole(stop, data) : stop
         case .done: return end()
         // A frame without choices breaks clients that expect them in every one.
         case .other:
@@ -254,6 +258,17 @@ struct EventScanner {
         guard isEdited || chunk.lacksChoices, form.edits.changes(chunk) else { return nil }
         eventsCount &+= 1
         return .replace([UInt8](eventWithData: form.edits.edited(data.span, lacksChoices: chunk.lacksChoices)))
+    }
+
+    /// What goes on of a chunk with a role, for a message that has one already.
+    private mutating func withoutRole(_ stop: Stretch.Stop?, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
+        switch stop {
+        case .replace(let bytes): return .replace(RepeatedRole.removed(from: bytes[...]))
+        case nil:
+            eventsCount &+= 1
+            return .replace(RepeatedRole.removed(from: [UInt8](eventWithData: Array(data))[...]))
+        case .some(.none), .done, .skip, .failure: return stop
+        }
     }
 
     private mutating func lookForToken(in chunk: ChatChunk) {

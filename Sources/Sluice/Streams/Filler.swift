@@ -10,6 +10,8 @@ struct Filler {
     private let settings: FillerSettings
     /// When the next one is due; `distantFuture` for never.
     private(set) var due: Instant
+    /// The text that the request begins with, once that is known: the messages are gone through once.
+    private var first: Int?
     /// How many have been said.
     private(set) var count = 0
 
@@ -20,8 +22,10 @@ struct Filler {
     }
 
     /// What is to be said now, with what makes a voice say it at once.
-    func text(for chat: ChatRequest) -> String {
-        settings.mark.applied(to: settings.texts[(first(for: chat) + count) % settings.texts.count])
+    mutating func text(for chat: ChatRequest) -> String {
+        let first = first ?? first(for: chat)
+        self.first = first
+        return settings.mark.applied(to: settings.texts[(first + count) % settings.texts.count])
     }
 
     /// One has been said.
