@@ -249,15 +249,9 @@ extension SettingsReader {
         // What else is wrong may be why.
         guard problems.error == nil else { return }
         if let node, !settings.clients.contains(where: { $0.tokensPerDay != nil || $0.requestsPerMinute != nil }) {
-            warn(node, "has nothing to count: none of [clients.NAME] has tokens_per_day or requests_per_minute")
+            warn(of: "has nothing to count: none of [clients.NAME] has tokens_per_day or requests_per_minute", node)
         }
-        if node == nil, let failureNode { warn(failureNode, "has no meaning without budget_store") }
-    }
-
-    private func warn(_ node: SettingsNode, _ text: String) {
-        var problem = SettingsProblem(node, text)
-        problem.isWarning = true
-        problems.add(problem)
+        if node == nil, let failureNode { warn(of: "has no meaning without budget_store", failureNode) }
     }
 }
 

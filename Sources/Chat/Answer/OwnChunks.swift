@@ -24,7 +24,8 @@ package struct OwnChunks: Sendable {
 
     /// A whole stream with a sentence as the assistant's content: the role, the content, the finish reason `stop`, `[DONE]`.
     package func answer(saying text: String) -> [UInt8] {
-        events([Self.choice(#"{"role":"assistant","content":""}"#), Self.choice(saying: text), Self.end], isWhole: true)
+        let role = [UInt8](#"{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}"#.utf8)
+        return events([role, Self.choice(saying: text), Self.end], isWhole: true)
     }
 
     /// The end of a stream that has begun, with a sentence behind all that was said: the content, the finish reason `stop`, `[DONE]`.
@@ -43,15 +44,13 @@ package struct OwnChunks: Sendable {
     private static let end = [UInt8](#"{"index":0,"delta":{},"finish_reason":"stop"}"#.utf8)
 
     private static func choice(saying text: String, hasRole: Bool = false) -> [UInt8] {
-        var delta: [UInt8] = []
-        delta.append(hasRole ? #"{"role":"assistant","content":"# : #"{"content":"#)
-        delta.appendJSONString(text)
-        delta.append("}")
-        return choice(String(decoding: delta, as: UTF8.self))
-    }
-
-    private static func choice(_ delta: String) -> [UInt8] {
-        [UInt8](#"{"index":0,"delta":\#(delta),"finish_reason":null}"#.utf8)
+        var choice: [UInt8] = []
+        choice.append(#"{"index":0,"delta":{"#)
+        if hasRole { choice.append(#""role":"assistant","#) }
+        choice.append(#""content":"#)
+        choice.appendJSONString(text)
+        choice.append(#"},"finish_reason":null}"#)
+        return choice
     }
 
     private func events(_ choices: [[UInt8]], isWhole: Bool) -> [UInt8] {

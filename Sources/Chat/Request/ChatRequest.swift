@@ -135,6 +135,9 @@ extension ChatRequest {
     /// How many answers the caller wants (`n`).
     package var choicesCount: Int { max(1, members.value(.n)?.count(in: body.span) ?? 1) }
 
+    /// Whether the answer may have sentences of Sluice's own in it: in the midst of JSON, or for one choice of several, one would be none.
+    package var takesSentences: Bool { !wantsJSON && choicesCount <= 1 }
+
     /// The names of the functions that the model may call, from `tools` and from the older `functions`: the first of them, and of long
     /// ones the beginning.
     package var toolNames: [String] {

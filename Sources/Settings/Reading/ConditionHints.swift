@@ -3,22 +3,14 @@
 import Chat
 
 extension SettingsReader {
-    /// Tells of a pattern, or a path, that probably fits nothing.
+    /// Tells of what probably fits nothing, or has no effect.
     func warn(of doubt: String?, _ node: SettingsNode) {
-        if let doubt { problems.add(.warning(SettingsProblem(node, doubt))) }
+        if let doubt { problems.add(SettingsProblem(node, doubt).asWarning) }
     }
 
     /// The same of the table's own name.
     func warn(ofName doubt: String?) {
-        if let doubt { problems.add(.warning(SettingsProblem("\(path) \(doubt)", at: place))) }
-    }
-}
-
-extension SettingsProblem {
-    fileprivate static func warning(_ problem: SettingsProblem) -> SettingsProblem {
-        var problem = problem
-        problem.isWarning = true
-        return problem
+        if let doubt { problems.add(SettingsProblem("\(path) \(doubt)", at: place).asWarning) }
     }
 }
 

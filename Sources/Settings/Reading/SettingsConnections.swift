@@ -53,9 +53,7 @@ extension SettingsSources {
     /// Tells of a certificate that is not valid now. Whether that matters is the upstream's decision.
     private func warn(of validity: CertificateValidity?, _ node: SettingsNode?, _ problems: SettingsProblems) {
         guard let node, let words = validity?.problem(at: secondsSince1970()) else { return }
-        var problem = SettingsProblem(node, words)
-        problem.isWarning = true
-        problems.add(problem)
+        problems.add(SettingsProblem(node, words).asWarning)
     }
 }
 

@@ -363,9 +363,7 @@ package struct SettingsSources {
         let addresses = open.map(\.description).joined(separator: ", ")
         let text = "names \(addresses), where whoever reaches the port may call: name the web servers in allowed_addresses"
         if options.listen.isEmpty, let node = reader?.node("listen") {
-            var problem = SettingsProblem(node, text)
-            problem.isWarning = true
-            problems.add(problem)
+            problems.add(SettingsProblem(node, text).asWarning)
         } else {
             problems.add(warning: "\(options.listen.isEmpty ? EnvironmentVariable.listen : "--listen") \(text)")
         }

@@ -52,8 +52,7 @@ final class Race {
         start = loop.now
         clock = FirstTokenClock(from: start)
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
-        // A sentence in the midst of JSON, or for one choice of several, would be none.
-        if isStreaming, let settings = route.filler, self.question.form.choices == nil, !self.question.chat.wantsJSON {
+        if isStreaming, let settings = route.filler, self.question.chat.takesSentences {
             filler = Filler(settings, from: start)
         }
         wakeup = Wakeup(on: loop)

@@ -244,7 +244,7 @@ extension Master {
         }
         let exceptions = reading.exceptions + (await handOut(next, readBy: reading.readers, with: reading.spare))
         // One that has ended may have been heard before its end is, and may have a successor that starts with the same settings.
-        let isFollowed = places.present.contains { $0.record === next && $0.state == .serving && !isZombie($0.pid) }
+        let isFollowed = places.serving.contains { $0.record === next && !isZombie($0.pid) }
         return isFollowed ? .inForce(exceptions: exceptions, remarks: remarks) : .inForceForLater(exceptions: exceptions)
     }
 

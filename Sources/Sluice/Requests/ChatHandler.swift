@@ -190,8 +190,7 @@ final class ChatHandler {
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route)
-        // A sentence in the midst of JSON, or for one choice of several, would be none.
-        if !chat.wantsJSON, chat.choicesCount <= 1 { reply.streamErrors?.cutSentence = route.cutSentence }
+        if chat.takesSentences { reply.streamErrors?.cutSentence = route.cutSentence }
         if let (name, rule) = client {
             chat.needsUsage = rule.tokensPerDay != nil
             try admit(answering, chat, name, rule, isStored: generation.store != nil, into: &reply)

@@ -150,6 +150,13 @@ struct SettingsProblem: Error, Equatable {
         self.needsWhole = needsWhole
     }
 
+    /// The same where the settings can be used as they are.
+    var asWarning: SettingsProblem {
+        var warning = self
+        warning.isWarning = true
+        return warning
+    }
+
     /// A syntax error. What the parser met is left out.
     fileprivate init(_ error: TOMLParseError, in file: SettingsFile) {
         // Up to the first quote: what stands in it is the file's.
