@@ -70,7 +70,9 @@ extension Settings.Timeouts {
                 one only where reasoning_counts is true, and a model that hides it may need longer. Answers that are not streamed have no events: for them, connect and total \
                 count.
                 """),
-            Field("idle", \.idle, .timeout, "From one event to the next."),
+            Field(
+                "idle", \.idle, .timeout,
+                "From one event to the next. Until the first token, behind a role or reasoning, it is no less than first_token."),
             Field(
                 "total", \.total, .timeout,
                 "For a whole answer. nginx's fastcgi_read_timeout must be longer, or nginx ends it first."),

@@ -130,6 +130,29 @@ import Testing
         }
     }
 
+    @Test func `has what a model thought aloud for a caller who left before it said anything`() async throws {
+        let thoughts = (0..<100).map { Chunks.reasoning("thought \($0)") }
+        let upstream = try StubUpstream { request in
+            request.text.contains("\"stream\":true") ? Reply([.text(Chunks.role() + thoughts.joined()), .silence]) : whole
+        }
+        let clients = "[clients.shop]\ntokens_per_day = 1000000"
+        try await ProcessSite.with(upstream: upstream, upstreamLines: clients, options: ["--workers", "1"]) { site in
+            var left = try #require(try await ask(site, "shop").tokensLeft)
+            // He may have left before Sluice has read the thoughts.
+            try await eventually("thoughts that count") {
+                let requestsCount = upstream.requests.value.count
+                let leaving = try call(site, "shop", stream: true)
+                _ = try await upstream.request(requestsCount)
+                _ = try await ask(site, "kiosk")
+                leaving.close()
+                _ = try await ask(site, "kiosk")
+                let former = left
+                left = try #require(try await ask(site, "shop").tokensLeft)
+                return former - left > 105
+            }
+        }
+    }
+
     @Test func `of requests and of those at once is the minute's and the moment's`() async throws {
         let gate = try Gate()
         let upstream = try StubUpstream { request in

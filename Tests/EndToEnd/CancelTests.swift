@@ -44,6 +44,31 @@ import Testing
         }
     }
 
+    /// Not by a heartbeat that cannot be written: there is none.
+    @Test func `is nobody to begin anything new for, where answers are drained`() async throws {
+        let gate = try Gate()
+        let failure = "HTTP/1.1 503 Stub\r\nContent-Length: 0\r\n\r\n"
+        let upstream = try StubUpstream { request in
+            request.text.contains("I stay") ? .json(Chunks.completion("Hello")) : .raw(.wait(gate), .text(failure))
+        }
+        let settings = "on_disconnect = \"drain\"\nheartbeat = \"0s\""
+        let model = "[[models]]\nmatch = \"*\"\nretries = 2\nretry_budget = \"100%\""
+        try await ProcessSite.with(settings, upstream: upstream, upstreamLines: model, options: ["--workers", "1"]) { site in
+            let call = { (text: String, isStreaming: Bool) in
+                let body = String(decoding: chat(text, stream: isStreaming).body, as: UTF8.self)
+                return try DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", [], body: body)
+            }
+            let leaving = try call("I leave", true)
+            _ = try await upstream.request(containing: "I leave")
+            leaving.close()
+            // His leaving has been read by then.
+            _ = try await call("I stay", false).response()
+            gate.open(3)
+            try await site.logs(1, #""ending":"caller_left""#)
+            #expect(upstream.requests.value.count == 2)
+        }
+    }
+
     /// Without a stream nothing can be written before the end, so only a server that watches its clients can tell.
     @Test(arguments: WebServer.selected.filter(\.noticesLeavingClients))
     func `while the answer does not stream closes the upstream`(server: WebServer) async throws {

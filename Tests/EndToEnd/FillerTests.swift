@@ -40,7 +40,7 @@ import Testing
             #expect(response.status == 200 && response.end == .complete)
             #expect(
                 deltas(response) == [
-                    own("Let me check. ", isFirst: true), own("One moment. "), #"{"content":"","refusal":null}"#, own("Hello"),
+                    own("One moment. ", isFirst: true), own("Let me check. "), #"{"content":"","refusal":null}"#, own("Hello"),
                     own(" there"), "{}",
                 ])
             #expect(response.frames.last == Chunks.done && rolesCount(response) == 1)
@@ -79,13 +79,14 @@ import Testing
     /// Turns of one call, as a platform sends them, and the text that each begins with.
     @Test func `is another one in each turn of a call`() async throws {
         let upstream = try StubUpstream(.silence)
-        let filler = #"filler = {after = "20ms", texts = ["One.", "Two.", "Three."], max = 1}"#
+        let filler = #"filler = {after = "20ms", texts = ["One.", "Two.", "Three."], max = 2, again = "1h"}"#
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings(filler)) { site in
             let user = #"{"role":"user","content":"Hi"}"#
             let assistant = { (text: String) in #"{"role":"assistant","content":"\#(text)"}"# }
             for (messages, text) in [
-                ([user], "Two."), ([user, assistant("Two. Hello."), user], "Three."),
-                ([user, assistant("x"), user, assistant("y"), user], "One."),
+                ([user], "One."), ([user, assistant("One. Hello."), user], "Two."),
+                ([user, assistant("x"), user, assistant("y"), user], "Three."),
+                ([user, assistant("One… <flush /> Two. Hello."), user], "Three."),
                 ([user, assistant("Three. I call."), #"{"role":"tool","tool_call_id":"c","content":"1"}"#], "One."),
             ] {
                 let stream = try site.call(
@@ -192,7 +193,7 @@ import Testing
             try await child.output.wait(for: "the end of its output") { $0.ended }
             let lines = child.output.value.lines
             #expect(
-                lines.first?.contains("Let me check. ") == true && lines.suffix(3).first?.contains(" there") == true, "\(lines)")
+                lines.first?.contains("One moment. ") == true && lines.suffix(3).first?.contains(" there") == true, "\(lines)")
             #expect(lines.contains { $0.contains("\"finish_reason\": \"stop\"") } && lines.last?.contains("end") == true)
         }
     }

@@ -45,6 +45,7 @@ private func outcome(_ pieces: [[UInt8]], _ flags: UInt8) -> Outcome {
     limits.jsonDepth = 16
     if flags & 16 != 0 { limits.eventBytes = 400 }
     var scanner = EventScanner(form(flags), UpstreamKey(secrets: [[UInt8]("hunter2".utf8)]), limits)
+    scanner.leavesOutRole = flags & 64 != 0
     var outcome = Outcome()
     for piece in pieces where outcome.error == nil && !outcome.isDone {
         scanner.append(piece)
@@ -64,7 +65,13 @@ private func outcome(_ pieces: [[UInt8]], _ flags: UInt8) -> Outcome {
 private func forward(_ scanner: inout EventScanner, _ outcome: inout Outcome) {
     while true {
         let stretch = scanner.next()
-        outcome.bytes += scanner.buffer[stretch.range]
+        let events = scanner.buffer[stretch.range]
+        if scanner.leavesOutRole {
+            // As of what had come before a filler was said: all has been left out by then.
+            let others = RepeatedRole.removed(from: events)
+            require(plainEvents(others) == plainEvents(Array(events)), "a role was left: \(events)")
+        }
+        outcome.bytes += events
         switch stretch.stop {
         case .none: return
         case .done:

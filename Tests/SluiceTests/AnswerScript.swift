@@ -27,7 +27,7 @@ struct AnswerScript {
         let answer = DemoAnswer(pieces, after: delay ?? pause, every: pause, waking: Wakeup(on: self.loop), on: self.loop)
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, noted: { _ in }), as: form, limits: limits,
-            idleTimeout: idleTimeout, memory: budget, on: self.loop)
+            timeouts: Settings.Timeouts(all: idleTimeout), memory: budget, on: self.loop)
     }
 
     /// Looks at what comes until the stream is known to be one of events, which it has to be.

@@ -143,6 +143,28 @@ import Testing
         #expect(failure == .upstreamEventTooLarge(bytesMax: 1024))
     }
 
+    /// A second mark is a field's name, which makes its line none of the events.
+    @Test func `a role that is left out makes no event of what was none`() throws {
+        let mark = "\u{FEFF}"
+        for line in ["data: [DONE]", #"data: {"choices":[{"a":1","delta":{"role":"}"x",{"delta":{"role":1}}]"}"#, "data: oops"] {
+            let script = try AnswerScript([mark + mark + line + "\n\n" + role + hello + Chunks.finish() + Chunks.done])
+            try script.openEvents()
+            script.stream.leaveOutRole()
+            let sent = try script.parts().joined()
+            #expect(sent.hasPrefix(mark + line) && sent.contains("Hello") && sent.hasSuffix(Chunks.done), "\(sent)")
+            #expect(!sent.contains(#""role":"assistant""#))
+        }
+    }
+
+    @Test func `what waits for a first token and goes out in other bytes is one part`() throws {
+        var form = AnswerForm.stream
+        form.edits.systemFingerprint = "s"
+        let script = try AnswerScript([role] + (0..<100).map { Chunks.reasoning("thought \($0)") } + [hello], as: form)
+        try script.openEvents()
+        let parts = try script.parts()
+        #expect(parts.count == 1 && parts[0].contains("thought 99") && parts[0].contains("Hello"))
+    }
+
     @Test func `a completion in place of events is one, also behind blanks`() throws {
         for text in [Chunks.completion("Hi"), " \n\t" + Chunks.completion("Hi")] {
             let script = try AnswerScript([text])
@@ -151,7 +173,7 @@ import Testing
                 continue
             }
             #expect(completion.usage?.promptTokens == 3)
-            let events = String(decoding: try completion.events(as: script.stream.form), as: UTF8.self)
+            let events = String(decoding: completion.bytes, as: UTF8.self)
             #expect(events.contains("Hi") && events.hasSuffix(Chunks.done))
         }
     }

@@ -147,7 +147,7 @@ import Testing
             guard case .admitted(let admission) = consume decision else { throw UnexpectedDecision() }
             let stream = AnswerStream(
                 try generation.upstreams.ask(question.route.targets[0], question, waking: wakeup), as: question.form,
-                limits: settings.limits, idleTimeout: .seconds(60), memory: question.memory.budget, on: loop)
+                limits: settings.limits, timeouts: Settings.Timeouts(all: .seconds(60)), memory: question.memory.budget, on: loop)
             let attempt = Attempt(planned(), on: question.route.targets[0], stream, admission, at: start)
             while true {
                 #expect(try word(attempt, at: start) == "none")

@@ -113,6 +113,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [#""""#, #""My model""#, "7", #""\#(String(repeating: "m", count: 200))""#])
+    func `with speech a model that is fit for no log is looked for in no other event`(model: String) {
+        var scanner = scanner(.spoken)
+        let chunk = { (text: String) in
+            #"data: {"choices":[{"index":0,"delta":{"content":"\#(text)"}}],"model":\#(model)}"# + "\n\n"
+        }
+        let thoughts = ["<think>", String(repeating: "x", count: 500), "a", "", "</think>"].map(chunk).joined()
+        let (text, failure) = forwarded(&scanner, thoughts + chunk("Hello") + Chunks.finish() + Chunks.done)
+        #expect(failure == nil && scanner.isDone && text.contains("Hello") && !text.contains("xx"))
+        #expect(scanner.model == nil)
+    }
+
     @Test func `with speech a text that is held back whole is an answer all the same`() {
         var scanner = scanner(.spoken)
         let (text, failure) = forwarded(&scanner, Chunks.content("<") + Chunks.done)

@@ -2,9 +2,9 @@
 package enum RepeatedRole {
     /// Takes the role out of the deltas of events. An event that has none stays byte for byte; of one that has, its data goes on.
     ///
-    /// - Parameter events: complete ones, which have been looked at before.
+    /// - Parameter events: complete ones, which have been looked at before, without what may stand ahead of the first.
     package static func removed(from events: ArraySlice<UInt8>) -> [UInt8] {
-        var splitter = EventSplitter(eventBytesMax: events.count)
+        var splitter = EventSplitter(eventBytesMax: events.count, isAtStart: false)
         splitter.append(Array(events))
         var result: [UInt8] = []
         result.reserveCapacity(events.count)

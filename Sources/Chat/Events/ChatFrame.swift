@@ -73,7 +73,8 @@ package struct ChatFrameReader: Sendable {
     /// Looks at the data of the next event, as ``ChatFrame/init(_:depthMax:)`` does.
     package mutating func read(_ data: Span<UInt8>) -> ChatFrame {
         if let end = end(ofContentLikeModelIn: data) {
-            content = modelContent.lowerBound..<end
+            // What was noted of the frame before it stands nowhere in this one.
+            (servedModel, content) = (nil, modelContent.lowerBound..<end)
             return .chunk(modelChunk)
         }
         var reader = ChunkReader(depthMax: depthMax)

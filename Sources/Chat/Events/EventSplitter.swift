@@ -26,7 +26,7 @@ package struct EventSplitter: Sendable {
     /// Everything before this offset has been looked at.
     private var scanned = 0
     private var lineStart = 0
-    private var isFirstLine = true
+    private var isFirstLine: Bool
     /// The last byte scanned was a CR: an LF that follows belongs to it.
     private var isAfterCarriageReturn = false
     /// Of the event that is being read. Offsets count from the event's start, so that `discard` leaves them right.
@@ -40,9 +40,11 @@ package struct EventSplitter: Sendable {
     /// The buffer's capacity, in bytes, that a silent stream may keep.
     private static let idleBytesMax = 1024
 
-    /// - Parameter eventBytesMax: the limit for one event in bytes, its blank line included.
-    package init(eventBytesMax: Int) {
-        self.eventBytesMax = eventBytesMax
+    /// - Parameters:
+    ///   - eventBytesMax: the limit for one event in bytes, its blank line included.
+    ///   - isAtStart: whether a stream begins here, with a byte order mark perhaps; in its midst the same bytes are a field's name.
+    package init(eventBytesMax: Int, isAtStart: Bool = true) {
+        (self.eventBytesMax, isFirstLine) = (eventBytesMax, isAtStart)
     }
 
     /// Takes bytes as they arrived, cut anywhere.

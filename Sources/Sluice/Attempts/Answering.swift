@@ -20,6 +20,8 @@ final class Answering {
     private(set) var relay: Relay?
     /// Whether the caller has left, and the answer is read to its end (`on_disconnect = "drain"`).
     private(set) var isDraining = false
+    /// What has come for a caller who left before any of it went on.
+    private var unheard: RequestRecord.Answer?
     /// What it holds of its client's limits, if that has any.
     private var share: ClientShare?
     /// In its table.
@@ -100,7 +102,7 @@ final class Answering {
     }
 
     private func settle(mayHaveBegun: Bool) -> Int? {
-        share?.settle(record.answer, mayHaveBegun: mayHaveBegun)
+        share?.settle(mayHaveBegun ? unheard ?? record.answer : record.answer, mayHaveBegun: mayHaveBegun)
         return share?.tokensLeft
     }
 
@@ -125,6 +127,7 @@ final class Answering {
         defer {
             race.end()
             (record.tried, record.fillersCount) = (race.tried, race.fillersCount)
+            if winner == nil { unheard = race.unheard }
             self.race = nil
         }
         let attempt = try await race.run(&reply)

@@ -27,6 +27,8 @@ final class Race {
     /// had is kept: it may be much.
     private var ended: [(id: Int, head: UpstreamHead?)] = []
     private(set) var tried: [RequestRecord.Try] = []
+    /// What had come of the attempt that had come furthest, where none has won or failed.
+    private(set) var unheard = RequestRecord.Answer()
     private var heartbeat: Heartbeat
     /// Nil where nothing is ever said.
     private var filler: Filler?
@@ -66,6 +68,7 @@ final class Race {
     func run(_ reply: inout Reply) async throws -> Attempt {
         while true {
             if isCancelled { throw CancellationError() }
+            if !isDraining, reply.callerHasLeft { try drain(after: .callerLeft) }
             let fact = try fact()
             if case .won(let attempt) = fact { return attempt }
             if fact == nil { try takePlace() }
@@ -126,6 +129,7 @@ final class Race {
         for attempt in running {
             clock.hasPlace()
             clock.note(attempt)
+            if attempt.stream.keptCount > unheard.bytesCount { unheard = RequestRecord.Answer(ahead: attempt.stream) }
             attempt.end()
             tried.append(RequestRecord.Try(attempt.target, "cancelled", loop.now - attempt.start))
         }
@@ -227,7 +231,7 @@ final class Race {
         case .admitted(let admission):
             let stream = AnswerStream(
                 try ask(target), as: question.form,
-                limits: generation.shared.settings.limits, idleTimeout: target.timeouts.idle,
+                limits: generation.shared.settings.limits, timeouts: target.timeouts,
                 memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             clock.hasPlace()

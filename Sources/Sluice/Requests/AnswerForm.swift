@@ -31,54 +31,41 @@ extension AnswerForm {
     }
 }
 
-/// An upstream's answer that does not stream.
+/// An upstream's answer that does not stream, in the form that the caller gets.
 struct Completion {
-    let body: [UInt8]
-    /// Whoever keeps the body keeps this.
-    let memory: MemoryShare?
-    private let chunk: ChatChunk
+    /// One object; or all events of a stream, `[DONE]` included, for a caller who asked for one.
+    let bytes: [UInt8]
+    /// Whoever keeps the bytes keeps this.
+    var memory: MemoryShare?
     /// What the answer cost, when the upstream says it.
     let usage: TokenUsage?
     /// Who answered, when the upstream says it.
     let model: ServedModel?
 
-    /// - Throws: `ChatError` for what is no completion.
-    init(
-        _ body: [UInt8], _ memory: MemoryShare?, of answer: UpstreamAnswer, _ limits: Settings.Limits
-    ) throws(ChatError) {
-        self.memory = memory
+    /// - Throws: `ChatError` for what is no completion, or has not the shape that a stream needs.
+    init(_ body: [UInt8], of answer: UpstreamAnswer, as form: AnswerForm, _ limits: Settings.Limits) throws(ChatError) {
         // A byte order mark may stand ahead of the JSON (RFC 8259 §8.1).
         let start = UTF8Mark.dropped(from: body)
         let body = start.count == body.count ? body : Array(start)
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
         case .chunk(let chunk) where !chunk.lacksChoices:
-            (self.body, self.chunk) = (body, chunk)
             let said = JSONValue(validated: body.span).members(["usage", "model"], in: body.span)
             usage = said[0].flatMap { TokenUsage($0, in: body.span) }
             model = said[1].flatMap { ServedModel($0, in: body.span) }
+            let spoken = form.speech.spoken(body)
+            if !form.isStreaming {
+                bytes = form.edits.changes(chunk) ? form.edits.edited(spoken.span) : spoken
+            } else if let events = CompletionEvents.events(of: spoken, edits: form.edits, includesUsage: form.showsUsage) {
+                bytes = events
+            } else {
+                throw .upstreamFailed(.garbage)
+            }
         case .error(let error): throw .upstreamReported(error, key: answer.key)
         case .other:
             guard let error = UpstreamError(body: body.span, depthMax: limits.jsonDepth) else { throw .upstreamFailed(.garbage) }
             throw .upstreamReported(error, key: answer.key)
         case .chunk, .done, .garbage: throw .upstreamFailed(.garbage)
         }
-    }
-
-    /// The completion as one object.
-    func edited(as form: AnswerForm) -> [UInt8] {
-        let spoken = form.speech.spoken(body)
-        return form.edits.changes(chunk) ? form.edits.edited(spoken.span) : spoken
-    }
-
-    /// The completion as a stream, for a caller who asked for one: all of its events, `[DONE]` included.
-    ///
-    /// - Throws: `ChatError` when it has not the shape of a completion.
-    func events(as form: AnswerForm) throws(ChatError) -> [UInt8] {
-        let spoken = form.speech.spoken(body)
-        guard let events = CompletionEvents.events(of: spoken, edits: form.edits, includesUsage: form.showsUsage) else {
-            throw .upstreamFailed(.garbage)
-        }
-        return events
     }
 }

@@ -147,7 +147,7 @@ final class ChatHandler {
             if answering.storeRequest != nil { try await reserve(answering, by: generation, into: &reply) }
             try race(for: answering, by: generation)
             let attempt = try await answering.ask(&reply)
-            if try !send(attempt, answering, into: &reply) {
+            if !send(attempt, answering, into: &reply) {
                 try await relay(attempt.stream, by: generation, answering, into: &reply)
             }
         } onCancel: {
@@ -311,19 +311,16 @@ final class ChatHandler {
     ///
     /// - Returns: whether it was one; else events are to be handed on.
     @inline(never)
-    private func send(_ attempt: Attempt, _ answering: Answering, into reply: inout Reply) throws(ChatError) -> Bool {
+    private func send(_ attempt: Attempt, _ answering: Answering, into reply: inout Reply) -> Bool {
         answering.note(attempt.target)
         reply.upstream = attempt.stream.head
         guard let completion = attempt.completion else { return false }
-        let form = attempt.stream.form
-        answering.note(RequestRecord.Answer(at: loop.now))
         reply.memory = completion.memory
-        var bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(as: form)
-        if reply.hasFiller { bytes = RepeatedRole.removed(from: bytes[...]) }
+        let bytes = reply.hasFiller ? RepeatedRole.removed(from: completion.bytes[...]) : completion.bytes
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         // The head has not left yet.
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }
-        if form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
+        if attempt.stream.form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
         return true
     }
 }

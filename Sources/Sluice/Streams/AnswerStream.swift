@@ -45,6 +45,8 @@ final class AnswerStream {
     /// When the upstream last sent an event; comments do not count. Before the first one `distantFuture`.
     private(set) var lastEvent = Instant.distantFuture
     private let idleTimeout: Duration
+    /// The same until there is an answer: a model thinks for longer than it takes from one word to the next.
+    private let firstTokenTimeout: Duration
 
     /// What has been looked at, and is the next to be handed out.
     private var pending: Part?
@@ -70,15 +72,15 @@ final class AnswerStream {
 
     /// - Parameters:
     ///   - form: what the caller gets of it.
-    ///   - idleTimeout: how long the upstream may be silent between two events.
+    ///   - timeouts: of which two say how long the upstream may be silent behind an event.
     init(
-        _ answer: UpstreamAnswer, as form: AnswerForm, limits: Settings.Limits, idleTimeout: Duration,
-        memory budget: MemoryBudget,
-        on loop: EventLoop
+        _ answer: UpstreamAnswer, as form: AnswerForm, limits: Settings.Limits, timeouts: Settings.Timeouts,
+        memory budget: MemoryBudget, on loop: EventLoop
     ) {
         self.answer = answer
         self.limits = limits
-        self.idleTimeout = idleTimeout
+        idleTimeout = timeouts.idle
+        firstTokenTimeout = max(timeouts.idle, timeouts.firstToken)
         self.loop = loop
         memory = AnswerMemory(budget)
         scanner = EventScanner(form, answer.key, limits)
@@ -131,10 +133,15 @@ final class AnswerStream {
     /// When the upstream must have said more, or need not any more.
     ///
     /// Where a finish reason was not the last word, it may be none again.
-    var deadline: Instant { lastEvent + (!scanner.hasGoneOn && isComplete ? min(Self.grace, idleTimeout) : idleTimeout) }
+    var deadline: Instant { lastEvent + (!scanner.hasGoneOn && isComplete ? min(Self.grace, idleTimeout) : silenceMax) }
+
+    private var silenceMax: Duration { scanner.hasBegun ? idleTimeout : firstTokenTimeout }
 
     /// What there is to say about a silence that has lasted until `deadline`.
-    var silence: ChatError { .upstreamTimedOut(.idle, after: idleTimeout) }
+    var silence: ChatError { .upstreamTimedOut(.idle, after: silenceMax) }
+
+    /// How many bytes of it have come and are kept.
+    var keptCount: Int { body.count + scanner.keptCount }
 
     // MARK: - Until it is an answer
 
@@ -152,10 +159,18 @@ final class AnswerStream {
             case .end where mayBeStream:
                 if let error = scanner.failureAtEnd() { throw error }
                 return begin()
-            case .end: return .completion(try Completion(body, memory.share, of: answer, limits))
+            case .end: return .completion(try completion())
             }
         }
         return nil
+    }
+
+    /// What has come as one object. What the upstream sent is let go: the caller gets other bytes, which may be more.
+    private func completion() throws(ChatError) -> Completion {
+        var completion = try Completion(exchange(&body, with: []), of: answer, as: form, limits)
+        try memory.reserve(completion.bytes.count)
+        completion.memory = memory.share
+        return completion
     }
 
     private func begin() -> Opening {
@@ -224,7 +239,9 @@ final class AnswerStream {
     /// What was cut by the chance of its arrival is handed out as one.
     private func keepAhead(_ part: Part) {
         replacedBytes += part.replacement?.count ?? 0
-        if let last = ahead.last, last.replacement == nil, last.events.upperBound == part.events.lowerBound {
+        if part.events.isEmpty, !part.isEnd, let bytes = part.replacement, ahead.last?.replacement != nil {
+            ahead[ahead.endIndex - 1].replacement?.append(contentsOf: bytes)
+        } else if let last = ahead.last, last.replacement == nil, last.events.upperBound == part.events.lowerBound {
             ahead.removeLast()
             var whole = part
             whole.events = last.events.lowerBound..<part.events.upperBound

@@ -37,13 +37,24 @@ struct Filler {
     /// Nobody is there any more to hear one.
     mutating func stop() { due = .distantFuture }
 
-    /// The text that a request begins with. Each turn of a conversation has one more message of the user, or of a tool, than the one before,
-    /// so they take turns though nothing is remembered; and what the assistant has begun its last message with does not come again.
+    /// The text that a request begins with. Nothing is remembered: it is the one behind those that the assistant's last message begins
+    /// with. Where that begins with none, each turn of a conversation has one more message of the user, or of a tool, than the one before.
     private func first(for chat: ChatRequest) -> Int {
         let (turnsCount, lastAnswer) = chat.conversation
-        let index = turnsCount % settings.texts.count
-        let isRepeated = lastAnswer?.utf8.starts(with: settings.texts[index].utf8) == true
-        return isRepeated ? index + 1 : index
+        if let last = lastAnswer.flatMap({ lastText(atStartOf: $0.utf8[...]) }) { return last + 1 }
+        return max(0, turnsCount - 1) % settings.texts.count
+    }
+
+    private func lastText(atStartOf answer: Substring.UTF8View) -> Int? {
+        var (rest, last) = (answer, Int?.none)
+        for _ in 0..<settings.countMax {
+            // Of two that begin alike the longer one was meant.
+            let found = settings.texts.indices.filter { rest.starts(with: settings.texts[$0].withoutDots.utf8) }
+            guard let index = found.max(by: { settings.texts[$0].utf8.count < settings.texts[$1].utf8.count }) else { break }
+            last = index
+            rest = rest.dropFirst(settings.texts[index].withoutDots.utf8.count).dropMark()
+        }
+        return last
     }
 }
 
@@ -55,19 +66,32 @@ extension FillerSettings.Mark {
         case .vapi: text + " <flush />"
         // A pause is written as an ellipsis, in the place of a full stop or of another one.
         case .elevenlabs:
-            String(decoding: text.utf8.prefix(text.utf8.count - text.dotsBytes), as: UTF8.self) + "... "
+            text.withoutDots + "... "
         }
     }
 }
 
 extension String {
+    fileprivate var withoutDots: String { String(decoding: utf8.prefix(utf8.count - dotsBytes), as: UTF8.self) }
+
     /// How many bytes of full stops and ellipses stand at its end.
-    fileprivate var dotsBytes: Int {
+    private var dotsBytes: Int {
         var count = 0
         for scalar in unicodeScalars.reversed() {
             guard scalar == "." || scalar == "…" else { break }  // by characters: the settings' own
             count += UTF8.width(scalar)
         }
         return count
+    }
+}
+
+extension Substring.UTF8View {
+    /// Without what stands between a text and what follows it: dots, blanks, and a sign for the platform.
+    fileprivate func dropMark() -> Self {
+        let separators = " .\u{2026}\n".utf8
+        var rest = drop { separators.contains($0) }
+        let flush = "<flush />".utf8
+        if rest.starts(with: flush) { rest = rest.dropFirst(flush.count).drop { separators.contains($0) } }
+        return rest
     }
 }

@@ -85,6 +85,9 @@ extension RequestRecord.Answer {
         (self.bytesCount, eventsCount) = (bytesCount, stream.eventsCount)
     }
 
+    /// What has come of one of which the caller has nothing.
+    init(ahead stream: AnswerStream) { self.init(stream, bytesCount: stream.keptCount) }
+
     /// - Parameter bytesCount: as much as is made of it for the caller.
     init(_ completion: Completion, bytesCount: Int, at time: Instant) {
         self.init(at: time)

@@ -44,6 +44,10 @@ let plainRows: [Row] = [
             [Reply(contentType: "application/json", [.text(#"{"id":"#), .read, .close])], [.json(Chunks.completion("b"))],
         ], isStreaming: false, calls: [1, 2], gets: .json(200, #""content":"b""#), tried: ["one cut", "two won"]),
     Row(
+        "one object of which no stream can be made, then the next target",
+        does: [[.json(#"{"choices":[]}"#)], [.says("b")], never], calls: [1, 2], gets: said("b"),
+        tried: ["one upstream_garbage", "two won"]),
+    Row(
         "not streamed is not hedged", "retries = 0\nhedge_after = \"1ms\"",
         does: [[Reply(contentType: "application/json", [.pause(.milliseconds(100)), .text(Chunks.completion("a"))])], never],
         isStreaming: false, calls: [1], gets: .json(200, #""content":"a""#)),
@@ -246,11 +250,21 @@ let timeRows: [Row] = [
         does: [[Reply([.text(Chunks.role()), .silence])], [.says("b")]], calls: [1, 2], cancels: [0], gets: said("b"),
         tried: ["one timeout.first_token", "two won"]),
     Row(
-        "a role of the last target, and then silence", targets: #""one", {upstream = "two", first_token = "10m"}"#,
+        "a role of the last target, and then silence", targets: #""one", "two""#,
         "retries = 0\ntimeouts = {first_token = \"100ms\", idle = \"100ms\"}",
         does: [[.silence], [Reply([.text(Chunks.role()), .silence])]], calls: [1, 2], cancels: [0, 1],
         gets: .error(503, type: "upstream_timeout", code: "idle_timeout"),
         tried: ["one timeout.first_token", "two timeout.idle"], ending: "timeout.idle"),
+    Row(
+        "behind a role the first token has as long as ahead of it", targets: #""one""#,
+        "retries = 0\ntimeouts = {first_token = \"10m\", idle = \"50ms\"}",
+        does: [
+            [
+                Reply(
+                    [.text(Chunks.role()), .pause(.milliseconds(500))]
+                        + Chunks.stream(["b"]).dropFirst().map(Reply.Step.text))
+            ]
+        ], calls: [1], gets: said("b")),
     Row(
         "nor is reasoning", targets: #""one", "two""#, "retries = 0\ntimeouts = {first_token = \"100ms\"}",
         does: [[Reply([.text(Chunks.role() + Chunks.reasoning("Hm.")), .silence])], [.says("b")]], calls: [1, 2], cancels: [0],
