@@ -35,8 +35,6 @@ final class BudgetKeeper: Sendable {
         var needsAll = false
         /// Whether the file is something else's, and so is left alone.
         var isForeign = false
-        /// What was restored of the file while another Sluice had it, which may write more.
-        var known: BudgetRecords?
         /// Until then nothing more is told of that.
         var silentUntil = Instant(nanoseconds: .min)
     }
@@ -104,6 +102,7 @@ final class BudgetKeeper: Sendable {
             // Another process has the file, and may be about to end too.
             usleep(10_000)
         }
+        if !counts.areKept { logger.budgetsAreForgotten(path) }
     }
 
     /// Has all written, and comes back when it is, or when that takes too long: a disk that hangs holds nobody's end up.
@@ -140,26 +139,19 @@ final class BudgetKeeper: Sendable {
 
     /// Takes the file, if no other process has it, and what it has, if none has taken that.
     private func take(_ state: inout State, isLate: Bool) throws(SystemError) {
-        guard counts.mayKeep else { return }
         guard let file = try LockedFile(path) else { return try waitForFile(&state, isLate: isLate) }
-        // Another process may have restored what it has at this very moment.
-        guard counts.mayKeep, let kept = records(of: try file.bytes(atMost: Self.bytesMax), &state) else { return }
+        guard let kept = records(of: try file.bytes(atMost: Self.bytesMax), &state) else { return }
+        // Another process that is at it will be done by the next look.
+        guard counts.wereKept || counts.restore(kept.records, at: .now) else { return }
         state.file = consume file
         state.needsAll = true
-        let wereKept = counts.wereKept
         counts.keep()
-        if !counts.restore(kept.records, at: .now), !wereKept, let known = state.known {
-            counts.add(kept.records, inPlaceOf: known.records, at: .now)
-        }
-        state.known = nil
     }
 
     /// Another process has the file, of this Sluice or of another one that has not ended yet. What it has written by now counts here too.
     private func waitForFile(_ state: inout State, isLate: Bool) throws(SystemError) {
-        if !counts.areRestored, let kept = records(of: try LockedFile.bytes(of: path, atMost: Self.bytesMax), &state),
+        if !counts.areRestored, let kept = records(of: try LockedFile.bytes(of: path, atMost: Self.bytesMax), &state) {
             counts.restore(kept.records, at: .now)
-        {
-            state.known = kept
         }
         if isLate, !counts.areKept { tell(&state) { logger.budgetsFileIsTaken(path) } }
     }

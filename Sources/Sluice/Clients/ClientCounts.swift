@@ -31,13 +31,12 @@ final class ClientCounts: Sendable {
     private static let nameWords = ClientSettings.nameBytesMax / 8
 
     /// Ahead of all: the key of the hashes; whether there is what a file has kept; how often something has changed; which process keeps
-    /// them in the file, and which has restored them, by one more than its slot; and whether one of them has ever kept them.
+    /// them in the file, and which is about to restore them, by one more than its slot; and whether one of them has ever kept them.
     private static let headWords = 8
     private static let (restoredWord, changesWord, keeperWord, restorerWord, wereKeptWord) = (2, 3, 4, 5, 6)
-    /// Whether there is what a file has kept: not yet, it is being restored, or it is there.
-    private static let (unrestored, beingRestored, restored) = (UInt64(0), UInt64(1), UInt64(2))
-    /// Of a row: the counts, the length of the name and its bytes; and behind them, for each process, how many requests are open.
-    private static let (tokensWord, requestsWord, refusedWord, lengthWord, nameWord) = (0, 1, 2, 3, 4)
+    /// Of a row: the counts, what of each was restored, the length of the name and its bytes; and behind them, for each process, how many
+    /// requests are open.
+    private static let (tokensWord, requestsWord, refusedWord, restoredWords, lengthWord, nameWord) = (0, 1, 2, 3, 6, 7)
     private static let openWord = nameWord + nameWords
 
     private static func wordsCount(_ slotsCount: Int) -> Int {
@@ -182,20 +181,13 @@ final class ClientCounts: Sendable {
     // MARK: What a file keeps
 
     /// Whether there is what was kept, for all processes.
-    var areRestored: Bool { words[Self.restoredWord] == Self.restored }
+    var areRestored: Bool { words[Self.restoredWord] != 0 }
 
     /// Whether one of the processes that have these in common keeps them in the file.
     var areKept: Bool { words[Self.keeperWord] != 0 }
 
     /// Whether one of them has ever kept them: then all that is in the file is counted.
     var wereKept: Bool { words[Self.wereKeptWord] != 0 }
-
-    /// Whether this process may be the one that keeps them. The first is the one that has restored them, if it is there: while another
-    /// Sluice had the file there may have come more to it, and it alone knows what of that is counted.
-    var mayKeep: Bool {
-        let restorer = words[Self.restorerWord]
-        return wereKept || restorer == 0 || restorer == UInt64(slot + 1)
-    }
 
     /// This process keeps them from now on.
     func keep() {
@@ -207,49 +199,40 @@ final class ClientCounts: Sendable {
     func keepNoMore() { stopKeeping(slot) }
 
     /// There is nothing to restore.
-    func restoreNothing() { words[Self.restoredWord] = Self.restored }
+    func restoreNothing() { words[Self.restoredWord] = 1 }
 
-    /// Adds what was counted before, unless that has been done, or another thread is about to.
+    /// Adds what was counted elsewhere, as far as it counts still and was not restored before: while another Sluice has the file there may
+    /// come more to it, or less, where what was reserved has been settled.
     ///
-    /// - Returns: whether this has done it.
+    /// - Returns: false when another process is at it.
     @discardableResult func restore(_ kept: [BudgetRecord], at time: CountedTime) -> Bool {
-        // Before anybody can see that there is something: who takes the file up looks for who has restored it.
         guard words.exchange(0, for: UInt64(slot + 1), at: Self.restorerWord) else { return false }
-        guard words.exchange(Self.unrestored, for: Self.beingRestored, at: Self.restoredWord) else {
-            _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.restorerWord)
-            return false
-        }
-        add(kept, at: time)
-        words[Self.restoredWord] = Self.restored
+        for record in kept { restore(record, at: time) }
+        words[Self.restoredWord] = 1
+        _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.restorerWord)
         return true
+    }
+
+    private func restore(_ record: BudgetRecord, at time: CountedTime) {
+        guard record.isCurrent(at: time) || record.client.map({ self.row(of: hash(of: $0)) != nil }) != false else { return }
+        let row = record.client.map { enter($0, at: time) } ?? enterCommonRow()
+        restore(record.tokens, to: Self.tokensWord, of: row, in: time.day)
+        restore(record.requests, to: Self.requestsWord, of: row, in: time.minute)
+        restore(record.refused, to: Self.refusedWord, of: row, in: time.day)
+        leave(row)
+    }
+
+    private func restore(_ count: SpanCount, to place: Int, of row: Row, in span: Int) {
+        let known = SpanCount(word: words[word(Self.restoredWords + place, of: row.index)])
+        update(place, of: row) { former in
+            let added = former.adding(count.count(in: span), within: nil, in: span)
+            return known.span == count.span ? added?.replacing(known.count, by: 0, countedIn: count.span) : added
+        }
+        words[word(Self.restoredWords + place, of: row.index)] = count.word
     }
 
     /// Another number than the last time when something has changed.
     var changes: UInt64 { words[Self.changesWord] }
-
-    /// Adds what was counted elsewhere, as far as it counts still.
-    ///
-    /// - Parameter known: what of that has been added before. There may be less by now: what was reserved has been settled.
-    func add(_ records: [BudgetRecord], inPlaceOf known: [BudgetRecord] = [], at time: CountedTime) {
-        let former = Dictionary(known.map { ($0.client?.bytes, $0) }) { $1 }
-        for record in records {
-            let known = former[record.client?.bytes]
-            guard record.isCurrent(at: time) || known?.isCurrent(at: time) == true else { continue }
-            let row = record.client.map { enter($0, at: time) } ?? enterCommonRow()
-            add(record.tokens, inPlaceOf: known?.tokens, to: Self.tokensWord, of: row, in: time.day)
-            add(record.requests, inPlaceOf: known?.requests, to: Self.requestsWord, of: row, in: time.minute)
-            add(record.refused, inPlaceOf: known?.refused, to: Self.refusedWord, of: row, in: time.day)
-            leave(row)
-        }
-    }
-
-    private func add(_ count: SpanCount, inPlaceOf known: SpanCount?, to place: Int, of row: Row, in span: Int) {
-        let isKnown = known?.span == count.span
-        update(place, of: row) { former in
-            let added = former.adding(count.count(in: span), within: nil, in: span)
-            return isKnown ? added?.replacing(known?.count ?? 0, by: 0, countedIn: count.span) : added
-        }
-    }
 
     // MARK: What they have come to
 
@@ -396,7 +379,10 @@ final class ClientCounts: Sendable {
     }
 
     private func write(_ client: ClientName, to row: Int) {
-        for place in [Self.tokensWord, Self.requestsWord, Self.refusedWord] { words[word(place, of: row)] = 0 }
+        for place in [Self.tokensWord, Self.requestsWord, Self.refusedWord] {
+            words[word(place, of: row)] = 0
+            words[word(Self.restoredWords + place, of: row)] = 0
+        }
         words[word(Self.lengthWord, of: row)] = UInt64(client.bytes.count)
         for start in stride(from: 0, to: client.bytes.count, by: 8) {
             let bytes = client.bytes[start...].prefix(8)

@@ -29,6 +29,12 @@ extension Logger {
             metadata: ["file": "\(file)"], source: LogEntry.changeSource)
     }
 
+    func budgetsAreForgotten(_ file: String) {
+        error(
+            "another Sluice keeps what its clients have used in the same file (budgets_file): what those of this one have used is forgotten",
+            metadata: ["file": "\(file)"], source: LogEntry.changeSource)
+    }
+
     /// Each time: `StoreHealth` says when. What is counted would come behind the word that all is well again.
     ///
     /// - Parameters:

@@ -96,6 +96,28 @@ import Testing
         #expect(records(of: path)?.records.map(\.tokens.count) == [7])
     }
 
+    @Test func `has all that another Sluice has counted until its end, though the process that restored it was killed`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("budgets")
+        let former = try Process(ClientCounts(), path)
+        former.keeper.start(waits: true)
+        former.uses(5)
+        try await eventually("5 tokens in the file") { records(of: path)?.records.first?.tokens.count == 5 }
+        let (one, two) = try pair(path)
+        two.keeper.start(waits: true)
+        two.uses(10)
+        two.keeper.end()
+        one.counts.clear(slot: 1)
+        former.uses(2)
+        former.keeper.end()
+        one.keeper.start()
+        try await eventually("all 17 to count") { one.used == 17 }
+        one.keeper.end()
+        #expect(records(of: path)?.records.map(\.tokens.count) == [17])
+    }
+
     private func records(of path: String) -> BudgetRecords? {
         FileManager.default.contents(atPath: path).flatMap { BudgetRecords(file: Array($0)) }
     }

@@ -90,7 +90,8 @@ import Testing
             own.settle(3)
         }
         let next = [record("more", 30), record("less", 20), record("same", 5), record("anew", 8), record("new", 1)]
-        counts.add(next, inPlaceOf: known, at: noon)
+        counts.restore(next, at: noon)
+        counts.restore(next, at: noon)
         let used = Dictionary(uniqueKeysWithValues: counts.used(at: noon).map { ($0.client?.text ?? "", $0.tokens) })
         #expect(used == ["more": 30, "less": 23, "same": 5, "anew": 8, "new": 1])
     }
