@@ -75,6 +75,9 @@ struct Chapter: Sendable, CustomTestStringConvertible {
         Chapter(title: "Parameters", settings: plainSettings, rules: parameterRules),
         Chapter(title: "Models and upstreams", settings: modelSettings, rules: modelRules),
         Chapter(title: "The caller's key", settings: passthroughSettings, isOfWebServers: true, rules: passthroughRules),
+        Chapter(
+            title: "The caller's key in a header of its own", settings: passthroughSettings + "\nauth = \"x-api-key\"",
+            rules: otherKeyRules),
         Chapter(title: "Streams", settings: plainSettings, rules: streamRules),
         Chapter(title: "Whole answers", settings: plainSettings, rules: wholeRules),
         Chapter(title: "Errors", settings: plainSettings, rules: errorRules),

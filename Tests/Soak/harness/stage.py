@@ -93,7 +93,8 @@ TERMINATOR = """
     ssl_certificate @directory@/localhost.crt;
     ssl_certificate_key @directory@/localhost.key;
     client_max_body_size 0;
-    lingering_close off;
+    lingering_timeout 1s;  # at its end: to close ahead of what the client still says would take along what was sent
+    lingering_time 2s;
     keepalive_requests 40;
     keepalive_timeout 4s;
     client_header_timeout 4s;  # for a connection that was opened and then not needed
