@@ -60,7 +60,9 @@ extension FillerSettings {
                 guard let table = reader.table(node, keys: fields.map(\.key)) else { return }
                 var filler = FillerSettings()
                 let wrong = table.take(fields, into: &filler)
-                if wrong.isEmpty, filler.texts.isEmpty, filler.countMax > 0 { table.problem("needs texts: what is to be said") }
+                if wrong.isEmpty, filler.texts.isEmpty, filler.countMax > 0 {
+                    table.problem("needs texts of its own: what is to be said")
+                }
                 root[keyPath: property] = filler
             },
             write: { $0[keyPath: property].map { TOMLText.table(fields.members(of: $0)) } })

@@ -76,6 +76,11 @@ extension ModelSettings {
         package var description: String { name.map { "\($0):\(match)" } ?? match.description }
     }
 
+    /// Whether its answers may be JSON whatever the caller asks for.
+    package var givesJSON: Bool {
+        (edits.defaults + edits.set + targets.flatMap(\.set)).contains(where: \.asksForJSON)
+    }
+
     package var scope: Scope { Scope(name: name, match: match, conditions: conditions) }
 
     /// - Parameter upstreams: the names that targets may have.
@@ -220,7 +225,8 @@ extension ModelSettings {
                 "set", \.edits.set,
                 """
                 Values that go out whatever the caller sent. The text "${call}", whole, is the platform's id of the call; of a request without \
-                one the caller's value stays.
+                one the caller's value stays. Where a response_format other than text is set, here, in default or by a target, there is \
+                no speech, filler and on_cut. The number of answers (n) is the caller's alone.
                 """,
                 examples: [FieldExample(#"{top_k = 40, stop = ["</s>"]}"#, in: .llama)]),
         ]

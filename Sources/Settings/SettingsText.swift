@@ -9,7 +9,7 @@ extension Settings {
         let fields = Self.sections.flatMap(\.fields)
         var tables: [TOMLText] = []
         var top = TOMLText()
-        for field in fields {
+        for field in fields where field.isShown(self) {
             switch field.content {
             case .value(let write): if let value = write(self) { top.append(field.key, value) }
             case .table(let members): tables.append(TOMLText("[\(field.key)]", members(self)))

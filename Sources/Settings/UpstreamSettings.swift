@@ -227,7 +227,8 @@ extension UpstreamSettings {
                 }, write: { TOMLText.string($0.apiVersion) }),
             Field(
                 "usage", \.asksForUsage, .boolean, "Whether the upstream is asked for a stream's usage.",
-                default: .words(#"true, but false for kind "compatible""#), examples: [FieldExample("true", in: .openai)]),
+                default: .words(#"true, but false for kind "compatible""#), examples: [FieldExample("true", in: .openai)],
+                shownIf: { $0.onlyParameters?.contains("stream_options") != false }),
             Field(
                 "obfuscation", optional: \.obfuscation, .boolean, "stream_options.include_obfuscation.",
                 default: .words("false at openai.com; left out elsewhere"), examples: [FieldExample("false", in: .openai)]),
@@ -251,11 +252,12 @@ extension UpstreamSettings {
         [
             Field(
                 "add", \.addedParameters, .addedParameters, "Parameters that go through besides OpenAI's own.",
-                default: .words("none"), examples: [FieldExample(#"["top_k", "min_p"]"#, in: .local)]),
+                default: .words("none"), examples: [FieldExample(#"["top_k", "min_p"]"#, in: .local)],
+                shownIf: { $0.onlyParameters == nil }),
             Field(
                 "pass", \.passesAllParameters, FieldKind<PassedParameters>.choice.mapped({ $0 == .all }, { $0 ? .all : .openai }),
                 #""openai" for OpenAI's own parameters, "all" for whatever the caller sends."#,
-                examples: [FieldExample(#""openai""#, in: .local)]),
+                examples: [FieldExample(#""openai""#, in: .local)], shownIf: { $0.onlyParameters == nil }),
             Field(
                 "only", .texts,
                 """

@@ -36,6 +36,17 @@ import Testing
         #expect(merged.clients.map(\.concurrentMax) == [1, 2])
     }
 
+    @Test(arguments: [
+        ("['tools']", "clients.a.tokens_per_day = 1", true),
+        ("['tools', 'stream_options']", "clients.a.tokens_per_day = 1", false), ("['tools']", "clients.a.concurrent = 1", false),
+    ])
+    func `is warned of an upstream that is not asked for what is counted`(only: String, clients: String, isWarned: Bool) throws {
+        let text = "\(clients)\n[upstreams.x]\nkind = 'compatible'\nurl = 'http://x'\nparameters.only = \(only)"
+        let words = "leaves out stream_options, so that tokens_per_day goes by an estimate for answers that stream"
+        let warnings = try SettingsCase(text: text).loaded().warnings
+        #expect(warnings == (isWarned ? ["dir/sluice.toml:5: upstreams.x.parameters.only \(words)"] : []))
+    }
+
     private static let mistakes = [
         Mistake("[clients.a]\ntokens_per_day = 0", "2: clients.a.tokens_per_day must be a whole number from 1 to 10000000000"),
         Mistake(

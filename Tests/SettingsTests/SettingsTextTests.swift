@@ -110,6 +110,12 @@ import Testing
         #expect(try settings(original.text, files: files).text == original.text)
     }
 
+    @Test func `shows nothing that has no meaning beside what else it shows`() throws {
+        let text = "[upstreams.a]\nurl = 'http://a'\nparameters.only = ['tools']"
+        let shown = try SettingsCase(text: settings(text).text).loaded()
+        #expect(shown.warnings == [] && shown.settings.upstreams[0].onlyParameters == ["tools"])
+    }
+
     @Test(arguments: [("https", "auto", true), ("https", "1.1", false), ("http", "auto", false), ("http", "2", true)])
     func `shows the streams of a connection where there are any`(scheme: String, version: String, isShown: Bool) throws {
         let shown = try settings("[upstreams.a]\nurl = '\(scheme)://a'\nhttp = '\(version)'").text

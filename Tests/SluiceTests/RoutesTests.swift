@@ -118,6 +118,23 @@ import Testing
         #expect(sent.contains("temperature") == takesTemperature)
     }
 
+    @Test(arguments: [
+        (#"{"type":"json_object"}"#, false), (#"{"type":"text"}"#, true), ("{}", false), ("\"x\"", false),
+    ]) func `JSON that the settings ask for is not spoken`(format: String, isSpoken: Bool) throws {
+        var target = TargetSettings(upstream: "a")
+        target.set = [.init("response_format", json: [UInt8](format.utf8))]
+        var settings = Settings(
+            listen: [.inherited(0)], workers: 1, upstreams: [UpstreamSettings(name: "a", url: "http://a")],
+            models: [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "a"), target])])
+        settings.speech = [.markdown]
+        settings.filler = FillerSettings()
+        (settings.onCut, settings.spokenCut) = (.speak, "Sorry.")
+        let route = try Routes(settings).route(for: "m")
+        #expect((route.speech == [.markdown]) == isSpoken)
+        #expect((route.filler != nil) == isSpoken)
+        #expect((route.cutSentence != nil) == isSpoken)
+    }
+
     @Test func `many stars in a pattern cost nothing worth speaking of`() {
         let pattern = ModelPattern(String(repeating: "*a", count: 20) + "b")
         #expect(!pattern.matches(String(repeating: "a", count: 256)))

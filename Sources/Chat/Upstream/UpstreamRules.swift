@@ -142,4 +142,11 @@ extension [UInt8] {
 
 extension ParameterEdits.Value {
     fileprivate var isEffort: Bool { name.hasSameBytes(as: "reasoning_effort") }
+
+    /// Whether it is a `response_format` other than text.
+    package var asksForJSON: Bool {
+        guard name.hasSameBytes(as: "response_format"), let json else { return false }
+        let type = JSONValue(validated: json.span).member("type", in: json.span)
+        return type.map { $0.kind == .string && JSONText.isEqual($0.range, to: "text", in: json.span) } != true
+    }
 }

@@ -61,6 +61,8 @@ enum KeyPlaces {
 
     /// What holds for all.
     private static let common = Set(top.map(\.key))
+    /// What a model may have of its own.
+    private static let own = Set(model.map(\.key))
     private static let client = Set(ClientSettings.fields.map(\.key))
     private static let target = Set(TargetSettings.fields().map(\.key))
     private static let tables: [Table] =
@@ -94,6 +96,10 @@ enum KeyPlaces {
             return "did you mean when = {\(name == "client" ? name : "\"\(name)\"") = \"…\"}?"
         }
         if isTop, let words = ofServers[key] { return words }
+        if !isTop, keys.contains("upstream"), key == "timeouts" {
+            return "a target takes connect, first_token, idle and total as they are: {upstream = …, first_token = \"5s\"}"
+        }
+        if !isTop, common.contains(key), own.contains(key) { return "'\(key)' stands above the first [table], or in [[models]]" }
         if !isTop, common.contains(key) { return "'\(key)' holds for all: put it above the first [table]" }
         if !isTop, let table = inner.first(where: { keys.contains($0.name) && $0.keys.contains(key) }) {
             return "did you mean '\(table.name).\(key)'?"

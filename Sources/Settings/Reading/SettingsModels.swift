@@ -89,6 +89,9 @@ extension SettingsReader {
         if model.affinity != .none, model.targets.count(where: { $0.weight != nil }) < 2 {
             report(["affinity"], "has no meaning without two targets that have a weight: only those share anything out")
         }
+        if model.givesJSON {
+            report(["speech", "filler", "on_cut"], "has no meaning where response_format is set: whoever reads JSON is no voice")
+        }
         return model
     }
 
@@ -100,6 +103,9 @@ extension SettingsReader {
             return (model.onCut ?? settings.onCut) == .speak && (model.spokenCut ?? settings.spokenCut) == nil
         }
         if mute.contains(where: { settings.models[$0].onCut == nil }) { report(["on_cut"], needs) }
+        if let node = node("spoken_cut"), !settings.models.contains(where: { ($0.onCut ?? settings.onCut) == .speak }) {
+            warn(of: #"is never said: no on_cut is "speak""#, node)
+        }
         guard case .array(let tables)? = node("models")?.value, tables.count == settings.models.count else { return }
         for index in mute {
             if let node = tables[index].member("on_cut") { problems.add(SettingsProblem(node, needs, needsWhole: true)) }
@@ -110,7 +116,7 @@ extension SettingsReader {
     func hedgeDelay(_ node: SettingsNode) throws(SettingsProblem) -> HedgeDelay {
         var text = ""
         if case .string = node.value { text = try self.text(node) }
-        guard text.hasPrefix("p") else { return .after(try duration(node, in: .positive)) }
+        guard text.hasPrefix("p") || text.hasSuffix("%") else { return .after(try duration(node, in: .positive)) }
         guard let percent = Int(text.dropFirst()), (1...99).contains(percent), text == "p\(percent)" else {
             throw SettingsProblem(node, "must be a percentile from \"p1\" to \"p99\", or a duration")
         }
@@ -133,7 +139,7 @@ extension SettingsReader {
         return members.compactMap { member in
             checkParameter(member.key, member.node)
             guard let newName = checked(member.node, text) else { return nil }
-            checkParameter(newName, member.node)
+            checkGiven(newName, member.node)
             if !newNames.insert(newName).inserted {
                 problems.add(SettingsProblem(member.node, "gives the same new name as another one"))
             }
@@ -149,10 +155,18 @@ extension SettingsReader {
 
     func parameterValues() -> [ParameterEdits.Value] {
         members.compactMap { member in
-            checkParameter(member.key, member.node)
+            checkGiven(member.key, member.node)
             if case .string("${call}") = member.node.value { return ParameterEdits.Value(callOf: member.key) }
             return checked(member.node, json).map { ParameterEdits.Value(member.key, json: $0) }
         }
+    }
+
+    /// A parameter that goes out with another value than the caller's.
+    private func checkGiven(_ name: String, _ node: SettingsNode) {
+        checkParameter(name, node)
+        guard name == "n" else { return }
+        // An answer is whole when all choices have come to their end that the caller asked for.
+        problems.add(SettingsProblem(node, "cannot change 'n': the caller waits for as many answers as it asked for"))
     }
 
     /// What the request is about has settings of its own, or none.

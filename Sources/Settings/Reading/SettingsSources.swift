@@ -381,6 +381,7 @@ package struct SettingsSources {
             reader?.models(UpstreamNames(upstreams.map(\.name), areNamed: !isDemoAlone), settings.attempts)
             ?? onlyModels(upstreams, settings.attempts, reader)
         reader?.checkCuts(settings)
+        reader?.checkUsage(settings)
         return isDemoAlone
     }
 

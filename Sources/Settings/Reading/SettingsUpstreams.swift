@@ -82,6 +82,23 @@ extension SettingsReader {
         report(["auth"], "names a header that headers sets too")
     }
 
+    /// Tells whoever wants to know what a stream took which upstreams are not asked for it.
+    func checkUsage(_ settings: Settings) {
+        let areTokensCounted = settings.clients.contains { $0.tokensPerDay != nil }
+        let tables = upstreamTables
+        for upstream in settings.upstreams {
+            guard let only = upstream.onlyParameters, !only.contains("stream_options"), let table = tables[upstream.name],
+                let node = table.member("parameters")?.member("only")
+            else { continue }
+            if areTokensCounted {
+                warn(of: "leaves out stream_options, so that tokens_per_day goes by an estimate for answers that stream", node)
+            }
+            if let node = table.member("usage"), upstream.asksForUsage {
+                warn(of: "has no meaning without stream_options in parameters.only", node)
+            }
+        }
+    }
+
     func path(_ node: SettingsNode) throws(SettingsProblem) -> String {
         let path = try text(node)
         guard UpstreamSettings.isPath(path) else {

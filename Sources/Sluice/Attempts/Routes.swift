@@ -85,10 +85,11 @@ final class Route: Sendable {
         }
         hedgeAfter = model.hedgeAfter
         affinity = model.affinity
-        speech = model.speech ?? settings.speech
+        let isSpoken = !model.givesJSON
+        speech = isSpoken ? model.speech ?? settings.speech : []
         countsReasoning = model.countsReasoning ?? settings.countsReasoning
-        filler = model.filler ?? settings.filler
-        cutSentence = (model.onCut ?? settings.onCut) == .speak ? model.spokenCut ?? settings.spokenCut : nil
+        filler = isSpoken ? model.filler ?? settings.filler : nil
+        cutSentence = isSpoken && (model.onCut ?? settings.onCut) == .speak ? model.spokenCut ?? settings.spokenCut : nil
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
         wholeTargets = targets.map { SelectionTarget(whole: $0) }

@@ -59,7 +59,9 @@ struct Endpoint: Sendable {
         guard let authorization = caller.authorization else { throw .missingCallersKey }
         if case .scheme("Bearer") = self.authorization { return ("Authorization", authorization) }
         guard authorization.startsIgnoringCase(with: "bearer ") else { throw .missingCallersKey }
-        return self.authorization.field(String(authorization.dropFirst("bearer ".count)))
+        let key = authorization.utf8.dropFirst("bearer ".utf8.count).drop { $0 == UInt8(ascii: " ") }
+        guard let key = String(key), !key.isEmpty else { throw .missingCallersKey }
+        return self.authorization.field(key)
     }
 }
 

@@ -156,7 +156,7 @@ struct SettingsReference {
 
     private mutating func append(_ entry: DocumentEntry, _ paths: [String], _ ownSample: String? = nil) {
         if entry.isTable {
-            append(entry.members, "\(paths[0]).")
+            appendTable(entry, paths[0])
             return
         }
         append("### \(paths.map { "`\($0)`" }.joined(separator: ", "))")
@@ -172,6 +172,16 @@ struct SettingsReference {
             append("\(Self.marked(note)) For example `\(Self.written(paths[0])) = \(example.value)`.")
         }
         append(entry.members, "\(paths[0])[].")
+    }
+
+    /// A table, of which some have a meaning besides their members'.
+    private mutating func appendTable(_ entry: DocumentEntry, _ path: String) {
+        if !entry.description.meaning.isEmpty, entry.description.meaning != FieldDescription.own {
+            append("### `\(path)`")
+            append(facts(entry, Self.written(path)))
+            append(Self.marked(entry.description.meaning))
+        }
+        append(entry.members, "\(path).")
     }
 
     /// Where the same key is described for all.

@@ -146,18 +146,27 @@ import Testing
         Mistake(
             "spoken_error = '${A\(digits)secret}'",
             "1: spoken_error takes the environment's A0a0a0a0…, which is not set or is empty"),
+        Mistake(
+            "[[models]]\nmatch = '*'\nset = {user = 'call-${call}'}",
+            "3: models[0].set.user takes the environment's call, which is not set or is empty; "
+                + "the call's id is \"${call}\" alone, as a whole value of set or default"),
         Mistake("x-amzn-bedrock-guardrail-identifier = 1", "1: unknown key 'x-amzn-bedrock-guardrail-identifier'"),
     ]
 
     private static let forAll = "holds for all: put it above the first [table]"
+    private static let forSome = "stands above the first [table], or in [[models]]"
 
     private static let misplaced = [
         Mistake("[[models]]\nmatch = '*'\nheartbeat = '4s'", "3: unknown key 'models[0].heartbeat'; 'heartbeat' \(forAll)"),
-        Mistake("[timeouts]\nretries = 1", "2: unknown key 'timeouts.retries'; 'retries' \(forAll)"),
+        Mistake("[timeouts]\nretries = 1", "2: unknown key 'timeouts.retries'; 'retries' \(forSome)"),
         Mistake(
             "[upstreams.a]\nkind = 'demo'\nworkers = 2\ntimeouts.idle = '1s'",
             "3: unknown key 'upstreams.a.workers'; 'workers' \(forAll)",
-            "4: unknown key 'upstreams.a.timeouts'; 'timeouts' \(forAll)"),
+            "4: unknown key 'upstreams.a.timeouts'; 'timeouts' \(forSome)"),
+        Mistake(
+            "[[models]]\nmatch = '*'\ntargets = [{upstream = 'demo', timeouts = {idle = '2s'}}]",
+            "3: unknown key 'models[0].targets[0].timeouts'; a target takes connect, first_token, idle and total as they are: "
+                + "{upstream = …, first_token = \"5s\"}"),
         Mistake(
             "key = 'secret'\nurl = 'secret'", "1: unknown key 'key'; it stands in [upstreams.NAME]",
             "2: unknown key 'url'; it stands in [upstreams.NAME]"),

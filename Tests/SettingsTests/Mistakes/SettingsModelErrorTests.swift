@@ -48,6 +48,14 @@ import Testing
             "[[models]]\nmatch = 'x'\ndrop = ['stream_options']",
             "3: models[0].drop cannot change 'stream_options': use usage and obfuscation of the upstream"),
         Mistake(
+            "[[models]]\nmatch = 'x'\nset = {n = 2}\ndefault = {n = 1}\nrename = {count = 'n'}\ndrop = ['n']",
+            "3: models[0].set.n cannot change 'n': the caller waits for as many answers as it asked for",
+            "4: models[0].default.n cannot change 'n': the caller waits for as many answers as it asked for",
+            "5: models[0].rename.count cannot change 'n': the caller waits for as many answers as it asked for"),
+        Mistake(
+            "[[models]]\nmatch = 'x'\nspeech = ['think']\ntargets = [{upstream = 'demo', set = {response_format = {type = 'json_object'}}}]",
+            "3: models[0].speech has no meaning where response_format is set: whoever reads JSON is no voice"),
+        Mistake(
             "[[models]]\nmatch = 'x'\nset = {base_url = 'http://x'}",
             "3: models[0].set.base_url cannot change 'base_url': it never goes out"),
         Mistake(
@@ -121,10 +129,10 @@ import Testing
     private static let hedges = [
         ("hedge_after = 800", "hedge_after needs a unit, \(Mistake.duration)"),
         ("hedge_after = '0s'", "hedge_after must be from 1ms to 24h"),
-        ("hedge_after = '95%'", "hedge_after must be a whole number with a unit, \(Mistake.duration)"),
         ("hedge_after = 'p0'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
         ("hedge_after = 'p100'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
         ("hedge_after = 'p095'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
+        ("hedge_after = '95%'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
         ("hedge_after = 'p99.9'", #"hedge_after must be a percentile from "p1" to "p99", or a duration"#),
         ("hedge_after = ''", "hedge_after must not be empty"),
         ("fallback_on = 404", "fallback_on must be an array of statuses, as in [404, 422]"),
