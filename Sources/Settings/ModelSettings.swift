@@ -276,7 +276,8 @@ private func valuesField(
 }
 
 extension ParameterEdits.Value {
-    fileprivate var member: TOMLText.Member { (name, json.map(TOMLText.value(json:)) ?? #""${call}""#) }
+    /// In a table of values.
+    var member: TOMLText.Member { (name, json.map(TOMLText.value(json:)) ?? #""${call}""#) }
 }
 
 extension FieldKind<ModelPattern> {

@@ -103,6 +103,8 @@ package struct Settings: Equatable, Sendable {
         case error
         /// It ends with a sentence of the settings, as if it were whole.
         case speak
+        /// Another target goes on with it; where none does it ends as by the others.
+        case goOn = "continue"
     }
 
     /// What becomes of a delta's `refusal`.
@@ -315,11 +317,14 @@ extension Settings {
                 "on_cut", \.onCut, .choice,
                 """
                 What becomes of a stream that breaks off, or stalls, after it has begun: "error" ends it with an error; "speak" with the \
-                sentence of spoken_cut, a finish reason and [DONE], for voice. One that has begun a tool call ends with the error all the \
-                same, and so does one with several choices or a response_format other than text.
+                sentence of spoken_cut, a finish reason and [DONE], for voice; "continue" has the next target, or the same where it is \
+                alone, go on with the text so far, once for each request, and ends it with that sentence, or the error where there is none, \
+                if that fails. One that has begun a tool call ends with the error all the same, and so does one with several choices or a \
+                response_format other than text.
                 """),
             Field(
-                "spoken_cut", optional: \.spokenCut, .text, #"The sentence for on_cut = "speak"."#, default: .words("none"),
+                "spoken_cut", optional: \.spokenCut, .text,
+                #"The sentence for on_cut = "speak"; for "continue" too, where nobody can go on."#, default: .words("none"),
                 examples: [#""Sorry, I lost my train of thought.""#]),
             Field(
                 "reasoning_counts", \.countsReasoning, .boolean,

@@ -30,6 +30,7 @@ import Testing
         url = "http://b/v1"
         key = "passthrough"
         parameters = {add = ["top_k", "min_p"], pass = "all"}
+        continue = {prompt = "Go \"on\", ${X}", message = {prefix = true, n = [1]}, set = {a = "$${call}", b = {c = "d"}}}
         obfuscation = true
         http = "2"
         streams_per_connection = 7
@@ -46,6 +47,7 @@ import Testing
         kind = "compatible"
         url = "http://a/v1"
         usage = true
+        continue.prompt = ""
         proxy = "http://[::1]:3128/"
         [upstreams.tls]
         url = "https://c"

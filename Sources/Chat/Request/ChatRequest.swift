@@ -16,6 +16,9 @@ package struct ChatRequest: Sendable {
     let messagesWithOtherMembers: [Range<Int>]
     /// Whether a stream's usage is asked for also where the caller said no: somebody has to know it. The caller is not shown it then.
     package var needsUsage = false
+    /// What the assistant has said in answer to it so far, as a JSON string: the upstream is to go on with that. Nil for an answer that
+    /// begins.
+    package var said: [UInt8]?
     /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
     package let besideCount: Int
 

@@ -26,12 +26,14 @@ extension ChatRequest {
     /// caller's order, each name once.
     ///
     /// At the front stand a `model` that is not the caller's own, and `stream` for a stream that the caller did not spell out. At
-    /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add.
+    /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add. Behind the messages stands
+    /// what has been said already, if anything has.
     ///
     /// - Parameter call: the call's id, for parameters that the settings set to it.
     package func upstreamBody(_ rules: UpstreamRules, call: String? = nil) -> UpstreamBody {
         var members = forwardedMembers(rules)
         for edits in rules.edits { members.apply(edits, call: call) }
+        if said != nil { members.apply(rules.continuation.edits, call: call) }
         members.removeAll { !$0.isSettings && !rules.passes($0.name) }
         return written(members, rules)
     }
@@ -107,6 +109,7 @@ extension ChatRequest {
     private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> UpstreamBody {
         var upstream = UpstreamBody()
         let mayShare = body.count >= Self.sharedBytesMin
+        let end = said.map(rules.continuation.end(ofMessagesBehind:)) ?? []
         var buffer: [UInt8] = []
         buffer.reserveCapacity(
             members.reduce(128) { mayShare && shared($1.value, rules) != nil ? $0 + 128 : $0 + $1.byteCount })
@@ -118,9 +121,11 @@ extension ChatRequest {
             buffer.append(":")
             if mayShare, let shared = shared(member.value, rules) {
                 upstream.append(exchange(&buffer, with: []))
-                upstream.share(shared)
+                let isContinued = !end.isEmpty && member.value.isMessages
+                upstream.share(isContinued ? shared.dropLast() : shared)
+                if isContinued { buffer = end }
             } else {
-                append(member.value, rules, to: &buffer)
+                append(member.value, rules, end: end, to: &buffer)
             }
         }
         buffer.append("}")
@@ -141,13 +146,14 @@ extension ChatRequest {
         return range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax) ? body[range] : nil
     }
 
-    private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, to buffer: inout [UInt8]) {
+    /// - Parameter end: of the messages, in place of the bracket that closes them; empty for that.
+    private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, end: [UInt8], to buffer: inout [UInt8]) {
         switch value {
         case .callers(let value): buffer.append(contentsOf: body[value.range])
         case .messages(let value):
             buffer.appendMessages(
                 value.range, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, roles: rules.roles,
-                of: body)
+                end: end, of: body)
         case .streamOptions(let value): buffer.appendStreamOptions(value, rules, needsUsage: needsUsage, of: body)
         case .settings(let json): buffer.append(contentsOf: json)
         case .text(let text): buffer.appendJSONString(text)

@@ -34,6 +34,9 @@ struct UpstreamMember {
 }
 
 extension UpstreamMember.Value {
+    /// Whether it is the conversation.
+    var isMessages: Bool { if case .messages = self { true } else { false } }
+
     fileprivate var byteCount: Int {
         switch self {
         case .callers(let value), .messages(let value): value.range.count

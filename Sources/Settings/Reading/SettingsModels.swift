@@ -155,6 +155,16 @@ extension SettingsReader {
         }
     }
 
+    /// Members of a message beside its role and its content.
+    func messageMembers() -> [ParameterEdits.Value] {
+        members.compactMap { member in
+            if ["role", "content"].contains(member.key) {
+                problems.add(SettingsProblem(member.node, "cannot be set: the message is the assistant's, with the text so far"))
+            }
+            return checked(member.node, json).map { ParameterEdits.Value(member.key, json: $0) }
+        }
+    }
+
     /// What the request is about has settings of its own, or none.
     private func checkParameter(_ name: String, _ node: SettingsNode) {
         let hint: String? =

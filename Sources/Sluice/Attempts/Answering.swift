@@ -16,6 +16,8 @@ final class Answering {
     private var question: Question?
     private var race: Race?
     private var winner: Attempt?
+    /// What it takes to have its answer gone on with; nil where that is not to be, or has been begun.
+    private var continuation: Continuation?
     /// What hands the events on, for as long as it does.
     private(set) var relay: Relay?
     /// Whether the caller has left, and the answer is read to its end (`on_disconnect = "drain"`).
@@ -100,7 +102,7 @@ final class Answering {
     }
 
     private func settle(mayHaveBegun: Bool) -> Int? {
-        share?.settle(record.answer, mayHaveBegun: mayHaveBegun)
+        share?.settle(record.answer, behind: record.cut?.answer, mayHaveBegun: mayHaveBegun)
         return share?.tokensLeft
     }
 
@@ -116,6 +118,7 @@ final class Answering {
     func begin(_ race: (Question) -> Race) throws(CancellationError) {
         guard let question, !Task.isCancelled else { throw CancellationError() }
         self.race = race(question)
+        if question.form.keepsText { continuation = Continuation(of: question, from: record.start) }
         self.question = nil
     }
 
@@ -124,7 +127,8 @@ final class Answering {
         guard let race else { throw CancellationError() }
         defer {
             race.end()
-            (record.tried, record.fillersCount) = (race.tried, race.fillersCount)
+            record.note(race.tried, fillersCount: race.fillersCount)
+            continuation?.note(failed: race.failed)
             self.race = nil
         }
         let attempt = try await race.run(&reply)
@@ -147,6 +151,24 @@ final class Answering {
         self.relay = nil
     }
 
+    /// The answer has broken off, and another one is asked for that goes on with it.
+    ///
+    /// - Returns: false where that is not to be, or has been before.
+    /// - Throws: `CancellationError` where nobody waits for it any more.
+    @inline(never)
+    func goOn(
+        with cut: CutAnswer, after error: ChatError, _ race: (Question, Continuation) -> Race
+    ) throws(CancellationError) -> Bool {
+        if Task.isCancelled { throw CancellationError() }
+        guard let continuation = continuation.take(), let attempt = winner.take() else { return false }
+        // Its place may be the one that is needed.
+        attempt.end()
+        continuation.note(failed: [attempt.target])
+        record.breakOff(after: error)
+        self.race = race(continuation.question.goingOn(with: cut), continuation)
+        return true
+    }
+
     /// Ends all attempts, or the answer, at once.
     func cancel() {
         race?.cancel()
@@ -157,7 +179,7 @@ final class Answering {
     @inline(never)
     func end() {
         winner?.end()
-        (winner, question) = (nil, nil)
+        (winner, question, continuation) = (nil, nil, nil)
     }
 
     /// The request is over.

@@ -27,6 +27,8 @@ final class Race {
     /// had is kept: it may be much.
     private var ended: [(id: Int, head: UpstreamHead?)] = []
     private(set) var tried: [RequestRecord.Try] = []
+    /// The targets that were asked in vain.
+    private(set) var failed: [Target] = []
     private var heartbeat: Heartbeat
     /// Nil where nothing is ever said.
     private var filler: Filler?
@@ -36,11 +38,12 @@ final class Race {
     private var generator = SplitMix()
 
     /// - Parameters:
+    ///   - continuation: where the question is to go on with an answer that has broken off.
     ///   - logger: told of a first token that was late; nil for nobody.
     ///   - statistics: told the same.
     init(
-        for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil,
-        statistics: Statistics? = nil
+        for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop,
+        continuing continuation: Continuation? = nil, logger: Logger? = nil, statistics: Statistics? = nil
     ) {
         let (isStreaming, route) = (question.form.isStreaming, question.route)
         let call =
@@ -52,11 +55,12 @@ final class Race {
         start = loop.now
         clock = FirstTokenClock(from: start)
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
-        if isStreaming, let settings = route.filler, self.question.chat.takesSentences {
+        // In the midst of an answer it would be none.
+        if isStreaming, continuation == nil, let settings = route.filler, self.question.chat.takesSentences {
             filler = Filler(settings, from: start)
         }
         wakeup = Wakeup(on: loop)
-        selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, at: start)
+        selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, for: continuation, at: start)
     }
 
     /// Returns when a target answers.
@@ -186,6 +190,7 @@ final class Race {
     private func fail(_ attempt: Attempt, _ failure: AttemptFailure) {
         let reason = RequestRecord.outcome(of: failure.error)
         remove(attempt, reason)
+        failed.append(attempt.target)
         let rests = attempt.fail(reason, countsAgainstTarget: failure.countsAgainstTarget, at: loop.now)
         selection.failed(attempt.id, failure, targetRests: rests, at: loop.now, using: &generator)
     }
@@ -228,7 +233,7 @@ final class Race {
             let stream = AnswerStream(
                 try ask(target), as: question.form,
                 limits: generation.shared.settings.limits, idleTimeout: target.timeouts.idle,
-                memory: question.memory.budget, on: loop)
+                memory: question.memory.budget, behind: question.cut, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             clock.hasPlace()
             selection.started(attempt.id, at: loop.now)
@@ -264,6 +269,7 @@ final class Race {
         case .timedOut(let timeout):
             let reason = "timeout.\(timeout.rawValue)"
             remove(attempt, reason)
+            failed.append(attempt.target)
             _ = attempt.fail(reason, countsAgainstTarget: true, at: loop.now)
         }
     }

@@ -67,6 +67,8 @@ final class Route: Sendable {
     let countsReasoning: Bool
     /// What is said while there is no token.
     let filler: FillerSettings?
+    /// Whether another answer goes on with one that has broken off.
+    let continuesCuts: Bool
     /// What is said behind an answer that has broken off; nil for an error.
     let cutSentence: String?
     /// What a selection goes by, whatever the moment.
@@ -88,7 +90,9 @@ final class Route: Sendable {
         speech = model.speech ?? settings.speech
         countsReasoning = model.countsReasoning ?? settings.countsReasoning
         filler = model.filler ?? settings.filler
-        cutSentence = (model.onCut ?? settings.onCut) == .speak ? model.spokenCut ?? settings.spokenCut : nil
+        let onCut = model.onCut ?? settings.onCut
+        continuesCuts = onCut == .goOn
+        cutSentence = onCut == .error ? nil : model.spokenCut ?? settings.spokenCut
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
         wholeTargets = targets.map { SelectionTarget(whole: $0) }
@@ -144,6 +148,7 @@ final class Target: Sendable {
         rules.messages = upstream.kind == .compatible ? .allButAddedByHume : .known
         rules.asksForUsage = upstream.asksForUsage
         rules.obfuscation = upstream.obfuscation
+        rules.continuation = upstream.continuation
         var edits = ParameterEdits()
         edits.set = target.set
         rules.edits = [model.edits, edits].filter { $0 != ParameterEdits() }

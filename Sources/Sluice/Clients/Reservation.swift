@@ -109,11 +109,20 @@ final class ClientShare {
 
     /// It took what is known of its answer.
     ///
-    /// - Parameter mayHaveBegun: as in `TokenEstimate.spent`.
-    func settle(_ answer: RequestRecord.Answer, mayHaveBegun: Bool) {
-        reservation.settle(
-            reservation.estimate.spent(
-                answer.usage, bytesCount: answer.bytesCount, eventsCount: answer.eventsCount, mayHaveBegun: mayHaveBegun))
+    /// - Parameters:
+    ///   - cut: what there was of an answer that this one goes on with, which took its own.
+    ///   - mayHaveBegun: as in `TokenEstimate.spent`.
+    func settle(_ answer: RequestRecord.Answer, behind cut: RequestRecord.Answer? = nil, mayHaveBegun: Bool) {
+        let estimate = reservation.estimate
+        let spent = estimate.spent(answer, mayHaveBegun: mayHaveBegun)
+        reservation.settle(spent + (cut.map { estimate.spent($0, mayHaveBegun: true) } ?? 0))
+    }
+}
+
+extension TokenEstimate {
+    fileprivate func spent(_ answer: RequestRecord.Answer, mayHaveBegun: Bool) -> Int {
+        spent(
+            answer.usage, bytesCount: answer.bytesCount, eventsCount: answer.eventsCount, mayHaveBegun: mayHaveBegun)
     }
 }
 

@@ -146,9 +146,14 @@ final class ChatHandler {
             defer { answering.end() }
             if answering.storeRequest != nil { try await reserve(answering, by: generation, into: &reply) }
             try race(for: answering, by: generation)
-            let attempt = try await answering.ask(&reply)
-            if try !send(attempt, answering, into: &reply) {
-                try await relay(attempt.stream, by: generation, answering, into: &reply)
+            while true {
+                let attempt = try await answering.ask(&reply)
+                if try send(attempt, answering, into: &reply) { return }
+                do {
+                    return try await relay(attempt.stream, by: generation, answering, into: &reply)
+                } catch let error as ChatError {
+                    try goOn(with: attempt.stream, after: error, by: generation, answering, &reply)
+                }
             }
         } onCancel: {
             answering.cancel()
@@ -169,6 +174,21 @@ final class ChatHandler {
         try answering.begin { question in
             Race(for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics)
         }
+    }
+
+    /// Has another answer asked for that goes on with one that has broken off, if that is to be.
+    ///
+    /// - Throws: the error where it is not; `CancellationError` where nobody waits for it any more.
+    @inline(never)
+    private func goOn(
+        with stream: AnswerStream, after error: ChatError, by generation: WorkerGeneration, _ answering: Answering,
+        _ reply: inout Reply
+    ) throws {
+        guard error.isWorthGoingOn, !reply.callerHasLeft, let cut = stream.cutAnswer else { throw error }
+        let isAsked = try answering.goOn(with: cut, after: error) { question, continuation in
+            Race(for: question, by: generation, on: loop, continuing: continuation)
+        }
+        if !isAsked { throw error }
     }
 
     /// Checks the request, and notes what it says of itself.
@@ -319,7 +339,7 @@ final class ChatHandler {
         answering.note(RequestRecord.Answer(at: loop.now))
         reply.memory = completion.memory
         var bytes = form.isStreaming ? try completion.events(as: form) : completion.edited(as: form)
-        if reply.hasFiller { bytes = RepeatedRole.removed(from: bytes[...]) }
+        if reply.hasFiller || reply.hasEvents { bytes = RepeatedRole.removed(from: bytes[...]) }
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         // The head has not left yet.
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }

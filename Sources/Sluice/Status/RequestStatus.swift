@@ -125,6 +125,10 @@ extension Status.Request {
             state = phase?.state ?? .finishing
             (events, bytes) = (record.answer.eventsCount, record.answer.bytesCount)
         }
+        if let cut = record.cut {
+            events += cut.answer.eventsCount
+            bytes += cut.answer.bytesCount
+        }
     }
 
     /// One that is on its way in.

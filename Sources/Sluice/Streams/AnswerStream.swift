@@ -71,17 +71,17 @@ final class AnswerStream {
     /// - Parameters:
     ///   - form: what the caller gets of it.
     ///   - idleTimeout: how long the upstream may be silent between two events.
+    ///   - cut: what it goes on with; nil where it begins.
     init(
         _ answer: UpstreamAnswer, as form: AnswerForm, limits: Settings.Limits, idleTimeout: Duration,
-        memory budget: MemoryBudget,
-        on loop: EventLoop
+        memory budget: MemoryBudget, behind cut: CutAnswer? = nil, on loop: EventLoop
     ) {
         self.answer = answer
         self.limits = limits
         self.idleTimeout = idleTimeout
         self.loop = loop
         memory = AnswerMemory(budget)
-        scanner = EventScanner(form, answer.key, limits)
+        scanner = EventScanner(form, answer.key, limits, behind: cut)
     }
 
     // MARK: - What is known of it
@@ -118,6 +118,9 @@ final class AnswerStream {
 
     /// Whether it could go on with a sentence: arguments of a tool could not, and what has come to its end need not.
     var mayGoOn: Bool { !scanner.hasToolCalls && (!scanner.isFinished || scanner.hasGoneOn) }
+
+    /// What another one needs to go on with it; nil where none could.
+    var cutAnswer: CutAnswer? { scanner.cutAnswer }
 
     /// Whether it has had one.
     var hasEvents: Bool { scanner.hasEvents }

@@ -23,7 +23,9 @@ struct RequestRecord {
     /// Whether the caller heard a sentence behind an answer that had broken off.
     var hasEndedSpoken = false
     /// The attempts, in the order of their ends.
-    var tried: [Try] = []
+    private(set) var tried: [Try] = []
+    /// What another answer has been asked to go on with.
+    private(set) var cut: Cut?
 
     /// What there was of an answer.
     struct Answer {
@@ -39,10 +41,23 @@ struct RequestRecord {
         private(set) var model: ServedModel?
     }
 
+    /// An answer that has broken off. An object, so that a request without has no room for it.
+    final class Cut {
+        let answer: Answer
+        /// Whose it was.
+        let upstream: String?
+        let error: ChatError
+
+        fileprivate init(_ answer: Answer, of upstream: String?, _ error: ChatError) {
+            (self.answer, self.upstream, self.error) = (answer, upstream, error)
+        }
+    }
+
     struct Try {
         let upstream: String
-        /// `won`, `lost`, `cancelled` when the caller left, `full` when it had no place, or why it failed.
-        let outcome: String
+        /// `won`, `lost`, `cancelled` when the caller left, `full` when it had no place, or why it failed, or why it broke off where
+        /// another one was asked to go on.
+        fileprivate(set) var outcome: String
         let duration: Duration
 
         init(_ target: Target, _ outcome: String, _ duration: Duration) {
@@ -50,11 +65,38 @@ struct RequestRecord {
         }
 
         var wasAsked: Bool { !outcome.hasSameBytes(as: "full") }
+        fileprivate var hasWon: Bool { outcome.hasSameBytes(as: "won") }
     }
 
     init(_ id: RequestID, at start: Instant) {
         self.id = id
         self.start = start
+    }
+
+    /// Adds the attempts at an answer.
+    mutating func note(_ tried: [Try], fillersCount: Int) {
+        self.tried += tried
+        self.fillersCount += fillersCount
+    }
+
+    /// The answer has broken off, and another one is asked for that goes on with it.
+    mutating func breakOff(after error: ChatError) {
+        cut = Cut(answer, of: upstream, error)
+        if let place = tried.lastIndex(where: \.hasWon) { tried[place].outcome = Self.outcome(of: error) }
+        (answer, target) = (Answer(), nil)
+    }
+
+    /// What the caller got: of an answer that another one has gone on with, both.
+    var wholeAnswer: Answer { cut.map { $0.answer.followed(by: answer) } ?? answer }
+
+    /// What has gone wrong at an upstream, if the caller got a whole answer all the same.
+    var mendedError: ChatError? { if case .answered = ending { cut?.error } else { nil } }
+
+    /// The ending in one word, and what was wrong where that word does not say it.
+    var words: (ending: String, cause: String?) {
+        if hasEndedSpoken { return ("spoken_cut", ending.word) }
+        if let error = mendedError { return ("continued", Self.outcome(of: error)) }
+        return (ending.word, nil)
     }
 
     /// Who answered, or was asked last, or had no place; nil where nobody was asked.
@@ -75,6 +117,16 @@ struct RequestRecord {
 }
 
 extension RequestRecord.Answer {
+    /// Both, one behind the other. Of the usage what is known: an upstream that breaks off says nothing of it, as most do.
+    fileprivate func followed(by next: Self) -> Self {
+        var both = self
+        both.bytesCount += next.bytesCount
+        both.eventsCount += next.eventsCount
+        both.usage = usage.flatMap { usage in next.usage.map(usage.adding) } ?? next.usage ?? usage
+        both.model = next.model ?? model
+        return both
+    }
+
     /// One that has begun, and of which nothing else is known.
     init(at time: Instant) { (firstEvent, firstToken) = (time, time) }
 
