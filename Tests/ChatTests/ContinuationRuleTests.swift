@@ -5,18 +5,18 @@ import Testing
 
 /// What goes to an upstream that is to go on with an answer.
 @Suite(.ownThread) struct ContinuationRuleTests {
-    private func body(_ text: String, said: String? = #""Hel\"lo""#, _ change: (inout UpstreamRules) -> Void = { _ in }) throws
-        -> UpstreamBody
-    {
+    private func body(
+        _ text: String, said: String? = #""Hel\"lo""#, _ change: (inout UpstreamRules) -> Void = { _ in }
+    ) throws -> UpstreamBody {
         var (request, rules) = (try parsed(text), UpstreamRules())
         change(&rules)
         request.said = said.map(bytes)
         return request.upstreamBody(rules)
     }
 
-    private func upstream(_ text: String, said: String? = #""Hel\"lo""#, _ change: (inout UpstreamRules) -> Void = { _ in }) throws
-        -> String
-    {
+    private func upstream(
+        _ text: String, said: String? = #""Hel\"lo""#, _ change: (inout UpstreamRules) -> Void = { _ in }
+    ) throws -> String {
         String(decoding: try body(text, said: said, change).bytes, as: UTF8.self)
     }
 
@@ -34,10 +34,13 @@ import Testing
     @Test func `a server that goes on by itself has its own way`() throws {
         let start = #"{"messages":[ {"role":"user","content":"Hi"} ,{"role":"assistant","content":"Hel\"lo""#
         let ways: [(change: (inout ContinuationRule) -> Void, end: String)] = [
-            ({ $0.prompt = "" }, #"}],"seed":1}"#), ({ $0.prompt = "Go \"on\"." }, #"},{"role":"user","content":"Go \"on\"."}],"seed":1}"#),
+            ({ $0.prompt = "" }, #"}],"seed":1}"#),
+            ({ $0.prompt = "Go \"on\"." }, #"},{"role":"user","content":"Go \"on\"."}],"seed":1}"#),
             ({ $0.message = [ParameterEdits.Value("prefix", json: bytes("true"))] }, #","prefix":true}],"seed":1}"#),
             (
-                { $0.set = [ParameterEdits.Value("seed", json: bytes("2")), ParameterEdits.Value("go_on", json: bytes("true"))] },
+                { rule in
+                    rule.set = [("seed", "2"), ("go_on", "true")].map { ParameterEdits.Value($0.0, json: bytes($0.1)) }
+                },
                 #"}],"seed":2,"go_on":true}"#
             ),
         ]

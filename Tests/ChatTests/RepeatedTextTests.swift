@@ -20,7 +20,8 @@ import Testing
         // The longest of several.
         ("a fine day, a fine day, ", "a fine day, a fine day, a fine day", "a fine day"),
         // What is nearly the same, is short, or stands in the midst of it.
-        ("Hello there", "Hello, you", "Hello, you"), ("Well, no", " no.", " no."), ("One two three four", "two three", "two three"),
+        ("Hello there", "Hello, you", "Hello, you"), ("Well, no", " no.", " no."),
+        ("One two three four", "two three", "two three"),
         ("I have found three flights.", "three flights!", "three flights!"), ("", "Hello", "Hello"), ("Hello", "", ""),
     ])
     func `what a text repeats of the one that it goes on with is left out`(said: String, text: String, rest: String) {

@@ -96,7 +96,7 @@ import Testing
         #expect(stream.finish() == [Self.chunk("Hello")])
         stream = Stream([])
         stream.edits = stream.edits.goingOn(behind: said)
-        for text in [", **you**", "\\n- \u00e9", "Hello there"] { #expect(stream.take(Self.chunk(text)) == [Self.chunk(text)]) }
+        for text in [", **you**", "\\n- \\u00e9", "Hello there"] { #expect(stream.take(Self.chunk(text)) == [Self.chunk(text)]) }
         #expect(stream.take(Self.finish) == [Self.finish])
     }
 

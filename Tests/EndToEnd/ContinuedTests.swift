@@ -51,7 +51,8 @@ import Testing
             expect("Hello there", in: response)
             #expect(upstream.requests.value.count == 2)
             let line = try await site.requestLines(1)[0]
-            #expect(line.contains(#""level":"warning""#) && line.contains(#""status":200,"ending":"continued","cause":"\#(cut.cause)""#))
+            #expect(line.contains(#""level":"warning""#), "\(line)")
+            #expect(line.contains(#""status":200,"ending":"continued","cause":"\#(cut.cause)""#), "\(line)")
             #expect(line.contains(#"{"upstream":"stub","outcome":"\#(cut.cause)""#), "\(line)")
             #expect(line.contains(#"{"upstream":"stub","outcome":"won""#), "\(line)")
         }
@@ -218,8 +219,8 @@ import Testing
     @Test func `is the same message as a filler, and hears nothing of it`() async throws {
         let gate = try Gate()
         let upstream = try StubUpstream { request in
-            let reply = request.isContinuation ? Chunks.stream(["lo"]).map(Reply.Step.text) : [.text(Chunks.begun("Hel")), .close]
-            return Reply([.wait(gate)] + reply)
+            let first: [Reply.Step] = [.text(Chunks.begun("Hel")), .close]
+            return Reply([.wait(gate)] + (request.isContinuation ? Chunks.stream(["lo"]).map(Reply.Step.text) : first))
         }
         let filler = #"filler = {after = "20ms", again = "20ms", texts = ["One moment."], max = 1}"#
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: Self.settings(filler)) { site in
@@ -260,12 +261,16 @@ import Testing
 
     @Test(arguments: [
         (["Hello", " there"], ["Hello", " there", ", you"], "Hello there, you"),
-        (["I have found three flights."], ["three fl", "ights. One", " is early."], "I have found three flights. One is early."),
+        (
+            ["I have found three flights."], ["three fl", "ights. One", " is early."],
+            "I have found three flights. One is early."
+        ),
         (["Well, no"], [" no."], "Well, no no."),
     ])
     func `is heard without what it repeats`(first: [String], second: [String], text: String) async throws {
         let upstream = try Self.upstream(
-            [.text(Chunks.role() + first.map(Chunks.content).joined()), .close], Reply(Chunks.stream(second).map(Reply.Step.text)))
+            [.text(Chunks.role() + first.map(Chunks.content).joined()), .close],
+            Reply(Chunks.stream(second).map(Reply.Step.text)))
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: Self.settings()) { site in
             expect(text, in: try await site.call(chat()).ended())
         }
