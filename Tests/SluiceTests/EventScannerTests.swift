@@ -78,14 +78,14 @@ import Testing
     }
 
     /// Whose text is kept.
-    private var kept: AnswerForm {
+    private var keeping: AnswerForm {
         var form = AnswerForm.stream
         form.keepsText = true
         return form
     }
 
     @Test func `another stream goes on with the text of one that breaks off, without a role and what it repeats`() throws {
-        var first = scanner(kept)
+        var first = scanner(keeping)
         _ = forwarded(&first, Chunks.reasoning("Hm") + Chunks.begun("Hel") + "data: {\"choices\":[{\"del")
         let cut = try #require(first.cutAnswer)
         #expect(cut.text == [UInt8](#""Hel""#.utf8))
@@ -106,13 +106,13 @@ import Testing
         Chunks.stream(["Hello"]).joined(), Chunks.begun(String(repeating: "a", count: 65 << 10)),
     ])
     func `none goes on with what is more than text, or no text, or has come to its end`(stream: String) {
-        var kept = scanner(kept)
+        var kept = scanner(keeping)
         _ = forwarded(&kept, stream)
         #expect(kept.cutAnswer == nil)
     }
 
     @Test func `none goes on with a text that is not kept, and one that is counts as kept`() {
-        var (plain, kept) = (scanner(), scanner(kept))
+        var (plain, kept) = (scanner(), scanner(keeping))
         for _ in 0..<2 {
             _ = forwarded(&plain, Chunks.content("Hello"))
             _ = forwarded(&kept, Chunks.content("Hello"))
