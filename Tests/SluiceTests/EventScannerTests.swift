@@ -127,7 +127,8 @@ import Testing
         form.keepsText = true
         var first = scanner(form)
         #expect(contents(forwarded(&first, Chunks.begun("It is *")).text) == "It is ")
-        var next = EventScanner(.spoken, UpstreamKey(), Settings.Limits(), behind: try #require(first.cutAnswer))
+        let cut = try #require(first.cutAnswer)
+        var next = EventScanner(.spoken, UpstreamKey(), Settings.Limits(), behind: cut)
         let text = forwarded(&next, ["*so*", "* 2"].map(Chunks.content).joined() + Chunks.finish() + Chunks.done).text
         #expect(contents(text) == "so 2", "\(text)")
     }
