@@ -40,6 +40,8 @@ package struct ModelSettings: Equatable, Sendable {
     package var speech: SpeechParts?
     /// What callers hear while there is no token; nil for what holds for all models.
     package var filler: FillerSettings?
+    /// What goes out ahead of the caller's messages; nil for what holds for all models.
+    package var prepend: PrependSettings?
     /// What becomes of an answer that breaks off; nil for what holds for all models.
     package var onCut: Settings.CutForm?
     /// The sentence for that; nil for what holds for all models.
@@ -195,6 +197,7 @@ extension ModelSettings {
             Field(
                 "reasoning_counts", optional: \.countsReasoning, .boolean, FieldDescription.own, default: .inherited,
                 examples: [FieldExample("true", in: .reasoning)]),
+            prependField,
             Field(
                 "rename", .other("a table of names"),
                 "New names for the request's parameters. They are changed in this order: rename, drop, default, set.",

@@ -65,6 +65,8 @@ package struct Settings: Equatable, Sendable {
     package var speech: SpeechParts = []
     /// What callers hear while there is no token, for each model that says nothing else; nil for nothing.
     package var filler: FillerSettings?
+    /// What goes out ahead of callers' messages, for each model that says nothing else; nil for nothing.
+    package var prepend: PrependSettings?
     /// What becomes of an answer that breaks off, for each model that says nothing else.
     package var onCut = CutForm.error
     /// The sentence for that, for each model that has none of its own.
@@ -283,6 +285,7 @@ extension Settings {
             Field(
                 "default_model", optional: \.defaultModel, .text, "The model for requests that name none.",
                 default: .words("such requests go out as they are"), examples: [#""gpt-4o-mini""#]),
+            prependField,
             Field(
                 "errors", \.errors, .choice,
                 """

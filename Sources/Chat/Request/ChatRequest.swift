@@ -16,6 +16,8 @@ package struct ChatRequest: Sendable {
     let messagesWithOtherMembers: [Range<Int>]
     /// Whether a stream's usage is asked for also where the caller said no: somebody has to know it. The caller is not shown it then.
     package var needsUsage = false
+    /// What goes out ahead of its messages, or in place of the first of them.
+    package var ownMessage: OwnMessage?
     /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
     package let besideCount: Int
 

@@ -98,7 +98,7 @@ extension ChatRequest {
 
     private func upstreamValue(of member: RequestMember) -> UpstreamMember.Value {
         switch member.parameter {
-        case .messages: .messages(member.value)
+        case .messages: .messages(OutgoingMessages(member.value, behind: ownMessage, in: body.span))
         case .stream_options where isStreaming: .streamOptions(member.value)
         default: .callers(member.value)
         }
@@ -109,7 +109,7 @@ extension ChatRequest {
         let mayShare = body.count >= Self.sharedBytesMin
         var buffer: [UInt8] = []
         buffer.reserveCapacity(
-            members.reduce(128) { mayShare && shared($1.value, rules) != nil ? $0 + 128 : $0 + $1.byteCount })
+            members.reduce(128) { $0 + (mayShare && shared($1.value, rules) != nil ? 128 + $1.openingCount : $1.byteCount) })
         var isFirst = true
         for member in members {
             buffer.append(isFirst ? "{" : ",")
@@ -117,6 +117,7 @@ extension ChatRequest {
             buffer.appendJSONString(member.name)
             buffer.append(":")
             if mayShare, let shared = shared(member.value, rules) {
+                if case .messages(let messages) = member.value { buffer.append(contentsOf: messages.opening) }
                 upstream.append(exchange(&buffer, with: []))
                 upstream.share(shared)
             } else {
@@ -134,8 +135,8 @@ extension ChatRequest {
         switch value {
         case .callers(let value): range = value.range
         case .messages where !rules.roles.isEmpty: return nil
-        case .messages(let value) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
-            range = value.range
+        case .messages(let messages) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
+            range = messages.callers
         case .messages, .streamOptions, .settings, .text: return nil
         }
         return range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax) ? body[range] : nil
@@ -144,9 +145,9 @@ extension ChatRequest {
     private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, to buffer: inout [UInt8]) {
         switch value {
         case .callers(let value): buffer.append(contentsOf: body[value.range])
-        case .messages(let value):
+        case .messages(let messages):
             buffer.appendMessages(
-                value.range, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, roles: rules.roles,
+                messages, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, roles: rules.roles,
                 of: body)
         case .streamOptions(let value): buffer.appendStreamOptions(value, rules, needsUsage: needsUsage, of: body)
         case .settings(let json): buffer.append(contentsOf: json)

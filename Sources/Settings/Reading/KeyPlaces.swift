@@ -11,7 +11,7 @@ enum KeyPlaces {
     /// What other programs call it.
     private static let otherNames = [
         "api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level", "route": "name", "SLUICE_ROUTE": "name",
-        "if": "when", "where": "when", "condition": "when", "conditions": "when",
+        "prompt": "prepend", "system_prompt": "prepend", "if": "when", "where": "when", "condition": "when", "conditions": "when",
     ]
     /// What is a condition of `[[models]]`.
     private static let conditions = [

@@ -20,6 +20,7 @@ extension SettingsReader {
         let tables = elements.compactMap { table($0, keys: keys) }
         reportUnreachable(tables)
         let models = tables.map { $0.model(fields, upstreams, attempts) }
+        reportPrompts(Array(zip(tables, models)))
         var paths: Set<RequestPath> = []
         for (table, model) in zip(tables, models) where paths.count <= ModelCondition.pathsMax {
             paths.formUnion(model.conditions.compactMap(\.path))

@@ -67,6 +67,8 @@ final class Route: Sendable {
     let countsReasoning: Bool
     /// What is said while there is no token.
     let filler: FillerSettings?
+    /// What goes out ahead of the caller's messages; nil for nothing.
+    let prompt: ServerPrompt?
     /// What is said behind an answer that has broken off; nil for an error.
     let cutSentence: String?
     /// What a selection goes by, whatever the moment.
@@ -88,10 +90,19 @@ final class Route: Sendable {
         speech = model.speech ?? settings.speech
         countsReasoning = model.countsReasoning ?? settings.countsReasoning
         filler = model.filler ?? settings.filler
+        prompt = (model.prepend ?? settings.prepend).flatMap(ServerPrompt.init)
         cutSentence = (model.onCut ?? settings.onCut) == .speak ? model.spokenCut ?? settings.spokenCut : nil
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
         wholeTargets = targets.map { SelectionTarget(whole: $0) }
+    }
+}
+
+extension ServerPrompt {
+    /// Nil where nothing is to be said.
+    fileprivate init?(_ settings: PrependSettings) {
+        guard let template = settings.template else { return nil }
+        self.init(template, role: settings.role.rawValue, replaces: settings.replaces)
     }
 }
 

@@ -181,7 +181,7 @@ final class ChatHandler {
         answering.note(route: Self.sane(route: routeName))
         try checkBody(of: request, generation.shared.settings.limits)
         var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
-        let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
+        var memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
         let call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         answering.note(call: call)
@@ -190,6 +190,11 @@ final class ChatHandler {
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route)
+        if let prompt = route.prompt {
+            let message = prompt.message(for: chat, PromptFacts(client: caller.client, call: call))
+            try memory.hold(messageOf: message.json.count)
+            chat.ownMessage = message
+        }
         if chat.takesSentences { reply.streamErrors?.cutSentence = route.cutSentence }
         if let (name, rule) = client {
             chat.needsUsage = rule.tokensPerDay != nil
@@ -238,8 +243,8 @@ final class ChatHandler {
     ) throws(ChatError) {
         guard let clients = counters.clients else { return }
         let time = CountedTime.now
-        let estimate = TokenEstimate(
-            promptBytes: chat.body.count, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
+        let promptBytes = chat.body.count + (chat.ownMessage?.json.count ?? 0)
+        let estimate = TokenEstimate(promptBytes: promptBytes, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
         switch clients.enter(name, rule, estimate, at: time) {
         case .admitted(let reservation):
             let request = isStored ? StoreRequest(name, rule, estimate, at: time) : nil
@@ -325,5 +330,14 @@ final class ChatHandler {
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }
         if form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
         return true
+    }
+}
+
+extension PromptFacts {
+    /// As things are at this moment.
+    fileprivate init(client: String?, call: String?) {
+        let now = timestamp(ofSecond: secondsSince1970()).utf8
+        self.init(
+            date: "\(Substring(now.prefix(10)))", time: "\(Substring(now.dropFirst(11).prefix(5)))", client: client, call: call)
     }
 }
