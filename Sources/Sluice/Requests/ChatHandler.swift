@@ -110,11 +110,7 @@ final class ChatHandler {
             try checkParameters(of: request, generation.shared.settings.limits)
             switch kind {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
-            case .models:
-                let (client, routeName) = (Caller.sane(request["SLUICE_CLIENT"]), request["SLUICE_ROUTE"])
-                answering.note(route: Self.sane(route: routeName))
-                let table = try routeTable(routeName, of: client, answering, generation.shared)
-                reply.sendJSON(generation.shared.models(for: client, table))
+            case .models: try await answerModels(request, by: generation, answering, into: &reply)
             case .openAPI: reply.sendJSON(openAPIDocument)
             case .status, .ping, .unknownPath: throw ChatError.unknownPath
             case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
@@ -123,6 +119,27 @@ final class ChatHandler {
         } catch {
             return ending(of: error, answering.record.id, callerHasLeft: reply.callerHasLeft)
         }
+    }
+
+    /// The models that the caller can name. No upstream makes an error of it.
+    private func answerModels(
+        _ request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
+    ) async throws(ChatError) {
+        let (client, routeName) = (Caller.sane(request["SLUICE_CLIENT"]), request["SLUICE_ROUTE"])
+        answering.note(route: Self.sane(route: routeName))
+        let table = try routeTable(routeName, of: client, answering, generation.shared)
+        let rule = generation.shared.clients?[ClientName(client)]
+        var models = ModelNames(table.modelNames(for: client, rule), for: rule)
+        let patterns = table.patterns(for: client)
+        var upstreams: [Int] = []
+        for target in patterns.flatMap(\.listedTargets) where !upstreams.contains(target.upstream) {
+            upstreams.append(target.upstream)
+        }
+        let listed = await generation.upstreams.models(of: upstreams, counters.memory)
+        for route in patterns { models.add(listed, by: route) }
+        let page = Settings.modelList(of: models.names, created: generation.shared.created)
+        reply.memory = try RequestMemory.share(ofCopy: page.count, counters.memory)
+        reply.sendJSON(page)
     }
 
     /// What an error means for a request: the caller is told of it, unless it has left.

@@ -20,7 +20,7 @@ final class Generation: Sendable {
     /// How connections to the upstreams are made, in the settings' order.
     let connectionOptions: [ConnectionOptions]
     /// When it was made, in seconds since 1970: for those who ask for the models.
-    private let created = secondsSince1970()
+    let created = secondsSince1970()
     /// What clients may use; nil where there is no limit for any.
     let clients: ClientRules?
     /// How the store does in which several machines count together what clients use; nil where each counts for itself.
@@ -60,15 +60,6 @@ final class Generation: Sendable {
     }
 
     deinit { end.come() }
-
-    /// What is answered to a client that asks for the models.
-    ///
-    /// - Parameters:
-    ///   - client: the web server's name of it.
-    ///   - table: of the route that the web server names.
-    func models(for client: String?, _ table: RouteTable) -> [UInt8] {
-        Settings.modelList(of: table.modelNames(for: client, clients?[ClientName(client)]), created: created)
-    }
 
     /// Those of the upstream that has the same name and is at the same place: elsewhere its connections would be of no use.
     private func connectionOptions(of upstream: UpstreamSettings) -> ConnectionOptions? {

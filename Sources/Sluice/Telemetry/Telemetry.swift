@@ -145,6 +145,15 @@ extension Logger {
         }
     }
 
+    /// Callers who ask which models there are do not hear of those that this upstream has, or hear of those that it told before.
+    ///
+    /// - Parameters:
+    ///   - upstream: its name in the settings.
+    ///   - reason: nothing that the upstream has said.
+    func modelsNotTold(_ upstream: String, _ reason: String) {
+        info("the upstream does not tell its models", metadata: ["upstream": "\(upstream)", "reason": "\(reason)"])
+    }
+
     /// The first token took longer than the settings want it to, or has not come at all.
     ///
     /// - Parameter client: the name that the front server has for the caller.
