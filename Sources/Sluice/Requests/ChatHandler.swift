@@ -122,6 +122,7 @@ final class ChatHandler {
     }
 
     /// The models that the caller can name. No upstream makes an error of it.
+    @inline(never)
     private func answerModels(
         _ request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async throws(ChatError) {
