@@ -35,7 +35,7 @@ import Testing
         Row(name: name, models: [all], upstreams: ["a": Teller(reply: reply)], lists: lists)
     }
 
-    private static func twoTargets(_ name: String, _ more: String = "", _ a: Teller, lists: [String]) -> Row {
+    private static func twoTargets(_ name: String, _ a: Teller, _ more: String = "", lists: [String]) -> Row {
         Row(
             name: name, models: ["match = \"*\"\ntargets = [\"@a\", \"@b\"]\n\(more)"],
             upstreams: ["a": a, "b": list("b-1", "a-1")], lists: lists)
@@ -65,7 +65,7 @@ import Testing
             upstreams: ["a": Teller(reply: told(["x"]), isAsked: false), "b": list("b-1")], lists: ["b-1"]),
         twoTargets("those of the first target", list("a-1"), lists: ["a-1"]),
         twoTargets(
-            "those of all, where a 404 leads on", "fallback_on = [404]", list("a-1", "a-2"), lists: ["a-1", "a-2", "b-1"]),
+            "those of all, where a 404 leads on", list("a-1", "a-2"), "fallback_on = [404]", lists: ["a-1", "a-2", "b-1"]),
         twoTargets("those of the next, where the first tells none", Teller(reply: .status(500)), lists: ["b-1", "a-1"]),
         alone("an upstream without a list", .status(404)), alone("a redirect", .json("", status: 302)),
         alone("no JSON", .json("<html>models</html>")), alone("another JSON", .json(#"{"data":{"id":"x"}}"#)),
