@@ -145,7 +145,8 @@ import Testing
             changes: [Self.byHeader] + WebServer.nginx.withoutLimits
         ) { site in
             for (number, row) in rows.enumerated() {
-                #expect(try await names(site, "row-\(number)", token: row.token) == row.lists, "\(row.name)")
+                let listed = try await names(site, "row-\(number)", token: row.token)
+                #expect(listed == row.lists, "\(row.name)")
                 for (name, teller) in row.upstreams {
                     let asked = upstream.requests.value.filter { $0.path.hasPrefix("/v1/r\(number)-\(name)/") }
                     #expect(asked.isEmpty == !teller.isAsked, "\(row.name): \(name)")

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -166,7 +167,8 @@ import Testing
             targets = [{upstream = "one", model = "one"}, {upstream = "two", model = "two"}]
             """
         try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
-            #expect(try await site.call(chat()).ended().content == Chunks.stream(["Hello"]).joined())
+            let answer = try await site.call(chat()).ended()
+            #expect(answer.content == Chunks.stream(["Hello"]).joined())
             let requests = upstream.requests.value.map(\.text)
             #expect(requests.count == 3)
             for request in requests {
