@@ -49,6 +49,8 @@ package struct Settings: Equatable, Sendable {
     package var rest = RestPlan()
     /// The process's log.
     package var log = Log()
+    /// What is counted.
+    package var metrics = MetricsSettings()
     /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
     package var authoritiesFile: String?
     /// How long the addresses of an upstream's name are used before they are looked up again.
@@ -167,6 +169,7 @@ extension Settings {
             FieldSection("Included files", fields: [includeField]),
             FieldSection(
                 "The log", "Nobody who is answered waits for it.", fields: [Field("log", table: \.log, Log.fields)]),
+            FieldSection("Metrics", fields: [Field("metrics", table: \.metrics, MetricsSettings.fields)]),
             FieldSection(
                 "The unix sockets that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
             FieldSection("What callers get", fields: callerFields),

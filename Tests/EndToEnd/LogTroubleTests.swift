@@ -71,6 +71,9 @@ import Testing
             let (written, lost) = try counts(text)
             #expect(lost.count == 1 && written + lost.reduce(0, +) == manyCount + 1, "\(written) written, \(lost) lost")
             #expect(Int(told) == lost[0] && lost[0] > 0)
+            let page = try await DirectCall(to: site.sluice.socket, "GET", "/sluice/metrics", [("SLUICE_STATUS", "on")])
+                .response()
+            #expect(page.contains("\nsluice_log_lines_dropped_total \(lost[0])\n"))
             try await site.answers(frames)
             #expect(String(decoding: log.availableData, as: UTF8.self).contains("answered"))
         }

@@ -42,7 +42,7 @@ final class Answering {
     /// Who answers.
     func note(_ target: Target) { record.target = target }
 
-    func note(_ answer: RequestRecord.Answer) { record.answer = answer }
+    func note(_ answer: RequestRecord.Answer) { (record.answer, record.lastPhase) = (answer, .finishing) }
 
     /// What is done until a target answers, and with whom; nil when one has answered, or none will.
     var phase: (state: Status.Request.State, target: Target?)? { race?.phase ?? (question == nil ? nil : (.pausing, nil)) }
@@ -107,7 +107,10 @@ final class Answering {
     // MARK: Its way
 
     /// What is to be asked is known. Its share of its client's limits comes first.
-    func take(_ question: Question) { self.question = question }
+    func take(_ question: Question) {
+        self.question = question
+        record.lastPhase = .pausing
+    }
 
     /// Targets are about to be asked.
     ///
@@ -123,18 +126,23 @@ final class Answering {
     func ask(_ reply: inout Reply) async throws -> Attempt {
         guard let race else { throw CancellationError() }
         defer {
+            if winner == nil { record.lastPhase = race.phase.state }
             race.end()
             (record.tried, record.fillersCount) = (race.tried, race.fillersCount)
             self.race = nil
         }
         let attempt = try await race.run(&reply)
         winner = attempt
+        (record.asked, record.added) = (attempt.start, race.added)
         return attempt
     }
 
     /// Events are about to be handed on.
     @inline(never)
-    func begin(_ relay: Relay) { self.relay = relay }
+    func begin(_ relay: Relay) {
+        self.relay = relay
+        record.lastPhase = .streaming
+    }
 
     /// Nobody gets them any more, but they are wanted for what they cost.
     @inline(never)

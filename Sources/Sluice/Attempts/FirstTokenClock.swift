@@ -43,8 +43,12 @@ struct FirstTokenClock {
     mutating func hasPlace() { queuedFor = nil }
 
     /// It does not any more, with a place or without.
-    mutating func leftQueue(at now: Instant) {
-        if let since = queuedSince.take() { queueTime += now - since }
+    ///
+    /// - Returns: for how long it has waited.
+    mutating func leftQueue(at now: Instant) -> Duration {
+        guard let since = queuedSince.take() else { return .zero }
+        queueTime += now - since
+        return now - since
     }
 
     /// An attempt has ended, or has won: those that it has beaten do not count then.

@@ -15,6 +15,7 @@ final class Race {
     private let loop: EventLoop
     private let logger: Logger?
     private let statistics: Statistics?
+    private let metrics: Metrics?
     private let wakeup: Wakeup
     private let start: Instant
     private var selection: Selection
@@ -23,6 +24,7 @@ final class Race {
     private var queued: QueuedPlace?
     private var queuedUntil = Instant.distantFuture
     private var clock: FirstTokenClock
+    private var ownTime: OwnTime
     /// The heads of the attempts that have ended without an answer; the caller may get an error of one of them. Nothing else that they
     /// had is kept: it may be much.
     private var ended: [(id: Int, head: UpstreamHead?)] = []
@@ -38,9 +40,11 @@ final class Race {
     /// - Parameters:
     ///   - logger: told of a first token that was late; nil for nobody.
     ///   - statistics: told the same.
+    ///   - metrics: told of all attempts; nil for nobody.
+    ///   - taken: when the request was there; nil for now.
     init(
         for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil,
-        statistics: Statistics? = nil
+        statistics: Statistics? = nil, metrics: Metrics? = nil, taken: Instant? = nil
     ) {
         let (isStreaming, route) = (question.form.isStreaming, question.route)
         let call =
@@ -48,8 +52,9 @@ final class Race {
         self.question = question
         self.generation = generation
         self.loop = loop
-        (self.logger, self.statistics) = (logger, statistics)
+        (self.logger, self.statistics, self.metrics) = (logger, statistics, metrics)
         start = loop.now
+        ownTime = OwnTime(from: taken ?? .current)
         clock = FirstTokenClock(from: start)
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
         if isStreaming, let settings = route.filler, self.question.chat.takesSentences {
@@ -66,6 +71,7 @@ final class Race {
     func run(_ reply: inout Reply) async throws -> Attempt {
         while true {
             if isCancelled { throw CancellationError() }
+            ownTime.waits(forOthers: queued != nil || !running.isEmpty)
             let fact = try fact()
             if case .won(let attempt) = fact { return attempt }
             if fact == nil { try takePlace() }
@@ -127,11 +133,18 @@ final class Race {
             clock.hasPlace()
             clock.note(attempt)
             attempt.end()
-            tried.append(RequestRecord.Try(attempt.target, "cancelled", loop.now - attempt.start))
+            tried.append(RequestRecord.Try(attempt.target, attempt.reason, .cancelled, loop.now - attempt.start))
         }
         running = []
         tellWhetherLate()
+        metrics?.note(tried, fillersCount: fillersCount)
     }
+
+    /// What Sluice itself has added to the wait, once an attempt has won.
+    var added: Duration { ownTime.total }
+
+    /// Where the time went.
+    var firstTokenWait: FirstTokenWait { clock.wait(until: loop.now) }
 
     private func tellWhetherLate() {
         let (slow, now) = (generation.shared.settings.log.slow, loop.now)
@@ -142,9 +155,10 @@ final class Race {
 
     /// The queue is left, with a place or without.
     private func endQueueing() {
-        guard queued != nil else { return }
+        guard let target = queued?.target else { return }
         queued = nil
-        clock.leftQueue(at: loop.now)
+        let time = clock.leftQueue(at: loop.now)
+        metrics?.queued(time, for: target)
     }
 
     /// How many sentences the caller has heard meanwhile.
@@ -185,7 +199,7 @@ final class Race {
 
     private func fail(_ attempt: Attempt, _ failure: AttemptFailure) {
         let reason = RequestRecord.outcome(of: failure.error)
-        remove(attempt, reason)
+        remove(attempt, .failed, reason)
         let rests = attempt.fail(reason, countsAgainstTarget: failure.countsAgainstTarget, at: loop.now)
         selection.failed(attempt.id, failure, targetRests: rests, at: loop.now, using: &generator)
     }
@@ -199,7 +213,7 @@ final class Race {
         // The message that the filler has begun has its role.
         if fillersCount > 0 { attempt.stream.leaveOutRole() }
         attempt.win(at: loop.now)
-        tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
+        tried.append(RequestRecord.Try(attempt.target, attempt.reason, .won, loop.now - attempt.start))
     }
 
     // MARK: Steps
@@ -222,11 +236,11 @@ final class Race {
         case .refused(let denial):
             selection.refused(attempt.id, denial)
             if case .full = denial, attempt.reason != .hedge {
-                tried.append(RequestRecord.Try(target, "full", loop.now - start))
+                tried.append(RequestRecord.Try(target, attempt.reason, .full, loop.now - start))
             }
         case .admitted(let admission):
             let stream = AnswerStream(
-                try ask(target), as: question.form,
+                try ask(target, attempt.reason), as: question.form,
                 limits: generation.shared.settings.limits, idleTimeout: target.timeouts.idle,
                 memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
@@ -236,10 +250,10 @@ final class Race {
     }
 
     /// - Throws: `ChatError`, which ends the race. Where it is the upstream's, that counts as tried.
-    private func ask(_ target: Target) throws(ChatError) -> UpstreamAnswer {
+    private func ask(_ target: Target, _ reason: Selection.PlannedAttempt.Reason) throws(ChatError) -> UpstreamAnswer {
         do throws(ChatError) { return try generation.upstreams.ask(target, question, waking: wakeup) } catch {
             if case .upstreamFailed = error {
-                tried.append(RequestRecord.Try(target, RequestRecord.outcome(of: error), .zero))
+                tried.append(RequestRecord.Try(target, reason, .failed, .zero, failure: RequestRecord.outcome(of: error)))
             }
             throw error
         }
@@ -259,19 +273,19 @@ final class Race {
         guard let attempt = running.first(where: { $0.id == id }) else { return }
         switch reason {
         case .lost:
-            remove(attempt, "lost")
+            remove(attempt, .lost)
             attempt.lose(at: loop.now)
         case .timedOut(let timeout):
             let reason = "timeout.\(timeout.rawValue)"
-            remove(attempt, reason)
+            remove(attempt, .failed, reason)
             _ = attempt.fail(reason, countsAgainstTarget: true, at: loop.now)
         }
     }
 
-    private func remove(_ attempt: Attempt, _ word: String) {
+    private func remove(_ attempt: Attempt, _ kind: RequestRecord.Try.Kind, _ failure: String? = nil) {
         clock.note(attempt)
         running.removeAll { $0 === attempt }
         ended.append((attempt.id, attempt.stream.head))
-        tried.append(RequestRecord.Try(attempt.target, word, loop.now - attempt.start))
+        tried.append(RequestRecord.Try(attempt.target, attempt.reason, kind, loop.now - attempt.start, failure: failure))
     }
 }

@@ -115,6 +115,10 @@ final class Target: Sendable {
     let queueWait: Duration
     /// The model that the upstream is asked for whatever the caller names, if there is one.
     let ownModel: String?
+    /// Whose API it is, in the words of OpenTelemetry where it has one: for metrics.
+    let provider: String
+    /// The model that is asked for, as far as the settings name one: for metrics.
+    let requestedModel: String
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
@@ -132,6 +136,8 @@ final class Target: Sendable {
         weight = target.weight
         queueWait = upstream.queueWait
         ownModel = target.model
+        provider = upstream.provider
+        requestedModel = target.model ?? (model.scope.match.isExact ? model.scope.match.description : Metrics.other)
         affinityKey = AffinityKey(upstream: upstream.name, model: target.model, twinsCount: twinsCount)
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
@@ -161,6 +167,16 @@ final class Target: Sendable {
         var rules = rules
         rules.edits.insert(shipped, at: 0)
         return rules
+    }
+}
+
+extension UpstreamSettings {
+    fileprivate var provider: String {
+        switch kind {
+        case .openai: url.hasSameBytes(as: Settings.defaultBaseURL) ? "openai" : name
+        case .azure: "azure.ai.openai"
+        case .compatible, .demo: name
+        }
     }
 }
 

@@ -55,7 +55,7 @@ final class ChatHandler {
         if !ending.isDeparture {
             do { status = try await reply.finish() } catch { ending.loseCaller() }
         }
-        end(answering, ending, status)
+        end(answering, ending, status, by: generation)
     }
 
     // What is never inlined from here on would need room in the frame of its caller, which lives as long as the stream.
@@ -75,11 +75,12 @@ final class ChatHandler {
     }
 
     @inline(never)
-    private func end(_ answering: Answering, _ ending: Ending, _ status: Int?) {
+    private func end(_ answering: Answering, _ ending: Ending, _ status: Int?, by generation: WorkerGeneration) {
         requests.remove(answering)
         let record = answering.end(ending, status)
         log.write(record, at: loop.now)
         counters.statistics.note(record)
+        counters.metrics?.note(record, at: loop.now, namesClients: generation.shared.settings.metrics.namesClients)
     }
 
     /// The pages about this process, whatever the number of requests. They are none themselves: neither counted nor logged as such.
@@ -88,10 +89,14 @@ final class ChatHandler {
         var reply = Reply(
             response, RequestID(callers: request["HTTP_X_REQUEST_ID"]), isHeadAlone: kind.isHeadAlone(request))
         do {
-            if case .ping = kind {
+            switch kind {
+            case .ping:
                 logger.askedHowItDoes(page: "ping")
                 reply.sendPong(isDraining: pages?.isDraining() ?? false)
-            } else {
+            case .metrics:
+                logger.askedHowItDoes(page: "metrics")
+                try await reply.sendMetrics(as: MetricsFormat(accept: request["HTTP_ACCEPT"]), of: pages, counters.memory)
+            default:
                 logger.askedHowItDoes(page: "status")
                 try await reply.sendStatus(StatusForm(query: request["QUERY_STRING"]), of: pages, counters.memory)
             }
@@ -116,7 +121,7 @@ final class ChatHandler {
                 let table = try routeTable(routeName, of: client, answering, generation.shared)
                 reply.sendJSON(generation.shared.models(for: client, table))
             case .openAPI: reply.sendJSON(openAPIDocument)
-            case .status, .ping, .unknownPath: throw ChatError.unknownPath
+            case .status, .ping, .metrics, .unknownPath: throw ChatError.unknownPath
             case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
             }
             return .answered
@@ -167,7 +172,9 @@ final class ChatHandler {
     @inline(never)
     private func race(for answering: Answering, by generation: WorkerGeneration) throws(CancellationError) {
         try answering.begin { question in
-            Race(for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics)
+            Race(
+                for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics,
+                metrics: counters.metrics, taken: answering.record.taken)
         }
     }
 
@@ -296,8 +303,8 @@ final class ChatHandler {
         _ stream: AnswerStream, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async throws {
         let relay = Relay(stream, heartbeat: generation.shared.settings.heartbeat, on: loop)
-        answering.begin(relay)
-        defer { answering.end(relay, of: stream) }
+        begin(relay, answering)
+        defer { end(relay, of: stream, answering) }
         do {
             try await relay.run(&reply)
         } catch let departure as FastCGIError where generation.shared.settings.onDisconnect == .drain {
@@ -305,6 +312,20 @@ final class ChatHandler {
             await Drain(stream, on: loop).run()
             throw departure
         }
+    }
+
+    @inline(never)
+    private func begin(_ relay: Relay, _ answering: Answering) {
+        answering.begin(relay)
+        counters.streamBegan()
+    }
+
+    /// There is no more of it.
+    @inline(never)
+    private func end(_ relay: Relay, of stream: AnswerStream, _ answering: Answering) {
+        answering.end(relay, of: stream)
+        counters.streamEnded()
+        counters.metrics?.note(stream.chunkTimes, of: answering.record.target, stream.model)
     }
 
     /// Notes who answers; and sends one object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.

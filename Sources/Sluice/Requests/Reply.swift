@@ -188,12 +188,28 @@ extension Reply {
     /// - Throws: `ChatError.unknownPath` where nothing is told, `.memoryFull` or `.overloaded` when it cannot be at the moment.
     mutating func sendStatus(_ form: StatusForm, of pages: StatusPages?, _ budget: MemoryBudget) async throws(ChatError) {
         guard let pages else { throw .unknownPath }
-        guard case .success(let page) = await pages.page(form, for: .webServer) else {
-            throw .overloaded(retryAfter: .seconds(1))
-        }
+        let made = await pages.page(form, for: .webServer)
+        try sendPage(made, form.contentType, budget)
+    }
+
+    /// The metrics of all processes.
+    ///
+    /// - Throws: as above.
+    mutating func sendMetrics(
+        as format: MetricsFormat, of pages: StatusPages?, _ budget: MemoryBudget
+    ) async throws(ChatError) {
+        guard let pages else { throw .unknownPath }
+        let made = await pages.metrics(as: format)
+        try sendPage(made, format.contentType, budget)
+    }
+
+    private mutating func sendPage(
+        _ made: Result<[UInt8], SystemError>?, _ contentType: String, _ budget: MemoryBudget
+    ) throws(ChatError) {
+        guard case .success(let page) = made else { throw .overloaded(retryAfter: .seconds(1)) }
         // Those that nobody reads are to leave room for what callers want.
         if page.count > AnswerMemory.freeBytes, budget.isScarce { throw .memoryFull }
-        sendPage(page, contentType: form.contentType, try RequestMemory.share(ofCopy: page.count, budget))
+        sendPage(page, contentType: contentType, try RequestMemory.share(ofCopy: page.count, budget))
     }
 }
 

@@ -25,6 +25,8 @@ final class Generation: Sendable {
     let clients: ClientRules?
     /// How the store does in which several machines count together what clients use; nil where each counts for itself.
     let storeHealth: StoreHealth?
+    /// Told of targets that rest; nil for nobody.
+    private let metrics: Metrics?
     /// When nothing has it any more, no request neither.
     let end = OneTimeEvent()
 
@@ -35,15 +37,22 @@ final class Generation: Sendable {
     ///   - number: of the first one; each one that follows another has the next.
     ///   - former: the generation that it is to follow, if there is one. What stays the same is shared with it.
     ///   - logger: told of targets that rest, and of how the store does; nil for nobody.
+    ///   - metrics: told of targets that rest; nil for those of the former one.
     /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
     init(
-        _ settings: Settings, number: Int = 1, replacing former: Generation? = nil, _ logger: Logger? = nil
+        _ settings: Settings, number: Int = 1, replacing former: Generation? = nil, _ logger: Logger? = nil,
+        _ metrics: Metrics? = nil
     ) throws(HTTPError) {
         self.number = former.map { $0.number + 1 } ?? number
         let settings = settings.ofOneProcess
         self.settings = settings
         routes = Routes(settings)
-        board = Board(settings, routes, replacing: former?.board) { logger?.changed($0, $1) }
+        let metrics = metrics ?? former?.metrics
+        self.metrics = metrics
+        board = Board(settings, routes, replacing: former?.board) { target, change in
+            logger?.changed(target, change)
+            if case .rests = change { metrics?.rests(target) }
+        }
         clients = ClientRules(settings)
         storeHealth = settings.budgetStore.map { store in
             if let known = former?.storeHealth, known.isOf(store) { return known }

@@ -44,6 +44,8 @@ final class AnswerStream {
     private(set) var firstToken: Instant?
     /// When the upstream last sent an event; comments do not count. Before the first one `distantFuture`.
     private(set) var lastEvent = Instant.distantFuture
+    /// How long its events are apart.
+    private(set) var chunkTimes = ChunkTimes()
     private let idleTimeout: Duration
 
     /// What has been looked at, and is the next to be handed out.
@@ -286,7 +288,9 @@ final class AnswerStream {
     }
 
     private func noteEvent() {
-        lastEvent = loop.now
+        let now = loop.now
+        if firstEvent != nil, !scanner.isDone { chunkTimes.note(now - lastEvent) }
+        lastEvent = now
         if firstToken != nil { return }
         firstEvent = firstEvent ?? lastEvent
         if scanner.hasToken { firstToken = lastEvent }

@@ -1,11 +1,14 @@
 // What the log tells about one request, gathered on its way.
 
 import Chat
+import Choosing
 import Clock
 
 struct RequestRecord {
     let id: RequestID
     let start: Instant
+    /// When all of it was there.
+    let taken = Instant.current
     /// The name that the front server has for the caller.
     var client: String?
     /// The voice platform's id of the call.
@@ -24,6 +27,12 @@ struct RequestRecord {
     var hasEndedSpoken = false
     /// The attempts, in the order of their ends.
     var tried: [Try] = []
+    /// When the attempt began that has won.
+    var asked: Instant?
+    /// What Sluice itself has added to the wait for the first token; nil while there is none.
+    var added: Duration?
+    /// What was going on at the last.
+    var lastPhase = Status.Request.State.reading
 
     /// What there was of an answer.
     struct Answer {
@@ -40,16 +49,34 @@ struct RequestRecord {
     }
 
     struct Try {
-        let upstream: String
-        /// `won`, `lost`, `cancelled` when the caller left, `full` when it had no place, or why it failed.
+        enum Kind: String {
+            case won
+            case lost
+            /// The caller left.
+            case cancelled
+            /// It had no place.
+            case full
+            case failed
+        }
+
+        let target: Target
+        let reason: Selection.PlannedAttempt.Reason
+        let kind: Kind
+        /// Its kind, or why it failed.
         let outcome: String
         let duration: Duration
 
-        init(_ target: Target, _ outcome: String, _ duration: Duration) {
-            (upstream, self.outcome, self.duration) = (target.upstreamName, outcome, duration)
+        /// - Parameter failure: why it failed, in one word.
+        init(
+            _ target: Target, _ reason: Selection.PlannedAttempt.Reason, _ kind: Kind, _ duration: Duration,
+            failure: String? = nil
+        ) {
+            (self.target, self.reason, self.kind, self.duration) = (target, reason, kind, duration)
+            outcome = failure ?? kind.rawValue
         }
 
-        var wasAsked: Bool { !outcome.hasSameBytes(as: "full") }
+        var upstream: String { target.upstreamName }
+        var wasAsked: Bool { kind != .full }
     }
 
     init(_ id: RequestID, at start: Instant) {

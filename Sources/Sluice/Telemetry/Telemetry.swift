@@ -109,7 +109,7 @@ extension Logger {
 
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
-    /// - Parameter page: `status` or `ping`.
+    /// - Parameter page: `status`, `ping` or `metrics`.
     func askedHowItDoes(page: String) {
         debug("the web server asked how Sluice does", metadata: ["page": "\(page)"])
     }

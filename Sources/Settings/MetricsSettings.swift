@@ -1,0 +1,20 @@
+// What is counted for the metrics, beyond what always is.
+
+/// `metrics`, of the process.
+package struct MetricsSettings: Equatable, Sendable {
+    /// Whether each client has metrics of its own.
+    package var namesClients = false
+
+    package init() {}
+
+    static var fields: [Field<Self>] {
+        [
+            Field(
+                "clients", \.namesClients, .boolean,
+                """
+                Whether the metrics count the requests and tokens of each client too, by the web server's names, of which the page then tells \
+                whoever may ask for it. Of more than 100 the others are counted together.
+                """)
+        ]
+    }
+}
