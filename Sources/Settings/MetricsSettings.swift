@@ -1,4 +1,4 @@
-// What is counted for the metrics, beyond what always is.
+// What is counted for the metrics, beyond what always is, and what callers are told of times.
 
 /// `metrics`, of the process.
 package struct MetricsSettings: Equatable, Sendable {
@@ -16,5 +16,16 @@ package struct MetricsSettings: Equatable, Sendable {
                 whoever may ask for it. Of more than 100 the others are counted together.
                 """)
         ]
+    }
+}
+
+extension Settings {
+    static var timingField: Field<Settings> {
+        Field(
+            "timing", \.tellsTiming, .boolean,
+            """
+            Whether the head of an answer says where the time went until the first token, as Server-Timing: queue, connect, upstream and \
+            sluice, in milliseconds. Not where a heartbeat or a filler has gone out before.
+            """)
     }
 }

@@ -51,6 +51,8 @@ package struct Settings: Equatable, Sendable {
     package var log = Log()
     /// What is counted.
     package var metrics = MetricsSettings()
+    /// Whether answers say where the time went until the first token.
+    package var tellsTiming = false
     /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
     package var authoritiesFile: String?
     /// How long the addresses of an upstream's name are used before they are looked up again.
@@ -337,6 +339,7 @@ extension Settings {
                 When the caller leaves: "cancel" ends the upstream's answer at once, "drain" reads it to its end, so that its \
                 usage is known.
                 """),
+            timingField,
         ]
     }
 }

@@ -137,4 +137,12 @@ import Testing
         time.waits(forOthers: true)
         #expect(time.total >= first)
     }
+
+    @Test func `is told beside what others took, in milliseconds`() {
+        var wait = FirstTokenWait(upstream: "stub", attemptsCount: 1, total: .seconds(1))
+        (wait.connect, wait.waiting) = (.microseconds(12_400), .milliseconds(310))
+        #expect(
+            wait.serverTiming(added: .microseconds(214))
+                == "queue;dur=0.000, connect;dur=12.400, upstream;dur=310.000, sluice;dur=0.214")
+    }
 }

@@ -20,6 +20,8 @@ final class Answering {
     private(set) var relay: Relay?
     /// Whether the caller has left, and the answer is read to its end (`on_disconnect = "drain"`).
     private(set) var isDraining = false
+    /// Where the time went until the first token, for the head of the answer; nil where that is not to be told.
+    private(set) var serverTiming: String?
     /// What it holds of its client's limits, if that has any.
     private var share: ClientShare?
     /// In its table.
@@ -133,7 +135,7 @@ final class Answering {
         }
         let attempt = try await race.run(&reply)
         winner = attempt
-        (record.asked, record.added) = (attempt.start, race.added)
+        (record.asked, record.added, serverTiming) = (attempt.start, race.added, race.serverTiming)
         return attempt
     }
 

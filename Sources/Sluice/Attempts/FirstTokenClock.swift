@@ -1,5 +1,6 @@
 // Where a caller's time goes until the first token.
 
+import Chat
 import Clock
 
 /// Where the time went until the first token, or until nobody waited for it any more.
@@ -19,6 +20,21 @@ struct FirstTokenWait {
     var retries = Duration.zero
     /// Whether it waited for a place last, and got none.
     var isWithoutPlace = false
+}
+
+extension FirstTokenWait {
+    /// The value of `Server-Timing` (W3C Server Timing §2). What earlier attempts took is in none of its parts.
+    func serverTiming(added: Duration) -> String {
+        let parts = [("queue", queue), ("connect", connect), ("upstream", waiting), ("sluice", added)]
+        var bytes: [UInt8] = []
+        for (index, (name, duration)) in parts.enumerated() {
+            bytes.append(index == 0 ? "" : ", ")
+            bytes.append(name)
+            bytes.append(";dur=")
+            bytes.append(milliseconds: duration)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }
 
 /// Takes the times of one request's attempts, for a `FirstTokenWait`.

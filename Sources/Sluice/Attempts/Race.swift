@@ -143,8 +143,11 @@ final class Race {
     /// What Sluice itself has added to the wait, once an attempt has won.
     var added: Duration { ownTime.total }
 
-    /// Where the time went.
-    var firstTokenWait: FirstTokenWait { clock.wait(until: loop.now) }
+    /// The same, and where the rest of the time went, for the head of the answer; nil where the settings want none.
+    var serverTiming: String? {
+        guard generation.shared.settings.tellsTiming else { return nil }
+        return clock.wait(until: loop.now).serverTiming(added: added)
+    }
 
     private func tellWhetherLate() {
         let (slow, now) = (generation.shared.settings.log.slow, loop.now)

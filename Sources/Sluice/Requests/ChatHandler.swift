@@ -335,6 +335,7 @@ final class ChatHandler {
     private func send(_ attempt: Attempt, _ answering: Answering, into reply: inout Reply) throws(ChatError) -> Bool {
         answering.note(attempt.target)
         reply.upstream = attempt.stream.head
+        if let timing = answering.serverTiming { reply.upstream?.pass("Server-Timing", timing) }
         guard let completion = attempt.completion else { return false }
         let form = attempt.stream.form
         answering.note(RequestRecord.Answer(at: loop.now))

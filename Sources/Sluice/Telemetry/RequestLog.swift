@@ -55,6 +55,7 @@ private enum Name {
     static let cause = LogName("cause")
     static let firstEvent = LogName("first_event")
     static let firstToken = LogName("first_token")
+    static let added = LogName("added")
     static let fillers = LogName("fillers")
     static let seconds = LogName("seconds")
     static let bytes = LogName("bytes")
@@ -78,6 +79,7 @@ extension LogLine {
         if record.hasEndedSpoken { append(Name.cause, record.ending.word) }
         if let firstEvent = record.answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
         if let firstToken = record.answer.firstToken { append(Name.firstToken, firstToken - record.start) }
+        if let added = record.added { append(Name.added, milliseconds: added) }
         if record.fillersCount > 0 { append(Name.fillers, record.fillersCount) }
         append(Name.seconds, end - record.start)
         append(Name.bytes, record.answer.bytesCount)
