@@ -97,8 +97,8 @@ final class MetricTable: Sendable {
             var entry = words[place]
             if entry == 0 {
                 made = made ?? newRow(metric, labels, of: slot)
-                guard let made else { return commonRow(of: metric) }
-                if words.exchange(0, for: tag | UInt64(made), at: place) { return Row(index: made) }
+                guard let row = made else { return commonRow(of: metric) }
+                if words.exchange(0, for: tag | UInt64(row), at: place) { return Row(index: row) }
                 // Whoever was quicker may have made the same. A row in vain is one of no value.
                 entry = words[place]
             }
