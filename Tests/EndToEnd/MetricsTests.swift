@@ -108,6 +108,7 @@ private let movedElsewhere: Set<String> = ["sluice_log_lines_dropped_total"]
         let upstream = try StubUpstream { request in
             if request.text.contains(#""broken""#) { return .json("{}", status: 500) }
             if request.text.contains(#""silent""#) || request.text.contains("never") { return .silence }
+            if request.text.contains("steps") { return .stream(frames, each: gate) }
             if request.text.contains("later") { return Reply([.wait(gate)] + frames.map(Reply.Step.text)) }
             return request.text.contains("open") ? .begun(frames, then: gate) : .stream(frames)
         }
@@ -142,7 +143,14 @@ private let movedElsewhere: Set<String> = ["sluice_log_lines_dropped_total"]
     private func take(_ step: Step, _ site: Site, _ open: [HTTPStream], _ gate: Gate) async throws -> [HTTPStream] {
         switch step {
         case .start: return []
-        case .answers: #expect(try await site.call(call("plain")).ended().end == .complete)
+        case .answers:
+            // Events that come together are one.
+            let stream = try site.call(call("plain", "steps"))
+            try await stream.arrival(of: #""one""#)
+            gate.open()
+            try await stream.arrival(of: #""two""#)
+            gate.open(3)
+            #expect(try await stream.ended().end == .complete)
         case .fails: #expect(try await site.call(call("broken")).ended().status == 503)
         case .fallsBack: #expect(try await site.call(call("falls")).ended().end == .complete)
         case .hedges: #expect(try await site.call(call("hedged")).ended().end == .complete)
