@@ -215,6 +215,7 @@ actor Master {
         let now = Instant.current
         let time = now - exchange(&lastTick, with: now)
         for process in places.all where process.watchdog.tick(after: time, period: period) { killHanging(process) }
+        metrics.linesLost(total: log.lostCount)
         manager?.alive()
         manager?.tellAgain()
         manager?.status(summary)

@@ -12,7 +12,6 @@ extension Master: Controllable {
 
     /// All processes count in the master's memory.
     func metricsPage() async -> [UInt8]? {
-        metrics.linesLost(total: log.lostCount)
         let table = metrics.table
         let made = await resultOnThread {
             let page = MetricsPage(table.series, as: .prometheus)
