@@ -99,7 +99,7 @@ import Testing
 
     /// `docs/operating.md`.
     @Test func `is what the documents say`() throws {
-        let document = try String(contentsOf: repository.appendingPathComponent("docs/operating.md"), encoding: .utf8)
+        let document = try String(contentsOfFile: "\(repository)/docs/operating.md", encoding: .utf8)
         let table = try #require(document.components(separatedBy: "| metric | type | labels | what |\n").dropFirst().first)
         let rows = table.components(separatedBy: "\n").dropFirst().prefix { $0.hasPrefix("|") }.map { row in
             row.components(separatedBy: "|").dropFirst().prefix(3).map { $0.trimmingCharacters(in: .whitespaces) }
