@@ -40,6 +40,8 @@ package struct ModelSettings: Equatable, Sendable {
     package var speech: SpeechParts?
     /// What callers hear while there is no token; nil for what holds for all models.
     package var filler: FillerSettings?
+    /// What is asked before each turn; nil for what holds for all models.
+    package var hook: HookSettings?
     /// What becomes of an answer that breaks off; nil for what holds for all models.
     package var onCut: Settings.CutForm?
     /// The sentence for that; nil for what holds for all models.
@@ -185,6 +187,15 @@ extension ModelSettings {
                 examples: [
                     FieldExample(
                         #"{after = "900ms", texts = ["One moment."], again = "4s", max = 2, mark = "vapi"}"#, in: .assistant)
+                ]),
+            HookSettings.field(
+                \.hook, #"The same for this model, in place of all of it; with url = "none" nobody is asked."#,
+                default: .words("what holds for all models"),
+                examples: [
+                    FieldExample(
+                        """
+                        {url = "unix:/run/hook.sock:/turn", timeout = "150ms", on_failure = "deny", headers = {X-Tenant = "north"}, send = "messages"}
+                        """, in: .assistant)
                 ]),
             Field(
                 "on_cut", optional: \.onCut, .choice, FieldDescription.own, default: .inherited,

@@ -65,6 +65,8 @@ package struct Settings: Equatable, Sendable {
     package var speech: SpeechParts = []
     /// What callers hear while there is no token, for each model that says nothing else; nil for nothing.
     package var filler: FillerSettings?
+    /// What is asked before each turn, for each model that says nothing else; nil for nothing.
+    package var hook: HookSettings?
     /// What becomes of an answer that breaks off, for each model that says nothing else.
     package var onCut = CutForm.error
     /// The sentence for that, for each model that has none of its own.
@@ -311,6 +313,13 @@ extension Settings {
                 several choices, nor with a response_format other than text.
                 """,
                 default: .nothing, examples: [#"{after = "900ms", texts = ["One moment.", "Let me check."], mark = "vapi"}"#]),
+            HookSettings.field(
+                \.hook,
+                """
+                A server of yours that is asked before each turn: it gets the user's message, and may put messages in, answer itself, or \
+                refuse.
+                """,
+                default: .nothing, examples: [#"{url = "http://127.0.0.1:9000/turn", timeout = "150ms"}"#]),
             Field(
                 "on_cut", \.onCut, .choice,
                 """

@@ -27,7 +27,7 @@ import Testing
         expected.authoritiesFile = settings.authoritiesFile
         expected.defaultModel = settings.defaultModel
         (expected.spokenError, expected.spokenCut) = (settings.spokenError, settings.spokenCut)
-        expected.filler = settings.filler
+        (expected.filler, expected.hook) = (settings.filler, settings.hook)
         expected.limits.memoryBytes = settings.limits.memoryBytes
         expected.control = settings.control
         expected.socket.group = settings.socket.group

@@ -46,13 +46,16 @@ extension ChatRequest {
     /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any. Of a long one
     /// the beginning.
     package var lastUserMessage: String? {
-        let content = messages.last { self.is($0.member("role", in: body.span), "user") }?.member("content", in: body.span)
+        let content = lastMessageOfUser?.member("content", in: body.span)
         switch content?.kind {
         case .string: return content.map(start)
         case .array: return content.flatMap(joinedParts)
         default: return nil
         }
     }
+
+    /// The last message of the user, whole; nil without any.
+    var lastMessageOfUser: JSONValue? { messages.last { self.is($0.member("role", in: body.span), "user") } }
 
     /// How the conversation began: the bytes of its messages as they came, up to the user's first one. Each request of a call has the same
     /// ones at its front.

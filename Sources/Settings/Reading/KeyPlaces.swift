@@ -71,7 +71,8 @@ enum KeyPlaces {
 
     private static func innerTables(_ descriptions: [FieldDescription]) -> [Table] {
         descriptions.compactMap { description in
-            guard case .table = description.form else { return nil }
+            // A hook's keys are called as others that are meant more often.
+            guard case .table = description.form, description.key != "hook" else { return nil }
             return (description.key, Set(description.members.map(\.key)))
         }
     }

@@ -13,7 +13,10 @@ final class Answering {
     /// What the log will tell.
     private(set) var record: RequestRecord
     /// What is to be asked, until nobody can refuse it any more.
-    private var question: Question?
+    private(set) var question: Question?
+    private var hookCall: HookCall?
+    /// What the hook's time was, until a race goes on from it.
+    private var hookWait: HookWait?
     private var race: Race?
     private var winner: Attempt?
     /// What hands the events on, for as long as it does.
@@ -80,6 +83,14 @@ final class Answering {
         share = nil
     }
 
+    /// Nobody was asked, and nothing is held of its client's limits any more.
+    ///
+    /// - Returns: as below.
+    func release() -> Int? {
+        defer { share = nil }
+        return settle(mayHaveBegun: false)
+    }
+
     /// What is known of its answer is all that it takes.
     ///
     /// - Returns: what its client has left; nil where that has no limit.
@@ -109,14 +120,36 @@ final class Answering {
     /// What is to be asked is known. Its share of its client's limits comes first.
     func take(_ question: Question) { self.question = question }
 
+    /// Returns what the hook says; throws as `HookCall.run`.
+    func ask(_ call: HookCall, by upstreams: Upstreams, _ reply: inout Reply) async throws -> HookAnswer {
+        guard !Task.isCancelled else { throw CancellationError() }
+        hookCall = call
+        defer {
+            (record.hook, record.fillersCount) = (call.note, call.fillersCount)
+            hookWait = call.wait
+            hookCall = nil
+        }
+        return try await call.run(by: upstreams, &reply)
+    }
+
+    /// A hook has put messages in.
+    ///
+    /// - Returns: what its client has left, with those taken away.
+    func add(_ messages: HookMessages, depthMax: Int) throws(ChatError) -> Int? {
+        guard let question else { return nil }
+        self.question = try Question(question, adding: messages, depthMax: depthMax)
+        share?.add(promptBytes: messages.bytesCount)
+        return share?.tokensLeft
+    }
+
     /// Targets are about to be asked.
     ///
     /// - Throws: `CancellationError` where they are not any more.
     @inline(never)
-    func begin(_ race: (Question) -> Race) throws(CancellationError) {
+    func begin(_ race: (Question, HookWait?) -> Race) throws(CancellationError) {
         guard let question, !Task.isCancelled else { throw CancellationError() }
-        self.race = race(question)
-        self.question = nil
+        self.race = race(question, hookWait)
+        (self.question, hookWait) = (nil, nil)
     }
 
     /// Returns when a target answers; throws as `Race.run`.
@@ -147,8 +180,9 @@ final class Answering {
         self.relay = nil
     }
 
-    /// Ends all attempts, or the answer, at once.
+    /// Ends the hook, all attempts, or the answer, at once.
     func cancel() {
+        hookCall?.cancel()
         race?.cancel()
         winner?.stream.cancel()
     }
@@ -157,7 +191,7 @@ final class Answering {
     @inline(never)
     func end() {
         winner?.end()
-        (winner, question) = (nil, nil)
+        (winner, question, hookWait) = (nil, nil, nil)
     }
 
     /// The request is over.

@@ -27,36 +27,36 @@ final class Race {
     /// had is kept: it may be much.
     private var ended: [(id: Int, head: UpstreamHead?)] = []
     private(set) var tried: [RequestRecord.Try] = []
-    private var heartbeat: Heartbeat
-    /// Nil where nothing is ever said.
-    private var filler: Filler?
+    private var signs: WaitingSigns
+    /// What the hook has taken of the time of the first attempt.
+    private let hookTime: Duration
     private var isCancelled = false
     /// The caller left, and the answer is wanted for what it cost (`on_disconnect = "drain"`).
     private var isDraining = false
     private var generator = SplitMix()
 
     /// - Parameters:
+    ///   - hook: what was waited for before; nil for nothing.
     ///   - logger: told of a first token that was late; nil for nobody.
     ///   - statistics: told the same.
     init(
-        for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil,
-        statistics: Statistics? = nil
+        for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, behind hook: HookWait? = nil,
+        logger: Logger? = nil, statistics: Statistics? = nil
     ) {
-        let (isStreaming, route) = (question.form.isStreaming, question.route)
-        let call =
-            route.affinity == .call ? AffinityKey(call: question.call, client: question.caller.client, question.chat) : nil
+        let (isStreaming, route, call) = (question.form.isStreaming, question.route, question.affinityKey)
         self.question = question
         self.generation = generation
         self.loop = loop
         (self.logger, self.statistics) = (logger, statistics)
-        start = loop.now
-        clock = FirstTokenClock(from: start)
-        heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
-        if isStreaming, let settings = route.filler, self.question.chat.takesSentences {
-            filler = Filler(settings, from: start)
-        }
+        let now = loop.now
+        start = hook?.start ?? now
+        hookTime = now - start
+        clock = FirstTokenClock(from: start, hook: hookTime)
+        signs =
+            hook?.signs
+            ?? WaitingSigns(for: self.question, heartbeat: generation.shared.settings.heartbeat, from: start)
         wakeup = Wakeup(on: loop)
-        selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, at: start)
+        selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, at: now)
     }
 
     /// Returns when a target answers.
@@ -87,16 +87,12 @@ final class Race {
 
     /// Waits for a fact, at most until `end`, and shows the caller meanwhile that its answer is on the way.
     private func wait(until end: Instant, _ reply: inout Reply) async throws(FastCGIError) {
-        if loop.now >= heartbeat.due {
-            do throws(FastCGIError) { try await reply.keepAlive() } catch { return try drain(after: error) }
-            heartbeat.wrote(at: loop.now)
+        for _ in 0..<WaitingSigns.dueMax {
+            guard let sign = signs.next(for: question.chat, at: loop.now) else { break }
+            do throws(FastCGIError) { try await reply.show(sign) } catch { return try drain(after: error) }
+            signs.shown(sign, at: loop.now)
         }
-        if let due = filler?.due, loop.now >= due, let text = filler?.text(for: question.chat) {
-            do throws(FastCGIError) { try await reply.say(text) } catch { return try drain(after: error) }
-            filler?.said(at: loop.now)
-            heartbeat.wrote(at: loop.now)
-        }
-        var end = min(end, heartbeat.due, filler?.due ?? .distantFuture)
+        var end = min(end, signs.due)
         if queued != nil { end = min(end, queuedUntil) }
         for attempt in running { end = min(end, attempt.deadline) }
         await wakeup.wait(until: end)
@@ -106,8 +102,7 @@ final class Race {
     private func drain(after departure: FastCGIError) throws(FastCGIError) {
         guard generation.shared.settings.onDisconnect == .drain else { throw departure }
         isDraining = true
-        heartbeat.stop()
-        filler?.stop()
+        signs.stop()
         guard let id = queued?.attempt.id else { return }
         endQueueing()
         selection.refused(id, .overBudget)
@@ -148,7 +143,7 @@ final class Race {
     }
 
     /// How many sentences the caller has heard meanwhile.
-    var fillersCount: Int { filler?.count ?? 0 }
+    var fillersCount: Int { signs.fillersCount }
 
     /// What it does at the moment, and with which target, for the status.
     var phase: (state: Status.Request.State, target: Target?) {
@@ -231,7 +226,9 @@ final class Race {
                 memory: question.memory.budget, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             clock.hasPlace()
-            selection.started(attempt.id, at: loop.now)
+            // The first one's caller has waited for the hook already.
+            let waited = attempt.reason == .first ? hookTime : .zero
+            selection.started(attempt.id, at: loop.now + (.zero - waited))
         }
     }
 

@@ -67,6 +67,8 @@ final class Route: Sendable {
     let countsReasoning: Bool
     /// What is said while there is no token.
     let filler: FillerSettings?
+    /// What is asked before each turn; nil for nothing.
+    let hook: Hook?
     /// What is said behind an answer that has broken off; nil for an error.
     let cutSentence: String?
     /// What a selection goes by, whatever the moment.
@@ -88,6 +90,7 @@ final class Route: Sendable {
         speech = model.speech ?? settings.speech
         countsReasoning = model.countsReasoning ?? settings.countsReasoning
         filler = model.filler ?? settings.filler
+        hook = settings.hook(of: model).flatMap(Hook.init)
         cutSentence = (model.onCut ?? settings.onCut) == .speak ? model.spokenCut ?? settings.spokenCut : nil
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }

@@ -145,6 +145,7 @@ final class ChatHandler {
         try await loop.withCancellation {
             defer { answering.end() }
             if answering.storeRequest != nil { try await reserve(answering, by: generation, into: &reply) }
+            if answering.question?.route.hook != nil, try await askHook(answering, by: generation, into: &reply) { return }
             try race(for: answering, by: generation)
             let attempt = try await answering.ask(&reply)
             if try !send(attempt, answering, into: &reply) {
@@ -166,8 +167,8 @@ final class ChatHandler {
     /// Its route has one more request, and goes by what is known of its targets now: who is refused ahead of that is none of its requests.
     @inline(never)
     private func race(for answering: Answering, by generation: WorkerGeneration) throws(CancellationError) {
-        try answering.begin { question in
-            Race(for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics)
+        try answering.begin { question, hook in
+            Race(for: question, by: generation, on: loop, behind: hook, logger: logger, statistics: counters.statistics)
         }
     }
 
@@ -269,6 +270,42 @@ final class ChatHandler {
             answering.withdraw(isRefused: false, at: request.time)
             throw .budgetsUnknown
         }
+    }
+
+    /// Asks the route's hook, once for all attempts, and does as it says.
+    ///
+    /// - Returns: whether it has answered, so that no upstream is to be asked.
+    @inline(never)
+    private func askHook(
+        _ answering: Answering, by generation: WorkerGeneration, into reply: inout Reply
+    ) async throws -> Bool {
+        guard let question = answering.question, let hook = question.route.hook else { return false }
+        let call = HookCall(hook, about: question, generation.shared.settings, on: loop, logger)
+        switch try await answering.ask(call, by: generation.upstreams, &reply) {
+        case .goOn: return false
+        case .putIn(let messages):
+            let left = try answering.add(messages, depthMax: generation.shared.settings.limits.jsonDepth)
+            if let left { reply.tokensLeft = left }
+            return false
+        case .say(let text):
+            try say(text, in: question, answering, into: &reply)
+            return true
+        case .deny(let status, let message): throw ChatError.denied(status: status, message: message)
+        }
+    }
+
+    /// Sends a text as the whole answer. It leaves when the reply is finished.
+    @inline(never)
+    private func say(
+        _ text: String, in question: Question, _ answering: Answering, into reply: inout Reply
+    ) throws(ChatError) {
+        let isStreaming = question.form.isStreaming
+        let bytes = isStreaming ? reply.answer(saying: text) : question.completion(saying: text)
+        reply.memory = try question.memory.share(ofCopy: bytes.count)
+        // No upstream was asked.
+        if let tokensLeft = answering.release() { reply.tokensLeft = tokensLeft }
+        answering.note(RequestRecord.Answer(ownBytes: bytes.count, at: loop.now))
+        if isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
     }
 
     /// Without them there is no telling what is asked for.

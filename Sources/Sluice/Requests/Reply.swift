@@ -112,6 +112,19 @@ struct Reply: ~Copyable {
         hasFiller = true
     }
 
+    /// Sends what a caller gets who waits.
+    mutating func show(_ sign: WaitingSigns.Sign) async throws(FastCGIError) {
+        switch sign {
+        case .comment: try await keepAlive()
+        case .text(let text): try await say(text)
+        }
+    }
+
+    /// The events of a whole answer with a text, or the rest of one that has begun.
+    func answer(saying text: String) -> [UInt8] {
+        hasFiller ? ownChunks.ending(saying: text) : ownChunks.answer(saying: text)
+    }
+
     /// Chunks that say what Sluice has to say.
     private var ownChunks: OwnChunks {
         OwnChunks(
@@ -133,7 +146,7 @@ struct Reply: ~Copyable {
     /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
     mutating func fail(_ error: ChatError) async throws(FastCGIError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
-            try await sendEvents(hasFiller ? ownChunks.ending(saying: spoken) : ownChunks.answer(saying: spoken))
+            try await sendEvents(answer(saying: spoken))
         } else if let sentence = streamErrors?.cutSentence, hasEvents, mayEndSpoken {
             try await sendEvents(ownChunks.ending(saying: sentence))
             hasEndedSpoken = true

@@ -6,7 +6,7 @@ import EventLoop
 /// What a request has for its body, and where there is more.
 struct RequestMemory {
     /// What the body takes; whoever keeps the body keeps this.
-    let body: MemoryShare?
+    private(set) var body: MemoryShare?
     let budget: MemoryBudget
     /// For what was found in the body.
     private let beside: MemoryShare?
@@ -16,6 +16,16 @@ struct RequestMemory {
     init(_ body: MemoryShare?, beside besideCount: Int = 0, _ budget: MemoryBudget) throws(ChatError) {
         beside = try Self.share(ofCopy: besideCount, budget)
         (self.body, self.budget) = (body, budget)
+    }
+
+    /// The same for a body of so many bytes that takes the place of this one, of which it is a copy with a little more in it.
+    ///
+    /// - Throws: `ChatError.memoryFull`.
+    func ofLargerBody(_ count: Int) throws(ChatError) -> RequestMemory {
+        var memory = self
+        memory.body = budget.share(ofAnswer: count)
+        guard memory.body != nil else { throw .memoryFull }
+        return memory
     }
 
     /// A share for a copy of so many bytes; nil for a few, which count as nothing.

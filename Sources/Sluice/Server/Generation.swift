@@ -19,6 +19,8 @@ final class Generation: Sendable {
     let board: Board
     /// How connections to the upstreams are made, in the settings' order.
     let connectionOptions: [ConnectionOptions]
+    /// How connections to hooks are made; nil where there are none.
+    let hookOptions: ConnectionOptions?
     /// When it was made, in seconds since 1970: for those who ask for the models.
     private let created = secondsSince1970()
     /// What clients may use; nil where there is no limit for any.
@@ -57,6 +59,20 @@ final class Generation: Sendable {
             }
             return known
         }
+        hookOptions = try Self.hookOptions(settings, replacing: former)
+    }
+
+    /// Those of the former generation while the same hooks are asked: elsewhere its connections would be of no use.
+    private static func hookOptions(
+        _ settings: Settings, replacing former: Generation?
+    ) throws(HTTPError) -> ConnectionOptions? {
+        let urls = settings.hookURLs
+        guard !urls.isEmpty else { return nil }
+        let options = ConnectionOptions(hooksOf: settings)
+        if settings.hooksUseTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
+        guard let former, let known = former.hookOptions, former.settings.hookURLs == urls, options.makeSameConnections(as: known)
+        else { return options }
+        return known
     }
 
     deinit { end.come() }

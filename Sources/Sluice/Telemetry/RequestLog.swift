@@ -55,6 +55,8 @@ private enum Name {
     static let cause = LogName("cause")
     static let firstEvent = LogName("first_event")
     static let firstToken = LogName("first_token")
+    static let hook = LogName("hook")
+    static let hookMilliseconds = LogName("hook_ms")
     static let fillers = LogName("fillers")
     static let seconds = LogName("seconds")
     static let bytes = LogName("bytes")
@@ -76,6 +78,10 @@ extension LogLine {
         append(Name.status, record.status ?? statusOfNothing)
         append(Name.ending, record.hasEndedSpoken ? "spoken_cut" : record.ending.word)
         if record.hasEndedSpoken { append(Name.cause, record.ending.word) }
+        if let hook = record.hook {
+            append(Name.hook, hook.outcome)
+            append(Name.hookMilliseconds, Int(hook.duration.nanoseconds / 1_000_000))
+        }
         if let firstEvent = record.answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
         if let firstToken = record.answer.firstToken { append(Name.firstToken, firstToken - record.start) }
         if record.fillersCount > 0 { append(Name.fillers, record.fillersCount) }
@@ -121,7 +127,7 @@ extension RequestRecord {
         switch ending.error {
         case .upstreamRefusedKey, .unknownRoute, .internalDefect: .error
         case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,
-            .memoryFull, .budgetsUnknown:
+            .memoryFull, .budgetsUnknown, .hookFailed:
             .warning
         default: .info
         }

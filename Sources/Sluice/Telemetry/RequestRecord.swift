@@ -18,6 +18,8 @@ struct RequestRecord {
     /// What the caller got, whatever came after it; nil when it left before anything was sent.
     var status: Int?
     var ending = Ending.answered
+    /// What the hook said; nil where none was asked.
+    var hook: HookNote?
     /// How many sentences the caller heard while the model was silent.
     var fillersCount = 0
     /// Whether the caller heard a sentence behind an answer that had broken off.
@@ -74,7 +76,22 @@ struct RequestRecord {
     }
 }
 
+/// What the log tells of a hook. A class, for which a request without one has room enough.
+final class HookNote {
+    /// What it said, or why it failed, in a word.
+    let outcome: String
+    let duration: Duration
+
+    init(_ outcome: String, _ duration: Duration) { (self.outcome, self.duration) = (outcome, duration) }
+}
+
 extension RequestRecord.Answer {
+    /// One of so many bytes that Sluice itself has said.
+    init(ownBytes count: Int, at time: Instant) {
+        self.init(at: time)
+        bytesCount = count
+    }
+
     /// One that has begun, and of which nothing else is known.
     init(at time: Instant) { (firstEvent, firstToken) = (time, time) }
 

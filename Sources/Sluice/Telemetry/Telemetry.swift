@@ -154,10 +154,20 @@ extension Logger {
             "seconds": .seconds(wait.total), "queue": .seconds(wait.queue), "connect": .seconds(wait.connect),
             "waiting": .seconds(wait.waiting), "retries": .seconds(wait.retries),
         ]
+        if wait.hook > .zero { metadata["hook"] = .seconds(wait.hook) }
         if let client { metadata["client"] = "\(client)" }
         if wait.isWithoutPlace { metadata["reason"] = "it waited in the upstream's queue, and got no place (concurrent)" }
         // A request's own, as its line is.
         warning("the first token was late", metadata: metadata, source: LogEntry.changeSource)
+    }
+
+    /// - Parameter route: as the request's line has it.
+    func hookFailed(_ failure: HookFailure, _ id: RequestID, route: String, _ onFailure: HookSettings.Failure) {
+        warning(
+            "the hook failed",
+            metadata: [
+                "request": "\(id)", "route": "\(route)", "reason": "\(failure)", "on_failure": "\(onFailure.rawValue)",
+            ])
     }
 
     /// Once for each rest and each recovery, whatever the number of requests.

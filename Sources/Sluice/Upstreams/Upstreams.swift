@@ -16,6 +16,8 @@ final class Upstreams {
     let session: Session
     /// In the same order.
     private let connections: [UpstreamConnections]
+    /// To hooks; nil where there are none.
+    let hookConnections: UpstreamConnections?
     /// Connections that stand ready while there is no request for them, by the same order; nil for none.
     private var warm: [WarmUpstream?]
     private let idleConnectionsMax: Int
@@ -43,6 +45,11 @@ final class Upstreams {
         let (formerConnections, formerWarm) = (former?.connections ?? [], former?.warm ?? [])
         connections = generation.connectionOptions.map { options in
             formerConnections.first { $0.session === session && $0.options === options } ?? UpstreamConnections(session, options)
+        }
+        let formerHooks = former?.hookConnections
+        hookConnections = generation.hookOptions.map { options in
+            if let formerHooks, formerHooks.session === session, formerHooks.options === options { return formerHooks }
+            return UpstreamConnections(session, options)
         }
         warm = try upstreams.map { upstream, options in
             guard let warm = WarmUpstream.Identity(upstream, settings, options, session) else { return nil }
