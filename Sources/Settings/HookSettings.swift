@@ -33,7 +33,9 @@ extension HookSettings {
             Field(
                 "url", \.url, .hookURL,
                 """
-                Whom to ask, by the whole URL: http, https or a unix socket, as an upstream is. Connections are kept. "none" asks nobody.
+                A server of yours that is asked before each turn, ahead of any upstream: it may put messages in, answer itself, or refuse. \
+                This is its whole URL, http, https or a unix socket. Connections are kept, and made as to an upstream, with \
+                authorities_file and the environment's proxies. "none" asks nobody.
                 """,
                 default: .required, examples: [#""http://127.0.0.1:9000/turn""#]),
             Field(

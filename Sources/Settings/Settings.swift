@@ -316,8 +316,7 @@ extension Settings {
             HookSettings.field(
                 \.hook,
                 """
-                A server of yours that is asked before each turn: it gets the user's message, and may put messages in, answer itself, or \
-                refuse.
+                What is asked before each turn: it gets the user's message, and may put messages in, answer itself, or refuse.
                 """,
                 default: .nothing, examples: [#"{url = "http://127.0.0.1:9000/turn", timeout = "150ms"}"#]),
             Field(
