@@ -58,6 +58,9 @@ final class HookCall {
             logger.hookFailed(failure, question.caller.id, route: question.route.label, hook.onFailure)
             guard hook.onFailure == .pass else { throw ChatError.hookFailed }
             return .goOn
+        } catch let error as ChatError {
+            outcome = RequestRecord.outcome(of: error)
+            throw error
         }
     }
 

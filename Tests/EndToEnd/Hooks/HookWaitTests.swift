@@ -118,6 +118,7 @@ import Testing
             } else {
                 #expect(response.status == 503 && response.error?.code == "hook_unavailable")
                 #expect(hook.requests.value.isEmpty)
+                _ = try await site.requestLines(1)
                 #expect(
                     site.sluice.process.errors.value.lines.contains { $0.contains("the hook failed") && $0.contains("TLS: ") })
             }
