@@ -151,6 +151,23 @@ import Testing
         }
     }
 
+    @Test func `what a hook has taken is taken from the first attempt's time for a token, and from no other's`() async throws {
+        try await LoopActor.run { actor in
+            let loop = actor.loop
+            let generation = try Self.generation(["a"], on: loop)
+            let call = try await Call(on: loop)
+            var reply = call.reply()
+            let question = try call.question(generation)
+            let start = loop.now + .seconds(-3600)
+            let hook = HookWait(start: start, signs: WaitingSigns(for: question, heartbeat: .zero, from: start))
+            let race = Race(for: question, by: generation, on: loop, behind: hook)
+            let attempt = try await race.run(&reply)
+            race.end()
+            #expect(race.tried.map(\.outcome) == ["timeout.first_token", "won"])
+            attempt.end()
+        }
+    }
+
     /// A place that a callback gives back.
     private final class Holder {
         var place: Place?
