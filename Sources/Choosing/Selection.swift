@@ -159,6 +159,7 @@ package struct Selection: Sendable {
                 timeOut(id, .firstToken)
                 // It said nothing, so there is nothing of it to show.
                 shown?.of = nil
+                targets[attempts[id].attempt.target].isSlow = true
                 allowRetry(of: attempts[id].attempt.target, at: now, using: &generator)
             }
         }

@@ -11,7 +11,7 @@ package struct SelectionPlan: Sendable {
     /// A `retry-after` of at most this much is waited for; a longer one means the next target at once.
     package var retryAfterMax = Duration.seconds(2)
     /// Whether a first token that is late ends an attempt also where no other target could take its place: it is tried again, as any
-    /// that has failed. For a route with one target, whose server may have stalled.
+    /// that has failed. For a route with one target, whose server may have stalled, and where an answer is gone on with.
     package var endsAtFirstToken = false
     /// Statuses that are a verdict on the request, or refuse Sluice's key, and go to the next target all the same.
     package var fallbackOn: [Int] = []

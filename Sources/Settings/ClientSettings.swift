@@ -29,7 +29,7 @@ extension ClientSettings {
                 "tokens_per_day", optional: \.tokensPerDay, .number(in: 1...10_000_000_000),
                 """
                 Tokens that prompts and answers may take from 0:00 to 24:00 UTC. Before an upstream is asked a request takes what it may \
-                need: one token for each 4 bytes of its body, and n times its max_completion_tokens or max_tokens, or 1,024 where it \
+                need: one token for each 4 bytes of its body and of what prepend adds, and n times its max_completion_tokens or max_tokens, or 1,024 where it \
                 has none. When it is over it keeps what the upstream says that it took, which one of kind "compatible" is asked for with \
                 usage = true alone, or where it says nothing one for each 4 bytes; a request that fails without an answer gives all back. Hedges and retries are not counted. One that finds too little \
                 gets 429.

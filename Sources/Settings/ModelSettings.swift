@@ -40,6 +40,10 @@ package struct ModelSettings: Equatable, Sendable {
     package var speech: SpeechParts?
     /// What callers hear while there is no token; nil for what holds for all models.
     package var filler: FillerSettings?
+    /// What goes out ahead of the caller's messages; nil for what holds for all models.
+    package var prepend: PrependSettings?
+    /// What is asked before each turn; nil for what holds for all models.
+    package var hook: HookSettings?
     /// What becomes of an answer that breaks off; nil for what holds for all models.
     package var onCut: Settings.CutForm?
     /// The sentence for that; nil for what holds for all models.
@@ -191,6 +195,15 @@ extension ModelSettings {
                     FieldExample(
                         #"{after = "900ms", texts = ["One moment."], again = "4s", max = 2, mark = "vapi"}"#, in: .assistant)
                 ]),
+            HookSettings.field(
+                \.hook, #"The same for this model, in place of all of it; with url = "none" nobody is asked."#,
+                default: .words("what holds for all models"),
+                examples: [
+                    FieldExample(
+                        """
+                        {url = "unix:/run/hook.sock:/turn", timeout = "150ms", on_failure = "deny", headers = {X-Tenant = "north"}, send = "messages"}
+                        """, in: .assistant)
+                ]),
             Field(
                 "on_cut", optional: \.onCut, .choice, FieldDescription.own, default: .inherited,
                 examples: [FieldExample(#""speak""#, in: .assistant)]),
@@ -200,6 +213,7 @@ extension ModelSettings {
             Field(
                 "reasoning_counts", optional: \.countsReasoning, .boolean, FieldDescription.own, default: .inherited,
                 examples: [FieldExample("true", in: .reasoning)]),
+            prependField,
             Field(
                 "rename", .other("a table of names"),
                 "New names for the request's parameters. They are changed in this order: rename, drop, default, set.",
@@ -282,7 +296,8 @@ private func valuesField(
 }
 
 extension ParameterEdits.Value {
-    fileprivate var member: TOMLText.Member { (name, json.map(TOMLText.value(json:)) ?? #""${call}""#) }
+    /// In a table of values.
+    var member: TOMLText.Member { (name, json.map(TOMLText.value(json:)) ?? #""${call}""#) }
 }
 
 extension FieldKind<ModelPattern> {

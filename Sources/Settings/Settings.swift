@@ -49,6 +49,10 @@ package struct Settings: Equatable, Sendable {
     package var rest = RestPlan()
     /// The process's log.
     package var log = Log()
+    /// What is counted.
+    package var metrics = MetricsSettings()
+    /// Whether answers say where the time went until the first token.
+    package var tellsTiming = false
     /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
     package var authoritiesFile: String?
     /// How long the addresses of an upstream's name are used before they are looked up again.
@@ -65,6 +69,10 @@ package struct Settings: Equatable, Sendable {
     package var speech: SpeechParts = []
     /// What callers hear while there is no token, for each model that says nothing else; nil for nothing.
     package var filler: FillerSettings?
+    /// What goes out ahead of callers' messages, for each model that says nothing else; nil for nothing.
+    package var prepend: PrependSettings?
+    /// What is asked before each turn, for each model that says nothing else; nil for nothing.
+    package var hook: HookSettings?
     /// What becomes of an answer that breaks off, for each model that says nothing else.
     package var onCut = CutForm.error
     /// The sentence for that, for each model that has none of its own.
@@ -103,6 +111,8 @@ package struct Settings: Equatable, Sendable {
         case error
         /// It ends with a sentence of the settings, as if it were whole.
         case speak
+        /// Another target goes on with it; where none does it ends as by the others.
+        case goOn = "continue"
     }
 
     /// What becomes of a delta's `refusal`.
@@ -167,6 +177,7 @@ extension Settings {
             FieldSection("Included files", fields: [includeField]),
             FieldSection(
                 "The log", "Nobody who is answered waits for it.", fields: [Field("log", table: \.log, Log.fields)]),
+            FieldSection("Metrics", fields: [Field("metrics", table: \.metrics, MetricsSettings.fields)]),
             FieldSection(
                 "The unix sockets that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
             FieldSection("What callers get", fields: callerFields),
@@ -283,6 +294,7 @@ extension Settings {
             Field(
                 "default_model", optional: \.defaultModel, .text, "The model for requests that name none.",
                 default: .words("such requests go out as they are"), examples: [#""gpt-4o-mini""#]),
+            prependField,
             Field(
                 "errors", \.errors, .choice,
                 """
@@ -311,15 +323,24 @@ extension Settings {
                 several choices, nor with a response_format other than text.
                 """,
                 default: .nothing, examples: [#"{after = "900ms", texts = ["One moment.", "Let me check."], mark = "vapi"}"#]),
+            HookSettings.field(
+                \.hook,
+                """
+                What is asked before each turn: it gets the user's message, and may put messages in, answer itself, or refuse.
+                """,
+                default: .nothing, examples: [#"{url = "http://127.0.0.1:9000/turn", timeout = "150ms"}"#]),
             Field(
                 "on_cut", \.onCut, .choice,
                 """
                 What becomes of a stream that breaks off, or stalls, after it has begun: "error" ends it with an error; "speak" with the \
-                sentence of spoken_cut, a finish reason and [DONE], for voice. One that has begun a tool call ends with the error all the \
-                same, and so does one with several choices or a response_format other than text.
+                sentence of spoken_cut, a finish reason and [DONE], for voice; "continue" has the next target, or the same where it is \
+                alone, go on with the text so far, once for each request, and ends it with that sentence, or the error where there is none, \
+                if that fails. One that has begun a tool call ends with the error all the same, and so does one with several choices or a \
+                response_format other than text.
                 """),
             Field(
-                "spoken_cut", optional: \.spokenCut, .text, #"The sentence for on_cut = "speak"."#, default: .words("none"),
+                "spoken_cut", optional: \.spokenCut, .text,
+                #"The sentence for on_cut = "speak"; for "continue" too, where nobody can go on."#, default: .words("none"),
                 examples: [#""Sorry, I lost my train of thought.""#]),
             Field(
                 "reasoning_counts", \.countsReasoning, .boolean,
@@ -334,6 +355,7 @@ extension Settings {
                 When the caller leaves: "cancel" ends the upstream's answer at once, "drain" reads it to its end, so that its \
                 usage is known.
                 """),
+            timingField,
         ]
     }
 }

@@ -9,30 +9,32 @@ extension UpstreamSettings {
 
     /// A base URL without slashes or the endpoint's own path at its end.
     ///
+    /// - Parameter isBase: whether it is one; else it is whole, and stays as it is.
     /// - Throws: `UpstreamURLError`, which does not quote it: a password may stand in it.
-    static func checkedURL(_ text: String) throws(UpstreamURLError) -> String {
+    static func checkedURL(_ text: String, isBase: Bool = true) throws(UpstreamURLError) -> String {
         var url = text
-        while url.hasSuffix("/") { url.removeLast() }
-        return url.hasPrefix(socketScheme) ? try checkedSocketURL(url) : try checkedHTTPURL(url)
+        while isBase, url.hasSuffix("/") { url.removeLast() }
+        return url.hasPrefix(socketScheme) ? try checkedSocketURL(url, isBase) : try checkedHTTPURL(url, isBase)
     }
 
-    private static func checkedHTTPURL(_ text: String) throws(UpstreamURLError) -> String {
+    private static func checkedHTTPURL(_ text: String, _ isBase: Bool) throws(UpstreamURLError) -> String {
         guard let scheme = ["https://", "http://"].first(where: text.hasPrefix), text.count > scheme.count else { throw .notHTTP }
         guard !text.dropFirst(scheme.count).prefix(while: { $0 != "/" }).contains("@") else { throw .userinfo }
         guard isPlain(text) else { throw .notPlain }
         do throws(HTTPError) { try HTTPRequest.validate(url: text) } catch { throw .noPlace }
         let authority = text.dropFirst(scheme.count).prefix { $0 != "/" }
-        return scheme + authority + withoutEndpoint(text[authority.endIndex...])
+        let path = text[authority.endIndex...]
+        return scheme + authority + (isBase ? withoutEndpoint(path) : path)
     }
 
-    private static func checkedSocketURL(_ text: String) throws(UpstreamURLError) -> String {
+    private static func checkedSocketURL(_ text: String, _ isBase: Bool) throws(UpstreamURLError) -> String {
         let rest = text.dropFirst(socketScheme.count)
         let (socket, path) = (rest.prefix { $0 != ":" }, rest.drop { $0 != ":" }.dropFirst())
         guard socket.hasPrefix("/"), !socket.hasSuffix("/") else { throw .notAbsolute }
         guard socket.utf8.count <= ListenAddress.pathBytesMax else { throw .socketTooLong }
         guard path.isEmpty || path.hasPrefix("/") else { throw .pathWithoutSlash }
         guard isPlain(text) else { throw .notPlain }
-        let base = withoutEndpoint(path)
+        let base = isBase ? withoutEndpoint(path) : path
         return base.isEmpty ? "\(socketScheme)\(socket)" : "\(socketScheme)\(socket):\(base)"
     }
 

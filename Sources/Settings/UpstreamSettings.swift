@@ -68,6 +68,8 @@ package struct UpstreamSettings: Equatable, Sendable {
     package var onlyParameters: Set<String>?
     /// The roles of messages that go out as others.
     package var roles: [RoleRename] = []
+    /// How it is asked to go on with an answer that has broken off.
+    package var continuation = ContinuationRule()
     /// Whether it is asked for a stream's usage when the caller says nothing of that (`stream_options.include_usage`).
     package var asksForUsage = true
     /// What `stream_options.include_obfuscation` says; nil leaves it out.
@@ -238,6 +240,7 @@ extension UpstreamSettings {
                 examples: [FieldExample(#"{developer = "system"}"#, in: .gateway)],
                 read: { reader, node, upstream in upstream.roles = reader.roles(node) },
                 write: { TOMLText.table($0.roles.map { ($0.role, TOMLText.string($0.newRole)) }) }),
+            Field("continue", table: \.continuation, ContinuationRule.fields),
             Field(
                 "headers", .other("a table of text"),
                 "Further headers of each request: together at most 16 KiB of names and values, with 32 bytes more for each.",

@@ -72,6 +72,34 @@ import Testing
         #expect(stream.finish() == [])
     }
 
+    @Test func `a text that goes on with another one has what was open there still open, and repeats nothing of it`() {
+        var stream = Stream()
+        #expect(stream.take(Self.chunk("It is **so")) == [Self.chunk("It is so")])
+        stream.edits = stream.edits.goingOn(behind: ChatTests.bytes(#""It is **so""#))
+        #expect(!stream.edits.hasSpoken)
+        #expect(stream.take(Self.chunk("It is **s")) == [Self.chunk("")])
+        #expect(!stream.edits.hasSpoken)
+        #expect(stream.take(Self.chunk("o far** gone")) == [Self.chunk(" far gone")])
+        #expect(stream.edits.hasSpoken)
+        #expect(stream.take(Self.chunk("so far")) == [Self.chunk("so far")])
+    }
+
+    @Test func `a text that goes on without speech stays as it is, but for what may be a repetition: that waits`() {
+        let said = ChatTests.bytes(#""Hello there""#)
+        var stream = Stream([])
+        stream.edits = stream.edits.goingOn(behind: said)
+        #expect(stream.take(Self.chunk("Hel")) == [Self.chunk("")])
+        #expect(stream.take(Self.finish) == [Self.chunk("Hel"), Self.finish])
+        stream = Stream([])
+        stream.edits = stream.edits.goingOn(behind: said)
+        #expect(stream.take(Self.chunk("Hello")) == [Self.chunk("")])
+        #expect(stream.finish() == [Self.chunk("Hello")])
+        stream = Stream([])
+        stream.edits = stream.edits.goingOn(behind: said)
+        for text in [", **you**", "\\n- \\u00e9", "Hello there"] { #expect(stream.take(Self.chunk(text)) == [Self.chunk(text)]) }
+        #expect(stream.take(Self.finish) == [Self.finish])
+    }
+
     @Test func `what has waited goes ahead of the end where there is no finish`() {
         var stream = Stream()
         _ = stream.take(Self.chunk("5 *"))

@@ -174,6 +174,12 @@ private typealias Target = ScriptedTarget
         Row(
             "or not at all", Target(.silent), retries: 0, endsAtFirstToken: true,
             gives: "0 a, 1000 a first_token, 1000 first_token"),
+        Row(
+            "where the last has no more time than the others, they come before it is tried again", Target(.silent), Target(.ok()),
+            endsAtFirstToken: true, gives: "0 a, 1000 a first_token, 1000 then b, 1050 b wins"),
+        Row(
+            "and it is cut off too", Target(.silent), Target(.silent), retries: 0, endsAtFirstToken: true,
+            gives: "0 a, 1000 a first_token, 1000 then b, 2000 b first_token, 2000 first_token"),
     ])
     func `a slow first token is another target's turn, but the last is not cut off`(_ row: SelectionScript) {
         #expect(row.play() == row.expected)

@@ -9,13 +9,13 @@ import Testing
     /// More than the log's queue has room for.
     private let manyCount = 1_200
 
-    /// Asks for the list of models, so often that the log has many lines. Each request has an id of its own.
+    /// Asks for the interface, so often that the log has many lines. Each request has an id of its own.
     private func askMuch(of site: Site, from first: Int = 0, count: Int) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for part in 0..<8 {
                 group.addTask {
                     for number in stride(from: first + part, to: first + count, by: 8) {
-                        var call = ChatCall("", path: "/v1/models", method: "GET")
+                        var call = ChatCall("", path: "/v1/openapi.json", method: "GET")
                         call.fields.append(("X-Request-Id", id(number)))
                         let response = try await site.call(call).ended()
                         #expect(response.status == 200)
@@ -71,6 +71,9 @@ import Testing
             let (written, lost) = try counts(text)
             #expect(lost.count == 1 && written + lost.reduce(0, +) == manyCount + 1, "\(written) written, \(lost) lost")
             #expect(Int(told) == lost[0] && lost[0] > 0)
+            let page = try await DirectCall(to: site.sluice.socket, "GET", "/sluice/metrics", [("SLUICE_STATUS", "on")])
+                .response()
+            #expect(page.contains("\nsluice_log_lines_dropped_total \(lost[0])\n"))
             try await site.answers(frames)
             #expect(String(decoding: log.availableData, as: UTF8.self).contains("answered"))
         }

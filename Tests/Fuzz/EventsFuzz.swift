@@ -37,7 +37,7 @@ private func form(_ flags: UInt8) -> AnswerForm {
     edits.speaksRefusal = flags & 4 != 0
     return AnswerForm(
         isStreaming: true, edits: edits, speech: flags & 32 != 0 ? [.think, .markdown, .emoji, .links] : [],
-        showsUsage: flags & 1 != 0, choices: flags & 8 != 0 ? ChoiceSet(count: 2) : nil)
+        showsUsage: flags & 1 != 0, choices: flags & 8 != 0 ? ChoiceSet(count: 2) : nil, keepsText: flags & 72 == 64)
 }
 
 private func outcome(_ pieces: [[UInt8]], _ flags: UInt8) -> Outcome {
@@ -58,7 +58,19 @@ private func outcome(_ pieces: [[UInt8]], _ flags: UInt8) -> Outcome {
         if outcome.error == nil { outcome.bytes += "data: [DONE]\n\n".utf8 }
     }
     (outcome.usage, outcome.model) = (scanner.usage, scanner.model)
+    if let cut = scanner.cutAnswer { goOn(with: cut, pieces, limits) }
     return outcome
+}
+
+/// The same answer once more, behind itself.
+private func goOn(with cut: CutAnswer, _ pieces: [[UInt8]], _ limits: Settings.Limits) {
+    do { _ = try JSONScanner.validate(cut.text.span, depthMax: 1) } catch { fatalError("the text is no JSON: \(error)") }
+    var (next, outcome) = (EventScanner(form(0), UpstreamKey(), limits, behind: cut), Outcome())
+    for piece in pieces where outcome.error == nil && !outcome.isDone {
+        next.append(piece)
+        forward(&next, &outcome)
+        _ = next.discard()
+    }
 }
 
 /// As `AnswerStream.next`.

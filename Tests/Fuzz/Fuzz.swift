@@ -15,6 +15,7 @@ private let targets: [Target] = [
     Target(name: "request", feed: feedRequest),
     Target(name: "completion", feed: feedCompletion),
     Target(name: "error", feed: feedError),
+    Target(name: "hook", feed: feedHook),
     Target(name: "settings", feed: feedSettings),
     Target(name: "fields", feed: feedFields),
     Target(name: "addresses", feed: feedAddresses),

@@ -12,7 +12,10 @@ func feedRequest(_ input: [UInt8]) {
         let request = try ChatRequest(body: Array(document), depthMax: 64)
         guard let plain, plain.isObject else { fatalError("accepted, and no JSON object") }
         readAll(request)
-        for rules in [rules(input[0]), edited(rules(input[0]))] { check(request, plain, rules) }
+        for rules in [rules(input[0]), edited(rules(input[0]))] {
+            check(request, plain, rules)
+            checkPrompt(request, rules)
+        }
     } catch {
         require(error.status == 400, "status \(error.status)")
         require(PlainJSON(error.body)?["error"]?["message"]?.string?.isEmpty == false, "no error: \(text(error.body))")
@@ -70,6 +73,22 @@ private func readAll(_ request: ChatRequest) {
     require((1...128).contains(request.choicesCount) || request.choicesCount > 128, "no choices")
     require(request.toolNames.count <= 256, "more tools than are looked at")
     require((request.model?.utf8.count ?? 1) <= 256, "a long model")
+}
+
+/// The server's own message is one, whatever the request puts into it, and stands where it belongs.
+private let prompt: ServerPrompt = {
+    do throws(PromptTemplateError) {
+        return ServerPrompt(try PromptTemplate("${a|x} ${a.b}\n${call.id|\"} ${user} ${call}"), role: "system", replaces: true)
+    } catch { fatalError("no template: \(error)") }
+}()
+
+private func checkPrompt(_ request: ChatRequest, _ rules: UpstreamRules) {
+    let own = prompt.message(for: request, PromptFacts(date: "", time: "", client: nil, call: "\""))
+    require(PlainJSON(own.json, depthMax: 2)?["content"]?.string != nil, "no message: \(text(own.json))")
+    var request = request
+    request.ownMessage = own
+    let sent = PlainJSON(request.upstreamBody(rules).bytes, depthMax: 65)?["messages"]?.elements
+    require(sent?.first?.bytes.elementsEqual(own.json) == true, "the own message is not the first")
 }
 
 // MARK: Rules

@@ -169,6 +169,7 @@ import Testing
             headers = {X-Team = "voice", X-Other = "${OTHER}"}
             api_version = "2025-01-01-preview"
             parameters = {add = ["top_k", "min_p"], pass = "all"}
+            continue = {prompt = "", message = {prefix = true}, set = {add_generation_prompt = false, id = "${call}"}}
             usage = false
             obfuscation = true
             http = "2"
@@ -185,13 +186,19 @@ import Testing
             rest_max = "9s"
             """, environment: ["OTHER": "o"], files: ["dir/client.pem": "", "/client.key": ""]
         ).upstreams
+        var continuation = ContinuationRule()
+        continuation.prompt = ""
+        continuation.message = [ParameterEdits.Value("prefix", json: Array("true".utf8))]
+        continuation.set = [
+            ParameterEdits.Value("add_generation_prompt", json: Array("false".utf8)), ParameterEdits.Value(callOf: "id"),
+        ]
         #expect(
             upstreams == [
                 UpstreamSettings(
                     name: "a", kind: .azure, url: "https://host", key: .passthrough,
                     headers: [.init(name: "X-Team", value: "voice"), .init(name: "X-Other", value: "o")],
                     apiVersion: "2025-01-01-preview", addedParameters: ["top_k", "min_p"], passesAllParameters: true,
-                    asksForUsage: false, obfuscation: true, httpVersion: .http2, streamsMax: 10,
+                    continuation: continuation, asksForUsage: false, obfuscation: true, httpVersion: .http2, streamsMax: 10,
                     certificate: "dir/client.pem", certificateKey: "/client.key", warmCount: 2, concurrentMax: 3, queueMax: 4,
                     queueWait: .seconds(5),
                     rest: RestPlan(failuresMax: 6, failedPercentMax: 7, restFor: .seconds(8), restMax: .seconds(9)))

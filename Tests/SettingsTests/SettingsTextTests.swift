@@ -21,6 +21,7 @@ import Testing
         rest_share = "1%"
         rest_for = "0s"
         rest_max = "1h"
+        hook = {url = "https://hook/turn/", timeout = "1ms", on_failure = "deny", headers = {A-B = "***"}, send = "messages"}
         socket = {mode = "0600", group = "g", allowed_users = ["u", "v"]}
         limits.body = "1025B"
         limits.memory = "1048577B"
@@ -30,6 +31,7 @@ import Testing
         url = "http://b/v1"
         key = "passthrough"
         parameters = {add = ["top_k", "min_p"], pass = "all"}
+        continue = {prompt = "Go \"on\", ${X}", message = {prefix = true, n = [1]}, set = {a = "$${call}", b = {c = "d"}}}
         obfuscation = true
         http = "2"
         streams_per_connection = 7
@@ -46,6 +48,7 @@ import Testing
         kind = "compatible"
         url = "http://a/v1"
         usage = true
+        continue.prompt = ""
         proxy = "http://[::1]:3128/"
         [upstreams.tls]
         url = "https://c"
@@ -81,6 +84,7 @@ import Testing
         match = "*"
         targets = ["demo", "demo"]
         hedge_after = "800ms"
+        hook = {url = "none"}
         """#
 
     @Test func `what only a start can change gives the same again, and has nothing secret in it`() throws {
@@ -137,6 +141,7 @@ import Testing
     @Test func `shows nothing of a secret`() throws {
         let shown = try settings(
             """
+            hook = {url = "http://hook", headers = {Authorization = "Bearer ${KEY}", X-Key = "header-secret"}}
             [upstreams.a]
             key = "${KEY}"
             headers = {X-Key = "header-secret"}
@@ -147,10 +152,12 @@ import Testing
             [[models]]
             match = "*"
             targets = ["a"]
+            hook = {url = "http://hook/own", headers = {X-Key = "header-secret"}}
             """, environment: ["KEY": "environment-secret"], files: ["dir/key": "file-secret"]
         ).text
         #expect(!shown.contains("secret"))
         #expect(shown.contains(#"headers = {X-Key = "***"}"#))
+        #expect(shown.contains(#"headers = {Authorization = "***", X-Key = "***"}, send = "last"}"#))
         #expect(shown.contains(#"proxy = "http://***@proxy:3128""#))
         #expect(try settings(shown).upstreams.map(\.key) == [.secret("***"), .secret("***")])
     }

@@ -27,7 +27,7 @@ import Testing
         expected.authoritiesFile = settings.authoritiesFile
         expected.defaultModel = settings.defaultModel
         (expected.spokenError, expected.spokenCut) = (settings.spokenError, settings.spokenCut)
-        expected.filler = settings.filler
+        (expected.filler, expected.prepend, expected.hook) = (settings.filler, settings.prepend, settings.hook)
         expected.limits.memoryBytes = settings.limits.memoryBytes
         expected.control = settings.control
         expected.socket.group = settings.socket.group
@@ -71,7 +71,7 @@ import Testing
             uncommented, environment: ["OPENAI_API_KEY": "k"],
             files: [
                 "dir/azure.key": "k", "/etc/ssl/certs/ca-certificates.crt": "", "dir/client.pem": "", "dir/client.key": "",
-                "dir/redis.password": "p",
+                "dir/redis.password": "p", "dir/prompts/acme.txt": "You are Acme's.",
             ])
     }
 

@@ -32,7 +32,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct `A command of the control socket` {
     static let commands: [ControlCommand] = [
-        .reload, .reloadAndWait, .reopenLog, .stop, .stopAtOnce, .clients(isJSON: false), .clients(isJSON: true),
+        .reload, .reloadAndWait, .reopenLog, .stop, .stopAtOnce, .clients(isJSON: false), .clients(isJSON: true), .metrics,
     ]
 
     @Test(arguments: commands + StatusForm.all.map(ControlCommand.status))

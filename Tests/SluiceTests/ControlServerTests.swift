@@ -19,6 +19,7 @@ private final class Asked: Controllable {
         return ControlAnswer(.ok, [page]).bytes
     }
 
+    func metricsPage() async -> [UInt8]? { ControlAnswer(.ok, ["metrics"]).bytes }
     func clients(isJSON: Bool) async -> ControlAnswer? { ControlAnswer(.ok) }
     func reload() async -> ControlAnswer? {
         counts.update { $0.reloads += 1 }

@@ -77,6 +77,66 @@ import Testing
         #expect(scanner.usage?.promptTokens == 3)
     }
 
+    /// Whose text is kept.
+    private var keeping: AnswerForm {
+        var form = AnswerForm.stream
+        form.keepsText = true
+        return form
+    }
+
+    @Test func `another stream goes on with the text of one that breaks off, without a role and what it repeats`() throws {
+        var first = scanner(keeping)
+        _ = forwarded(&first, Chunks.reasoning("Hm") + Chunks.begun("Hel") + "data: {\"choices\":[{\"del")
+        let cut = try #require(first.cutAnswer)
+        #expect(cut.text == [UInt8](#""Hel""#.utf8))
+        var next = EventScanner(.stream, UpstreamKey(), Settings.Limits(), behind: cut)
+        #expect(forwarded(&next, Chunks.role() + Chunks.content("He")).failure == nil)
+        #expect(!next.hasToken)
+        let (text, failure) = forwarded(&next, Chunks.content("llo") + Chunks.content(" there") + Chunks.finish() + Chunks.done)
+        #expect(failure == nil && next.hasToken && next.isDone)
+        #expect(text == Chunks.content("lo") + Chunks.content(" there") + Chunks.finish() + Chunks.done)
+        #expect(next.cutAnswer == nil)
+    }
+
+    @Test(arguments: [
+        "", Chunks.role(), Chunks.reasoning("Hm"), Chunks.begun("Hel") + Chunks.finish(),
+        Chunks.begun("Hel") + Chunks.finish() + Chunks.content("lo"),
+        Chunks.begun("Hel") + Chunks.toolCall(0, id: "c", name: "f", arguments: "{"),
+        Chunks.begun("Hel") + Chunks.chunk(#"{"refusal":"No"}"#), Chunks.begun("Hel") + Chunks.chunk(#"{"audio":{"id":"a"}}"#),
+        Chunks.stream(["Hello"]).joined(), Chunks.begun(String(repeating: "a", count: 65 << 10)),
+    ])
+    func `none goes on with what is more than text, or no text, or has come to its end`(stream: String) {
+        var kept = scanner(keeping)
+        _ = forwarded(&kept, stream)
+        #expect(kept.cutAnswer == nil)
+    }
+
+    @Test func `none goes on with a text that is not kept, and one that is counts as kept`() {
+        var (plain, kept) = (scanner(), scanner(keeping))
+        for _ in 0..<2 {
+            _ = forwarded(&plain, Chunks.content("Hello"))
+            _ = forwarded(&kept, Chunks.content("Hello"))
+            _ = (plain.discard(), kept.discard())
+        }
+        #expect(plain.cutAnswer == nil && plain.keptCount == 0)
+        #expect(kept.cutAnswer != nil && kept.keptCount == 10)
+    }
+
+    @Test func `with speech what waits goes on in the next one's text, and what is open is open there`() throws {
+        var form = AnswerForm.spoken
+        form.keepsText = true
+        var first = scanner(form)
+        #expect(contents(forwarded(&first, Chunks.begun("It is *")).text) == "It is ")
+        var next = EventScanner(.spoken, UpstreamKey(), Settings.Limits(), behind: first.cutAnswer)
+        let text = forwarded(&next, ["*so*", "* 2"].map(Chunks.content).joined() + Chunks.finish() + Chunks.done).text
+        #expect(contents(text) == "so 2", "\(text)")
+    }
+
+    /// The texts of all deltas.
+    private func contents(_ stream: String) -> String {
+        stream.split(separator: "\n\n").compactMap { $0.firstMatch(of: /"content":"([^"]*)"/)?.1 }.joined()
+    }
+
     @Test func `with speech the text goes out fit to be spoken, and all else as it is`() {
         var scanner = scanner(.spoken)
         let call = Chunks.toolCall(0, id: "c", name: "f_g_", arguments: #"{"x":"**y** 😀"}"#)

@@ -137,6 +137,30 @@ import Testing
         )
     }
 
+    @Test func `a request that another answer has gone on with is a warning, and says what was wrong`() throws {
+        let pipe = LogPipe()
+        let log = RequestLog(try Log(Settings.Log(format: .logfmt), in: pipe.environment))
+        var record = RequestRecord(RequestID(callers: "r-1"), at: Instant(nanoseconds: 0))
+        record.breakOff(after: .upstreamCutOff)
+        log.write(record, at: Instant(nanoseconds: 0))
+        // Where nobody could go on, that is what counts.
+        record.ending = .failed(.upstreamTimedOut(.firstToken, after: .seconds(1)))
+        log.write(record, at: Instant(nanoseconds: 0))
+        record.hasEndedSpoken = true
+        log.write(record, at: Instant(nanoseconds: 0))
+        record.ending = .callerLeft()
+        record.hasEndedSpoken = false
+        log.write(record, at: Instant(nanoseconds: 0))
+        let lines = pipe.read().split(separator: "\n")
+        let expected = [
+            "level=warning message=answered request=r-1 status=499 ending=continued cause=cut ",
+            "level=warning message=answered request=r-1 status=499 ending=timeout.first_token ",
+            "level=warning message=answered request=r-1 status=499 ending=spoken_cut cause=timeout.first_token ",
+            "level=info message=answered request=r-1 status=499 ending=caller_left ",
+        ]
+        #expect(lines.count == expected.count && zip(lines, expected).allSatisfy { $0.contains($1) }, "\(lines)")
+    }
+
     @Test func `a request's line follows the settings that are in force when it ends`() throws {
         let pipe = LogPipe()
         let log = try Log(Settings.Log(), in: pipe.environment)

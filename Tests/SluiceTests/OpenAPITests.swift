@@ -58,7 +58,8 @@ import Testing
         [
             .notAnObject, .unknownPath, .methodNotAllowed(allowed: "POST"),
             .bodyTooLarge(bytesMax: 1), .headersTooLarge(bytesMax: 1), .malformedHeaders, .compressedBody(coding: nil),
-            .overloaded(retryAfter: .seconds(1)), .memoryFull, .budgetsUnknown,
+            .overloaded(retryAfter: .seconds(1)), .memoryFull, .budgetsUnknown, .hookFailed,
+            .denied(status: 403, message: nil),
             .shuttingDown, .internalDefect(requestID: "req_1"), .upstreamFailed(.status(500)), .upstreamCutOff,
             .upstreamTimedOut(.idle, after: .seconds(1)), .upstreamRefusedKey(status: 401),
             .upstreamAnswerTooLarge(bytesMax: 1), .upstreamEventTooLarge(bytesMax: 1),

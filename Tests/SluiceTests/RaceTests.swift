@@ -69,6 +69,26 @@ import Testing
         }
     }
 
+    @Test(arguments: [(["a", "b"], 1, "b"), (["a", "b", "c"], 2, "c"), (["a", "b"], 2, "a"), (["a"], 1, "a")])
+    func `a target that has not failed goes on with an answer, or one that has where there is no other`(
+        names: [String], failedCount: Int, asked: String
+    ) async throws {
+        try await LoopActor.run { actor in
+            let loop = actor.loop
+            let generation = try Self.generation(names, on: loop)
+            let call = try await Call(on: loop)
+            var reply = call.reply()
+            let question = try call.question(generation)
+            let continuation = Continuation(of: question, from: loop.now)
+            continuation.note(failed: Array(question.route.targets.prefix(failedCount)))
+            let race = Race(for: question, by: generation, on: loop, continuing: continuation)
+            let attempt = try await race.run(&reply)
+            race.end()
+            #expect(attempt.target.upstreamName == asked)
+            attempt.end()
+        }
+    }
+
     @Test func `a race that is given up gives all places back`() async throws {
         try await LoopActor.run { actor in
             let loop = actor.loop
@@ -148,6 +168,23 @@ import Testing
             race.end()
             #expect(error as? ChatError == (lacksKey ? .missingCallersKey : .upstreamFailed(.unreachable)))
             #expect(race.tried.map(\.outcome) == (lacksKey ? [] : ["upstream_unreachable"]))
+        }
+    }
+
+    @Test func `what a hook has taken is taken from the first attempt's time for a token, and from no other's`() async throws {
+        try await LoopActor.run { actor in
+            let loop = actor.loop
+            let generation = try Self.generation(["a"], on: loop)
+            let call = try await Call(on: loop)
+            var reply = call.reply()
+            let question = try call.question(generation)
+            let start = loop.now + .seconds(-3600)
+            let hook = HookWait(start: start, signs: WaitingSigns(for: question, heartbeat: .zero, from: start))
+            let race = Race(for: question, by: generation, on: loop, behind: hook)
+            let attempt = try await race.run(&reply)
+            race.end()
+            #expect(race.tried.map(\.outcome) == ["timeout.first_token", "won"])
+            attempt.end()
         }
     }
 

@@ -1,25 +1,38 @@
 /// Chunks in which Sluice says something itself, as if the model said it: a caller on the phone hears a sentence instead of silence
-/// (contract §3.3 `spoken_error` and `on_cut`, §3.1 `filler`).
+/// (contract §3.3 `spoken_error` and `on_cut`, §3.1 `filler` and `hook`).
 package struct OwnChunks: Sendable {
-    /// The beginning of each, up to its choice.
-    private let head: [UInt8]
+    /// What each begins with: up to the kind of object that it is, and from there up to its choice.
+    private let start: [UInt8]
+    private let members: [UInt8]
 
     /// - Parameters:
     ///   - model: the model that the caller named; nil leaves it out.
     ///   - systemFingerprint: Hume's session, as in ``ChunkEdits/systemFingerprint``; nil leaves it out.
     ///   - created: in seconds since 1970.
     package init(id: String, model: String?, systemFingerprint: String?, created: Int) {
-        var head: [UInt8] = []
-        head.append(#"{"id":"#)
-        head.appendJSONString(id)
-        head.append(#","object":"chat.completion.chunk","created":\#(created),"#)
+        var start: [UInt8] = []
+        start.append(#"{"id":"#)
+        start.appendJSONString(id)
+        start.append(#","object":"#)
+        self.start = start
+        var members: [UInt8] = []
+        members.append(#","created":\#(created),"#)
         for case (let name, let value?) in [("model", model), ("system_fingerprint", systemFingerprint)] {
-            head.append("\"\(name)\":")
-            head.appendJSONString(value)
-            head.append(",")
+            members.append("\"\(name)\":")
+            members.appendJSONString(value)
+            members.append(",")
         }
-        head.append(#""choices":["#)
-        self.head = head
+        members.append(#""choices":["#)
+        self.members = members
+    }
+
+    /// A whole answer that is not streamed, with a text as the assistant's content and the finish reason `stop`.
+    package func completion(saying text: String) -> [UInt8] {
+        var completion = object(#""chat.completion""#)
+        completion.append(#"{"index":0,"message":{"role":"assistant","content":"#)
+        completion.appendJSONString(text)
+        completion.append(#","refusal":null},"finish_reason":"stop"}]}"#)
+        return completion
     }
 
     /// A whole stream with a sentence as the assistant's content: the role, the content, the finish reason `stop`, `[DONE]`.
@@ -53,7 +66,13 @@ package struct OwnChunks: Sendable {
         return choice
     }
 
+    /// The beginning of one, up to its choice.
+    ///
+    /// - Parameter kind: as JSON.
+    private func object(_ kind: String) -> [UInt8] { start + kind.utf8 + members }
+
     private func events(_ choices: [[UInt8]], isWhole: Bool) -> [UInt8] {
+        let head = object(#""chat.completion.chunk""#)
         var events: [UInt8] = []
         for choice in choices { events.appendEvent(head + choice + [UInt8]("]}".utf8)) }
         if isWhole { events.appendDoneEvent() }

@@ -20,4 +20,21 @@ package struct TokenUsage: Hashable, Sendable {
         else { return nil }
         (self.promptTokens, self.completionTokens) = (promptTokens, completionTokens)
     }
+
+    private init(promptTokens: Int, completionTokens: Int) {
+        (self.promptTokens, self.completionTokens) = (promptTokens, completionTokens)
+    }
+
+    /// Of two requests together.
+    package func adding(_ other: TokenUsage) -> TokenUsage {
+        TokenUsage(
+            promptTokens: Self.sum(promptTokens, other.promptTokens),
+            completionTokens: Self.sum(completionTokens, other.completionTokens))
+    }
+
+    /// Upstreams may say any number.
+    private static func sum(_ left: Int, _ right: Int) -> Int {
+        let (sum, isTooLarge) = left.addingReportingOverflow(right)
+        return isTooLarge ? .max : sum
+    }
 }

@@ -17,6 +17,8 @@ package enum ChatError: Error, Hashable, Sendable {
     case tooManyRequests(retryAfter: Duration)
     /// As many of the client's requests are being answered as may be at once.
     case tooManyAtOnce
+    /// The hook that is asked before each turn refuses this one, with a status from 400 to 499 and perhaps words of its own.
+    case denied(status: Int, message: String?)
     case unknownPath
     /// `allowed` is the value of the `Allow` header, such as `POST`.
     case methodNotAllowed(allowed: String)
@@ -32,6 +34,8 @@ package enum ChatError: Error, Hashable, Sendable {
     case overloaded(retryAfter: Duration)
     /// What all requests together may hold is held, and was for as long as one could wait.
     case memoryFull
+    /// The hook that is asked before each turn has failed, and the settings let no turn pass without it.
+    case hookFailed
     /// What clients use is counted by several machines together, and where they do that cannot be reached.
     case budgetsUnknown
     /// It is being stopped, and the time for open streams to finish is over.

@@ -61,6 +61,8 @@ extension ChatError {
             Summary(
                 429, "rate_limit_error", "rate_limit_exceeded",
                 "As many of your requests are being answered as may be at once. Try again when one of them is over.")
+        case .denied(let status, let message):
+            Summary(status, refusalType(status: status), "request_denied", message ?? "This server does not answer this request.")
         case .unknownPath:
             Summary(
                 404, "invalid_request_error", "unknown_url",
@@ -91,6 +93,10 @@ extension ChatError {
             Summary(
                 503, "overloaded_error", "memory_full",
                 "This server has no memory for a request or an answer of this size at the moment. Try again in 5 s.")
+        case .hookFailed:
+            Summary(
+                503, "overloaded_error", "hook_unavailable",
+                "What this server asks before it answers is not available at the moment. Try again in 5 s.")
         case .budgetsUnknown:
             Summary(
                 503, "overloaded_error", "budget_store_unavailable",
@@ -142,7 +148,7 @@ extension ChatError {
         // RFC 9110 §12.5.3, §15.5.16.
         case .compressedBody: [("Accept-Encoding", "identity")]
         case .shuttingDown: [("Retry-After", "1")]
-        case .memoryFull, .budgetsUnknown: [("Retry-After", "5")]
+        case .memoryFull, .hookFailed, .budgetsUnknown: [("Retry-After", "5")]
         case .overloaded(let delay), .tooManyRequests(let delay): [("Retry-After", "\(seconds(delay))")]
         case .tooManyAtOnce: [("Retry-After", "1")]
         // OpenAI's SDKs need not try again: until somebody has changed the settings it stays so.
@@ -153,7 +159,7 @@ extension ChatError {
         }
     }
 
-    /// The type of a refusal for which the upstream gave none.
+    /// The type of a refusal that has none of its own.
     private func refusalType(status: Int) -> String {
         switch status {
         case 401: "authentication_error"

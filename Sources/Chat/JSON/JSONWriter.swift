@@ -24,7 +24,8 @@ extension [UInt8] {
         append(UInt8(ascii: "\""))
     }
 
-    private mutating func appendEscaped(_ text: String) {
+    /// Appends what stands between the quotes.
+    mutating func appendEscaped(_ text: String) {
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): append(contentsOf: [UInt8(ascii: "\\"), byte])

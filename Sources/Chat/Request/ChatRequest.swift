@@ -16,6 +16,11 @@ package struct ChatRequest: Sendable {
     let messagesWithOtherMembers: [Range<Int>]
     /// Whether a stream's usage is asked for also where the caller said no: somebody has to know it. The caller is not shown it then.
     package var needsUsage = false
+    /// What the assistant has said in answer to it so far, as a JSON string: the upstream is to go on with that. Nil for an answer that
+    /// begins.
+    package var said: [UInt8]?
+    /// What goes out ahead of its messages, or in place of the first of them.
+    package var ownMessage: OwnMessage?
     /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
     package let besideCount: Int
 
@@ -46,13 +51,16 @@ extension ChatRequest {
     /// The text of the last message of the user: its content, or the text parts of that, one a line; nil without any. Of a long one
     /// the beginning.
     package var lastUserMessage: String? {
-        let content = messages.last { self.is($0.member("role", in: body.span), "user") }?.member("content", in: body.span)
+        let content = lastMessageOfUser?.member("content", in: body.span)
         switch content?.kind {
         case .string: return content.map(start)
         case .array: return content.flatMap(joinedParts)
         default: return nil
         }
     }
+
+    /// The last message of the user, whole; nil without any.
+    var lastMessageOfUser: JSONValue? { messages.last { self.is($0.member("role", in: body.span), "user") } }
 
     /// How the conversation began: the bytes of its messages as they came, up to the user's first one. Each request of a call has the same
     /// ones at its front.

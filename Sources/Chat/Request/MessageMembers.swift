@@ -27,17 +27,25 @@ extension [UInt8] {
     /// Appends the `messages` of a request. Of those in `others`, which have members that OpenAI does not know, only what the rule
     /// says goes out: each member in its bytes and its place, of duplicates the last. All else is copied as it stands, also what is
     /// between the messages.
+    ///
+    /// - Parameter end: what stands in place of the bracket that closes them; empty for that.
     mutating func appendMessages(
-        _ messages: Range<Int>, others: [Range<Int>], _ rule: MessageRule, roles: [RoleRename], of body: [UInt8]
+        _ messages: OutgoingMessages, others: [Range<Int>], _ rule: MessageRule, roles: [RoleRename], end: [UInt8],
+        of body: [UInt8]
     ) {
         let start = count
-        appendMessages(messages, others: others, rule, of: body)
+        append(contentsOf: messages.opening)
+        appendMessages(messages.callers, others: others, rule, of: body)
+        if !end.isEmpty {
+            removeLast()
+            self += end
+        }
         if !roles.isEmpty { replace(roles, from: start) }
     }
 
     private mutating func appendMessages(_ messages: Range<Int>, others: [Range<Int>], _ rule: MessageRule, of body: [UInt8]) {
         var end = messages.lowerBound
-        for message in rule == .all ? [] : others {
+        for message in rule == .all ? [] : others where message.lowerBound >= messages.lowerBound {
             append(contentsOf: body[end..<message.lowerBound])
             switch rule {
             case .known: appendKnownMembers(of: message, body)

@@ -79,12 +79,19 @@ package struct RequestPaths: Sendable {
     /// there is nothing, null, an object or an array, for a text that is too long or has a NUL, and inside of an object with more than
     /// 1,024 members, or with more than 256 KiB inside of another. Of duplicates the last counts, as at the top.
     package func texts(in chat: ChatRequest) -> [String?] {
+        let document = chat.body.span
+        return values(in: chat).map { value in value.flatMap { Self.text(of: $0, in: document) } }
+    }
+
+    /// The value at each path, in their order, of whatever kind and length it is; nil where there is none, and inside of what is not looked
+    /// into.
+    func values(in chat: ChatRequest) -> [JSONValue?] {
         guard !ends.isEmpty else { return [] }
         let document = chat.body.span
         var values = [JSONValue?](repeating: nil, count: nodes.count)
         for top in tops { values[top] = value(of: nodes[top], in: chat.members) }
         for node in nodes.indices where nodes[node].hasInner { lookInside(node, document, &values) }
-        return ends.map { values[$0].flatMap { Self.text(of: $0, in: document) } }
+        return ends.map { values[$0] }
     }
 
     private func value(of node: Node, in members: [RequestMember]) -> JSONValue? {

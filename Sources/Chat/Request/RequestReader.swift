@@ -14,6 +14,15 @@ struct RequestReader {
         scanner = JSONScanner(depthMax: depthMax)
     }
 
+    private init(_ scanner: JSONScanner) { self.scanner = scanner }
+
+    /// Whether an array of a validated document has nothing in it but messages that a caller might have sent.
+    static func areMessages(_ array: JSONValue, in document: Span<UInt8>) -> Bool {
+        var reader = RequestReader(JSONScanner(depthMax: .max, offset: array.range.lowerBound))
+        do throws(JSONError) { _ = try reader.readMessages(document) } catch { return false }
+        return reader.messageError == nil
+    }
+
     /// Reads the document to its end.
     mutating func read(_ document: Span<UInt8>) throws(ChatError) {
         let isObject: Bool

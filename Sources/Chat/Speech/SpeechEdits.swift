@@ -5,6 +5,12 @@ package struct SpeechEdits: Sendable {
         var filter: SpeechFilter
     }
 
+    /// Indirect, so that a text that begins has no room for it.
+    private enum Repetition {
+        case none
+        indirect case possible(RepeatedText)
+    }
+
     private let parts: SpeechParts
     /// Whether the caller asked for one choice, whatever its number.
     private let isSingle: Bool
@@ -14,6 +20,8 @@ package struct SpeechEdits: Sendable {
     package private(set) var hasSpoken = false
     /// The chunk of which something was held back last, unless it is long: what is left at the end goes out in one like it.
     private var last: [UInt8] = []
+    /// What the text may begin with of one that it goes on with.
+    private var repetition = Repetition.none
 
     /// Of the texts of one chunk, or of one completion. What is more goes on as it is: a loop has no time for it.
     private static let textsBytesMax = 64 << 10
@@ -24,7 +32,20 @@ package struct SpeechEdits: Sendable {
     package init(_ parts: SpeechParts, isSingle: Bool = true) { (self.parts, self.isSingle) = (parts, isSingle) }
 
     /// Whether nothing is ever changed.
-    package var isEmpty: Bool { parts.isEmpty }
+    package var isEmpty: Bool { parts.isEmpty && !mayRepeat }
+
+    /// The same for a text that goes on with this one, which has broken off: what is open stays open, and what has waited goes ahead.
+    /// What it repeats of this one is left out.
+    ///
+    /// - Parameter said: this text as the model wrote it, as a JSON string.
+    package func goingOn(behind said: [UInt8]) -> SpeechEdits {
+        var edits = self
+        edits.hasSpoken = false
+        edits.repetition = .possible(RepeatedText(of: JSONText.bytesWithSurrogates(said.indices, in: said.span)))
+        return edits
+    }
+
+    private var mayRepeat: Bool { if case .possible = repetition { true } else { false } }
 
     /// - Parameters:
     ///   - json: a validated chunk, and what is known of it.
@@ -33,8 +54,8 @@ package struct SpeechEdits: Sendable {
     package mutating func edited(_ json: Span<UInt8>, _ chunk: ChatChunk, content: Range<Int>?) -> [[UInt8]]? {
         let goesOn = chunk.hasContent || !choices.isEmpty && (chunk.hasToolCalls || chunk.hasRefusal || !chunk.finished.isEmpty)
         guard goesOn else { return nil }
-        if isSingle, !choices.isEmpty, chunk.choicesCount == 1, chunk.finished.isEmpty, !chunk.hasToolCalls, let content,
-            choices[0].filter.passes(content.lowerBound + 1..<content.upperBound - 1, in: json)
+        if isSingle, !choices.isEmpty, !mayRepeat, chunk.choicesCount == 1, chunk.finished.isEmpty, !chunk.hasToolCalls,
+            let content, choices[0].filter.passes(content.lowerBound + 1..<content.upperBound - 1, in: json)
         {
             hasSpoken = true
             return nil
@@ -47,9 +68,25 @@ package struct SpeechEdits: Sendable {
     /// - Returns: chunks with what was held back, for a stream that ends without a finish reason.
     package mutating func finish() -> [[UInt8]] {
         choices.indices.compactMap { place in
-            let text = choices[place].filter.finish()
+            let text = rest(ofChoiceAt: place)
             return text.isEmpty ? nil : Self.chunk(like: last, saying: text, inChoice: choices[place].index)
         }
+    }
+
+    /// What has waited of a choice's text, which is at its end or at that of one part of it.
+    private mutating func rest(ofChoiceAt place: Int) -> [UInt8] {
+        let text = withoutRepetition([], isOver: true)
+        let spoken = text.isEmpty ? [] : choices[place].filter.take(text)
+        return spoken + choices[place].filter.finish()
+    }
+
+    /// What of a text is no repetition.
+    private mutating func withoutRepetition(_ text: [UInt8], isOver: Bool) -> [UInt8] {
+        guard case .possible(var repeated) = repetition else { return text }
+        var text = repeated.take(text)
+        if isOver { text += repeated.finish() }
+        repetition = repeated.isDecided ? .none : .possible(repeated)
+        return text
     }
 
     private mutating func slowlyEdited(_ json: Span<UInt8>) -> [[UInt8]]? {
@@ -66,7 +103,8 @@ package struct SpeechEdits: Sendable {
             let isOver = members[3]?.isFinishReason(in: json) == true || Self.goesOnOtherwise(message, in: json)
             if let message, let content, Self.isText(content, &bytesLeft) {
                 let text = JSONText.bytesWithSurrogates(content.range, in: json)
-                var spoken = choices[place].filter.take(text)
+                let newText = withoutRepetition(text, isOver: isOver)
+                var spoken = choices[place].filter.take(newText)
                 if isOver { spoken += choices[place].filter.finish() }
                 hasSpoken = hasSpoken || !spoken.isEmpty
                 guard spoken != text else { continue }
@@ -75,14 +113,14 @@ package struct SpeechEdits: Sendable {
             } else if isOver || content != nil {
                 // What is no text, or too long a one, goes on as it is.
                 hasSpoken = hasSpoken || content != nil
-                let text = choices[place].filter.finish()
+                let text = rest(ofChoiceAt: place)
                 guard !text.isEmpty else { continue }
                 hasSpoken = true
                 ahead.append(Self.chunk(like: model(json), saying: text, inChoice: index))
             }
         }
         guard isChanged || !ahead.isEmpty else { return nil }
-        if choices.contains(where: { $0.filter.heldCount > 0 }) { last = model(json) }
+        if mayRepeat || choices.contains(where: { $0.filter.heldCount > 0 }) { last = model(json) }
         return ahead + [replacements.applied(to: json.indices, of: json)]
     }
 

@@ -26,12 +26,14 @@ extension ChatRequest {
     /// caller's order, each name once.
     ///
     /// At the front stand a `model` that is not the caller's own, and `stream` for a stream that the caller did not spell out. At
-    /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add.
+    /// the end stand the `stream_options` of a caller who sent none, and parameters that the settings add. Behind the messages stands
+    /// what has been said already, if anything has.
     ///
     /// - Parameter call: the call's id, for parameters that the settings set to it.
     package func upstreamBody(_ rules: UpstreamRules, call: String? = nil) -> UpstreamBody {
         var members = forwardedMembers(rules)
         for edits in rules.edits { members.apply(edits, call: call) }
+        if said != nil { members.apply(rules.continuation.edits, call: call) }
         members.removeAll { !$0.isSettings && !rules.passes($0.name) }
         return written(members, rules)
     }
@@ -98,7 +100,7 @@ extension ChatRequest {
 
     private func upstreamValue(of member: RequestMember) -> UpstreamMember.Value {
         switch member.parameter {
-        case .messages: .messages(member.value)
+        case .messages: .messages(OutgoingMessages(member.value, behind: ownMessage, in: body.span))
         case .stream_options where isStreaming: .streamOptions(member.value)
         default: .callers(member.value)
         }
@@ -107,9 +109,10 @@ extension ChatRequest {
     private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> UpstreamBody {
         var upstream = UpstreamBody()
         let mayShare = body.count >= Self.sharedBytesMin
+        let end = said.map(rules.continuation.end(ofMessagesBehind:)) ?? []
         var buffer: [UInt8] = []
         buffer.reserveCapacity(
-            members.reduce(128) { mayShare && shared($1.value, rules) != nil ? $0 + 128 : $0 + $1.byteCount })
+            members.reduce(128) { $0 + (mayShare && shared($1.value, rules) != nil ? 128 + $1.openingCount : $1.byteCount) })
         var isFirst = true
         for member in members {
             buffer.append(isFirst ? "{" : ",")
@@ -117,10 +120,13 @@ extension ChatRequest {
             buffer.appendJSONString(member.name)
             buffer.append(":")
             if mayShare, let shared = shared(member.value, rules) {
+                if case .messages(let messages) = member.value { buffer.append(contentsOf: messages.opening) }
                 upstream.append(exchange(&buffer, with: []))
-                upstream.share(shared)
+                let isContinued = !end.isEmpty && member.value.isMessages
+                upstream.share(isContinued ? shared.dropLast() : shared)
+                if isContinued { buffer = end }
             } else {
-                append(member.value, rules, to: &buffer)
+                append(member.value, rules, end: end, to: &buffer)
             }
         }
         buffer.append("}")
@@ -134,20 +140,21 @@ extension ChatRequest {
         switch value {
         case .callers(let value): range = value.range
         case .messages where !rules.roles.isEmpty: return nil
-        case .messages(let value) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
-            range = value.range
+        case .messages(let messages) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
+            range = messages.callers
         case .messages, .streamOptions, .settings, .text: return nil
         }
         return range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax) ? body[range] : nil
     }
 
-    private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, to buffer: inout [UInt8]) {
+    /// - Parameter end: of the messages, in place of the bracket that closes them; empty for that.
+    private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, end: [UInt8], to buffer: inout [UInt8]) {
         switch value {
         case .callers(let value): buffer.append(contentsOf: body[value.range])
-        case .messages(let value):
+        case .messages(let messages):
             buffer.appendMessages(
-                value.range, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, roles: rules.roles,
-                of: body)
+                messages, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, roles: rules.roles,
+                end: end, of: body)
         case .streamOptions(let value): buffer.appendStreamOptions(value, rules, needsUsage: needsUsage, of: body)
         case .settings(let json): buffer.append(contentsOf: json)
         case .text(let text): buffer.appendJSONString(text)

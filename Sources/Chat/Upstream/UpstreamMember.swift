@@ -3,7 +3,7 @@ struct UpstreamMember {
     enum Value {
         /// The caller's bytes.
         case callers(JSONValue)
-        case messages(JSONValue)
+        case messages(OutgoingMessages)
         /// Those of a stream; nil when the caller sent none.
         case streamOptions(JSONValue?)
         /// JSON from the settings.
@@ -29,14 +29,21 @@ struct UpstreamMember {
     /// Whether its value is the settings'.
     var isSettings: Bool { if case .settings = value { true } else { false } }
 
+    /// How many bytes stand ahead of the caller's messages, if it is these.
+    var openingCount: Int { if case .messages(let messages) = value { messages.opening.count } else { 0 } }
+
     /// About how many bytes it takes, with what separates it from others.
     var byteCount: Int { name.utf8.count + 4 + value.byteCount }
 }
 
 extension UpstreamMember.Value {
+    /// Whether it is the conversation.
+    var isMessages: Bool { if case .messages = self { true } else { false } }
+
     fileprivate var byteCount: Int {
         switch self {
-        case .callers(let value), .messages(let value): value.range.count
+        case .callers(let value): value.range.count
+        case .messages(let messages): messages.opening.count + messages.callers.count
         case .streamOptions(let value): (value?.range.count ?? 0) + 64
         case .settings(let json): json.count
         case .text(let text): text.utf8.count + 2

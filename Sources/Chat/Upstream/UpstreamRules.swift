@@ -21,6 +21,8 @@ package struct UpstreamRules: Hashable, Sendable {
     package var obfuscation: Bool?
     /// Applied one after another.
     package var edits: [ParameterEdits] = []
+    /// How it is asked to go on with an answer that has broken off.
+    package var continuation = ContinuationRule()
 
     /// OpenAI's own parameters go through, and nothing is changed.
     package init() {}

@@ -11,7 +11,7 @@ enum KeyPlaces {
     /// What other programs call it.
     private static let otherNames = [
         "api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level", "route": "name", "SLUICE_ROUTE": "name",
-        "if": "when", "where": "when", "condition": "when", "conditions": "when",
+        "prompt": "prepend", "system_prompt": "prepend", "if": "when", "where": "when", "condition": "when", "conditions": "when",
     ]
     /// What is a condition of `[[models]]`.
     private static let conditions = [
@@ -73,7 +73,8 @@ enum KeyPlaces {
 
     private static func innerTables(_ descriptions: [FieldDescription]) -> [Table] {
         descriptions.compactMap { description in
-            guard case .table = description.form else { return nil }
+            // A hook's keys are called as others that are meant more often.
+            guard case .table = description.form, description.key != "hook" else { return nil }
             return (description.key, Set(description.members.map(\.key)))
         }
     }

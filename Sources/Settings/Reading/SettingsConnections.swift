@@ -4,12 +4,13 @@ import Clock
 package import HTTPClient
 
 extension SettingsSources {
-    /// Tells what is wrong with the proxies that upstreams would be asked through, without any value of the environment.
+    /// Tells what is wrong with the proxies that upstreams and hooks would be asked through, without any value of the environment.
     func checkProxies(_ settings: Settings, _ environment: ProxyEnvironment, _ problems: SettingsProblems) {
         var told: Set<String> = []
-        for upstream in settings.networkUpstreams {
+        let hooks = settings.hookURLs.map { (proxy: ProxyChoice.environment, url: $0) }
+        for (proxy, url) in settings.networkUpstreams.map({ (proxy: $0.proxy, url: $0.urlPrefix) }) + hooks {
             do throws(HTTPError) {
-                _ = try upstream.proxy.asked(for: upstream.urlPrefix, in: environment)
+                _ = try proxy.asked(for: url, in: environment)
             } catch {
                 // Several upstreams may share a variable.
                 if told.insert(error.reason).inserted { problems.add(error.reason) }
@@ -32,7 +33,8 @@ extension SettingsSources {
                 warn(of: validity, tables[upstream.name]?.member("certificate"), problems)
             } catch { failing.append(upstream) }
         }
-        guard !failing.isEmpty else { return }
+        let hooksFail = settings.hooksUseTLS && reason(ConnectionOptions(hooksOf: settings), settings.authoritiesFile) != nil
+        guard !failing.isEmpty || hooksFail else { return }
         if let reason = reason(.standard, settings.authoritiesFile) {
             problems.add(reason, at: file?.node("authorities_file"), else: EnvironmentVariable.authoritiesFile)
         }
@@ -107,4 +109,7 @@ extension ConnectionOptions {
             version: upstream.httpVersion, certificate: upstream.certificate, certificateKey: upstream.certificateKey,
             proxy: upstream.proxy, nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
     }
+
+    /// Those of connections to hooks, which are made as connections to an upstream that says nothing of it.
+    package convenience init(hooksOf settings: Settings) { self.init(nameLifetime: settings.nameLifetime) }
 }

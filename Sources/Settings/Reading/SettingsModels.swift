@@ -20,6 +20,7 @@ extension SettingsReader {
         let tables = elements.compactMap { table($0, keys: keys) }
         reportUnreachable(tables)
         let models = tables.map { $0.model(fields, upstreams, attempts) }
+        reportPrompts(Array(zip(tables, models)))
         var paths: Set<RequestPath> = []
         for (table, model) in zip(tables, models) where paths.count <= ModelCondition.pathsMax {
             paths.formUnion(model.conditions.compactMap(\.path))
@@ -167,6 +168,16 @@ extension SettingsReader {
         guard name == "n" else { return }
         // An answer is whole when all choices have come to their end that the caller asked for.
         problems.add(SettingsProblem(node, "cannot change 'n': the caller waits for as many answers as it asked for"))
+    }
+
+    /// Members of a message beside its role and its content.
+    func messageMembers() -> [ParameterEdits.Value] {
+        members.compactMap { member in
+            if ["role", "content"].contains(member.key) {
+                problems.add(SettingsProblem(member.node, "cannot be set: the message is the assistant's, with the text so far"))
+            }
+            return checked(member.node, json).map { ParameterEdits.Value(member.key, json: $0) }
+        }
     }
 
     /// What the request is about has settings of its own, or none.

@@ -172,6 +172,7 @@ package struct SettingsSources {
         divide(&settings, reader, problems)
         checkControl(settings, reader, problems)
         checkIdleExit(settings, reader, problems)
+        reader?.checkHooks(settings)
         checkProxies(settings, ProxyEnvironment(variable), problems)
         loadTLS(settings, reader, problems)
         if let error = problems.error { throw error }

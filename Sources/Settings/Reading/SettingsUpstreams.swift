@@ -224,7 +224,8 @@ extension SettingsReader {
     /// More than that many servers refuse.
     private static let headersBytesMax = 16 << 10
 
-    func headers(_ node: SettingsNode, of kind: UpstreamSettings.Kind) -> [UpstreamSettings.Header] {
+    /// - Parameter kind: nil for those of a hook, which has no key but what they say.
+    func headers(_ node: SettingsNode, of kind: UpstreamSettings.Kind?) -> [UpstreamSettings.Header] {
         guard let table = table(node, keys: nil) else { return [] }
         var names: Set<String> = []
         let headers = table.members.compactMap { member in
@@ -251,10 +252,10 @@ extension SettingsReader {
         return value
     }
 
-    private func headerNameProblem(_ name: String, _ kind: UpstreamSettings.Kind) -> String? {
+    private func headerNameProblem(_ name: String, _ kind: UpstreamSettings.Kind?) -> String? {
         guard !name.isEmpty, name.utf8.allSatisfy(\.isTokenByte) else { return "is no header's name" }
         switch name.lowercased() {
-        case "authorization": return "cannot be set; use key or key_file"
+        case "authorization" where kind != nil: return "cannot be set; use key or key_file"
         case "api-key" where kind == .azure: return "cannot be set; use key or key_file"
         case "host": return "cannot be set; it comes from url"
         case "content-type", "content-length", "accept", "accept-encoding", "expect", "x-client-request-id", "traceparent":

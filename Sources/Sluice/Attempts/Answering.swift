@@ -13,15 +13,22 @@ final class Answering {
     /// What the log will tell.
     private(set) var record: RequestRecord
     /// What is to be asked, until nobody can refuse it any more.
-    private var question: Question?
+    private(set) var question: Question?
+    private var hookCall: HookCall?
+    /// What the hook's time was, until a race goes on from it.
+    private var hookWait: HookWait?
     private var race: Race?
     private var winner: Attempt?
+    /// What it takes to have its answer gone on with; nil where that is not to be, or has been begun.
+    private var continuation: Continuation?
     /// What hands the events on, for as long as it does.
     private(set) var relay: Relay?
     /// Whether the caller has left, and the answer is read to its end (`on_disconnect = "drain"`).
     private(set) var isDraining = false
     /// What has come for a caller who left before any of it went on.
     private var unheard: RequestRecord.Answer?
+    /// Where the time went until the first token, for the head of the answer; nil where that is not to be told.
+    private(set) var serverTiming: String?
     /// What it holds of its client's limits, if that has any.
     private var share: ClientShare?
     /// In its table.
@@ -44,7 +51,7 @@ final class Answering {
     /// Who answers.
     func note(_ target: Target) { record.target = target }
 
-    func note(_ answer: RequestRecord.Answer) { record.answer = answer }
+    func note(_ answer: RequestRecord.Answer) { (record.answer, record.lastPhase) = (answer, .finishing) }
 
     /// What is done until a target answers, and with whom; nil when one has answered, or none will.
     var phase: (state: Status.Request.State, target: Target?)? { race?.phase ?? (question == nil ? nil : (.pausing, nil)) }
@@ -82,6 +89,14 @@ final class Answering {
         share = nil
     }
 
+    /// Nobody was asked, and nothing is held of its client's limits any more.
+    ///
+    /// - Returns: as below.
+    func release() -> Int? {
+        defer { share = nil }
+        return settle(mayHaveBegun: false)
+    }
+
     /// What is known of its answer is all that it takes.
     ///
     /// - Returns: what its client has left; nil where that has no limit.
@@ -102,42 +117,76 @@ final class Answering {
     }
 
     private func settle(mayHaveBegun: Bool) -> Int? {
-        share?.settle(mayHaveBegun ? unheard ?? record.answer : record.answer, mayHaveBegun: mayHaveBegun)
+        share?.settle(
+            mayHaveBegun ? unheard ?? record.answer : record.answer, behind: record.cut?.answer, mayHaveBegun: mayHaveBegun)
         return share?.tokensLeft
     }
 
     // MARK: Its way
 
     /// What is to be asked is known. Its share of its client's limits comes first.
-    func take(_ question: Question) { self.question = question }
+    func take(_ question: Question) {
+        self.question = question
+        record.lastPhase = .pausing
+    }
+
+    /// Returns what the hook says; throws as `HookCall.run`.
+    func ask(_ call: HookCall, by upstreams: Upstreams, _ reply: inout Reply) async throws -> HookAnswer {
+        guard !Task.isCancelled else { throw CancellationError() }
+        hookCall = call
+        defer {
+            (record.hook, record.fillersCount) = (call.note, call.fillersCount)
+            hookWait = call.wait
+            hookCall = nil
+        }
+        return try await call.run(by: upstreams, &reply)
+    }
+
+    /// A hook has put messages in.
+    ///
+    /// - Returns: what its client has left, with those taken away.
+    func add(_ messages: HookMessages, depthMax: Int) throws(ChatError) -> Int? {
+        guard let question else { return nil }
+        self.question = try Question(question, adding: messages, depthMax: depthMax)
+        share?.add(promptBytes: messages.bytesCount)
+        return share?.tokensLeft
+    }
 
     /// Targets are about to be asked.
     ///
     /// - Throws: `CancellationError` where they are not any more.
     @inline(never)
-    func begin(_ race: (Question) -> Race) throws(CancellationError) {
+    func begin(_ race: (Question, HookWait?) -> Race) throws(CancellationError) {
         guard let question, !Task.isCancelled else { throw CancellationError() }
-        self.race = race(question)
-        self.question = nil
+        if question.form.keepsText { continuation = Continuation(of: question, from: record.start) }
+        self.race = race(question, hookWait)
+        if hookWait != nil { record.fillersCount = 0 }  // The race counts on from them.
+        (self.question, hookWait) = (nil, nil)
     }
 
     /// Returns when a target answers; throws as `Race.run`.
     func ask(_ reply: inout Reply) async throws -> Attempt {
         guard let race else { throw CancellationError() }
         defer {
+            if winner == nil { record.lastPhase = race.phase.state }
             race.end()
-            (record.tried, record.fillersCount) = (race.tried, race.fillersCount)
+            record.note(race.tried, fillersCount: race.fillersCount)
             if winner == nil { unheard = race.unheard }
+            continuation?.note(failed: race.failed)
             self.race = nil
         }
         let attempt = try await race.run(&reply)
         winner = attempt
+        (record.asked, record.added, serverTiming) = (attempt.start, race.added, race.serverTiming)
         return attempt
     }
 
     /// Events are about to be handed on.
     @inline(never)
-    func begin(_ relay: Relay) { self.relay = relay }
+    func begin(_ relay: Relay) {
+        self.relay = relay
+        record.lastPhase = .streaming
+    }
 
     /// Nobody gets them any more, but they are wanted for what they cost.
     @inline(never)
@@ -150,8 +199,27 @@ final class Answering {
         self.relay = nil
     }
 
-    /// Ends all attempts, or the answer, at once.
+    /// The answer has broken off, and another one is asked for that goes on with it.
+    ///
+    /// - Returns: false where that is not to be, or has been before.
+    /// - Throws: `CancellationError` where nobody waits for it any more.
+    @inline(never)
+    func goOn(
+        with cut: CutAnswer, after error: ChatError, _ race: (Question, Continuation) -> Race
+    ) throws(CancellationError) -> Bool {
+        if Task.isCancelled { throw CancellationError() }
+        guard let continuation = continuation.take(), let attempt = winner.take() else { return false }
+        // Its place may be the one that is needed.
+        attempt.end()
+        continuation.note(failed: [attempt.target])
+        record.breakOff(after: error)
+        self.race = race(continuation.question.goingOn(with: cut), continuation)
+        return true
+    }
+
+    /// Ends the hook, all attempts, or the answer, at once.
     func cancel() {
+        hookCall?.cancel()
         race?.cancel()
         winner?.stream.cancel()
     }
@@ -160,7 +228,7 @@ final class Answering {
     @inline(never)
     func end() {
         winner?.end()
-        (winner, question) = (nil, nil)
+        (winner, question, continuation, hookWait) = (nil, nil, nil, nil)
     }
 
     /// The request is over.

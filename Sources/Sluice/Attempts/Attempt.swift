@@ -16,6 +16,8 @@ final class Attempt {
     }
 
     let id: Int
+    /// What it is made for.
+    let reason: Selection.PlannedAttempt.Reason
     let target: Target
     let stream: AnswerStream
     let start: Instant
@@ -35,7 +37,7 @@ final class Attempt {
         _ attempt: Selection.PlannedAttempt, on target: Target, _ stream: AnswerStream, _ admission: consuming Admission,
         at start: Instant
     ) {
-        id = attempt.id
+        (id, reason) = (attempt.id, attempt.reason)
         self.target = target
         self.stream = stream
         self.admission = consume admission

@@ -65,13 +65,20 @@ final class Board: Sendable {
 
     /// The attempts of one request, which is counted.
     ///
-    /// - Parameter call: what finds its target, where targets share out calls.
-    func selection(_ route: Route, isStreaming: Bool, call: AffinityKey? = nil, at now: Instant) -> Selection {
-        budgets[route.index].noteRequest(mayHedge: route.hedgeAfter != nil, at: now)
-        return route.selection(isStreaming: isStreaming, at: now) { place, target in
+    /// - Parameters:
+    ///   - call: what finds its target, where targets share out calls.
+    ///   - continuation: of a request that has been counted, since its answer has broken off; nil for one that begins.
+    func selection(
+        _ route: Route, isStreaming: Bool, call: AffinityKey? = nil, for continuation: Continuation? = nil, at now: Instant
+    ) -> Selection {
+        if continuation == nil { budgets[route.index].noteRequest(mayHedge: route.hedgeAfter != nil, at: now) }
+        let (start, endsAtFirstToken) = (continuation?.start ?? now, continuation != nil)
+        return route.selection(isStreaming: isStreaming, endsAtFirstToken: endsAtFirstToken, at: start) { place, target in
             let own = route.targets[place]
             targets[own.number].addState(to: &target, isStreaming ? route.hedgeAfter : nil, at: now)
             places[own.upstream].addState(to: &target)
+            // There may be no other.
+            if continuation?.hasFailed(own) == true { target.isResting = true }
             if let call, let weight = own.weight { target.closeness = call.closeness(to: own.affinityKey, weight: weight) }
         }
     }

@@ -1,5 +1,6 @@
 // Where a caller's time goes until the first token.
 
+import Chat
 import Clock
 
 /// Where the time went until the first token, or until nobody waited for it any more.
@@ -9,21 +10,39 @@ struct FirstTokenWait {
     /// How often upstreams were asked. Waiting for a place is no asking.
     let attemptsCount: Int
     let total: Duration
+    /// For the hook, ahead of all of them.
+    var hook = Duration.zero
     /// For a place at upstreams that were asked as much as they may be.
     var queue = Duration.zero
     /// For the last attempt's connection.
     var connect = Duration.zero
     /// For the last attempt's upstream, from then on.
     var waiting = Duration.zero
-    /// From the request to the last attempt, but for the queue: earlier attempts, and the pauses between them.
+    /// From the request to the last attempt, but for hook and queue: earlier attempts, and the pauses between them.
     var retries = Duration.zero
     /// Whether it waited for a place last, and got none.
     var isWithoutPlace = false
 }
 
+extension FirstTokenWait {
+    /// The value of `Server-Timing` (W3C Server Timing §2). What earlier attempts took is in none of its parts.
+    func serverTiming(added: Duration) -> String {
+        let parts = [("queue", queue), ("connect", connect), ("upstream", waiting), ("sluice", added)]
+        var bytes: [UInt8] = []
+        for (index, (name, duration)) in parts.enumerated() {
+            bytes.append(index == 0 ? "" : ", ")
+            bytes.append(name)
+            bytes.append(";dur=")
+            bytes.append(milliseconds: duration)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
 /// Takes the times of one request's attempts, for a `FirstTokenWait`.
 struct FirstTokenClock {
     private let start: Instant
+    private let hookTime: Duration
     private var queuedSince: Instant?
     /// Of all attempts.
     private var queueTime = Duration.zero
@@ -33,8 +52,10 @@ struct FirstTokenClock {
     /// The attempt that has won, else the last that asked a target, whatever has become of it.
     private var last: (target: Target, start: Instant, connectTime: Duration)?
 
-    /// - Parameter start: when the request came.
-    init(from start: Instant) { self.start = start }
+    /// - Parameters:
+    ///   - start: when the request came.
+    ///   - hook: what the hook took from then on.
+    init(from start: Instant, hook: Duration = .zero) { (self.start, hookTime) = (start, hook) }
 
     /// An attempt waits for its place from now on.
     mutating func queued(at now: Instant, for target: Target) { (queuedSince, queuedFor) = (now, target) }
@@ -43,8 +64,12 @@ struct FirstTokenClock {
     mutating func hasPlace() { queuedFor = nil }
 
     /// It does not any more, with a place or without.
-    mutating func leftQueue(at now: Instant) {
-        if let since = queuedSince.take() { queueTime += now - since }
+    ///
+    /// - Returns: for how long it has waited.
+    mutating func leftQueue(at now: Instant) -> Duration {
+        guard let since = queuedSince.take() else { return .zero }
+        queueTime += now - since
+        return now - since
     }
 
     /// An attempt has ended, or has won: those that it has beaten do not count then.
@@ -59,14 +84,14 @@ struct FirstTokenClock {
     func wait(until now: Instant) -> FirstTokenWait {
         var wait = FirstTokenWait(
             upstream: (queuedFor ?? last?.target)?.upstreamName, attemptsCount: attemptsCount, total: now - start)
-        wait.queue = queueTime
+        (wait.hook, wait.queue) = (hookTime, queueTime)
         if queuedFor != nil {
             wait.isWithoutPlace = true
-            wait.retries = max(.zero, wait.total - queueTime)
+            wait.retries = max(.zero, wait.total - hookTime - queueTime)
         } else if let last {
             wait.connect = last.connectTime
             wait.waiting = max(.zero, now - last.start - last.connectTime)
-            wait.retries = max(.zero, last.start - start - queueTime)
+            wait.retries = max(.zero, last.start - start - hookTime - queueTime)
         }
         return wait
     }

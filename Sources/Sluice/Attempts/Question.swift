@@ -1,6 +1,9 @@
 // What a target is asked.
 
 import Chat
+import Choosing
+import Clock
+import Settings
 
 /// A chat request that has been checked, with all that it takes to ask a target of its route. A class, since it has to wait where an open
 /// stream has no room for it.
@@ -14,8 +17,42 @@ final class Question {
     let call: String?
     /// What the caller gets of the answer.
     let form: AnswerForm
+    /// What the caller has had of an answer that broke off, which is to be gone on with; nil for one that begins.
+    let cut: CutAnswer?
+    /// What finds the call's target, where targets share out calls; nil where they do not.
+    let affinityKey: AffinityKey?
 
-    init(chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, call: String?, form: AnswerForm) {
+    init(
+        chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, call: String?, form: AnswerForm,
+        cut: CutAnswer? = nil
+    ) {
         (self.chat, self.caller, self.memory, self.route, self.call, self.form) = (chat, caller, memory, route, call, form)
+        self.cut = cut
+        affinityKey = route.affinity == .call ? AffinityKey(call: call, client: caller.client, chat) : nil
+    }
+
+    /// The same with what has been said. No third answer goes on with the second one.
+    func goingOn(with cut: CutAnswer) -> Question {
+        var (chat, form) = (chat, form)
+        chat.said = cut.text
+        form.keepsText = false
+        return Question(chat: chat, caller: caller, memory: memory, route: route, call: call, form: form, cut: cut)
+    }
+
+    /// The same with a hook's messages among the caller's. Its target is found by the caller's own.
+    ///
+    /// - Throws: `ChatError.memoryFull` when there is no memory for another body beside the caller's.
+    init(_ question: Question, adding messages: HookMessages, depthMax: Int) throws(ChatError) {
+        memory = try question.memory.ofLargerBody(question.chat.body.count + messages.bytesCount)
+        chat = try question.chat.adding(messages, depthMax: depthMax)
+        (caller, route, call, form) = (question.caller, question.route, question.call, question.form)
+        (cut, affinityKey) = (nil, question.affinityKey)
+    }
+
+    /// A whole answer with a text of Sluice's own, for a caller who does not stream.
+    func completion(saying text: String) -> [UInt8] {
+        OwnChunks(
+            id: caller.id.description, model: chat.model, systemFingerprint: caller.sessionID, created: secondsSince1970()
+        ).completion(saying: text)
     }
 }

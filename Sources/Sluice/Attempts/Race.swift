@@ -15,6 +15,7 @@ final class Race {
     private let loop: EventLoop
     private let logger: Logger?
     private let statistics: Statistics?
+    private let metrics: Metrics?
     private let wakeup: Wakeup
     private let start: Instant
     private var selection: Selection
@@ -23,42 +24,52 @@ final class Race {
     private var queued: QueuedPlace?
     private var queuedUntil = Instant.distantFuture
     private var clock: FirstTokenClock
+    private var ownTime: OwnTime
     /// The heads of the attempts that have ended without an answer; the caller may get an error of one of them. Nothing else that they
     /// had is kept: it may be much.
     private var ended: [(id: Int, head: UpstreamHead?)] = []
     private(set) var tried: [RequestRecord.Try] = []
     /// What had come of the attempt that had come furthest, where none has won or failed.
     private(set) var unheard = RequestRecord.Answer()
-    private var heartbeat: Heartbeat
-    /// Nil where nothing is ever said.
-    private var filler: Filler?
+    /// The targets that were asked in vain.
+    private(set) var failed: [Target] = []
+    private var signs: WaitingSigns
+    /// What the hook has taken of the time of the first attempt.
+    private let hookTime: Duration
     private var isCancelled = false
     /// The caller left, and the answer is wanted for what it cost (`on_disconnect = "drain"`).
     private var isDraining = false
     private var generator = SplitMix()
 
     /// - Parameters:
+    ///   - continuation: where the question is to go on with an answer that has broken off.
+    ///   - hook: what was waited for before; nil for nothing.
     ///   - logger: told of a first token that was late; nil for nobody.
     ///   - statistics: told the same.
+    ///   - metrics: told of all attempts; nil for nobody.
+    ///   - taken: when the request was there; nil for now.
     init(
-        for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, logger: Logger? = nil,
-        statistics: Statistics? = nil
+        for question: consuming Question, by generation: WorkerGeneration, on loop: EventLoop, behind hook: HookWait? = nil,
+        continuing continuation: Continuation? = nil, logger: Logger? = nil, statistics: Statistics? = nil,
+        metrics: Metrics? = nil, taken: Instant? = nil
     ) {
-        let (isStreaming, route) = (question.form.isStreaming, question.route)
-        let call =
-            route.affinity == .call ? AffinityKey(call: question.call, client: question.caller.client, question.chat) : nil
+        let (isStreaming, route, call) = (question.form.isStreaming, question.route, question.affinityKey)
         self.question = question
         self.generation = generation
         self.loop = loop
-        (self.logger, self.statistics) = (logger, statistics)
-        start = loop.now
-        clock = FirstTokenClock(from: start)
-        heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
-        if isStreaming, let settings = route.filler, self.question.chat.takesSentences {
-            filler = Filler(settings, from: start)
-        }
+        (self.logger, self.statistics, self.metrics) = (logger, statistics, metrics)
+        let now = loop.now
+        start = hook?.start ?? now
+        hookTime = now - start
+        ownTime = OwnTime(from: taken ?? .current)
+        clock = FirstTokenClock(from: start, hook: hookTime)
+        // In the midst of an answer a sentence would be none.
+        signs =
+            hook?.signs
+            ?? WaitingSigns(
+                for: self.question, heartbeat: generation.shared.settings.heartbeat, mayFill: continuation == nil, from: start)
         wakeup = Wakeup(on: loop)
-        selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, at: start)
+        selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, for: continuation, at: now)
     }
 
     /// Returns when a target answers.
@@ -69,6 +80,7 @@ final class Race {
         while true {
             if isCancelled { throw CancellationError() }
             if !isDraining, reply.callerHasLeft { try drain(after: .callerLeft) }
+            ownTime.waits(forOthers: queued != nil || !running.isEmpty)
             let fact = try fact()
             if case .won(let attempt) = fact { return attempt }
             if fact == nil { try takePlace() }
@@ -90,16 +102,12 @@ final class Race {
 
     /// Waits for a fact, at most until `end`, and shows the caller meanwhile that its answer is on the way.
     private func wait(until end: Instant, _ reply: inout Reply) async throws(FastCGIError) {
-        if loop.now >= heartbeat.due {
-            do throws(FastCGIError) { try await reply.keepAlive() } catch { return try drain(after: error) }
-            heartbeat.wrote(at: loop.now)
+        for _ in 0..<WaitingSigns.dueMax {
+            guard let sign = signs.next(for: question.chat, at: loop.now) else { break }
+            do throws(FastCGIError) { try await reply.show(sign) } catch { return try drain(after: error) }
+            signs.shown(sign, at: loop.now)
         }
-        if let due = filler?.due, loop.now >= due, let text = filler?.text(for: question.chat) {
-            do throws(FastCGIError) { try await reply.say(text) } catch { return try drain(after: error) }
-            filler?.said(at: loop.now)
-            heartbeat.wrote(at: loop.now)
-        }
-        var end = min(end, heartbeat.due, filler?.due ?? .distantFuture)
+        var end = min(end, signs.due)
         if queued != nil { end = min(end, queuedUntil) }
         for attempt in running { end = min(end, attempt.deadline) }
         await wakeup.wait(until: end)
@@ -109,8 +117,7 @@ final class Race {
     private func drain(after departure: FastCGIError) throws(FastCGIError) {
         guard generation.shared.settings.onDisconnect == .drain else { throw departure }
         isDraining = true
-        heartbeat.stop()
-        filler?.stop()
+        signs.stop()
         guard let id = queued?.attempt.id else { return }
         endQueueing()
         selection.refused(id, .overBudget)
@@ -131,10 +138,20 @@ final class Race {
             clock.note(attempt)
             if attempt.stream.keptCount > unheard.bytesCount { unheard = RequestRecord.Answer(ahead: attempt.stream) }
             attempt.end()
-            tried.append(RequestRecord.Try(attempt.target, "cancelled", loop.now - attempt.start))
+            tried.append(RequestRecord.Try(attempt.target, attempt.reason, .cancelled, loop.now - attempt.start))
         }
         running = []
         tellWhetherLate()
+        metrics?.note(tried, fillersCount: fillersCount)
+    }
+
+    /// What Sluice itself has added to the wait, once an attempt has won.
+    var added: Duration { ownTime.total }
+
+    /// The same, and where the rest of the time went, for the head of the answer; nil where the settings want none.
+    var serverTiming: String? {
+        guard generation.shared.settings.tellsTiming else { return nil }
+        return clock.wait(until: loop.now).serverTiming(added: added)
     }
 
     private func tellWhetherLate() {
@@ -146,13 +163,14 @@ final class Race {
 
     /// The queue is left, with a place or without.
     private func endQueueing() {
-        guard queued != nil else { return }
+        guard let target = queued?.target else { return }
         queued = nil
-        clock.leftQueue(at: loop.now)
+        let time = clock.leftQueue(at: loop.now)
+        metrics?.queued(time, for: target)
     }
 
     /// How many sentences the caller has heard meanwhile.
-    var fillersCount: Int { filler?.count ?? 0 }
+    var fillersCount: Int { signs.fillersCount }
 
     /// What it does at the moment, and with which target, for the status.
     var phase: (state: Status.Request.State, target: Target?) {
@@ -189,7 +207,8 @@ final class Race {
 
     private func fail(_ attempt: Attempt, _ failure: AttemptFailure) {
         let reason = RequestRecord.outcome(of: failure.error)
-        remove(attempt, reason)
+        remove(attempt, .failed, reason)
+        failed.append(attempt.target)
         let rests = attempt.fail(reason, countsAgainstTarget: failure.countsAgainstTarget, at: loop.now)
         selection.failed(attempt.id, failure, targetRests: rests, at: loop.now, using: &generator)
     }
@@ -203,7 +222,7 @@ final class Race {
         // The message that the filler has begun has its role.
         if fillersCount > 0 { attempt.stream.leaveOutRole() }
         attempt.win(at: loop.now)
-        tried.append(RequestRecord.Try(attempt.target, "won", loop.now - attempt.start))
+        tried.append(RequestRecord.Try(attempt.target, attempt.reason, .won, loop.now - attempt.start))
     }
 
     // MARK: Steps
@@ -226,24 +245,26 @@ final class Race {
         case .refused(let denial):
             selection.refused(attempt.id, denial)
             if case .full = denial, attempt.reason != .hedge {
-                tried.append(RequestRecord.Try(target, "full", loop.now - start))
+                tried.append(RequestRecord.Try(target, attempt.reason, .full, loop.now - start))
             }
         case .admitted(let admission):
             let stream = AnswerStream(
-                try ask(target), as: question.form,
+                try ask(target, attempt.reason), as: question.form,
                 limits: generation.shared.settings.limits, timeouts: target.timeouts,
-                memory: question.memory.budget, on: loop)
+                memory: question.memory.budget, behind: question.cut, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
             clock.hasPlace()
-            selection.started(attempt.id, at: loop.now)
+            // The first one's caller has waited for the hook already.
+            let waited = attempt.reason == .first ? hookTime : .zero
+            selection.started(attempt.id, at: loop.now + (.zero - waited))
         }
     }
 
     /// - Throws: `ChatError`, which ends the race. Where it is the upstream's, that counts as tried.
-    private func ask(_ target: Target) throws(ChatError) -> UpstreamAnswer {
+    private func ask(_ target: Target, _ reason: Selection.PlannedAttempt.Reason) throws(ChatError) -> UpstreamAnswer {
         do throws(ChatError) { return try generation.upstreams.ask(target, question, waking: wakeup) } catch {
             if case .upstreamFailed = error {
-                tried.append(RequestRecord.Try(target, RequestRecord.outcome(of: error), .zero))
+                tried.append(RequestRecord.Try(target, reason, .failed, .zero, failure: RequestRecord.outcome(of: error)))
             }
             throw error
         }
@@ -263,19 +284,20 @@ final class Race {
         guard let attempt = running.first(where: { $0.id == id }) else { return }
         switch reason {
         case .lost:
-            remove(attempt, "lost")
+            remove(attempt, .lost)
             attempt.lose(at: loop.now)
         case .timedOut(let timeout):
             let reason = "timeout.\(timeout.rawValue)"
-            remove(attempt, reason)
+            remove(attempt, .failed, reason)
+            failed.append(attempt.target)
             _ = attempt.fail(reason, countsAgainstTarget: true, at: loop.now)
         }
     }
 
-    private func remove(_ attempt: Attempt, _ word: String) {
+    private func remove(_ attempt: Attempt, _ kind: RequestRecord.Try.Kind, _ failure: String? = nil) {
         clock.note(attempt)
         running.removeAll { $0 === attempt }
         ended.append((attempt.id, attempt.stream.head))
-        tried.append(RequestRecord.Try(attempt.target, word, loop.now - attempt.start))
+        tried.append(RequestRecord.Try(attempt.target, attempt.reason, kind, loop.now - attempt.start, failure: failure))
     }
 }

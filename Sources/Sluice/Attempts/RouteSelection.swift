@@ -7,13 +7,17 @@ import Settings
 extension Route {
     /// The attempts of one request.
     ///
-    /// - Parameter complete: adds to a target, by its place in the route, how it stands now: whether it rests, its load, whether
+    /// - Parameters:
+    ///   - endsAtFirstToken: whether a first token that is late ends an attempt also where no other target is left.
+    ///   - complete: adds to a target, by its place in the route, how it stands now: whether it rests, its load, whether
     ///   it has room, and `hedgeAfter` where that is a percentile.
     func selection(
-        isStreaming: Bool, at start: Instant, _ addState: (Int, inout SelectionTarget) -> Void
+        isStreaming: Bool, endsAtFirstToken: Bool = false, at start: Instant, _ addState: (Int, inout SelectionTarget) -> Void
     ) -> Selection {
         var targets = isStreaming ? streamedTargets : wholeTargets
         for index in targets.indices { addState(index, &targets[index]) }
+        var plan = plan
+        if endsAtFirstToken { plan.endsAtFirstToken = true }
         return Selection(targets, plan, at: start)
     }
 }

@@ -99,6 +99,11 @@ final class RouteTable: Sendable {
         .modelNotFound(known: modelNames(for: client, rule, countMax: 11))
     }
 
+    /// The entries with patterns that a client's requests may come to, in their order.
+    func patterns(for client: String?) -> [Route] {
+        entries.filter { !$0.route.scope.match.isExact && $0.isFor(client) }.map(\.route)
+    }
+
     /// The models that a client can name. Whether the body fits is not asked: there is none, or another one may.
     ///
     /// - Parameter countMax: of the first that are wanted.

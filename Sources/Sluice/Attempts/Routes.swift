@@ -67,6 +67,12 @@ final class Route: Sendable {
     let countsReasoning: Bool
     /// What is said while there is no token.
     let filler: FillerSettings?
+    /// Whether another answer goes on with one that has broken off.
+    let continuesCuts: Bool
+    /// What goes out ahead of the caller's messages; nil for nothing.
+    let prompt: ServerPrompt?
+    /// What is asked before each turn; nil for nothing.
+    let hook: Hook?
     /// What is said behind an answer that has broken off; nil for an error.
     let cutSentence: String?
     /// What a selection goes by, whatever the moment.
@@ -89,10 +95,22 @@ final class Route: Sendable {
         speech = isSpoken ? model.speech ?? settings.speech : []
         countsReasoning = model.countsReasoning ?? settings.countsReasoning
         filler = isSpoken ? model.filler ?? settings.filler : nil
-        cutSentence = isSpoken && (model.onCut ?? settings.onCut) == .speak ? model.spokenCut ?? settings.spokenCut : nil
+        prompt = (model.prepend ?? settings.prepend).flatMap(ServerPrompt.init)
+        hook = settings.hook(of: model).flatMap(Hook.init)
+        let onCut = isSpoken ? model.onCut ?? settings.onCut : .error
+        continuesCuts = onCut == .goOn
+        cutSentence = onCut == .error ? nil : model.spokenCut ?? settings.spokenCut
         plan = SelectionPlan(model)
         streamedTargets = targets.map { SelectionTarget($0, hedgeAfter: model.hedgeAfter) }
         wholeTargets = targets.map { SelectionTarget(whole: $0) }
+    }
+}
+
+extension ServerPrompt {
+    /// Nil where nothing is to be said.
+    fileprivate init?(_ settings: PrependSettings) {
+        guard let template = settings.template else { return nil }
+        self.init(template, role: settings.role.rawValue, replaces: settings.replaces)
     }
 }
 
@@ -116,6 +134,10 @@ final class Target: Sendable {
     let queueWait: Duration
     /// The model that the upstream is asked for whatever the caller names, if there is one.
     let ownModel: String?
+    /// Whose API it is, in the words of OpenTelemetry where it has one: for metrics.
+    let provider: String
+    /// The model that is asked for, as far as the settings name one: for metrics.
+    let requestedModel: String
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
@@ -133,6 +155,8 @@ final class Target: Sendable {
         weight = target.weight
         queueWait = upstream.queueWait
         ownModel = target.model
+        provider = upstream.provider
+        requestedModel = target.model ?? (model.scope.match.isExact ? model.scope.match.description : Metrics.other)
         affinityKey = AffinityKey(upstream: upstream.name, model: target.model, twinsCount: twinsCount)
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
@@ -145,6 +169,7 @@ final class Target: Sendable {
         rules.messages = upstream.kind == .compatible ? .allButAddedByHume : .known
         rules.asksForUsage = upstream.asksForUsage
         rules.obfuscation = upstream.obfuscation
+        rules.continuation = upstream.continuation
         var edits = ParameterEdits()
         edits.set = target.set
         rules.edits = [model.edits, edits].filter { $0 != ParameterEdits() }
@@ -162,6 +187,16 @@ final class Target: Sendable {
         var rules = rules
         rules.edits.insert(shipped, at: 0)
         return rules
+    }
+}
+
+extension UpstreamSettings {
+    fileprivate var provider: String {
+        switch kind {
+        case .openai: url.hasSameBytes(as: Settings.defaultBaseURL) ? "openai" : name
+        case .azure: "azure.ai.openai"
+        case .compatible, .demo: name
+        }
     }
 }
 

@@ -32,7 +32,7 @@ extension ClientRefusal {
 /// A request's share: its place among those of its client that are answered at once, which is given back by its end, and the tokens that
 /// it may need. One that is dropped before it was settled has taken none.
 struct Reservation: ~Copyable {
-    let estimate: TokenEstimate
+    private(set) var estimate: TokenEstimate
     private let counts: ClientCounts
     private let row: ClientCounts.Row
     /// In which its tokens are counted.
@@ -53,6 +53,14 @@ struct Reservation: ~Copyable {
     mutating func settle(_ spent: Int) {
         counts.replace(tokens, by: spent, of: row, countedIn: day)
         (tokens, isSettled) = (spent, true)
+    }
+
+    /// It has so many bytes more to ask than was known. They are taken whatever there is left.
+    mutating func add(promptBytes count: Int) {
+        estimate = estimate.adding(promptBytes: count)
+        guard limit != nil else { return }
+        counts.replace(tokens, by: estimate.total, of: row, countedIn: day)
+        tokens = estimate.total
     }
 
     /// What is taken by its end.
@@ -107,13 +115,25 @@ final class ClientShare {
     /// As `Reservation.withdraw`.
     func withdraw(isRefused: Bool, at time: CountedTime) { reservation.withdraw(isRefused: isRefused, at: time) }
 
+    /// As `Reservation.add`.
+    func add(promptBytes count: Int) { reservation.add(promptBytes: count) }
+
     /// It took what is known of its answer.
     ///
-    /// - Parameter mayHaveBegun: as in `TokenEstimate.spent`.
-    func settle(_ answer: RequestRecord.Answer, mayHaveBegun: Bool) {
-        reservation.settle(
-            reservation.estimate.spent(
-                answer.usage, bytesCount: answer.bytesCount, eventsCount: answer.eventsCount, mayHaveBegun: mayHaveBegun))
+    /// - Parameters:
+    ///   - cut: what there was of an answer that this one goes on with, which took its own.
+    ///   - mayHaveBegun: as in `TokenEstimate.spent`.
+    func settle(_ answer: RequestRecord.Answer, behind cut: RequestRecord.Answer? = nil, mayHaveBegun: Bool) {
+        let estimate = reservation.estimate
+        let spent = estimate.spent(answer, mayHaveBegun: mayHaveBegun)
+        reservation.settle(spent + (cut.map { estimate.spent($0, mayHaveBegun: true) } ?? 0))
+    }
+}
+
+extension TokenEstimate {
+    fileprivate func spent(_ answer: RequestRecord.Answer, mayHaveBegun: Bool) -> Int {
+        spent(
+            answer.usage, bytesCount: answer.bytesCount, eventsCount: answer.eventsCount, mayHaveBegun: mayHaveBegun)
     }
 }
 

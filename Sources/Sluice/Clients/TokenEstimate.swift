@@ -27,6 +27,13 @@ struct TokenEstimate: Equatable {
         answers = answer * min(max(choicesCount, 1), Self.choicesMax)
     }
 
+    private init(prompt: Int, answers: Int) { (self.prompt, self.answers) = (prompt, answers) }
+
+    /// The same with so many bytes more in the request.
+    func adding(promptBytes count: Int) -> TokenEstimate {
+        TokenEstimate(prompt: prompt + Self.tokens(bytes: count), answers: answers)
+    }
+
     /// What is taken before an upstream is asked.
     var total: Int { min(prompt + answers, SpanCount.countMax) }
 

@@ -123,7 +123,7 @@ extension ControlCommand {
         case .reloadAndWait: "the settings are in force; waiting for the requests that began by those from before"
         case .stop, .stopAtOnce:
             "it takes nothing new; waiting for its open requests (timeouts.drain), which a second SIGTERM ends at once"
-        case .reload, .reopenLog, .status, .clients: nil
+        case .reload, .reopenLog, .status, .metrics, .clients: nil
         }
     }
 }

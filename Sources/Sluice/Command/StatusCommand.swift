@@ -23,7 +23,11 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Show it in the terminal anew each second, as far as there is room, until q is pressed.")
     var watch = false
 
+    @Flag(help: "The metrics of all processes instead, in Prometheus' text format, as .../sluice/metrics has them.")
+    var metrics = false
+
     func validate() throws {
+        if metrics && (json || full || watch) { throw ValidationError("--metrics goes with none of --json, --full and --watch") }
         if watch && json { throw ValidationError("--watch shows text, and not JSON") }
         if watch && (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) {
             throw ValidationError("--watch needs a terminal")
@@ -40,7 +44,9 @@ struct StatusCommand: ParsableCommand {
         }
     }
 
-    private func lines() throws -> [String] { try arguments.ask(.status(StatusForm(isJSON: json, isFull: full))).lines }
+    private func lines() throws -> [String] {
+        try arguments.ask(metrics ? .metrics : .status(StatusForm(isJSON: json, isFull: full))).lines
+    }
 }
 
 /// A terminal in which one thing is shown again and again, and keys are read as they are pressed, without an echo.

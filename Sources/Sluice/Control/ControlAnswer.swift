@@ -10,6 +10,8 @@ enum ControlCommand: Equatable {
     case reloadAndWait
     /// How it does.
     case status(StatusForm)
+    /// What all processes count together.
+    case metrics
     /// What clients have used.
     case clients(isJSON: Bool)
     /// Opens the log's file again.
@@ -29,6 +31,7 @@ enum ControlCommand: Equatable {
         case Self.reload.line: self = .reload
         case Self.reloadAndWait.line: self = .reloadAndWait
         case Self.reopenLog.line: self = .reopenLog
+        case Self.metrics.line: self = .metrics
         case Self.stop.line: self = .stop
         case Self.stopAtOnce.line: self = .stopAtOnce
         case Self.clients(isJSON: false).line: self = .clients(isJSON: false)
@@ -46,6 +49,7 @@ enum ControlCommand: Equatable {
         case .reloadAndWait: "reload wait"
         case .status(let form): form.command
         case .reopenLog: "reopen"
+        case .metrics: "metrics"
         case .clients(let isJSON): isJSON ? "clients json" : "clients"
         case .stop: "stop"
         case .stopAtOnce: "stop now"

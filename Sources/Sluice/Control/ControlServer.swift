@@ -9,6 +9,8 @@ import FastCGI
 protocol Controllable: Sendable {
     /// How it does, as the bytes of a `ControlAnswer`; nil when the task was cancelled.
     func status(_ form: StatusForm) async -> [UInt8]?
+    /// The metrics in Prometheus' text format, likewise.
+    func metricsPage() async -> [UInt8]?
     /// What clients have used; nil when the task was cancelled.
     func clients(isJSON: Bool) async -> ControlAnswer?
     /// Reads the settings again, and tells what came of it; nil when the task was cancelled.
@@ -89,6 +91,11 @@ final class ControlServer: Sendable {
             guard let place = statuses.take() else { return ControlAnswer.tooMany.bytes }
             let page = await asked.status(form)
             // Whoever does not read takes no place from others who ask.
+            _ = consume place
+            return page
+        case .metrics:
+            guard let place = statuses.take() else { return ControlAnswer.tooMany.bytes }
+            let page = await asked.metricsPage()
             _ = consume place
             return page
         case .clients(let isJSON):

@@ -25,6 +25,7 @@ actor Master {
     private(set) var sockets: [ListeningSocket]
     let counts: SharedCounts
     let clients: ClientCounts
+    let metrics: Metrics
     /// What all processes have their settings from; or are to have.
     var record: MemoryFile
     /// The number of those settings: 1 for those of the start, and one more with each reload.
@@ -89,8 +90,9 @@ actor Master {
         sockets = try openSockets(settings, logger)
         places = ProcessPlaces(count: settings.processes)
         let message = MasterMessage.begin(ProcessStart(place: 0, slot: 0, generation: 1, period: .zero, sockets: sockets))
-        // The record, the counts and those of clients go along with the sockets.
-        guard sockets.count + 3 <= MessageSocket.descriptorsMax, message.text.utf8.count + 64 <= MessageSocket.bytesMax else {
+        // The record, the counts, those of clients and the metrics go along with the sockets.
+        let descriptorsCount = sockets.count + MasterLink.othersCount
+        guard descriptorsCount <= MessageSocket.descriptorsMax, message.text.utf8.count + 64 <= MessageSocket.bytesMax else {
             throw ListenError.tooManySockets
         }
         // From now on, since the kernel may have to load what answers.
@@ -98,6 +100,7 @@ actor Master {
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
         counts = try SharedCounts(count: places.slotsCount)
         clients = try ClientCounts(slotsCount: places.slotsCount)
+        metrics = Metrics(try MetricTable(passedOn: ()))
         drain = settings.timeouts.drain
     }
 
@@ -212,6 +215,7 @@ actor Master {
         let now = Instant.current
         let time = now - exchange(&lastTick, with: now)
         for process in places.all where process.watchdog.tick(after: time, period: period) { killHanging(process) }
+        metrics.linesLost(total: log.lostCount)
         manager?.alive()
         manager?.tellAgain()
         manager?.status(summary)

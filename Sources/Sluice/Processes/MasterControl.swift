@@ -10,6 +10,16 @@ extension Master: Controllable {
 
     func status(_ form: StatusForm) async -> [UInt8]? { await statusPages[form]?.ask().value() }
 
+    /// All processes count in the master's memory.
+    func metricsPage() async -> [UInt8]? {
+        let table = metrics.table
+        let made = await resultOnThread {
+            let page = MetricsPage(table.series, as: .prometheus)
+            return ControlAnswer(.ok, [String(decoding: page.bytes, as: UTF8.self)]).bytes
+        }
+        do { return try made.get() } catch { return ControlAnswer(.refused, ["\(error)"]).bytes }
+    }
+
     /// What one process knows all know.
     func clients(isJSON: Bool) async -> ControlAnswer? {
         do throws(SystemError) {

@@ -21,11 +21,14 @@ final class MasterLink: Sendable {
     /// What all processes count together.
     let requests: SharedRequests
     let clients: ClientCounts
+    let metrics: Metrics
     let socket: MessageSocket
     private let owed = Mutex(OwedReports())
     private let passed: [(descriptor: PassedDescriptor, socket: ProcessStart.Socket)]
     /// How long the master may take to say what this process is.
     private static let patienceSeconds = 30
+    /// What comes over it ahead of the sockets: the record, the counts, those of clients and the metrics.
+    static let othersCount = 4
 
     /// - Returns: beside it, what this process has its settings from; nil when no master has started this process.
     /// - Throws: `MasterGone` when the master has said nothing, `SystemError` when the process is out of memory, `SettingsError` when
@@ -35,24 +38,28 @@ final class MasterLink: Sendable {
         let socket = MessageSocket(Descriptor(owning: descriptor))
         socket.wait(seconds: patienceSeconds)
         guard case .message(let text, let passed) = socket.receive() else { throw MasterGone() }
-        guard case .begin(let start)? = MasterMessage(text: text), passed.count == start.sockets.count + 3 else { return nil }
+        guard case .begin(let start)? = MasterMessage(text: text), passed.count == start.sockets.count + othersCount else {
+            return nil
+        }
         // Its file is let go of with this: what a later reload has taken away is not to stay in it.
         let record = try SettingsRecord(reading: MemoryFile(passed[0].take()))
         let counts = try SharedCounts(passed[1].take())
         guard start.slot < counts.count else { return nil }
         let requests = SharedRequests(counts, slot: start.slot)
         let clients = try ClientCounts(passed[2].take(), slot: start.slot, slotsCount: counts.count)
+        let metrics = Metrics(try MetricTable(passed[3].take()), slot: start.slot, place: start.place)
         let link = MasterLink(
-            socket: socket, start, startOnly: record.startOnly, requests: requests, clients: clients,
-            sockets: Array(passed.dropFirst(3)))
+            socket: socket, start, startOnly: record.startOnly, requests: requests, clients: clients, metrics: metrics,
+            sockets: Array(passed.dropFirst(othersCount)))
         return (link, record)
     }
 
     private init(
         socket: MessageSocket, _ start: ProcessStart, startOnly: StartOnlySettings, requests: SharedRequests,
-        clients: ClientCounts, sockets: [PassedDescriptor]
+        clients: ClientCounts, metrics: Metrics, sockets: [PassedDescriptor]
     ) {
         (self.socket, self.startOnly, self.requests, self.clients) = (socket, startOnly, requests, clients)
+        self.metrics = metrics
         (period, generation) = (start.period, start.generation)
         passed = zip(sockets, start.sockets).map { ($0, $1) }
     }

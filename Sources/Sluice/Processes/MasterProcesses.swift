@@ -44,7 +44,8 @@ extension Master {
         process.generation = generation
         process.onReport = { [unowned self] in received($0, from: pid) }
         do throws(SystemError) {
-            try process.begin(start, record: record, others: [counts.number, clients.number] + sockets.map(\.number), on: loop)
+            let others = [counts.number, clients.number, metrics.table.number]
+            try process.begin(start, record: record, others: others + sockets.map(\.number), on: loop)
         } catch {
             // The end of one that is gone already is told anyway.
             if error.code != EPIPE { logger.processCannotBegin(process, error) }
@@ -119,6 +120,7 @@ extension Master {
         defer { changed() }
         let streams = counts.clear(process.slot)
         clients.clear(slot: process.slot)
+        metrics.table.clear(slot: process.slot)
         if isEnding, streams > 0 { hasBrokenOff = true }
         let life = Instant.current - process.start
         guard places.remove(process), !isEnding else {

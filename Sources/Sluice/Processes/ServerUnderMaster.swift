@@ -20,6 +20,16 @@ extension Server {
             end(by: SIGTERM)
         }
         Task(executorPreference: workers[0].loop) { await self.report(to: master) }
+        Task(executorPreference: workers[0].loop) { await self.tellGauges(each: master.period) }
+    }
+
+    /// Whoever wants the metrics may ask another process.
+    private func tellGauges(each period: Duration) async {
+        let wakeup = Wakeup(on: workers[0].loop)
+        while true {
+            await gauges.tell()
+            await wakeup.wait(until: .current + period)
+        }
     }
 
     private func receive(_ message: MasterMessage?, _ passed: [PassedDescriptor], from master: MasterLink) {

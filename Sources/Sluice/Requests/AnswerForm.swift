@@ -16,6 +16,8 @@ struct AnswerForm {
     var showsUsage: Bool
     /// The answers that the caller asked for (`n`); nil for one, whatever its number.
     var choices: ChoiceSet?
+    /// Whether its text is kept, so that another answer could go on with it.
+    var keepsText = false
 }
 
 extension AnswerForm {
@@ -28,6 +30,7 @@ extension AnswerForm {
         countsReasoning = route.countsReasoning
         // Whoever reads JSON is no voice.
         if !chat.wantsJSON { speech = route.speech }
+        keepsText = route.continuesCuts && chat.isStreaming && chat.takesSentences
     }
 }
 

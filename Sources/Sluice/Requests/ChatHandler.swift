@@ -55,7 +55,7 @@ final class ChatHandler {
         if !ending.isDeparture {
             do { status = try await reply.finish() } catch { ending.loseCaller() }
         }
-        end(answering, ending, status)
+        end(answering, ending, status, by: generation)
     }
 
     // What is never inlined from here on would need room in the frame of its caller, which lives as long as the stream.
@@ -75,11 +75,12 @@ final class ChatHandler {
     }
 
     @inline(never)
-    private func end(_ answering: Answering, _ ending: Ending, _ status: Int?) {
+    private func end(_ answering: Answering, _ ending: Ending, _ status: Int?, by generation: WorkerGeneration) {
         requests.remove(answering)
         let record = answering.end(ending, status)
         log.write(record, at: loop.now)
         counters.statistics.note(record)
+        counters.metrics?.note(record, at: loop.now, namesClients: generation.shared.settings.metrics.namesClients)
     }
 
     /// The pages about this process, whatever the number of requests. They are none themselves: neither counted nor logged as such.
@@ -88,10 +89,14 @@ final class ChatHandler {
         var reply = Reply(
             response, RequestID(callers: request["HTTP_X_REQUEST_ID"]), isHeadAlone: kind.isHeadAlone(request))
         do {
-            if case .ping = kind {
+            switch kind {
+            case .ping:
                 logger.askedHowItDoes(page: "ping")
                 reply.sendPong(isDraining: pages?.isDraining() ?? false)
-            } else {
+            case .metrics:
+                logger.askedHowItDoes(page: "metrics")
+                try await reply.sendMetrics(as: MetricsFormat(accept: request["HTTP_ACCEPT"]), of: pages, counters.memory)
+            default:
                 logger.askedHowItDoes(page: "status")
                 try await reply.sendStatus(StatusForm(query: request["QUERY_STRING"]), of: pages, counters.memory)
             }
@@ -110,19 +115,37 @@ final class ChatHandler {
             try checkParameters(of: request, generation.shared.settings.limits)
             switch kind {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
-            case .models:
-                let (client, routeName) = (Caller.sane(request["SLUICE_CLIENT"]), request["SLUICE_ROUTE"])
-                answering.note(route: Self.sane(route: routeName))
-                let table = try routeTable(routeName, of: client, answering, generation.shared)
-                reply.sendJSON(generation.shared.models(for: client, table))
+            case .models: try await answerModels(request, by: generation, answering, into: &reply)
             case .openAPI: reply.sendJSON(openAPIDocument)
-            case .status, .ping, .unknownPath: throw ChatError.unknownPath
+            case .status, .ping, .metrics, .unknownPath: throw ChatError.unknownPath
             case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
             }
             return .answered
         } catch {
             return ending(of: error, answering.record.id, callerHasLeft: reply.callerHasLeft)
         }
+    }
+
+    /// The models that the caller can name. No upstream makes an error of it.
+    @inline(never)
+    private func answerModels(
+        _ request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
+    ) async throws(ChatError) {
+        let (client, routeName) = (Caller.sane(request["SLUICE_CLIENT"]), request["SLUICE_ROUTE"])
+        answering.note(route: Self.sane(route: routeName))
+        let table = try routeTable(routeName, of: client, answering, generation.shared)
+        let rule = generation.shared.clients?[ClientName(client)]
+        var models = ModelNames(table.modelNames(for: client, rule), for: rule)
+        let patterns = table.patterns(for: client)
+        var upstreams: [Int] = []
+        for target in patterns.flatMap(\.listedTargets) where !upstreams.contains(target.upstream) {
+            upstreams.append(target.upstream)
+        }
+        let listed = await generation.upstreams.models(of: upstreams, counters.memory)
+        for route in patterns { models.add(listed, by: route) }
+        let page = Settings.modelList(of: models.names, created: generation.shared.created)
+        reply.memory = try RequestMemory.share(ofCopy: page.count, counters.memory)
+        reply.sendJSON(page)
     }
 
     /// What an error means for a request: the caller is told of it, unless it has left.
@@ -145,10 +168,16 @@ final class ChatHandler {
         try await loop.withCancellation {
             defer { answering.end() }
             if answering.storeRequest != nil { try await reserve(answering, by: generation, into: &reply) }
+            if answering.question?.route.hook != nil, try await askHook(answering, by: generation, into: &reply) { return }
             try race(for: answering, by: generation)
-            let attempt = try await answering.ask(&reply)
-            if !send(attempt, answering, into: &reply) {
-                try await relay(attempt.stream, by: generation, answering, into: &reply)
+            while true {
+                let attempt = try await answering.ask(&reply)
+                if send(attempt, answering, into: &reply) { return }
+                do {
+                    return try await relay(attempt.stream, by: generation, answering, into: &reply)
+                } catch let error as ChatError {
+                    try goOn(with: attempt.stream, after: error, by: generation, answering, &reply)
+                }
             }
         } onCancel: {
             answering.cancel()
@@ -166,9 +195,26 @@ final class ChatHandler {
     /// Its route has one more request, and goes by what is known of its targets now: who is refused ahead of that is none of its requests.
     @inline(never)
     private func race(for answering: Answering, by generation: WorkerGeneration) throws(CancellationError) {
-        try answering.begin { question in
-            Race(for: question, by: generation, on: loop, logger: logger, statistics: counters.statistics)
+        try answering.begin { question, hook in
+            Race(
+                for: question, by: generation, on: loop, behind: hook, logger: logger, statistics: counters.statistics,
+                metrics: counters.metrics, taken: answering.record.taken)
         }
+    }
+
+    /// Has another answer asked for that goes on with one that has broken off, if that is to be.
+    ///
+    /// - Throws: the error where it is not; `CancellationError` where nobody waits for it any more.
+    @inline(never)
+    private func goOn(
+        with stream: AnswerStream, after error: ChatError, by generation: WorkerGeneration, _ answering: Answering,
+        _ reply: inout Reply
+    ) throws {
+        guard error.isWorthGoingOn, !reply.callerHasLeft, let cut = stream.cutAnswer else { throw error }
+        let isAsked = try answering.goOn(with: cut, after: error) { question, continuation in
+            Race(for: question, by: generation, on: loop, continuing: continuation)
+        }
+        if !isAsked { throw error }
     }
 
     /// Checks the request, and notes what it says of itself.
@@ -181,7 +227,7 @@ final class ChatHandler {
         answering.note(route: Self.sane(route: routeName))
         try checkBody(of: request, generation.shared.settings.limits)
         var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
-        let memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
+        var memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
         let call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         answering.note(call: call)
@@ -190,6 +236,11 @@ final class ChatHandler {
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route)
+        if let prompt = route.prompt {
+            let message = prompt.message(for: chat, PromptFacts(client: caller.client, call: call))
+            try memory.hold(messageOf: message.json.count)
+            chat.ownMessage = message
+        }
         if chat.takesSentences { reply.streamErrors?.cutSentence = route.cutSentence }
         if let (name, rule) = client {
             chat.needsUsage = rule.tokensPerDay != nil
@@ -238,8 +289,8 @@ final class ChatHandler {
     ) throws(ChatError) {
         guard let clients = counters.clients else { return }
         let time = CountedTime.now
-        let estimate = TokenEstimate(
-            promptBytes: chat.body.count, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
+        let promptBytes = chat.body.count + (chat.ownMessage?.json.count ?? 0)
+        let estimate = TokenEstimate(promptBytes: promptBytes, answerMax: chat.maxTokens, choicesCount: chat.choicesCount)
         switch clients.enter(name, rule, estimate, at: time) {
         case .admitted(let reservation):
             let request = isStored ? StoreRequest(name, rule, estimate, at: time) : nil
@@ -271,6 +322,42 @@ final class ChatHandler {
         }
     }
 
+    /// Asks the route's hook, once for all attempts, and does as it says.
+    ///
+    /// - Returns: whether it has answered, so that no upstream is to be asked.
+    @inline(never)
+    private func askHook(
+        _ answering: Answering, by generation: WorkerGeneration, into reply: inout Reply
+    ) async throws -> Bool {
+        guard let question = answering.question, let hook = question.route.hook else { return false }
+        let call = HookCall(hook, about: question, generation.shared.settings, on: loop, logger)
+        switch try await answering.ask(call, by: generation.upstreams, &reply) {
+        case .goOn: return false
+        case .putIn(let messages):
+            let left = try answering.add(messages, depthMax: generation.shared.settings.limits.jsonDepth)
+            if let left { reply.tokensLeft = left }
+            return false
+        case .say(let text):
+            try say(text, in: question, answering, into: &reply)
+            return true
+        case .deny(let status, let message): throw ChatError.denied(status: status, message: message)
+        }
+    }
+
+    /// Sends a text as the whole answer. It leaves when the reply is finished.
+    @inline(never)
+    private func say(
+        _ text: String, in question: Question, _ answering: Answering, into reply: inout Reply
+    ) throws(ChatError) {
+        let isStreaming = question.form.isStreaming
+        let bytes = isStreaming ? reply.answer(saying: text) : question.completion(saying: text)
+        reply.memory = try question.memory.share(ofCopy: bytes.count)
+        // No upstream was asked.
+        if let tokensLeft = answering.release() { reply.tokensLeft = tokensLeft }
+        answering.note(RequestRecord.Answer(ownBytes: bytes.count, at: loop.now))
+        if isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
+    }
+
     /// Without them there is no telling what is asked for.
     private func checkParameters(of request: Request, _ limits: Settings.Limits) throws(ChatError) {
         switch request.dropped {
@@ -296,8 +383,8 @@ final class ChatHandler {
         _ stream: AnswerStream, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async throws {
         let relay = Relay(stream, heartbeat: generation.shared.settings.heartbeat, on: loop)
-        answering.begin(relay)
-        defer { answering.end(relay, of: stream) }
+        begin(relay, answering)
+        defer { end(relay, of: stream, answering) }
         do {
             try await relay.run(&reply)
         } catch let departure as FastCGIError where generation.shared.settings.onDisconnect == .drain {
@@ -307,6 +394,20 @@ final class ChatHandler {
         }
     }
 
+    @inline(never)
+    private func begin(_ relay: Relay, _ answering: Answering) {
+        answering.begin(relay)
+        counters.streamBegan()
+    }
+
+    /// There is no more of it.
+    @inline(never)
+    private func end(_ relay: Relay, of stream: AnswerStream, _ answering: Answering) {
+        answering.end(relay, of: stream)
+        counters.streamEnded()
+        counters.metrics?.note(stream.chunkTimes, of: answering.record.target, stream.model)
+    }
+
     /// Notes who answers; and sends one object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.
     ///
     /// - Returns: whether it was one; else events are to be handed on.
@@ -314,13 +415,24 @@ final class ChatHandler {
     private func send(_ attempt: Attempt, _ answering: Answering, into reply: inout Reply) -> Bool {
         answering.note(attempt.target)
         reply.upstream = attempt.stream.head
+        if let timing = answering.serverTiming { reply.upstream?.pass("Server-Timing", timing) }
         guard let completion = attempt.completion else { return false }
         reply.memory = completion.memory
-        let bytes = reply.hasFiller ? RepeatedRole.removed(from: completion.bytes[...]) : completion.bytes
+        let bytes =
+            reply.hasFiller || reply.hasEvents ? RepeatedRole.removed(from: completion.bytes[...]) : completion.bytes
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         // The head has not left yet.
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }
         if attempt.stream.form.isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
         return true
+    }
+}
+
+extension PromptFacts {
+    /// As things are at this moment.
+    fileprivate init(client: String?, call: String?) {
+        let now = timestamp(ofSecond: secondsSince1970()).utf8
+        self.init(
+            date: "\(Substring(now.prefix(10)))", time: "\(Substring(now.dropFirst(11).prefix(5)))", client: client, call: call)
     }
 }

@@ -112,6 +112,19 @@ struct Reply: ~Copyable {
         hasFiller = true
     }
 
+    /// Sends what a caller gets who waits.
+    mutating func show(_ sign: WaitingSigns.Sign) async throws(FastCGIError) {
+        switch sign {
+        case .comment: try await keepAlive()
+        case .text(let text): try await say(text)
+        }
+    }
+
+    /// The events of a whole answer with a text, or the rest of one that has begun.
+    func answer(saying text: String) -> [UInt8] {
+        hasFiller ? ownChunks.ending(saying: text) : ownChunks.answer(saying: text)
+    }
+
     /// Chunks that say what Sluice has to say.
     private var ownChunks: OwnChunks {
         OwnChunks(
@@ -133,7 +146,7 @@ struct Reply: ~Copyable {
     /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
     mutating func fail(_ error: ChatError) async throws(FastCGIError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
-            try await sendEvents(hasFiller ? ownChunks.ending(saying: spoken) : ownChunks.answer(saying: spoken))
+            try await sendEvents(answer(saying: spoken))
         } else if let sentence = streamErrors?.cutSentence, hasEvents, mayEndSpoken {
             try await sendEvents(ownChunks.ending(saying: sentence))
             hasEndedSpoken = true
@@ -188,12 +201,28 @@ extension Reply {
     /// - Throws: `ChatError.unknownPath` where nothing is told, `.memoryFull` or `.overloaded` when it cannot be at the moment.
     mutating func sendStatus(_ form: StatusForm, of pages: StatusPages?, _ budget: MemoryBudget) async throws(ChatError) {
         guard let pages else { throw .unknownPath }
-        guard case .success(let page) = await pages.page(form, for: .webServer) else {
-            throw .overloaded(retryAfter: .seconds(1))
-        }
+        let made = await pages.page(form, for: .webServer)
+        try sendPage(made, form.contentType, budget)
+    }
+
+    /// The metrics of all processes.
+    ///
+    /// - Throws: as above.
+    mutating func sendMetrics(
+        as format: MetricsFormat, of pages: StatusPages?, _ budget: MemoryBudget
+    ) async throws(ChatError) {
+        guard let pages else { throw .unknownPath }
+        let made = await pages.metrics(as: format)
+        try sendPage(made, format.contentType, budget)
+    }
+
+    private mutating func sendPage(
+        _ made: Result<[UInt8], SystemError>?, _ contentType: String, _ budget: MemoryBudget
+    ) throws(ChatError) {
+        guard case .success(let page) = made else { throw .overloaded(retryAfter: .seconds(1)) }
         // Those that nobody reads are to leave room for what callers want.
         if page.count > AnswerMemory.freeBytes, budget.isScarce { throw .memoryFull }
-        sendPage(page, contentType: form.contentType, try RequestMemory.share(ofCopy: page.count, budget))
+        sendPage(page, contentType: contentType, try RequestMemory.share(ofCopy: page.count, budget))
     }
 }
 

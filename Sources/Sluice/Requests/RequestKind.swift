@@ -6,7 +6,7 @@ import FastCGI
 enum RequestKind {
     case chat, models, openAPI
     /// The process's own pages, which the web server has to permit.
-    case status, ping
+    case status, ping, metrics
     case unknownPath
     case wrongMethod(allowed: Methods)
 
@@ -27,7 +27,7 @@ enum RequestKind {
     /// By the path's end alone: platforms append theirs to base URLs of any kind (contract §1).
     private static let endings: [(path: String, methods: Methods, kind: RequestKind)] = [
         ("/chat/completions", .post, .chat), ("/models", .read, .models), ("/openapi.json", .read, .openAPI),
-        ("/sluice/status", .read, .status), ("/sluice/ping", .read, .ping),
+        ("/sluice/status", .read, .status), ("/sluice/ping", .read, .ping), ("/sluice/metrics", .read, .metrics),
     ]
 
     init(_ request: Request) {
@@ -44,7 +44,7 @@ enum RequestKind {
     /// Whether it is about this process, and nobody's request of an upstream.
     var isOwnPage: Bool {
         switch self {
-        case .status, .ping: true
+        case .status, .ping, .metrics: true
         case .chat, .models, .openAPI, .unknownPath, .wrongMethod: false
         }
     }

@@ -25,6 +25,8 @@ final class Counters: Sendable {
     /// The most requests that were being answered at once.
     private let requestsMax = Atomic<Int>(0)
     private let connections = Atomic<Int>(0)
+    /// Those that are handed on.
+    private let streams = Atomic<Int>(0)
     /// When somebody connected or a request ended last, in the nanoseconds of an `Instant`; at first when this was made.
     private let use = Atomic<Int64>(Instant.current.nanoseconds)
 
@@ -34,13 +36,15 @@ final class Counters: Sendable {
     let clients: ClientCounts?
     /// What writes that down; nil where it is in memory alone.
     let keeper: BudgetKeeper?
+    /// What all processes count together; nil where nobody asks.
+    let metrics: Metrics?
 
     init(
         _ limits: Settings.Limits, _ sharedRequests: SharedRequests? = nil, _ clients: ClientCounts? = nil,
-        keptBy keeper: BudgetKeeper? = nil
+        keptBy keeper: BudgetKeeper? = nil, _ metrics: Metrics? = nil
     ) {
         memory = MemoryBudget(limit: limits.memoryBytes)
-        (self.sharedRequests, self.clients, self.keeper) = (sharedRequests, clients, keeper)
+        (self.sharedRequests, self.clients, self.keeper, self.metrics) = (sharedRequests, clients, keeper, metrics)
     }
 
     /// As another reading of the settings has them.
@@ -48,6 +52,12 @@ final class Counters: Sendable {
 
     /// How many requests are being answered, and were at most.
     var active: (now: Int, max: Int) { (requests.load(ordering: .relaxed), requestsMax.load(ordering: .relaxed)) }
+
+    /// How many streams are handed on.
+    var streamsCount: Int { streams.load(ordering: .relaxed) }
+
+    func streamBegan() { streams.add(1, ordering: .relaxed) }
+    func streamEnded() { streams.subtract(1, ordering: .relaxed) }
 
     /// How many connections were accepted, and how many were refused.
     var connectionsCount: (accepted: Int, refused: Int) {
@@ -59,6 +69,7 @@ final class Counters: Sendable {
 
     func connectionAccepted() {
         connections.add(1, ordering: .relaxed)
+        metrics?.connectionAccepted()
         noteUse()
     }
 
@@ -92,6 +103,7 @@ final class Counters: Sendable {
 
     /// How many connections were closed so, with this one, and whether it is the first of a peer that may not connect.
     func connectionRefused(_ reason: ConnectionRefusal) -> (total: Int, isFirstStranger: Bool) {
+        metrics?.connectionRefused()
         var isFirst = false
         switch reason {
         case .peerNotAllowed, .addressNotAllowed: isFirst = strangers.add(1, ordering: .relaxed).oldValue == 0

@@ -19,12 +19,16 @@ final class Generation: Sendable {
     let board: Board
     /// How connections to the upstreams are made, in the settings' order.
     let connectionOptions: [ConnectionOptions]
+    /// How connections to hooks are made; nil where there are none.
+    let hookOptions: ConnectionOptions?
     /// When it was made, in seconds since 1970: for those who ask for the models.
-    private let created = secondsSince1970()
+    let created = secondsSince1970()
     /// What clients may use; nil where there is no limit for any.
     let clients: ClientRules?
     /// How the store does in which several machines count together what clients use; nil where each counts for itself.
     let storeHealth: StoreHealth?
+    /// Told of targets that rest; nil for nobody.
+    private let metrics: Metrics?
     /// When nothing has it any more, no request neither.
     let end = OneTimeEvent()
 
@@ -35,15 +39,22 @@ final class Generation: Sendable {
     ///   - number: of the first one; each one that follows another has the next.
     ///   - former: the generation that it is to follow, if there is one. What stays the same is shared with it.
     ///   - logger: told of targets that rest, and of how the store does; nil for nobody.
+    ///   - metrics: told of targets that rest; nil for those of the former one.
     /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
     init(
-        _ settings: Settings, number: Int = 1, replacing former: Generation? = nil, _ logger: Logger? = nil
+        _ settings: Settings, number: Int = 1, replacing former: Generation? = nil, _ logger: Logger? = nil,
+        _ metrics: Metrics? = nil
     ) throws(HTTPError) {
         self.number = former.map { $0.number + 1 } ?? number
         let settings = settings.ofOneProcess
         self.settings = settings
         routes = Routes(settings)
-        board = Board(settings, routes, replacing: former?.board) { logger?.changed($0, $1) }
+        let metrics = metrics ?? former?.metrics
+        self.metrics = metrics
+        board = Board(settings, routes, replacing: former?.board) { target, change in
+            logger?.changed(target, change)
+            if case .rests = change { metrics?.rests(target) }
+        }
         clients = ClientRules(settings)
         storeHealth = settings.budgetStore.map { store in
             if let known = former?.storeHealth, known.isOf(store) { return known }
@@ -57,18 +68,23 @@ final class Generation: Sendable {
             }
             return known
         }
+        hookOptions = try Self.hookOptions(settings, replacing: former)
+    }
+
+    /// Those of the former generation while the same hooks are asked: elsewhere its connections would be of no use.
+    private static func hookOptions(
+        _ settings: Settings, replacing former: Generation?
+    ) throws(HTTPError) -> ConnectionOptions? {
+        let urls = settings.hookURLs
+        guard !urls.isEmpty else { return nil }
+        let options = ConnectionOptions(hooksOf: settings)
+        if settings.hooksUseTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
+        guard let former, let known = former.hookOptions, former.settings.hookURLs == urls, options.makeSameConnections(as: known)
+        else { return options }
+        return known
     }
 
     deinit { end.come() }
-
-    /// What is answered to a client that asks for the models.
-    ///
-    /// - Parameters:
-    ///   - client: the web server's name of it.
-    ///   - table: of the route that the web server names.
-    func models(for client: String?, _ table: RouteTable) -> [UInt8] {
-        Settings.modelList(of: table.modelNames(for: client, clients?[ClientName(client)]), created: created)
-    }
 
     /// Those of the upstream that has the same name and is at the same place: elsewhere its connections would be of no use.
     private func connectionOptions(of upstream: UpstreamSettings) -> ConnectionOptions? {

@@ -61,6 +61,8 @@ final class Server: Sendable {
     /// What is told of this process, from when it runs.
     let pages = Mutex<StatusPages?>(nil)
     private let start = (time: secondsSince1970(), moment: Instant.current)
+    /// How this process does, for the metrics.
+    let gauges: MetricGauges
 
     /// Serves on the calling thread and on one more per further worker; returns when all streams have ended after a signal.
     ///
@@ -77,12 +79,16 @@ final class Server: Sendable {
         if master == nil { try raiseDescriptors(for: settings, logger) }
         releaseCode()
         Rehearsal.run(logger)
+        let metrics = try master?.metrics ?? Metrics(try MetricTable())
+        metrics.processStarted()
         let server = try Server(
-            Generation(settings, number: master?.generation ?? 1, logger), log: log, master: master, load: load)
+            Generation(settings, number: master?.generation ?? 1, logger, metrics), metrics, log: log, master: master, load: load)
         try server.run(settings)
     }
 
-    private init(_ generation: Generation, log: Log, master: MasterLink?, load: @escaping SettingsLoading) throws {
+    private init(
+        _ generation: Generation, _ metrics: Metrics, log: Log, master: MasterLink?, load: @escaping SettingsLoading
+    ) throws {
         let logger = log.logger
         (self.log, self.logger, self.master, self.load) = (log, logger, master, load)
         let settings = generation.settings
@@ -92,7 +98,7 @@ final class Server: Sendable {
         // libfcgi installs signal handlers when the first worker initializes it; ours come after that.
         let clients = try master?.clients ?? ClientCounts()
         let keeper = settings.budgetsFile.map { BudgetKeeper($0, clients, logger) }
-        let counters = Counters(settings.limits, master?.requests, clients, keptBy: keeper)
+        let counters = Counters(settings.limits, master?.requests, clients, keptBy: keeper, metrics)
         if generation.clients != nil { keeper?.start(waits: true) }
         self.counters = counters
         workers = try (0..<settings.workers).map { _ in
@@ -104,6 +110,7 @@ final class Server: Sendable {
         reloader = Reloader(generation, in: workers, counters: counters, manager: manager, log: log) {
             () throws(SettingsError) in try FileAccess.load(load)
         }
+        gauges = MetricGauges(metrics: metrics, counters: counters, reloader: reloader) { [log] in log.lostCount }
         reloads = Coalescer(on: loop) { [reloader, counters, manager] in await Self.reloadOnce(reloader, counters, manager) }
     }
 
@@ -127,7 +134,7 @@ final class Server: Sendable {
                 sockets: { [unowned self] in listeningSockets },
                 isDraining: { [unowned self] in isDraining.load(ordering: .relaxed) },
                 lostLogLines: { [log] in log.lostCount }),
-            on: first.loop)
+            gauges, on: first.loop)
         self.pages.withLock { $0 = pages }
         for worker in workers {
             worker.start(listeningSockets, pages)

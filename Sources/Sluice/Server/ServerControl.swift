@@ -17,6 +17,14 @@ extension Server: Controllable {
         }
     }
 
+    func metricsPage() async -> [UInt8]? {
+        switch await pages.withLock({ $0 })?.metrics(as: .prometheus) {
+        case .success(let bytes): ControlAnswer(.ok, [String(decoding: bytes.dropLast(), as: UTF8.self)]).bytes
+        case .failure(let error): ControlAnswer(.refused, ["\(error)"]).bytes
+        case nil: nil
+        }
+    }
+
     func clients(isJSON: Bool) async -> ControlAnswer? {
         let (counts, generation) = (counters.clients, await reloader.generation)
         guard let counts else { return nil }

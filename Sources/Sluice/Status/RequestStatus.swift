@@ -38,7 +38,7 @@ extension Status {
             case connecting
             /// It waits for the first token.
             case waiting
-            /// It waits for the time of another attempt, or for what several machines count together.
+            /// It waits for the hook, for the time of another attempt, or for what several machines count together.
             case pausing
             /// Events go on.
             case streaming
@@ -124,6 +124,10 @@ extension Status.Request {
         } else {
             state = phase?.state ?? .finishing
             (events, bytes) = (record.answer.eventsCount, record.answer.bytesCount)
+        }
+        if let cut = record.cut {
+            events += cut.answer.eventsCount
+            bytes += cut.answer.bytesCount
         }
     }
 

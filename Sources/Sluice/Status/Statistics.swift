@@ -59,8 +59,11 @@ final class Statistics: Sendable {
             Self.count(record.client, &state)
             guard record.level >= .warning else { return }
             if state.counts.recentErrors.count == Self.recentErrorsMax { state.counts.recentErrors.removeLast() }
+            let isMended = record.mendedError != nil
+            let (ending, cause) = record.words
             let error = RecentError(
-                time: secondsSince1970(), client: record.client, upstream: record.upstream, ending: record.ending.word)
+                time: secondsSince1970(), client: record.client, upstream: isMended ? record.cut?.upstream : record.upstream,
+                ending: cause ?? ending)
             state.counts.recentErrors.insert(error, at: 0)
         }
     }

@@ -28,11 +28,31 @@ actor StatusPages {
     /// Whether the process is about to end.
     nonisolated let isDraining: @Sendable () -> Bool
     private let source: StatusSource
+    /// How this process does, for the metrics; nil where nothing is counted.
+    private let gauges: MetricGauges?
     private var pages: [Kind: Coalescer<Result<[UInt8], SystemError>>] = [:]
+    private var metricsPages: [MetricsFormat: Coalescer<Result<[UInt8], SystemError>>] = [:]
 
-    init(_ source: StatusSource, on loop: EventLoop) {
-        (self.source, self.loop) = (source, loop)
+    init(_ source: StatusSource, _ gauges: MetricGauges? = nil, on loop: EventLoop) {
+        (self.source, self.gauges, self.loop) = (source, gauges, loop)
         isDraining = source.isDraining
+    }
+
+    /// The metrics of all processes, with a line's end at the end.
+    ///
+    /// - Returns: as `page`.
+    func metrics(as format: MetricsFormat) async -> Result<[UInt8], SystemError>? {
+        guard let gauges else { return .success([]) }
+        let page = metricsPages[format] ?? Coalescer(on: loop) { await Self.make(format, gauges) }
+        metricsPages[format] = page
+        return await page.ask().value()
+    }
+
+    private static func make(_ format: MetricsFormat, _ gauges: MetricGauges) async -> Result<[UInt8], SystemError> {
+        await gauges.tell()
+        let table = gauges.metrics.table
+        // There may be many.
+        return await resultOnThread { MetricsPage(table.series, as: format).bytes + [UInt8(ascii: "\n")] }
     }
 
     /// A page, with a line's end at its end.

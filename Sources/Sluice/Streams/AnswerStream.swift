@@ -44,6 +44,8 @@ final class AnswerStream {
     private(set) var firstToken: Instant?
     /// When the upstream last sent an event; comments do not count. Before the first one `distantFuture`.
     private(set) var lastEvent = Instant.distantFuture
+    /// How long its events are apart.
+    private(set) var chunkTimes = ChunkTimes()
     private let idleTimeout: Duration
     /// The same until there is an answer: a model thinks for longer than it takes from one word to the next.
     private let firstTokenTimeout: Duration
@@ -73,9 +75,10 @@ final class AnswerStream {
     /// - Parameters:
     ///   - form: what the caller gets of it.
     ///   - timeouts: of which two say how long the upstream may be silent behind an event.
+    ///   - cut: what it goes on with; nil where it begins.
     init(
         _ answer: UpstreamAnswer, as form: AnswerForm, limits: Settings.Limits, timeouts: Settings.Timeouts,
-        memory budget: MemoryBudget, on loop: EventLoop
+        memory budget: MemoryBudget, behind cut: CutAnswer? = nil, on loop: EventLoop
     ) {
         self.answer = answer
         self.limits = limits
@@ -83,7 +86,7 @@ final class AnswerStream {
         firstTokenTimeout = max(timeouts.idle, timeouts.firstToken)
         self.loop = loop
         memory = AnswerMemory(budget)
-        scanner = EventScanner(form, answer.key, limits)
+        scanner = EventScanner(form, answer.key, limits, behind: cut)
     }
 
     // MARK: - What is known of it
@@ -120,6 +123,9 @@ final class AnswerStream {
 
     /// Whether it could go on with a sentence: arguments of a tool could not, and what has come to its end need not.
     var mayGoOn: Bool { !scanner.hasToolCalls && (!scanner.isFinished || scanner.hasGoneOn) }
+
+    /// What another one needs to go on with it; nil where none could.
+    var cutAnswer: CutAnswer? { scanner.cutAnswer }
 
     /// Whether it has had one.
     var hasEvents: Bool { scanner.hasEvents }
@@ -303,7 +309,9 @@ final class AnswerStream {
     }
 
     private func noteEvent() {
-        lastEvent = loop.now
+        let now = loop.now
+        if firstEvent != nil, !scanner.isDone { chunkTimes.note(now - lastEvent) }
+        lastEvent = now
         if firstToken != nil { return }
         firstEvent = firstEvent ?? lastEvent
         if scanner.hasToken { firstToken = lastEvent }

@@ -62,22 +62,26 @@ struct EventScanner {
     private(set) var model: ServedModel?
     let form: AnswerForm
     /// Whether the role is left out: the caller's message has begun with another one's.
-    var leavesOutRole = false
+    var leavesOutRole: Bool
     /// Whether the form has edits at all: to ask them for each chunk costs more.
     private let isEdited: Bool
     /// What becomes of the text; nothing where the form leaves it as it is.
     private var speech: SpeechEdits
     private let isSpoken: Bool
+    /// All of the text, where the form keeps it.
+    private var said = SaidText()
     private let key: UpstreamKey
     private let limits: Settings.Limits
     private var splitter: EventSplitter
     private var reader: ChatFrameReader
 
-    init(_ form: AnswerForm, _ key: UpstreamKey, _ limits: Settings.Limits) {
+    /// - Parameter cut: what it goes on with; nil where it begins.
+    init(_ form: AnswerForm, _ key: UpstreamKey, _ limits: Settings.Limits, behind cut: CutAnswer? = nil) {
         self.form = form
         isEdited = !form.edits.isEmpty
-        speech = SpeechEdits(form.speech, isSingle: form.choices == nil)
-        isSpoken = !form.speech.isEmpty
+        speech = cut?.speech ?? SpeechEdits(form.speech, isSingle: form.choices == nil)
+        isSpoken = !form.speech.isEmpty || cut != nil
+        leavesOutRole = cut != nil
         self.key = key
         self.limits = limits
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
@@ -114,7 +118,7 @@ struct EventScanner {
         return splitter.discardAndRelease()
     }
 
-    private mutating func note() { (keptCount, hasTaken) = (splitter.keptCount, splitter.takenCount > 0) }
+    private mutating func note() { (keptCount, hasTaken) = (splitter.keptCount + said.count, splitter.takenCount > 0) }
 
     /// The next stretch, which begins behind all that has been looked at.
     mutating func next() -> Stretch {
@@ -174,6 +178,13 @@ struct EventScanner {
         completed.append(Array("\n\n".utf8))
         _ = completed.next()
         return completed.isDone
+    }
+
+    /// What another stream needs to go on with this one, which has to have said text and nothing else, and not that it is over. All of
+    /// that is the caller's by then.
+    var cutAnswer: CutAnswer? {
+        guard hasToken, finished.isEmpty, !hasGoneOn, !isDone, let text = said.string else { return nil }
+        return CutAnswer(text: text, speech: speech.goingOn(behind: text))
     }
 
     static let doneEvent = [UInt8]("data: [DONE]\n\n".utf8)
@@ -246,6 +257,7 @@ struct EventScanner {
         if !finished.isEmpty, chunk.saysAnything { takeBack(chunk) }
         if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
         if case .words = unknown { unknown = .nothing }
+        if form.keepsText { said.take(chunk, content: reader.content, in: data) }
         if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
         let spoken = isSpoken ? speech.edited(data.span, chunk, content: reader.content) : nil
         if !hasToken { lookForToken(in: chunk) }

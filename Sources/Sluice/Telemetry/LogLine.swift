@@ -102,6 +102,13 @@ struct LogLine {
         if form.envelope == .journal { appendField(name) { $0.append(seconds: value) } }
     }
 
+    /// Appends a duration in milliseconds, to the microsecond.
+    mutating func append(_ name: LogName, milliseconds value: Duration) {
+        appendName(name)
+        bytes.append(milliseconds: value)
+        if form.envelope == .journal { appendField(name) { $0.append(milliseconds: value) } }
+    }
+
     /// Appends a list: an array of objects as JSON, and one text elsewhere, of which each element is as long as there is room for it.
     ///
     /// - Parameter element: appends one.
@@ -198,5 +205,13 @@ extension [UInt8] {
         append(decimal: milliseconds / 1000)
         append(UInt8(ascii: "."))
         append(decimal: milliseconds % 1000, digits: 3)
+    }
+
+    /// Appends a duration in milliseconds, to the microsecond; a negative one is none.
+    mutating func append(milliseconds value: Duration) {
+        let microseconds = Int(Swift.max(0, value.nanoseconds) / 1_000)
+        append(decimal: microseconds / 1000)
+        append(UInt8(ascii: "."))
+        append(decimal: microseconds % 1000, digits: 3)
     }
 }

@@ -55,6 +55,9 @@ private enum Name {
     static let cause = LogName("cause")
     static let firstEvent = LogName("first_event")
     static let firstToken = LogName("first_token")
+    static let added = LogName("added")
+    static let hook = LogName("hook")
+    static let hookMilliseconds = LogName("hook_ms")
     static let fillers = LogName("fillers")
     static let seconds = LogName("seconds")
     static let bytes = LogName("bytes")
@@ -72,16 +75,23 @@ extension LogLine {
         append(Name.call, record.call)
         append(Name.route, record.route)
         append(Name.upstream, record.upstream)
-        append(Name.model, record.answer.model?.name)
+        let answer = record.wholeAnswer
+        append(Name.model, answer.model?.name)
         append(Name.status, record.status ?? statusOfNothing)
-        append(Name.ending, record.hasEndedSpoken ? "spoken_cut" : record.ending.word)
-        if record.hasEndedSpoken { append(Name.cause, record.ending.word) }
-        if let firstEvent = record.answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
-        if let firstToken = record.answer.firstToken { append(Name.firstToken, firstToken - record.start) }
+        let (ending, cause) = record.words
+        append(Name.ending, ending)
+        append(Name.cause, cause)
+        if let hook = record.hook {
+            append(Name.hook, hook.outcome)
+            append(Name.hookMilliseconds, Int(hook.duration.nanoseconds / 1_000_000))
+        }
+        if let firstEvent = answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
+        if let firstToken = answer.firstToken { append(Name.firstToken, firstToken - record.start) }
+        if let added = record.added { append(Name.added, milliseconds: added) }
         if record.fillersCount > 0 { append(Name.fillers, record.fillersCount) }
         append(Name.seconds, end - record.start)
-        append(Name.bytes, record.answer.bytesCount)
-        if let usage = record.answer.usage {
+        append(Name.bytes, answer.bytesCount)
+        if let usage = answer.usage {
             append(Name.promptTokens, usage.promptTokens)
             append(Name.completionTokens, usage.completionTokens)
         }
@@ -116,12 +126,12 @@ extension LogLine {
 private let statusOfNothing = 499
 
 extension RequestRecord {
-    /// A mistake of the caller is its own business; a key that is refused is the operator's.
+    /// A mistake of the caller is its own business; a key that is refused is the operator's, and so is an upstream that breaks off.
     var level: Logger.Level {
-        switch ending.error {
+        switch ending.error ?? mendedError {
         case .upstreamRefusedKey, .unknownRoute, .internalDefect: .error
         case .upstreamFailed, .upstreamTimedOut, .upstreamCutOff, .upstreamEventTooLarge, .upstreamAnswerTooLarge, .overloaded,
-            .memoryFull, .budgetsUnknown:
+            .memoryFull, .budgetsUnknown, .hookFailed:
             .warning
         default: .info
         }

@@ -1,11 +1,14 @@
 // What the log tells about one request, gathered on its way.
 
 import Chat
+import Choosing
 import Clock
 
 struct RequestRecord {
     let id: RequestID
     let start: Instant
+    /// When all of it was there.
+    let taken = Instant.current
     /// The name that the front server has for the caller.
     var client: String?
     /// The voice platform's id of the call.
@@ -18,12 +21,22 @@ struct RequestRecord {
     /// What the caller got, whatever came after it; nil when it left before anything was sent.
     var status: Int?
     var ending = Ending.answered
+    /// What the hook said; nil where none was asked.
+    var hook: HookNote?
     /// How many sentences the caller heard while the model was silent.
     var fillersCount = 0
     /// Whether the caller heard a sentence behind an answer that had broken off.
     var hasEndedSpoken = false
     /// The attempts, in the order of their ends.
-    var tried: [Try] = []
+    private(set) var tried: [Try] = []
+    /// What another answer has been asked to go on with.
+    private(set) var cut: Cut?
+    /// When the attempt began that has won.
+    var asked: Instant?
+    /// What Sluice itself has added to the wait for the first token; nil while there is none.
+    var added: Duration?
+    /// What was going on at the last.
+    var lastPhase = Status.Request.State.reading
 
     /// What there was of an answer.
     struct Answer {
@@ -39,22 +52,78 @@ struct RequestRecord {
         private(set) var model: ServedModel?
     }
 
-    struct Try {
-        let upstream: String
-        /// `won`, `lost`, `cancelled` when the caller left, `full` when it had no place, or why it failed.
-        let outcome: String
-        let duration: Duration
+    /// An answer that has broken off. An object, so that a request without has no room for it.
+    final class Cut {
+        let answer: Answer
+        /// Whose it was.
+        let upstream: String?
+        let error: ChatError
 
-        init(_ target: Target, _ outcome: String, _ duration: Duration) {
-            (upstream, self.outcome, self.duration) = (target.upstreamName, outcome, duration)
+        fileprivate init(_ answer: Answer, of upstream: String?, _ error: ChatError) {
+            (self.answer, self.upstream, self.error) = (answer, upstream, error)
+        }
+    }
+
+    struct Try {
+        enum Kind: String {
+            case won
+            case lost
+            /// The caller left.
+            case cancelled
+            /// It had no place.
+            case full
+            case failed
         }
 
-        var wasAsked: Bool { !outcome.hasSameBytes(as: "full") }
+        let target: Target
+        let reason: Selection.PlannedAttempt.Reason
+        let kind: Kind
+        /// Its kind, or why it failed, or why it broke off where another one was asked to go on.
+        fileprivate(set) var outcome: String
+        let duration: Duration
+
+        /// - Parameter failure: why it failed, in one word.
+        init(
+            _ target: Target, _ reason: Selection.PlannedAttempt.Reason, _ kind: Kind, _ duration: Duration,
+            failure: String? = nil
+        ) {
+            (self.target, self.reason, self.kind, self.duration) = (target, reason, kind, duration)
+            outcome = failure ?? kind.rawValue
+        }
+
+        var upstream: String { target.upstreamName }
+        var wasAsked: Bool { kind != .full }
     }
 
     init(_ id: RequestID, at start: Instant) {
         self.id = id
         self.start = start
+    }
+
+    /// Adds the attempts at an answer.
+    mutating func note(_ tried: [Try], fillersCount: Int) {
+        self.tried += tried
+        self.fillersCount += fillersCount
+    }
+
+    /// The answer has broken off, and another one is asked for that goes on with it.
+    mutating func breakOff(after error: ChatError) {
+        cut = Cut(answer, of: upstream, error)
+        if let place = tried.lastIndex(where: { $0.kind == .won }) { tried[place].outcome = Self.outcome(of: error) }
+        (answer, target) = (Answer(), nil)
+    }
+
+    /// What the caller got: of an answer that another one has gone on with, both.
+    var wholeAnswer: Answer { cut.map { $0.answer.followed(by: answer) } ?? answer }
+
+    /// What has gone wrong at an upstream, if the caller got a whole answer all the same.
+    var mendedError: ChatError? { if case .answered = ending { cut?.error } else { nil } }
+
+    /// The ending in one word, and what was wrong where that word does not say it.
+    var words: (ending: String, cause: String?) {
+        if hasEndedSpoken { return ("spoken_cut", ending.word) }
+        if let error = mendedError { return ("continued", Self.outcome(of: error)) }
+        return (ending.word, nil)
     }
 
     /// Who answered, or was asked last, or had no place; nil where nobody was asked.
@@ -74,7 +143,32 @@ struct RequestRecord {
     }
 }
 
+/// What the log tells of a hook. A class, for which a request without one has room enough.
+final class HookNote {
+    /// What it said, or why it failed, in a word.
+    let outcome: String
+    let duration: Duration
+
+    init(_ outcome: String, _ duration: Duration) { (self.outcome, self.duration) = (outcome, duration) }
+}
+
 extension RequestRecord.Answer {
+    /// Both, one behind the other. Of the usage what is known: an upstream that breaks off says nothing of it, as most do.
+    fileprivate func followed(by next: Self) -> Self {
+        var both = self
+        both.bytesCount += next.bytesCount
+        both.eventsCount += next.eventsCount
+        both.usage = usage.flatMap { usage in next.usage.map(usage.adding) } ?? next.usage ?? usage
+        both.model = next.model ?? model
+        return both
+    }
+
+    /// One of so many bytes that Sluice itself has said.
+    init(ownBytes count: Int, at time: Instant) {
+        self.init(at: time)
+        bytesCount = count
+    }
+
     /// One that has begun, and of which nothing else is known.
     init(at time: Instant) { (firstEvent, firstToken) = (time, time) }
 

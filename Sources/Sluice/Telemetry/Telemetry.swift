@@ -109,7 +109,7 @@ extension Logger {
 
     func endingAtOnce() { notice("stopped at once by a second signal") }
 
-    /// - Parameter page: `status` or `ping`.
+    /// - Parameter page: `status`, `ping` or `metrics`.
     func askedHowItDoes(page: String) {
         debug("the web server asked how Sluice does", metadata: ["page": "\(page)"])
     }
@@ -145,6 +145,15 @@ extension Logger {
         }
     }
 
+    /// Callers who ask which models there are do not hear of those that this upstream has, or hear of those that it told before.
+    ///
+    /// - Parameters:
+    ///   - upstream: its name in the settings.
+    ///   - reason: nothing that the upstream has said.
+    func modelsNotTold(_ upstream: String, _ reason: String) {
+        info("the upstream does not tell its models", metadata: ["upstream": "\(upstream)", "reason": "\(reason)"])
+    }
+
     /// The first token took longer than the settings want it to, or has not come at all.
     ///
     /// - Parameter client: the name that the front server has for the caller.
@@ -154,10 +163,20 @@ extension Logger {
             "seconds": .seconds(wait.total), "queue": .seconds(wait.queue), "connect": .seconds(wait.connect),
             "waiting": .seconds(wait.waiting), "retries": .seconds(wait.retries),
         ]
+        if wait.hook > .zero { metadata["hook"] = .seconds(wait.hook) }
         if let client { metadata["client"] = "\(client)" }
         if wait.isWithoutPlace { metadata["reason"] = "it waited in the upstream's queue, and got no place (concurrent)" }
         // A request's own, as its line is.
         warning("the first token was late", metadata: metadata, source: LogEntry.changeSource)
+    }
+
+    /// - Parameter route: as the request's line has it.
+    func hookFailed(_ failure: HookFailure, _ id: RequestID, route: String, _ onFailure: HookSettings.Failure) {
+        warning(
+            "the hook failed",
+            metadata: [
+                "request": "\(id)", "route": "\(route)", "reason": "\(failure)", "on_failure": "\(onFailure.rawValue)",
+            ])
     }
 
     /// Once for each rest and each recovery, whatever the number of requests.

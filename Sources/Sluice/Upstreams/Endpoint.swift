@@ -11,6 +11,9 @@ struct Endpoint: Sendable {
     private let kind: UpstreamSettings.Kind
     private let baseURL: String
     private let completionsURL: String
+    /// Where it tells its models, and with what it is asked for them. Nil where nothing that is told there would help callers: what an
+    /// Azure resource lists is not its deployments, and with callers' own keys each has a list of its own.
+    private let models: (url: String, headers: [(name: String, value: String)])?
     private let apiVersion: String
     private let authorization: UpstreamSettings.Authorization
     private let common: CommonFields
@@ -23,10 +26,22 @@ struct Endpoint: Sendable {
         completionsURL = upstream.urlPrefix + upstream.path
         apiVersion = upstream.apiVersion
         authorization = upstream.authorization ?? (kind == .azure ? .header("api-key") : .scheme("Bearer"))
-        var headers = [("Content-Type", "application/json")]
+        var headers: [(name: String, value: String)] = []
         if case .secret(let key) = upstream.key { headers.append(authorization.field(key)) }
-        common = CommonFields(headers + upstream.headers.map { ($0.name, $0.value) })
+        headers += upstream.headers.map { ($0.name, $0.value) }
+        common = CommonFields([("Content-Type", "application/json")] + headers)
+        let hasModels = kind != .azure && upstream.key != .passthrough
+        models = hasModels ? (upstream.urlPrefix + upstream.modelsPath, headers + [("Accept", "application/json")]) : nil
         key = UpstreamKey(upstream)
+    }
+
+    /// What asks for its models; nil where it is not asked.
+    var modelsRequest: HTTPRequest? {
+        models.map { models in
+            let limit = UpstreamModels.timeLimit
+            return HTTPRequest(
+                .get, models.url, headers: models.headers, connectTimeout: limit, totalTimeout: limit, options: options)
+        }
     }
 
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
@@ -62,6 +77,15 @@ struct Endpoint: Sendable {
         let key = authorization.utf8.dropFirst("bearer ".utf8.count).drop { $0 == UInt8(ascii: " ") }
         guard let key = String(key), !key.isEmpty else { throw .missingCallersKey }
         return self.authorization.field(key)
+    }
+}
+
+extension UpstreamSettings {
+    /// Beside the path of chat completions, where that is at its usual place behind others.
+    fileprivate var modelsPath: String {
+        let usual = "/chat/completions"
+        let isUsual = path.hasSuffix(usual)  // by characters: the settings' own
+        return (isUsual ? path.dropLast(usual.utf8.count) : "") + "/models"
     }
 }
 

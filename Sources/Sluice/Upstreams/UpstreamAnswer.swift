@@ -190,7 +190,7 @@ struct UpstreamHead {
     /// How long the upstream wants not to be asked again.
     let retryAfter: Duration?
     /// The headers that the caller gets too.
-    let passedHeaders: [(name: String, value: String)]
+    private(set) var passedHeaders: [(name: String, value: String)]
     /// How many more there were that it does not get.
     let headersLeftOut: Int
 
@@ -198,6 +198,9 @@ struct UpstreamHead {
     static let headerNames = [
         "content-encoding", "content-type", "retry-after", "retry-after-ms", "x-request-id", "x-ratelimit-*",
     ]
+
+    /// One of Sluice's own goes along.
+    mutating func pass(_ name: String, _ value: String) { passedHeaders.append((name, value)) }
 
     static let demo = UpstreamHead(demo: [("X-Sluice-Upstream", "demo")])
 

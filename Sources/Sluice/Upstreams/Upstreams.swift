@@ -11,11 +11,15 @@ import Settings
 final class Upstreams {
     /// Where the upstreams are, in the settings' order; nil for a demo.
     private let endpoints: [Endpoint?]
+    /// What they say that their models are, in the same order; nil where they are not asked.
+    private let models: [UpstreamModels?]
     /// The upstreams' names, in the same order.
     private let names: [String]
     let session: Session
     /// In the same order.
     private let connections: [UpstreamConnections]
+    /// To hooks; nil where there are none.
+    let hookConnections: UpstreamConnections?
     /// Connections that stand ready while there is no request for them, by the same order; nil for none.
     private var warm: [WarmUpstream?]
     private let idleConnectionsMax: Int
@@ -33,6 +37,9 @@ final class Upstreams {
         names = settings.upstreams.map(\.name)
         let upstreams = zip(settings.upstreams, generation.connectionOptions)
         endpoints = upstreams.map { $0.kind == .demo ? nil : Endpoint($0, $1) }
+        models = zip(endpoints, settings.upstreams).map { endpoint, upstream in
+            endpoint?.modelsRequest.map { _ in UpstreamModels(of: upstream.name, on: loop, logger) }
+        }
         let configuration = try Session.Configuration(settings)
         let session =
             if let session = former?.session, session.fits(configuration) { session } else {
@@ -43,6 +50,11 @@ final class Upstreams {
         let (formerConnections, formerWarm) = (former?.connections ?? [], former?.warm ?? [])
         connections = generation.connectionOptions.map { options in
             formerConnections.first { $0.session === session && $0.options === options } ?? UpstreamConnections(session, options)
+        }
+        let formerHooks = former?.hookConnections
+        hookConnections = generation.hookOptions.map { options in
+            if let formerHooks, formerHooks.session === session, formerHooks.options === options { return formerHooks }
+            return UpstreamConnections(session, options)
         }
         warm = try upstreams.map { upstream, options in
             guard let warm = WarmUpstream.Identity(upstream, settings, options, session) else { return nil }
@@ -78,6 +90,32 @@ final class Upstreams {
             noted(.failed(.connection(error)))
             throw .upstreamFailed(.unreachable)
         }
+    }
+}
+
+extension Upstreams {
+    /// Of more upstreams the models are not asked for at once: each takes a descriptor.
+    private static let modelsAtOnceMax = 32
+
+    /// What upstreams say that their models are, by the upstreams' indices, of those that have said it. Comes back when each has answered,
+    /// or has not within three seconds.
+    ///
+    /// - Parameter upstreams: of the first of them.
+    func models(of upstreams: [Int], _ budget: MemoryBudget) async -> [Int: [String]] {
+        let wakeup = Wakeup(on: loop)
+        let asked = upstreams.filter { models[$0] != nil }.prefix(Self.modelsAtOnceMax)
+        for index in asked {
+            guard let request = endpoints[index]?.modelsRequest else { continue }
+            models[index]?.ask(for: request, in: session, budget, waking: wakeup)
+        }
+        let lists = asked.compactMap { models[$0] }
+        while true {
+            for list in lists { list.proceed() }
+            guard lists.contains(where: \.isAsking) else { break }
+            await wakeup.wait()
+        }
+        let known = asked.compactMap { index in models[index]?.names.map { (index, $0) } }
+        return Dictionary(known) { first, _ in first }
     }
 }
 

@@ -30,7 +30,9 @@ import Testing
     }
 
     private func check(_ rule: Rule, _ requests: ArraySlice<UpstreamRequest>) {
-        let requests = rule.mayComeTwice ? requests.suffix(1) : requests
+        // Whoever asks for the models may have the upstream asked for its own, once for each worker.
+        let chats = requests.filter { !($0.method == "GET" && $0.path == "/v1/models") }
+        let requests = rule.mayComeTwice ? chats.suffix(1) : chats[...]
         #expect(requests.map(\.text) == (rule.upstreamGets.map { [$0] } ?? []), "\(rule.name)")
         guard let request = requests.first else { return }
         #expect(request.path == rule.upstreamPath, "\(rule.name)")

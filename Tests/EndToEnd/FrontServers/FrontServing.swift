@@ -62,11 +62,17 @@ extension FrontGroup {
                 try expect(answer.head?["Connection"]?.lowercased() != "close", "\(answer)")
             }
         },
-        FrontRow("/sluice/ping and /sluice/status, for this machine") { front in
+        FrontRow("/sluice/ping, /sluice/status and /sluice/metrics, for this machine") { front in
             let ping = try await front.site.call(ChatCall("", token: nil, path: "/sluice/ping", method: "GET")).ended()
             try expect(ping.status == 200 && ping.text == "pong\n", "\(ping)")
             let status = try await front.site.call(ChatCall("", token: nil, path: "/sluice/status?json", method: "GET")).ended()
             try expect(status.status == 200 && status.text.hasPrefix("{"), "\(status)")
+            var scrape = ChatCall("", token: nil, path: "/sluice/metrics", method: "GET")
+            let text = try await front.site.call(scrape).ended()
+            try expect(text.status == 200 && text.head?.contentType == "text/plain; version=0.0.4; charset=utf-8", "\(text)")
+            scrape.fields = [("Accept", "application/openmetrics-text; version=1.0.0")]
+            let open = try await front.site.call(scrape).ended()
+            try expect(open.status == 200 && open.text.hasSuffix("# EOF\n"), "\(open)")
         },
     ])
 }

@@ -127,6 +127,50 @@ import Testing
         }
     }
 
+    @Test func `have the same metrics, whichever is asked, and lose none when one dies`() async throws {
+        let gate = try Gate()
+        try await ProcessSite.with(upstream: upstream(gate)) { site in
+            try await site.served(4)
+            for _ in 0..<8 { #expect(try await site.call("short").ended().isWhole) }
+            let done = [#"ending="done""#]
+            try await eventually("all are counted") {
+                try await Scrape(at: site.sluice.socket).sum("sluice_requests_total", done) == 8
+            }
+            for _ in 0..<8 {
+                let scrape = try await Scrape(at: site.sluice.socket)
+                #expect(scrape.sum("sluice_requests_total", done) == 8)
+                #expect(scrape.sum("sluice_process_starts_total") == 4)
+            }
+            let asked = try await site.ask("status", "--metrics")
+            #expect(try asked.exit == .code(0) && Scrape(asked.output).sum("sluice_requests_total", done) == 8)
+
+            var streams: [FastCGICaller] = []
+            for _ in 0..<8 {
+                streams.append(try site.call())
+                try await streams.last?.begun()
+            }
+            // Each tells of itself.
+            try await eventually("all are told of") {
+                let scrape = try await Scrape(at: site.sluice.socket)
+                return scrape.sum("sluice_open_streams") == 8 && scrape.values(of: "process") == ["1", "2", "3", "4"]
+            }
+            let victim = try #require(try await site.status().processes.first { $0.active ?? 0 > 0 })
+            kill(victim.process, SIGKILL)
+            try await site.served(5)
+            let left = 8 - (victim.active ?? 0)
+            try await eventually("those of the dead one are told of no longer") {
+                try await Scrape(at: site.sluice.socket).sum("sluice_open_streams") == Double(left)
+            }
+            let scrape = try await Scrape(at: site.sluice.socket)
+            #expect(scrape.sum("sluice_requests_total", done) == 8)
+            #expect(scrape.sum("sluice_process_starts_total") == 5)
+            gate.open(8)
+            try await eventually("the others are counted") {
+                try await Scrape(at: site.sluice.socket).sum("sluice_requests_total", done) == Double(8 + left)
+            }
+        }
+    }
+
     @Test func `share out memory, an upstream's places and the cores`() async throws {
         let settings = "limits = {memory = \"64MiB\", body = \"1MiB\"}\nworkers = \"auto\""
         try await ProcessSite.with(settings, upstream: upstream(Gate()), upstreamLines: "concurrent = 10") { site in

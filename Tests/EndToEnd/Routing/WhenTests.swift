@@ -303,7 +303,8 @@ import Testing
                 #expect(list.text.contains("\(name)-1") && !list.text.contains(other), "\(list.text)")
             }
             for (name, stub) in zip(["first", "second"], stubs) {
-                #expect(stub.requests.value.count == 6)
+                // Six chats, and the question for its models.
+                #expect(stub.requests.value.count == 7 && stub.requests.value.count { $0.method == "GET" } == 1)
                 #expect(stub.requests.value.allSatisfy { $0.head["Authorization"] == "Bearer sk-\(name)" })
             }
         }

@@ -124,6 +124,12 @@ import Testing
             "[upstreams.a]\nkey = 'k'\nparameters = {only = ['seed'], add = ['top_k']}",
             "3: upstreams.a.parameters.only cannot stand beside add or pass: it names all that go through"),
         Mistake(
+            "[upstreams.a]\nkey = 'k'\ncontinue = {message = {role = 'user', x = nan}, set = {messages = []}, prompt = 1, way = 'x'}",
+            "3: unknown key 'upstreams.a.continue.way'", "3: upstreams.a.continue.prompt must be a string",
+            "3: upstreams.a.continue.message.role cannot be set: the message is the assistant's, with the text so far",
+            "3: upstreams.a.continue.message.x must be a finite number",
+            "3: upstreams.a.continue.set.messages cannot change 'messages': they go through as they are"),
+        Mistake(
             "[upstreams.a]\nkey = 'k'\nparameters = {pass = 'none', add = [1]}",
             "3: upstreams.a.parameters.add[0] must be a string", #"3: upstreams.a.parameters.pass must be "openai" or "all""#),
         Mistake(

@@ -65,6 +65,24 @@ import Testing
         for _ in 0..<3 { #expect(found(counts, limits, at: noon) == nil) }
     }
 
+    @Test(arguments: [100, nil]) func `what a hook puts in is taken too, and given back where it is not needed`(limit: Int?)
+        throws
+    {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: limit, concurrent: 1))
+        guard case .admitted(var reservation) = counts.enter(ClientName("a"), limits, estimate(60), at: noon) else {
+            Issue.record("it has its share")
+            return
+        }
+        // Four bytes are a token, and more than there is left is taken all the same.
+        for left in [10, 0] {
+            reservation.add(promptBytes: 120)
+            #expect(reservation.tokensLeft == (limit == nil ? nil : left))
+        }
+        #expect(reservation.estimate.spent(nil, bytesCount: 0, eventsCount: 0, mayHaveBegun: true) == 60)
+        reservation.settle(0)
+        #expect(reservation.tokensLeft == limit)
+    }
+
     /// What it took, or nil for one that ends without a word.
     @Test(arguments: [0, 30, 90, nil]) func `what began yesterday takes nothing of today, and gives it nothing`(took: Int?) throws
     {

@@ -1,0 +1,56 @@
+/// Leaves out what a text repeats of another one that it goes on with: models begin with its last words again, or with all of it.
+///
+///     var text = RepeatedText(of: "I have found three flights to Rome.")
+///     text.take("three flights")          ""          may be its end once more, and waits
+///     text.take(" to Rome. The first")    " The first"
+///     text.take(" leaves")                " leaves"
+///
+/// It goes by bytes: what is said again in other words stays. What is repeated is all of the other text, or an end of it of
+/// ``endBytesMin`` to ``endBytesMax``, so that each byte is compared with a bounded number of others.
+package struct RepeatedText: Sendable {
+    /// A shorter end may be the same by chance, as in "no, no".
+    package static let endBytesMin = 12
+    /// The longest end, unless it is all of it.
+    package static let endBytesMax = 512
+
+    private let said: [UInt8]
+    /// Where in it what has come may have begun, in ascending order.
+    private var starts: [Int]
+    /// What has come, until that is decided.
+    private var held: [UInt8] = []
+    /// How much of that has come to the other text's end.
+    private var repeatedCount = 0
+
+    /// - Parameter said: the text that another one goes on with.
+    package init(of said: [UInt8]) {
+        self.said = said
+        let ends = max(1, said.count - Self.endBytesMax)..<max(1, said.count - Self.endBytesMin + 1)
+        starts = said.isEmpty ? [] : [0] + (ends.lowerBound < ends.upperBound ? Array(ends) : [])
+    }
+
+    /// Whether nothing is left out any more.
+    package var isDecided: Bool { starts.isEmpty }
+
+    /// - Returns: what is new of it, and of what has waited.
+    package mutating func take(_ text: [UInt8]) -> [UInt8] {
+        var rest = text[...]
+        while !starts.isEmpty, let byte = rest.popFirst() {
+            let offset = held.count
+            held.append(byte)
+            starts.removeAll { said[$0 + offset] != byte }
+            // The last one is the nearest to the end.
+            guard let last = starts.last, last + held.count == said.count else { continue }
+            repeatedCount = held.count
+            starts.removeLast()
+        }
+        return starts.isEmpty ? finish() + rest : []
+    }
+
+    /// The text is at its end.
+    ///
+    /// - Returns: what is new of what has waited.
+    package mutating func finish() -> [UInt8] {
+        defer { (starts, held, repeatedCount) = ([], [], 0) }
+        return Array(held.dropFirst(repeatedCount))
+    }
+}

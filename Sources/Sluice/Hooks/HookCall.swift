@@ -1,0 +1,150 @@
+// The hook of one request, from the question to what it says.
+
+import Chat
+import Clock
+import EventLoop
+import FastCGI
+import HTTPClient
+import Logging
+import Settings
+
+/// Asks a hook once, whatever becomes of the attempts behind it. Meanwhile the caller gets what it gets while it waits for a token.
+final class HookCall {
+    private let question: Question
+    private let hook: Hook
+    private let loop: EventLoop
+    private let logger: Logger
+    private let depthMax: Int
+    private let wakeup: Wakeup
+    private let start: Instant
+    private var signs: WaitingSigns
+    private var transfer: Transfer?
+    /// Nil until its head has come.
+    private var status: Int?
+    private var body: [UInt8] = []
+    private var memory: AnswerMemory
+    private var isCancelled = false
+    /// What has become of it, in a word.
+    private var outcome = "cancelled"
+
+    init(_ hook: Hook, about question: Question, _ settings: borrowing Settings, on loop: EventLoop, _ logger: Logger) {
+        (self.hook, self.question, self.loop, self.logger) = (hook, question, loop, logger)
+        depthMax = settings.limits.jsonDepth
+        wakeup = Wakeup(on: loop)
+        start = loop.now
+        signs = WaitingSigns(for: question, heartbeat: settings.heartbeat, from: start)
+        memory = AnswerMemory(question.memory.budget)
+    }
+
+    /// Returns what it says; where it fails, and a request may pass without it, that there is nothing to say.
+    ///
+    /// - Throws: `ChatError.hookFailed`, or `.memoryFull`; `CancellationError` when the caller left or the server is ending;
+    ///   `FastCGIError` when a sign of life finds the caller gone.
+    func run(by upstreams: Upstreams, _ reply: inout Reply) async throws -> HookAnswer {
+        defer { transfer?.cancel() }
+        do {
+            try ask(upstreams)
+            while true {
+                if isCancelled { throw CancellationError() }
+                if let answer = try progress() {
+                    outcome = answer.word
+                    return answer
+                }
+                try await show(&reply)
+                await wakeup.wait(until: signs.due)
+            }
+        } catch let failure as HookFailure {
+            outcome = failure.word
+            logger.hookFailed(failure, question.caller.id, route: question.route.label, hook.onFailure)
+            guard hook.onFailure == .pass else { throw ChatError.hookFailed }
+            return .goOn
+        } catch let error as ChatError {
+            outcome = RequestRecord.outcome(of: error)
+            throw error
+        }
+    }
+
+    /// Ends it at once.
+    func cancel() {
+        isCancelled = true
+        transfer?.cancel()
+        wakeup.wake()
+    }
+
+    /// What the attempts behind it go on from.
+    var wait: HookWait { HookWait(start: start, signs: signs) }
+
+    /// For the log.
+    var note: HookNote { HookNote(outcome, loop.now - start) }
+
+    /// How many sentences the caller has heard meanwhile.
+    var fillersCount: Int { signs.fillersCount }
+
+    private func ask(_ upstreams: Upstreams) throws(HookFailure) {
+        do throws(HTTPError) { transfer = try upstreams.ask(hook, question, waking: wakeup) } catch { throw .connection(error) }
+    }
+
+    /// What it says, once that has come whole.
+    ///
+    /// - Throws: `HookFailure`; `ChatError.memoryFull`; `CancellationError` when it was cancelled.
+    private func progress() throws -> HookAnswer? {
+        guard let transfer else { return nil }
+        do {
+            if status == nil {
+                guard let head = try transfer.takeHead() else { return nil }
+                status = head.status
+                guard head.status == 200 || head.status == 204 else { throw HookFailure.status(head.status) }
+            }
+            while let arrival = try transfer.arrived() {
+                switch arrival {
+                case .bytes: try take(transfer.takeBytes())
+                // Its end lets the connection serve again.
+                case .end: return status == 204 ? .goOn : try answer()
+                case .deadline: return nil
+                }
+            }
+            return nil
+        } catch HTTPError.cancelled {
+            throw CancellationError()
+        } catch let error as HTTPError {
+            throw HookFailure.connection(error)
+        }
+    }
+
+    private func take(_ bytes: [UInt8]) throws {
+        guard body.count + bytes.count <= HookAnswer.bytesMax else { throw HookFailure.tooLarge }
+        if body.isEmpty { body = bytes } else { body += bytes }
+        try memory.reserve(body.count)
+    }
+
+    private func answer() throws(HookFailure) -> HookAnswer {
+        do throws(HookNonsense) { return try HookAnswer(body: body, depthMax: depthMax) } catch { throw .nonsense(error) }
+    }
+
+    /// Shows the caller that its answer is on the way, when that is due.
+    private func show(_ reply: inout Reply) async throws(FastCGIError) {
+        for _ in 0..<WaitingSigns.dueMax {
+            guard let sign = signs.next(for: question.chat, at: loop.now) else { return }
+            try await reply.show(sign)
+            signs.shown(sign, at: loop.now)
+        }
+    }
+}
+
+/// What was waited for ahead of any attempt.
+struct HookWait {
+    let start: Instant
+    /// As they stood at its end.
+    let signs: WaitingSigns
+}
+
+extension Upstreams {
+    /// Asks a hook. Whoever asks sees to it that the transfer is cancelled in the end.
+    ///
+    /// - Parameter wakeup: woken when there may be something new.
+    /// - Throws: as `Session.start`.
+    func ask(_ hook: Hook, _ question: Question, waking wakeup: Wakeup) throws(HTTPError) -> Transfer {
+        guard let hookConnections else { throw .unavailable(reason: "there are no hooks") }
+        return try session.start(hook.request(for: question, hookConnections.options), waking: wakeup)
+    }
+}

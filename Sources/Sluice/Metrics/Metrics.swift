@@ -1,0 +1,171 @@
+// What happens, and the metrics that count it.
+
+import Chat
+import Choosing
+import Clock
+import Synchronization
+
+/// What a process counts of requests, upstreams and itself: as an event ends and never inside of one, by a few words of a table that all
+/// processes have in common. No word of a caller's is a label, and no key.
+final class Metrics: Sendable {
+    let table: MetricTable
+    /// The own one among the processes.
+    let slot: Int
+    /// As labels name it: its place among the processes, from 1.
+    let process: String
+    /// How many lost lines of the log have been counted.
+    private let lostLines = Mutex(0)
+    /// The own values that were told last: those of which nothing is told any more are nothing.
+    private let told = Mutex<Set<MetricTable.Row>>([])
+
+    static let other = "other"
+
+    /// - Parameters:
+    ///   - slot: the own one among the processes.
+    ///   - place: from 0.
+    init(_ table: MetricTable, slot: Int = 0, place: Int = 0) {
+        (self.table, self.slot) = (table, slot)
+        process = "\(place + 1)"
+        table.set(1, of: table.row(.info, MetricLabels(sluiceVersion)))
+    }
+
+    private func count(_ metric: Metric, _ labels: MetricLabels, _ count: Int = 1) {
+        table.add(count, to: table.row(metric, labels))
+    }
+
+    private func count(_ metric: Metric, _ count: Int = 1) { table.add(count, to: table.commonRow(of: metric)) }
+
+    private func note(_ duration: Duration, _ metric: Metric, _ labels: MetricLabels) {
+        note(UInt64(max(0, duration.nanoseconds)), .seconds, in: table.row(metric, labels))
+    }
+
+    private func note(_ value: UInt64, _ buckets: MetricBuckets, in row: MetricTable.Row) {
+        table.add(1, toBucket: buckets.index(of: value), sum: Int(clamping: value), to: row)
+    }
+
+    /// A name that somebody else has made, as long as there are few of them.
+    private func known(_ name: String?, _ metric: Metric) -> String {
+        guard let name else { return "" }
+        return table.row(metric, MetricLabels(name)) == table.commonRow(of: metric) ? Self.other : name
+    }
+
+    // MARK: The process
+
+    func processStarted() { count(.processStarts) }
+    func connectionAccepted() { count(.connectionsAccepted) }
+    func connectionRefused() { count(.connectionsRefused) }
+
+    /// - Parameter total: how many lines were lost since the start.
+    func linesLost(total: Int) {
+        let further = lostLines.withLock { counted in
+            defer { counted = max(counted, total) }
+            return max(0, total - counted)
+        }
+        if further > 0 { count(.logLinesDropped, further) }
+    }
+
+    // MARK: Attempts
+
+    /// What was tried until the first token is known: what has come of it, and how long that took which was not the answer.
+    func note(_ tried: [RequestRecord.Try], fillersCount: Int) {
+        for attempt in tried {
+            let target = attempt.target
+            count(
+                .attempts, MetricLabels(target.route, target.upstreamName, target.ownModel ?? "", attempt.outcome))
+            noteReason(attempt)
+            // Of the one that has won there is more to come.
+            guard attempt.wasAsked, attempt.kind != .won else { continue }
+            note(
+                attempt.duration, .operationDuration,
+                MetricLabels(target.provider, target.requestedModel, "", attempt.outcome))
+        }
+        if fillersCount > 0 { count(.fillers, fillersCount) }
+    }
+
+    private func noteReason(_ attempt: RequestRecord.Try) {
+        switch attempt.reason {
+        case .first: break
+        case .retry: count(.retries, MetricLabels(attempt.upstream, "retry"))
+        case .fallback: count(.retries, MetricLabels(attempt.upstream, "fallback"))
+        case .hedge: count(.hedges, MetricLabels(attempt.kind.rawValue))
+        }
+    }
+
+    /// A request has left an upstream's queue.
+    func queued(_ time: Duration, for target: Target) { note(time, .queueWait, MetricLabels(target.upstreamName)) }
+
+    /// A target has gone to rest.
+    func rests(_ target: Target) {
+        count(.rests, MetricLabels(target.route, target.upstreamName, target.ownModel ?? ""))
+    }
+
+    /// The events of a stream are over.
+    func note(_ times: ChunkTimes, of target: Target?, _ model: ServedModel?) {
+        guard let target, times.hasAny else { return }
+        let row = table.row(
+            .timePerOutputChunk, MetricLabels(target.provider, target.requestedModel, known(model?.name, .knownModels)))
+        times.forEachBucket { bucket, count in
+            table.add(count, toBucket: bucket, sum: bucket == 0 ? Int(times.sum.nanoseconds) : 0, to: row)
+        }
+    }
+
+    // MARK: Requests
+
+    /// A request is over.
+    ///
+    /// - Parameter namesClients: whether each client has series of its own.
+    func note(_ record: RequestRecord, at end: Instant, namesClients: Bool) {
+        let ending = record.hasEndedSpoken ? "spoken_cut" : record.ending.word
+        count(.requests, MetricLabels(ending))
+        if record.ending.isDeparture { count(.callersLeft, MetricLabels(record.lastPhase.rawValue)) }
+        if namesClients { noteClient(record) }
+        if let added = record.added {
+            note(UInt64(max(0, added.nanoseconds)), .seconds, in: table.commonRow(of: .firstTokenAdded))
+        }
+        guard let target = record.target, let asked = record.asked else { return }
+        noteAnswer(record, target, asked: asked, at: end)
+    }
+
+    /// What the attempt has come to that won.
+    private func noteAnswer(_ record: RequestRecord, _ target: Target, asked: Instant, at end: Instant) {
+        let (provider, requested) = (target.provider, target.requestedModel)
+        let served = known(record.answer.model?.name, .knownModels)
+        let isDone = if case .answered = record.ending { true } else { false }
+        note(
+            end - asked, .operationDuration,
+            MetricLabels(provider, requested, served, isDone ? "" : record.ending.word))
+        if record.answer.eventsCount > 0, let firstToken = record.answer.firstToken {
+            note(firstToken - asked, .timeToFirstChunk, MetricLabels(provider, requested, served))
+        }
+        guard let usage = record.answer.usage else { return }
+        for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
+            note(UInt64(max(0, count)), .tokens, in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
+        }
+    }
+
+    private func noteClient(_ record: RequestRecord) {
+        let client = known(record.client, .knownClients)
+        count(.clientRequests, MetricLabels(client))
+        guard let usage = record.answer.usage else { return }
+        for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
+            self.count(.clientTokens, MetricLabels(client, type), max(0, min(count, 1 << 40)))
+        }
+    }
+
+    // MARK: What is so now
+
+    /// Says how this process does, until it says something else.
+    func tell(_ values: [(metric: Metric, labels: MetricLabels, value: Int)]) {
+        var rows: Set<MetricTable.Row> = []
+        for (metric, labels, value) in values {
+            let row = table.row(metric, labels, of: slot)
+            rows.insert(row)
+            table.set(value, of: row)
+        }
+        let gone = told.withLock { told in
+            defer { told.formUnion(rows) }
+            return told.subtracting(rows)
+        }
+        for row in gone { table.set(0, of: row) }
+    }
+}

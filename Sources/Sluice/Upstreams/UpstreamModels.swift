@@ -1,0 +1,128 @@
+// What an upstream says that its models are, for callers who ask which there are.
+
+import Chat
+import Clock
+import EventLoop
+import HTTPClient
+import Logging
+
+/// The models of one upstream, as one worker knows them. It is asked when somebody wants to know them, and then not again for a while,
+/// however it went; all who want to know them meanwhile wait for the same answer.
+///
+///     list.ask(for: request, in: session, budget, waking: wakeup)
+///     while list.isAsking { await wakeup.wait(); list.proceed() }
+///     list.names
+final class UpstreamModels {
+    /// How long an answer may take, its connection included.
+    static let timeLimit = Duration.seconds(3)
+    /// From one question to the next.
+    private static let pause = Duration.seconds(300)
+
+    /// What it said when it last said something; nil for nothing yet.
+    private(set) var names: [String]?
+    private let upstream: String
+    private let loop: EventLoop
+    private let logger: Logger
+    /// Before that it is not asked again.
+    private var nextQuestion: Instant
+    private var answer: ListAnswer?
+    /// Those who wait for an answer that another one has asked for.
+    private var waiting: [Wakeup] = []
+
+    /// - Parameter upstream: its name in the settings.
+    init(of upstream: String, on loop: EventLoop, _ logger: Logger) {
+        (self.upstream, self.loop, self.logger) = (upstream, loop, logger)
+        nextQuestion = loop.now
+    }
+
+    /// Whether an answer is on its way.
+    var isAsking: Bool { answer != nil }
+
+    /// Asks, if it is time to. Whoever does it stays until there is an answer.
+    ///
+    /// - Parameter wakeup: woken when there may be something new.
+    func ask(for request: HTTPRequest, in session: Session, _ budget: MemoryBudget, waking wakeup: Wakeup) {
+        if isAsking { return waiting.append(wakeup) }
+        guard loop.now >= nextQuestion else { return }
+        nextQuestion = loop.now + Self.pause
+        do throws(HTTPError) { answer = ListAnswer(try session.start(request, waking: wakeup), budget) } catch {
+            logger.modelsNotTold(upstream, "\(error)")
+        }
+    }
+
+    /// Takes what has come.
+    func proceed() {
+        guard let answer else { return }
+        do throws(ListTrouble) {
+            guard let names = try answer.names() else { return }
+            self.names = names
+        } catch {
+            logger.modelsNotTold(upstream, error.reason)
+        }
+        answer.end()
+        self.answer = nil
+        for wakeup in exchange(&waiting, with: []) { wakeup.wake() }
+    }
+}
+
+/// Why there is no list. The reason has nothing of what the upstream said.
+private struct ListTrouble: Error {
+    let reason: String
+}
+
+/// An answer on its way.
+private final class ListAnswer {
+    private static let bytesMax = 1 << 20
+
+    private let transfer: Transfer
+    /// Nil until the head has come.
+    private var status: Int?
+    private var body: [UInt8] = []
+    private var memory: AnswerMemory
+
+    init(_ transfer: Transfer, _ budget: MemoryBudget) {
+        self.transfer = transfer
+        memory = AnswerMemory(budget)
+    }
+
+    /// Takes what has come.
+    ///
+    /// - Returns: the models, once the answer is whole; nil until then.
+    func names() throws(ListTrouble) -> [String]? {
+        while true {
+            let arrival = try arrival()
+            if let status, !(200..<300).contains(status) { throw ListTrouble(reason: "status \(status)") }
+            switch arrival {
+            case .bytes: try takeBytes()
+            case .deadline, nil: return nil
+            case .end:
+                guard let names = ListedModels.names(in: body) else {
+                    throw ListTrouble(reason: "the answer is no list of models")
+                }
+                return names
+            }
+        }
+    }
+
+    private func arrival() throws(ListTrouble) -> Transfer.Arrival? {
+        do throws(HTTPError) {
+            if status == nil {
+                guard let head = try transfer.takeHead() else { return nil }
+                status = head.status
+            }
+            return try transfer.arrived()
+        } catch { throw ListTrouble(reason: "\(error)") }
+    }
+
+    private func takeBytes() throws(ListTrouble) {
+        let bytes = transfer.takeBytes()
+        body += bytes
+        transfer.recycle(bytes)
+        guard body.count <= Self.bytesMax else { throw ListTrouble(reason: "the answer has more than 1 MiB") }
+        do throws(ChatError) { try memory.reserve(body.count) } catch {
+            throw ListTrouble(reason: "there is no memory for the answer")
+        }
+    }
+
+    func end() { transfer.cancel() }
+}

@@ -1,0 +1,47 @@
+import Testing
+
+@testable import Chat
+
+@Suite struct RepeatedTextTests {
+    /// What is new, whatever the pieces are that it comes in.
+    private func new(_ text: String, of said: String, piece: Int) -> String {
+        var (repeated, new) = (RepeatedText(of: bytes(said)), [UInt8]())
+        let text = bytes(text)
+        for start in stride(from: 0, to: text.count, by: piece) { new += repeated.take(Array(text[start...].prefix(piece))) }
+        return String(decoding: new + repeated.finish(), as: UTF8.self)
+    }
+
+    @Test(arguments: [
+        // All of it again.
+        ("Hello there", "Hello there, you", ", you"), ("Hel", "Hello", "lo"), ("Hello", "Hello", ""), ("a", "ab", "b"),
+        // Its end again.
+        ("I have found three flights.", "three flights. One is early.", " One is early."),
+        ("I have found three flights.", " found three flights. One", " One"), ("Grüße aus Köln an", "aus Köln an Bär", " Bär"),
+        // The longest of several.
+        ("a fine day, a fine day, ", "a fine day, a fine day, a fine day", "a fine day"),
+        // What is nearly the same, is short, or stands in the midst of it.
+        ("Hello there", "Hello, you", "Hello, you"), ("Well, no", " no.", " no."),
+        ("One two three four", "two three", "two three"),
+        ("I have found three flights.", "three flights!", "three flights!"), ("", "Hello", "Hello"), ("Hello", "", ""),
+    ])
+    func `what a text repeats of the one that it goes on with is left out`(said: String, text: String, rest: String) {
+        for piece in [1, 2, 3, 7, 100] { #expect(new(text, of: said, piece: piece) == rest, "pieces of \(piece)") }
+    }
+
+    @Test func `what is new goes on at once as soon as it is known to be that, and all behind it`() {
+        var repeated = RepeatedText(of: bytes("Hello there"))
+        #expect(repeated.take(bytes("Hel")) == [] && !repeated.isDecided)
+        #expect(repeated.take(bytes("p ")) == bytes("Help ") && repeated.isDecided)
+        #expect(repeated.take(bytes("Hello there")) == bytes("Hello there"))
+        #expect(repeated.finish() == [])
+    }
+
+    /// Bytes of which each is like all others fit in the most places.
+    @Test func `of a long text its beginning counts, and of its ends those that are not too long`() {
+        let same = String(repeating: "a", count: 20_000)
+        #expect(new(same + "b", of: same, piece: 4096) == "b")
+        #expect(new(String(repeating: "a", count: 512) + "b", of: "b" + same, piece: 100) == "b")
+        let longer = String(repeating: "a", count: 513)
+        #expect(new(longer + "b", of: "b" + same, piece: 100) == "ab")
+    }
+}

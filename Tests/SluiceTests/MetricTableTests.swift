@@ -1,0 +1,148 @@
+import Clock
+import EventLoop
+import Glibc
+import Testing
+
+@testable import Sluice
+
+/// Where processes count.
+@Suite struct `The table of the metrics` {
+    private let table: MetricTable
+
+    init() throws { table = try MetricTable() }
+
+    private func series(_ metric: Metric, of table: MetricTable? = nil) -> [String: [UInt64]] {
+        let all = (table ?? self.table).series.filter { $0.metric == metric }
+        return Dictionary(all.map { (String(decoding: $0.labels, as: UTF8.self), $0.values) }) { first, _ in first }
+    }
+
+    @Test func `has one series for the same labels, and others for others`() {
+        for ending in ["done", "cut", "done"] { table.add(1, to: table.row(.requests, MetricLabels(ending))) }
+        #expect(series(.requests) == [#"ending="done""#: [2], #"ending="cut""#: [1]])
+        // What two labels have in common at their border is not the same.
+        table.add(1, to: table.row(.retries, MetricLabels("a", "bc")))
+        table.add(1, to: table.row(.retries, MetricLabels("ab", "c")))
+        #expect(series(.retries).count == 2)
+        #expect(series(.hedges).isEmpty)
+        // What has no labels is there from the start.
+        #expect(series(.fillers) == ["": [0]])
+    }
+
+    @Test(arguments: [
+        ("quote \" here", #"client="quote \" here""#), ("back\\slash", #"client="back\\slash""#),
+        ("line\nbreak", #"client="line\nbreak""#),
+        ("umlaut ä", "client=\"umlaut ä\""), ("", ""),
+    ])
+    func `escapes what would end a label`(value: String, text: String) {
+        table.add(1, to: table.row(.clientRequests, MetricLabels(value)))
+        #expect(series(.clientRequests)[text] == [1])
+    }
+
+    @Test func `leaves out labels without a value`() {
+        table.add(1, toBucket: 0, sum: 1, to: table.row(.operationDuration, MetricLabels("openai", "other", "", "cut")))
+        let labels =
+            #"gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="other",error_type="cut""#
+        #expect(series(.operationDuration).keys.contains(labels))
+    }
+
+    @Test func `counts together what is beyond a metric's bound, and what is too long`() {
+        let bound = Metric.requests.description.seriesMax
+        for number in 0..<(bound + 50) { table.add(1, to: table.row(.requests, MetricLabels("\(number)"))) }
+        let found = series(.requests)
+        #expect(found.count == bound + 1)
+        #expect(found[#"ending="other""#] == [50])
+        #expect(found[#"ending="0""#] == [1])
+        table.add(1, to: table.row(.hedges, MetricLabels(String(repeating: "x", count: 1_000))))
+        #expect(series(.hedges) == [#"outcome="other""#: [1]])
+    }
+
+    @Test func `has room for so many series, and no more`() {
+        for number in 0..<(2 * MetricTable.rowsMax) {
+            table.set(1, of: table.row(.memoryUsed, MetricLabels("\(number)"), of: number))
+        }
+        #expect(table.series.count <= MetricTable.rowsMax)
+        table.add(1, to: table.row(.requests, MetricLabels("done")))
+        #expect(series(.requests) == [#"ending="other""#: [1]])
+    }
+
+    @Test func `is the same for all who have it, and keeps what one has counted that has ended`() throws {
+        let table = try MetricTable(passedOn: ())
+        let number = try SystemError.check("dup", dup(table.number))
+        let other = try MetricTable(Descriptor(owning: number))
+        for each in [table, other] { each.add(2, to: each.row(.requests, MetricLabels("done"))) }
+        other.set(7, of: other.row(.activeRequests, MetricLabels("2"), of: 1))
+        table.set(3, of: table.row(.activeRequests, MetricLabels("1"), of: 0))
+        #expect(series(.requests, of: table) == [#"ending="done""#: [4]])
+        #expect(series(.activeRequests, of: table) == [#"process="1""#: [3], #"process="2""#: [7]])
+        table.clear(slot: 1)
+        #expect(series(.requests, of: other) == [#"ending="done""#: [4]])
+        #expect(series(.activeRequests, of: other) == [#"process="1""#: [3], #"process="2""#: [0]])
+    }
+
+    @Test func `adds up what several processes have of the same`() {
+        for slot in 0..<3 { table.set(slot + 1, of: table.row(.upstreamOpen, MetricLabels("stub"), of: slot)) }
+        #expect(series(.upstreamOpen) == [#"upstream="stub""#: [6]])
+    }
+
+    @Test func `loses nothing where many count at once`() async {
+        await withTaskGroup(of: Void.self) { group in
+            for worker in 0..<4 {
+                group.addTask { [table] in
+                    for number in 0..<5_000 {
+                        table.add(1, to: table.row(.requests, MetricLabels("\((number + worker) % 37)")))
+                    }
+                }
+            }
+        }
+        let found = series(.requests)
+        #expect(found.count == 37)
+        #expect(found.values.reduce(0) { $0 + $1[0] } == 20_000)
+    }
+}
+
+@Suite struct `Buckets` {
+    @Test(arguments: [(0, 0), (5_000_000, 0), (5_000_001, 1), (60_000_000_000, 16), (60_000_000_001, 17)] as [(UInt64, Int)])
+    func `take what is not above their bound`(nanoseconds: UInt64, index: Int) {
+        #expect(MetricBuckets.seconds.index(of: nanoseconds) == index)
+    }
+
+    @Test func `find room in a row, in order`() {
+        for buckets in [MetricBuckets.seconds, .tokens] {
+            #expect(buckets.bounds.count < MetricBuckets.countMax)
+            #expect(buckets.bounds == buckets.bounds.sorted())
+        }
+        #expect(MetricBuckets.tokens.bounds.last == 67_108_864)
+    }
+
+    @Test func `of a stream's events are those of the metric`() {
+        var times = ChunkTimes()
+        #expect(!times.hasAny)
+        for milliseconds in [0, 5, 6, 70_000] { times.note(.milliseconds(milliseconds)) }
+        var counts: [Int: Int] = [:]
+        times.forEachBucket { counts[$0] = $1 }
+        #expect(counts == [0: 2, 1: 1, 17: 1])
+        #expect(times.sum == .milliseconds(70_011))
+    }
+}
+
+@Suite struct `What Sluice adds itself` {
+    @Test func `is not what others are waited for`() {
+        var time = OwnTime(from: Instant.current + .seconds(-10))
+        time.waits(forOthers: true)
+        let first = time.total
+        #expect(first >= .seconds(10))
+        time.waits(forOthers: true)
+        #expect(time.total == first)
+        time.waits(forOthers: false)
+        time.waits(forOthers: true)
+        #expect(time.total >= first)
+    }
+
+    @Test func `is told beside what others took, in milliseconds`() {
+        var wait = FirstTokenWait(upstream: "stub", attemptsCount: 1, total: .seconds(1))
+        (wait.connect, wait.waiting) = (.microseconds(12_400), .milliseconds(310))
+        #expect(
+            wait.serverTiming(added: .microseconds(214))
+                == "queue;dur=0.000, connect;dur=12.400, upstream;dur=310.000, sluice;dur=0.214")
+    }
+}
