@@ -152,6 +152,20 @@ import Testing
         #expect(changed.needsUsage && changed.isStreaming && changed.model == "m")
     }
 
+    /// The server's own message takes the place of the caller's instructions, and of no hook's.
+    @Test(arguments: [
+        ("[\(first)]", "[OWN,\(system),\(first),\(system)]"),
+        ("[\(system),\(developer) , \(first)]", "[OWN,\(system),\(first),\(system)]"),
+        ("[ \(developer)]", "[OWN,\(system),\(system)]"),
+    ]) func `they stay where the server's own message replaces the caller's`(own: String, expected: String) throws {
+        var chat = try request(#"{"messages":\#(own),"model":"m"}"#)
+        let message = #"{"role":"system","content":"own"}"#
+        chat.ownMessage = OwnMessage(json: bytes(message), replaces: true)
+        let added = try messages(of: #"{"prepend":[\#(Self.system)],"append":[\#(Self.system)]}"#)
+        let body = try chat.adding(added, depthMax: 64).upstreamBody(UpstreamRules())
+        #expect(body.bytes == bytes(#"{"messages":\#(expected.replacing("OWN", with: message)),"model":"m"}"#))
+    }
+
     @Test func `they stand alone on one side too, and in the messages that count`() throws {
         let chat = try request(#"{"messages":[1],"model":"m","messages":[\#(Self.first)]}"#)
         for (answer, expected) in [

@@ -25,6 +25,14 @@ import Testing
         #expect(try JSONScanner.validate(document.span, depthMax: 1).string(in: document.span) == "Hello \"you\"\néé 😀")
     }
 
+    @Test(arguments: [
+        (#"ok \ud83d"#, #""ok ""#), (#"\uDBFF"#, nil), (#"ok \\ud83d"#, #""ok \\ud83d""#), (#"ok \\\ud83d"#, #""ok \\""#),
+        (#"\ud83d\ude00"#, #""\ud83d\ude00""#), (#"\u00e9"#, #""\u00e9""#),
+    ])
+    func `half of a character at its end is none of it`(text: String, expected: String?) throws {
+        #expect(said([#"{"content":"\#(text)"}"#]) == expected)
+    }
+
     @Test func `reasoning is none of it, and empty texts add nothing`() {
         #expect(said([#"{"reasoning_content":"Hm"}"#, #"{"content":"a"}"#, #"{"content":null}"#, "{}"]) == #""a""#)
         #expect(said([#"{"role":"assistant"}"#, #"{"content":""}"#]) == nil)

@@ -84,6 +84,27 @@ import Testing
         }
     }
 
+    /// What has come, one object that goes on with it, and what the caller gets.
+    @Test(arguments: [
+        (
+            "", "I have found three flights to Rome. ", "I have found three flights to Rome. The first",
+            "I have found three flights to Rome. The first"
+        ),
+        (
+            "speech = [\"markdown\", \"links\"]", "Hello there. See [the", " page](http://x.example/y) now.",
+            "Hello there. See the page now."
+        ),
+        ("", "Hel", "lo", "Hello"),
+    ])
+    func `is as good in one piece`(settings: String, first: String, second: String, text: String) async throws {
+        let upstream = try Self.upstream([.text(Chunks.begun(first)), .close], .json(Chunks.completion(second)))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: Self.settings(settings)) { site in
+            let response = try await site.call(chat()).ended()
+            expect(text, in: response)
+            #expect(try await site.requestLines(1)[0].contains(#""ending":"continued""#))
+        }
+    }
+
     @Test func `comes from the next target, and from none that has failed before`() async throws {
         let cut = try Self.upstream([.text(Chunks.begun("Hel")), .close], .stream([Chunks.stream(["wrong"]).joined()]))
         let other = try StubUpstream(.stream([Chunks.stream(["lo"]).joined()]))

@@ -17,7 +17,18 @@ package struct SaidText: Sendable {
 
     /// All that has been said, as a JSON string; nil where that is nothing, no text alone, or too long.
     package var string: [UInt8]? {
-        json.isEmpty ? nil : [UInt8(ascii: "\"")] + json + [UInt8(ascii: "\"")]
+        let whole = json.dropLast(endsInHalfOfACharacter ? 6 : 0)
+        return whole.isEmpty ? nil : [UInt8(ascii: "\"")] + whole + [UInt8(ascii: "\"")]
+    }
+
+    /// Whether the first half of a character stands at its end, as `\ud83d`, whose second one has not come.
+    private var endsInHalfOfACharacter: Bool {
+        let end = json.suffix(6)
+        guard end.count == 6, end.starts(with: "\\u".utf8),
+            let unit = UInt16(String(decoding: end.dropFirst(2), as: UTF8.self), radix: 16), (0xD800..<0xDC00).contains(unit)
+        else { return false }
+        // Of an even number of backslashes ahead of the digits each escapes another.
+        return json.dropLast(5).reversed().prefix { $0 == UInt8(ascii: "\\") }.count % 2 == 1
     }
 
     /// - Parameters:

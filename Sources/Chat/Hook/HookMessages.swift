@@ -17,11 +17,12 @@ extension ChatRequest {
     ///
     /// What is put ahead of them stands behind the system's and the developer's with which they begin. Many servers take a system's
     /// message as the very first and nowhere else; and what each request of a call begins with stays at its front, where a cache of
-    /// prompts finds it.
+    /// prompts finds it. Where the server's own message takes the place of those, they go here: the hook's are to stay.
     ///
     /// - Throws: as `init(body:depthMax:)`; not for messages of a hook's answer that was read with the same depth.
     package func adding(_ messages: HookMessages, depthMax: Int) throws(ChatError) -> ChatRequest {
         guard let own = members.value(.messages) else { return self }
+        if let ownMessage, ownMessage.replaces { return try replacing(ownMessage, messages, own, depthMax: depthMax) }
         let leading = own.elements(in: body.span, countMax: Self.instructionsMax).prefix(while: isInstruction)
         let (start, end) = (leading.last?.range.upperBound ?? own.range.lowerBound + 1, own.range.upperBound - 1)
         var bytes: [UInt8] = []
@@ -41,6 +42,19 @@ extension ChatRequest {
         bytes += body[end...]
         var request = try ChatRequest(body: bytes, depthMax: depthMax)
         (request.needsUsage, request.ownMessage) = (needsUsage, ownMessage)
+        return request
+    }
+
+    private func replacing(
+        _ ownMessage: OwnMessage, _ messages: HookMessages, _ own: JSONValue, depthMax: Int
+    ) throws(ChatError) -> ChatRequest {
+        let start = own.start(ofElementsBehind: isInstruction, in: body.span)
+        let parts = [messages.prepended, body[start..<own.range.upperBound - 1], messages.appended].filter { !$0.isEmpty }
+        let joined = Array(parts.joined(separator: CollectionOfOne(UInt8(ascii: ","))))
+        var request = try ChatRequest(
+            body: body[...own.range.lowerBound] + joined + body[(own.range.upperBound - 1)...], depthMax: depthMax)
+        request.needsUsage = needsUsage
+        request.ownMessage = OwnMessage(json: ownMessage.json, replaces: false)
         return request
     }
 

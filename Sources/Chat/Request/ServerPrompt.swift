@@ -129,7 +129,7 @@ extension JSONValue {
     }
 
     /// Where the first element of an array begins that is not to be left out; where the array's bracket closes if there is none.
-    fileprivate func start(ofElementsBehind isLeftOut: (JSONValue) -> Bool, in document: Span<UInt8>) -> Int {
+    func start(ofElementsBehind isLeftOut: (JSONValue) -> Bool, in document: Span<UInt8>) -> Int {
         var offset = ValidatedJSON.next(from: range.lowerBound + 1, in: document)
         while offset < range.upperBound, let element = ValidatedJSON.value(from: offset, in: document), isLeftOut(element) {
             offset = ValidatedJSON.next(from: element.range.upperBound, in: document)

@@ -177,7 +177,7 @@ final class Answering {
         }
         let attempt = try await race.run(&reply)
         winner = attempt
-        (record.asked, record.added, serverTiming) = (attempt.start, race.added, race.serverTiming)
+        (record.asked, record.added, serverTiming) = (attempt.start, record.added ?? race.added, race.serverTiming)
         return attempt
     }
 
@@ -205,7 +205,7 @@ final class Answering {
     /// - Throws: `CancellationError` where nobody waits for it any more.
     @inline(never)
     func goOn(
-        with cut: CutAnswer, after error: ChatError, _ race: (Question, Continuation) -> Race
+        with cut: CutAnswer, after error: ChatError, at now: Instant, _ race: (Question, Continuation) -> Race
     ) throws(CancellationError) -> Bool {
         if Task.isCancelled { throw CancellationError() }
         guard let continuation = continuation.take(), let attempt = winner.take() else { return false }
@@ -213,7 +213,7 @@ final class Answering {
         attempt.end()
         continuation.note(failed: [attempt.target])
         record.breakOff(after: error)
-        self.race = race(continuation.question.goingOn(with: cut), continuation)
+        self.race = race(continuation.question.goingOn(with: cut, after: now - continuation.start), continuation)
         return true
     }
 

@@ -19,24 +19,29 @@ final class Question {
     let form: AnswerForm
     /// What the caller has had of an answer that broke off, which is to be gone on with; nil for one that begins.
     let cut: CutAnswer?
+    /// How much of the time for all of the answer was over by then.
+    let elapsed: Duration
     /// What finds the call's target, where targets share out calls; nil where they do not.
     let affinityKey: AffinityKey?
 
     init(
         chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, call: String?, form: AnswerForm,
-        cut: CutAnswer? = nil
+        cut: CutAnswer? = nil, elapsed: Duration = .zero
     ) {
         (self.chat, self.caller, self.memory, self.route, self.call, self.form) = (chat, caller, memory, route, call, form)
-        self.cut = cut
+        (self.cut, self.elapsed) = (cut, elapsed)
         affinityKey = route.affinity == .call ? AffinityKey(call: call, client: caller.client, chat) : nil
     }
 
     /// The same with what has been said. No third answer goes on with the second one.
-    func goingOn(with cut: CutAnswer) -> Question {
+    ///
+    /// - Parameter elapsed: since the request came.
+    func goingOn(with cut: CutAnswer, after elapsed: Duration) -> Question {
         var (chat, form) = (chat, form)
         chat.said = cut.text
         form.keepsText = false
-        return Question(chat: chat, caller: caller, memory: memory, route: route, call: call, form: form, cut: cut)
+        return Question(
+            chat: chat, caller: caller, memory: memory, route: route, call: call, form: form, cut: cut, elapsed: elapsed)
     }
 
     /// The same with a hook's messages among the caller's. Its target is found by the caller's own.
@@ -46,7 +51,7 @@ final class Question {
         memory = try question.memory.ofLargerBody(question.chat.body.count + messages.bytesCount)
         chat = try question.chat.adding(messages, depthMax: depthMax)
         (caller, route, call, form) = (question.caller, question.route, question.call, question.form)
-        (cut, affinityKey) = (nil, question.affinityKey)
+        (cut, elapsed, affinityKey) = (nil, .zero, question.affinityKey)
     }
 
     /// A whole answer with a text of Sluice's own, for a caller who does not stream.

@@ -290,7 +290,9 @@ final class Race {
             let reason = "timeout.\(timeout.rawValue)"
             remove(attempt, .failed, reason)
             failed.append(attempt.target)
-            _ = attempt.fail(reason, countsAgainstTarget: true, at: loop.now)
+            // One that had less than its own time, since a hook took it, may be well.
+            let hadItsTime = timeout != .firstToken || loop.now - attempt.start >= attempt.target.timeouts.firstToken
+            if hadItsTime { _ = attempt.fail(reason, countsAgainstTarget: true, at: loop.now) } else { attempt.end() }
         }
     }
 

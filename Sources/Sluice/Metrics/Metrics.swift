@@ -19,6 +19,8 @@ final class Metrics: Sendable {
     private let told = Mutex<Set<MetricTable.Row>>([])
 
     static let other = "other"
+    /// More than any answer takes; an upstream may say anything.
+    private static let tokensMax = 1 << 40
 
     /// - Parameters:
     ///   - slot: the own one among the processes.
@@ -115,40 +117,44 @@ final class Metrics: Sendable {
     ///
     /// - Parameter namesClients: whether each client has series of its own.
     func note(_ record: RequestRecord, at end: Instant, namesClients: Bool) {
-        let ending = record.hasEndedSpoken ? "spoken_cut" : record.ending.word
-        count(.requests, MetricLabels(ending))
+        count(.requests, MetricLabels(record.words.ending))
         if record.ending.isDeparture { count(.callersLeft, MetricLabels(record.lastPhase.rawValue)) }
         if namesClients { noteClient(record) }
         if let added = record.added {
             note(UInt64(max(0, added.nanoseconds)), .seconds, in: table.commonRow(of: .firstTokenAdded))
         }
-        guard let target = record.target, let asked = record.asked else { return }
-        noteAnswer(record, target, asked: asked, at: end)
+        let isDone = if case .answered = record.ending { true } else { false }
+        noteAnswer(record, isDone ? "" : record.ending.word, at: end)
+    }
+
+    /// An answer has broken off, and another one is asked for that goes on with it.
+    func note(_ record: RequestRecord, brokenOffBy error: ChatError, at end: Instant) {
+        noteAnswer(record, RequestRecord.outcome(of: error), at: end)
     }
 
     /// What the attempt has come to that won.
-    private func noteAnswer(_ record: RequestRecord, _ target: Target, asked: Instant, at end: Instant) {
+    private func noteAnswer(_ record: RequestRecord, _ failure: String, at end: Instant) {
+        guard let target = record.target, let asked = record.asked else { return }
         let (provider, requested) = (target.provider, target.requestedModel)
         let served = known(record.answer.model?.name, .knownModels)
-        let isDone = if case .answered = record.ending { true } else { false }
-        note(
-            end - asked, .operationDuration,
-            MetricLabels(provider, requested, served, isDone ? "" : record.ending.word))
+        note(end - asked, .operationDuration, MetricLabels(provider, requested, served, failure))
         if record.answer.eventsCount > 0, let firstToken = record.answer.firstToken {
             note(firstToken - asked, .timeToFirstChunk, MetricLabels(provider, requested, served))
         }
         guard let usage = record.answer.usage else { return }
         for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
-            note(UInt64(max(0, count)), .tokens, in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
+            note(
+                UInt64(max(0, min(count, Self.tokensMax))), .tokens,
+                in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
         }
     }
 
     private func noteClient(_ record: RequestRecord) {
         let client = known(record.client, .knownClients)
         count(.clientRequests, MetricLabels(client))
-        guard let usage = record.answer.usage else { return }
+        guard let usage = record.wholeAnswer.usage else { return }
         for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
-            self.count(.clientTokens, MetricLabels(client, type), max(0, min(count, 1 << 40)))
+            self.count(.clientTokens, MetricLabels(client, type), max(0, min(count, Self.tokensMax)))
         }
     }
 
@@ -159,6 +165,8 @@ final class Metrics: Sendable {
         var rows: Set<MetricTable.Row> = []
         for (metric, labels, value) in values {
             let row = table.row(metric, labels, of: slot)
+            // Where there is no room for all, one is not to stand for another.
+            guard row != table.commonRow(of: metric) || metric.description.labels.isEmpty else { continue }
             rows.insert(row)
             table.set(value, of: row)
         }

@@ -211,10 +211,12 @@ final class ChatHandler {
         _ reply: inout Reply
     ) throws {
         guard error.isWorthGoingOn, !reply.callerHasLeft, let cut = stream.cutAnswer else { throw error }
-        let isAsked = try answering.goOn(with: cut, after: error) { question, continuation in
-            Race(for: question, by: generation, on: loop, continuing: continuation)
+        let broken = answering.record
+        let isAsked = try answering.goOn(with: cut, after: error, at: loop.now) { question, continuation in
+            Race(for: question, by: generation, on: loop, continuing: continuation, metrics: counters.metrics)
         }
         if !isAsked { throw error }
+        counters.metrics?.note(broken, brokenOffBy: error, at: loop.now)
     }
 
     /// Checks the request, and notes what it says of itself.

@@ -59,6 +59,8 @@ final class AnswerStream {
     /// Whether all that has been taken of the answer has been looked at.
     private var isLookedThrough = true
 
+    /// Whether it goes on with one that has broken off.
+    private let goesOn: Bool
     /// Whether the answer is a stream of events; nil until its first bytes tell.
     private var isStream: Bool?
     /// An answer that does not stream, or is not known to.
@@ -86,6 +88,7 @@ final class AnswerStream {
         firstTokenTimeout = max(timeouts.idle, timeouts.firstToken)
         self.loop = loop
         memory = AnswerMemory(budget)
+        goesOn = cut != nil
         scanner = EventScanner(form, answer.key, limits, behind: cut)
     }
 
@@ -165,6 +168,7 @@ final class AnswerStream {
             case .end where mayBeStream:
                 if let error = scanner.failureAtEnd() { throw error }
                 return begin()
+            case .end where goesOn: return try eventsOfCompletion()
             case .end: return .completion(try completion())
             }
         }
@@ -177,6 +181,16 @@ final class AnswerStream {
         try memory.reserve(completion.bytes.count)
         completion.memory = memory.share
         return completion
+    }
+
+    /// The same behind an answer that has broken off: as events it is looked at for what it repeats, and `speech` goes on where it was.
+    private func eventsOfCompletion() throws(ChatError) -> Opening {
+        var plain = form
+        (plain.edits, plain.speech, plain.showsUsage) = (ChunkEdits(), [], true)
+        let completion = try Completion(exchange(&body, with: []), of: answer, as: plain, limits)
+        isStream = true
+        try lookAhead(completion.bytes)
+        return begin()
     }
 
     private func begin() -> Opening {

@@ -54,7 +54,8 @@ struct Endpoint: Sendable {
         if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
         var request = HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), common: common, headers: headers,
-            connectTimeout: target.timeouts.connect, totalTimeout: target.timeouts.total, options: options)
+            connectTimeout: target.timeouts.connect,
+            totalTimeout: max(.milliseconds(1), target.timeouts.total - question.elapsed), options: options)
         let body = chat.upstreamBody(target.rules(for: chat), call: question.call)
         request.body = HTTPBody(parts: body.parts)
         request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))

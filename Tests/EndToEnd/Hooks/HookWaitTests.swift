@@ -162,6 +162,17 @@ import Testing
         try await first.stop()
     }
 
+    @Test func `takes no time of a target's that this would rest for`() async throws {
+        let (first, hook) = (try StubUpstream(.silence), try StubUpstream(.silence))
+        let model = "targets = [{upstream = \"first\", first_token = \"4s\"}, \"second\"]\nretries = 0"
+        try await HookSite.with(hook, #"timeout = "3900ms""#, settings: "rest_after = 1", rest: Self.two(first, model)) { site in
+            site.answers(try await site.site.call(chat()).ended())
+            #expect(try await site.line().contains(#"{"upstream":"first","outcome":"timeout.first_token""#))
+            #expect(!site.site.sluice.process.errors.value.text.contains("a target rests"))
+        }
+        try await first.stop()
+    }
+
     @Test func `is another one behind a reload, and the former's connections are closed`() async throws {
         let former = try StubUpstream(.json(#"{"say":"former"}"#))
         let next = try StubUpstream(.json(#"{"say":"next"}"#))
