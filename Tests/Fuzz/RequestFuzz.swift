@@ -75,15 +75,16 @@ private func readAll(_ request: ChatRequest) {
     require((request.model?.utf8.count ?? 1) <= 256, "a long model")
 }
 
-/// The server's own message is one, whatever the request puts into it, and stands where it belongs.
-private let prompt: ServerPrompt = {
+/// Made anew each time: what a global refers to by one of several cases looks like a leak.
+private func prompt() -> ServerPrompt {
     do throws(PromptTemplateError) {
         return ServerPrompt(try PromptTemplate("${a|x} ${a.b}\n${call.id|\"} ${user} ${call}"), role: "system", replaces: true)
     } catch { fatalError("no template: \(error)") }
-}()
+}
 
+/// The server's own message is one, whatever the request puts into it, and stands where it belongs.
 private func checkPrompt(_ request: ChatRequest, _ rules: UpstreamRules) {
-    let own = prompt.message(for: request, PromptFacts(date: "", time: "", client: nil, call: "\""))
+    let own = prompt().message(for: request, PromptFacts(date: "", time: "", client: nil, call: "\""))
     require(PlainJSON(own.json, depthMax: 2)?["content"]?.string != nil, "no message: \(text(own.json))")
     var request = request
     request.ownMessage = own

@@ -102,6 +102,8 @@ extension HookAnswer {
         guard let number, statuses.contains(number) else { throw .notDenial }
         guard let message, message.kind != .null else { return .deny(status: number, message: nil) }
         guard let text = message.string(in: document) else { throw .notDenial }
-        return .deny(status: number, message: text.isEmpty ? nil : text)
+        // As much as of an upstream's words.
+        let words = String(decoding: text.utf8.prefix(1024), as: UTF8.self)
+        return .deny(status: number, message: words.isEmpty ? nil : words)
     }
 }

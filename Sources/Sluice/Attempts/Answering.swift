@@ -167,18 +167,26 @@ final class Answering {
     /// Returns when a target answers; throws as `Race.run`.
     func ask(_ reply: inout Reply) async throws -> Attempt {
         guard let race else { throw CancellationError() }
-        defer {
-            if winner == nil { record.lastPhase = race.phase.state }
-            race.end()
-            record.note(race.tried, fillersCount: race.fillersCount)
-            if winner == nil { unheard = race.unheard }
-            continuation?.note(failed: race.failed)
-            self.race = nil
-        }
+        defer { end(race) }
         let attempt = try await race.run(&reply)
+        note(attempt, of: race)
+        return attempt
+    }
+
+    @inline(never)
+    private func note(_ attempt: Attempt, of race: Race) {
         winner = attempt
         (record.asked, record.added, serverTiming) = (attempt.start, record.added ?? race.added, race.serverTiming)
-        return attempt
+    }
+
+    @inline(never)
+    private func end(_ race: Race) {
+        if winner == nil { record.lastPhase = race.phase.state }
+        race.end()
+        record.note(race.tried, fillersCount: race.fillersCount)
+        if winner == nil { unheard = race.unheard }
+        continuation?.note(failed: race.failed)
+        self.race = nil
     }
 
     /// Events are about to be handed on.

@@ -26,11 +26,12 @@ final class Question {
 
     init(
         chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, call: String?, form: AnswerForm,
-        cut: CutAnswer? = nil, elapsed: Duration = .zero
+        cut: CutAnswer? = nil, elapsed: Duration = .zero, affinityKey: AffinityKey? = nil
     ) {
         (self.chat, self.caller, self.memory, self.route, self.call, self.form) = (chat, caller, memory, route, call, form)
         (self.cut, self.elapsed) = (cut, elapsed)
-        affinityKey = route.affinity == .call ? AffinityKey(call: call, client: caller.client, chat) : nil
+        self.affinityKey =
+            affinityKey ?? (route.affinity == .call ? AffinityKey(call: call, client: caller.client, chat) : nil)
     }
 
     /// The same with what has been said. No third answer goes on with the second one.
@@ -41,7 +42,8 @@ final class Question {
         chat.said = cut.text
         form.keepsText = false
         return Question(
-            chat: chat, caller: caller, memory: memory, route: route, call: call, form: form, cut: cut, elapsed: elapsed)
+            chat: chat, caller: caller, memory: memory, route: route, call: call, form: form, cut: cut, elapsed: elapsed,
+            affinityKey: affinityKey)
     }
 
     /// The same with a hook's messages among the caller's. Its target is found by the caller's own.

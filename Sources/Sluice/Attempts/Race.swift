@@ -61,7 +61,7 @@ final class Race {
         let now = loop.now
         start = hook?.start ?? now
         hookTime = now - start
-        ownTime = OwnTime(from: taken ?? .current)
+        ownTime = OwnTime(from: (taken ?? .current) + hookTime)
         clock = FirstTokenClock(from: start, hook: hookTime)
         // In the midst of an answer a sentence would be none.
         signs =
@@ -102,15 +102,35 @@ final class Race {
 
     /// Waits for a fact, at most until `end`, and shows the caller meanwhile that its answer is on the way.
     private func wait(until end: Instant, _ reply: inout Reply) async throws(FastCGIError) {
+        if loop.now >= signs.due, try await !show(&reply) { return }
+        await wakeup.wait(until: nextLook(before: end))
+    }
+
+    // What is never inlined would need room in the frame that waits, which is kept as long as the stream.
+
+    /// - Returns: false where the caller is not there any more to get it.
+    @inline(never)
+    private func show(_ reply: inout Reply) async throws(FastCGIError) -> Bool {
         for _ in 0..<WaitingSigns.dueMax {
-            guard let sign = signs.next(for: question.chat, at: loop.now) else { break }
-            do throws(FastCGIError) { try await reply.show(sign) } catch { return try drain(after: error) }
+            guard let sign = nextSign() else { break }
+            do throws(FastCGIError) { try await reply.show(sign) } catch {
+                try drain(after: error)
+                return false
+            }
             signs.shown(sign, at: loop.now)
         }
+        return true
+    }
+
+    @inline(never)
+    private func nextSign() -> WaitingSigns.Sign? { signs.next(for: question.chat, at: loop.now) }
+
+    @inline(never)
+    private func nextLook(before end: Instant) -> Instant {
         var end = min(end, signs.due)
         if queued != nil { end = min(end, queuedUntil) }
         for attempt in running { end = min(end, attempt.deadline) }
-        await wakeup.wait(until: end)
+        return end
     }
 
     /// Goes on without the caller, if the settings say so. What only waits for its place has cost nothing yet.
@@ -290,8 +310,8 @@ final class Race {
             let reason = "timeout.\(timeout.rawValue)"
             remove(attempt, .failed, reason)
             failed.append(attempt.target)
-            // One that had less than its own time, since a hook took it, may be well.
-            let hadItsTime = timeout != .firstToken || loop.now - attempt.start >= attempt.target.timeouts.firstToken
+            // One for which a hook has left less than half of its time may be well.
+            let hadItsTime = timeout != .firstToken || loop.now - attempt.start >= attempt.target.timeouts.firstToken / 2
             if hadItsTime { _ = attempt.fail(reason, countsAgainstTarget: true, at: loop.now) } else { attempt.end() }
         }
     }

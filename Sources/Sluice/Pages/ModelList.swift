@@ -34,6 +34,8 @@ struct ModelNames {
     /// By their bytes.
     private var known: Set<[UInt8]>
     private var stepsLeft = stepsMax
+    /// Of the entries that have been looked at, which are the ones that count for what they match.
+    private var earlier: [ModelPattern] = []
 
     /// - Parameters:
     ///   - names: those of the settings that the client can name.
@@ -49,6 +51,8 @@ struct ModelNames {
     ///
     /// - Parameter listed: by the upstreams' indices.
     mutating func add(_ listed: [Int: [String]], by route: Route) {
+        // One that looks into the body may leave a request to a later one.
+        defer { if route.scope.conditions.allSatisfy({ $0.path == nil }) { earlier.append(route.scope.match) } }
         for target in route.listedTargets {
             guard let names = listed[target.upstream] else { continue }
             add(names, by: route.scope.match)
@@ -57,11 +61,13 @@ struct ModelNames {
     }
 
     private mutating func add(_ listed: [String], by pattern: ModelPattern) {
-        let steps = 1 + (rule?.models?.count ?? 0)
+        let steps = 1 + earlier.count + (rule?.models?.count ?? 0)
         for name in listed {
             stepsLeft -= steps
             guard stepsLeft >= 0, names.count < Self.countMax else { return }
-            guard pattern.matches(name), rule?.allows(name) ?? true, known.insert(Array(name.utf8)).inserted else { continue }
+            guard pattern.matches(name), !earlier.contains(where: { $0.matches(name) }), rule?.allows(name) ?? true,
+                known.insert(Array(name.utf8)).inserted
+            else { continue }
             names.append(name)
         }
     }

@@ -162,13 +162,15 @@ import Testing
         try await first.stop()
     }
 
-    @Test func `takes no time of a target's that this would rest for`() async throws {
-        let (first, hook) = (try StubUpstream(.silence), try StubUpstream(.silence))
+    /// What the hook does, and whether a target that is silent rests behind it.
+    @Test(arguments: [(Reply.silence, false), (.status(204), true)])
+    func `takes no time of a target's that this would rest for`(reply: Reply, rests: Bool) async throws {
+        let (first, hook) = (try StubUpstream(.silence), try StubUpstream(reply))
         let model = "targets = [{upstream = \"first\", first_token = \"4s\"}, \"second\"]\nretries = 0"
         try await HookSite.with(hook, #"timeout = "3900ms""#, settings: "rest_after = 1", rest: Self.two(first, model)) { site in
             site.answers(try await site.site.call(chat()).ended())
             #expect(try await site.line().contains(#"{"upstream":"first","outcome":"timeout.first_token""#))
-            #expect(!site.site.sluice.process.errors.value.text.contains("a target rests"))
+            #expect(site.site.sluice.process.errors.value.text.contains("a target rests") == rests)
         }
         try await first.stop()
     }
