@@ -58,8 +58,5 @@ extension ChatRequest {
         return request
     }
 
-    private func isInstruction(_ message: JSONValue) -> Bool {
-        guard let role = message.member("role", in: body.span), role.kind == .string else { return false }
-        return ["system", "developer"].contains { JSONText.isEqual(role.range, to: $0, in: body.span) }
-    }
+    private func isInstruction(_ message: JSONValue) -> Bool { message.isInstruction(in: body.span) }
 }

@@ -122,7 +122,7 @@ struct OutgoingMessages {
 
 extension JSONValue {
     /// Whether a message is one of `system` or `developer`.
-    fileprivate func isInstruction(in document: Span<UInt8>) -> Bool {
+    func isInstruction(in document: Span<UInt8>) -> Bool {
         guard let role = member("role", in: document), role.kind == .string else { return false }
         return JSONText.isEqual(role.range, to: "system", in: document)
             || JSONText.isEqual(role.range, to: "developer", in: document)

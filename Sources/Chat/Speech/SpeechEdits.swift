@@ -31,9 +31,6 @@ package struct SpeechEdits: Sendable {
     /// - Parameter isSingle: whether one choice was asked for.
     package init(_ parts: SpeechParts, isSingle: Bool = true) { (self.parts, self.isSingle) = (parts, isSingle) }
 
-    /// Whether nothing is ever changed.
-    package var isEmpty: Bool { parts.isEmpty && !mayRepeat }
-
     /// The same for a text that goes on with this one, which has broken off: what is open stays open, and what has waited goes ahead.
     /// What it repeats of this one is left out.
     ///

@@ -8,7 +8,7 @@ import FastCGI
 import Logging
 import Settings
 
-/// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats and nothing else.
+/// Asks targets as `Selection` says, until one answers. Before that the caller gets heartbeats, fillers, and nothing else.
 final class Race {
     private let question: Question
     private let generation: WorkerGeneration

@@ -420,8 +420,7 @@ final class ChatHandler {
         if let timing = answering.serverTiming { reply.upstream?.pass("Server-Timing", timing) }
         guard let completion = attempt.completion else { return false }
         reply.memory = completion.memory
-        let bytes =
-            reply.hasFiller || reply.hasEvents ? RepeatedRole.removed(from: completion.bytes[...]) : completion.bytes
+        let bytes = reply.hasFiller ? RepeatedRole.removed(from: completion.bytes[...]) : completion.bytes
         answering.note(RequestRecord.Answer(completion, bytesCount: bytes.count, at: loop.now))
         // The head has not left yet.
         if let tokensLeft = answering.settle() { reply.tokensLeft = tokensLeft }
