@@ -52,26 +52,61 @@ import Testing
         #expect(found.count == bound + 1)
         #expect(found[#"ending="other""#] == [50])
         #expect(found[#"ending="0""#] == [1])
-        table.add(1, to: table.row(.hedges, MetricLabels(String(repeating: "x", count: 1_000))))
+        table.add(1, to: table.row(.hedges, MetricLabels(String(repeating: "x", count: 2_000))))
         #expect(series(.hedges) == [#"outcome="other""#: [1]])
     }
 
-    @Test func `has room for so many series, and no more`() {
-        for number in 0..<(2 * MetricTable.rowsMax) {
-            table.set(1, of: table.row(.memoryUsed, MetricLabels("\(number)"), of: number))
+    @Test func `has room for all that each metric may have, whatever others have`() {
+        for metric in Metric.allCases where !metric.description.labels.isEmpty {
+            let bound = metric.description.seriesMax
+            for number in 0..<bound { #expect(table.row(metric, MetricLabels("\(number)")) != table.commonRow(of: metric)) }
+            #expect(table.row(metric, MetricLabels("further")) == table.commonRow(of: metric))
+            #expect(table.row(metric, MetricLabels("0")) != table.commonRow(of: metric))
         }
-        #expect(table.series.count <= MetricTable.rowsMax)
-        table.add(1, to: table.row(.requests, MetricLabels("done")))
-        #expect(series(.requests) == [#"ending="other""#: [1]])
+    }
+
+    /// As many processes as settings may have, each with all those beside it that come to their end.
+    @Test func `counts rightly with 64 processes and ten upstreams`() throws {
+        let (placesCount, slotsCount) = (64, ProcessPlaces(count: 64).slotsCount)
+        let table = try MetricTable(passedOn: slotsCount)
+        let ofProcesses = Metric.allCases.filter { $0.description.labels == ["process"] }
+        for slot in 0..<slotsCount {
+            let metrics = Metrics(table, slot: slot, place: slot % placesCount)
+            metrics.tell(
+                ofProcesses.map { ($0, MetricLabels(metrics.process), 2) }
+                    + (0..<10).map { (.upstreamOpen, MetricLabels("upstream-\($0)"), 3) })
+        }
+        for ending in ["done", "cut"] { table.add(1, to: table.row(.requests, MetricLabels(ending))) }
+        #expect(series(.requests, of: table) == [#"ending="done""#: [1], #"ending="cut""#: [1]])
+        let open = series(.upstreamOpen, of: table)
+        #expect(open.count == 10 && open.values.allSatisfy { $0 == [UInt64(3 * slotsCount)] })
+        for metric in ofProcesses {
+            let found = series(metric, of: table)
+            #expect(found.count == placesCount && found.values.allSatisfy { $0 == [UInt64(2 * slotsCount / placesCount)] })
+        }
+    }
+
+    @Test func `tells what upstreams beyond its bound have together`() {
+        let metrics = Metrics(table)
+        let bound = Metric.upstreamOpen.description.seriesMax
+        func tell(_ value: Int, of count: Int) {
+            metrics.tell((0..<count).map { (.upstreamOpen, MetricLabels("\($0)"), value) })
+        }
+        tell(1, of: bound + 50)
+        #expect(series(.upstreamOpen).count == bound + 1)
+        #expect(series(.upstreamOpen)[#"upstream="other""#] == [50])
+        tell(2, of: bound)
+        #expect(series(.upstreamOpen)[#"upstream="other""#] == nil)
+        #expect(series(.upstreamOpen)[#"upstream="0""#] == [2])
     }
 
     @Test func `is the same for all who have it, and keeps what one has counted that has ended`() throws {
-        let table = try MetricTable(passedOn: ())
+        let table = try MetricTable(passedOn: 2)
         let number = try SystemError.check("dup", dup(table.number))
         let other = try MetricTable(Descriptor(owning: number))
         for each in [table, other] { each.add(2, to: each.row(.requests, MetricLabels("done"))) }
-        other.set(7, of: other.row(.activeRequests, MetricLabels("2"), of: 1))
-        table.set(3, of: table.row(.activeRequests, MetricLabels("1"), of: 0))
+        other.set(7, of: other.row(.activeRequests, MetricLabels("2")), by: 1)
+        table.set(3, of: table.row(.activeRequests, MetricLabels("1")), by: 0)
         #expect(series(.requests, of: table) == [#"ending="done""#: [4]])
         #expect(series(.activeRequests, of: table) == [#"process="1""#: [3], #"process="2""#: [7]])
         table.clear(slot: 1)
@@ -79,9 +114,12 @@ import Testing
         #expect(series(.activeRequests, of: other) == [#"process="1""#: [3], #"process="2""#: [0]])
     }
 
-    @Test func `adds up what several processes have of the same`() {
-        for slot in 0..<3 { table.set(slot + 1, of: table.row(.upstreamOpen, MetricLabels("stub"), of: slot)) }
-        #expect(series(.upstreamOpen) == [#"upstream="stub""#: [6]])
+    @Test func `adds up what several processes have of the same`() throws {
+        let table = try MetricTable(passedOn: 3)
+        for slot in 0..<3 { table.set(slot + 1, of: table.row(.upstreamOpen, MetricLabels("stub")), by: slot) }
+        #expect(series(.upstreamOpen, of: table) == [#"upstream="stub""#: [6]])
+        table.clear(slot: 1)
+        #expect(series(.upstreamOpen, of: table) == [#"upstream="stub""#: [4]])
     }
 
     @Test func `loses nothing where many count at once`() async {

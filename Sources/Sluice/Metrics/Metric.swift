@@ -1,5 +1,7 @@
 // Which metrics there are. `docs/operating.md` has a row for each, and a test compares them.
 
+import Settings
+
 /// A family of metrics, with a series for each set of its labels' values.
 enum Metric: Int, CaseIterable, Sendable {
     case operationDuration, timeToFirstChunk, timePerOutputChunk, tokenUsage
@@ -24,7 +26,7 @@ enum Metric: Int, CaseIterable, Sendable {
         let kind: Kind
         /// Those that have a value in each series.
         let labels: [String]
-        /// How many series there may be: what is beyond is counted as `other`.
+        /// How many series there may be, whatever others have: what is beyond is counted as `other`.
         let seriesMax: Int
         let help: String
 
@@ -50,6 +52,10 @@ enum Metric: Int, CaseIterable, Sendable {
 
     private static let operation = ["gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model"]
     private static let target = ["route", "upstream", "model"]
+    /// As many as settings may have, and each has a series for good: its place is its label.
+    private static let processesMax = Settings.processesRange.upperBound
+    /// Settings may have more, which have a sum.
+    private static let upstreamsMax = 100
 
     /// OpenTelemetry's names of what a client of models measures, as Prometheus writes them, and Sluice's own.
     private var made: Description {
@@ -92,14 +98,14 @@ enum Metric: Int, CaseIterable, Sendable {
                 "Attempts at targets, by what came of them until the first token.")
         case .retries:
             Description(
-                "sluice_retries", .counter, ["upstream", "reason"], atMost: 100,
+                "sluice_retries", .counter, ["upstream", "reason"], atMost: 2 * Self.upstreamsMax,
                 "Attempts after the first one of a request, on the same target or on another.")
         case .hedges:
             Description("sluice_hedges", .counter, ["outcome"], atMost: 20, "Attempts beside another one that was late.")
         case .rests: Description("sluice_target_rests", .counter, Self.target, atMost: 100, "How often targets went to rest.")
         case .queueWait:
             Description(
-                "sluice_queue_wait_seconds", .histogram(.seconds), ["upstream"], atMost: 50,
+                "sluice_queue_wait_seconds", .histogram(.seconds), ["upstream"], atMost: Self.upstreamsMax,
                 "How long requests waited for a place at an upstream, of those that waited.")
         case .connectionsAccepted: Description("sluice_connections_accepted", .counter, [], "FastCGI connections of web servers.")
         case .connectionsRefused:
@@ -108,24 +114,32 @@ enum Metric: Int, CaseIterable, Sendable {
         case .logLinesDropped: Description("sluice_log_lines_dropped", .counter, [], "Log lines for which the queue had no room.")
         case .processStarts: Description("sluice_process_starts", .counter, [], "Processes that were started to serve.")
         case .activeRequests:
-            Description("sluice_active_requests", .gauge, ["process"], atMost: 100, "Requests that are being answered.")
+            Description(
+                "sluice_active_requests", .gauge, ["process"], atMost: Self.processesMax, "Requests that are being answered.")
         case .openStreams:
-            Description("sluice_open_streams", .gauge, ["process"], atMost: 100, "Streams whose first token has come.")
+            Description(
+                "sluice_open_streams", .gauge, ["process"], atMost: Self.processesMax, "Streams whose first token has come.")
         case .upstreamOpen:
-            Description("sluice_upstream_open", .gauge, ["upstream"], atMost: 100, "Attempts and answers that hold a place.")
+            Description(
+                "sluice_upstream_open", .gauge, ["upstream"], atMost: Self.upstreamsMax, "Attempts and answers with a place.")
         case .upstreamQueued:
-            Description("sluice_upstream_queued", .gauge, ["upstream"], atMost: 100, "Requests that wait for a place.")
-        case .targetsResting: Description("sluice_targets_resting", .gauge, ["process"], atMost: 100, "Targets that rest.")
+            Description(
+                "sluice_upstream_queued", .gauge, ["upstream"], atMost: Self.upstreamsMax, "Requests that wait for a place.")
+        case .targetsResting:
+            Description("sluice_targets_resting", .gauge, ["process"], atMost: Self.processesMax, "Targets that rest.")
         case .memoryUsed:
-            Description("sluice_memory_used_bytes", .gauge, ["process"], atMost: 100, "What is taken of limits.memory.")
+            Description(
+                "sluice_memory_used_bytes", .gauge, ["process"], atMost: Self.processesMax, "What is taken of limits.memory.")
         case .memoryLimit:
-            Description("sluice_memory_limit_bytes", .gauge, ["process"], atMost: 100, "What limits.memory allows.")
+            Description("sluice_memory_limit_bytes", .gauge, ["process"], atMost: Self.processesMax, "What limits.memory allows.")
         case .residentMemory:
-            Description("sluice_resident_memory_bytes", .gauge, ["process"], atMost: 100, "The memory of the process.")
+            Description(
+                "sluice_resident_memory_bytes", .gauge, ["process"], atMost: Self.processesMax, "The memory of the process.")
         case .openDescriptors:
-            Description("sluice_open_descriptors", .gauge, ["process"], atMost: 100, "Descriptors that are open.")
+            Description("sluice_open_descriptors", .gauge, ["process"], atMost: Self.processesMax, "Descriptors that are open.")
         case .descriptorsLimit:
-            Description("sluice_descriptors_limit", .gauge, ["process"], atMost: 100, "How many descriptors may be open.")
+            Description(
+                "sluice_descriptors_limit", .gauge, ["process"], atMost: Self.processesMax, "How many descriptors may be open.")
         case .info: Description("sluice_info", .gauge, ["version"], atMost: 10, "1, and the version as a label.")
         case .knownModels: Description("", .counter, ["model"], atMost: 50, "")
         case .knownClients: Description("", .counter, ["client"], atMost: 100, "")

@@ -6,8 +6,8 @@ import Glibc
 /// A row of numbers for each series, in memory that all processes share. Each number is one word, which changes in one step: nobody waits
 /// for anybody, whoever asks any process is told of all, and what a process has counted is there when it is not.
 ///
-/// A series is found by the hash of its labels. It has its row for good, so that nothing has to be looked after; those beyond what there
-/// is room for have one row in common for each metric.
+/// A series is found by the hash of its labels. It has its row for good, so that nothing has to be looked after; those beyond the bound of
+/// their metric have one row in common. A gauge is the sum of what each process says of itself, which it has a place of its own for.
 final class MetricTable: Sendable {
     /// Where a series is.
     struct Row: Hashable, Sendable { fileprivate let index: Int }
@@ -16,25 +16,42 @@ final class MetricTable: Sendable {
 
     // MARK: Where what is
 
-    /// How many series there may be.
-    static let rowsMax = 2048
+    /// How many rows there are: as many series as all metrics may have, with the one of each that stands for what is beyond. No metric can
+    /// take another one's.
+    static let rowsMax = Metric.allCases.reduce(0) { $0 + 1 + $1.description.seriesMax }
     private static let indexCount = 2 * rowsMax
-    private static let probesMax = 64
+    private static let probesMax = 128
 
     /// Ahead of all: what hashes begin with, how many rows are taken, and how many of each metric.
     private static let (seedWord, usedWord, countsWord) = (0, 1, 2)
     private static let indexWord = countsWord + Metric.allCases.count
     private static let rowsWord = indexWord + indexCount
-    /// Of a row: its metric, by one more than its number; the process whose alone it is, likewise; the length of its labels' text, and that;
-    /// and the values: one, or the buckets' and the sum.
-    private static let (metricWord, slotWord, lengthWord, textWord) = (0, 1, 2, 3)
-    private static let textBytesMax = 512
+    /// Of a row: its metric, by one more than its number; its place among those of its metric; the length of its labels' text, and that; and
+    /// the values: one, or the buckets' and the sum.
+    private static let (metricWord, placeWord, lengthWord, textWord) = (0, 1, 2, 3)
+    private static let textBytesMax = 1024
     private static let valuesWord = textWord + textBytesMax / 8
     private static let valuesCount = MetricBuckets.countMax + 1
     private static let rowWords = valuesWord + valuesCount
-    private static let wordsCount = rowsWord + rowsMax * rowWords
+    /// Behind the rows, for each process: whether it has ever said anything, and what it says of each gauge.
+    private static let slotsWord = rowsWord + rowsMax * rowWords
+    /// Where the gauges' values begin in that, by the metrics' numbers; nil for what is no gauge. Behind the last one all ends.
+    private static let (gaugeWords, slotWords): ([Int?], Int) = {
+        var words: [Int?] = []
+        var next = 1
+        for metric in Metric.allCases {
+            let isGauge = metric.description.kind == .gauge
+            words.append(isGauge ? next : nil)
+            if isGauge { next += 1 + metric.description.seriesMax }
+        }
+        return (words, next)
+    }()
+
+    private static func wordsCount(_ slotsCount: Int) -> Int { slotsWord + slotsCount * slotWords }
 
     private static func word(_ word: Int, of row: Int) -> Int { rowsWord + row * rowWords + word }
+
+    private static func word(_ word: Int, ofSlot slot: Int) -> Int { slotsWord + slot * slotWords + word }
 
     /// What stands in the index beside the row's number.
     private static let tag = ~UInt64(0xFFFF)
@@ -45,15 +62,16 @@ final class MetricTable: Sendable {
     ///
     /// - Throws: `SystemError` when the process is out of memory.
     init() throws(SystemError) {
-        words = try SharedWords(count: Self.wordsCount)
+        words = try SharedWords(count: Self.wordsCount(1))
         begin()
     }
 
     /// One of several processes, to be passed on.
     ///
+    /// - Parameter slotsCount: how many processes there may be.
     /// - Throws: `SystemError` when the process is out of descriptors or memory.
-    init(passedOn: Void) throws(SystemError) {
-        words = try SharedWords(passedOn: Self.wordsCount)
+    init(passedOn slotsCount: Int) throws(SystemError) {
+        words = try SharedWords(passedOn: Self.wordsCount(slotsCount))
         begin()
     }
 
@@ -62,7 +80,7 @@ final class MetricTable: Sendable {
     /// - Throws: `SystemError` when the process is out of memory, or it is none.
     init(_ descriptor: consuming Descriptor) throws(SystemError) {
         words = try SharedWords(descriptor)
-        guard words.count >= Self.wordsCount else { throw SystemError("the metrics", code: EINVAL) }
+        guard words.count >= Self.wordsCount(1) else { throw SystemError("the metrics", code: EINVAL) }
     }
 
     /// The first rows are those of each metric as a whole: of what has no labels, and of what there is no room for.
@@ -70,7 +88,7 @@ final class MetricTable: Sendable {
         words[Self.seedWord] = .random(in: 0 ... .max)
         for metric in Metric.allCases {
             let labels: MetricLabels = metric.description.labels.isEmpty ? .none : .other
-            write(metric, labels.text(of: metric), of: nil, to: metric.rawValue)
+            write(metric, labels.text(of: metric), at: 0, to: metric.rawValue)
         }
         words[Self.usedWord] = UInt64(Metric.allCases.count)
     }
@@ -78,17 +96,17 @@ final class MetricTable: Sendable {
     /// To pass it on.
     var number: Int32 { words.number }
 
+    /// How many processes may say something of themselves.
+    private var slotsCount: Int { (words.count - Self.slotsWord) / Self.slotWords }
+
     // MARK: Rows
 
     /// Of a metric without labels, or of all its series that there is no room for.
     func commonRow(of metric: Metric) -> Row { Row(index: metric.rawValue) }
 
     /// Of a series, which it may be the first to have.
-    ///
-    /// - Parameter slot: the process whose value it is; nil for all of them.
-    func row(_ metric: Metric, _ labels: MetricLabels, of slot: Int? = nil) -> Row {
-        let seed = words[Self.seedWord] &+ UInt64(metric.rawValue) &+ UInt64(slot.map { $0 + 1 } ?? 0) << 32
-        let hash = labels.hash(from: seed)
+    func row(_ metric: Metric, _ labels: MetricLabels) -> Row {
+        let hash = labels.hash(from: words[Self.seedWord] &+ UInt64(metric.rawValue))
         // An entry of the index that is 0 is nobody's.
         let tag = max(hash & Self.tag, 0x10000)
         var made: Int?
@@ -96,7 +114,7 @@ final class MetricTable: Sendable {
             let place = Self.indexWord + (Int(hash >> 20) + step) % Self.indexCount
             var entry = words[place]
             if entry == 0 {
-                made = made ?? newRow(metric, labels, of: slot)
+                made = made ?? newRow(metric, labels)
                 guard let row = made else { return commonRow(of: metric) }
                 if words.exchange(0, for: tag | UInt64(row), at: place) { return Row(index: row) }
                 // Whoever was quicker may have made the same. A row in vain is one of no value.
@@ -108,26 +126,28 @@ final class MetricTable: Sendable {
         return commonRow(of: metric)
     }
 
-    private func newRow(_ metric: Metric, _ labels: MetricLabels, of slot: Int?) -> Int? {
+    private func newRow(_ metric: Metric, _ labels: MetricLabels) -> Int? {
         let text = labels.text(of: metric)
-        // Those of the processes are as many as these are, and stay apart.
-        let isFull = slot == nil && words[Self.countsWord + metric.rawValue] >= UInt64(metric.description.seriesMax)
-        guard !isFull, text.count <= Self.textBytesMax, let row = takeRow() else { return nil }
-        words.add(1, to: Self.countsWord + metric.rawValue)
-        write(metric, text, of: slot, to: row)
+        guard text.count <= Self.textBytesMax,
+            let place = next(of: metric.description.seriesMax, by: Self.countsWord + metric.rawValue),
+            let row = next(of: Self.rowsMax, by: Self.usedWord)
+        else { return nil }
+        // Place 0 is that of what is beyond.
+        write(metric, text, at: 1 + place, to: row)
         return row
     }
 
-    private func takeRow() -> Int? {
+    /// Takes the next one of so many, of which a word counts those that are taken; nil when all are.
+    private func next(of countMax: Int, by word: Int) -> Int? {
         while true {
-            let used = words[Self.usedWord]
-            guard used < UInt64(Self.rowsMax) else { return nil }
-            if words.exchange(used, for: used + 1, at: Self.usedWord) { return Int(used) }
+            let count = words[word]
+            guard count < UInt64(countMax) else { return nil }
+            if words.exchange(count, for: count + 1, at: word) { return Int(count) }
         }
     }
 
-    private func write(_ metric: Metric, _ text: [UInt8], of slot: Int?, to row: Int) {
-        words[Self.word(Self.slotWord, of: row)] = UInt64(slot.map { $0 + 1 } ?? 0)
+    private func write(_ metric: Metric, _ text: [UInt8], at place: Int, to row: Int) {
+        words[Self.word(Self.placeWord, of: row)] = UInt64(place)
         words[Self.word(Self.lengthWord, of: row)] = UInt64(text.count)
         for start in stride(from: 0, to: text.count, by: 8) {
             let bytes = text[start...].prefix(8)
@@ -142,8 +162,24 @@ final class MetricTable: Sendable {
     /// Of a counter.
     func add(_ count: Int, to row: Row) { words.add(count, to: Self.word(Self.valuesWord, of: row.index)) }
 
-    /// Of a gauge.
+    /// Of a gauge, what one of the processes says.
+    func set(_ value: Int, of row: Row, by slot: Int) {
+        guard slot < slotsCount, let metric = metric(of: row.index), let word = gaugeWord(of: metric, in: row.index) else {
+            return
+        }
+        // First, so that whatever stands there is cleared at the process's end.
+        words[Self.word(0, ofSlot: slot)] = 1
+        words[Self.word(word, ofSlot: slot)] = UInt64(max(0, value))
+    }
+
+    /// Of a gauge that is the same for all processes.
     func set(_ value: Int, of row: Row) { words[Self.word(Self.valuesWord, of: row.index)] = UInt64(max(0, value)) }
+
+    /// Where a gauge has its value among those of a process; nil for what is no gauge.
+    private func gaugeWord(of metric: Metric, in row: Int) -> Int? {
+        guard let word = Self.gaugeWords[metric.rawValue] else { return nil }
+        return word + Int(min(words[Self.word(Self.placeWord, of: row)], UInt64(metric.description.seriesMax)))
+    }
 
     /// Of a histogram.
     ///
@@ -157,10 +193,12 @@ final class MetricTable: Sendable {
 
     /// A process has ended: nothing is as it has said last. What it has counted stays.
     func clear(slot: Int) {
-        for row in rows where words[Self.word(Self.slotWord, of: row)] == UInt64(slot + 1) {
-            words[Self.word(Self.valuesWord, of: row)] = 0
-        }
+        guard slot < slotsCount, words[Self.word(0, ofSlot: slot)] != 0 else { return }
+        for word in 1..<Self.slotWords { words[Self.word(word, ofSlot: slot)] = 0 }
     }
+
+    /// Those that have ever said something: to read what others would have said would take memory for it.
+    private var slots: [Int] { (0..<slotsCount).filter { words[Self.word(0, ofSlot: $0)] != 0 } }
 
     private var rows: Range<Int> { 0..<Int(min(words[Self.usedWord], UInt64(Self.rowsMax))) }
 
@@ -175,12 +213,14 @@ final class MetricTable: Sendable {
         fileprivate(set) var values: [UInt64]
     }
 
-    /// All that are told of, by their metrics and labels. What each process has of its own is one series.
+    /// All that are told of, by their metrics and labels.
     var series: [Series] {
         var found: [Series] = []
         var places: [[UInt8]: Int] = [:]
+        let slots = slots
         for row in rows {
-            guard let series = series(at: row) else { continue }
+            guard let series = series(at: row, slots) else { continue }
+            // Two who have made the same at once.
             let key = [UInt8(series.metric.rawValue)] + series.labels
             if let place = places[key] {
                 found[place].values = zip(found[place].values, series.values).map(&+)
@@ -196,18 +236,25 @@ final class MetricTable: Sendable {
     }
 
     /// Nil for one that is being made, that is not told of, or that stands for others that there are not.
-    private func series(at row: Int) -> Series? {
-        let number = words[Self.word(Self.metricWord, of: row)]
-        guard (1...UInt64(Metric.allCases.count)).contains(number), let metric = Metric(rawValue: Int(number) - 1),
-            !metric.description.name.isEmpty
-        else { return nil }
+    private func series(at row: Int, _ slots: [Int]) -> Series? {
+        guard let metric = metric(of: row), !metric.description.name.isEmpty else { return nil }
         let isHistogram = if case .histogram = metric.description.kind { true } else { false }
-        let values = (0..<(isHistogram ? Self.valuesCount : 1)).map { words[Self.word(Self.valuesWord + $0, of: row)] }
+        var values = (0..<(isHistogram ? Self.valuesCount : 1)).map { words[Self.word(Self.valuesWord + $0, of: row)] }
+        if let word = gaugeWord(of: metric, in: row) {
+            for slot in slots { values[0] &+= words[Self.word(word, ofSlot: slot)] }
+        }
         if row < Metric.allCases.count, !metric.description.labels.isEmpty, values.allSatisfy({ $0 == 0 }) { return nil }
         let length = Int(min(words[Self.word(Self.lengthWord, of: row)], UInt64(Self.textBytesMax)))
         let labels = (0..<length).map { index in
             UInt8(truncatingIfNeeded: words[Self.word(Self.textWord + index / 8, of: row)] >> UInt64(8 * (index & 7)))
         }
         return Series(metric: metric, labels: labels, values: values)
+    }
+
+    /// Nil for a row that is being made.
+    private func metric(of row: Int) -> Metric? {
+        let number = words[Self.word(Self.metricWord, of: row)]
+        guard (1...UInt64(Metric.allCases.count)).contains(number) else { return nil }
+        return Metric(rawValue: Int(number) - 1)
     }
 }

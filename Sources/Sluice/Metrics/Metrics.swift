@@ -162,18 +162,15 @@ final class Metrics: Sendable {
 
     /// Says how this process does, until it says something else.
     func tell(_ values: [(metric: Metric, labels: MetricLabels, value: Int)]) {
-        var rows: Set<MetricTable.Row> = []
-        for (metric, labels, value) in values {
-            let row = table.row(metric, labels, of: slot)
-            // Where there is no room for all, one is not to stand for another.
-            guard row != table.commonRow(of: metric) || metric.description.labels.isEmpty else { continue }
-            rows.insert(row)
-            table.set(value, of: row)
-        }
+        // Of what is beyond a metric's bound the sum.
+        var sums: [MetricTable.Row: Int] = [:]
+        for (metric, labels, value) in values { sums[table.row(metric, labels), default: 0] += value }
+        for (row, value) in sums { table.set(value, of: row, by: slot) }
+        let rows = Set(sums.keys)
         let gone = told.withLock { told in
             defer { told.formUnion(rows) }
             return told.subtracting(rows)
         }
-        for row in gone { table.set(0, of: row) }
+        for row in gone { table.set(0, of: row, by: slot) }
     }
 }

@@ -100,7 +100,7 @@ actor Master {
         control = try settings.control.map { try ControlServer(at: $0, on: loop) }
         counts = try SharedCounts(count: places.slotsCount)
         clients = try ClientCounts(slotsCount: places.slotsCount)
-        metrics = Metrics(try MetricTable(passedOn: ()))
+        metrics = Metrics(try MetricTable(passedOn: places.slotsCount))
         drain = settings.timeouts.drain
     }
 
