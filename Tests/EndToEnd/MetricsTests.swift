@@ -17,7 +17,8 @@ private struct MovingRow {
 
 /// `sluice_log_lines_dropped_total` moves in `LogTroubleTests.swift`.
 private let movingRows = [
-    MovingRow(.start, "sluice_process_starts_total"), MovingRow(.start, "sluice_info", "version="),
+    MovingRow(.start, "sluice_process_starts_total"), MovingRow(.start, "sluice_start_time_seconds"),
+    MovingRow(.start, "sluice_info", "version="),
     MovingRow(.start, "sluice_connections_accepted_total"), MovingRow(.start, "sluice_open_descriptors", #"process="1""#),
     MovingRow(.start, "sluice_memory_limit_bytes", #"process="1""#),
     MovingRow(.start, "sluice_descriptors_limit", #"process="1""#),

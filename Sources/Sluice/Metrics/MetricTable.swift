@@ -1,5 +1,6 @@
 // Where all workers and all processes count.
 
+import Clock
 import EventLoop
 import Glibc
 
@@ -91,6 +92,8 @@ final class MetricTable: Sendable {
             write(metric, labels.text(of: metric), at: 0, to: metric.rawValue)
         }
         words[Self.usedWord] = UInt64(Metric.allCases.count)
+        // It is made when Sluice starts.
+        set(secondsSince1970(), of: commonRow(of: .startTime))
     }
 
     /// To pass it on.
