@@ -34,6 +34,14 @@ import Testing
         }
     }
 
+    @Test func `are at most 64 KiB, whatever a list has`() {
+        let long = (0..<1000).map { "\($0)" + String(repeating: "x", count: 256 - "\($0)".utf8.count) }
+        let found = names("[\(long.map { "{\"id\":\"\($0)\"}" }.joined(separator: ","))]")
+        #expect(found == Array(long.prefix(256)))
+        let usual = (0..<1000).map { "vendor-of-models/a-model-with-a-name-of-usual-length:\($0)" }
+        #expect(names("[\(usual.map { "{\"id\":\"\($0)\"}" }.joined(separator: ","))]") == usual)
+    }
+
     @Test func `are not looked for in what is nested too deeply`() {
         let deep = String(repeating: "[", count: 100_000)
         #expect(names(deep) == nil)
