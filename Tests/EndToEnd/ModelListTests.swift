@@ -127,6 +127,13 @@ import Testing
         return try JSONDecoder().decode(Page.self, from: Data(answer.body)).data.map(\.id)
     }
 
+    /// Until so many requests are being answered.
+    private func wait(for count: Int, at site: Site) async throws {
+        try await eventually("\(count) requests are being answered") {
+            try await Scrape(of: site).sum("sluice_active_requests") == Double(count)
+        }
+    }
+
     @Test func `has what can be asked, row by row`() async throws {
         let rows = Self.rows
         #expect(rows.count >= 25 && Set(rows.map(\.name)).count == rows.count)
@@ -178,6 +185,7 @@ import Testing
             async let first = names(site)
             _ = try await upstream.request()
             async let second = names(site)
+            try await wait(for: 2, at: site)
             gate.open()
             #expect(try await [first, second] == [["m-1"], ["m-1"]])
             #expect(try await names(site) == ["m-1"])
@@ -198,13 +206,46 @@ import Testing
         try await Site.with(
             WebServer.nginx, upstream: upstream, settings: settings, options: ["--workers", "1"]
         ) { site in
-            let leaving = try site.call(ChatCall("", path: "/v1/models", method: "GET"))
+            let leaving = try DirectCall(to: site.sluice.socket, "GET", "/v1/models")
             _ = try await upstream.request()
-            leaving.close()
             async let second = names(site)
+            try await wait(for: 2, at: site)
+            leaving.close()
+            // His leaving has been read by then.
+            _ = try await DirectCall(to: site.sluice.socket, "GET", "/v1/openapi.json").response()
             gate.open()
             #expect(try await second == ["m-1"])
             #expect(upstream.requests.value.count == 1)
+        }
+    }
+
+    @Test func `is called off where nobody waits for it, and asked for anew by whoever comes next`() async throws {
+        let count = Observed(0)
+        let upstream = try StubUpstream { _ in
+            count.update { count in
+                count += 1
+                return count
+            } < 3 ? .silence : Self.told(["m-1"])
+        }
+        let settings = "[upstreams.stub]\nurl = \"UPSTREAM\"\nkey = \"sk-stub\"\n"
+        try await Site.with(
+            WebServer.nginx, upstream: upstream, settings: settings, options: ["--workers", "1"]
+        ) { site in
+            let alone = try DirectCall(to: site.sluice.socket, "GET", "/v1/models")
+            let first = try await upstream.request()
+            alone.close()
+            try await first.closedByPeer()
+            // Of two it waits for the last one.
+            let asker = try DirectCall(to: site.sluice.socket, "GET", "/v1/models")
+            let second = try await upstream.request(1)
+            let other = try DirectCall(to: site.sluice.socket, "GET", "/v1/models")
+            try await wait(for: 2, at: site)
+            for leaving in [asker, other] { leaving.close() }
+            try await second.closedByPeer()
+            // One that was late would not be asked again for minutes.
+            #expect(try await names(site) == ["m-1"])
+            #expect(upstream.requests.value.count == 3)
+            #expect(!site.sluice.process.errors.value.text.contains("does not tell its models"))
         }
     }
 

@@ -127,10 +127,12 @@ final class ChatHandler {
     }
 
     /// The models that the caller can name. No upstream makes an error of it.
+    ///
+    /// - Throws: `ChatError`; `CancellationError` when the caller left or the server is ending.
     @inline(never)
     private func answerModels(
         _ request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
-    ) async throws(ChatError) {
+    ) async throws {
         let (client, routeName) = (Caller.sane(request["SLUICE_CLIENT"]), request["SLUICE_ROUTE"])
         answering.note(route: Self.sane(route: routeName))
         let table = try routeTable(routeName, of: client, answering, generation.shared)
@@ -141,7 +143,7 @@ final class ChatHandler {
         for target in patterns.flatMap(\.listedTargets) where !upstreams.contains(target.upstream) {
             upstreams.append(target.upstream)
         }
-        let listed = await generation.upstreams.models(of: upstreams, counters.memory)
+        let listed = try await generation.upstreams.models(of: upstreams, counters.memory)
         for route in patterns { models.add(listed, by: route) }
         let page = Settings.modelList(of: models.names, created: generation.shared.created)
         reply.memory = try RequestMemory.share(ofCopy: page.count, counters.memory)

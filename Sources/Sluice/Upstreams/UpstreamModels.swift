@@ -10,7 +10,7 @@ import Logging
 /// however it went; all who want to know them meanwhile wait for the same answer.
 ///
 ///     list.ask(for: request, in: session, budget, waking: wakeup)
-///     while list.isAsking { await wakeup.wait(); list.proceed() }
+///     while list.isAwaited(by: wakeup) { await wakeup.wait(); list.proceed() }
 ///     list.names
 final class UpstreamModels {
     /// How long an answer may take, its connection included.
@@ -26,6 +26,10 @@ final class UpstreamModels {
     /// Before that it is not asked again.
     private var nextQuestion: Instant
     private var answer: ListAnswer?
+    /// Who has asked: whatever comes wakes this one.
+    private var asker: Wakeup?
+    /// Whether nobody wants to know it any more for whom it was asked.
+    private var askerHasLeft = false
     /// Those who wait for an answer that another one has asked for.
     private var waiting: [Wakeup] = []
 
@@ -38,16 +42,32 @@ final class UpstreamModels {
     /// Whether an answer is on its way.
     var isAsking: Bool { answer != nil }
 
-    /// Asks, if it is time to. Whoever does it stays until there is an answer.
+    /// Whether somebody is to stay until there is an answer: also whoever has left, for the others that want it.
+    func isAwaited(by wakeup: Wakeup) -> Bool { isAsking && (asker === wakeup || waiting.contains { $0 === wakeup }) }
+
+    /// Asks, if it is time to. Whoever does it stays for as long as it is awaited.
     ///
     /// - Parameter wakeup: woken when there may be something new.
     func ask(for request: HTTPRequest, in session: Session, _ budget: MemoryBudget, waking wakeup: Wakeup) {
         if isAsking { return waiting.append(wakeup) }
         guard loop.now >= nextQuestion else { return }
         nextQuestion = loop.now + Self.pause
-        do throws(HTTPError) { answer = ListAnswer(try session.start(request, waking: wakeup), budget) } catch {
+        do throws(HTTPError) {
+            answer = ListAnswer(try session.start(request, waking: wakeup), budget)
+            (asker, askerHasLeft) = (wakeup, false)
+        } catch {
             logger.modelsNotTold(upstream, "\(error)")
         }
+    }
+
+    /// Somebody does not want to know it any more. Where that was the last one the question is called off, and whoever comes next asks anew.
+    func leave(_ wakeup: Wakeup) {
+        guard isAwaited(by: wakeup) else { return }
+        waiting.removeAll { $0 === wakeup }
+        if asker === wakeup { askerHasLeft = true }
+        guard askerHasLeft, waiting.isEmpty else { return }
+        nextQuestion = loop.now
+        end()
     }
 
     /// Takes what has come.
@@ -59,9 +79,14 @@ final class UpstreamModels {
         } catch {
             logger.modelsNotTold(upstream, error.reason)
         }
-        answer.end()
-        self.answer = nil
+        end()
+    }
+
+    private func end() {
+        answer?.end()
+        answer = nil
         for wakeup in exchange(&waiting, with: []) { wakeup.wake() }
+        asker.take()?.wake()
     }
 }
 

@@ -101,7 +101,8 @@ extension Upstreams {
     /// or has not within three seconds.
     ///
     /// - Parameter upstreams: of the first of them.
-    func models(of upstreams: [Int], _ budget: MemoryBudget) async -> [Int: [String]] {
+    /// - Throws: when nobody waits for it any more, and nobody else for the same.
+    func models(of upstreams: [Int], _ budget: MemoryBudget) async throws(CancellationError) -> [Int: [String]] {
         let wakeup = Wakeup(on: loop)
         let asked = upstreams.filter { models[$0] != nil }.prefix(Self.modelsAtOnceMax)
         for index in asked {
@@ -109,11 +110,17 @@ extension Upstreams {
             models[index]?.ask(for: request, in: session, budget, waking: wakeup)
         }
         let lists = asked.compactMap { models[$0] }
-        while true {
-            for list in lists { list.proceed() }
-            guard lists.contains(where: \.isAsking) else { break }
-            await wakeup.wait()
+        await loop.withCancellation {
+            while true {
+                for list in lists { list.proceed() }
+                if Task.isCancelled { for list in lists { list.leave(wakeup) } }
+                guard lists.contains(where: { $0.isAwaited(by: wakeup) }) else { return }
+                await wakeup.wait()
+            }
+        } onCancel: {
+            wakeup.wake()
         }
+        if Task.isCancelled { throw CancellationError() }
         let known = asked.compactMap { index in models[index]?.names.map { (index, $0) } }
         return Dictionary(known) { first, _ in first }
     }
