@@ -198,6 +198,26 @@ import Testing
         }
     }
 
+    /// More upstreams than are asked at once, each with a model of its own.
+    @Test func `has those of all upstreams by and by, however many there are`() async throws {
+        let upstream = try StubUpstream { request in
+            let number = request.path.firstMatch(of: /\/u([0-9]+)\//).map { String($0.output.1) } ?? ""
+            return Self.told(["m-\(number)-1"])
+        }
+        let settings = (0..<70).map { number in
+            "[upstreams.u\(number)]\nurl = \"UPSTREAM/u\(number)\"\nkey = \"sk-stub\"\n"
+                + "[[models]]\nmatch = \"m-\(number)-*\"\ntargets = [\"u\(number)\"]\n"
+        }.joined()
+        try await Site.with(
+            WebServer.nginx, upstream: upstream, settings: settings, options: ["--workers", "1"]
+        ) { site in
+            var counts: [Int] = []
+            for _ in 0..<4 { counts.append(try await names(site).count) }
+            #expect(counts == [32, 64, 70, 70])
+            #expect(upstream.requests.value.count == 70)
+        }
+    }
+
     @Test func `outlives whoever asks first, and the others get it`() async throws {
         let gate = try Gate()
         let upstream = try StubUpstream(

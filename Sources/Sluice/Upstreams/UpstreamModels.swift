@@ -42,6 +42,9 @@ final class UpstreamModels {
     /// Whether an answer is on its way.
     var isAsking: Bool { answer != nil }
 
+    /// Whether it is time to ask.
+    var isDue: Bool { !isAsking && loop.now >= nextQuestion }
+
     /// Whether somebody is to stay until there is an answer: also whoever has left, for the others that want it.
     func isAwaited(by wakeup: Wakeup) -> Bool { isAsking && (asker === wakeup || waiting.contains { $0 === wakeup }) }
 
@@ -50,7 +53,7 @@ final class UpstreamModels {
     /// - Parameter wakeup: woken when there may be something new.
     func ask(for request: HTTPRequest, in session: Session, _ budget: MemoryBudget, waking wakeup: Wakeup) {
         if isAsking { return waiting.append(wakeup) }
-        guard loop.now >= nextQuestion else { return }
+        guard isDue else { return }
         nextQuestion = loop.now + Self.pause
         do throws(HTTPError) {
             answer = ListAnswer(try session.start(request, waking: wakeup), budget)

@@ -94,22 +94,25 @@ final class Upstreams {
 }
 
 extension Upstreams {
-    /// Of more upstreams the models are not asked for at once: each takes a descriptor.
+    /// Of more upstreams the models are not asked for at once: each takes a descriptor. Whoever comes next has others asked.
     private static let modelsAtOnceMax = 32
 
     /// What upstreams say that their models are, by the upstreams' indices, of those that have said it. Comes back when each has answered,
     /// or has not within three seconds.
     ///
-    /// - Parameter upstreams: of the first of them.
     /// - Throws: when nobody waits for it any more, and nobody else for the same.
     func models(of upstreams: [Int], _ budget: MemoryBudget) async throws(CancellationError) -> [Int: [String]] {
         let wakeup = Wakeup(on: loop)
-        let asked = upstreams.filter { models[$0] != nil }.prefix(Self.modelsAtOnceMax)
-        for index in asked {
-            guard let request = endpoints[index]?.modelsRequest else { continue }
-            models[index]?.ask(for: request, in: session, budget, waking: wakeup)
+        var room = max(0, Self.modelsAtOnceMax - models.count { $0?.isAsking == true })
+        for index in upstreams {
+            guard let list = models[index], let request = endpoints[index]?.modelsRequest else { continue }
+            if list.isDue {
+                if room == 0 { continue }
+                room -= 1
+            }
+            list.ask(for: request, in: session, budget, waking: wakeup)
         }
-        let lists = asked.compactMap { models[$0] }
+        let lists = upstreams.compactMap { models[$0] }
         await loop.withCancellation {
             while true {
                 for list in lists { list.proceed() }
@@ -121,7 +124,7 @@ extension Upstreams {
             wakeup.wake()
         }
         if Task.isCancelled { throw CancellationError() }
-        let known = asked.compactMap { index in models[index]?.names.map { (index, $0) } }
+        let known = upstreams.compactMap { index in models[index]?.names.map { (index, $0) } }
         return Dictionary(known) { first, _ in first }
     }
 }
