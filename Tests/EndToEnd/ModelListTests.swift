@@ -67,6 +67,7 @@ import Testing
         twoTargets(
             "those of all, where a 404 leads on", list("a-1", "a-2"), "fallback_on = [404]", lists: ["a-1", "a-2", "b-1"]),
         twoTargets("those of the next, where the first tells none", Teller(reply: .status(500)), lists: ["b-1", "a-1"]),
+        twoTargets("those of the next, where the first has none", list(), lists: ["b-1", "a-1"]),
         alone("an upstream without a list", .status(404)), alone("a redirect", .json("", status: 302)),
         alone("no JSON", .json("<html>models</html>")), alone("another JSON", .json(#"{"data":{"id":"x"}}"#)),
         alone("an array alone", .json(#"[{"id":"x"}]"#), lists: ["x"]),

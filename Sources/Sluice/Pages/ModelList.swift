@@ -54,7 +54,7 @@ struct ModelNames {
         // One that looks into the body may leave a request to a later one.
         defer { if route.scope.conditions.allSatisfy({ $0.path == nil }) { earlier.append(route.scope.match) } }
         for target in route.listedTargets {
-            guard let names = listed[target.upstream] else { continue }
+            guard let names = listed[target.upstream], !names.isEmpty else { continue }
             add(names, by: route.scope.match)
             if !route.plan.fallbackOn.contains(404) { return }
         }
