@@ -18,16 +18,18 @@ struct AnswerScript {
     ///   - pause: before each other piece.
     init(
         _ pieces: [String], as form: AnswerForm = .stream, limits: Settings.Limits = .init(),
-        idleTimeout: Duration = .seconds(30), budget: MemoryBudget = MemoryBudget(limit: 1 << 30), after delay: Duration? = nil,
-        every pause: Duration = .zero,
+        idleTimeout: Duration = .seconds(30), firstTokenTimeout: Duration? = nil,
+        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), after delay: Duration? = nil, every pause: Duration = .zero,
         on loop: EventLoop? = nil
     ) throws {
         self.loop = try loop ?? EventLoop()
         let pieces = pieces.map { [UInt8]($0.utf8) }
         let answer = DemoAnswer(pieces, after: delay ?? pause, every: pause, waking: Wakeup(on: self.loop), on: self.loop)
+        var timeouts = Settings.Timeouts(all: idleTimeout)
+        timeouts.firstToken = firstTokenTimeout ?? idleTimeout
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, noted: { _ in }), as: form, limits: limits,
-            timeouts: Settings.Timeouts(all: idleTimeout), memory: budget, on: self.loop)
+            timeouts: timeouts, memory: budget, on: self.loop)
     }
 
     /// Looks at what comes until the stream is known to be one of events, which it has to be.

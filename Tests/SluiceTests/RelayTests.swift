@@ -4,6 +4,7 @@ import FastCGI
 import TestSupport
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 /// Streams of a script to a caller at the other end of a socket, on a loop.
@@ -17,11 +18,13 @@ import Testing
 
     private func relayed(
         _ pieces: [String], after delay: Duration? = nil, every pause: Duration = .zero, heartbeat: Duration = .zero,
-        idleTimeout: Duration = .seconds(60)
+        idleTimeout: Duration = .seconds(60), firstTokenTimeout: Duration? = nil, limits: Settings.Limits = .init()
     ) async throws -> Outcome {
         try await LoopActor.run { actor in
             let call = try await Call(on: actor.loop)
-            let script = try AnswerScript(pieces, idleTimeout: idleTimeout, after: delay, every: pause, on: actor.loop)
+            let script = try AnswerScript(
+                pieces, limits: limits, idleTimeout: idleTimeout, firstTokenTimeout: firstTokenTimeout, after: delay,
+                every: pause, on: actor.loop)
             while try script.stream.open() == nil { await script.stream.wakeup.wait() }
             var reply = call.reply()
             do {
@@ -78,6 +81,19 @@ import Testing
             idleTimeout: .milliseconds(1))
         #expect(outcome.failure == .upstreamTimedOut(.idle, after: .milliseconds(1)))
         #expect(!outcome.received.contains("[DONE]"))
+    }
+
+    /// What it thinks opens the gate by its size alone, and it may think on for as long as for a first token.
+    @Test func `an upstream that falls silent behind its first word is given up, however long it may have thought`() async throws {
+        var limits = Settings.Limits()
+        limits.eventBytes = 1_000
+        let thoughts = Array(repeating: Chunks.reasoning(String(repeating: "x", count: 500)), count: 5).joined()
+        // The first piece is there at once, the second comes while the task waits, and the third too late.
+        let outcome = try await relayed(
+            [thoughts, Chunks.content("Hello"), Chunks.finish()], after: .milliseconds(20 - 60_000), every: .seconds(60),
+            idleTimeout: .milliseconds(1), firstTokenTimeout: .seconds(3600), limits: limits)
+        #expect(outcome.failure == .upstreamTimedOut(.idle, after: .milliseconds(1)))
+        #expect(outcome.received == thoughts + Chunks.content("Hello"))
     }
 
     @Test func `an answer whose caller has left is read to its end for what it cost`() async throws {

@@ -18,8 +18,8 @@ final class Relay {
     /// Whether the caller takes less than there is.
     private(set) var isBlocked = false
     private var heartbeat: Heartbeat
-    /// When to look whether the upstream or the caller's heartbeat is due. It stays while events come: to postpone it for each would
-    /// cost more than to look once in vain.
+    /// When to look whether the upstream or the caller's heartbeat is due; never later than the upstream is. It stays while events come: to
+    /// postpone it for each would cost more than to look once in vain.
     private var nextCheck: Instant
 
     /// - Parameters:
@@ -58,7 +58,7 @@ final class Relay {
     /// Waits until there is something for the task to do.
     private func wait(_ writer: ResponseWriter?) async {
         if let writer { stream.wakeup.handler = { self.forwardAtOnce(writer) } }
-        if stream.isComplete { nextCheck = min(stream.deadline, heartbeat.due) }
+        nextCheck = min(nextCheck, stream.deadline)
         await stream.wakeup.wait(until: nextCheck)
         stream.wakeup.handler = nil
     }
@@ -92,7 +92,8 @@ final class Relay {
             return false
         }
         stream.discard()
-        return !stream.isOver
+        // What it has thought for long about may be said now: from then on it may be silent for less long.
+        return !stream.isOver && stream.deadline >= nextCheck
     }
 
     /// Sends events unless that has to wait.
