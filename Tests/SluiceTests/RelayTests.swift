@@ -84,7 +84,8 @@ import Testing
     }
 
     /// What it thinks opens the gate by its size alone, and it may think on for as long as for a first token.
-    @Test func `an upstream that falls silent behind its first word is given up, however long it may have thought`() async throws {
+    @Test func `an upstream that falls silent behind its first word is given up, however long it may have thought`() async throws
+    {
         var limits = Settings.Limits()
         limits.eventBytes = 1_000
         let thoughts = Array(repeating: Chunks.reasoning(String(repeating: "x", count: 500)), count: 5).joined()

@@ -26,7 +26,7 @@ final class Answering {
     /// Whether the caller has left, and the answer is read to its end (`on_disconnect = "drain"`).
     private(set) var isDraining = false
     /// What has come for a caller who left before any of it went on.
-    private var unheard: RequestRecord.Answer?
+    private var unheard: UnheardAnswer?
     /// Where the time went until the first token, for the head of the answer; nil where that is not to be told.
     private(set) var serverTiming: String?
     /// What it holds of its client's limits, if that has any.
@@ -118,7 +118,8 @@ final class Answering {
 
     private func settle(mayHaveBegun: Bool) -> Int? {
         share?.settle(
-            mayHaveBegun ? unheard ?? record.answer : record.answer, behind: record.cut?.answer, mayHaveBegun: mayHaveBegun)
+            mayHaveBegun ? unheard?.answer ?? record.answer : record.answer, behind: record.cut?.answer,
+            mayHaveBegun: mayHaveBegun)
         return share?.tokensLeft
     }
 
@@ -184,7 +185,7 @@ final class Answering {
         if winner == nil { record.lastPhase = race.phase.state }
         race.end()
         record.note(race.tried, fillersCount: race.fillersCount)
-        if winner == nil { unheard = race.unheard }
+        if winner == nil { unheard = UnheardAnswer(race.unheard) }
         continuation?.note(failed: race.failed)
         self.race = nil
     }
@@ -248,6 +249,13 @@ final class Answering {
         (record.ending, record.status) = (ending, status)
         return record
     }
+}
+
+/// An object, so that a stream has no room for it.
+private final class UnheardAnswer {
+    let answer: RequestRecord.Answer
+
+    init(_ answer: RequestRecord.Answer) { self.answer = answer }
 }
 
 /// The requests that a worker is answering.

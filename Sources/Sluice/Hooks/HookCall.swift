@@ -131,11 +131,13 @@ final class HookCall {
     }
 }
 
-/// What was waited for ahead of any attempt.
-struct HookWait {
+/// What was waited for ahead of any attempt. An object, so that a stream has no room for it.
+final class HookWait {
     let start: Instant
     /// As they stood at its end.
     let signs: WaitingSigns
+
+    init(start: Instant, signs: WaitingSigns) { (self.start, self.signs) = (start, signs) }
 }
 
 extension Upstreams {

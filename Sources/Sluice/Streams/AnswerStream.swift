@@ -67,7 +67,6 @@ final class AnswerStream {
     private var body: [UInt8] = []
     /// The bytes of the replacements in `ahead`, which may be many more than the buffer's.
     private var replacedBytes = 0
-    private let limits: Settings.Limits
 
     /// How long `[DONE]` may take from the last finish reason, while no event comes: the usage may follow.
     private static let grace = Duration.seconds(2)
@@ -83,7 +82,6 @@ final class AnswerStream {
         memory budget: MemoryBudget, behind cut: CutAnswer? = nil, on loop: EventLoop
     ) {
         self.answer = answer
-        self.limits = limits
         idleTimeout = timeouts.idle
         firstTokenTimeout = max(timeouts.idle, timeouts.firstToken)
         self.loop = loop
@@ -96,6 +94,8 @@ final class AnswerStream {
 
     /// What the caller gets of it.
     var form: AnswerForm { scanner.form }
+
+    private var limits: Settings.Limits { scanner.limits }
 
     /// What the upstream said ahead of it, once that has come.
     var head: UpstreamHead? { answer.head }

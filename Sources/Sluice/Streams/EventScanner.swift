@@ -71,7 +71,7 @@ struct EventScanner {
     /// All of the text, where the form keeps it.
     private var said = SaidText()
     private let key: UpstreamKey
-    private let limits: Settings.Limits
+    let limits: Settings.Limits
     private var splitter: EventSplitter
     private var reader: ChatFrameReader
 
