@@ -24,8 +24,8 @@ extension Settings {
         Field(
             "timing", \.tellsTiming, .boolean,
             """
-            Whether the head of an answer says where the time went until the first token, as Server-Timing: queue, connect, upstream and \
-            sluice, in milliseconds. Not where a heartbeat or a filler has gone out before.
+            Whether the head of an answer says where the time went until the first token, as Server-Timing: hook where one was asked, \
+            queue, connect, upstream and sluice, in milliseconds. Not where a heartbeat or a filler has gone out before.
             """)
     }
 }

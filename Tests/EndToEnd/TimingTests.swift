@@ -26,6 +26,17 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false])
+    func `has the hook's part where one was asked`(stream: Bool) async throws {
+        try await HookSite.with(StubUpstream(.nothingToSay), settings: "timing = true") { site in
+            let answer = try await site.site.call(chat(stream: stream)).ended()
+            site.answers(answer, stream: stream)
+            let timing = try #require(answer.head?["Server-Timing"])
+            let parts = timing.components(separatedBy: ", ").map { $0.replacing(/;dur=[0-9]+\.[0-9]{3}$/, with: "") }
+            #expect(parts == ["hook", "queue", "connect", "upstream", "sluice"], "\(timing)")
+        }
+    }
+
     @Test func `is told to nobody else, nor where the head has left before`() async throws {
         try await Site.with(WebServer.selected[0], upstream: upstream(), settings: plainSettings) { site in
             let answer = try await site.call(chat()).ended()

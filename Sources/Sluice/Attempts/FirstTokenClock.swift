@@ -10,8 +10,8 @@ struct FirstTokenWait {
     /// How often upstreams were asked. Waiting for a place is no asking.
     let attemptsCount: Int
     let total: Duration
-    /// For the hook, ahead of all of them.
-    var hook = Duration.zero
+    /// For the hook, ahead of all of them; nil where none was asked.
+    var hook: Duration?
     /// For a place at upstreams that were asked as much as they may be.
     var queue = Duration.zero
     /// For the last attempt's connection.
@@ -27,7 +27,8 @@ struct FirstTokenWait {
 extension FirstTokenWait {
     /// The value of `Server-Timing` (W3C Server Timing §2). What earlier attempts took is in none of its parts.
     func serverTiming(added: Duration) -> String {
-        let parts = [("queue", queue), ("connect", connect), ("upstream", waiting), ("sluice", added)]
+        var parts = [("queue", queue), ("connect", connect), ("upstream", waiting), ("sluice", added)]
+        if let hook { parts.insert(("hook", hook), at: 0) }
         var bytes: [UInt8] = []
         for (index, (name, duration)) in parts.enumerated() {
             bytes.append(index == 0 ? "" : ", ")
@@ -42,7 +43,7 @@ extension FirstTokenWait {
 /// Takes the times of one request's attempts, for a `FirstTokenWait`.
 struct FirstTokenClock {
     private let start: Instant
-    private let hookTime: Duration
+    private let hookTime: Duration?
     private var queuedSince: Instant?
     /// Of all attempts.
     private var queueTime = Duration.zero
@@ -54,8 +55,8 @@ struct FirstTokenClock {
 
     /// - Parameters:
     ///   - start: when the request came.
-    ///   - hook: what the hook took from then on.
-    init(from start: Instant, hook: Duration = .zero) { (self.start, hookTime) = (start, hook) }
+    ///   - hook: what the hook took from then on; nil where none was asked.
+    init(from start: Instant, hook: Duration? = nil) { (self.start, hookTime) = (start, hook) }
 
     /// An attempt waits for its place from now on.
     mutating func queued(at now: Instant, for target: Target) { (queuedSince, queuedFor) = (now, target) }
@@ -85,13 +86,14 @@ struct FirstTokenClock {
         var wait = FirstTokenWait(
             upstream: (queuedFor ?? last?.target)?.upstreamName, attemptsCount: attemptsCount, total: now - start)
         (wait.hook, wait.queue) = (hookTime, queueTime)
+        let ahead = queueTime + (hookTime ?? .zero)
         if queuedFor != nil {
             wait.isWithoutPlace = true
-            wait.retries = max(.zero, wait.total - hookTime - queueTime)
+            wait.retries = max(.zero, wait.total - ahead)
         } else if let last {
             wait.connect = last.connectTime
             wait.waiting = max(.zero, now - last.start - last.connectTime)
-            wait.retries = max(.zero, last.start - start - hookTime - queueTime)
+            wait.retries = max(.zero, last.start - start - ahead)
         }
         return wait
     }

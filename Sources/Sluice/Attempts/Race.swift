@@ -62,7 +62,7 @@ final class Race {
         start = hook?.start ?? now
         hookTime = now - start
         ownTime = OwnTime(from: (taken ?? .current) + hookTime)
-        clock = FirstTokenClock(from: start, hook: hookTime)
+        clock = FirstTokenClock(from: start, hook: hook == nil ? nil : hookTime)
         // In the midst of an answer a sentence would be none.
         signs =
             hook?.signs

@@ -163,7 +163,7 @@ extension Logger {
             "seconds": .seconds(wait.total), "queue": .seconds(wait.queue), "connect": .seconds(wait.connect),
             "waiting": .seconds(wait.waiting), "retries": .seconds(wait.retries),
         ]
-        if wait.hook > .zero { metadata["hook"] = .seconds(wait.hook) }
+        if let hook = wait.hook { metadata["hook"] = .seconds(hook) }
         if let client { metadata["client"] = "\(client)" }
         if wait.isWithoutPlace { metadata["reason"] = "it waited in the upstream's queue, and got no place (concurrent)" }
         // A request's own, as its line is.
