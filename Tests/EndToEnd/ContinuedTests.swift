@@ -59,6 +59,37 @@ import Testing
         }
     }
 
+    @Test func `is counted as such, and so is the attempt that broke off`() async throws {
+        let upstream = try Self.upstream([.text(Chunks.begun("Hel")), .close], .stream([Chunks.stream(["lo"]).joined()]))
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: Self.settings()) { site in
+            expect("Hello", in: try await site.call(chat()).ended())
+            try await eventually("it is counted") {
+                try await Scrape(of: site).sum("sluice_requests_total", [#"ending="continued""#]) == 1
+            }
+            let scrape = try await Scrape(of: site)
+            #expect(scrape.sum("sluice_requests_total") == 1)
+            let operations = "gen_ai_client_operation_duration_seconds_count"
+            #expect(scrape.sum(operations, [#"error_type="cut""#]) == 1)
+            #expect(scrape.sum(operations) == 2)
+        }
+    }
+
+    /// Each takes two seconds, and three are for both.
+    @Test func `has what is left of the time for all of the answer`() async throws {
+        let pause = Reply.Step.pause(.seconds(2))
+        let upstream = try Self.upstream(
+            [.text(Chunks.begun("Hel")), pause, .close],
+            Reply([.text(Chunks.begun("lo")), pause] + Chunks.stream([" there"]).dropFirst().map(Reply.Step.text)))
+        let settings = Self.settings().replacing(#"idle = "10m""#, with: #"idle = "10m", total = "3s""#)
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            let response = try await site.call(chat()).ended()
+            #expect(response.errorFrame != nil && !response.text.contains("[DONE]"), "\(response.text)")
+            let line = try await site.requestLines(1)[0]
+            #expect(line.contains(#""status":200,"ending":"timeout.total""#), "\(line)")
+            #expect(upstream.requests.value.count == 2)
+        }
+    }
+
     /// Lines of the upstream's table, and what follows the text in the messages and in the body.
     @Test(arguments: [
         ("", #"},{"role":"user","content":"Your last message was cut off."#, "\"stream\":true}"),
