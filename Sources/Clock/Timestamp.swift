@@ -94,13 +94,12 @@ extension [UInt8] {
     ///   - number: not negative; of a negative one the sign is left out.
     ///   - digits: at least so many, with zeros before the number's own.
     package mutating func append(decimal number: Int, digits: Int = 1) {
-        let number = number.magnitude
-        var unit: UInt = 1
-        for _ in 1..<digits { unit *= 10 }
-        while number / unit >= 10 { unit *= 10 }
-        while unit > 0 {
-            append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / unit % 10))
-            unit /= 10
-        }
+        append(digitsOf: number.magnitude, digits)
+    }
+
+    /// By a divisor that is always the same: a processor divides by any other in ten times as many cycles.
+    private mutating func append(digitsOf number: UInt, _ digits: Int) {
+        if number >= 10 || digits > 1 { append(digitsOf: number / 10, digits - 1) }
+        append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number % 10))
     }
 }

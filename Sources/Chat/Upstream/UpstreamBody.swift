@@ -115,10 +115,10 @@ extension ChatRequest {
             members.reduce(128) { $0 + (mayShare && shared($1.value, rules) != nil ? 128 + $1.openingCount : $1.byteCount) })
         var isFirst = true
         for member in members {
-            buffer.append(isFirst ? "{" : ",")
+            buffer.append(UInt8(ascii: isFirst ? "{" : ","))
             isFirst = false
             buffer.appendJSONString(member.name)
-            buffer.append(":")
+            buffer.append(UInt8(ascii: ":"))
             if mayShare, let shared = shared(member.value, rules) {
                 if case .messages(let messages) = member.value { buffer.append(contentsOf: messages.opening) }
                 upstream.append(exchange(&buffer, with: []))

@@ -200,11 +200,22 @@ extension UpstreamSettings {
     }
 }
 
+/// What is changed of requests for OpenAI's own models. Whoever looks for the one of a model copies none of it.
+private final class ShippedEdits: Sendable {
+    let match: ModelPattern
+    let edits: ParameterEdits
+    let unlessReasoning: ParameterEdits
+
+    init(_ pattern: String, _ edits: ParameterEdits, unlessReasoning: ParameterEdits) {
+        (match, self.edits, self.unlessReasoning) = (ModelPattern(pattern), edits, unlessReasoning)
+    }
+}
+
 extension ParameterEdits {
     /// What OpenAI's reasoning models refuse (400) of what voice platforms always send: `max_tokens`, which they want under its new
     /// name, `stop`, and any `temperature` but 1 with its kin, which those from GPT-5.1 on take while they do not reason. The first
     /// pattern that matches counts.
-    private static let shipped: [(match: ModelPattern, edits: ParameterEdits, unlessReasoning: ParameterEdits)] = {
+    private static let shipped: [ShippedEdits] = {
         var renaming = ParameterEdits()
         renaming.renamed = [Rename("max_tokens", to: "max_completion_tokens")]
         var unreasoning = renaming
@@ -214,8 +225,10 @@ extension ParameterEdits {
             "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias",
         ])
         return [
-            (ModelPattern("gpt-5-chat*"), renaming, renaming), (ModelPattern("gpt-5.[1-9]*"), reasoning, unreasoning),
-            (ModelPattern("gpt-5*"), reasoning, reasoning), (ModelPattern("o[1-9]*"), reasoning, reasoning),
+            ShippedEdits("gpt-5-chat*", renaming, unlessReasoning: renaming),
+            ShippedEdits("gpt-5.[1-9]*", reasoning, unlessReasoning: unreasoning),
+            ShippedEdits("gpt-5*", reasoning, unlessReasoning: reasoning),
+            ShippedEdits("o[1-9]*", reasoning, unlessReasoning: reasoning),
         ]
     }()
 

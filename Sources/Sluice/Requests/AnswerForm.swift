@@ -9,7 +9,7 @@ struct AnswerForm {
     let isStreaming: Bool
     var edits = ChunkEdits()
     /// What is left out of the text, for a voice.
-    var speech: SpeechParts = []
+    var speech = SpeechParts.nothing
     /// Whether reasoning makes an answer of what else would have to wait for its first token.
     var countsReasoning = false
     /// Whether the caller gets the chunk with the stream's usage, for which the upstream is asked in any case.

@@ -24,19 +24,26 @@ struct RequestID: Equatable, Sendable, CustomStringConvertible {
 
     /// Whether it is a fresh one of this process.
     static func isOwn(_ text: String) -> Bool {
-        text.utf8.count == start.count + 16 && text.utf8.starts(with: start)
+        text.utf8.count == start.count + digitsCount && text.utf8.starts(with: start)
             && text.utf8.dropFirst(start.count).allSatisfy { $0.isHexadecimal }
     }
 
     private static func fresh() -> String {
-        String(decoding: start + digits(of: count.wrappingAdd(1, ordering: .relaxed).newValue), as: UTF8.self)
+        let count = count.wrappingAdd(1, ordering: .relaxed).newValue
+        return unsafe String(unsafeUninitializedCapacity: start.count + digitsCount) { text in
+            for (index, byte) in start.enumerated() { unsafe text[index] = byte }
+            for place in 0..<digitsCount { unsafe text[start.count + place] = digit(place, of: count) }
+            return start.count + digitsCount
+        }
     }
 
-    private static func digits(of bits: UInt64) -> [UInt8] {
-        (0..<16).map { place in
-            let digit = UInt8(truncatingIfNeeded: bits >> UInt64(60 - 4 * place)) & 15
-            return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-        }
+    private static let digitsCount = 16
+
+    private static func digits(of bits: UInt64) -> [UInt8] { (0..<digitsCount).map { digit($0, of: bits) } }
+
+    private static func digit(_ place: Int, of bits: UInt64) -> UInt8 {
+        let digit = UInt8(truncatingIfNeeded: bits >> UInt64(60 - 4 * place)) & 15
+        return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
     }
 }
 

@@ -47,10 +47,11 @@ struct Endpoint: Sendable {
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
     func request(for question: Question, to target: Target) throws(ChatError) -> HTTPRequest {
         let (chat, caller) = (question.chat, question.caller)
-        var headers: [(name: String, value: String)] = []
+        var headers = [
+            (name: "Accept", value: chat.isStreaming ? "text/event-stream" : "application/json"),
+            (name: "X-Client-Request-Id", value: caller.clientRequestID),
+        ]
         if key.isFromCaller { headers.append(try callersKeyHeader(caller)) }
-        headers.append(("Accept", chat.isStreaming ? "text/event-stream" : "application/json"))
-        headers.append(("X-Client-Request-Id", caller.clientRequestID))
         if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
         var request = HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), common: common, headers: headers,
