@@ -4,9 +4,6 @@ package struct SpeechParts: OptionSet, Hashable, Sendable {
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// Nothing is taken out. The empty literal of such a set is the same, which other modules can only make by the conformance: for each
-    /// request.
-    package static let nothing = SpeechParts(rawValue: 0)
     /// What a model thinks before it answers, between `<think>` and `</think>` and the like.
     package static let think = SpeechParts(rawValue: 1)
     /// The signs of Markdown, and HTML's tags and entities in it.
