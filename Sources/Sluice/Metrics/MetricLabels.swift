@@ -32,19 +32,16 @@ struct MetricLabels {
 
     /// Eight bytes at a time, and the length behind them.
     private static func take(_ value: String, into hash: inout UInt64) {
-        let bytes = value.utf8Span.span.bytes
-        var index = 0
-        while index + 8 <= bytes.byteCount {
-            mix(unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self), into: &hash)
-            index += 8
+        let bytes = value.utf8Span.span
+        var word: UInt64 = 0
+        for index in bytes.indices {
+            word = word << 8 | UInt64(bytes[index])
+            guard index & 7 == 7 else { continue }
+            mix(word, into: &hash)
+            word = 0
         }
-        var rest: UInt64 = 0
-        while index < bytes.byteCount {
-            rest = rest << 8 | UInt64(unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self))
-            index += 1
-        }
-        // Shorter than eight bytes, it leaves room for what tells lengths apart.
-        mix(rest ^ UInt64(truncatingIfNeeded: bytes.byteCount) << 56, into: &hash)
+        // Of fewer than eight bytes, it leaves room for what tells lengths apart.
+        mix(word ^ UInt64(truncatingIfNeeded: bytes.count) << 56, into: &hash)
     }
 
     /// As MurmurHash3's finalizer mixes: each bit reaches all others.
