@@ -349,6 +349,10 @@ package import EventLoop
         isAnswering && number == requestNumber ? parameters?[name] : nil
     }
 
+    func isRepeated(_ name: StaticString, of number: Int) -> Bool {
+        isAnswering && number == requestNumber && parameters?.isRepeated(name) == true
+    }
+
     func body(of number: Int) -> [UInt8] { isAnswering && number == requestNumber ? body : [] }
 
     func memory(of number: Int) -> MemoryShare? { isAnswering && number == requestNumber ? memory : nil }

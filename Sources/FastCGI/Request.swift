@@ -19,6 +19,9 @@ package struct Request {
     /// A CGI variable (RFC 3875 §4.1) or `HTTP_…` header; `nil` when absent.
     package subscript(_ name: StaticString) -> String? { connection.parameter(name, of: number) }
 
+    /// Whether the web server has passed more than one of that name.
+    package func isRepeated(_ name: StaticString) -> Bool { connection.isRepeated(name, of: number) }
+
     /// Frees the parameters and the body: a stream that goes on for minutes needs neither.
     package func release() { connection.releaseRequest(number) }
 }
