@@ -240,7 +240,7 @@ final class ChatHandler {
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route)
         if let prompt = route.prompt {
-            let message = prompt.message(for: chat, PromptFacts(client: caller.client, call: call))
+            let message = prompt.message(for: chat, PromptVariables(client: caller.client, call: call))
             try memory.hold(messageOf: message.json.count)
             chat.ownMessage = message
         }
@@ -443,7 +443,7 @@ final class ChatHandler {
     }
 }
 
-extension PromptFacts {
+extension PromptVariables {
     /// As things are at this moment.
     fileprivate init(client: String?, call: String?) {
         let now = timestamp(ofSecond: secondsSince1970()).utf8
