@@ -241,7 +241,7 @@ package import EventLoop
         scanner.bodyRoom = share.bytes
     }
 
-    private func dropBody(_ reason: DroppedContent) {
+    private func dropBody(_ reason: DropReason) {
         scanner.dropBody(reason)
         memory = nil
     }

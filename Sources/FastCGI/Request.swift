@@ -12,7 +12,7 @@ package struct Request {
     /// What the body takes of the budget for all requests: whoever keeps the body keeps this.
     package var memory: MemoryShare? { connection.memory(of: number) }
     /// Why the body was dropped, and perhaps all else; the answer to that is 413, 503, 431 or 400.
-    package let dropped: DroppedContent?
+    package let dropped: DropReason?
     /// When its first byte came, as far as it did not come at once.
     package let start: Instant
 
