@@ -241,7 +241,7 @@ package import EventLoop
         scanner.bodyRoom = share.bytes
     }
 
-    private func dropBody(_ reason: DroppedContent) {
+    private func dropBody(_ reason: DropReason) {
         scanner.dropBody(reason)
         memory = nil
     }
@@ -347,6 +347,10 @@ package import EventLoop
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
     func parameter(_ name: StaticString, of number: Int) -> String? {
         isAnswering && number == requestNumber ? parameters?[name] : nil
+    }
+
+    func isRepeated(_ name: StaticString, of number: Int) -> Bool {
+        isAnswering && number == requestNumber && parameters?.isRepeated(name) == true
     }
 
     func body(of number: Int) -> [UInt8] { isAnswering && number == requestNumber ? body : [] }

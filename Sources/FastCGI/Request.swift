@@ -12,12 +12,15 @@ package struct Request {
     /// What the body takes of the budget for all requests: whoever keeps the body keeps this.
     package var memory: MemoryShare? { connection.memory(of: number) }
     /// Why the body was dropped, and perhaps all else; the answer to that is 413, 503, 431 or 400.
-    package let dropped: DroppedContent?
+    package let dropped: DropReason?
     /// When its first byte came, as far as it did not come at once.
     package let start: Instant
 
     /// A CGI variable (RFC 3875 §4.1) or `HTTP_…` header; `nil` when absent.
     package subscript(_ name: StaticString) -> String? { connection.parameter(name, of: number) }
+
+    /// Whether the web server has passed more than one of that name.
+    package func isRepeated(_ name: StaticString) -> Bool { connection.isRepeated(name, of: number) }
 
     /// Frees the parameters and the body: a stream that goes on for minutes needs neither.
     package func release() { connection.releaseRequest(number) }

@@ -25,17 +25,29 @@ import Glibc
     }
 
     /// The value of a parameter, `nil` when there is none; of duplicates the first.
-    ///
-    /// As `FCGX_GetParam`, which compares each entry by a call, in a fifth of the instructions.
     subscript(_ name: StaticString) -> String? {
-        guard var next = unsafe list else { return nil }
+        guard let place = unsafe place(of: name, from: list), let entry = unsafe place.pointee else { return nil }
+        return unsafe String(cString: entry + name.utf8CodeUnitCount + 1)
+    }
+
+    /// Whether there is more than one of that name.
+    func isRepeated(_ name: StaticString) -> Bool {
+        guard let first = unsafe place(of: name, from: list) else { return false }
+        return unsafe place(of: name, from: first + 1) != nil
+    }
+
+    /// As `FCGX_GetParam`, which compares each entry by a call, in a fifth of the instructions.
+    private func place(
+        of name: StaticString, from start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+    ) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
+        guard var next = unsafe start else { return nil }
         let bytes = unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
         let count = name.utf8CodeUnitCount
         while let entry = unsafe next.pointee {
             if unsafe entry[0] == bytes[0], unsafe strncmp(entry, bytes, count) == 0,
                 unsafe entry[count] == CChar(UInt8(ascii: "="))
             {
-                return unsafe String(cString: entry + count + 1)
+                return unsafe next
             }
             unsafe next += 1
         }

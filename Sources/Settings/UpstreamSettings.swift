@@ -171,7 +171,7 @@ extension UpstreamSettings {
                 "auth", .text,
                 """
                 How the key goes out: a word, as "Token", is the scheme in front of it in the header Authorization; a name with a hyphen, \
-                as "api-key" or "x-api-key", is the header that has nothing but it.
+                as "api-key", or with a colon behind it, as "token:" or "Authorization:", is the header that has nothing but it.
                 """,
                 default: .words(#"Bearer, but api-key for kind "azure""#), examples: [FieldExample(#""Bearer""#, in: .openai)],
                 read: { reader, node, upstream throws(SettingsProblem) in upstream.authorization = try reader.authorization(node)
@@ -179,7 +179,8 @@ extension UpstreamSettings {
                 write: { upstream in
                     switch upstream.authorization {
                     case nil: nil
-                    case .scheme(let name), .header(let name): TOMLText.string(name)
+                    case .scheme(let name): TOMLText.string(name)
+                    case .header(let name): TOMLText.string(name.contains("-") ? name : "\(name):")
                     }
                 }),
             Field(

@@ -4,7 +4,7 @@ import Testing
 @testable import Chat
 
 @Suite(.ownThread) struct ServerPromptTests {
-    private let facts = PromptFacts(date: "2026-11-30", time: "08:05", client: "acme", call: "c-1")
+    private let variables = PromptVariables(date: "2026-11-30", time: "08:05", client: "acme", call: "c-1")
 
     private func request(_ members: String = "", messages: String = #"[{"role":"user","content":"Hi"}]"#) throws -> ChatRequest {
         try parsed(#"{"model":"m","messages":\#(messages)\#(members)}"#)
@@ -15,8 +15,8 @@ import Testing
     }
 
     /// What the message says, by another reader of JSON.
-    private func content(_ text: String, _ members: String = "", _ facts: PromptFacts? = nil) throws -> String {
-        let json = try prompt(text).message(for: request(members), facts ?? self.facts).json
+    private func content(_ text: String, _ members: String = "", _ variables: PromptVariables? = nil) throws -> String {
+        let json = try prompt(text).message(for: request(members), variables ?? self.variables).json
         let message = try JSONScanner.validate(json.span, depthMax: 2)
         #expect(message.members(in: json.span).count == 2)
         #expect(message.member("role", in: json.span)?.string(in: json.span) == "system")
@@ -98,7 +98,7 @@ import Testing
             let text = String(repeating: character, count: count)
             let expected = count == 0 ? "x" : String(repeating: character, count: min(count, 256))
             #expect(try content("${v|x}", #","v":"\#(text)""#) == expected)
-            #expect(try content("${client|x}", "", PromptFacts(date: "", time: "", client: text, call: nil)) == expected)
+            #expect(try content("${client|x}", "", PromptVariables(date: "", time: "", client: text, call: nil)) == expected)
         }
         let escaped = String(repeating: #"\ud83d\ude00"#, count: count)
         #expect(try content("${v|x}", #","v":"\#(escaped)""#).unicodeScalars.count == (count == 0 ? 1 : min(count, 256)))
@@ -120,14 +120,14 @@ import Testing
     }
 
     @Test func `is nothing where the request says nothing of itself`() throws {
-        let nobody = PromptFacts(date: "d", time: "t", client: nil, call: nil)
+        let nobody = PromptVariables(date: "d", time: "t", client: nil, call: nil)
         #expect(try content("${client|somebody} ${call|none} ${client}.", "", nobody) == "somebody none .")
     }
 
     @Test func `stays small, whatever the request is`() throws {
         let text = String(repeating: "${v}", count: 64) + String(repeating: "\"", count: (64 << 10) - 256)
         let members = #","v":"\#(String(repeating: #"\""#, count: 10_000))""#
-        #expect(try prompt(text).message(for: request(members), facts).json.count < 256 << 10)
+        #expect(try prompt(text).message(for: request(members), variables).json.count < 256 << 10)
     }
 
     // MARK: Among the messages
@@ -137,7 +137,7 @@ import Testing
     ) throws -> String {
         var (chat, rules) = (try request(messages: messages), UpstreamRules())
         change(&rules)
-        chat.ownMessage = prompt.message(for: chat, facts)
+        chat.ownMessage = prompt.message(for: chat, variables)
         let body = String(decoding: chat.upstreamBody(rules).bytes, as: UTF8.self)
         let start = #"{"model":"m","messages":"#
         #expect(body.hasPrefix(start) && body.hasSuffix("}"))
@@ -199,7 +199,7 @@ import Testing
     @Test(arguments: [true, false]) func `it copies nothing of what is large`(replaces: Bool) throws {
         let long = #"{"role":"user","content":"\#(String(repeating: "long ", count: 40_000))"}"#
         var chat = try request(messages: #"[{"role":"system","content":"S"},\#(long)]"#)
-        chat.ownMessage = try prompt("Own.", replaces: replaces).message(for: chat, facts)
+        chat.ownMessage = try prompt("Own.", replaces: replaces).message(for: chat, variables)
         let body = chat.upstreamBody(UpstreamRules())
         let callers = replaces ? "" : #"{"role":"system","content":"S"},"#
         #expect(

@@ -18,7 +18,7 @@ private struct MovingRow {
 /// `sluice_log_lines_dropped_total` moves in `LogTroubleTests.swift`.
 private let movingRows = [
     MovingRow(.start, "sluice_process_starts_total"), MovingRow(.start, "sluice_start_time_seconds"),
-    MovingRow(.start, "sluice_info", "version="),
+    MovingRow(.start, "sluice_build_info", "version="),
     MovingRow(.start, "sluice_connections_accepted_total"), MovingRow(.start, "sluice_open_descriptors", #"process="1""#),
     MovingRow(.start, "sluice_memory_limit_bytes", #"process="1""#),
     MovingRow(.start, "sluice_descriptors_limit", #"process="1""#),
@@ -47,8 +47,8 @@ private let movingRows = [
     MovingRow(.hedges, "sluice_upstream_attempts_total", #"route="hedged""#, #"outcome="lost""#),
     MovingRow(.hedges, "gen_ai_client_operation_duration_seconds_count", #"error_type="lost""#),
     MovingRow(.waits, "sluice_active_requests"), MovingRow(.waits, "sluice_open_streams"),
-    MovingRow(.waits, "sluice_upstream_open", #"upstream="narrow""#),
-    MovingRow(.waits, "sluice_upstream_queued", #"upstream="narrow""#),
+    MovingRow(.waits, "sluice_upstream_open_requests", #"upstream="narrow""#),
+    MovingRow(.waits, "sluice_upstream_queued_requests", #"upstream="narrow""#),
     MovingRow(.waits, "sluice_memory_used_bytes"),
     MovingRow(.ends, "sluice_queue_wait_seconds_count", #"upstream="narrow""#),
     MovingRow(.leaves, "sluice_callers_left_total", #"phase="streaming""#),
@@ -130,7 +130,7 @@ private let movedElsewhere: Set<String> = ["sluice_log_lines_dropped_total"]
             // What is over counts no longer, and the same is told by the control socket.
             try await eventually("nothing is open") {
                 let now = try await Scrape(of: site)
-                return now.sum("sluice_open_streams") == 0 && now.sum("sluice_upstream_open") == 0
+                return now.sum("sluice_open_streams") == 0 && now.sum("sluice_upstream_open_requests") == 0
             }
             let asked = try await SluiceRun(["status", "--metrics", "--control", "unix:control.sock"], in: site.directory)
             #expect(try asked.exit == .code(0) && Scrape(asked.output).names == before.names)

@@ -77,6 +77,11 @@ struct ToldMasterStatus: Decodable, Sendable {
     let startSince: Double
     let restarts: Int
     let active: Int
+    let requests: Int
+    let answered: Int
+    let failed: Int
+    let callersLeft: Int
+    let upstreams: [ToldStatus.Upstream]
     let lastReload: ToldStatus.Reload?
     let listenQueue: Int?
     let listen: [ToldStatus.Listen]?

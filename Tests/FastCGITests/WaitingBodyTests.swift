@@ -81,7 +81,7 @@ import Testing
         try await LoopActor.run { worker in
             let budget = MemoryBudget(limit: Self.limit)
             var held = budget.share(ofBody: 3 * Self.megabyte)
-            var reasons: [DroppedContent?] = []
+            var reasons: [DropReason?] = []
             let exchange = try Exchange(
                 on: worker, limits: .init(bodyBytesMax: Self.megabyte), timeouts: .init(memory: .milliseconds(50)), budget: budget
             ) { request, response throws(FastCGIError) in
@@ -174,7 +174,7 @@ import Testing
     @Test func `however many bodies of unknown length have begun, none of them waits for another`() async throws {
         try await LoopActor.run { worker in
             let budget = MemoryBudget(limit: Self.limit)
-            var reasons: [DroppedContent?] = []
+            var reasons: [DropReason?] = []
             let exchanges = try (0..<56).map { _ in
                 try Exchange(
                     on: worker, limits: .init(bodyBytesMax: Self.megabyte), timeouts: .init(memory: .seconds(3600)),
@@ -214,7 +214,7 @@ import Testing
         try await LoopActor.run { worker in
             let budget = MemoryBudget(limit: 2 * Self.limit)
             var held = budget.share(ofAnswer: 5 * Self.megabyte)
-            var reasons: [DroppedContent?] = []
+            var reasons: [DropReason?] = []
             let exchange = try Exchange(
                 on: worker, limits: .init(bodyBytesMax: Self.limit), timeouts: .init(memory: .seconds(3600)), budget: budget
             ) { request, response throws(FastCGIError) in

@@ -84,7 +84,7 @@ private func prompt() -> ServerPrompt {
 
 /// The server's own message is one, whatever the request puts into it, and stands where it belongs.
 private func checkPrompt(_ request: ChatRequest, _ rules: UpstreamRules) {
-    let own = prompt().message(for: request, PromptFacts(date: "", time: "", client: nil, call: "\""))
+    let own = prompt().message(for: request, PromptVariables(date: "", time: "", client: nil, call: "\""))
     require(PlainJSON(own.json, depthMax: 2)?["content"]?.string != nil, "no message: \(text(own.json))")
     var request = request
     request.ownMessage = own

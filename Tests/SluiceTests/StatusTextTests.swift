@@ -65,6 +65,25 @@ import Testing
         #expect(status.text.hasSuffix("\n\nprocess 1\n\n\(text)"))
     }
 
+    @Test func `of several processes has the sums`() throws {
+        let table = try MetricTable(passedOn: 2)
+        for (ending, count) in [("done", 5), ("continued", 1), ("caller_left", 2), ("failed.500", 3), ("cut", 1)] {
+            table.add(count, to: table.row(.requests, MetricLabels(ending)))
+        }
+        for slot in 0..<2 {
+            table.set(2, of: table.row(.upstreamOpen, MetricLabels("a")), by: slot)
+            table.set(slot, of: table.row(.upstreamQueued, MetricLabels("a")), by: slot)
+            table.set(0, of: table.row(.upstreamOpen, MetricLabels("b")), by: slot)
+        }
+        let status = MasterStatus(
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1), placesCount: 1, restarts: 0,
+            active: 0, listen: [], members: [], sums: ProcessSums(table.series))
+        #expect(status.text.contains("\nrequests:             12: 6 answered, 4 failed, 2 callers left\n"))
+        #expect(status.text.hasSuffix("\n\nupstream  open  queued\na         4     1"))
+        #expect(status.json.contains(#""requests":12,"answered":6,"failed":4,"callers_left":2,"#))
+        #expect(status.json.contains(#""upstreams":[{"name":"a","open":4,"queued":1}],"#))
+    }
+
     private func target(upstream: String, match: String, model: String?) throws -> Target {
         let upstreams = [UpstreamSettings(name: upstream, kind: .demo)]
         let models = [ModelSettings(match: ModelPattern(match), targets: [TargetSettings(upstream: upstream, model: model)])]

@@ -20,8 +20,8 @@ package struct ServerPrompt: Sendable {
 
     /// What one request gets.
     ///
-    /// - Parameter facts: what is not in its body.
-    package func message(for chat: ChatRequest, _ facts: PromptFacts) -> OwnMessage {
+    /// - Parameter variables: what is not in its body.
+    package func message(for chat: ChatRequest, _ variables: PromptVariables) -> OwnMessage {
         var values = paths.values(in: chat)[...]
         var json: [UInt8] = []
         json.append(#"{"role":"#)
@@ -33,10 +33,10 @@ package struct ServerPrompt: Sendable {
             case .placeholder(let source, let standard):
                 let text =
                     switch source {
-                    case .date: facts.date
-                    case .time: facts.time
-                    case .client: facts.client.map(Self.beginning)
-                    case .call: facts.call.map(Self.beginning)
+                    case .date: variables.date
+                    case .time: variables.time
+                    case .client: variables.client.map(Self.beginning)
+                    case .call: variables.call.map(Self.beginning)
                     case .value: values.popFirst()?.flatMap { Self.text(of: $0, in: chat.body.span) }
                     }
                 if let text, !text.isEmpty { json.appendEscaped(text) } else { json.append(contentsOf: standard) }
@@ -74,7 +74,7 @@ package struct ServerPrompt: Sendable {
 }
 
 /// What a prompt may say of a request that its body does not.
-package struct PromptFacts: Sendable {
+package struct PromptVariables: Sendable {
     /// As `2026-11-30`, in UTC.
     package var date: String
     /// As `08:30`, in UTC.

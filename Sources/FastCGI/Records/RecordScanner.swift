@@ -34,11 +34,11 @@ package struct ScannedRequest: Equatable, Sendable {
     /// The STDIN stream; empty when it was dropped.
     package var body: [UInt8] = []
     /// Why there is no body, and perhaps no parameter, when it was dropped as it came.
-    package var dropped: DroppedContent?
+    package var dropped: DropReason?
 }
 
 /// Why a request, or its body alone, was read and not kept.
-package enum DroppedContent: Equatable, Sendable {
+package enum DropReason: Equatable, Sendable {
     /// The body went over `RecordScanner.Limits.bodyBytesMax`.
     case bodyTooLarge
     /// There was no memory for the body in time.
@@ -246,13 +246,13 @@ package struct RecordScanner: Sendable {
     fileprivate static let smallBytesMax = 64 << 10
 
     /// Keeps nothing of the present request's body, which is read to its end.
-    package mutating func dropBody(_ reason: DroppedContent) {
+    package mutating func dropBody(_ reason: DropReason) {
         request.dropped = reason
         request.body = []
     }
 
     /// Keeps nothing of the present request, which is read to its end.
-    private mutating func dropAll(_ reason: DroppedContent) {
+    private mutating func dropAll(_ reason: DropReason) {
         dropBody(reason)
         request.parameters = []
     }

@@ -108,12 +108,14 @@ extension SettingsReader {
     }
 
     func authorization(_ node: SettingsNode) throws(SettingsProblem) -> UpstreamSettings.Authorization {
-        let name = try text(node)
+        let text = try text(node)
+        let hasColon = text.hasSuffix(":")
+        let name = hasColon ? String(text.dropLast()) : text
         guard !name.isEmpty, name.utf8.count <= 64, name.utf8.allSatisfy(\.isTokenByte) else {
-            throw SettingsProblem(node, "must be a scheme like \"Token\", or a header's name like \"api-key\"")
+            throw SettingsProblem(node, "must be a scheme like \"Token\", or a header's name like \"api-key\" or \"token:\"")
         }
-        guard name.contains("-") else { return .scheme(name) }
-        if let problem = headerNameProblem(name, .compatible) { throw SettingsProblem(node, problem) }
+        guard hasColon || name.contains("-") else { return .scheme(name) }
+        if let problem = headerNameProblem(name, nil) { throw SettingsProblem(node, problem) }
         return .header(name)
     }
 

@@ -20,7 +20,7 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Tell of each request that is being answered, too: the oldest first, 2,000 at most.")
     var full = false
 
-    @Flag(help: "Show it in the terminal anew each second, as far as there is room, until q is pressed.")
+    @Flag(help: "Show it in the terminal anew each second, until q is pressed; arrows and page keys go through it.")
     var watch = false
 
     @Flag(help: "The metrics of all processes instead, in Prometheus' text format, as .../sluice/metrics has them.")
@@ -37,9 +37,11 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         guard watch else { return print(try lines().joined(separator: "\n")) }
         try Terminal().use { terminal in
+            var view = ScrolledLines()
             while true {
-                terminal.show(try lines())
-                if terminal.isOverWithinASecond { return }
+                view.lines = try lines()
+                terminal.show(view)
+                if terminal.isOverWithinASecond(&view) { return }
             }
         }
     }
@@ -58,29 +60,32 @@ private struct Terminal {
         return isKnown ? Int(size.ws_row) : 24
     }
 
-    /// Shows as many lines as there is room for, and in the last one how many more there are.
-    func show(_ lines: [String]) {
-        // The last line of the terminal is the cursor's.
-        let room = max(1, height - 1)
-        var shown = lines
-        if lines.count > room { shown = lines.prefix(room - 1) + ["… and \(lines.count - room + 1) more lines"] }
+    /// The last line of the terminal is the cursor's.
+    private var room: Int { max(1, height - 1) }
+
+    /// Shows what there is room for.
+    func show(_ view: ScrolledLines) {
         // Home, and what was there before goes with each line's end and the last one's.
-        print("\u{1B}[H" + shown.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
+        print("\u{1B}[H" + view.shown(in: room).map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
         _ = fflush(nil)
     }
 
-    /// Whether somebody asks for the end within a second, or the terminal is gone. Other keys do not shorten it.
-    var isOverWithinASecond: Bool {
-        let quit: [UInt8] = [UInt8(ascii: "q"), UInt8(ascii: "Q"), 0x03, 0x04]
+    /// Whether somebody asks for the end within a second, or the terminal is gone. Other keys do not shorten it; what they lead to is
+    /// shown at once.
+    func isOverWithinASecond(_ view: inout ScrolledLines) -> Bool {
         let end = Instant.current + .seconds(1)
         while true {
             let milliseconds = Int32(clamping: (end - .current).nanoseconds / 1_000_000)
             guard milliseconds > 0 else { return false }
             var readiness = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
             guard unsafe poll(&readiness, 1, milliseconds) > 0 else { continue }
-            var key: UInt8 = 0
-            guard unsafe read(STDIN_FILENO, &key, 1) == 1 else { return true }
-            if quit.contains(key) { return true }
+            var bytes = [UInt8](repeating: 0, count: 64)
+            let count = unsafe read(STDIN_FILENO, &bytes, bytes.count)
+            guard count > 0 else { return true }
+            let keys = ScrolledLines.Key.all(in: Array(bytes.prefix(count)))
+            if keys.contains(.quit) { return true }
+            for key in keys { view.move(key, room: room) }
+            if !keys.isEmpty { show(view) }
         }
     }
 

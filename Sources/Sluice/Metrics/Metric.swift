@@ -122,10 +122,12 @@ enum Metric: Int, CaseIterable, Sendable {
                 "sluice_open_streams", .gauge, ["process"], atMost: Self.processesMax, "Streams whose first token has come.")
         case .upstreamOpen:
             Description(
-                "sluice_upstream_open", .gauge, ["upstream"], atMost: Self.upstreamsMax, "Attempts and answers with a place.")
+                "sluice_upstream_open_requests", .gauge, ["upstream"], atMost: Self.upstreamsMax,
+                "Attempts and answers with a place.")
         case .upstreamQueued:
             Description(
-                "sluice_upstream_queued", .gauge, ["upstream"], atMost: Self.upstreamsMax, "Requests that wait for a place.")
+                "sluice_upstream_queued_requests", .gauge, ["upstream"], atMost: Self.upstreamsMax,
+                "Requests that wait for a place.")
         case .targetsResting:
             Description("sluice_targets_resting", .gauge, ["process"], atMost: Self.processesMax, "Targets that rest.")
         case .memoryUsed:
@@ -141,7 +143,7 @@ enum Metric: Int, CaseIterable, Sendable {
         case .descriptorsLimit:
             Description(
                 "sluice_descriptors_limit", .gauge, ["process"], atMost: Self.processesMax, "How many descriptors may be open.")
-        case .info: Description("sluice_info", .gauge, ["version"], atMost: 10, "1, and the version as a label.")
+        case .info: Description("sluice_build_info", .gauge, ["version"], atMost: 10, "1, and the version as a label.")
         case .knownModels: Description("", .counter, ["model"], atMost: 50, "")
         case .knownClients: Description("", .counter, ["client"], atMost: 100, "")
         }

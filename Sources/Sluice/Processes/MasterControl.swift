@@ -107,12 +107,13 @@ extension Master: Controllable {
             pid: Int(getpid()), isDraining: isEnding, startTime: start.time, uptime: .current - start.moment,
             generation: generation, lastReload: lastReload, lostLogLines: log.lostCount)
         let (places, restarts, active, sockets) = (places.count, places.restarts, counts.sum, sockets)
+        let table = metrics.table
         do {
             // The kernel is asked of the sockets' queues there, and may have to load a module first.
             return try await runOnThread {
                 let status = MasterStatus(
                     head: head, placesCount: places, restarts: restarts, active: active, listen: sockets.map(Status.Listen.init),
-                    members: members)
+                    members: members, sums: ProcessSums(table.series))
                 return ControlAnswer(.ok, [form.isJSON ? status.json : status.text]).bytes
             }
         } catch {

@@ -41,6 +41,8 @@ struct MasterStatus: Sendable {
     /// Each once: the processes share them.
     let listen: [Status.Listen]
     let members: [Member]
+    /// What all of them have come to.
+    var sums = ProcessSums()
 
     /// Lines of names and values, and behind them each process's.
     var text: String {
@@ -54,9 +56,10 @@ struct MasterStatus: Sendable {
             ("restarts", "\(restarts)"),
             ("listen queue", listen.queueWords),
             ("active requests", "\(active)"),
+            ("requests", sums.words),
             ("lost log lines", "\(head.lostLogLines)"),
         ]
-        let lines = Status.lines(summary) + listen.tableLines
+        let lines = Status.lines(summary) + listen.tableLines + sums.tableLines
         let pages = members.map { "\n\nprocess \($0.place)\n\n" + $0.text(head.generation) }
         return lines.joined(separator: "\n") + pages.joined()
     }
@@ -69,7 +72,18 @@ struct MasterStatus: Sendable {
             $0.member("restarts", restarts)
             $0.listen(listen)
             $0.member("active", active)
+            $0.member("requests", sums.requests)
+            $0.member("answered", sums.answered)
+            $0.member("failed", sums.failed)
+            $0.member("callers_left", sums.callersLeft)
             $0.member("lost_log_lines", head.lostLogLines)
+            $0.array("upstreams", sums.upstreams) { writer, upstream in
+                writer.object {
+                    $0.member("name", upstream.name)
+                    $0.member("open", upstream.open)
+                    $0.member("queued", upstream.queued)
+                }
+            }
             $0.array("processes", members) { $0.process($1) }
         }
         return String(decoding: writer.bytes, as: UTF8.self)

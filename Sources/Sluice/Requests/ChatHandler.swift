@@ -133,8 +133,8 @@ final class ChatHandler {
     private func answerModels(
         _ request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async throws {
-        let (client, routeName) = (Caller.sane(request["SLUICE_CLIENT"]), request["SLUICE_ROUTE"])
-        answering.note(route: Self.sane(route: routeName))
+        let client = Caller.sane(request["SLUICE_CLIENT"])
+        let routeName = try routeName(of: request, from: client, answering)
         let table = try routeTable(routeName, of: client, answering, generation.shared)
         let rule = generation.shared.clients?[ClientName(client)]
         var models = ModelNames(table.modelNames(for: client, rule), for: rule)
@@ -227,8 +227,7 @@ final class ChatHandler {
     ) throws(ChatError) -> Question {
         let caller = Caller(request, answering.record.id)
         answering.note(caller)
-        let routeName = request["SLUICE_ROUTE"]
-        answering.note(route: Self.sane(route: routeName))
+        let routeName = try routeName(of: request, from: caller.client, answering)
         try checkBody(of: request, generation.shared.settings.limits)
         var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
         var memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
@@ -241,7 +240,7 @@ final class ChatHandler {
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route)
         if let prompt = route.prompt {
-            let message = prompt.message(for: chat, PromptFacts(client: caller.client, call: call))
+            let message = prompt.message(for: chat, PromptVariables(client: caller.client, call: call))
             try memory.hold(messageOf: message.json.count)
             chat.ownMessage = message
         }
@@ -253,6 +252,19 @@ final class ChatHandler {
         return Question(
             chat: chat, caller: caller, memory: memory, route: route, call: call,
             form: AnswerForm(for: chat, caller, route, generation.shared.settings))
+    }
+
+    /// What the web server calls the route; nil for nothing.
+    ///
+    /// - Throws: `ChatError.unknownRoute` where it has two words for it: each may be another tenant's.
+    private func routeName(
+        of request: Request, from client: String?, _ answering: Answering
+    ) throws(ChatError) -> String? {
+        guard let name = request["SLUICE_ROUTE"] else { return nil }
+        answering.note(route: Self.sane(route: name))
+        guard request.isRepeated("SLUICE_ROUTE") else { return name }
+        logger.routeIsRepeated(answering.record.id, client)
+        throw .unknownRoute
     }
 
     /// - Parameter name: of the route, by the web server's word alone (`SLUICE_ROUTE`): a caller's headers become `HTTP_…`.
@@ -431,7 +443,7 @@ final class ChatHandler {
     }
 }
 
-extension PromptFacts {
+extension PromptVariables {
     /// As things are at this moment.
     fileprivate init(client: String?, call: String?) {
         let now = timestamp(ofSecond: secondsSince1970()).utf8

@@ -55,17 +55,21 @@ extension Status {
     }
 
     private var requestSummary: [Line] {
-        let ends = "\(counts.answered) answered, \(counts.failed) failed, \(counts.callersLeft) callers left"
         let lines = [
             ("active requests", "\(active)"),
             ("max active requests", "\(maxActive)"),
             ("max children reached", "\(counts.turnedAway)"),
             ("slow requests", "\(counts.slow)"),
-            ("requests", "\(counts.requests): \(ends)"),
+            ("requests", Self.requestsWords(counts.answered, failed: counts.failed, callersLeft: counts.callersLeft)),
             ("memory", "\(Size.setting(memory.used)) of \(Size.setting(memory.limit))"),
             ("lost log lines", "\(head.lostLogLines)"),
         ]
         return lines + (budgetStore.map { [("budget store", $0.words)] } ?? [])
+    }
+
+    /// How many there were, and how they ended.
+    static func requestsWords(_ answered: Int, failed: Int, callersLeft: Int) -> String {
+        "\(answered + failed + callersLeft): \(answered) answered, \(failed) failed, \(callersLeft) callers left"
     }
 
     /// A line for each name and value.

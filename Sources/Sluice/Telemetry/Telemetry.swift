@@ -215,6 +215,13 @@ extension Logger {
         error("a request names a route (SLUICE_ROUTE) that none of [[models]] has", metadata: metadata)
     }
 
+    /// - Parameter client: the name that the front server has for the caller.
+    func routeIsRepeated(_ id: RequestID, _ client: String?) {
+        var metadata: Metadata = ["request": "\(id)"]
+        if let client { metadata["client"] = "\(client)" }
+        error("a request names two routes (SLUICE_ROUTE)", metadata: metadata)
+    }
+
     func loopDefect(_ what: StaticString) {
         error("a defect of this program, which harmed nobody", metadata: ["what": "\(what)"])
     }

@@ -76,7 +76,7 @@ final class UpstreamModels {
     /// Takes what has come.
     func proceed() {
         guard let answer else { return }
-        do throws(ListTrouble) {
+        do throws(ListFailure) {
             guard let names = try answer.names() else { return }
             self.names = names
         } catch {
@@ -94,7 +94,7 @@ final class UpstreamModels {
 }
 
 /// Why there is no list. The reason has nothing of what the upstream said.
-private struct ListTrouble: Error {
+private struct ListFailure: Error {
     let reason: String
 }
 
@@ -116,39 +116,39 @@ private final class ListAnswer {
     /// Takes what has come.
     ///
     /// - Returns: the models, once the answer is whole; nil until then.
-    func names() throws(ListTrouble) -> [String]? {
+    func names() throws(ListFailure) -> [String]? {
         while true {
             let arrival = try arrival()
-            if let status, !(200..<300).contains(status) { throw ListTrouble(reason: "status \(status)") }
+            if let status, !(200..<300).contains(status) { throw ListFailure(reason: "status \(status)") }
             switch arrival {
             case .bytes: try takeBytes()
             case .deadline, nil: return nil
             case .end:
                 guard let names = ListedModels.names(in: body) else {
-                    throw ListTrouble(reason: "the answer is no list of models")
+                    throw ListFailure(reason: "the answer is no list of models")
                 }
                 return names
             }
         }
     }
 
-    private func arrival() throws(ListTrouble) -> Transfer.Arrival? {
+    private func arrival() throws(ListFailure) -> Transfer.Arrival? {
         do throws(HTTPError) {
             if status == nil {
                 guard let head = try transfer.takeHead() else { return nil }
                 status = head.status
             }
             return try transfer.arrived()
-        } catch { throw ListTrouble(reason: "\(error)") }
+        } catch { throw ListFailure(reason: "\(error)") }
     }
 
-    private func takeBytes() throws(ListTrouble) {
+    private func takeBytes() throws(ListFailure) {
         let bytes = transfer.takeBytes()
         body += bytes
         transfer.recycle(bytes)
-        guard body.count <= Self.bytesMax else { throw ListTrouble(reason: "the answer has more than 1 MiB") }
+        guard body.count <= Self.bytesMax else { throw ListFailure(reason: "the answer has more than 1 MiB") }
         do throws(ChatError) { try memory.reserve(body.count) } catch {
-            throw ListTrouble(reason: "there is no memory for the answer")
+            throw ListFailure(reason: "there is no memory for the answer")
         }
     }
 

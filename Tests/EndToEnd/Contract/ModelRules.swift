@@ -42,6 +42,16 @@ let modelSettings = """
     url = "UPSTREAM"
     key = "sk-header"
     auth = "X-Api-Key"
+    [upstreams.token]
+    kind = "compatible"
+    url = "UPSTREAM"
+    key = "sk-token"
+    auth = "token:"
+    [upstreams.bare]
+    kind = "compatible"
+    url = "UPSTREAM"
+    key = "sk-bare"
+    auth = "Authorization:"
 
     [[models]]
     match = "odd"
@@ -51,6 +61,12 @@ let modelSettings = """
     [[models]]
     match = "header"
     targets = ["header"]
+    [[models]]
+    match = "token"
+    targets = ["token"]
+    [[models]]
+    match = "bare"
+    targets = ["bare"]
     [[models]]
     match = "local"
     targets = ["local"]
@@ -89,7 +105,7 @@ let modelSettings = """
 
 private let modelList =
     #"{"object":"list","data":["#
-    + ["odd", "header", "local", "open", "plain", "voice", "thinker", "edited", "house"]
+    + ["odd", "header", "token", "bare", "local", "open", "plain", "voice", "thinker", "edited", "house"]
     .map { #"{"id":"\#($0)","object":"model","created":NUMBER,"owned_by":"sluice"}"# }.joined(separator: ",") + "]}"
 
 private func model(_ name: String, _ members: String = "") -> String { #"{"model":"\#(name)","messages":[\#(hi)]\#(members)}"# }
@@ -151,6 +167,12 @@ let modelRules: [Rule] = [
     Rule(
         "a header of its own for the key", sends: model("header"), upstreamGets: model("header"),
         upstreamFields: ["X-Api-Key": "sk-header", "Authorization": nil]),
+    Rule(
+        "a header of its own without a hyphen", sends: model("token"), upstreamGets: model("token"),
+        upstreamFields: ["token": "sk-token", "Authorization": nil]),
+    Rule(
+        "the key alone in Authorization", sends: model("bare"), upstreamGets: model("bare"),
+        upstreamFields: ["Authorization": "sk-bare"]),
     Rule(
         "a compatible upstream: added parameters, no usage option",
         sends: model("local", #","stream":true,"top_k":5,"chat_template_kwargs":{"enable_thinking":false},"x":1"#),

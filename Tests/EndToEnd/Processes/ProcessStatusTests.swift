@@ -37,9 +37,17 @@ import Testing
             #expect(status.processes.allSatisfy { $0.listen == nil && $0.listenQueue == nil })
             #expect(text.split(separator: "\n").count { $0.hasPrefix("listen queue:") } == 1)
             #expect(try await addresses(site.sluice.socket) == ["unix:\(site.sluice.socket)"])
+            // What they say of themselves once a second.
+            try await eventually("all places are told") { try await site.status().upstreams.map(\.open) == [5] }
             gate.open(5)
             for stream in streams { #expect(try await stream.ended().isWhole) }
             #expect(try await site.status().active == 0)
+            try await eventually("all are counted") { try await site.status().answered == 5 }
+            let after = try await site.status()
+            #expect((after.requests, after.failed, after.callersLeft) == (5, 0, 0))
+            #expect(
+                try await site.ask("status").output.contains("\nrequests:             5: 5 answered, 0 failed, 0 callers left\n"))
+            try await eventually("no place is taken") { try await site.status().upstreams.isEmpty }
         }
     }
 

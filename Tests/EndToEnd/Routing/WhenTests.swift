@@ -220,6 +220,26 @@ import Testing
         }
     }
 
+    @Test func `is not guessed where the web server names two routes`() async throws {
+        let upstream = try StubUpstream(Self.reply)
+        let settings =
+            Self.upstream + Self.entry("one", "*", "name = \"shop\"") + Self.entry("two", "*", "name = \"web\"")
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            let body = String(decoding: chat().body, as: UTF8.self)
+            for (method, path, body) in [("POST", "/v1/chat/completions", body), ("GET", "/v1/models", "")] {
+                for names in [["shop", "web"], ["shop", "shop"], ["", "shop"]] {
+                    let parameters = names.map { (name: "SLUICE_ROUTE", value: $0) }
+                    let answer = try await DirectCall(to: site.sluice.socket, method, path, parameters, body: body).response()
+                    #expect(answer.hasPrefix("Status: 500\r\n") && answer.contains("unknown_route"), "\(answer)")
+                }
+            }
+            try await site.sluice.process.errors.wait(for: "what the operator is told") {
+                $0.text.contains("a request names two routes (SLUICE_ROUTE)")
+            }
+            #expect(upstream.requests.value.isEmpty)
+        }
+    }
+
     @Test(arguments: WebServer.fronts)
     func `is nothing that a caller can choose by a header`(server: WebServer) async throws {
         let upstream = try StubUpstream(Self.reply)

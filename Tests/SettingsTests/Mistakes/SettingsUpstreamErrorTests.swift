@@ -109,7 +109,7 @@ import Testing
         Mistake(
             "[upstreams.a]\nkey = 'k'\npath = 'v1/think'\nauth = 'To ken'",
             "3: upstreams.a.path must be a path like \"/chat/completions\", of ASCII without spaces, '?' and '#'",
-            "4: upstreams.a.auth must be a scheme like \"Token\", or a header's name like \"api-key\""),
+            "4: upstreams.a.auth must be a scheme like \"Token\", or a header's name like \"api-key\" or \"token:\""),
         Mistake(
             "[upstreams.a]\nkind = 'azure'\nkey = 'k'\nurl = 'https://x'\npath = '/think'",
             "5: upstreams.a.path has no meaning for kind = \"azure\""),
@@ -119,6 +119,13 @@ import Testing
         Mistake(
             "[upstreams.a]\nkey = 'k'\nauth = 'x-api-key'\nheaders = {X-API-Key = 'other'}",
             "3: upstreams.a.auth names a header that headers sets too"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nauth = 'token:'\nheaders = {Token = 'other'}",
+            "3: upstreams.a.auth names a header that headers sets too"),
+        Mistake(
+            "[upstreams.a]\nkey = 'k'\nauth = ':'",
+            "3: upstreams.a.auth must be a scheme like \"Token\", or a header's name like \"api-key\" or \"token:\""),
+        Mistake("[upstreams.a]\nkey = 'k'\nauth = 'host:'", "3: upstreams.a.auth cannot be set; it comes from url"),
         Mistake("[upstreams.a]\nkey = 'k'\nauth = 'content-type'", "3: upstreams.a.auth cannot be set; Sluice sends its own"),
         Mistake(
             "[upstreams.a]\nkey = 'k'\nparameters = {only = ['seed'], add = ['top_k']}",

@@ -1,0 +1,52 @@
+import Testing
+
+@testable import Sluice
+
+/// What `sluice status --watch` shows where the terminal is too small.
+@Suite struct `Lines that are scrolled` {
+    private static let all = (1...10).map { "line \($0)" }
+
+    /// With room for four, one of which says where they are.
+    @Test(
+        arguments: [
+            ([], 1), ([.down], 2), ([.down, .down, .up], 2), ([.up], 1), ([.pageDown], 4),
+            ([.pageDown, .pageDown, .pageDown], 8),
+            ([.end], 8), ([.end, .pageUp], 5), ([.end, .down], 8), ([.end, .start], 1), ([.end, .quit], 8),
+        ] as [([ScrolledLines.Key], Int)]) func `begin where the keys have led to, and say where that is`(
+            keys: [ScrolledLines.Key], first: Int
+        )
+    {
+        var view = ScrolledLines()
+        view.lines = Self.all
+        for key in keys { view.move(key, room: 4) }
+        let shown = view.shown(in: 4)
+        #expect(shown.dropLast() == Self.all[(first - 1)...].prefix(3))
+        #expect(shown.last?.hasPrefix("lines \(first) to \(first + 2) of 10") == true)
+    }
+
+    @Test func `are all of them where there is room, and as many as there are once they are fewer`() {
+        var view = ScrolledLines()
+        view.lines = Self.all
+        #expect(view.shown(in: 10) == Self.all)
+        view.move(.end, room: 4)
+        view.lines = Array(Self.all.prefix(5))
+        #expect(view.shown(in: 4).first == "line 3")
+        view.lines = ["one"]
+        #expect(view.shown(in: 4) == ["one"])
+        view.lines = Self.all
+        #expect(view.shown(in: 1).count == 1)
+    }
+
+    @Test(
+        arguments: [
+            ("q", [.quit]), ("\u{3}", [.quit]), ("x", []), ("", []), ("\u{1B}", []), ("\u{1B}[A\u{1B}[B", [.up, .down]),
+            ("\u{1B}OA\u{1B}OB", [.up, .down]), ("\u{1B}[5~\u{1B}[6~", [.pageUp, .pageDown]),
+            ("\u{1B}[H\u{1B}[F\u{1B}[1~\u{1B}[4~", [.start, .end, .start, .end]), ("\u{1B}[1;5Aq", [.up, .quit]),
+            ("\u{1B}[", []), ("\u{1B}[5", []), ("\u{1B}[99~\u{1B}[Zq", [.quit]),
+        ] as [(String, [ScrolledLines.Key])]) func `are moved by what terminals send for keys`(
+            bytes: String, keys: [ScrolledLines.Key]
+        )
+    {
+        #expect(ScrolledLines.Key.all(in: Array(bytes.utf8)) == keys)
+    }
+}
