@@ -36,7 +36,7 @@ package struct ChunkEdits: Hashable, Sendable {
         if lacksChoices { replacements.set("choices", to: [UInt8]("[]".utf8), in: root, of: json) }
         if let fingerprintJSON { replacements.set("system_fingerprint", to: fingerprintJSON, in: root, of: json) }
         if speaksRefusal {
-            for choice in root.member("choices", in: json)?.elements(in: json) ?? [] {
+            for choice in root.member("choices", in: json)?.elements(in: json, countMax: ChoiceSet.countMax) ?? [] {
                 speakRefusal(of: choice.member("delta", in: json), in: json, &replacements)
                 speakRefusal(of: choice.member("message", in: json), in: json, &replacements)
             }

@@ -55,6 +55,10 @@ extension UpstreamError {
             type = ErrorWords.name(members[.type] ?? members[.errorType], in: document)
             code = ErrorWords.name(members[.code], in: document) ?? (sentence == nil || error.kind != .string ? nil : word)
             return
+        case let error? where error.saysAnything(in: document):
+            self.init(message: ErrorWords.text(of: members[.message] ?? members[.errorMessage], in: document))
+            code = ErrorWords.name(error, in: document)
+            return
         default: break
         }
         if let response = members[.baseResponse].map({ ErrorMembers($0, in: document) }),
@@ -74,11 +78,22 @@ extension UpstreamError {
         for name in [.message, .errorMessage, .detail, .errors] as [ErrorMembers.Name] where words == nil {
             words = ErrorWords.text(of: members[name], in: document)
         }
-        guard words != nil else { return nil }
+        guard words != nil || members[.errors]?.saysAnything(in: document) == true else { return nil }
         self.init(message: words)
         type = ErrorWords.name(members[.errorType] ?? members[.type], in: document)
         let first = members[.errors]?.elements(in: document, countMax: 1).first.map { ErrorMembers($0, in: document) }
         code = ErrorWords.name(members[.errorCode] ?? members[.code] ?? first?[.code], in: document)
+    }
+
+    /// Reads what a choice says of its failure: its `error`, or the finish reason.
+    init(ofChoice failure: JSONValue, in document: Span<UInt8>) {
+        switch failure.kind {
+        case .object: self.init(object: failure, in: document)
+        case .array: self.init(message: ErrorWords.text(of: failure, in: document))
+        default:
+            self.init(message: nil)
+            code = ErrorWords.name(failure, in: document)
+        }
     }
 
     /// An object with a `message`, or whatever it has in its place.
@@ -110,6 +125,15 @@ extension UpstreamError {
             guard let words = ErrorWords.text(ofPage: body) else { return nil }
             self.init(message: words)
         }
+    }
+
+    /// Reads the data of an event that is neither a chunk nor an error of a known form: an error, should the end follow it.
+    /// - Parameter data: one JSON document, validated.
+    /// - Returns: nil when it says nothing at all.
+    package init?(unknown data: Span<UInt8>) {
+        let root = JSONValue(validated: data)
+        guard root.saysAnything(in: data) else { return nil }
+        self.init(message: ErrorWords.text(of: root, in: data))
     }
 
     /// One whose words cannot be read.

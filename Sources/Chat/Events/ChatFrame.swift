@@ -28,6 +28,8 @@ package enum ChatFrame: Hashable, Sendable {
             let root = try reader.read(data)
             if reader.mayBeError, let error = UpstreamError(root: root, in: data, besideChoices: reader.hasChoices) {
                 self = .error(error)
+            } else if let failure = reader.choiceFailure {
+                self = .error(UpstreamError(ofChoice: failure, in: data))
             } else {
                 self = reader.hasChoices || reader.chunk.hasUsage ? .chunk(reader.chunk) : .other
             }
@@ -138,6 +140,9 @@ package struct ChatChunk: Hashable, Sendable {
     /// `usage` is there and not null.
     package fileprivate(set) var hasUsage = false
 
+    /// Whether a completion of this is any answer: `{"choices":[]}` and `{"choices":[{}]}` are none.
+    package var isAnswer: Bool { saysAnything || hasRole || !finished.isEmpty }
+
     /// Whether it is the chunk at a stream's end that tells the usage alone (`stream_options.include_usage`).
     package var isUsageOnly: Bool { hasUsage && choicesCount == 0 }
 }
@@ -149,6 +154,8 @@ private struct ChunkReader {
     /// Whether it is worth a closer look: beside `choices` only for some members. Some servers send an empty `error` with each chunk.
     var mayBeError: Bool { hasError || !hasChoices }
     private var hasError = false
+    /// What a choice says of its failure: its `error`, or a finish reason that is none. Some servers say no more of it than that.
+    private(set) var choiceFailure: JSONValue?
     /// Where the last text in a `content` stands, quotes included.
     private(set) var content: Range<Int>?
     private(set) var servedModel: JSONValue?
@@ -204,7 +211,7 @@ private struct ChunkReader {
     private mutating func readChoices(_ data: Span<UInt8>) throws(JSONError) {
         if hasChoices {
             let hasUsage = chunk.hasUsage
-            (chunk, hasChoices, content) = (ChatChunk(), false, nil)
+            (chunk, hasChoices, content, choiceFailure) = (ChatChunk(), false, nil, nil)
             chunk.hasUsage = hasUsage
         }
         guard try isNext(.array, data) else { return }
@@ -219,15 +226,26 @@ private struct ChunkReader {
 
     private mutating func readChoice(at position: Int, _ data: Span<UInt8>) throws(JSONError) {
         guard try isNext(.object, data) else { return }
-        var (index, isFinished, isSpoken): (JSONValue?, Bool, Bool) = (nil, false, false)
+        var (index, reason, error): (JSONValue?, JSONValue?, JSONValue?) = (nil, nil, nil)
+        var (isFinished, isSpoken) = (false, false)
         try scanner.beginObject(data)
         while let key = try scanner.nextKey(data) {
             if key == .delta || key == .message {
                 if try readDelta(data) { isSpoken = true }
             } else {
                 let value = try scanner.value(data)
-                if key == .finishReason { isFinished = value.isFinishReason(in: data) } else if key == .index { index = value }
+                switch key {
+                case .finishReason: (isFinished, reason) = (value.isFinishReason(in: data), value)
+                case .index: index = value
+                case .error: error = value
+                default: break
+                }
             }
+        }
+        if let error, error.saysAnything(in: data) {
+            choiceFailure = error
+        } else if isFinished, let reason, reason.isFailure(in: data) {
+            choiceFailure = reason
         }
         guard isFinished || isSpoken else { return }
         let number = index?.integer(in: data) ?? position
@@ -272,6 +290,13 @@ extension JSONValue {
     /// Whether it says that its choice is complete. Some servers send `""`, or `"null"`, with each chunk before the last.
     func isFinishReason(in document: Span<UInt8>) -> Bool {
         kind == .string && !isEmpty(in: document) && !JSONText.isEqual(range, to: "null", in: document)
+    }
+}
+
+extension JSONValue {
+    /// Whether a finish reason says that its choice has failed: vLLM and SGLang write `abort`, and routers `error`.
+    fileprivate func isFailure(in document: Span<UInt8>) -> Bool {
+        JSONText.isEqual(range, to: "error", in: document) || JSONText.isEqual(range, to: "abort", in: document)
     }
 }
 

@@ -53,6 +53,7 @@ struct Completion {
         try answer.checkStatus(body)
         switch ChatFrame(body.span, depthMax: limits.jsonDepth) {
         case .chunk(let chunk) where !chunk.lacksChoices:
+            guard chunk.isAnswer else { throw .upstreamFailed(.noAnswer) }
             let said = JSONValue(validated: body.span).members(["usage", "model"], in: body.span)
             usage = said[0].flatMap { TokenUsage($0, in: body.span) }
             model = said[1].flatMap { ServedModel($0, in: body.span) }

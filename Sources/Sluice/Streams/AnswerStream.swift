@@ -166,6 +166,8 @@ final class AnswerStream {
                 if isOpen { return begin() }
             case .bytes: try collect(answer.takeBytes())
             case .end where mayBeStream:
+                if scanner.completeDone() { try lookAhead([]) }
+                if scanner.isDone { return begin() }
                 if let error = scanner.failureAtEnd() { throw error }
                 return begin()
             case .end where goesOn: return try eventsOfCompletion()
@@ -204,10 +206,10 @@ final class AnswerStream {
     private var isOpen: Bool { hasBegun || scanner.isFinished || scanner.isDone }
 
     /// Whether something has come behind which a failure is one inside the answer.
-    private var hasBegun: Bool { scanner.hasBegun || scanner.hasEvents && isFull }
+    private var hasBegun: Bool { scanner.hasBegun || firstEvent != nil && isFull }
 
     /// Whether so much waits for the first token that it must be an answer: models may think for long.
-    private var isFull: Bool { (ahead.last?.events.upperBound ?? 0) + replacedBytes > aheadBytesMax }
+    private var isFull: Bool { scanner.keptCount + replacedBytes > aheadBytesMax }
 
     /// How many bytes may wait for the gate to open.
     private var aheadBytesMax: Int { 2 * limits.eventBytes }
@@ -251,7 +253,7 @@ final class AnswerStream {
         } while !isLookedThrough && failure == nil && !hasBegun
         if !hasBegun {
             if let failure { throw failure }
-            guard scanner.buffer.count <= aheadBytesMax else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
+            guard !isFull else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
         }
         try memory.reserve(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
@@ -379,6 +381,15 @@ final class AnswerStream {
 
     /// Whether nothing more will come.
     var isOver: Bool { answer.isOver }
+
+    /// Has a `[DONE]` handed out by `next()` that lacks but its line ends at the response's end.
+    ///
+    /// - Returns: whether there is one.
+    func completeDone() -> Bool {
+        guard scanner.completeDone() else { return false }
+        isLookedThrough = false
+        return true
+    }
 
     /// What is wrong with an answer that is over without `[DONE]`; nil when it is complete.
     func failureAtEnd() -> ChatError? { scanner.failureAtEnd() }

@@ -170,6 +170,15 @@ struct EventScanner {
         return !wouldBeDone
     }
 
+    /// Has a `[DONE]` that lacks but its line ends looked at with them, when nothing more comes.
+    ///
+    /// - Returns: whether it is that.
+    mutating func completeDone() -> Bool {
+        guard (1...Self.doneBytesMax).contains(splitter.partialCount), wouldBeDone else { return false }
+        append(Array("\n\n".utf8))
+        return true
+    }
+
     /// Whether line ends would make a `[DONE]` of what has come last. Never inlined: the frame of whoever asks, which may live as long as
     /// the stream, would have room for the copy.
     @inline(never)
@@ -219,12 +228,19 @@ struct EventScanner {
         case .done: return end()
         // A frame without choices breaks clients that expect them in every one.
         case .other:
-            unknown = UpstreamError(body: data.span, depthMax: limits.jsonDepth).map { .words($0) } ?? .nothing
+            note(unknown: data)
             return .skip
         case .error(let error): return .failure(.upstreamReported(error, key: key))
         case .garbage where data.allSatisfy { $0 <= UInt8(ascii: " ") }: return .skip
         case .garbage: return .failure(.upstreamFailed(.garbage))
         }
+    }
+
+    /// Of several the first with words counts.
+    private mutating func note(unknown data: ArraySlice<UInt8>) {
+        guard let error = UpstreamError(unknown: data.span) else { return }
+        if case .words(let known) = unknown, known.message != nil { return }
+        unknown = .words(error)
     }
 
     /// An event that is called an error, or is JSON without a field.
@@ -256,7 +272,7 @@ struct EventScanner {
     private mutating func look(at chunk: ChatChunk, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
         if !finished.isEmpty, chunk.saysAnything { takeBack(chunk) }
         if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
-        if case .words = unknown { unknown = .nothing }
+        if case .words = unknown, chunk.saysAnything || !chunk.finished.isEmpty { unknown = .nothing }
         if form.keepsText { said.take(chunk, content: reader.content, in: data) }
         if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
         let spoken = isSpoken ? speech.edited(data.span, chunk, content: reader.content) : nil

@@ -140,6 +140,7 @@ final class Relay {
 
     /// The upstream's response is over, without `[DONE]`.
     private func end(_ reply: inout Reply) async throws {
+        if stream.completeDone() { return try await forward(&reply) }
         // A body that ends with its connection may have been cut there; half an event says so.
         if let error = stream.failureAtEnd() { throw error }
         try await send(EventScanner.doneEvent[...], isLast: true, &reply)
