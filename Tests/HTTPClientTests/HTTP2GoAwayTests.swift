@@ -165,6 +165,29 @@ import Testing
         }
     }
 
+    /// To serve a request twice may cost its caller twice.
+    @Test(arguments: [
+        Frame(.ping, flags: Frame.acknowledgement, Array("unasked!".utf8)), .windowUpdate(0, 1), .windowUpdate(0, 0), .settings(),
+        Frame(.data, stream: 3, Array("no head".utf8)),
+    ])
+    func `a server that was heard behind a request is not sent it once more`(sign: Frame) async throws {
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(), let first = peer.requestStream() else { return }
+            peer.answer(first)
+            peer.readAll()
+            guard peer.requestStream() != nil else { return }
+            peer.send(sign)
+            peer.readAll()
+        }
+        try await LoopActor.run { worker in
+            let session = Session(on: worker.loop, .patient)
+            #expect(try await session.fetch(.http2(server.url)).body == "ok")
+            let outcome = try await session.withTransfer(.http2(server.url, "a")) { await $0.outcome() }
+            #expect(outcome.isFailure)
+            #expect(server.connections == 1)
+        }
+    }
+
     @Test func `when all kept connections turn out dead, the second attempt is made on a fresh one`() async throws {
         let gate = Gate()
         let server = try ScriptServer { peer in

@@ -169,7 +169,7 @@ final class HTTP1 {
 
 extension HTTPError {
     /// A server that takes nothing, or floods, is there.
-    fileprivate var meansDeadConnection: Bool {
+    var meansDeadConnection: Bool {
         switch self {
         case .timedOut, .malformed: false
         default: true

@@ -41,6 +41,8 @@ import EventLoop
     /// What has come since somebody last had something of it; see `idleBytesMax`.
     var idleBytes = 0
     var silence = Silence()
+    /// How many reads have brought anything.
+    var heardCount = 0
     private var lastPostponed: Int32 = 0
     /// How many streams have large bodies to send; see `Connection.willSend(_:)`.
     private var largeBodies = 0
@@ -81,7 +83,7 @@ extension HTTP2 {
         guard hasSettings || streams.count < Self.streamsBeforeSettings else { return postpone(transfer) }
         let number = submit(outgoing.request, transfer)
         guard number > 0 else { return startElsewhere(transfer) }
-        let stream = HTTP2Stream(transfer, isKept: !connection.isFresh, isEarly: !hasSettings)
+        let stream = HTTP2Stream(transfer, isKept: !connection.isFresh, isEarly: !hasSettings, heardCount: heardCount)
         add(stream, number)
         if outgoing.request.hasBody { stream.lastSent = connection.context.loop.now }
         if outgoing.request.hasBody, outgoing.request.body.count > Connection.unsentBytesMax { beginLargeBody(of: stream) }
@@ -92,7 +94,7 @@ extension HTTP2 {
     /// Until the server has said how many streams it allows.
     private func postpone(_ transfer: Transfer) {
         lastPostponed -= 1
-        add(HTTP2Stream(transfer, isKept: true, isEarly: true), lastPostponed)
+        add(HTTP2Stream(transfer, isKept: true, isEarly: true, heardCount: nil), lastPostponed)
     }
 
     /// Stream identifiers are used up, or memory is out.
@@ -174,7 +176,14 @@ extension HTTP2 {
         connection.close()
         for transfer in postponed { pool.begin(transfer) }
         for transfer in refused { transfer.refused(isGoing: isClosing) }
-        for stream in lost { stream.transfer.connectionLost(isKept: stream.isKept && !stream.hasBegun, error) }
+        for stream in lost { stream.transfer.connectionLost(isKept: mayHaveBeenDead(for: stream, error), error) }
+    }
+
+    /// Whether the server was not there any more when a request went out. One that has been heard since has perhaps the request too, and
+    /// to send it once more could have it served twice.
+    private func mayHaveBeenDead(for stream: HTTP2Stream, _ error: HTTPError?) -> Bool {
+        guard stream.isKept, error?.meansDeadConnection != false else { return false }
+        return stream.heardCount.map { $0 == heardCount } ?? true
     }
 
     /// For whatever reason, and perhaps with streams.

@@ -10,6 +10,8 @@ final class HTTP2Stream {
     let isKept: Bool
     /// Whether it was opened before the server had said how many it allows.
     let isEarly: Bool
+    /// What had been heard of the server when the request went out; nil while it has not.
+    let heardCount: Int?
     var head: HeadBuilder
     /// Whether anything of the response has come.
     var hasBegun = false
@@ -25,10 +27,11 @@ final class HTTP2Stream {
     /// What its reader has taken since its window was last opened.
     var takenBytes = 0
 
-    init(_ transfer: Transfer, isKept: Bool, isEarly: Bool) {
+    init(_ transfer: Transfer, isKept: Bool, isEarly: Bool, heardCount: Int?) {
         self.transfer = transfer
         self.isKept = isKept
         self.isEarly = isEarly
+        self.heardCount = heardCount
         head = HeadBuilder(isBodyWanted: transfer.method != .head)
     }
 
