@@ -131,15 +131,15 @@ final class Answering {
     }
 
     /// Returns what the hook says; throws as `HookCall.run`.
-    func ask(_ call: HookCall, by upstreams: Upstreams, _ reply: inout Reply) async throws -> HookAnswer {
+    func ask(_ call: HookCall, _ reply: inout Reply) async throws -> HookAnswer {
         guard !Task.isCancelled else { throw CancellationError() }
         hookCall = call
         defer {
-            (record.hook, record.fillersCount) = (call.note, call.fillersCount)
+            (record.hook, record.fillers) = (call.note, call.fillers)
             hookWait = call.wait
             hookCall = nil
         }
-        return try await call.run(by: upstreams, &reply)
+        return try await call.run(&reply)
     }
 
     /// A hook has put messages in.
@@ -160,7 +160,7 @@ final class Answering {
         guard let question, !Task.isCancelled else { throw CancellationError() }
         if question.form.keepsText { continuation = Continuation(of: question, from: record.start) }
         self.race = race(question, hookWait)
-        if hookWait != nil { record.fillersCount = 0 }  // The race counts on from them.
+        if hookWait != nil { record.fillers = FillerCounts() }  // The race counts on from them.
         (self.question, hookWait) = (nil, nil)
     }
 
@@ -183,7 +183,7 @@ final class Answering {
     private func end(_ race: Race) {
         if winner == nil { record.lastPhase = race.phase.state }
         race.end()
-        record.note(race.tried, fillersCount: race.fillersCount)
+        record.note(race.tried, race.fillers)
         if winner == nil { unheard = race.unheard }
         continuation?.note(failed: race.failed)
         self.race = nil

@@ -332,8 +332,8 @@ final class ChatHandler {
         _ answering: Answering, by generation: WorkerGeneration, into reply: inout Reply
     ) async throws -> Bool {
         guard let question = answering.question, let hook = question.route.hook else { return false }
-        let call = HookCall(hook, about: question, generation.shared.settings, on: loop, logger)
-        switch try await answering.ask(call, by: generation.upstreams, &reply) {
+        let call = HookCall(hook, about: question, by: generation, on: loop, logger)
+        switch try await answering.ask(call, &reply) {
         case .goOn: return false
         case .putIn(let messages):
             let left = try answering.add(messages, depthMax: generation.shared.settings.limits.jsonDepth)
