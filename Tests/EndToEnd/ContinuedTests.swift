@@ -325,6 +325,24 @@ import Testing
         }
     }
 
+    /// The tokens of a client's day, and whether that is enough for two answers of a thousand.
+    @Test(arguments: [(1600, false), (2600, true)])
+    func `is asked for only where the client has as much left`(tokens: Int, isEnough: Bool) async throws {
+        let upstream = try StubUpstream { request in
+            request.isContinuation ? .stream(Chunks.stream(["lo"])) : Reply([.text(Chunks.begun("Hel")), .close])
+        }
+        try await ProcessSite.with(
+            "on_cut = \"continue\"", upstream: upstream, upstreamLines: "[clients.shop]\ntokens_per_day = \(tokens)", options: []
+        ) { site in
+            let body = String(decoding: chat(members: #","max_tokens":1000"#).body, as: UTF8.self)
+            let name = [(name: "SLUICE_CLIENT", value: "shop")]
+            let call = try DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", name, body: body)
+            #expect(try await call.response().contains("[DONE]") == isEnough)
+            try await site.logs(1, isEnough ? #""ending":"continued""# : #""ending":"cut""#)
+            #expect(upstream.requests.value.count == (isEnough ? 2 : 1))
+        }
+    }
+
     @Test(arguments: ["stream", "async_stream"]) func `is a whole answer to the openai package`(script: String) async throws {
         let upstream = try Self.upstream(
             [.text(Chunks.begun("Hel")), .read, .reset], .stream(Chunks.stream(["lo", " there"])))

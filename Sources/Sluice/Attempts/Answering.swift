@@ -209,14 +209,16 @@ final class Answering {
 
     /// The answer has broken off, and another one is asked for that goes on with it.
     ///
-    /// - Returns: false where that is not to be, or has been before.
+    /// - Returns: false where that is not to be, has been before, or is more than the client has left.
     /// - Throws: `CancellationError` where nobody waits for it any more.
     @inline(never)
     func goOn(
         with cut: CutAnswer, after error: ChatError, at now: Instant, _ race: (Question, Continuation) -> Race
     ) throws(CancellationError) -> Bool {
         if Task.isCancelled { throw CancellationError() }
-        guard let continuation = continuation.take(), let attempt = winner.take() else { return false }
+        guard continuation != nil, share?.takeMore(behind: record.answer, promptBytes: cut.text.count) != false,
+            let continuation = continuation.take(), let attempt = winner.take()
+        else { return false }
         // Its place may be the one that is needed.
         attempt.end()
         continuation.note(failed: [attempt.target])

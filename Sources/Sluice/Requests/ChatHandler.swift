@@ -238,8 +238,7 @@ final class ChatHandler {
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route)
-        if let prompt = route.prompt {
-            let message = prompt.message(for: chat, PromptFacts(client: caller.client, call: call))
+        if let message = route.prompt?.message(for: chat, PromptFacts(client: caller.client, call: call)) {
             try memory.hold(messageOf: message.json.count)
             chat.ownMessage = message
         }
