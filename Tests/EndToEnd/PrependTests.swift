@@ -49,7 +49,8 @@ import Testing
             members: #""metadata":{"n":-1.5e3,"b":true,"o":{}}"#, gets: said("-1.5e3 true none")),
         Row(name: "of which nothing is left", prepend: "{text = '${metadata.none}'}", gets: "[\(hi)]"),
         Row(
-            name: "of which nothing is left, in place of the caller's own", prepend: "{text = '${metadata.none|}', replace = true}",
+            name: "of which nothing is left, in place of the caller's own",
+            prepend: "{text = '${metadata.none|}', replace = true}",
             messages: #"[{"role":"system","content":"B."},\#(hi)]"#, gets: #"[{"role":"system","content":"B."},\#(hi)]"#),
         Row(name: "a literal", prepend: "{text = '$${date} costs $5'}", gets: said("${date} costs $5")),
         Row(

@@ -84,7 +84,8 @@ enum Metric: Int, CaseIterable, Sendable {
         case .fillers:
             Description(
                 "sluice_fillers", .counter, ["by"], atMost: 10,
-                "Sentences for callers while the model was silent, by who said them: the stream, or the call's platform (control).")
+                "Sentences for callers while the model was silent, by who said them: the stream, or the call's platform (control)."
+            )
         case .firstTokenAdded:
             Description(
                 "sluice_first_token_added_seconds", .histogram(.seconds), [],
