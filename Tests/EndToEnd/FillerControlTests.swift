@@ -74,9 +74,9 @@ import Testing
             let line = try await site.site.requestLines(1)[0]
             #expect(line.contains(#""control_fillers":2,"#) && !line.contains(#""fillers""#), "\(line)")
             try await eventually("both are counted") {
-                try await Scrape(of: site.site).sum("sluice_fillers_total", [#"by="control""#]) == 2
+                try await Scrape(of: site.site).sum("sluice_fillers_total", [#"speaker="control""#]) == 2
             }
-            #expect(try await Scrape(of: site.site).sum("sluice_fillers_total", [#"by="stream""#]) == 0)
+            #expect(try await Scrape(of: site.site).sum("sluice_fillers_total", [#"speaker="stream""#]) == 0)
         }
     }
 

@@ -83,7 +83,7 @@ enum Metric: Int, CaseIterable, Sendable {
             Description("sluice_callers_left", .counter, ["phase"], atMost: 20, "Callers who hung up, by what was going on.")
         case .fillers:
             Description(
-                "sluice_fillers", .counter, ["by"], atMost: 10,
+                "sluice_fillers", .counter, ["speaker"], atMost: 10,
                 "Sentences for callers while the model was silent, by who said them: the stream, or the call's platform (control)."
             )
         case .firstTokenAdded:

@@ -27,7 +27,7 @@ import Testing
             #expect(response.frames.last == Chunks.done)
             #expect(try await site.line().contains(#""fillers":2,"#))
             try await eventually("the fillers are counted, whoever has answered") {
-                try await Scrape(of: site.site).sum("sluice_fillers_total", [#"by="stream""#]) == 2
+                try await Scrape(of: site.site).sum("sluice_fillers_total", [#"speaker="stream""#]) == 2
             }
         }
     }
