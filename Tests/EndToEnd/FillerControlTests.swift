@@ -39,11 +39,13 @@ import Testing
         let front = try await TLSFront(for: platform, in: TemporaryDirectory())
         let upstream = try StubUpstream(answer ?? Reply([.wait(gate)] + frames.map(Reply.Step.text)))
         let hosts = hosts ?? #""localhost:\#(front.port)""#
+        // On a busy machine a handshake takes its time.
+        let timeout = filler.contains("timeout") ? "" : #", timeout = "60s""#
         let settings = """
             heartbeat = "\(heartbeat)"
             authorities_file = "\(front.certificate.file)"
             timeouts = {first_token = "10m", idle = "10m"}
-            filler = {after = "50ms", \(texts), by = "control", hosts = [\(hosts)], \(filler)}
+            filler = {after = "50ms", \(texts), by = "control", hosts = [\(hosts)], \(filler)\(timeout)}
             \(plainSettings)
             """
         try await Site.with(server, upstream: upstream, settings: settings, options: options, environment: [:]) { site in
