@@ -108,6 +108,18 @@ package final class Session {
         }
     }
 
+    /// Forgets the origins that nobody uses at the moment, if these options have made connections to more than so many: where URLs come
+    /// from outside there is no end of them.
+    package func forgetUnused(of options: ConnectionOptions, above countMax: Int) {
+        let own = pools.filter { $0.key.options == ObjectIdentifier(options) }
+        guard own.count > countMax else { return }
+        if lastDestination?.pool.options === options { lastDestination = nil }
+        for (key, pool) in own where pool.isUnused {
+            pool.close()
+            pools[key] = nil
+        }
+    }
+
     /// Cancels every transfer and closes every connection. A second call does nothing.
     package func close() {
         isClosed = true
@@ -130,6 +142,23 @@ extension Session {
         let transfer = try prepare(request, waking: wakeup)
         transfer.pool.begin(transfer)
         return transfer
+    }
+
+    /// The same of which the answer's status is all that is wanted: nobody reads it, and its body is dropped as it comes.
+    ///
+    /// - Parameter completion: called once, perhaps before this returns, when the answer is whole or there is none.
+    /// - Throws: as above; then it is not called.
+    package func send(
+        _ request: consuming HTTPRequest, completion: @escaping (Result<Int, HTTPError>) -> Void
+    ) throws(HTTPError) {
+        let transfer = try prepare(request, waking: Wakeup(on: loop))
+        transfer.onEnd = { transfer, result in
+            switch result {
+            case .success: completion(transfer.status.map { .success($0) } ?? .failure(.cutOff(afterBytes: 0)))
+            case .failure(let error): completion(.failure(error))
+            }
+        }
+        transfer.pool.begin(transfer)
     }
 
     /// A transfer that nobody works on yet.

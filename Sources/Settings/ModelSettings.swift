@@ -193,7 +193,9 @@ extension ModelSettings {
                 default: .words("what holds for all models"),
                 examples: [
                     FieldExample(
-                        #"{after = "900ms", texts = ["One moment."], again = "4s", max = 2, mark = "vapi"}"#, in: .assistant)
+                        """
+                        {after = "900ms", texts = ["One moment."], again = "4s", max = 2, mark = "none", by = "control", hosts = ["*.vapi.ai"], timeout = "2s"}
+                        """, in: .assistant)
                 ]),
             HookSettings.field(
                 \.hook, #"The same for this model, in place of all of it; with url = "none" nobody is asked."#,

@@ -225,9 +225,9 @@ extension Settings {
             FillerSettings.field(
                 \.filler,
                 """
-                What callers who stream hear while the model is silent, as the beginning of its answer, for voice. Retries, fallbacks and \
-                hedges go on meanwhile; if all fail, spoken_error or an error follows, so that no filler is ever the whole answer. Not for \
-                several choices, nor with a response_format other than text.
+                What callers who stream hear while the model is silent, as the beginning of its answer, for voice; with by = "control" the \
+                call's platform says it. Retries, fallbacks and hedges go on meanwhile; if all fail, spoken_error or an error follows, so \
+                that no filler is ever the whole answer. Not for several choices, nor with a response_format other than text.
                 """,
                 default: .nothing, examples: [#"{after = "900ms", texts = ["One moment.", "Let me check."], mark = "vapi"}"#]),
             HookSettings.field(

@@ -166,6 +166,26 @@ import Testing
         #expect(body.bytes == bytes(#"{"messages":\#(expected.replacing("OWN", with: message)),"model":"m"}"#))
     }
 
+    @Test(arguments: [1, 16, 17, 300]) func `they stand behind all of many leading messages of the system`(count: Int) throws {
+        let leading = Array(repeating: Self.system, count: count).joined(separator: ",")
+        let chat = try request(#"{"messages":[\#(leading),\#(Self.first)]}"#)
+        let changed = try chat.adding(messages(of: #"{"prepend":[\#(Self.second)]}"#), depthMax: 64)
+        #expect(changed.body == bytes(#"{"messages":[\#(leading),\#(Self.second),\#(Self.first)]}"#))
+    }
+
+    @Test(arguments: [
+        (#"{"append":[\#(second)]}"#, "[\(system)]", "[OWN,\(second)]"),
+        (#"{"prepend":[\#(second)]}"#, "[\(system)]", "[OWN,\(second)]"),
+        (#"{"append":[\#(second)]}"#, "[ \(system) , \(first) ]", "[OWN,\(first) ,\(second)]"),
+    ]) func `they stand alone behind the server's own message where nothing else is left`(
+        answer: String, own: String, expected: String
+    ) throws {
+        var chat = try request(#"{"messages":\#(own)}"#)
+        chat.ownMessage = OwnMessage(json: bytes(Self.developer), replaces: true)
+        let body = try chat.adding(messages(of: answer), depthMax: 64).upstreamBody(UpstreamRules())
+        #expect(body.bytes == bytes(#"{"messages":\#(expected.replacing("OWN", with: Self.developer))}"#))
+    }
+
     @Test func `they stand alone on one side too, and in the messages that count`() throws {
         let chat = try request(#"{"messages":[1],"model":"m","messages":[\#(Self.first)]}"#)
         for (answer, expected) in [

@@ -36,6 +36,13 @@ import Testing
         #expect(repeated.finish() == [])
     }
 
+    @Test func `nothing of the other text is kept once that is decided`() {
+        var repeated = RepeatedText(of: bytes("I have found three flights."))
+        #expect(repeated.keptCount >= 27)
+        #expect(repeated.take(bytes("I have ")) == [] && repeated.keptCount >= 27 + 7)
+        #expect(repeated.take(bytes("no")) == bytes("I have no") && repeated.keptCount == 0)
+    }
+
     /// Bytes of which each is like all others fit in the most places.
     @Test func `of a long text its beginning counts, and of its ends those that are not too long`() {
         let same = String(repeating: "a", count: 20_000)

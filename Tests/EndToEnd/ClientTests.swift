@@ -119,4 +119,33 @@ import Testing
             #expect(child.exit.value == nil)
         }
     }
+
+    /// A line of the script with a voice.
+    private struct Told: Decodable {
+        let content: String?
+        let said: String?
+    }
+
+    @Test func `says a filler and an answer fit to be spoken, as sentences`() async throws {
+        let gate = try Gate()
+        let texts = ["**Hel", "lo** 🎉", " — see [the", " docs](https://a.example/x).", " Bye."]
+        let upstream = try StubUpstream(Reply([.wait(gate)] + Chunks.stream(texts).map(Reply.Step.text)))
+        let settings = """
+            timeouts = {first_token = "10m", idle = "10m"}
+            filler = {after = "20ms", again = "1h", texts = ["One moment."]}
+            speech = ["think", "markdown", "emoji", "links"]
+            \(plainSettings)
+            """
+        try await Site.with(.nginx, upstream: upstream, settings: settings) { site in
+            let child = try Python.start("pipecat_client.py", ["voice"], site: site)
+            _ = try await child.output.wait(for: "the filler", within: .seconds(300)) { output in
+                output.lines.first { $0.contains("One moment.") }
+            }
+            gate.open()
+            _ = try await ChildProcess.line(containing: "over", in: child.output)
+            let told = try child.output.value.lines.map { try JSONDecoder().decode(Told.self, from: Data($0.utf8)) }
+            #expect(told.compactMap(\.said) == ["One moment.", "Hello — see the docs.", "Bye."])
+            #expect(told.compactMap(\.content).joined() == "One moment. Hello — see the docs. Bye.")
+        }
+    }
 }

@@ -356,6 +356,26 @@ import Testing
         }
     }
 
+    /// What a client's day has besides the tokens of one request, and whether that is enough for the request once more.
+    @Test(arguments: [(5, false), (200, true)])
+    func `is asked for only where the client has as much left`(more: Int, isEnough: Bool) async throws {
+        let upstream = try StubUpstream { request in
+            request.isContinuation ? .stream(Chunks.stream(["lo"])) : Reply([.text(Chunks.begun("Hel")), .close])
+        }
+        let body = String(decoding: chat(members: #","max_tokens":1000"#).body, as: UTF8.self)
+        // Four bytes are a token.
+        let tokens = (body.utf8.count + 3) / 4 + 1000 + more
+        try await ProcessSite.with(
+            "on_cut = \"continue\"", upstream: upstream, upstreamLines: "[clients.shop]\ntokens_per_day = \(tokens)", options: []
+        ) { site in
+            let name = [(name: "SLUICE_CLIENT", value: "shop")]
+            let call = try DirectCall(to: site.sluice.socket, "POST", "/v1/chat/completions", name, body: body)
+            #expect(try await call.response().contains("[DONE]") == isEnough)
+            try await site.logs(1, isEnough ? #""ending":"continued""# : #""ending":"cut""#)
+            #expect(upstream.requests.value.count == (isEnough ? 2 : 1))
+        }
+    }
+
     @Test(arguments: ["stream", "async_stream"]) func `is a whole answer to the openai package`(script: String) async throws {
         let upstream = try Self.upstream(
             [.text(Chunks.begun("Hel")), .read, .reset], .stream(Chunks.stream(["lo", " there"])))

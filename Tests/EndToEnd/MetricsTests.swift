@@ -54,7 +54,7 @@ private let movingRows = [
     MovingRow(.leaves, "sluice_callers_left_total", #"phase="streaming""#),
     MovingRow(.leaves, "sluice_callers_left_total", #"phase="waiting""#),
     MovingRow(.leaves, "sluice_requests_total", #"ending="caller_left""#),
-    MovingRow(.fills, "sluice_fillers_total"),
+    MovingRow(.fills, "sluice_fillers_total", #"speaker="stream""#),
     MovingRow(.strays, "sluice_connections_refused_total"),
 ]
 

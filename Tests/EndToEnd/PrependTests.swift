@@ -47,6 +47,11 @@ import Testing
         Row(
             name: "numbers and words", prepend: "{text = '${metadata.n} ${metadata.b} ${metadata.o|none}'}",
             members: #""metadata":{"n":-1.5e3,"b":true,"o":{}}"#, gets: said("-1.5e3 true none")),
+        Row(name: "of which nothing is left", prepend: "{text = '${metadata.none}'}", gets: "[\(hi)]"),
+        Row(
+            name: "of which nothing is left, in place of the caller's own",
+            prepend: "{text = '${metadata.none|}', replace = true}",
+            messages: #"[{"role":"system","content":"B."},\#(hi)]"#, gets: #"[{"role":"system","content":"B."},\#(hi)]"#),
         Row(name: "a literal", prepend: "{text = '$${date} costs $5'}", gets: said("${date} costs $5")),
         Row(
             name: "ahead of the caller's own", prepend: "{text = 'A.'}",

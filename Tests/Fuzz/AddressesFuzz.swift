@@ -11,6 +11,7 @@ func feedAddresses(_ input: [UInt8]) {
     guard lines.count > 1 else { return }
     checkListenAddress(lines[0])
     checkBaseURL(lines[0])
+    checkForeignURL(lines[0], lines[1])
     let environment = ProxyEnvironment { name in
         switch name {
         case "https_proxy", "http_proxy": lines[1]
@@ -46,6 +47,22 @@ private func checkedOrigin(_ line: String) -> Origin? {
         return url.origin
     } catch {
         return nil
+    }
+}
+
+/// One that is asked is at the one host that is allowed.
+private func checkForeignURL(_ line: String, _ allowed: String) {
+    guard let known = AllowedHost(allowed) else { return }
+    require(known.description == allowed, "another host is allowed")
+    do throws(HTTPRequest.URLRefusal) {
+        let host = try HTTPRequest.host(ofForeign: line, allowed: [known])
+        require(line.hasPrefix("https://"), "a URL without TLS")
+        guard !allowed.contains(":") else { return }
+        let name = allowed.lowercased()
+        let isAllowed = name.hasPrefix("*.") ? host.hasSuffix(name.dropFirst()) && host.count >= name.count : host == name
+        require(isAllowed, "\(host) is not \(allowed)")
+    } catch {
+        require(!error.description.isEmpty, "nothing is said")
     }
 }
 

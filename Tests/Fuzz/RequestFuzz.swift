@@ -84,7 +84,9 @@ private func prompt() -> ServerPrompt {
 
 /// The server's own message is one, whatever the request puts into it, and stands where it belongs.
 private func checkPrompt(_ request: ChatRequest, _ rules: UpstreamRules) {
-    let own = prompt().message(for: request, PromptVariables(date: "", time: "", client: nil, call: "\""))
+    guard let own = prompt().message(for: request, PromptVariables(date: "", time: "", client: nil, call: "\"")) else {
+        fatalError("a text of its own says something")
+    }
     require(PlainJSON(own.json, depthMax: 2)?["content"]?.string != nil, "no message: \(text(own.json))")
     var request = request
     request.ownMessage = own

@@ -18,6 +18,16 @@ import Testing
         #expect(!budget(sum - 1, requests: 4096, workers: workers).isEnough)
     }
 
+    @Test func `platforms that are asked to say fillers take some of each worker's`() {
+        var settings = Settings(
+            listen: [.inherited(0)], workers: 4, upstreams: [], models: [ModelSettings(match: ModelPattern("*"), targets: [])])
+        let needed = DescriptorBudget(limit: 10_000, settings).needed
+        settings.filler = FillerSettings()
+        #expect(DescriptorBudget(limit: 10_000, settings).needed == needed)
+        settings.filler?.speaker = .control
+        #expect(DescriptorBudget(limit: 10_000, settings).needed == needed + 4 * CallControl.atOnceMax)
+    }
+
     @Test(arguments: [(8_288, 4), (12_288, 1_000), (1_000_000, 4096), (1024, 4)])
     func `what streams leave is shared out to the workers for idle connections`(limit: Int, expected: Int) throws {
         #expect(budget(limit, requests: 4096, workers: 4).idlePerWorker == expected)

@@ -54,6 +54,18 @@ import Testing
         }
     }
 
+    @Test func `what is kept of an answer that it goes on with counts until it is known to be no repetition`() {
+        let said = String(repeating: "word ", count: 4_000)
+        let text = [UInt8]("\"\(said)\"".utf8)
+        let cut = CutAnswer(text: text, speech: SpeechEdits([]).goingOn(behind: text))
+        var scanner = EventScanner(.stream, UpstreamKey(), Settings.Limits(), behind: cut)
+        _ = forwarded(&scanner, Chunks.role() + Chunks.content("word word"))
+        #expect(scanner.keptCount > said.utf8.count)
+        _ = forwarded(&scanner, Chunks.content(" another"))
+        _ = scanner.discard()
+        #expect(scanner.keptCount < 1_000)
+    }
+
     @Test func `bytes that come one at a time say the same as all at once`() {
         let stream = Chunks.stream(["Hello", " there"]).joined()
         var (whole, single) = (scanner(), scanner())

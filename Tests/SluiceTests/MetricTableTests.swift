@@ -25,7 +25,7 @@ import Testing
         #expect(series(.retries).count == 2)
         #expect(series(.hedges).isEmpty)
         // What has no labels is there from the start.
-        #expect(series(.fillers) == ["": [0]])
+        #expect(series(.logLinesDropped) == ["": [0]])
     }
 
     @Test(arguments: [

@@ -26,7 +26,7 @@ import Testing
         let place = lines.firstIndex(of: "# TYPE sluice_requests_total counter")
         #expect(place.map { lines[$0 + 1] } == #"sluice_requests_total{ending="done"} 3"#)
         #expect(place.map { lines[$0 - 1] }?.hasPrefix("# HELP sluice_requests_total ") == true)
-        #expect(lines.contains("sluice_fillers_total 0"))
+        #expect(lines.contains("sluice_log_lines_dropped_total 0"))
         // Of the known models and clients it does not tell.
         #expect(!lines.contains { $0.hasPrefix("# TYPE  ") || $0.hasPrefix("_total") })
     }

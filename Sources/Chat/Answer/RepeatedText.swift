@@ -13,7 +13,8 @@ package struct RepeatedText: Sendable {
     /// The longest end, unless it is all of it.
     package static let endBytesMax = 512
 
-    private let said: [UInt8]
+    /// Nothing once all is decided.
+    private var said: [UInt8]
     /// Where in it what has come may have begun, in ascending order.
     private var starts: [Int]
     /// What has come, until that is decided.
@@ -30,6 +31,9 @@ package struct RepeatedText: Sendable {
 
     /// Whether nothing is left out any more.
     package var isDecided: Bool { starts.isEmpty }
+
+    /// How many bytes it keeps.
+    package var keptCount: Int { said.count + held.count + starts.count * MemoryLayout<Int>.stride }
 
     /// - Returns: what is new of it, and of what has waited.
     package mutating func take(_ text: [UInt8]) -> [UInt8] {
@@ -50,7 +54,7 @@ package struct RepeatedText: Sendable {
     ///
     /// - Returns: what is new of what has waited.
     package mutating func finish() -> [UInt8] {
-        defer { (starts, held, repeatedCount) = ([], [], 0) }
+        defer { (said, starts, held, repeatedCount) = ([], [], [], 0) }
         return Array(held.dropFirst(repeatedCount))
     }
 }

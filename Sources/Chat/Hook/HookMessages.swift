@@ -10,9 +10,6 @@ package struct HookMessages: Hashable, Sendable {
 }
 
 extension ChatRequest {
-    /// Of messages with instructions so many stay at the front.
-    private static let instructionsMax = 16
-
     /// The same request with a hook's messages among its own, whose bytes stay as they are.
     ///
     /// What is put ahead of them stands behind the system's and the developer's with which they begin. Many servers take a system's
@@ -22,41 +19,30 @@ extension ChatRequest {
     /// - Throws: as `init(body:depthMax:)`; not for messages of a hook's answer that was read with the same depth.
     package func adding(_ messages: HookMessages, depthMax: Int) throws(ChatError) -> ChatRequest {
         guard let own = members.value(.messages) else { return self }
-        if let ownMessage, ownMessage.replaces { return try replacing(ownMessage, messages, own, depthMax: depthMax) }
-        let leading = own.elements(in: body.span, countMax: Self.instructionsMax).prefix(while: isInstruction)
-        let (start, end) = (leading.last?.range.upperBound ?? own.range.lowerBound + 1, own.range.upperBound - 1)
+        let leading = own.leading({ $0.isInstruction(in: body.span) }, in: body.span)
+        let (start, end) = (own.range.lowerBound + 1, own.range.upperBound - 1)
+        let replaces = ownMessage?.replaces == true
+        let front = replaces ? start : leading.end
+        let rest = body[(replaces ? leading.next : front)..<end]
+        // Only behind another message the rest has the comma that parts it from what is ahead.
+        let isBehind = front > start
         var bytes: [UInt8] = []
         bytes.reserveCapacity(body.count + messages.bytesCount + 2)
-        bytes += body[..<start]
+        bytes += body[..<front]
         if !messages.prepended.isEmpty {
-            if !leading.isEmpty { bytes.append(",") }
+            if isBehind { bytes.append(",") }
             bytes += messages.prepended
-            // The caller has at least one.
-            if leading.isEmpty { bytes.append(",") }
+            if !isBehind, !rest.isEmpty { bytes.append(",") }
         }
-        bytes += body[start..<end]
+        bytes += rest
         if !messages.appended.isEmpty {
-            bytes.append(",")
+            if bytes.count > start { bytes.append(",") }
             bytes += messages.appended
         }
         bytes += body[end...]
         var request = try ChatRequest(body: bytes, depthMax: depthMax)
-        (request.needsUsage, request.ownMessage) = (needsUsage, ownMessage)
-        return request
-    }
-
-    private func replacing(
-        _ ownMessage: OwnMessage, _ messages: HookMessages, _ own: JSONValue, depthMax: Int
-    ) throws(ChatError) -> ChatRequest {
-        let start = own.start(ofElementsBehind: isInstruction, in: body.span)
-        let parts = [messages.prepended, body[start..<own.range.upperBound - 1], messages.appended].filter { !$0.isEmpty }
-        let joined = Array(parts.joined(separator: CollectionOfOne(UInt8(ascii: ","))))
-        var request = try ChatRequest(
-            body: body[...own.range.lowerBound] + joined + body[(own.range.upperBound - 1)...], depthMax: depthMax)
         request.needsUsage = needsUsage
-        request.ownMessage = OwnMessage(json: ownMessage.json, replaces: false)
+        request.ownMessage = ownMessage.map { OwnMessage(json: $0.json, replaces: false) }
         return request
     }
-
-    private func isInstruction(_ message: JSONValue) -> Bool { message.isInstruction(in: body.span) }
 }

@@ -18,15 +18,16 @@ package struct ServerPrompt: Sendable {
         paths = RequestPaths(template.paths)
     }
 
-    /// What one request gets.
+    /// What one request gets; nil where nothing is said, since some servers refuse a message without a text.
     ///
     /// - Parameter variables: what is not in its body.
-    package func message(for chat: ChatRequest, _ variables: PromptVariables) -> OwnMessage {
+    package func message(for chat: ChatRequest, _ variables: PromptVariables) -> OwnMessage? {
         var values = paths.values(in: chat)[...]
         var json: [UInt8] = []
         json.append(#"{"role":"#)
         json.appendJSONString(role)
         json.append(#","content":""#)
+        let start = json.count
         for part in template.parts {
             switch part {
             case .text(let text): json.append(contentsOf: text)
@@ -42,6 +43,7 @@ package struct ServerPrompt: Sendable {
                 if let text, !text.isEmpty { json.appendEscaped(text) } else { json.append(contentsOf: standard) }
             }
         }
+        guard json.count > start else { return nil }
         json.append(#""}"#)
         return OwnMessage(json: json, replaces: replaces)
     }
@@ -109,7 +111,7 @@ struct OutgoingMessages {
             (opening, callers) = ([], messages.range)
             return
         }
-        let start = messages.start(ofElementsBehind: { own.replaces && $0.isInstruction(in: document) }, in: document)
+        let start = messages.leading({ own.replaces && $0.isInstruction(in: document) }, in: document).next
         var opening: [UInt8] = []
         opening.reserveCapacity(own.json.count + 2)
         opening.append("[")
@@ -128,13 +130,16 @@ extension JSONValue {
             || JSONText.isEqual(role.range, to: "developer", in: document)
     }
 
-    /// Where the first element of an array begins that is not to be left out; where the array's bracket closes if there is none.
-    func start(ofElementsBehind isLeftOut: (JSONValue) -> Bool, in document: Span<UInt8>) -> Int {
-        var offset = ValidatedJSON.next(from: range.lowerBound + 1, in: document)
-        while offset < range.upperBound, let element = ValidatedJSON.value(from: offset, in: document), isLeftOut(element) {
-            offset = ValidatedJSON.next(from: element.range.upperBound, in: document)
+    /// Of the elements of a kind that an array begins with: where the last of them ends, or the array's bracket if there is none, and where
+    /// the element behind them begins, or the array's bracket closes.
+    func leading(_ isOfKind: (JSONValue) -> Bool, in document: Span<UInt8>) -> (end: Int, next: Int) {
+        var end = range.lowerBound + 1
+        var next = ValidatedJSON.next(from: end, in: document)
+        while next < range.upperBound, let element = ValidatedJSON.value(from: next, in: document), isOfKind(element) {
+            end = element.range.upperBound
+            next = ValidatedJSON.next(from: end, in: document)
         }
-        return offset
+        return (end, next)
     }
 }
 

@@ -44,6 +44,9 @@ package struct SpeechEdits: Sendable {
 
     private var mayRepeat: Bool { if case .possible = repetition { true } else { false } }
 
+    /// How many bytes are kept of a text that it goes on with.
+    package var keptCount: Int { if case .possible(let repeated) = repetition { repeated.keptCount } else { 0 } }
+
     /// - Parameters:
     ///   - json: a validated chunk, and what is known of it.
     ///   - content: where its text stands, as in ``ChatFrameReader/content``.

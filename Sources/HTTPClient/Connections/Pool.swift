@@ -287,4 +287,9 @@ final class Pool {
 
     /// Connections that are open, whoever uses them.
     var openCount: Int { idle.count + busyCount + shared.count }
+
+    /// Whether no transfer has one or waits for one.
+    var isUnused: Bool {
+        waiting.isEmpty && connecting.isEmpty && busyCount == 0 && shared.allSatisfy { $0.idleSince != nil }
+    }
 }

@@ -33,8 +33,9 @@ extension SettingsSources {
                 warn(of: validity, tables[upstream.name]?.member("certificate"), problems)
             } catch { failing.append(upstream) }
         }
-        let hooksFail = settings.hooksUseTLS && reason(ConnectionOptions(hooksOf: settings), settings.authoritiesFile) != nil
-        guard !failing.isEmpty || hooksFail else { return }
+        let othersUseTLS = settings.hooksUseTLS || settings.asksPlatforms
+        let othersFail = othersUseTLS && reason(ConnectionOptions(hooksOf: settings), settings.authoritiesFile) != nil
+        guard !failing.isEmpty || othersFail else { return }
         if let reason = reason(.standard, settings.authoritiesFile) {
             problems.add(reason, at: file?.node("authorities_file"), else: EnvironmentVariable.authoritiesFile)
         }
@@ -110,6 +111,6 @@ extension ConnectionOptions {
             proxy: upstream.proxy, nameLifetime: settings.nameLifetime, streamsMax: upstream.streamsMax)
     }
 
-    /// Those of connections to hooks, which are made as connections to an upstream that says nothing of it.
+    /// Those of connections to hooks, and to platforms, which are made as connections to an upstream that says nothing of it.
     package convenience init(hooksOf settings: Settings) { self.init(nameLifetime: settings.nameLifetime) }
 }

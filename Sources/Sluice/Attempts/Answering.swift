@@ -132,15 +132,15 @@ final class Answering {
     }
 
     /// Returns what the hook says; throws as `HookCall.run`.
-    func ask(_ call: HookCall, by upstreams: Upstreams, _ reply: inout Reply) async throws -> HookAnswer {
+    func ask(_ call: HookCall, _ reply: inout Reply) async throws -> HookAnswer {
         guard !Task.isCancelled else { throw CancellationError() }
         hookCall = call
         defer {
-            (record.hook, record.fillersCount) = (call.note, call.fillersCount)
+            (record.hook, record.fillers) = (call.note, call.fillers)
             hookWait = call.wait
             hookCall = nil
         }
-        return try await call.run(by: upstreams, &reply)
+        return try await call.run(&reply)
     }
 
     /// A hook has put messages in.
@@ -161,7 +161,7 @@ final class Answering {
         guard let question, !Task.isCancelled else { throw CancellationError() }
         if question.form.keepsText { continuation = Continuation(of: question, from: record.start) }
         self.race = race(question, hookWait)
-        if hookWait != nil { record.fillersCount = 0 }  // The race counts on from them.
+        if hookWait != nil { record.fillers = FillerCounts() }  // The race counts on from them.
         (self.question, hookWait) = (nil, nil)
     }
 
@@ -184,7 +184,7 @@ final class Answering {
     private func end(_ race: Race) {
         if winner == nil { record.lastPhase = race.phase.state }
         race.end()
-        record.note(race.tried, fillersCount: race.fillersCount)
+        record.note(race.tried, race.fillers)
         if winner == nil { unheard = UnheardAnswer(race.unheard) }
         continuation?.note(failed: race.failed)
         self.race = nil
@@ -210,14 +210,16 @@ final class Answering {
 
     /// The answer has broken off, and another one is asked for that goes on with it.
     ///
-    /// - Returns: false where that is not to be, or has been before.
+    /// - Returns: false where that is not to be, has been before, or is more than the client has left.
     /// - Throws: `CancellationError` where nobody waits for it any more.
     @inline(never)
     func goOn(
         with cut: CutAnswer, after error: ChatError, at now: Instant, _ race: (Question, Continuation) -> Race
     ) throws(CancellationError) -> Bool {
         if Task.isCancelled { throw CancellationError() }
-        guard let continuation = continuation.take(), let attempt = winner.take() else { return false }
+        guard continuation != nil, share?.takeMore(behind: record.answer, promptBytes: cut.text.count) != false,
+            let continuation = continuation.take(), let attempt = winner.take()
+        else { return false }
         // Its place may be the one that is needed.
         attempt.end()
         continuation.note(failed: [attempt.target])

@@ -33,7 +33,7 @@ final class Race {
     private(set) var unheard = RequestRecord.Answer()
     /// The targets that were asked in vain.
     private(set) var failed: [Target] = []
-    private var signs: WaitingSigns
+    private let signs: WaitingSigns
     /// What the hook has taken of the time of the first attempt.
     private let hookTime: Duration
     private var isCancelled = false
@@ -66,8 +66,7 @@ final class Race {
         // In the midst of an answer a sentence would be none.
         signs =
             hook?.signs
-            ?? WaitingSigns(
-                for: self.question, heartbeat: generation.shared.settings.heartbeat, mayFill: continuation == nil, from: start)
+            ?? WaitingSigns(for: self.question, by: generation, mayFill: continuation == nil, from: start)
         wakeup = Wakeup(on: loop)
         selection = generation.shared.board.selection(route, isStreaming: isStreaming, call: call, for: continuation, at: now)
     }
@@ -111,19 +110,12 @@ final class Race {
     /// - Returns: false where the caller is not there any more to get it.
     @inline(never)
     private func show(_ reply: inout Reply) async throws(FastCGIError) -> Bool {
-        for _ in 0..<WaitingSigns.dueMax {
-            guard let sign = nextSign() else { break }
-            do throws(FastCGIError) { try await reply.show(sign) } catch {
-                try drain(after: error)
-                return false
-            }
-            signs.shown(sign, at: loop.now)
+        do throws(FastCGIError) { try await signs.show(to: &reply, for: question, on: loop) } catch {
+            try drain(after: error)
+            return false
         }
         return true
     }
-
-    @inline(never)
-    private func nextSign() -> WaitingSigns.Sign? { signs.next(for: question.chat, at: loop.now) }
 
     @inline(never)
     private func nextLook(before end: Instant) -> Instant {
@@ -162,7 +154,7 @@ final class Race {
         }
         running = []
         tellWhetherLate()
-        metrics?.note(tried, fillersCount: fillersCount)
+        metrics?.note(tried)
     }
 
     /// What Sluice itself has added to the wait, once an attempt has won.
@@ -189,8 +181,8 @@ final class Race {
         metrics?.queued(time, for: target)
     }
 
-    /// How many sentences the caller has heard meanwhile.
-    var fillersCount: Int { signs.fillersCount }
+    /// What has been said meanwhile, and while a hook was asked ahead of it.
+    var fillers: FillerCounts { signs.fillers }
 
     /// What it does at the moment, and with which target, for the status.
     var phase: (state: Status.Request.State, target: Target?) {
@@ -240,7 +232,7 @@ final class Race {
         defer { clock.note(attempt, hasWon: true) }
         while case .cancel(let id, let reason) = selection.next(at: loop.now, using: &generator) { cancel(id, reason) }
         // The message that the filler has begun has its role.
-        if fillersCount > 0 { attempt.stream.leaveOutRole() }
+        if fillers.streamed > 0 { attempt.stream.leaveOutRole() }
         attempt.win(at: loop.now)
         tried.append(RequestRecord.Try(attempt.target, attempt.reason, .won, loop.now - attempt.start))
     }

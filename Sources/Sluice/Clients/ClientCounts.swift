@@ -144,6 +144,15 @@ final class ClientCounts: Sendable {
         if former != next { update(Self.tokensWord, of: row) { $0.replacing(former, by: next, countedIn: day) } }
     }
 
+    /// Takes so many more for a request that has taken some of a day.
+    ///
+    /// - Returns: whether its client had as many left; else nothing is taken.
+    func take(more tokens: Int, of row: Row, within limit: Int, countedIn day: Int) -> Bool {
+        // What is over is over: there is nothing to take of another day.
+        guard count(Self.tokensWord, of: row.index).span == day else { return true }
+        return update(Self.tokensWord, of: row) { $0.adding(tokens, within: limit, in: day) } != nil
+    }
+
     /// What is taken of the tokens of the last day on which anything was counted.
     func latestTokens(of row: Row) -> Int { count(Self.tokensWord, of: row.index).count }
 

@@ -63,6 +63,16 @@ struct Reservation: ~Copyable {
         tokens = estimate.total
     }
 
+    /// It is asked once more, and may need so many tokens in all.
+    ///
+    /// - Returns: whether its client had as many left; else it has what it had.
+    mutating func take(inAll needed: Int) -> Bool {
+        guard let limit, needed > tokens else { return true }
+        guard counts.take(more: needed - tokens, of: row, within: limit, countedIn: day) else { return false }
+        tokens = needed
+        return true
+    }
+
     /// What is taken by its end.
     var spent: Int { isSettled ? tokens : 0 }
 
@@ -117,6 +127,17 @@ final class ClientShare {
 
     /// As `Reservation.add`.
     func add(promptBytes count: Int) { reservation.add(promptBytes: count) }
+
+    /// Another answer is to go on with one that has broken off. It takes the request once more, with what was said, and may be as long.
+    ///
+    /// - Parameter promptBytes: of what was said.
+    /// - Returns: whether its client has as much left, by this machine's counts and by what the store has said last.
+    func takeMore(behind cut: RequestRecord.Answer, promptBytes: Int) -> Bool {
+        let estimate = reservation.estimate
+        let needed = estimate.spent(cut, mayHaveBegun: true) + estimate.adding(promptBytes: promptBytes).total
+        if let limit = reservation.limit, let others = stored?.others, others + needed > limit { return false }
+        return reservation.take(inAll: needed)
+    }
 
     /// It took what is known of its answer.
     ///

@@ -14,10 +14,11 @@ final class HookCall {
     private let hook: Hook
     private let loop: EventLoop
     private let logger: Logger
+    private let upstreams: Upstreams
     private let depthMax: Int
     private let wakeup: Wakeup
     private let start: Instant
-    private var signs: WaitingSigns
+    private let signs: WaitingSigns
     private var transfer: Transfer?
     /// Nil until its head has come.
     private var status: Int?
@@ -27,12 +28,13 @@ final class HookCall {
     /// What has become of it, in a word.
     private var outcome = "cancelled"
 
-    init(_ hook: Hook, about question: Question, _ settings: borrowing Settings, on loop: EventLoop, _ logger: Logger) {
+    init(_ hook: Hook, about question: Question, by generation: WorkerGeneration, on loop: EventLoop, _ logger: Logger) {
         (self.hook, self.question, self.loop, self.logger) = (hook, question, loop, logger)
-        depthMax = settings.limits.jsonDepth
+        depthMax = generation.shared.settings.limits.jsonDepth
+        upstreams = generation.upstreams
         wakeup = Wakeup(on: loop)
         start = loop.now
-        signs = WaitingSigns(for: question, heartbeat: settings.heartbeat, from: start)
+        signs = WaitingSigns(for: question, by: generation, from: start)
         memory = AnswerMemory(question.memory.budget)
     }
 
@@ -40,17 +42,17 @@ final class HookCall {
     ///
     /// - Throws: `ChatError.hookFailed`, or `.memoryFull`; `CancellationError` when the caller left or the server is ending;
     ///   `FastCGIError` when a sign of life finds the caller gone.
-    func run(by upstreams: Upstreams, _ reply: inout Reply) async throws -> HookAnswer {
+    func run(_ reply: inout Reply) async throws -> HookAnswer {
         defer { transfer?.cancel() }
         do {
-            try ask(upstreams)
+            try ask()
             while true {
                 if isCancelled { throw CancellationError() }
                 if let answer = try progress() {
                     outcome = answer.word
                     return answer
                 }
-                try await show(&reply)
+                if loop.now >= signs.due { try await signs.show(to: &reply, for: question, on: loop) }
                 await wakeup.wait(until: signs.due)
             }
         } catch let failure as HookFailure {
@@ -77,10 +79,10 @@ final class HookCall {
     /// For the log.
     var note: HookNote { HookNote(outcome, loop.now - start) }
 
-    /// How many sentences the caller has heard meanwhile.
-    var fillersCount: Int { signs.fillersCount }
+    /// What has been said meanwhile.
+    var fillers: FillerCounts { signs.fillers }
 
-    private func ask(_ upstreams: Upstreams) throws(HookFailure) {
+    private func ask() throws(HookFailure) {
         do throws(HTTPError) { transfer = try upstreams.ask(hook, question, waking: wakeup) } catch { throw .connection(error) }
     }
 
@@ -120,21 +122,11 @@ final class HookCall {
     private func answer() throws(HookFailure) -> HookAnswer {
         do throws(HookNonsense) { return try HookAnswer(body: body, depthMax: depthMax) } catch { throw .nonsense(error) }
     }
-
-    /// Shows the caller that its answer is on the way, when that is due.
-    private func show(_ reply: inout Reply) async throws(FastCGIError) {
-        for _ in 0..<WaitingSigns.dueMax {
-            guard let sign = signs.next(for: question.chat, at: loop.now) else { return }
-            try await reply.show(sign)
-            signs.shown(sign, at: loop.now)
-        }
-    }
 }
 
 /// What was waited for ahead of any attempt. An object, so that a stream has no room for it.
 final class HookWait {
     let start: Instant
-    /// As they stood at its end.
     let signs: WaitingSigns
 
     init(start: Instant, signs: WaitingSigns) { (self.start, self.signs) = (start, signs) }

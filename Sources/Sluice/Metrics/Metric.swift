@@ -87,7 +87,11 @@ enum Metric: Int, CaseIterable, Sendable {
                 "Tokens of clients, where metrics.clients is set.")
         case .callersLeft:
             Description("sluice_callers_left", .counter, ["phase"], atMost: 20, "Callers who hung up, by what was going on.")
-        case .fillers: Description("sluice_fillers", .counter, [], "Sentences that callers heard while the model was silent.")
+        case .fillers:
+            Description(
+                "sluice_fillers", .counter, ["speaker"], atMost: 10,
+                "Sentences for callers while the model was silent, by who said them: the stream, or the call's platform (control)."
+            )
         case .firstTokenAdded:
             Description(
                 "sluice_first_token_added_seconds", .histogram(.seconds), [],

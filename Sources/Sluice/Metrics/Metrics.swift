@@ -69,7 +69,7 @@ final class Metrics: Sendable {
     // MARK: Attempts
 
     /// What was tried until the first token is known: what has come of it, and how long that took which was not the answer.
-    func note(_ tried: [RequestRecord.Try], fillersCount: Int) {
+    func note(_ tried: [RequestRecord.Try]) {
         for attempt in tried {
             let target = attempt.target
             count(
@@ -81,7 +81,6 @@ final class Metrics: Sendable {
                 attempt.duration, .operationDuration,
                 MetricLabels(target.provider, target.requestedModel, "", attempt.outcome))
         }
-        if fillersCount > 0 { count(.fillers, fillersCount) }
     }
 
     private func noteReason(_ attempt: RequestRecord.Try) {
@@ -119,6 +118,8 @@ final class Metrics: Sendable {
     func note(_ record: RequestRecord, at end: Instant, namesClients: Bool) {
         count(.requests, MetricLabels(record.words.ending))
         if record.ending.isDeparture { count(.callersLeft, MetricLabels(record.lastPhase.rawValue)) }
+        if record.fillers.streamed > 0 { count(.fillers, MetricLabels("stream"), record.fillers.streamed) }
+        if record.fillers.posted > 0 { count(.fillers, MetricLabels("control"), record.fillers.posted) }
         if namesClients { noteClient(record) }
         if let added = record.added {
             note(UInt64(max(0, added.nanoseconds)), .seconds, in: table.commonRow(of: .firstTokenAdded))

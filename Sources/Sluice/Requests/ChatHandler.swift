@@ -239,8 +239,7 @@ final class ChatHandler {
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
         answering.note(route)
-        if let prompt = route.prompt {
-            let message = prompt.message(for: chat, PromptVariables(client: caller.client, call: call))
+        if let message = route.prompt?.message(for: chat, PromptVariables(client: caller.client, call: call)) {
             try memory.hold(messageOf: message.json.count)
             chat.ownMessage = message
         }
@@ -346,8 +345,8 @@ final class ChatHandler {
         _ answering: Answering, by generation: WorkerGeneration, into reply: inout Reply
     ) async throws -> Bool {
         guard let question = answering.question, let hook = question.route.hook else { return false }
-        let call = HookCall(hook, about: question, generation.shared.settings, on: loop, logger)
-        switch try await answering.ask(call, by: generation.upstreams, &reply) {
+        let call = HookCall(hook, about: question, by: generation, on: loop, logger)
+        switch try await answering.ask(call, &reply) {
         case .goOn: return false
         case .putIn(let messages):
             let left = try answering.add(messages, depthMax: generation.shared.settings.limits.jsonDepth)

@@ -112,14 +112,6 @@ struct Reply: ~Copyable {
         hasFiller = true
     }
 
-    /// Sends what a caller gets who waits.
-    mutating func show(_ sign: WaitingSigns.Sign) async throws(FastCGIError) {
-        switch sign {
-        case .comment: try await keepAlive()
-        case .text(let text): try await say(text)
-        }
-    }
-
     /// The events of a whole answer with a text, or the rest of one that has begun.
     func answer(saying text: String) -> [UInt8] {
         hasFiller ? ownChunks.ending(saying: text) : ownChunks.answer(saying: text)

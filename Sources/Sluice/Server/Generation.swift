@@ -21,6 +21,8 @@ final class Generation: Sendable {
     let connectionOptions: [ConnectionOptions]
     /// How connections to hooks are made; nil where there are none.
     let hookOptions: ConnectionOptions?
+    /// How connections to calls' platforms are made; nil where none is asked.
+    let platformOptions: ConnectionOptions?
     /// When it was made, in seconds since 1970: for those who ask for the models.
     let created = secondsSince1970()
     /// What clients may use; nil where there is no limit for any.
@@ -69,6 +71,7 @@ final class Generation: Sendable {
             return known
         }
         hookOptions = try Self.hookOptions(settings, replacing: former)
+        platformOptions = try Self.platformOptions(settings, replacing: former)
     }
 
     /// Those of the former generation while the same hooks are asked: elsewhere its connections would be of no use.
@@ -81,6 +84,16 @@ final class Generation: Sendable {
         if settings.hooksUseTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
         guard let former, let known = former.hookOptions, former.settings.hookURLs == urls, options.makeSameConnections(as: known)
         else { return options }
+        return known
+    }
+
+    private static func platformOptions(
+        _ settings: Settings, replacing former: Generation?
+    ) throws(HTTPError) -> ConnectionOptions? {
+        guard settings.asksPlatforms else { return nil }
+        let options = ConnectionOptions(hooksOf: settings)
+        try options.loadTLS(authoritiesFile: settings.authoritiesFile)
+        guard let known = former?.platformOptions, options.makeSameConnections(as: known) else { return options }
         return known
     }
 

@@ -12,17 +12,20 @@ struct DescriptorBudget {
     let limit: Int
     private let requests: Int
     private let workers: Int
+    /// Of each worker, to have calls' platforms say something.
+    private let platformsCount: Int
 
     init(limit: Int, _ settings: Settings) {
         self.limit = limit
         (requests, workers) = (settings.limits.requests, settings.workers)
+        platformsCount = settings.asksPlatforms ? CallControl.atOnceMax : 0
     }
 
     /// The present limit's.
     init(_ settings: Settings) throws(SystemError) { self.init(limit: Int(clamping: try descriptorLimit().rlim_cur), settings) }
 
     /// Each stream takes two: the web server's connection and the upstream's.
-    var needed: Int { 2 * requests + Self.ownCount + Self.workerCount * workers }
+    var needed: Int { 2 * requests + Self.ownCount + (Self.workerCount + platformsCount) * workers }
 
     /// Whether all the requests that the settings allow can be served at once.
     var isEnough: Bool { limit >= needed }

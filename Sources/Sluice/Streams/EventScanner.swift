@@ -118,7 +118,10 @@ struct EventScanner {
         return splitter.discardAndRelease()
     }
 
-    private mutating func note() { (keptCount, hasTaken) = (splitter.keptCount + said.count, splitter.takenCount > 0) }
+    private mutating func note() {
+        let repeatable = isSpoken ? speech.keptCount : 0
+        (keptCount, hasTaken) = (splitter.keptCount + said.count + repeatable, splitter.takenCount > 0)
+    }
 
     /// The next stretch, which begins behind all that has been looked at.
     mutating func next() -> Stretch {

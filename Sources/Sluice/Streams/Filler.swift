@@ -7,7 +7,7 @@ import Settings
 /// Tells when a sentence is due, and which one. It says nothing until something is, so that it costs a request nothing whose token is in
 /// time.
 struct Filler {
-    private let settings: FillerSettings
+    let settings: FillerSettings
     /// When the next one is due; `distantFuture` for never.
     private(set) var due: Instant
     /// The text that the request begins with, once that is known: the messages are gone through once.
@@ -21,11 +21,12 @@ struct Filler {
         due = settings.countMax > 0 ? start + settings.after : .distantFuture
     }
 
-    /// What is to be said now, with what makes a voice say it at once.
+    /// What is to be said now; in a stream with what makes a voice say it at once.
     mutating func text(for chat: ChatRequest) -> String {
         let first = first ?? first(for: chat)
         self.first = first
-        return settings.mark.applied(to: settings.texts[(first + count) % settings.texts.count])
+        let text = settings.texts[(first + count) % settings.texts.count]
+        return settings.speaker == .control ? text : settings.mark.applied(to: text)
     }
 
     /// One has been said.

@@ -2,61 +2,77 @@
 
 import Chat
 import Clock
+import EventLoop
+import FastCGI
+import Settings
 
-/// Tells what is due to a caller who waits: comments that keep its connection, and sentences that fill the silence on the phone.
-///
-///     for _ in 0..<WaitingSigns.dueMax {
-///         guard let sign = signs.next(for: chat, at: loop.now) else { break }
-///         try await reply.show(sign)
-///         signs.shown(sign, at: loop.now)
-///     }
-struct WaitingSigns {
-    enum Sign {
-        case comment
-        case text(String)
-    }
-
-    /// How many may be due at a time: one of each.
-    static let dueMax = 2
-
+/// Shows a caller who waits what is due: comments that keep its connection, and sentences that fill the silence on the phone. A hook and
+/// the race behind it have the same, so that neither begins anew.
+final class WaitingSigns {
     private var heartbeat: Heartbeat
     /// Nil where nothing is ever said.
     private var filler: Filler?
+    /// Has the call's platform say it; nil where the stream does.
+    private let control: CallControl?
 
     /// - Parameters:
-    ///   - heartbeat: how often a caller who streams gets a comment; zero for never.
     ///   - mayFill: whether a sentence could stand there.
     ///   - start: when the silence began.
-    init(for question: Question, heartbeat: Duration, mayFill: Bool = true, from start: Instant) {
+    init(for question: Question, by generation: WorkerGeneration, mayFill: Bool = true, from start: Instant) {
         let isStreaming = question.form.isStreaming
-        self.heartbeat = Heartbeat(every: isStreaming ? heartbeat : .zero, from: start)
-        if isStreaming, mayFill, let settings = question.route.filler, question.chat.takesSentences {
-            filler = Filler(settings, from: start)
-        }
+        heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
+        let settings = isStreaming && mayFill && question.chat.takesSentences ? question.route.filler : nil
+        filler = settings.map { Filler($0, from: start) }
+        control = settings?.speaker == .control ? generation.upstreams.callControl : nil
     }
 
     /// When something is due; `distantFuture` for never.
     var due: Instant { min(heartbeat.due, filler?.due ?? .distantFuture) }
 
-    /// What is due now.
-    mutating func next(for chat: ChatRequest, at now: Instant) -> Sign? {
-        if now >= heartbeat.due { return .comment }
-        guard let due = filler?.due, now >= due else { return nil }
-        return (filler?.text(for: chat)).map(Sign.text)
+    /// Shows what is due now, which may be nothing: a comment at most, and a sentence.
+    ///
+    /// - Throws: `FastCGIError` where the caller is not there any more to get it.
+    @inline(never)
+    func show(to reply: inout Reply, for question: Question, on loop: EventLoop) async throws(FastCGIError) {
+        if loop.now >= heartbeat.due {
+            try await reply.keepAlive()
+            heartbeat.wrote(at: loop.now)
+        }
+        guard let text = sentence(for: question, at: loop.now) else { return }
+        try await reply.say(text)
+        filler?.said(at: loop.now)
+        heartbeat.wrote(at: loop.now)
     }
 
-    /// The caller has got it.
-    mutating func shown(_ sign: Sign, at now: Instant) {
-        if case .text = sign { filler?.said(at: now) }
-        heartbeat.wrote(at: now)
+    // What is never inlined would need room in the frame that waits, which is kept as long as the stream.
+
+    /// The sentence that the stream is to say now. One that the platform says is on its way by then, and none of the stream's.
+    @inline(never)
+    private func sentence(for question: Question, at now: Instant) -> String? {
+        guard let due = filler?.due, now >= due, let text = filler?.text(for: question.chat) else { return nil }
+        guard let control, let settings = filler?.settings else { return text }
+        // Where the first one cannot be asked for, neither can the next.
+        if control.say(text, in: question, by: settings) { filler?.said(at: now) } else { filler?.stop() }
+        return nil
     }
 
     /// Nobody is there any more to get one.
-    mutating func stop() {
+    func stop() {
         heartbeat.stop()
         filler?.stop()
     }
 
-    /// How many sentences the caller has heard.
-    var fillersCount: Int { filler?.count ?? 0 }
+    /// What has been said.
+    var fillers: FillerCounts {
+        let count = filler?.count ?? 0
+        return control == nil ? FillerCounts(streamed: count) : FillerCounts(posted: count)
+    }
+}
+
+/// How many sentences were said while there was no answer.
+struct FillerCounts: Equatable {
+    /// By the stream.
+    var streamed = 0
+    /// By the call's platform, as far as it was asked to.
+    var posted = 0
 }

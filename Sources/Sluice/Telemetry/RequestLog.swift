@@ -59,6 +59,7 @@ private enum Name {
     static let hook = LogName("hook")
     static let hookMilliseconds = LogName("hook_ms")
     static let fillers = LogName("fillers")
+    static let controlFillers = LogName("control_fillers")
     static let seconds = LogName("seconds")
     static let bytes = LogName("bytes")
     static let promptTokens = LogName("prompt_tokens")
@@ -88,7 +89,8 @@ extension LogLine {
         if let firstEvent = answer.firstEvent { append(Name.firstEvent, firstEvent - record.start) }
         if let firstToken = answer.firstToken { append(Name.firstToken, firstToken - record.start) }
         if let added = record.added { append(Name.added, milliseconds: added) }
-        if record.fillersCount > 0 { append(Name.fillers, record.fillersCount) }
+        if record.fillers.streamed > 0 { append(Name.fillers, record.fillers.streamed) }
+        if record.fillers.posted > 0 { append(Name.controlFillers, record.fillers.posted) }
         append(Name.seconds, end - record.start)
         append(Name.bytes, answer.bytesCount)
         if let usage = answer.usage {

@@ -24,7 +24,7 @@ struct RequestRecord {
     /// What the hook said; nil where none was asked.
     var hook: HookNote?
     /// How many sentences the caller heard while the model was silent.
-    var fillersCount = 0
+    var fillers = FillerCounts()
     /// Whether the caller heard a sentence behind an answer that had broken off.
     var hasEndedSpoken = false
     /// The attempts, in the order of their ends.
@@ -101,9 +101,10 @@ struct RequestRecord {
     }
 
     /// Adds the attempts at an answer.
-    mutating func note(_ tried: [Try], fillersCount: Int) {
+    mutating func note(_ tried: [Try], _ fillers: FillerCounts) {
         self.tried += tried
-        self.fillersCount += fillersCount
+        self.fillers.streamed += fillers.streamed
+        self.fillers.posted += fillers.posted
     }
 
     /// The answer has broken off, and another one is asked for that goes on with it.

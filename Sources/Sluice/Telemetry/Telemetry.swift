@@ -179,6 +179,13 @@ extension Logger {
             ])
     }
 
+    /// - Parameter host: the rest of the URL is a secret.
+    func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: String?) {
+        var metadata: Metadata = ["request": "\(id)", "route": "\(route)", "reason": "\(reason)"]
+        if let host { metadata["host"] = "\(host)" }
+        warning("the platform was not asked to say a filler, or did not take it", metadata: metadata)
+    }
+
     /// Once for each rest and each recovery, whatever the number of requests.
     func changed(_ target: Target, _ change: TargetChange) {
         let metadata: Metadata = ["upstream": "\(target.upstreamName)", "route": "\(target.route)"]

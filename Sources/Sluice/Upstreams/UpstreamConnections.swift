@@ -1,4 +1,4 @@
-// One worker's connections to an upstream, or to hooks, for as long as some generation uses them.
+// One worker's connections to an upstream, to hooks or to platforms, for as long as some generation uses them.
 
 import Chat
 import HTTPClient

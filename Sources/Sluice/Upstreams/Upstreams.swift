@@ -20,6 +20,8 @@ final class Upstreams {
     private let connections: [UpstreamConnections]
     /// To hooks; nil where there are none.
     let hookConnections: UpstreamConnections?
+    /// What has calls' platforms say something; nil where none is asked.
+    let callControl: CallControl?
     /// Connections that stand ready while there is no request for them, by the same order; nil for none.
     private var warm: [WarmUpstream?]
     private let idleConnectionsMax: Int
@@ -55,6 +57,11 @@ final class Upstreams {
         hookConnections = generation.hookOptions.map { options in
             if let formerHooks, formerHooks.session === session, formerHooks.options === options { return formerHooks }
             return UpstreamConnections(session, options)
+        }
+        let formerControl = former?.callControl
+        callControl = generation.platformOptions.map { options in
+            if let formerControl, formerControl.isOf(session, options) { return formerControl }
+            return CallControl(UpstreamConnections(session, options), logger)
         }
         warm = try upstreams.map { upstream, options in
             guard let warm = WarmUpstream.Identity(upstream, settings, options, session) else { return nil }

@@ -145,6 +145,26 @@ def scan_rows(generator, effort, body, text):
     ]
 
 
+def speech(generator, stage, effort):
+    """What it costs to look for what a voice does not say, where there is nothing of it: two of Sluice, in turn. No byte is to change."""
+    parts = {"plain": "[]", "speech": '["think", "markdown", "emoji", "links"]'}
+    gateways = [stage.gateway(name, speech_settings(stage, value)) for name, value in parts.items()]
+    runs = interleaved(generator, gateways, effort.rounds, "stream", **event_load(effort))
+    compared, ratio = comparison(runs["plain"], runs["speech"])
+    return [
+        Row("CPU per event with speech, no signs in the text", "–", cost_cell(runs["speech"]), compared, *verdict(ratio, 1.1)),
+        Row("  without speech", "–", cost_cell(runs["plain"])),
+    ]
+
+
+def speech_settings(stage, parts):
+    return f"""
+        speech = {parts}
+        [upstreams.plain]
+        url = "http://127.0.0.1:{stage.upstream_port}/v1"
+    """
+
+
 def first_tokens(generator, stage, effort):
     """A stream now and then, on kept connections: what a caller waits for."""
     runs = interleaved(

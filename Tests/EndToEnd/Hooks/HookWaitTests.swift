@@ -26,6 +26,9 @@ import Testing
             #expect(response.said.text == said && response.said.rolesCount == 1, "\(response.text)")
             #expect(response.frames.last == Chunks.done)
             #expect(try await site.line().contains(#""fillers":2,"#))
+            try await eventually("the fillers are counted, whoever has answered") {
+                try await Scrape(of: site.site).sum("sluice_fillers_total", [#"speaker="stream""#]) == 2
+            }
         }
     }
 

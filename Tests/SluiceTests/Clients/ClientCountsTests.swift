@@ -83,6 +83,21 @@ import Testing
         #expect(reservation.tokensLeft == limit)
     }
 
+    /// What it needs in all for another answer, whether that is there beside what others have taken, and what is left then.
+    @Test(arguments: [(60, true, 20), (80, true, 0), (81, false, 20), (10, true, 20)])
+    func `more is taken for one that is asked once more, or nothing`(needed: Int, isThere: Bool, left: Int) throws {
+        let (counts, limits) = (try ClientCounts(), limits(tokens: 100))
+        guard case .admitted(var reservation) = counts.enter(ClientName("a"), limits, estimate(60), at: noon) else {
+            Issue.record("it has its share")
+            return
+        }
+        #expect(found(counts, limits, tokens: 20, at: noon) == nil)
+        #expect(reservation.take(inAll: needed) == isThere)
+        #expect(reservation.tokensLeft == left)
+        reservation.settle(50)
+        #expect(reservation.tokensLeft == 30)
+    }
+
     /// What it took, or nil for one that ends without a word.
     @Test(arguments: [0, 30, 90, nil]) func `what began yesterday takes nothing of today, and gives it nothing`(took: Int?) throws
     {
