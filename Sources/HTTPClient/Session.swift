@@ -132,6 +132,26 @@ extension Session {
         return transfer
     }
 
+    /// Starts a request of whose answer nothing but the status matters: the body is dropped. No task waits for it.
+    ///
+    /// - Parameter ended: called once on the loop's thread, in the midst of what has ended it, perhaps before this returns: with the
+    ///   answer's status, or with how it failed.
+    /// - Throws: as above.
+    package func start(
+        _ request: consuming HTTPRequest, ended: @escaping (Result<Int, HTTPError>) -> Void
+    ) throws(HTTPError) -> Transfer {
+        let transfer = try prepare(request, waking: Wakeup(on: loop))
+        transfer.onEnd = { transfer, result in
+            switch result {
+            case .failure(let error): ended(.failure(error))
+            case .success:
+                do throws(HTTPError) { ended(.success(try transfer.takeHead()?.status ?? 0)) } catch { ended(.failure(error)) }
+            }
+        }
+        transfer.pool.begin(transfer)
+        return transfer
+    }
+
     /// A transfer that nobody works on yet.
     func prepare(_ request: consuming HTTPRequest, waking wakeup: Wakeup) throws(HTTPError) -> Transfer {
         loop.checkIsolated()

@@ -5,7 +5,7 @@ enum Metric: Int, CaseIterable, Sendable {
     case operationDuration, timeToFirstChunk, timePerOutputChunk, tokenUsage
     case requests, clientRequests, clientTokens, callersLeft, fillers, firstTokenAdded
     case attempts, retries, hedges, rests, queueWait
-    case connectionsAccepted, connectionsRefused, logLinesDropped, processStarts
+    case connectionsAccepted, connectionsRefused, logLinesDropped, traceSpans, processStarts
     case activeRequests, openStreams, upstreamOpen, upstreamQueued, targetsResting
     case memoryUsed, memoryLimit, residentMemory, openDescriptors, descriptorsLimit
     case info
@@ -106,6 +106,10 @@ enum Metric: Int, CaseIterable, Sendable {
             Description(
                 "sluice_connections_refused", .counter, [], "FastCGI connections that were closed as not permitted or broken.")
         case .logLinesDropped: Description("sluice_log_lines_dropped", .counter, [], "Log lines for which the queue had no room.")
+        case .traceSpans:
+            Description(
+                "sluice_trace_spans", .counter, ["outcome"], atMost: 2,
+                "Spans of traces, by whether the collector has taken them (sent) or not (dropped).")
         case .processStarts: Description("sluice_process_starts", .counter, [], "Processes that were started to serve.")
         case .activeRequests:
             Description("sluice_active_requests", .gauge, ["process"], atMost: 100, "Requests that are being answered.")

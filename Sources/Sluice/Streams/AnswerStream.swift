@@ -97,6 +97,9 @@ final class AnswerStream {
     /// What the caller gets of it.
     var form: AnswerForm { scanner.form }
 
+    /// Of the attempt that it is the answer of; nil where that has none.
+    var span: AttemptSpan? { scanner.form.span }
+
     /// What the upstream said ahead of it, once that has come.
     var head: UpstreamHead? { answer.head }
 
