@@ -62,7 +62,8 @@ extension TraceSettings {
                 "endpoint", \.endpoint, .traceURL,
                 """
                 Where a collector takes traces by OTLP over HTTP, as JSON: its whole URL, http, https or a unix socket, mostly with \
-                /v1/traces at its end. Connections are kept, and made as to an upstream, with authorities_file and the environment's proxies.
+                /v1/traces at its end. Connections are kept, and made as to an upstream, with authorities_file and the environment's \
+                proxies.
                 """,
                 default: .required, examples: [#""http://127.0.0.1:4318/v1/traces""#]),
             Field(
@@ -73,7 +74,8 @@ extension TraceSettings {
                 """,
                 default: .value(TOMLText.string(TraceSettings().sample.setting))),
             Field(
-                "headers", .other("a table of text"), "Further headers of what is sent there, within the limits of an upstream's.",
+                "headers", .other("a table of text"),
+                "Further headers of what is sent there, within the limits of an upstream's.",
                 default: .nothing, examples: [#"{X-Tenant = "north"}"#],
                 read: { reader, node, traces in traces.headers = reader.headers(node, of: nil) },
                 write: { TOMLText.table($0.headers.map { ($0.name, TOMLText.mask) }) }),
@@ -142,7 +144,8 @@ extension SettingsReader {
         do throws(UpstreamURLError) { url = try UpstreamSettings.checkedURL(text, isBase: false) } catch {
             switch error {
             case .notHTTP:
-                throw SettingsProblem(node, "must be a URL like http://127.0.0.1:4318/v1/traces or unix:/run/otel.sock:/v1/traces")
+                throw SettingsProblem(
+                    node, "must be a URL like http://127.0.0.1:4318/v1/traces or unix:/run/otel.sock:/v1/traces")
             case .userinfo: throw SettingsProblem(node, "must not hold a user name or password; headers may say who sends")
             default: throw SettingsProblem(node, error.description)
             }

@@ -90,7 +90,8 @@ import Testing
             "3: traces.headers.Content-Type cannot be set; Sluice sends its own",
             "3: traces.headers.\"a b\" is no header's name",
             "3: traces.headers.a is set twice: header names do not tell upper from lower case"),
-        Mistake("[traces]\nendpoint = 'http://h/v1/traces'\nheaders = {A = 'é'}",
+        Mistake(
+            "[traces]\nendpoint = 'http://h/v1/traces'\nheaders = {A = 'é'}",
             "3: traces.headers.A must be printable ASCII without spaces at its ends"),
     ]
 

@@ -40,7 +40,11 @@ final class RequestTrace {
     }
 
     /// Begins an attempt; nil where there are too many.
-    func attempt(at target: Target, _ reason: Selection.PlannedAttempt.Reason, for model: String?, at now: Instant) -> AttemptSpan? {
+    ///
+    /// - Parameter model: the caller's word.
+    func attempt(
+        at target: Target, _ reason: Selection.PlannedAttempt.Reason, for model: String?, at now: Instant
+    ) -> AttemptSpan? {
         guard attempts.count < Self.attemptsMax else { return nil }
         let attempt = AttemptSpan(target, reason, model: target.model(for: model).flatMap(Self.plain), at: now)
         attempts.append(attempt)

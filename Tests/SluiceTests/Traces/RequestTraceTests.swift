@@ -20,7 +20,9 @@ import Testing
             UpstreamSettings(name: "first", url: "https://first.example:8443/v1", key: .secret("sk-planted")),
             UpstreamSettings(name: "second", url: "unix:/run/vllm.sock"), UpstreamSettings(name: "demo", kind: .demo),
         ]
-        let targets = [TargetSettings(upstream: "first", model: "own"), TargetSettings(upstream: "second"), .init(upstream: "demo")]
+        let targets = [
+            TargetSettings(upstream: "first", model: "own"), TargetSettings(upstream: "second"), TargetSettings(upstream: "demo"),
+        ]
         let model = ModelSettings(match: ModelPattern("*"), targets: targets)
         route = try Routes(Settings(listen: [.inherited(0)], workers: 1, upstreams: upstreams, models: [model])).route(for: "m")
     }
@@ -165,12 +167,18 @@ import Testing
 
     @Test(arguments: [
         ([#"{"choices":[{"finish_reason":"stop"},{"finish_reason":"length"}]}"#], ["stop", "length"]),
-        ([#"{"choices":[{"finish_reason":"stop","index":0}]}"#, #"{"choices":[{"finish_reason":"length","index":0}]}"#], ["length"]),
+        (
+            [#"{"choices":[{"finish_reason":"stop","index":0}]}"#, #"{"choices":[{"finish_reason":"length","index":0}]}"#],
+            ["length"]
+        ),
         ([#"{"choices":[{"finish_reason":"null"},{"finish_reason":""},{"finish_reason":null},{"finish_reason":1}]}"#], []),
         ([#"{"choices":[{"finish_reason":"it said: a secret"}]}"#], []),
         ([#"{"choices":[{"finish_reason":"stop","index":16}]}"#, #"{"choices":[{"finish_reason":"stop","index":-1}]}"#], []),
         ([#"{"choices":{}}"#, "{}", "[]", #"{"choices":[1,[]]}"#], []),
-        (Array(repeating: #"{"choices":[{"finish_reason":"stop"}]}"#, count: 32) + [#"{"choices":[{"finish_reason":"x"}]}"#], ["stop"]),
+        (
+            Array(repeating: #"{"choices":[{"finish_reason":"stop"}]}"#, count: 32) + [#"{"choices":[{"finish_reason":"x"}]}"#],
+            ["stop"]
+        ),
     ])
     func `has the finish reasons of choices, as far as there are few`(chunks: [String], reasons: [String]) throws {
         let attempt = try #require(RequestTrace(start: start).attempt(at: route.targets[0], .first, for: nil, at: start))

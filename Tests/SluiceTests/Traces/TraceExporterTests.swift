@@ -77,7 +77,8 @@ import Testing
         try await collector.stop()
     }
 
-    @Test func `drops what there is no room for while the collector is slow, and at the end what it has not taken`() async throws {
+    @Test func `drops what there is no room for while the collector is slow, and at the end what it has not taken`() async throws
+    {
         let (collector, table) = (try StubUpstream(.silence), try MetricTable())
         let metrics = Metrics(table)
         try await LoopActor.run { actor in
