@@ -23,6 +23,8 @@ struct Collector: Sendable {
         let raw: String
     }
 
+    private struct NotTold: Error { let words: String }
+
     let process: ChildProcess
     let port: Int
 
@@ -31,7 +33,7 @@ struct Collector: Sendable {
             Python.interpreter, ["-u", "\(repository)/Tests/EndToEnd/clients/collector.py"],
             environment: ["PYTHONPYCACHEPREFIX": "\(repository)/.build/pycache"], in: TemporaryDirectory())
         port = try await process.output.wait(for: "the collector's port") { output in
-            if output.ended { throw ChildProcess.OutputEnded(text: "it has ended") }
+            if output.ended { throw NotTold(words: "it has ended") }
             return output.lines.first.flatMap { Int($0) }
         }
     }
@@ -64,7 +66,7 @@ struct Collector: Sendable {
     func trace(of request: String) async throws -> (server: Span, attempts: [Span]) {
         let spans = try await process.output.wait(for: "the spans of \(request)") { output -> [Span]? in
             let exports = try Self.exports(output)
-            if let bad = exports.first(where: { $0.spans.isEmpty }) { throw ChildProcess.OutputEnded(text: bad.raw) }
+            if let bad = exports.first(where: { $0.spans.isEmpty }) { throw NotTold(words: bad.raw) }
             let spans = exports.flatMap(\.spans)
             return spans.contains { $0.attributes["sluice.request_id"] == request } ? spans : nil
         }

@@ -1,6 +1,7 @@
 import Chat
 import Clock
 import EventLoop
+import FastCGI
 import Foundation
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import Clock
+import FastCGI
 import TestSupport
 import Testing
 

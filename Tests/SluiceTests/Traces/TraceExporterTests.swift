@@ -1,5 +1,6 @@
 import Clock
 import EventLoop
+import FastCGI
 import Foundation
 import HTTPClient
 import Logging

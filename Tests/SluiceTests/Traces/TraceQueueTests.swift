@@ -3,6 +3,7 @@ import Logging
 import TestSupport
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 /// The spans of traces that wait.
