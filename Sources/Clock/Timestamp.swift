@@ -5,6 +5,13 @@ import Glibc
 /// The wall clock's time in whole seconds since 1970, as OpenAI's `created` has it.
 package func secondsSince1970() -> Int { time(nil) }
 
+/// The same in nanoseconds.
+package func nanosecondsSince1970() -> Int64 {
+    var now = timespec()
+    _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
+    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
+}
+
 /// The time as text: RFC 3339, in UTC, to the second (`2026-11-29T08:30:00Z`).
 ///
 /// - Parameter second: since 1970.

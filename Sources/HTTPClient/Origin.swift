@@ -157,6 +157,15 @@ extension HTTPRequest {
     ///
     /// - Throws: `HTTPError.invalidRequest`. The reason never quotes the URL.
     package static func validate(url: String) throws(HTTPError) { _ = try RequestURL(url) }
+
+    /// Where a URL's server is, for whoever tells of it: its host and port, or its socket's path; nil where it has none.
+    package static func server(of url: String) -> (address: String, port: UInt16?)? {
+        do throws(HTTPError) {
+            let origin = try RequestURL(url).origin
+            if let path = origin.socketPath { return (path, nil) }
+            return (origin.host, origin.port)
+        } catch { return nil }
+    }
 }
 
 extension ArraySlice<UInt8> {

@@ -144,21 +144,24 @@ extension Session {
         return transfer
     }
 
-    /// The same of which the answer's status is all that is wanted: nobody reads it, and its body is dropped as it comes.
+    /// Starts a request of whose answer nothing but the status matters: the body is dropped. No task waits for it.
     ///
-    /// - Parameter completion: called once, perhaps before this returns, when the answer is whole or there is none.
-    /// - Throws: as above; then it is not called.
-    package func send(
-        _ request: consuming HTTPRequest, completion: @escaping (Result<Int, HTTPError>) -> Void
-    ) throws(HTTPError) {
+    /// - Parameter ended: called once on the loop's thread, in the midst of what has ended it, perhaps before this returns: with the
+    ///   answer's status, or with how it failed.
+    /// - Throws: as above.
+    package func start(
+        _ request: consuming HTTPRequest, ended: @escaping (Result<Int, HTTPError>) -> Void
+    ) throws(HTTPError) -> Transfer {
         let transfer = try prepare(request, waking: Wakeup(on: loop))
         transfer.onEnd = { transfer, result in
             switch result {
-            case .success: completion(transfer.status.map { .success($0) } ?? .failure(.cutOff(afterBytes: 0)))
-            case .failure(let error): completion(.failure(error))
+            case .failure(let error): ended(.failure(error))
+            case .success:
+                do throws(HTTPError) { ended(.success(try transfer.takeHead()?.status ?? 0)) } catch { ended(.failure(error)) }
             }
         }
         transfer.pool.begin(transfer)
+        return transfer
     }
 
     /// A transfer that nobody works on yet.

@@ -50,6 +50,8 @@ package struct Settings: Equatable, Sendable {
     package var log = Log()
     /// What is counted.
     package var metrics = MetricsSettings()
+    /// Whom traces are sent to; nil for nobody.
+    package var traces: TraceSettings?
     /// Whether answers say where the time went until the first token.
     package var tellsTiming = false
     /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
@@ -177,6 +179,7 @@ extension Settings {
             FieldSection(
                 "The log", "Nobody who is answered waits for it.", fields: [Field("log", table: \.log, Log.fields)]),
             FieldSection("Metrics", fields: [Field("metrics", table: \.metrics, MetricsSettings.fields)]),
+            FieldSection("Traces", fields: [tracesField]),
             FieldSection(
                 "The unix sockets that listen names", fields: [Field("socket", table: \.socket, SocketAccess.fields)]),
             FieldSection("What callers get", fields: callerFields),

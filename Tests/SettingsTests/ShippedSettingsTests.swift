@@ -28,6 +28,7 @@ import Testing
         expected.defaultModel = settings.defaultModel
         (expected.spokenError, expected.spokenCut) = (settings.spokenError, settings.spokenCut)
         (expected.filler, expected.prepend, expected.hook) = (settings.filler, settings.prepend, settings.hook)
+        expected.traces = settings.traces
         expected.limits.memoryBytes = settings.limits.memoryBytes
         expected.control = settings.control
         expected.socket.group = settings.socket.group

@@ -3,22 +3,38 @@ package struct ServedModel: Hashable, Sendable {
     /// As it came.
     package let name: String
 
-    /// With all characters escaped.
-    private static let bytesMax = 6 * 128 + 2
-
     /// - Parameters:
     ///   - value: of `model` in a chunk or a completion.
     ///   - json: the chunk or completion.
-    /// - Returns: nil when it is not 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, or a phone number.
+    /// - Returns: nil when it is no plain name.
     package init?(_ value: JSONValue, in json: Span<UInt8>) {
-        guard value.range.count <= Self.bytesMax, let name = value.string(in: json),
-            (1...128).contains(name.utf8.count), name.utf8.allSatisfy(\.isModelNameByte),
-            !name.utf8.holdsPhoneNumber(besidesAtMost: 0)
-        else { return nil }
+        guard let name = value.plainName(in: json) else { return nil }
         self.name = name
     }
 }
 
+extension String {
+    /// How long a plain name may be, in bytes.
+    package static let plainNameBytesMax = 128
+
+    /// Whether it may be told where the texts of others may not: 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, and no phone number.
+    package var isPlainName: Bool {
+        (1...Self.plainNameBytesMax).contains(utf8.count) && utf8.allSatisfy(\.isPlainNameByte)
+            && !utf8.holdsPhoneNumber(besidesAtMost: 0)
+    }
+}
+
+extension JSONValue {
+    /// With all characters escaped.
+    private static let plainNameBytesMax = 6 * String.plainNameBytesMax + 2
+
+    /// The text of a string that is a plain name; nil for all else.
+    package func plainName(in document: Span<UInt8>) -> String? {
+        guard range.count <= Self.plainNameBytesMax, let name = string(in: document), name.isPlainName else { return nil }
+        return name
+    }
+}
+
 extension UInt8 {
-    fileprivate var isModelNameByte: Bool { isAlphanumeric(or: "-_.:/@") }
+    fileprivate var isPlainNameByte: Bool { isAlphanumeric(or: "-_.:/@") }
 }

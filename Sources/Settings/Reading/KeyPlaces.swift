@@ -73,8 +73,8 @@ enum KeyPlaces {
 
     private static func innerTables(_ descriptions: [FieldDescription]) -> [Table] {
         descriptions.compactMap { description in
-            // A hook's keys are called as others that are meant more often.
-            guard case .table = description.form, description.key != "hook" else { return nil }
+            // The keys of these are called as others that are meant more often.
+            guard case .table = description.form, description.key != "hook", description.key != "traces" else { return nil }
             return (description.key, Set(description.members.map(\.key)))
         }
     }

@@ -4,11 +4,14 @@ import Clock
 package import HTTPClient
 
 extension SettingsSources {
-    /// Tells what is wrong with the proxies that upstreams and hooks would be asked through, without any value of the environment.
+    /// Tells what is wrong with the proxies that upstreams, hooks and a collector would be asked through, without any value of the
+    /// environment.
     func checkProxies(_ settings: Settings, _ environment: ProxyEnvironment, _ problems: SettingsProblems) {
         var told: Set<String> = []
-        let hooks = settings.hookURLs.map { (proxy: ProxyChoice.environment, url: $0) }
-        for (proxy, url) in settings.networkUpstreams.map({ (proxy: $0.proxy, url: $0.urlPrefix) }) + hooks {
+        let others = (settings.hookURLs + [settings.traces?.endpoint].compactMap(\.self)).map {
+            (proxy: ProxyChoice.environment, url: $0)
+        }
+        for (proxy, url) in settings.networkUpstreams.map({ (proxy: $0.proxy, url: $0.urlPrefix) }) + others {
             do throws(HTTPError) {
                 _ = try proxy.asked(for: url, in: environment)
             } catch {
@@ -33,7 +36,7 @@ extension SettingsSources {
                 warn(of: validity, tables[upstream.name]?.member("certificate"), problems)
             } catch { failing.append(upstream) }
         }
-        let othersUseTLS = settings.hooksUseTLS || settings.asksPlatforms
+        let othersUseTLS = settings.hooksUseTLS || settings.asksPlatforms || settings.tracesUseTLS
         let othersFail = othersUseTLS && reason(ConnectionOptions(hooksOf: settings), settings.authoritiesFile) != nil
         guard !failing.isEmpty || othersFail else { return }
         if let reason = reason(.standard, settings.authoritiesFile) {
@@ -113,4 +116,7 @@ extension ConnectionOptions {
 
     /// Those of connections to hooks, and to platforms, which are made as connections to an upstream that says nothing of it.
     package convenience init(hooksOf settings: Settings) { self.init(nameLifetime: settings.nameLifetime) }
+
+    /// Those of connections to the collector of traces, which are made in the same way.
+    package convenience init(tracesOf settings: Settings) { self.init(nameLifetime: settings.nameLifetime) }
 }

@@ -12,6 +12,8 @@ import FastCGI
 final class Answering {
     /// What the log will tell.
     private(set) var record: RequestRecord
+    /// What it has done, where it has a trace.
+    let trace: RequestTrace?
     /// What is to be asked, until nobody can refuse it any more.
     private(set) var question: Question?
     private var hookCall: HookCall?
@@ -34,7 +36,7 @@ final class Answering {
     /// In its table.
     fileprivate var place = 0
 
-    init(_ record: consuming RequestRecord) { self.record = record }
+    init(_ record: consuming RequestRecord, _ trace: RequestTrace? = nil) { (self.record, self.trace) = (record, trace) }
 
     // MARK: What is known of it
 
@@ -222,6 +224,7 @@ final class Answering {
         else { return false }
         // Its place may be the one that is needed.
         attempt.end()
+        attempt.stream.span?.finish(RequestRecord.outcome(of: error), hasFailed: true, at: now)
         continuation.note(failed: [attempt.target])
         record.breakOff(after: error)
         self.race = race(continuation.question.goingOn(with: cut, after: now - continuation.start), continuation)

@@ -149,8 +149,8 @@ final class Race {
             clock.hasPlace()
             clock.note(attempt)
             if attempt.stream.keptCount > unheard.bytesCount { unheard = RequestRecord.Answer(ahead: attempt.stream) }
+            note(attempt, .cancelled)
             attempt.end()
-            tried.append(RequestRecord.Try(attempt.target, attempt.reason, .cancelled, loop.now - attempt.start))
         }
         running = []
         tellWhetherLate()
@@ -234,7 +234,7 @@ final class Race {
         // The message that the filler has begun has its role.
         if fillers.streamed > 0 { attempt.stream.leaveOutRole() }
         attempt.win(at: loop.now)
-        tried.append(RequestRecord.Try(attempt.target, attempt.reason, .won, loop.now - attempt.start))
+        note(attempt, .won)
     }
 
     // MARK: Steps
@@ -260,8 +260,12 @@ final class Race {
                 tried.append(RequestRecord.Try(target, attempt.reason, .full, loop.now - start))
             }
         case .admitted(let admission):
+            let span = question.caller.trace?.attempt(
+                at: target, attempt.reason, for: question.chat.model, at: loop.now)
+            var form = question.form
+            form.span = span
             let stream = AnswerStream(
-                try ask(target, attempt.reason), as: question.form,
+                try ask(target, attempt.reason, span), as: form,
                 limits: generation.shared.settings.limits, timeouts: target.timeouts,
                 memory: question.memory.budget, behind: question.cut, on: loop)
             running.append(Attempt(attempt, on: target, stream, admission, at: loop.now))
@@ -273,8 +277,11 @@ final class Race {
     }
 
     /// - Throws: `ChatError`, which ends the race. Where it is the upstream's, that counts as tried.
-    private func ask(_ target: Target, _ reason: Selection.PlannedAttempt.Reason) throws(ChatError) -> UpstreamAnswer {
-        do throws(ChatError) { return try generation.upstreams.ask(target, question, waking: wakeup) } catch {
+    private func ask(
+        _ target: Target, _ reason: Selection.PlannedAttempt.Reason, _ span: AttemptSpan?
+    ) throws(ChatError) -> UpstreamAnswer {
+        do throws(ChatError) { return try generation.upstreams.ask(target, question, span, waking: wakeup) } catch {
+            span?.finish(RequestRecord.outcome(of: error), hasFailed: true, at: loop.now)
             if case .upstreamFailed = error {
                 tried.append(RequestRecord.Try(target, reason, .failed, .zero, failure: RequestRecord.outcome(of: error)))
             }
@@ -312,6 +319,17 @@ final class Race {
         clock.note(attempt)
         running.removeAll { $0 === attempt }
         ended.append((attempt.id, attempt.stream.head))
-        tried.append(RequestRecord.Try(attempt.target, attempt.reason, kind, loop.now - attempt.start, failure: failure))
+        note(attempt, kind, failure)
+    }
+
+    /// What it has come to, until its first token.
+    private func note(_ attempt: Attempt, _ kind: RequestRecord.Try.Kind, _ failure: String? = nil) {
+        let tried = RequestRecord.Try(attempt.target, attempt.reason, kind, loop.now - attempt.start, failure: failure)
+        self.tried.append(tried)
+        guard let span = attempt.stream.span else { return }
+        let status = attempt.stream.head?.status
+        // Of one that has won there is more to come.
+        if kind == .won { return span.win(status) }
+        span.finish(tried.outcome, hasFailed: kind == .failed, status: status, at: loop.now)
     }
 }

@@ -2,6 +2,7 @@
 
 import Chat
 import Choosing
+import HTTPClient
 import Settings
 
 /// The models of the settings, in their order.
@@ -138,6 +139,8 @@ final class Target: Sendable {
     let provider: String
     /// The model that is asked for, as far as the settings name one: for metrics.
     let requestedModel: String
+    /// Where the upstream is: for traces. Nil for a demo.
+    let server: (address: String, port: UInt16?)?
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
@@ -157,6 +160,7 @@ final class Target: Sendable {
         ownModel = target.model
         provider = upstream.provider
         requestedModel = target.model ?? (model.scope.match.isExact ? model.scope.match.description : Metrics.other)
+        server = upstream.kind == .demo ? nil : HTTPRequest.server(of: upstream.urlPrefix)
         affinityKey = AffinityKey(upstream: upstream.name, model: target.model, twinsCount: twinsCount)
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()

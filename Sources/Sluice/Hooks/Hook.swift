@@ -26,8 +26,7 @@ final class Hook: Sendable {
     /// What it is asked of a request.
     func request(for question: Question, _ options: ConnectionOptions) -> HTTPRequest {
         let caller = question.caller
-        var headers = [(name: "X-Client-Request-Id", value: caller.clientRequestID)]
-        if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
+        let headers = [(name: "X-Client-Request-Id", value: caller.clientRequestID)] + caller.traceHeaders
         var request = HTTPRequest(
             .post, url, common: fields, headers: headers, connectTimeout: timeout, totalTimeout: timeout, options: options)
         request.body = HTTPBody(

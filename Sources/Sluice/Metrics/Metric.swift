@@ -7,7 +7,7 @@ enum Metric: Int, CaseIterable, Sendable {
     case operationDuration, timeToFirstChunk, timePerOutputChunk, tokenUsage
     case requests, clientRequests, clientTokens, callersLeft, fillers, firstTokenAdded
     case attempts, retries, hedges, rests, queueWait
-    case connectionsAccepted, connectionsRefused, logLinesDropped, processStarts, startTime
+    case connectionsAccepted, connectionsRefused, logLinesDropped, traceSpans, processStarts, startTime
     case activeRequests, openStreams, upstreamOpen, upstreamQueued, targetsResting
     case memoryUsed, memoryLimit, residentMemory, openDescriptors, descriptorsLimit
     case info
@@ -116,6 +116,10 @@ enum Metric: Int, CaseIterable, Sendable {
             Description(
                 "sluice_connections_refused", .counter, [], "FastCGI connections that were closed as not permitted or broken.")
         case .logLinesDropped: Description("sluice_log_lines_dropped", .counter, [], "Log lines for which the queue had no room.")
+        case .traceSpans:
+            Description(
+                "sluice_trace_spans", .counter, ["outcome"], atMost: 2,
+                "Spans of traces, by whether the collector has taken them (sent) or not (dropped).")
         case .processStarts: Description("sluice_process_starts", .counter, [], "Processes that were started to serve.")
         case .startTime: Description("sluice_start_time_seconds", .gauge, [], "When Sluice was started, in seconds since 1970.")
         case .activeRequests:

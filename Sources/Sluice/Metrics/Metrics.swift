@@ -66,6 +66,11 @@ final class Metrics: Sendable {
         if further > 0 { count(.logLinesDropped, further) }
     }
 
+    /// What has become of spans.
+    enum SpanOutcome: String { case sent, dropped }
+
+    func spans(_ spans: Int, _ outcome: SpanOutcome) { count(.traceSpans, MetricLabels(outcome.rawValue), spans) }
+
     // MARK: Attempts
 
     /// What was tried until the first token is known: what has come of it, and how long that took which was not the answer.

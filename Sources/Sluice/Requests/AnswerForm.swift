@@ -18,6 +18,8 @@ struct AnswerForm {
     var choices: ChoiceSet?
     /// Whether its text is kept, so that another answer could go on with it.
     var keepsText = false
+    /// The attempt's, which notes what the upstream says of itself; nil where that has none.
+    var span: AttemptSpan?
 }
 
 extension AnswerForm {
@@ -57,6 +59,10 @@ struct Completion {
             let said = JSONValue(validated: body.span).members(["usage", "model"], in: body.span)
             usage = said[0].flatMap { TokenUsage($0, in: body.span) }
             model = said[1].flatMap { ServedModel($0, in: body.span) }
+            if let span = form.span {
+                span.noteID(in: body.span)
+                span.noteFinishReasons(in: body.span)
+            }
             let spoken = form.speech.spoken(body)
             if !form.isStreaming {
                 bytes = form.edits.changes(chunk) ? form.edits.edited(spoken.span) : spoken

@@ -10,22 +10,36 @@ struct Caller {
     let client: String?
     /// The caller's `X-Client-Request-Id`, or the request's id.
     let clientRequestID: String
-    /// W3C Trace Context.
-    let traceparent: String?
+    /// The trace that the request has; nil where it has none.
+    let trace: RequestTrace?
+    /// W3C Trace Context: `traceparent`, and `tracestate` where there are traces, for whomever no span of its own is made for.
+    let traceHeaders: [(name: String, value: String)]
     /// What goes to upstreams that take the caller's own key.
     let authorization: String?
     /// Hume's session, from the URL's `custom_session_id`.
     let sessionID: String?
 
-    init(_ request: Request, _ id: RequestID) {
-        self.id = id
+    /// - Parameters:
+    ///   - trace: the request's; nil where it has none.
+    ///   - tracesAreOn: whether requests may have one.
+    init(_ request: Request, _ id: RequestID, _ trace: RequestTrace? = nil, tracesAreOn: Bool = false) {
+        (self.id, self.trace) = (id, trace)
         client = Self.sane(request["SLUICE_CLIENT"])
         clientRequestID = Self.sane(request["HTTP_X_CLIENT_REQUEST_ID"]) ?? id.description
-        traceparent = Self.sane(request["HTTP_TRACEPARENT"])
+        traceHeaders = trace?.headers() ?? Self.traceHeaders(of: request, areChecked: tracesAreOn)
         authorization = Self.sane(request["HTTP_AUTHORIZATION"], bytesMax: 4096)
         sessionID = request["QUERY_STRING"].flatMap { Query($0)["custom_session_id"] }.flatMap { id in
             (1...Self.sessionIDBytesMax).contains(id.utf8.count) ? id : nil
         }
+    }
+
+    /// What the caller says, as it came. Where traces are known a wrong one is the end of the caller's.
+    private static func traceHeaders(of request: Request, areChecked: Bool) -> [(name: String, value: String)] {
+        guard let parent = sane(request["HTTP_TRACEPARENT"]) else { return [] }
+        guard areChecked else { return [("traceparent", parent)] }
+        guard TraceParent(parent) != nil else { return [] }
+        let state = sane(request["HTTP_TRACESTATE"]).map { [(name: "tracestate", value: $0)] } ?? []
+        return [(name: "traceparent", value: parent)] + state
     }
 
     /// It stands in each event. A longer one is left out, as all that is not sane.

@@ -15,6 +15,8 @@ final class ChatHandler {
     private let logger: Logger
     private let log: RequestLog
     private let counters: Counters
+    /// What takes traces away.
+    let exporter: TraceExporter
     /// The requests that are being answered.
     let requests = RequestTable()
     /// What is told of the process; nil for nothing.
@@ -26,6 +28,7 @@ final class ChatHandler {
         self.logger = logger
         self.log = log
         self.counters = counters
+        exporter = TraceExporter(on: loop)
     }
 
     /// Requests that begin from now on are answered by another one.
@@ -39,7 +42,7 @@ final class ChatHandler {
         let generation = generation
         let kind = RequestKind(request)
         if kind.isOwnPage { return await tell(kind, request, response) }
-        let (answering, isOverloaded) = begin(request, generation.shared.settings.limits)
+        let (answering, isOverloaded) = begin(request, kind, generation.shared)
         var reply = Reply(response, answering.record.id, isHeadAlone: kind.isHeadAlone(request))
         var ending = Ending.failed(.overloaded(retryAfter: .seconds(1)))
         if !isOverloaded { ending = await serve(request, kind, by: generation, answering, into: &reply) }
@@ -62,10 +65,13 @@ final class ChatHandler {
 
     /// Counts a request, and says whether there are too many.
     @inline(never)
-    private func begin(_ request: Request, _ limits: borrowing Settings.Limits) -> (Answering, isOverloaded: Bool) {
-        let answering = Answering(RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: request.start))
+    private func begin(
+        _ request: Request, _ kind: RequestKind, _ generation: Generation
+    ) -> (Answering, isOverloaded: Bool) {
+        let trace: RequestTrace? = if case .chat = kind { generation.traces?.begin(request) } else { nil }
+        let answering = Answering(RequestRecord(RequestID(callers: request["HTTP_X_REQUEST_ID"]), at: request.start), trace)
         requests.insert(answering)
-        return (answering, !counters.requestBegan(atMost: limits.requests))
+        return (answering, !counters.requestBegan(atMost: generation.settings.limits.requests))
     }
 
     /// Nothing is held of the client's limits any more.
@@ -79,6 +85,7 @@ final class ChatHandler {
         requests.remove(answering)
         let record = answering.end(ending, status)
         log.write(record, at: loop.now)
+        if let trace = answering.trace { exporter.add(trace.spans(of: record, at: loop.now), of: generation) }
         counters.statistics.note(record)
         counters.metrics?.note(record, at: loop.now, namesClients: generation.shared.settings.metrics.namesClients)
     }
@@ -225,13 +232,14 @@ final class ChatHandler {
     private func question(
         of request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) throws(ChatError) -> Question {
-        let caller = Caller(request, answering.record.id)
+        let caller = Caller(request, answering.record.id, answering.trace, tracesAreOn: generation.shared.traces != nil)
         answering.note(caller)
         let routeName = try routeName(of: request, from: caller.client, answering)
         try checkBody(of: request, generation.shared.settings.limits)
         var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
         var memory = try RequestMemory(request.memory, beside: chat.besideCount, counters.memory)
         request.release()
+        answering.trace?.note(chat, defaultModel: generation.shared.settings.defaultModel)
         let call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         answering.note(call: call)
         if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }

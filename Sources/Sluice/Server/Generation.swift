@@ -25,6 +25,8 @@ final class Generation: Sendable {
     let platformOptions: ConnectionOptions?
     /// When it was made, in seconds since 1970: for those who ask for the models.
     let created = secondsSince1970()
+    /// Which requests have a trace, and where it goes; nil where none has.
+    let traces: Tracing?
     /// What clients may use; nil where there is no limit for any.
     let clients: ClientRules?
     /// How the store does in which several machines count together what clients use; nil where each counts for itself.
@@ -40,8 +42,8 @@ final class Generation: Sendable {
     ///   - settings: checked.
     ///   - number: of the first one; each one that follows another has the next.
     ///   - former: the generation that it is to follow, if there is one. What stays the same is shared with it.
-    ///   - logger: told of targets that rest, and of how the store does; nil for nobody.
-    ///   - metrics: told of targets that rest; nil for those of the former one.
+    ///   - logger: told of targets that rest, of how the store does and of spans that are dropped; nil for nobody.
+    ///   - metrics: told of targets that rest, and of spans; nil for those of the former one.
     /// - Throws: `HTTPError.tls` when such a file cannot be used, though it could when the settings were checked.
     init(
         _ settings: Settings, number: Int = 1, replacing former: Generation? = nil, _ logger: Logger? = nil,
@@ -72,6 +74,7 @@ final class Generation: Sendable {
         }
         hookOptions = try Self.hookOptions(settings, replacing: former)
         platformOptions = try Self.platformOptions(settings, replacing: former)
+        traces = try Tracing(settings, replacing: former?.traces, logger, metrics)
     }
 
     /// Those of the former generation while the same hooks are asked: elsewhere its connections would be of no use.

@@ -207,6 +207,7 @@ actor Worker {
         while !connections.isEmpty { await idle.wait() }
         let lastDeadline = loop.now + .seconds(1)
         for store in formerStores + [handler.generation.store].compactMap(\.self) { await store.settleAll(until: lastDeadline) }
+        await handler.exporter.end(until: loop.now + .seconds(1))
     }
 }
 

@@ -97,6 +97,9 @@ final class AnswerStream {
 
     private var limits: Settings.Limits { scanner.limits }
 
+    /// Of the attempt that it is the answer of; nil where that has none.
+    var span: AttemptSpan? { scanner.form.span }
+
     /// What the upstream said ahead of it, once that has come.
     var head: UpstreamHead? { answer.head }
 

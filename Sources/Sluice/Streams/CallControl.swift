@@ -53,7 +53,7 @@ final class CallControl {
             totalTimeout: settings.timeout, options: connections.options)
         count += 1
         do throws(HTTPError) {
-            try connections.session.send(request) { [self] result in
+            _ = try connections.session.start(request) { [self] result in
                 count -= 1
                 guard let reason = Self.reason(of: result) else { return }
                 logger.fillerNotPosted(reason, id, route: route, host: host)

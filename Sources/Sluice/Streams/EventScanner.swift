@@ -274,10 +274,16 @@ struct EventScanner {
 
     private mutating func look(at chunk: ChatChunk, _ data: ArraySlice<UInt8>) -> Stretch.Stop? {
         if !finished.isEmpty, chunk.saysAnything { takeBack(chunk) }
-        if !chunk.finished.isEmpty { finished.formUnion(chunk.finished) }
+        if !chunk.finished.isEmpty {
+            finished.formUnion(chunk.finished)
+            form.span?.noteFinishReasons(in: data.span)
+        }
         if case .words = unknown, chunk.saysAnything || !chunk.finished.isEmpty { unknown = .nothing }
         if form.keepsText { said.take(chunk, content: reader.content, in: data) }
-        if model == nil, !hasToken { model = reader.servedModel.flatMap { ServedModel($0, in: data.span) } }
+        if model == nil, !hasToken {
+            model = reader.servedModel.flatMap { ServedModel($0, in: data.span) }
+            form.span?.noteID(in: data.span)
+        }
         let spoken = isSpoken ? speech.edited(data.span, chunk, content: reader.content) : nil
         if !hasToken { lookForToken(in: chunk) }
         hasToolCalls = hasToolCalls || chunk.hasToolCalls

@@ -44,15 +44,16 @@ struct Endpoint: Sendable {
         }
     }
 
+    /// - Parameter span: of the attempt; nil where it has none.
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
-    func request(for question: Question, to target: Target) throws(ChatError) -> HTTPRequest {
+    func request(for question: Question, to target: Target, _ span: AttemptSpan?) throws(ChatError) -> HTTPRequest {
         let (chat, caller) = (question.chat, question.caller)
         var headers = [
             (name: "Accept", value: chat.isStreaming ? "text/event-stream" : "application/json"),
             (name: "X-Client-Request-Id", value: caller.clientRequestID),
         ]
         if key.isFromCaller { headers.append(try callersKeyHeader(caller)) }
-        if let traceparent = caller.traceparent { headers.append(("traceparent", traceparent)) }
+        headers += span.flatMap { caller.trace?.headers(for: $0) } ?? caller.traceHeaders
         var request = HTTPRequest(
             .post, try url(for: target.model(for: chat.model)), common: common, headers: headers,
             connectTimeout: target.timeouts.connect,

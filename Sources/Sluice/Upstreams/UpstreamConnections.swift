@@ -1,4 +1,4 @@
-// One worker's connections to an upstream, to hooks or to platforms, for as long as some generation uses them.
+// One worker's connections to an upstream, to hooks, to platforms or to a collector, for as long as some generation uses them.
 
 import Chat
 import HTTPClient
@@ -10,6 +10,14 @@ final class UpstreamConnections {
     let options: ConnectionOptions
 
     init(_ session: Session, _ options: ConnectionOptions) { (self.session, self.options) = (session, options) }
+
+    /// Those of a former generation where they are the same.
+    static func of(
+        _ options: ConnectionOptions, in session: Session, _ former: UpstreamConnections?
+    ) -> UpstreamConnections {
+        if let former, former.session === session, former.options === options { return former }
+        return UpstreamConnections(session, options)
+    }
 
     deinit { session.closeConnections(of: options) }
 }

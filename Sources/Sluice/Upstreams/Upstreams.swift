@@ -22,6 +22,8 @@ final class Upstreams {
     let hookConnections: UpstreamConnections?
     /// What has calls' platforms say something; nil where none is asked.
     let callControl: CallControl?
+    /// To the collector of traces; nil where there is none.
+    let traceConnections: UpstreamConnections?
     /// Connections that stand ready while there is no request for them, by the same order; nil for none.
     private var warm: [WarmUpstream?]
     private let idleConnectionsMax: Int
@@ -53,11 +55,8 @@ final class Upstreams {
         connections = generation.connectionOptions.map { options in
             formerConnections.first { $0.session === session && $0.options === options } ?? UpstreamConnections(session, options)
         }
-        let formerHooks = former?.hookConnections
-        hookConnections = generation.hookOptions.map { options in
-            if let formerHooks, formerHooks.session === session, formerHooks.options === options { return formerHooks }
-            return UpstreamConnections(session, options)
-        }
+        hookConnections = generation.hookOptions.map { UpstreamConnections.of($0, in: session, former?.hookConnections) }
+        traceConnections = generation.traces.map { UpstreamConnections.of($0.options, in: session, former?.traceConnections) }
         let formerControl = former?.callControl
         callControl = generation.platformOptions.map { options in
             if let formerControl, formerControl.isOf(session, options) { return formerControl }
@@ -78,9 +77,13 @@ final class Upstreams {
 
     /// Asks a target. Whoever asks sees to it that the answer is cancelled in the end.
     ///
-    /// - Parameter wakeup: woken when there may be something new.
+    /// - Parameters:
+    ///   - span: of the attempt; nil where it has none.
+    ///   - wakeup: woken when there may be something new.
     /// - Throws: `ChatError` when the request lacks what this upstream needs, or cannot be sent.
-    func ask(_ target: Target, _ question: Question, waking wakeup: Wakeup) throws(ChatError) -> UpstreamAnswer {
+    func ask(
+        _ target: Target, _ question: Question, _ span: AttemptSpan? = nil, waking wakeup: Wakeup
+    ) throws(ChatError) -> UpstreamAnswer {
         let id = question.caller.id
         let name = names[target.upstream]
         let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id, name) }
@@ -88,7 +91,7 @@ final class Upstreams {
             let demo = DemoAnswer(question.chat, id, waking: wakeup, on: loop)
             return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
-        let request = try endpoint.request(for: question, to: target)
+        let request = try endpoint.request(for: question, to: target, span)
         do throws(HTTPError) {
             let transfer = try session.start(request, waking: wakeup)
             return UpstreamAnswer(
