@@ -29,7 +29,7 @@ final class HTTP2Stream {
         self.transfer = transfer
         self.isKept = isKept
         self.isEarly = isEarly
-        head = HeadBuilder(isBodyWanted: transfer.method != .head)
+        head = HeadBuilder(isBodyWanted: transfer.outgoing?.request.wantsReadableBody ?? (transfer.method != .head))
     }
 
     /// Until the server answers, it may say that it has not looked at the request.
@@ -97,7 +97,9 @@ extension HTTP2 {
         do throws(HTTPError) {
             guard try stream.head.end() else { return }
             connection.isFresh = false
-            stream.transfer.receive(stream.head.take())
+            var head = stream.head.take()
+            head.version = .http2
+            stream.transfer.receive(head)
             stream.dropRequest()
         } catch {
             stream.transfer.fail(error)
