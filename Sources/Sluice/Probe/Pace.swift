@@ -46,10 +46,10 @@ struct Pace: Equatable, Sendable {
             let (gap, made) = (next.arrived - event.arrived, next.made - event.made)
             if gap > .zero { lumps += 1 }
             guard made >= Self.gapMin else { continue }
-            // The earlier one may have come that much sooner than it was read.
+            // Each may have come that much sooner than it was read.
             if gap + event.blind < made / 2 {
                 together += 1
-            } else if gap >= made / 2 {
+            } else if gap - next.blind >= made / 2 {
                 apart += 1
             }
         }

@@ -153,7 +153,8 @@ actor Prober {
             return
         }
         onProgress("stream")
-        add(model.hasPace ? await streamOfKnownPace(client) : await streamOfUpstream(client))
+        let stream = model.hasPace ? await streamOfKnownPace(client) : await streamOfUpstream(client)
+        add(stream)
         onProgress("compression")
         var question = chat(tokens: 4)
         question.acceptsGzip = true
@@ -174,6 +175,9 @@ actor Prober {
         var silent = chat(ProbeModel.message(silence: plan.silence))
         silent.timeout = plan.silence + .seconds(30)
         add(StreamChecks.heartbeat(await ask(silent, client), silence: plan.silence))
+        if case .finding(.buffered) = stream.verdict {
+            return add(.unknown(.leaving, "an answer that is held back cannot be left while it comes"))
+        }
         onProgress("leaving")
         add(StreamChecks.leaving(await leave(client)))
     }
@@ -200,7 +204,7 @@ actor Prober {
     // MARK: Leaving
 
     /// How long the process may take to notice, and how often it is asked.
-    private static let (noticeTime, noticeStep) = (Duration.seconds(5), Duration.milliseconds(100))
+    private static let (noticeTime, noticeStep) = (Duration.seconds(8), Duration.milliseconds(100))
     /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long: some
     /// servers find out when they write.
     private static let leavingPause = Duration.seconds(1)

@@ -71,7 +71,7 @@ enum RequestChecks {
             let told = lost.map { "\($0.name): \($0.answer.words)" }.joined(separator: ", ")
             return .finding(.paths, .path, "\(told), where the URL itself gives \(usual.words)")
         }
-        return .pass(.paths, "the same \(variants.map(\.name).joined(separator: ", "))")
+        return .pass(.paths, "the same for all forms: \(variants.map(\.name).joined(separator: ", "))")
     }
 
     // MARK: Body

@@ -112,7 +112,7 @@ enum StreamChecks {
         if let coding = head["content-encoding"], !coding.isEqualIgnoringCase(to: "identity") {
             return .finding(
                 .compression, .compressed,
-                "Content-Encoding: \(coding.clipped), where a caller takes it: compression collects events")
+                "Content-Encoding: \(coding.clipped), where a caller takes it: compression may collect events")
         }
         return .pass(.compression, "streams are not compressed, where a caller would take gzip")
     }
