@@ -83,7 +83,9 @@ struct ProbeCommand: ParsableCommand {
         print(json ? report.json : report.text(isColoured: isColoured))
         switch report.obstacle {
         case .unreachable: throw ExitCode(EX_UNAVAILABLE)
-        case .noToken: throw ExitCode(EX_NOPERM)
+        case .noToken:
+            writeError("sluice: it wants a token, and none was given: name one by SLUICE_TOKEN or --token-file")
+            throw ExitCode(EX_NOPERM)
         case .found, nil: if report.hasFinding { throw ExitCode(1) }
         }
     }

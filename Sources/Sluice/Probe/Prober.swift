@@ -184,10 +184,13 @@ actor Prober {
 
     /// A lump may be the machine's; a buffer makes one of each answer.
     private func streamOfKnownPace(_ client: ProbeClient) async -> ProbeCheck {
-        var answers: [ProbeAnswer] = []
-        for _ in 1...3 {
-            answers.append(await ask(chat(ProbeModel.message()), client))
-            if StreamChecks.pace(of: answers[answers.count - 1]).verdict == .oneByOne { break }
+        var (answers, held): ([ProbeAnswer], Int) = ([], 0)
+        while answers.count < 6, held < 3 {
+            let answer = await ask(chat(ProbeModel.message()), client)
+            answers.append(answer)
+            let verdict = StreamChecks.pace(of: answer).verdict
+            if verdict == .oneByOne { break }
+            if verdict == .held { held += 1 }
         }
         return StreamChecks.stream(answers)
     }
