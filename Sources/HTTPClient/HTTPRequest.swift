@@ -12,7 +12,7 @@ package struct HTTPRequest: Sendable {
     /// Sent ahead of `headers`, to which all that is said there applies.
     package var common: CommonFields
     /// Sent in this order. `User-Agent` and `Accept` are added unless given. Of the connection and the body's length the client alone
-    /// speaks, and it asks for no coding: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and their kin are refused.
+    /// speaks, and it asks for no coding unless `acceptsGzip`: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and their kin are refused.
     package var headers: [(name: String, value: String)]
     /// Sent with `POST` only.
     package var body: HTTPBody
@@ -24,6 +24,8 @@ package struct HTTPRequest: Sendable {
     package var totalTimeout: Duration
     /// How it is connected.
     package var options: ConnectionOptions
+    /// Whether the body may come compressed, as it is then handed over. No answer is read by that, but looked at.
+    package var acceptsGzip = false
 
     /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(
@@ -52,6 +54,9 @@ final class OutgoingRequest {
 extension HTTPRequest {
     var hasBody: Bool { method == .post }
 
+    /// Whether its answer is of use in no content coding alone.
+    var wantsReadableBody: Bool { method != .head && !acceptsGzip }
+
     /// Calls `body` for each header field behind `common`, in order: the request's, then those that the client adds, in any version of
     /// HTTP.
     ///
@@ -62,7 +67,7 @@ extension HTTPRequest {
         if let credentials = url.authorization, !has("authorization") { body("Authorization", credentials) }
         if !has("user-agent") { body("User-Agent", userAgent) }
         if !has("accept") { body("Accept", "*/*") }
-        body("Accept-Encoding", "identity")
+        body("Accept-Encoding", acceptsGzip ? "gzip" : "identity")
         if hasBody { body("Content-Length", String(self.body.count)) }
     }
 

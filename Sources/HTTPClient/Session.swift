@@ -99,6 +99,12 @@ package final class Session {
         set { context.idleConnectionsMax = newValue }
     }
 
+    /// Told of each connection that is made, before anything is asked over it; nil for nobody.
+    package var onConnected: ((NewConnection) -> Void)? {
+        get { context.onConnected }
+        set { context.onConnected = newValue }
+    }
+
     /// Closes the connections that these options have made, which no transfer uses any more.
     package func closeConnections(of options: ConnectionOptions) {
         if lastDestination?.pool.options === options { lastDestination = nil }
@@ -218,6 +224,14 @@ extension Session {
         precondition(pools.isEmpty)
         fixedRoute = Route(target: .abstract(name: address), proxy: nil)
     }
+}
+
+/// What is known of a connection once it is made.
+package struct NewConnection: Sendable {
+    /// Whether it speaks HTTP/2: the server's choice where it was offered.
+    package let isHTTP2: Bool
+    /// When the server's certificate is valid; nil without TLS.
+    package let serverCertificate: CertificateValidity?
 }
 
 /// Where a request goes.

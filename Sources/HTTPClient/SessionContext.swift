@@ -19,6 +19,8 @@ import EventLoop
     let output = OutputBuffer()
     /// What TLS made of them.
     let cipher = OutputBuffer()
+    /// See `Session.onConnected`.
+    var onConnected: ((NewConnection) -> Void)?
     /// Connections that nobody uses, the longest idle one first.
     private(set) var idle: [Connection] = []
     /// Above it the longest idle one is closed.

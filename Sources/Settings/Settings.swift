@@ -54,6 +54,8 @@ package struct Settings: Equatable, Sendable {
     package var traces: TraceSettings?
     /// Whether answers say where the time went until the first token.
     package var tellsTiming = false
+    /// Whether there is the model by which `sluice probe` measures.
+    package var hasProbe = false
     /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
     package var authoritiesFile: String?
     /// How long the addresses of an upstream's name are used before they are looked up again.
@@ -265,7 +267,7 @@ extension Settings {
                 When the caller leaves: "cancel" ends the upstream's answer at once, "drain" reads it to its end, so that its \
                 usage is known.
                 """),
-            timingField,
+            timingField, probeField,
         ]
     }
 }

@@ -71,7 +71,8 @@ import Testing
                 status: EX_CONFIG),
             Mistake(
                 arguments: ["brew"],
-                named: "there is no command 'brew'\nCommands are serve, check, reload, reopen, stop, status, clients, help;"),
+                named:
+                    "there is no command 'brew'\nCommands are serve, check, reload, reopen, stop, status, clients, probe, help;"),
             Mistake(arguments: ["relaod"], named: "there is no command 'relaod'; did you mean 'reload'?"),
             Mistake(arguments: ["chek", "--show"], named: "did you mean 'check'?"),
             Mistake(arguments: ["start"], named: "did you mean 'serve'?"),

@@ -31,3 +31,26 @@ package final class UpstreamFront: Sendable {
 
     package func end() async throws { try await process.end() }
 }
+
+/// An nginx that stands in front of another web server, as a proxy that somebody has put there.
+///
+/// - Parameters:
+///   - origin: the port of that server, without TLS.
+///   - directives: of its `location`.
+package func startProxy(
+    before origin: UInt16, _ directives: [String], in directory: TemporaryDirectory
+) async throws -> (port: UInt16, process: ChildProcess) {
+    let port = try freePort()
+    let lines = directives.map { "\($0);" }.joined(separator: "\n")
+    let server = """
+        server {
+            listen 127.0.0.1:\(port);
+            server_tokens off;
+            client_max_body_size 8m;
+            location / { proxy_pass http://127.0.0.1:\(origin); \(lines) }
+        }
+        """
+    let process = try await nginx(server, as: "proxy-\(port)", in: directory).start(
+        at: port, lastSignal: SIGTERM, in: directory)
+    return (port, process)
+}

@@ -90,6 +90,10 @@ final class ConnectionOpening {
 
     private func finish(_ version: Connection.Version) {
         timer.cancel()
+        if let onConnected = connection.context.onConnected {
+            let certificate = if case .handshaking(let tls) = step { tls.serverCertificate } else { CertificateValidity?.none }
+            onConnected(NewConnection(isHTTP2: version == .http2, serverCertificate: certificate))
+        }
         connection.begin(version)
     }
 

@@ -28,7 +28,7 @@ final class HTTP1 {
         guard let outgoing = transfer.outgoing else { return transfer.fail(.cancelled) }
         self.transfer = transfer
         transfer.begin(on: .http1(self))
-        parser = ResponseParser(for: outgoing.request.method)
+        parser = ResponseParser(for: outgoing.request)
         let buffer = connection.context.output
         buffer.removeAll()
         buffer.appendHead(of: outgoing.request, to: transfer.destination, userAgent: connection.context.configuration.userAgent)

@@ -32,7 +32,7 @@ final class HTTP2Stream {
         self.isKept = isKept
         self.isEarly = isEarly
         self.heardCount = heardCount
-        head = HeadBuilder(isBodyWanted: transfer.method != .head)
+        head = HeadBuilder(isBodyWanted: transfer.outgoing?.request.wantsReadableBody ?? (transfer.method != .head))
     }
 
     /// Until the server answers, it may say that it has not looked at the request.
@@ -100,7 +100,9 @@ extension HTTP2 {
         do throws(HTTPError) {
             guard try stream.head.end() else { return }
             connection.isFresh = false
-            stream.transfer.receive(stream.head.take())
+            var head = stream.head.take()
+            head.version = .http2
+            stream.transfer.receive(head)
             stream.dropRequest()
         } catch {
             stream.transfer.fail(error)

@@ -38,7 +38,7 @@ struct HeadBuilder {
     private var interims = 0
     private let isBodyWanted: Bool
 
-    /// - Parameter isBodyWanted: false where nobody reads the body, so that its coding does not matter.
+    /// - Parameter isBodyWanted: false where nobody reads the body, or it may be compressed, so that its coding does not matter.
     init(isBodyWanted: Bool = true) { self.isBodyWanted = isBodyWanted }
 
     var status: Int { head.status }

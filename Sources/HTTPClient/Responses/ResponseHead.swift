@@ -2,11 +2,17 @@
 
 /// The head of a final response; interim ones (1xx) are skipped.
 package struct ResponseHead: Sendable {
+    /// In which version of HTTP a response has come.
+    package enum Version: Sendable { case http10, http11, http2 }
+
     /// From 200 to 599 (RFC 9110 §15).
     package internal(set) var status = 0
     /// In the order of arrival, names in lower case, values without the white space around them and cut at 4096 bytes. Bytes of a
     /// value that are no UTF-8 are replaced.
     package internal(set) var headers: [(name: String, value: String)] = []
+
+    /// In which it came, from the server or from the last proxy ahead of it.
+    package internal(set) var version = Version.http11
 
     /// Whether the body is what it looks like, and in no content coding (RFC 9110 §8.4).
     var hasReadableBody = true

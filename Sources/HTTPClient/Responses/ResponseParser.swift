@@ -65,19 +65,28 @@ struct ResponseParser {
 
     init(for method: HTTPMethod) { self.init(for: method == .head ? .head : .other) }
 
+    init(for request: borrowing HTTPRequest) {
+        self.init(for: request.method == .head ? .head : .other, isReadable: request.wantsReadableBody)
+    }
+
     /// For a proxy's answer to CONNECT: a success has no body, and what follows belongs to the tunnel (RFC 9110 §9.3.6).
     static func forConnect() -> ResponseParser { ResponseParser(for: .connect) }
 
-    private init(for requestKind: RequestKind) {
+    /// - Parameter isReadable: whether the body is of use in no content coding alone.
+    private init(for requestKind: RequestKind, isReadable: Bool = true) {
         self.requestKind = requestKind
-        builder = HeadBuilder(isBodyWanted: requestKind == .other)
+        builder = HeadBuilder(isBodyWanted: requestKind == .other && isReadable)
     }
 
     /// After `.end`: whether the connection may be used again as far as this response says (RFC 9112 §9.3).
     var allowsReuse: Bool { if case .ended = phase { isKept } else { false } }
 
     /// The final head, once it has been told.
-    mutating func takeHead() -> ResponseHead { builder.take() }
+    mutating func takeHead() -> ResponseHead {
+        var head = builder.take()
+        if isHTTP10 { head.version = .http10 }
+        return head
+    }
 
     /// Goes on at `cursor`, which it moves. To be called until it says `.more`, `.end` or `.failed`: behind a head or a body there
     /// may be an end without another byte.

@@ -120,6 +120,11 @@ extension TLSStream {
     /// Whether the handshake was shortened by an earlier session.
     var isResumed: Bool { unsafe SSL_session_reused(pointer) == 1 }
 
+    /// When the server's certificate is valid, behind the handshake; nil when it says nothing that is a date.
+    var serverCertificate: CertificateValidity? {
+        unsafe SSL_get0_peer_certificate(pointer).flatMap { unsafe CertificateValidity($0) }
+    }
+
     func handshake() -> Progress {
         switch state {
         case .open: return .done

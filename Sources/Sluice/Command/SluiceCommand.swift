@@ -13,6 +13,7 @@ struct SluiceCommand: ParsableCommand {
         version: sluiceVersion,
         subcommands: [
             Serve.self, Check.self, Reload.self, Reopen.self, Stop.self, StatusCommand.self, ClientsCommand.self,
+            ProbeCommand.self,
         ])
 
     static func main() {

@@ -50,7 +50,7 @@ final class Generation: Sendable {
         _ metrics: Metrics? = nil
     ) throws(HTTPError) {
         self.number = former.map { $0.number + 1 } ?? number
-        let settings = settings.ofOneProcess
+        let settings = settings.ofOneProcess.withProbe
         self.settings = settings
         routes = Routes(settings)
         let metrics = metrics ?? former?.metrics

@@ -3,6 +3,7 @@
 import Chat
 import Clock
 import EventLoop
+import Settings
 
 /// An answer that is made in this process and comes piece by piece.
 final class DemoAnswer {
@@ -11,6 +12,10 @@ final class DemoAnswer {
     private var pieces: ArraySlice<[UInt8]>
     private let pause: Duration
     private var nextPiece: Instant
+    /// When the answer began, where `sluice probe` is answered; nil for jokes.
+    private var probeStart: Instant?
+    /// A longer pause than the others, when so many pieces are left.
+    private var silence: (piecesLeft: Int, duration: Duration)?
     private var isCancelled = false
     private lazy var timer = Timer(on: loop) { [unowned self] in wakeup.wake() }
 
@@ -27,11 +32,22 @@ final class DemoAnswer {
     }
 
     /// An answer to the last user message, word by word, or a call of one of the request's tools when the message asks for it.
-    convenience init(_ chat: ChatRequest, _ id: RequestID, waking wakeup: Wakeup, on loop: EventLoop) {
-        let completion = DemoCompletion(chat, id)
+    ///
+    /// - Parameter isProbe: whether it is what `sluice probe` measures by, whatever the message says beside a silence.
+    convenience init(_ chat: ChatRequest, _ id: RequestID, isProbe: Bool, waking wakeup: Wakeup, on loop: EventLoop) {
+        let completion = isProbe ? DemoCompletion(probe: chat, id) : DemoCompletion(chat, id)
         let pieces = chat.isStreaming ? completion.events : [completion.object]
-        self.init(pieces, after: .milliseconds(60), every: .milliseconds(60), waking: wakeup, on: loop)
+        let message = isProbe ? chat.lastUserMessage ?? "" : ""
+        let pause = isProbe ? ProbeModel.pause(askedBy: message) : .milliseconds(60)
+        self.init(pieces, after: isProbe ? .zero : pause, every: pause, waking: wakeup, on: loop)
+        guard isProbe else { return }
+        probeStart = loop.now
+        let silence = ProbeModel.silence(askedBy: message)
+        // A role stands ahead of the texts.
+        if silence > .zero { self.silence = (pieces.count - ProbeModel.eventsBeforeSilence - 1, silence) }
     }
+
+    var isProbe: Bool { probeStart != nil }
 
     deinit { timer.cancel() }
 
@@ -48,9 +64,17 @@ final class DemoAnswer {
 
     /// The next piece, which has arrived.
     func takeBytes() -> [UInt8] {
-        nextPiece = nextPiece + pause
+        var piece = pieces.popFirst() ?? []
+        if let probeStart {
+            // One that was late is not made up for: two at once would look like a lump.
+            let pause = if let silence, silence.piecesLeft == pieces.count { silence.duration } else { self.pause }
+            ProbeModel.stamp(&piece, loop.now - probeStart)
+            nextPiece = loop.now + pause
+        } else {
+            nextPiece = nextPiece + pause
+        }
         timer.set(at: nextPiece)
-        return pieces.popFirst() ?? []
+        return piece
     }
 
     func cancel() {
@@ -88,6 +112,17 @@ private struct DemoCompletion {
             content = .words(Array(words.prefix(limit)))
             finishReason = words.count > limit ? "length" : "stop"
         }
+    }
+
+    /// What `sluice probe` measures by.
+    init(probe chat: ChatRequest, _ id: RequestID) {
+        self.id = id
+        model = Settings.probeModel
+        promptTokens = max(1, chat.body.count / 4)
+        includesUsage = chat.includeUsage ?? false
+        let limit = chat.maxTokens.map { max(1, $0) } ?? .max
+        content = .words(Array(ProbeModel.texts.prefix(limit)))
+        finishReason = limit < ProbeModel.eventsCount ? "length" : "stop"
     }
 
     /// A tool one of whose name's words stands in the message, unless its result is what the caller sends just now.

@@ -5,6 +5,7 @@ import Choosing
 import Clock
 import EventLoop
 import HTTPClient
+import Settings
 
 /// One upstream's answer on its way.
 ///
@@ -47,7 +48,7 @@ final class UpstreamAnswer {
         case .http(let transfer): wakeup = transfer.wakeup
         case .demo(let demo):
             wakeup = demo.wakeup
-            head = .demo
+            head = demo.isProbe ? .probe : .demo
         }
     }
 
@@ -203,6 +204,7 @@ struct UpstreamHead {
     mutating func pass(_ name: String, _ value: String) { passedHeaders.append((name, value)) }
 
     static let demo = UpstreamHead(demo: [("X-Sluice-Upstream", "demo")])
+    static let probe = UpstreamHead(demo: [("X-Sluice-Upstream", Settings.probeUpstream)])
 
     private init(demo passedHeaders: [(name: String, value: String)]) {
         (status, coding, isPage, retryAfter, headersLeftOut) = (200, nil, false, nil, 0)

@@ -15,6 +15,8 @@ final class Upstreams {
     private let models: [UpstreamModels?]
     /// The upstreams' names, in the same order.
     private let names: [String]
+    /// Which of them answers `sluice probe`; nil for none.
+    private let probe: Int?
     let session: Session
     /// In the same order.
     private let connections: [UpstreamConnections]
@@ -39,6 +41,7 @@ final class Upstreams {
         let settings = generation.settings
         jsonDepth = settings.limits.jsonDepth
         names = settings.upstreams.map(\.name)
+        probe = settings.upstreams.firstIndex { $0.name.hasSameBytes(as: Settings.probeUpstream) }
         let upstreams = zip(settings.upstreams, generation.connectionOptions)
         endpoints = upstreams.map { $0.kind == .demo ? nil : Endpoint($0, $1) }
         models = zip(endpoints, settings.upstreams).map { endpoint, upstream in
@@ -88,7 +91,8 @@ final class Upstreams {
         let name = names[target.upstream]
         let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id, name) }
         guard let endpoint = endpoints[target.upstream] else {
-            let demo = DemoAnswer(question.chat, id, waking: wakeup, on: loop)
+            let demo = DemoAnswer(
+                question.chat, id, isProbe: target.upstream == probe, waking: wakeup, on: loop)
             return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
         let request = try endpoint.request(for: question, to: target, span)

@@ -1,0 +1,122 @@
+// `sluice probe`: what a deployment looks like from where its callers are.
+
+import ArgumentParser
+import EventLoop
+import Glibc
+import Settings
+
+struct ProbeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe",
+        abstract: "Ask a deployment by its public URL, and tell what is wrong with it and where to change it.",
+        discussion: """
+            Looks at TLS, tokens, forms of the URL, whether streams come event by event, compression, the time of the first token, \
+            heartbeats, callers who leave, a large body, errors, and what headers tell. Each comes with PASS, FINDING or, where it cannot be \
+            known, ?, and a finding with the directive of each web server that mends it.
+
+            Where the deployment's settings have probe = true, its model \(Settings.probeModel) tells exactly who holds events back. Else a \
+            model of the deployment is asked some fifteen times for a few words, which costs what such calls cost. Other servers of the same \
+            interface can be asked too.
+
+            The exit status is 0 when nothing was found, 1 with a finding, 64 for a wrong option, 66 for a file that cannot be read, 69 when \
+            nobody can be reached there, and 77 when it wants a token and none was given.
+            """)
+
+    @Argument(help: "The base URL that callers have, as https://HOST/v1 or https://HOST/v/TOKEN, or that of chat completions.")
+    var url: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The token. Other users of this machine can see it in the list of processes: --token-file or the variable SLUICE_TOKEN is better.",
+            valueName: "token"))
+    var token: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file whose first line begins with the token, as a sluice.tokens. Default: the variable SLUICE_TOKEN, else no token.",
+            valueName: "file"))
+    var tokenFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The model to ask. Default: \(Settings.probeModel), or where it is not there the first model that is listed.",
+            valueName: "name"))
+    var model: String?
+
+    @Option(help: ArgumentHelp("How many seconds \(Settings.probeModel) is to be silent. From 1 to 60.", valueName: "seconds"))
+    var silence = 12
+
+    @Option(
+        help: ArgumentHelp(
+            "A PEM file of the authorities that vouch for the deployment, instead of the system's.", valueName: "file"))
+    var authoritiesFile: String?
+
+    @Flag(help: "Look at what Vapi demands, too.")
+    var vapi = false
+
+    @Flag(help: "One object of JSON instead of text.")
+    var json = false
+
+    func validate() throws {
+        if token != nil && tokenFile != nil { throw ValidationError("--token and --token-file cannot both be given") }
+        if !(1...60).contains(silence) { throw ValidationError("--silence takes a number from 1 to 60, not \(silence)") }
+        do throws(ProbeTarget.Problem) { _ = try ProbeTarget(url, token: nil) } catch { throw ValidationError(error.reason) }
+    }
+
+    func run() throws {
+        var plan = ProbePlan(target: try target())
+        plan.model = model
+        plan.silence = .seconds(silence)
+        plan.isForVapi = vapi
+        plan.authoritiesFile = authoritiesFile
+        let isAtTerminal = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+        let prober: Prober
+        do throws(SystemError) {
+            prober = try Prober(plan) { if isAtTerminal { showProgress("… \($0)") } }
+        } catch {
+            writeError("sluice: \(error)")
+            throw ExitCode(EX_OSERR)
+        }
+        let report = prober.runToEnd()
+        if isAtTerminal { showProgress("") }
+        let isColoured = isatty(STDOUT_FILENO) == 1 && environmentVariable("NO_COLOR") == nil
+        print(json ? report.json : report.text(isColoured: isColoured))
+        switch report.obstacle {
+        case .unreachable: throw ExitCode(EX_UNAVAILABLE)
+        case .noToken:
+            writeError("sluice: it wants a token, and none was given: name one by SLUICE_TOKEN or --token-file")
+            throw ExitCode(EX_NOPERM)
+        case .found, nil: if report.hasFinding { throw ExitCode(1) }
+        }
+    }
+
+    private func target() throws -> ProbeTarget {
+        let token = try token ?? tokenInFile() ?? environmentVariable("SLUICE_TOKEN")
+        if let token, !token.utf8.allSatisfy({ (0x21..<0x7F).contains($0) }) {
+            writeError("sluice: the token has a space, a line break or a character that is not ASCII")
+            throw ExitCode(EX_USAGE)
+        }
+        do throws(ProbeTarget.Problem) {
+            return try ProbeTarget(url, token: token.flatMap { $0.isEmpty ? nil : $0 })
+        } catch { throw ValidationError(error.reason) }
+    }
+
+    /// What the first line has ahead of a space or a semicolon.
+    private func tokenInFile() throws -> String? {
+        guard let tokenFile else { return nil }
+        do throws(SystemError) {
+            let bytes = try readFile(tokenFile, bytesMax: 1 << 20)
+            let ends = [UInt8(ascii: " "), UInt8(ascii: ";"), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n")]
+            return String(decoding: bytes.prefix { !ends.contains($0) }, as: UTF8.self)
+        } catch {
+            writeError("sluice: the token's file cannot be read: \(error)")
+            throw ExitCode(EX_NOINPUT)
+        }
+    }
+}
+
+/// In the place of what stood in the line before.
+private func showProgress(_ words: String) {
+    let bytes = Array("\r\u{1B}[K\(words)".utf8)
+    _ = unsafe write(STDERR_FILENO, bytes, bytes.count)
+}

@@ -1,0 +1,123 @@
+// What came of one request: all that the checks look at, and nothing that is still on its way.
+
+import Chat
+import HTTPClient
+
+/// One request's answer, as it came.
+struct ProbeAnswer: Sendable {
+    /// What one read has brought.
+    struct Read: Sendable {
+        /// How many bytes of the body there were then.
+        let end: Int
+        /// Since the request was sent.
+        let moment: Duration
+        /// For how long before that nobody had looked: what was read may have come at any moment of it.
+        let blind: Duration
+    }
+
+    /// Nil where no head has come.
+    var head: ResponseHead?
+    /// The first bytes of the body.
+    var body: [UInt8] = []
+    /// In their order; where there were too many, the first.
+    var reads: [Read] = []
+    /// What ended it; nil where it came to its end by itself.
+    var failure: HTTPError?
+    /// Whether there was more of it than is looked at.
+    var isTooLarge = false
+    /// From the request to the end.
+    var duration = Duration.zero
+
+    var status: Int { head?.status ?? 0 }
+
+    /// What of it can be shown: of the kind `status 404`, or why there is none.
+    var words: String {
+        if let head { return "status \(head.status)" }
+        return failure.map { "\($0)" } ?? "no answer"
+    }
+
+    /// Whether it is an event stream.
+    var isEventStream: Bool { head?["content-type"]?.startsIgnoringCase(with: "text/event-stream") ?? false }
+
+    /// Whether the body is an error of OpenAI's kind: `{"error":{"message":"…"}}`.
+    var isJSONError: Bool {
+        guard head?["content-type"]?.startsIgnoringCase(with: "application/json") == true else { return false }
+        let document = body.span
+        do throws(JSONError) {
+            let value = try JSONScanner.validate(document, depthMax: 32)
+            return value.member("error", in: document)?.member("message", in: document)?.kind == .string
+        } catch { return false }
+    }
+}
+
+extension ProbeAnswer {
+    /// What stands in an event stream.
+    struct Event: Sendable {
+        enum Kind: Sendable { case data, comment }
+
+        let kind: Kind
+        /// A data line's value, or a comment's.
+        let text: [UInt8]
+        /// Which of the reads has brought its end.
+        let read: Read
+    }
+
+    /// How many events are looked at.
+    static let eventsMax = 2000
+    private static let (lineFeed, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
+
+    /// Whether an event has come with text, or with an error in its place.
+    var hasText: Bool { events.contains { $0.hasContent || $0.isError } }
+
+    /// Its data lines and comments, in their order. Event streams of APIs have one line of data for each event.
+    var events: [Event] {
+        var events: [Event] = []
+        var (start, read) = (0, 0)
+        while start < body.count, events.count < Self.eventsMax, let end = body[start...].firstIndex(of: Self.lineFeed) {
+            while read < reads.count - 1, reads[read].end <= end { read += 1 }
+            var line = body[start..<end]
+            if line.last == Self.carriageReturn { line = line.dropLast() }
+            start = end + 1
+            guard read < reads.count else { break }
+            if line.first == UInt8(ascii: ":") {
+                events.append(Event(kind: .comment, text: Array(line.dropFirst()), read: reads[read]))
+            } else if line.starts(with: "data:".utf8) {
+                let text = line.dropFirst(5).drop { $0 == UInt8(ascii: " ") }
+                events.append(Event(kind: .data, text: Array(text), read: reads[read]))
+            }
+        }
+        return events
+    }
+}
+
+extension ProbeAnswer.Event {
+    var isDone: Bool { kind == .data && text.elementsEqual("[DONE]".utf8) }
+
+    /// Whether a delta in it has a text that is not empty.
+    var hasContent: Bool {
+        guard kind == .data, let choices = choices() else { return false }
+        let document = text.span
+        return choices.contains { choice in
+            let content = choice.member("delta", in: document)?.member("content", in: document)
+            return content.map { $0.kind == .string && !$0.isEmpty(in: document) } ?? false
+        }
+    }
+
+    /// Whether it is an object with the array `choices`, as one platform demands of each.
+    var hasChoices: Bool { choices() != nil }
+
+    /// Whether it is an error in the place of an answer's rest.
+    var isError: Bool {
+        let document = text.span
+        return value().map { $0.member("error", in: document).map { $0.kind != .null } ?? false } ?? false
+    }
+
+    private func choices() -> [JSONValue]? {
+        guard let choices = value()?.member("choices", in: text.span), choices.kind == .array else { return nil }
+        return choices.elements(in: text.span, countMax: 16)
+    }
+
+    private func value() -> JSONValue? {
+        do throws(JSONError) { return try JSONScanner.validate(text.span, depthMax: 32) } catch { return nil }
+    }
+}

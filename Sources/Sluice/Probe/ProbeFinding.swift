@@ -1,0 +1,167 @@
+// What can be wrong with a deployment, and where each is changed.
+
+/// What is wrong, as `--json` calls it.
+enum ProbeFinding: String, CaseIterable, Sendable {
+    case unreachable, insecure, certificate, plain
+    case unguarded, tokenRefused = "token_refused"
+    case path
+    case buffered, compressed, oldHTTP = "http_1_0", closes = "closes_connections", broken = "broken_stream"
+    case slow
+    case noHeartbeat = "no_heartbeat", cutInSilence = "cut_in_silence"
+    case callerNotNoticed = "caller_not_noticed"
+    case body
+    case errors
+    case versions
+    case noHTTP2 = "no_http_2"
+    case vapiURL = "vapi_url", vapiStream = "vapi_stream", vapiTimeout = "vapi_timeout"
+}
+
+/// What may stand between Sluice and its callers, or is Sluice itself.
+enum ProbeServer: String, CaseIterable, Sendable {
+    case nginx, lighttpd
+    case apache = "Apache"
+    case caddy = "Caddy"
+    case haproxy = "HAProxy"
+    case cloudflare = "Cloudflare"
+    case sluice = "Sluice"
+}
+
+/// A line of a server's configuration that mends a finding.
+struct ProbeDirective: Equatable, Sendable {
+    let server: ProbeServer
+    let text: String
+}
+
+extension ProbeFinding {
+    /// Where it is changed, in each server that can have it.
+    ///
+    /// - Parameter answering: the server that seems to answer, which comes first.
+    func directives(_ answering: ProbeServer? = nil) -> [ProbeDirective] {
+        let all = table.map { ProbeDirective(server: $0.0, text: $0.1) }
+        return all.filter { $0.server == answering } + all.filter { $0.server != answering }
+    }
+
+    private var table: [(ProbeServer, String)] {
+        switch self {
+        case .unreachable, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
+        case .insecure, .certificate, .plain, .noHTTP2: security
+        case .unguarded, .tokenRefused, .path, .errors, .versions, .body: requests
+        case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams
+        case .vapiURL: [(.sluice, "https://HOST/v1, or https://HOST/v/TOKEN without a credential, as Vapi's model.url")]
+        case .vapiStream: [(.sluice, #"errors = "json", and an upstream that streams chunks with choices"#)]
+        case .vapiTimeout: [(.sluice, #"timeouts.first_token = "5s", and a second target"#)]
+        }
+    }
+
+    private var behaviour: [(ProbeServer, String)] {
+        switch self {
+        case .slow: [(.sluice, #"timing = true tells where the time goes; warm = 2 and hedge_after = "800ms" shorten it"#)]
+        case .noHeartbeat: [(.sluice, #"heartbeat = "10s""#)]
+        case .callerNotNoticed:
+            [
+                (.nginx, "fastcgi_ignore_client_abort off;  ahead of it: proxy_ignore_client_abort off;"),
+                (.haproxy, "option abortonclose"),
+                (.sluice, #"on_disconnect = "cancel", and heartbeat = "10s" for servers that find out when they write"#),
+            ]
+        default: []
+        }
+    }
+
+    private var security: [(ProbeServer, String)] {
+        switch self {
+        case .noHTTP2:
+            [
+                (.nginx, "listen 443 ssl http2;  from 1.25.1 on: http2 on;"),
+                (.lighttpd, #"server.feature-flags += ("server.h2proto" => "enable")"#), (.apache, "Protocols h2 http/1.1"),
+                (.caddy, "protocols h1 h2, in servers { … }"), (.haproxy, "bind :443 ssl … alpn h2,http/1.1"),
+                (.cloudflare, "Speed → Settings → Protocol optimization → HTTP/2"),
+            ]
+        default:
+            [
+                (.nginx, "listen 443 ssl; ssl_certificate FULLCHAIN.pem; ssl_certificate_key KEY.pem;"),
+                (.lighttpd, #"ssl.engine = "enable", ssl.pemfile = "FULLCHAIN.pem", ssl.privkey = "KEY.pem""#),
+                (.apache, "SSLEngine on, SSLCertificateFile FULLCHAIN.pem, SSLCertificateKeyFile KEY.pem"),
+                (.caddy, "the site's name alone as its address: Caddy gets a certificate by itself"),
+                (.haproxy, "bind :443 ssl crt FULLCHAIN-AND-KEY.pem"), (.cloudflare, "SSL/TLS → Overview → Full (strict)"),
+            ]
+        }
+    }
+
+    private var requests: [(ProbeServer, String)] {
+        switch self {
+        case .unguarded, .tokenRefused:
+            [
+                (.nginx, #"if ($sluice_client = "") { return 401; }  and TOKEN NAME; in sluice.tokens"#),
+                (.lighttpd, #"auth.require = ("/" => ("method" => "extern", …))  and TOKEN NAME in sluice.tokens"#),
+                (.apache, "RewriteRule ^ - [R=401,L]  where SLUICE_CLIENT is empty"),
+                (.caddy, "error @sluice_unknown 401"), (.haproxy, "http-request return status 401 … unless known"),
+            ]
+        case .path:
+            [
+                (.nginx, #"location ~ ^/v/|/(chat/completions|models|openapi\.json)/?$ { … }  ahead of other regex locations"#),
+                (.lighttpd, #"$HTTP["url"] =~ "^/v/|/(chat/completions|models|openapi\.json)/?$" { … }"#),
+                (.apache, #"<LocationMatch "^/v/|/(chat/completions|models|openapi\.json)/?$">"#),
+                (.caddy, #"path_regexp ^/v/|/(chat/completions|models|openapi\.json)/?$"#),
+                (.haproxy, #"path -m reg '^/v/|/(chat/completions|models|openapi\.json)/?$'"#),
+            ]
+        case .errors:
+            [
+                (.nginx, "error_page 400 401 403 405 413 429 500 503 @sluice_error; error_page 502 504 =503 @sluice_error;"),
+                (.lighttpd, #"server.errorfile-prefix = "/etc/lighttpd/sluice/errors/""#),
+                (.apache, "Include sluice-errors.conf"), (.caddy, "handle_errors { import sluice_errors }"),
+                (.haproxy, "errorfile 503 /etc/haproxy/sluice/errors/503.http"),
+                (.cloudflare, "Rules → Custom errors: leave the origin's errors as they are"),
+            ]
+        case .versions:
+            [
+                (.nginx, "server_tokens off;  and fastcgi_hide_header X-Powered-By;"), (.lighttpd, #"server.tag := "lighttpd""#),
+                (.apache, "ServerTokens Prod"), (.caddy, "header -X-Powered-By"),
+                (.haproxy, "http-response del-header X-Powered-By"), (.cloudflare, "Transform rule: remove X-Powered-By"),
+            ]
+        default:
+            [
+                (.nginx, "client_max_body_size 8m;"), (.lighttpd, "server.max-request-size = 8192"),
+                (.apache, "LimitRequestBody 8388608"), (.caddy, "request_body { max_size 8MiB }"),
+                (.haproxy, "http-request return status 413 … if { req.body_size gt 8388608 }"),
+                (.sluice, #"limits.body = "8MiB""#),
+            ]
+        }
+    }
+
+    private var streams: [(ProbeServer, String)] {
+        switch self {
+        case .buffered:
+            [
+                (.nginx, "fastcgi_buffering off;  in one ahead of it: proxy_buffering off;"),
+                (.lighttpd, "server.stream-response-body = 2"), (.apache, "ProxySet flushpackets=on"),
+                (.caddy, "flush_interval -1"), (.haproxy, "option http-no-delay"),
+                (.cloudflare, "Response Buffering off (Configuration rule), or DNS only for this name"),
+            ]
+        case .compressed:
+            [
+                (.nginx, "gzip off;"), (.lighttpd, "deflate.mimetypes = ()"), (.apache, "SetEnv no-gzip"),
+                (.caddy, "request_header @sluice -Accept-Encoding"), (.haproxy, "http-request del-header Accept-Encoding"),
+                (.cloudflare, "Compression rule for these paths: disable compression"),
+            ]
+        case .oldHTTP:
+            [
+                (.nginx, "proxy_http_version 1.1;  where another nginx asks it"),
+                (.lighttpd, #"server.protocol-http11 = "enable""#),
+                (.apache, "no SetEnv force-response-1.0 or downgrade-1.0"),
+            ]
+        case .closes:
+            [
+                (.nginx, "keepalive_timeout 5m;"), (.lighttpd, "server.max-keep-alive-idle = 300"),
+                (.apache, "KeepAlive On, KeepAliveTimeout 300"), (.caddy, "keepalive, and idle 5m in servers { timeouts { … } }"),
+                (.haproxy, "option http-keep-alive, timeout http-keep-alive 5m"),
+            ]
+        default:
+            [
+                (.nginx, "fastcgi_read_timeout 11m;  in one ahead of it: proxy_read_timeout 11m;"),
+                (.lighttpd, #""read-timeout" => 660, server.max-write-idle = 660"#), (.apache, "ProxySet timeout=660"),
+                (.caddy, "transport fastcgi { read_timeout 11m }"), (.haproxy, "timeout server 11m, timeout client 11m"),
+                (.cloudflare, #"it waits for 100 s: heartbeat = "10s" in Sluice"#), (.sluice, #"heartbeat = "10s""#),
+            ]
+        }
+    }
+}

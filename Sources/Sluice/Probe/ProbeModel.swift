@@ -1,0 +1,69 @@
+// What the model `sluice-probe` says (`probe = true`), and how `sluice probe` asks for it and reads it again.
+
+import Chat
+import Clock
+
+/// An answer of known pace, each event of which says itself when it was made: a lump that comes can so be told from one that was sent.
+enum ProbeModel {
+    /// Events with text in a whole answer.
+    static let eventsCount = 20
+    /// Between two of them.
+    static let pause = Duration.milliseconds(50)
+    /// Behind so many events with text there is the silence that was asked for.
+    static let eventsBeforeSilence = 3
+    /// The longest silence that can be asked for, and the longest pause.
+    static let (silenceMax, pauseMax) = (Duration.seconds(60), Duration.seconds(5))
+    /// How a message asks for others, in milliseconds.
+    private static let (silenceWord, pauseWord) = (Array("silence_ms=".utf8), Array("pause_ms=".utf8))
+
+    /// The message that asks for such an answer.
+    static func message(silence: Duration? = nil, pause: Duration? = nil) -> String {
+        let words = [(silenceWord, silence), (pauseWord, pause)].compactMap { word, duration in
+            duration.map { " " + String(decoding: word, as: UTF8.self) + "\($0.nanoseconds / 1_000_000)" }
+        }
+        return "Show your pace" + words.joined()
+    }
+
+    /// The silence that a message asks for; zero for none.
+    static func silence(askedBy message: String) -> Duration {
+        min(duration(behind: silenceWord, in: message) ?? .zero, silenceMax)
+    }
+
+    /// The pause between two events, which a message may ask for.
+    static func pause(askedBy message: String) -> Duration {
+        min(max(duration(behind: pauseWord, in: message) ?? pause, pause), pauseMax)
+    }
+
+    private static func duration(behind word: [UInt8], in message: String) -> Duration? {
+        let bytes = Array(message.utf8)
+        guard let range = bytes.firstRange(of: word) else { return nil }
+        let digits = bytes[range.upperBound...].prefix { $0 &- UInt8(ascii: "0") < 10 }
+        return Int(decimal: digits).map { .milliseconds(min($0, 3_600_000)) }
+    }
+
+    // MARK: Stamps
+
+    private static let mark = UInt8(ascii: "@")
+    private static let digitsCount = 6
+
+    /// The texts of the events, each with room for the moment at which it is made.
+    static var texts: [String] { (1...eventsCount).map { "\($0)@000000 " } }
+
+    /// Writes into an event when it was made, in milliseconds since the answer began. One without room for that stays.
+    static func stamp(_ event: inout [UInt8], _ moment: Duration) {
+        guard let place = event.lastIndex(of: mark), place + digitsCount < event.count else { return }
+        var rest = min(max(0, moment.nanoseconds / 1_000_000), 999_999)
+        for index in stride(from: place + digitsCount, to: place, by: -1) {
+            event[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+    }
+
+    /// When an event says that it was made; nil when it says nothing of that.
+    static func stamp(in event: some BidirectionalCollection<UInt8>) -> Duration? {
+        guard let place = event.lastIndex(of: mark) else { return nil }
+        let digits = event[event.index(after: place)...].prefix(digitsCount)
+        guard digits.count == digitsCount, let milliseconds = Int(decimal: digits), milliseconds >= 0 else { return nil }
+        return .milliseconds(milliseconds)
+    }
+}

@@ -1,0 +1,98 @@
+// A report for people, and for machines. What a server said itself reaches no terminal as it is.
+
+import Chat
+
+extension ProbeReport {
+    /// What is shown on a terminal, or piped.
+    ///
+    /// - Parameter isColoured: whether verdicts have colours, as on a terminal.
+    func text(isColoured: Bool) -> String {
+        var lines = [visible(model.map { "\(url), by the model \($0.clipped)" } ?? url), ""]
+        let width = checks.map(\.name.rawValue.utf8.count).max() ?? 0
+        for check in checks {
+            let word = check.verdict.word
+            let colour = isColoured ? check.verdict.colour : nil
+            let shown = colour.map { "\u{1B}[\($0)m\(word)\u{1B}[0m" } ?? word
+            lines.append(
+                shown + spaces(9 - word.utf8.count) + check.name.rawValue + spaces(width + 2 - check.name.rawValue.utf8.count)
+                    + visible(check.evidence))
+            for directive in directives(of: check) {
+                let server = directive.server.rawValue
+                lines.append(spaces(width + 11) + server + spaces(12 - server.utf8.count) + directive.text)
+            }
+        }
+        return (lines + ["", summary]).joined(separator: "\n")
+    }
+
+    private func directives(of check: ProbeCheck) -> [ProbeDirective] {
+        if case .finding(let finding) = check.verdict { finding.directives(answering) } else { [] }
+    }
+
+    private var summary: String {
+        let findings = checks.count { if case .finding = $0.verdict { true } else { false } }
+        let passed = checks.count { $0.verdict == .pass }
+        let unknown = checks.count - findings - passed
+        return "\(passed) passed, \(findings) \(findings == 1 ? "finding" : "findings"), \(unknown) not known"
+    }
+
+    private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(1, count)) }
+
+    private func visible(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        bytes.appendVisible(text)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// One object in one line.
+    var json: String {
+        var writer = StatusWriter()
+        writer.object {
+            $0.member("url", visible(url))
+            $0.member("model", model.map { visible($0.clipped) })
+            $0.array("checks", checks) { writer, check in
+                writer.object {
+                    $0.member("check", check.name.rawValue)
+                    $0.member("verdict", check.verdict.key)
+                    $0.member("finding", check.verdict.finding?.rawValue)
+                    $0.member("evidence", visible(check.evidence))
+                    $0.array("directives", directives(of: check)) { writer, directive in
+                        writer.object {
+                            $0.member("server", directive.server.rawValue)
+                            $0.member("directive", directive.text)
+                        }
+                    }
+                }
+            }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}
+
+extension ProbeCheck.Verdict {
+    var finding: ProbeFinding? { if case .finding(let finding) = self { finding } else { nil } }
+
+    fileprivate var word: String {
+        switch self {
+        case .pass: "PASS"
+        case .finding: "FINDING"
+        case .unknown: "?"
+        }
+    }
+
+    fileprivate var key: String {
+        switch self {
+        case .pass: "pass"
+        case .finding: "finding"
+        case .unknown: "unknown"
+        }
+    }
+
+    /// As terminals number them.
+    fileprivate var colour: Int {
+        switch self {
+        case .pass: 32
+        case .finding: 31
+        case .unknown: 33
+        }
+    }
+}

@@ -1,0 +1,136 @@
+// The deployment that is looked at, and the URLs and headers by which it is asked.
+
+import Chat
+import HTTPClient
+
+/// A deployment by its public URL, with the token that opens it.
+struct ProbeTarget: Sendable {
+    /// Scheme, host and port.
+    let origin: String
+    let isSecure: Bool
+    /// Whether it is on this machine, so that nobody reads along on the way.
+    let isLocal: Bool
+    /// The base URL's path, without a slash at its end; empty for none.
+    private let basePath: String
+    private let token: String?
+
+    /// What cannot be a deployment's URL, in a sentence without the URL.
+    struct Problem: Error {
+        let reason: String
+    }
+
+    private static let ending = Array("/chat/completions".utf8)
+    private static let version = Array("/v1".utf8)
+    private static let tokenPrefix = Array("/v/".utf8)
+    private static let wrongToken = "sluice-probe-wrong-token"
+
+    /// - Parameters:
+    ///   - url: a base URL, or that of chat completions.
+    ///   - token: nil where the path has it, or none is needed.
+    init(_ url: String, token: String?) throws(Problem) {
+        let bytes = Array(url.utf8)
+        guard url.startsIgnoringCase(with: "https://") || url.startsIgnoringCase(with: "http://") else {
+            throw Problem(reason: "the URL must begin with https:// or http://")
+        }
+        guard !bytes.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) else {
+            throw Problem(reason: "the URL can have no query and no fragment: callers append to it")
+        }
+        do throws(HTTPError) { try HTTPRequest.validate(url: url) } catch { throw Problem(reason: "\(error)") }
+        isSecure = url.startsIgnoringCase(with: "https://")
+        let hostStart = isSecure ? 8 : 7
+        let pathStart = bytes[hostStart...].firstIndex(of: UInt8(ascii: "/")) ?? bytes.endIndex
+        guard !bytes[hostStart..<pathStart].contains(UInt8(ascii: "@")) else {
+            throw Problem(reason: "the URL can have no user: name the token by SLUICE_TOKEN or --token-file")
+        }
+        origin = String(decoding: bytes[..<pathStart], as: UTF8.self)
+        isLocal = Self.isLocal(bytes[hostStart..<pathStart])
+        basePath = String(decoding: Self.base(of: bytes[pathStart...]), as: UTF8.self)
+        self.token = token
+    }
+
+    private static func isLocal(_ authority: ArraySlice<UInt8>) -> Bool {
+        if authority.starts(with: "127.".utf8) { return true }
+        return ["localhost", "[::1]"].contains { name in
+            let rest = authority.dropFirst(name.utf8.count)
+            return authority.starts(with: name.utf8) && (rest.isEmpty || rest.first == UInt8(ascii: ":"))
+        }
+    }
+
+    /// Without slashes at its end, and without what callers append, however often that was done.
+    private static func base(of path: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var path = path
+        while true {
+            while path.last == UInt8(ascii: "/") { path = path.dropLast() }
+            guard path.suffix(ending.count).elementsEqual(ending) else { return path }
+            path = path.dropLast(ending.count)
+        }
+    }
+
+    // MARK: The token
+
+    /// The path's token, which stands behind `/v/`; nil where there is none.
+    private var pathToken: Substring.UTF8View? {
+        let path = basePath.utf8
+        guard path.starts(with: Self.tokenPrefix) else { return nil }
+        let token = path.dropFirst(Self.tokenPrefix.count).prefix { $0 != UInt8(ascii: "/") }
+        return token.isEmpty ? nil : token
+    }
+
+    /// Whether a token goes along.
+    var hasToken: Bool { token != nil || pathToken != nil }
+
+    /// What goes along with a request.
+    enum Credentials: Sendable { case right, wrong, none }
+
+    /// The headers of a request, beside what its body needs.
+    func headers(_ credentials: Credentials) -> [(name: String, value: String)] {
+        let sent: String?
+        switch credentials {
+        case .right: sent = token
+        case .wrong: sent = pathToken == nil ? Self.wrongToken : nil
+        case .none: sent = nil
+        }
+        return sent.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
+    }
+
+    private func path(_ credentials: Credentials) -> String {
+        guard let pathToken else { return basePath }
+        let rest = basePath.utf8.dropFirst(Self.tokenPrefix.count + pathToken.count)
+        return switch credentials {
+        case .right: basePath
+        case .wrong: "/v/\(Self.wrongToken)" + String(decoding: rest, as: UTF8.self)
+        case .none: String(decoding: rest, as: UTF8.self)
+        }
+    }
+
+    // MARK: URLs
+
+    /// Of chat completions.
+    func completions(_ credentials: Credentials = .right) -> String { origin + path(credentials) + "/chat/completions" }
+
+    /// Of the list of models.
+    var models: String { origin + basePath + "/models" }
+
+    /// Of the status of the process behind it, with all open requests.
+    var status: String { origin + "/sluice/status?json&full" }
+
+    /// The forms of URLs that callers come to when they append to what they were given, each with what it is called.
+    var variants: [(name: String, url: String)] {
+        let usual = completions()
+        let hasVersion = basePath.utf8.suffix(Self.version.count).elementsEqual(Self.version)
+        let other = hasVersion ? String(decoding: basePath.utf8.dropLast(Self.version.count), as: UTF8.self) : basePath + "/v1"
+        return [
+            (hasVersion ? "without /v1" : "with /v1", origin + other + "/chat/completions"),
+            ("a slash at its end", usual + "/"),
+            ("a base URL with a slash at its end", origin + basePath + "//chat/completions"),
+            ("/chat/completions appended twice", usual + "/chat/completions"),
+        ]
+    }
+
+    /// The URL of chat completions for people, without a token that is in its path.
+    var shown: String {
+        guard let pathToken else { return completions() }
+        let rest = basePath.utf8.dropFirst(Self.tokenPrefix.count + pathToken.count)
+        return origin + "/v/TOKEN" + String(decoding: rest, as: UTF8.self) + "/chat/completions"
+    }
+}

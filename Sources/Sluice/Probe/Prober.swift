@@ -1,0 +1,274 @@
+// A run of `sluice probe`: what is asked, in this order.
+
+import Chat
+import Clock
+import EventLoop
+import HTTPClient
+import Settings
+import Synchronization
+
+/// What is to be looked at.
+struct ProbePlan: Sendable {
+    let target: ProbeTarget
+    /// The model to ask; nil for `sluice-probe`, or where that is not there the first that is listed.
+    var model: String?
+    /// How long `sluice-probe` is to be silent.
+    var silence = Duration.seconds(12)
+    var isForVapi = false
+    /// A PEM file, in place of the system's authorities.
+    var authoritiesFile: String?
+
+    /// In the order of the report.
+    var names: [ProbeCheck.Name] { ProbeCheck.Name.allCases.filter { isForVapi || !$0.isVapis } }
+}
+
+/// Asks a deployment, and makes a report of what comes. One run at a time.
+actor Prober {
+    nonisolated let loop: EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+
+    private let plan: ProbePlan
+    private let onProgress: @Sendable (String) -> Void
+    private var report: ProbeReport
+    private var heads: [ResponseHead] = []
+    /// The model that is asked, and whether it is `sluice-probe`.
+    private var model: (name: String, hasPace: Bool)?
+
+    /// - Parameter onProgress: told what is being done.
+    init(_ plan: ProbePlan, onProgress: @escaping @Sendable (String) -> Void) throws(SystemError) {
+        loop = try EventLoop()
+        (self.plan, self.onProgress) = (plan, onProgress)
+        report = ProbeReport(url: plan.target.shown)
+    }
+
+    /// Looks at everything, on the loop's thread, which is the caller's.
+    nonisolated func runToEnd() -> ProbeReport {
+        let result = OneReport()
+        Task(executorPreference: loop) {
+            let report = await self.run()
+            result.report.withLock { $0 = report }
+            self.loop.stop()
+        }
+        loop.run()
+        return result.report.withLock { $0 } ?? ProbeReport(url: plan.target.shown)
+    }
+
+    private var target: ProbeTarget { plan.target }
+
+    private func run() async -> ProbeReport {
+        let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, on: loop)
+        defer { client.close() }
+        if let obstacle = await lookAtRequests(client) {
+            report.obstacle = obstacle
+            report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
+        } else {
+            await findModel(client)
+            await lookAtStreams(client)
+            await lookAtRest(client)
+            if plan.isForVapi { await lookForVapi(client) }
+        }
+        let order = plan.names
+        report.checks.sort { (order.firstIndex(of: $0.name) ?? 0) < (order.firstIndex(of: $1.name) ?? 0) }
+        return report
+    }
+
+    private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
+        let answer = await client.ask(question)
+        if let head = answer.head { heads.append(head) }
+        return answer
+    }
+
+    private func add(_ check: ProbeCheck) { report.checks.append(check) }
+
+    // MARK: At once
+
+    /// - Returns: what keeps the run from going on; nil for nothing.
+    private func lookAtRequests(_ client: ProbeClient) async -> ProbeReport.Obstacle? {
+        onProgress("reachable")
+        let url = target.completions()
+        let usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+        report.answering = ProbeServer(usual.head)
+        add(
+            RequestChecks.reachable(
+                usual, over: client.firstConnection, isSecure: target.isSecure, isLocal: target.isLocal, now: secondsSince1970()))
+        guard usual.head != nil else {
+            if case .tls = usual.failure { return .found }
+            return .unreachable
+        }
+        onProgress("token")
+        let none = await ask(.init(url: target.completions(.none), credentials: .none, body: ProbeBodies.noChat), client)
+        let wrong = await ask(.init(url: target.completions(.wrong), credentials: .wrong, body: ProbeBodies.noChat), client)
+        add(RequestChecks.token(right: target.hasToken ? usual : nil, none: none, wrong: wrong))
+        if usual.status == 401 || usual.status == 403 { return target.hasToken ? .found : .noToken }
+        onProgress("paths")
+        var variants: [(name: String, answer: ProbeAnswer)] = []
+        for (name, url) in target.variants {
+            variants.append((name, await ask(.init(url: url, body: ProbeBodies.noChat), client)))
+        }
+        add(RequestChecks.paths(usual, variants))
+        onProgress("errors")
+        var provoked = [RequestChecks.Provoked(what: "a body that is no chat", answer: usual, statuses: [400, 422])]
+        let noJSON = await ask(.init(url: url, body: ProbeBodies.noJSON), client)
+        provoked.append(.init(what: "a body that is no JSON", answer: noJSON, statuses: [400, 422]))
+        let read = await ask(.init(method: .get, url: url), client)
+        provoked.append(.init(what: "GET", answer: read, statuses: [405, 404]))
+        if none.status == 401 { provoked.append(.init(what: "no token", answer: none, statuses: [401])) }
+        add(RequestChecks.errors(provoked))
+        onProgress("body")
+        add(RequestChecks.body(await ask(.init(url: url, body: ProbeBodies.large), client)))
+        return nil
+    }
+
+    // MARK: The model
+
+    private func findModel(_ client: ProbeClient) async {
+        let name = plan.model ?? Settings.probeModel
+        if name.hasSameBytes(as: Settings.probeModel) {
+            let body = ProbeBodies.chat(name, ProbeModel.message(), tokens: 1)
+            let answer = await ask(.init(url: target.completions(), body: body), client)
+            let upstream = answer.head?["x-sluice-upstream"]
+            if answer.status == 200, upstream?.hasSameBytes(as: Settings.probeUpstream) == true { model = (name, true) }
+        } else {
+            model = (name, false)
+        }
+        if model == nil, plan.model == nil {
+            let list = await ask(.init(method: .get, url: target.models), client)
+            let names = list.status == 200 ? ListedModels.names(in: list.body) : nil
+            model = names?.first.map { ($0, false) }
+        }
+        report.model = model?.name
+    }
+
+    private func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
+        let body = ProbeBodies.chat(model?.name ?? "", message, tokens: tokens)
+        return .init(url: target.completions(), body: body, timeout: .seconds(60))
+    }
+
+    // MARK: On the way
+
+    private func lookAtStreams(_ client: ProbeClient) async {
+        guard let model else {
+            let reason = "no model is known: name one by --model, or let probe = true"
+            for name in [ProbeCheck.Name.stream, .compression, .firstToken, .heartbeat, .leaving] { add(.unknown(name, reason)) }
+            return
+        }
+        onProgress("stream")
+        let stream = model.hasPace ? await streamOfKnownPace(client) : await streamOfUpstream(client)
+        add(stream)
+        onProgress("compression")
+        var question = chat(tokens: 4)
+        question.acceptsGzip = true
+        add(StreamChecks.compression(await ask(question, client)))
+        var answers: [ProbeAnswer] = []
+        for call in 1...10 {
+            onProgress("first token, call \(call) of 10")
+            answers.append(await ask(chat(tokens: model.hasPace ? 1 : 16), client))
+        }
+        add(StreamChecks.firstToken(answers))
+        if plan.isForVapi { add(StreamChecks.vapiTimeout(answers)) }
+        guard model.hasPace else {
+            add(.unknown(.heartbeat, "only sluice-probe is silent when it is asked to: probe = true"))
+            add(.unknown(.leaving, "only an answer of sluice-probe lasts long enough: probe = true"))
+            return
+        }
+        onProgress("heartbeat, \(plan.silence.shown) of silence")
+        var silent = chat(ProbeModel.message(silence: plan.silence))
+        silent.timeout = plan.silence + .seconds(30)
+        add(StreamChecks.heartbeat(await ask(silent, client), silence: plan.silence))
+        if case .finding(.buffered) = stream.verdict {
+            return add(.unknown(.leaving, "an answer that is held back cannot be left while it comes"))
+        }
+        onProgress("leaving")
+        add(StreamChecks.leaving(await leave(client)))
+    }
+
+    /// A lump may be the machine's; a buffer makes one of each answer.
+    private func streamOfKnownPace(_ client: ProbeClient) async -> ProbeCheck {
+        var (answers, held): ([ProbeAnswer], Int) = ([], 0)
+        while answers.count < 6, held < 3 {
+            let answer = await ask(chat(ProbeModel.message()), client)
+            answers.append(answer)
+            let verdict = StreamChecks.pace(of: answer).verdict
+            if verdict == .oneByOne { break }
+            if verdict == .held { held += 1 }
+        }
+        return StreamChecks.stream(answers)
+    }
+
+    private func streamOfUpstream(_ client: ProbeClient) async -> ProbeCheck {
+        var (short, long): ([ProbeAnswer], [ProbeAnswer]) = ([], [])
+        for _ in 1...2 {
+            short.append(await ask(chat(tokens: 1), client))
+            long.append(await ask(chat(tokens: 100), client))
+        }
+        return StreamChecks.stream(short: short, long: long)
+    }
+
+    // MARK: Leaving
+
+    /// How long the process may take to notice, and how often it is asked.
+    private static let (noticeTime, noticeStep) = (Duration.seconds(8), Duration.milliseconds(100))
+    /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long: some
+    /// servers find out when they write.
+    private static let leavingPause = Duration.seconds(1)
+
+    /// Leaves in the midst of an answer.
+    private func leave(_ client: ProbeClient) async -> StreamChecks.Leaving {
+        let first = await status(client)
+        guard first.status == 200, StreamChecks.isOpen("", in: first.body) != nil else { return .hidden(first.words) }
+        var question = chat(ProbeModel.message(pause: Self.leavingPause))
+        question.until = .firstText
+        let asked = await client.begin(question)
+        guard let id = asked.answer.head?["x-request-id"] else {
+            asked.leave()
+            return .unlisted
+        }
+        let isListed = StreamChecks.isOpen(id, in: (await status(client)).body) == true
+        asked.leave()
+        guard isListed else { return .unlisted }
+        let left = loop.now
+        while true {
+            let status = await status(client)
+            if status.status == 200, StreamChecks.isOpen(id, in: status.body) == false { return .gone(loop.now - left) }
+            guard loop.now - left < Self.noticeTime else { return .stays(loop.now - left) }
+            await client.sleep(for: Self.noticeStep)
+        }
+    }
+
+    private func status(_ client: ProbeClient) async -> ProbeAnswer {
+        await ask(.init(method: .get, url: target.status, credentials: .none), client)
+    }
+
+    // MARK: The rest
+
+    private func lookAtRest(_ client: ProbeClient) async {
+        onProgress("connection")
+        var question = chat(tokens: 1)
+        if model == nil { question.body = ProbeBodies.noChat }
+        question.isHTTP1 = true
+        _ = await ask(question, client)
+        let count = client.connectionsCount
+        let second = await ask(question, client)
+        add(RequestChecks.connection(second, wasKept: client.connectionsCount == count))
+        add(RequestChecks.versions(heads))
+        add(RequestChecks.http2(client.firstConnection, isSecure: target.isSecure))
+    }
+
+    private func lookForVapi(_ client: ProbeClient) async {
+        onProgress("Vapi")
+        let paths = report.checks.first { $0.name == .paths }
+        add(RequestChecks.vapiURL(target.shown, isSecure: target.isSecure, paths: paths))
+        guard let model else {
+            for name in [ProbeCheck.Name.vapiStream, .vapiTimeout] { add(.unknown(name, "no model is known")) }
+            return
+        }
+        var question = chat()
+        question.body = ProbeBodies.vapi(model.name)
+        add(StreamChecks.vapiStream(await ask(question, client)))
+    }
+}
+
+/// What a run has come to.
+private final class OneReport: Sendable {
+    let report = Mutex<ProbeReport?>(nil)
+}

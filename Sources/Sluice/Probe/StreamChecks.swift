@@ -1,0 +1,239 @@
+// What streams say of what stands between Sluice and its callers. Nothing is asked here.
+
+import Chat
+import Clock
+import HTTPClient
+
+/// The verdicts on how an answer came, as it was on its way.
+enum StreamChecks {
+    // MARK: Pace
+
+    /// The pace of an answer of `sluice-probe`.
+    static func pace(of answer: ProbeAnswer) -> Pace {
+        Pace(
+            answer.events.compactMap { event in
+                ProbeModel.stamp(in: event.text).map {
+                    Pace.Event(arrived: event.read.moment, blind: event.read.blind, made: $0)
+                }
+            })
+    }
+
+    /// - Parameter answers: of `sluice-probe`, to the same question.
+    static func stream(_ answers: [ProbeAnswer]) -> ProbeCheck {
+        if let broken = broken(answers) { return broken }
+        guard let pace = Pace.best(of: answers.map(pace)) else { return .unknown(.stream, "no answer has come") }
+        let made = "made \(ProbeModel.pause.shown) apart"
+        switch pace.verdict {
+        case .oneByOne: return .pass(.stream, "\(pace.count) events, \(made), came one by one")
+        case .unclear: return .unknown(.stream, "this machine or the server is too busy to tell the moments of events apart")
+        case .held:
+            let lumps = pace.lumps == 1 ? "in one lump" : "in \(pace.lumps) lumps"
+            return .finding(
+                .stream, .buffered,
+                "\(pace.count) events, \(made), came \(lumps), up to \(pace.longestHold.shown) late: "
+                    + suspects(answers.last?.head))
+        }
+    }
+
+    /// - Parameters:
+    ///   - short: answers of an upstream to which one token was allowed.
+    ///   - long: those to which many were.
+    static func stream(short: [ProbeAnswer], long: [ProbeAnswer]) -> ProbeCheck {
+        if let broken = broken(long) { return broken }
+        guard let pace = unknownPace(short: short, long: long) else {
+            return .unknown(.stream, "the model gave no text: \(long.last?.words ?? "no answer")")
+        }
+        switch pace.verdict {
+        case .oneByOne: return .pass(.stream, "\(pace.count) events came in \(pace.lumps) moments")
+        case .unclear:
+            return .unknown(
+                .stream,
+                "\(pace.count) events came in \(pace.lumps) moments, which may be the upstream's own pace: probe = true would tell"
+            )
+        case .held:
+            return .finding(
+                .stream, .buffered,
+                "\(pace.count) events came in \(pace.lumps) moments, the first text after \(pace.long.shown), where a short answer has "
+                    + "it after \(pace.short.shown): " + suspects(long.last?.head))
+        }
+    }
+
+    private static func unknownPace(short: [ProbeAnswer], long: [ProbeAnswer]) -> UnknownPace? {
+        guard let first = short.compactMap(firstText).min() else { return nil }
+        let paces = long.compactMap { answer -> UnknownPace? in
+            let reads = answer.events.filter(\.hasContent).map(\.read)
+            guard let text = reads.first else { return nil }
+            let lumps = 1 + zip(reads, reads.dropFirst()).count { $0.end < $1.end }
+            return UnknownPace(short: first, long: text.moment, count: reads.count, lumps: lumps)
+        }
+        // A buffer holds all of them back.
+        return paces.first { $0.verdict == .oneByOne } ?? paces.min { $0.long < $1.long }
+    }
+
+    /// When the first text came; nil without any.
+    static func firstText(of answer: ProbeAnswer) -> Duration? { answer.events.first(where: \.hasContent)?.read.moment }
+
+    /// Streams that are none, or do not come to their end.
+    private static func broken(_ answers: [ProbeAnswer]) -> ProbeCheck? {
+        guard let answer = answers.last else { return nil }
+        guard answer.status == 200 else {
+            return answer.status == 429 || answer.status >= 500
+                ? .unknown(.stream, "\(answer.words) for a stream") : .finding(.stream, .broken, "\(answer.words) for a stream")
+        }
+        guard answer.isEventStream else {
+            let type = answer.head?["content-type"]?.clipped ?? "nothing"
+            return .finding(.stream, .broken, "the answer to a stream's request is no event stream: Content-Type says \(type)")
+        }
+        if answer.isTooLarge { return .unknown(.stream, "the answer is larger than what is looked at") }
+        guard !answer.events.contains(where: \.isDone) else { return nil }
+        let reason = answer.failure.map { ": \($0)" } ?? ""
+        return .finding(.stream, .broken, "the stream ended without [DONE]\(reason)")
+    }
+
+    /// Who may hold events back, by what the head of an answer says of those that it came through.
+    static func suspects(_ head: ResponseHead?) -> String {
+        guard let head else { return "somebody on the way" }
+        if let coding = head["content-encoding"] { return "compression (Content-Encoding: \(coding.clipped))" }
+        if let network = head.network { return "a CDN (\(network)), or response buffering behind it" }
+        if let via = head["via"] { return "response buffering, by a proxy that names itself (Via: \(via.clipped)) or behind it" }
+        if head.version == .http10 { return "a proxy that speaks HTTP/1.0, which knows no chunks" }
+        let server = head["server"].map { " by \($0.clipped), or in front of it or behind it" } ?? ""
+        if let length = head["content-length"] {
+            return "response buffering\(server): the whole answer was collected (Content-Length: \(length.clipped))"
+        }
+        return "response buffering\(server)"
+    }
+
+    // MARK: Compression
+
+    /// - Parameter answer: a stream, where gzip was allowed.
+    static func compression(_ answer: ProbeAnswer) -> ProbeCheck {
+        guard let head = answer.head, answer.status == 200 else { return .unknown(.compression, answer.words) }
+        if let coding = head["content-encoding"], !coding.isEqualIgnoringCase(to: "identity") {
+            return .finding(
+                .compression, .compressed,
+                "Content-Encoding: \(coding.clipped), where a caller takes it: compression may collect events")
+        }
+        return .pass(.compression, "streams are not compressed, where a caller would take gzip")
+    }
+
+    // MARK: First token
+
+    /// LiveKit's older versions wait for no longer, and a voice says nothing meanwhile.
+    private static let patience = Duration.seconds(5)
+
+    static func firstToken(_ answers: [ProbeAnswer]) -> ProbeCheck {
+        let times = answers.compactMap(firstText).sorted()
+        guard !times.isEmpty else { return .unknown(.firstToken, "no text has come: \(answers.last?.words ?? "no answer")") }
+        let (p50, p95) = (percentile(50, of: times), percentile(95, of: times))
+        let few = times.count < answers.count ? ", of \(answers.count)" : ""
+        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) calls\(few)"
+        return p95 > patience ? .finding(.firstToken, .slow, words) : .pass(.firstToken, words)
+    }
+
+    /// - Parameter times: in order, at least one.
+    static func percentile(_ percent: Int, of times: [Duration]) -> Duration {
+        times[min(times.count - 1, max(0, (times.count * percent + 99) / 100 - 1))]
+    }
+
+    // MARK: Silence
+
+    /// - Parameters:
+    ///   - answer: of `sluice-probe`, with a silence in it.
+    ///   - silence: how long that was.
+    static func heartbeat(_ answer: ProbeAnswer, silence: Duration) -> ProbeCheck {
+        let events = answer.events
+        guard answer.status == 200, events.contains(where: \.hasContent) else { return .unknown(.heartbeat, answer.words) }
+        let comments = events.filter { $0.kind == .comment }
+        guard events.contains(where: \.isDone) else {
+            let last = events.last { $0.hasContent || $0.kind == .comment }
+            let waited = answer.duration - (last?.read.moment ?? .zero)
+            let reason = answer.failure.map { ": \($0)" } ?? ""
+            return .finding(.heartbeat, .cutInSilence, "the stream was cut off after \(waited.shown) of silence\(reason)")
+        }
+        guard let first = comments.first else {
+            return .finding(.heartbeat, .noHeartbeat, "nothing came in \(silence.shown) of silence")
+        }
+        let before = events.last { $0.hasContent && $0.read.end < first.read.end }
+        let waited = before.map { first.read.moment - $0.read.moment }
+        let words = waited.map { "a comment came after \($0.shown) of silence" } ?? "a comment came with the lump"
+        return .pass(.heartbeat, words)
+    }
+
+    // MARK: Leaving
+
+    /// What the status said of a request whose caller left.
+    enum Leaving: Sendable {
+        /// The status is not for this machine: with these words.
+        case hidden(String)
+        /// It did not know the request: another process, or another machine, has it.
+        case unlisted
+        /// The request was gone, so long after its caller had left.
+        case gone(Duration)
+        /// It was there still.
+        case stays(Duration)
+    }
+
+    static func leaving(_ leaving: Leaving) -> ProbeCheck {
+        switch leaving {
+        case .hidden(let words):
+            .unknown(.leaving, "the status is not shown here (\(words)): ask from the server's own machine")
+        case .unlisted: .unknown(.leaving, "the status did not tell of the request: another process may have it")
+        case .gone(let time): .pass(.leaving, "Sluice gave the call up within \(time.shown)")
+        case .stays(let time):
+            .finding(.leaving, .callerNotNoticed, "the call was open still \(time.shown) after its caller had left")
+        }
+    }
+
+    /// Whether the status, as JSON, tells of an open request; nil for what is no status.
+    static func isOpen(_ request: String, in status: [UInt8]) -> Bool? {
+        let document = status.span
+        do throws(JSONError) {
+            let value = try JSONScanner.validate(document, depthMax: 32)
+            guard let requests = value.member("active_requests", in: document), requests.kind == .array else { return nil }
+            return requests.elements(in: document, countMax: 4000).contains { open in
+                open.member("id", in: document)?.string(in: document)?.hasSameBytes(as: request) ?? false
+            }
+        } catch { return nil }
+    }
+
+    // MARK: Vapi
+
+    /// - Parameter answer: to a request as Vapi makes it.
+    static func vapiStream(_ answer: ProbeAnswer) -> ProbeCheck {
+        guard answer.status == 200 else {
+            return .finding(.vapiStream, .vapiStream, "\(answer.words) for a request with call and customer in its body")
+        }
+        guard answer.isEventStream else { return .finding(.vapiStream, .vapiStream, "it is not answered with an event stream") }
+        let data = answer.events.filter { $0.kind == .data }
+        guard data.last?.isDone == true else { return .finding(.vapiStream, .vapiStream, "the stream does not end with [DONE]") }
+        guard data.dropLast().allSatisfy(\.hasChoices) else {
+            return .finding(.vapiStream, .vapiStream, "an event has no array of choices, without which Vapi ends the call")
+        }
+        return .pass(
+            .vapiStream, "a request with call and customer is streamed: \(data.count - 1) events with choices, and [DONE]")
+    }
+
+    /// Vapi's own default.
+    private static let vapiTimeout = Duration.seconds(20)
+
+    static func vapiTimeout(_ answers: [ProbeAnswer]) -> ProbeCheck {
+        let times = answers.compactMap(firstText).sorted()
+        guard !times.isEmpty else { return .unknown(.vapiTimeout, "no text has come") }
+        let p95 = percentile(95, of: times)
+        let words = "the first token's p95 is \(p95.shown); Vapi waits for \(vapiTimeout.shown), or for its timeoutSeconds"
+        return p95 > vapiTimeout ? .finding(.vapiTimeout, .vapiTimeout, words) : .pass(.vapiTimeout, words)
+    }
+}
+
+extension ResponseHead {
+    /// The network that it came through, by the fields that such networks add; nil for none that is known.
+    fileprivate var network: String? {
+        let known = [
+            ("cf-ray", "Cloudflare, CF-RAY"), ("x-amz-cf-id", "CloudFront, X-Amz-Cf-Id"), ("x-served-by", "Fastly, X-Served-By"),
+            ("x-akamai-request-id", "Akamai, X-Akamai-Request-ID"), ("x-azure-ref", "Azure Front Door, X-Azure-Ref"),
+            ("x-vercel-id", "Vercel, X-Vercel-Id"), ("cdn-requestid", "bunny.net, CDN-RequestId"),
+        ]
+        return known.first { self[$0.0] != nil }?.1
+    }
+}

@@ -1,0 +1,82 @@
+import Testing
+
+@testable import Sluice
+
+/// Twenty events that are made 50 ms apart, and how they come.
+@Suite struct PaceTests {
+    struct Row: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let verdict: Pace.Verdict
+        /// When the event of that number comes, in milliseconds, and for how long nobody had looked before.
+        let comes: @Sendable (Int) -> (moment: Int, blind: Int)
+        var made: @Sendable (Int) -> Int = { 50 * $0 }
+
+        init(
+            _ description: String, _ verdict: Pace.Verdict, made: @escaping @Sendable (Int) -> Int = { 50 * $0 },
+            _ comes: @escaping @Sendable (Int) -> (moment: Int, blind: Int)
+        ) {
+            (testDescription, self.verdict, self.comes, self.made) = (description, verdict, comes, made)
+        }
+
+        static let all = [
+            Row("as they were made", .oneByOne) { (50 * $0 + 3, 5) },
+            Row("each a while later", .oneByOne) { (50 * $0 + 400, 5) },
+            Row("with jitter", .oneByOne) { (50 * $0 + 10 * ($0 % 3), 5) },
+            Row("all at the end", .held) { _ in (953, 5) },
+            Row("all at the end, read by and by", .held) { (953 + $0, 5) },
+            Row("in lumps of four", .held) { (($0 / 4 * 4 + 3) * 50 + 3, 5) },
+            Row("in pairs", .held) { (($0 / 2 * 2 + 1) * 50 + 3, 5) },
+            Row("as they were made, to a reader that stood still for a while", .oneByOne) { event in
+                (6..<14).contains(event) ? (700, 400) : (50 * event + 3, 5)
+            },
+            Row("as they were made, through a server that stood still for a while", .oneByOne) { event in
+                (4..<12).contains(event) ? (600, 5) : (50 * event + 3, 5)
+            },
+            Row("all at the end, to a reader that had not looked", .unclear) { _ in (953, 940) },
+            Row("to a reader that looks too seldom", .unclear) { (($0 / 4 * 4 + 3) * 50 + 3, 200) },
+            Row("as they were made, which was at once", .unclear, made: { _ in 0 }) { _ in (3, 5) },
+            Row("as they were made, in two lumps", .unclear, made: { $0 < 10 ? 0 : 500 }) { ($0 < 10 ? 3 : 503, 5) },
+        ]
+    }
+
+    private func pace(_ row: Row) -> Pace {
+        Pace(
+            (0..<20).map { event in
+                let (moment, blind) = row.comes(event)
+                return Pace.Event(
+                    arrived: .milliseconds(moment), blind: .milliseconds(blind), made: .milliseconds(row.made(event)))
+            })
+    }
+
+    @Test(arguments: Row.all) func `a lump is told by what was made apart and came together for certain`(row: Row) {
+        #expect(pace(row).verdict == row.verdict)
+    }
+
+    @Test func `what is held is told by its lumps and the longest hold`() {
+        let pace = pace(Row("", .held) { _ in (953, 5) })
+        #expect(pace.count == 20 && pace.lumps == 1 && pace.longestHold == .milliseconds(950))
+    }
+
+    @Test func `no events are no verdict`() {
+        #expect(Pace([]).verdict == .unclear)
+        #expect(Pace.best(of: []) == nil)
+    }
+
+    @Test func `a buffer holds every answer back, and noise does not`() {
+        let (held, oneByOne, unclear) = (pace(Row.all[3]), pace(Row.all[0]), pace(Row.all[9]))
+        #expect(Pace.best(of: [held, held, oneByOne])?.verdict == .oneByOne)
+        #expect(Pace.best(of: [unclear, held])?.verdict == .held)
+        #expect(Pace.best(of: [unclear, unclear])?.verdict == .unclear)
+    }
+
+    @Test(arguments: [
+        (100, 120, 40, 40, Pace.Verdict.oneByOne), (100, 120, 40, 12, .oneByOne), (100, 2000, 40, 1, .held),
+        (100, 120, 40, 1, .unclear), (100, 350, 40, 1, .unclear), (900, 1300, 40, 1, .unclear), (100, 2000, 3, 1, .unclear),
+    ])
+    func `of an unknown pace a buffer lets the first text wait for the last`(
+        short: Int, long: Int, count: Int, lumps: Int, verdict: Pace.Verdict
+    ) {
+        let pace = UnknownPace(short: .milliseconds(short), long: .milliseconds(long), count: count, lumps: lumps)
+        #expect(pace.verdict == verdict)
+    }
+}

@@ -1,0 +1,73 @@
+import Testing
+
+@testable import HTTPClient
+@testable import Sluice
+
+/// What is shown of a run.
+@Suite struct ProbeReportTests {
+    private var report: ProbeReport {
+        var report = ProbeReport(url: "https://host.example/v1/chat/completions", model: "sluice-probe", answering: .lighttpd)
+        report.checks = [
+            .pass(.reachable, "\u{1B}[2Jnginx answers"), .finding(.stream, .buffered, "20 events came in one lump"),
+            .unknown(.leaving, "not shown"),
+        ]
+        return report
+    }
+
+    @Test func `a finding comes with the directives of each server, first of the one that answers`() {
+        let lines = report.text(isColoured: false).split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines[0] == "https://host.example/v1/chat/completions, by the model sluice-probe")
+        #expect(lines[3] == "FINDING  stream     20 events came in one lump")
+        #expect(lines[4].contains("lighttpd    server.stream-response-body = 2"))
+        #expect(lines[5].contains("nginx       fastcgi_buffering off;"))
+        #expect(lines.last == "1 passed, 1 finding, 1 not known")
+        for server in ["Apache", "Caddy", "HAProxy", "Cloudflare"] { #expect(lines.contains { $0.contains(server) }) }
+    }
+
+    @Test func `a server's words reach no terminal as they are`() {
+        let plain = report.text(isColoured: false)
+        #expect(!plain.utf8.contains(0x1B))
+        #expect(plain.contains(#"PASS     reachable  \u001b[2Jnginx answers"#))
+        // Colours are the only ones.
+        #expect(report.text(isColoured: true).contains("\u{1B}[32mPASS\u{1B}[0m"))
+        #expect(!report.json.utf8.contains(0x1B))
+    }
+
+    @Test func `JSON has each check with its verdict, finding and directives`() {
+        let json = report.json
+        #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","model":"sluice-probe","checks":["#))
+        let finding =
+            #"{"check":"stream","verdict":"finding","finding":"buffered","evidence":"20 events came in one lump","#
+            + #""directives":[{"server":"lighttpd","directive":"server.stream-response-body = 2"},"#
+        #expect(json.contains(finding))
+        #expect(json.contains(#"{"check":"leaving","verdict":"unknown","finding":null,"evidence":"not shown","directives":[]}"#))
+    }
+
+    @Test(arguments: ProbeFinding.allCases) func `what a server does wrong is mended there`(finding: ProbeFinding) {
+        let servers = finding.directives().map(\.server)
+        switch finding {
+        // Nobody is there, or an upstream does it.
+        case .unreachable, .broken: #expect(servers.isEmpty)
+        case .slow, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
+        case .callerNotNoticed, .oldHTTP: #expect(servers.contains(.nginx))
+        default: #expect(Set(servers).isSuperset(of: [.nginx, .lighttpd, .apache, .caddy, .haproxy]))
+        }
+        #expect(finding.directives(.apache).first?.server == (servers.contains(.apache) ? .apache : servers.first))
+    }
+
+    @Test(arguments: [
+        ([(name: "server", value: "nginx/1.22")], ProbeServer.nginx), ([(name: "server", value: "Apache")], .apache),
+        ([(name: "server", value: "nginx"), (name: "cf-ray", value: "1")], .cloudflare), ([(name: "server", value: "x")], nil),
+        ([], nil),
+    ])
+    func `who answers is known by its own word`(fields: [(name: String, value: String)], server: ProbeServer?) {
+        #expect(ProbeServer(head(200, fields)) == server)
+    }
+
+    @Test func `what was not looked at is told, each once`() {
+        var report = report
+        report.leaveOut([.reachable, .token, .stream], because: "nobody is there")
+        #expect(report.checks.map(\.name) == [.reachable, .stream, .leaving, .token])
+        #expect(report.hasFinding)
+    }
+}

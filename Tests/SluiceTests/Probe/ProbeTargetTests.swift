@@ -1,0 +1,69 @@
+import Testing
+
+@testable import Sluice
+
+/// The URLs by which a deployment is asked.
+@Suite struct ProbeTargetTests {
+    @Test(arguments: [
+        "https://host.example/v1", "https://host.example/v1/", "https://host.example/v1/chat/completions",
+        "https://host.example/v1/chat/completions/chat/completions/",
+    ])
+    func `a base URL may have what callers append`(url: String) throws {
+        let target = try ProbeTarget(url, token: "secret")
+        #expect(target.completions() == "https://host.example/v1/chat/completions")
+        #expect(target.shown == "https://host.example/v1/chat/completions")
+        #expect(target.models == "https://host.example/v1/models")
+        #expect(target.status == "https://host.example/sluice/status?json&full")
+        #expect(
+            target.variants.map(\.url) == [
+                "https://host.example/chat/completions", "https://host.example/v1/chat/completions/",
+                "https://host.example/v1//chat/completions", "https://host.example/v1/chat/completions/chat/completions",
+            ])
+        #expect(target.isSecure && target.hasToken && !target.isLocal)
+    }
+
+    @Test func `a host alone is asked with and without the version too`() throws {
+        let target = try ProbeTarget("http://127.0.0.1:8080", token: nil)
+        #expect(target.completions() == "http://127.0.0.1:8080/chat/completions")
+        #expect(target.variants[0].url == "http://127.0.0.1:8080/v1/chat/completions")
+        #expect(!target.isSecure && !target.hasToken && target.isLocal)
+    }
+
+    @Test func `a token in the path is not shown, and is left out or wrong where it is to be`() throws {
+        let target = try ProbeTarget("https://host.example/v/secret/v1", token: nil)
+        #expect(target.hasToken)
+        #expect(target.completions() == "https://host.example/v/secret/v1/chat/completions")
+        #expect(target.shown == "https://host.example/v/TOKEN/v1/chat/completions")
+        #expect(target.completions(.none) == "https://host.example/v1/chat/completions")
+        #expect(target.completions(.wrong) == "https://host.example/v/sluice-probe-wrong-token/v1/chat/completions")
+        #expect(target.headers(.right).isEmpty && target.headers(.wrong).isEmpty && target.headers(.none).isEmpty)
+    }
+
+    @Test func `a token goes along as Bearer`() throws {
+        let target = try ProbeTarget("https://host.example/v1", token: "secret")
+        #expect(target.headers(.right).map(\.value) == ["Bearer secret"])
+        #expect(target.headers(.wrong).map(\.value) == ["Bearer sluice-probe-wrong-token"])
+        #expect(target.headers(.none).isEmpty)
+    }
+
+    @Test(arguments: [
+        ("http://localhost:1/v1", true), ("http://[::1]:1/v1", true), ("http://127.8.9.1/v1", true),
+        ("http://localhost.example/v1", false), ("http://10.0.0.1/v1", false),
+    ])
+    func `this machine is known by its names`(url: String, isLocal: Bool) throws {
+        #expect(try ProbeTarget(url, token: nil).isLocal == isLocal)
+    }
+
+    @Test(arguments: [
+        "", "host.example/v1", "ftp://host.example", "unix:/run/x.sock", "https://", "https://host.example/v1?a=b",
+        "https://host.example/#x", "https://user:secret@host.example/v1", "https://host.example:0/v1", "https://ho st/v1",
+    ])
+    func `other URLs are refused without being repeated`(url: String) {
+        do throws(ProbeTarget.Problem) {
+            _ = try ProbeTarget(url, token: nil)
+            Issue.record("taken")
+        } catch {
+            #expect(!error.reason.contains("secret"))
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Testing
+
+@testable import HTTPClient
+@testable import Sluice
+
+/// What streams say of what stands on the way.
+@Suite struct StreamChecksTests {
+    /// As `sluice-probe` makes it; what comes before the end of it is the path's business.
+    private static func answer(
+        _ fields: [(name: String, value: String)] = [], version: ResponseHead.Version = .http11, comes: (Int) -> Int
+    ) -> ProbeAnswer {
+        let pieces = (0..<20).map { Piece.made(50 * $0, at: comes(50 * $0 + 3)) }
+        return stream(pieces + [.done(at: comes(1003))], fields, version: version)
+    }
+
+    @Test func `events that come one by one pass`() {
+        let check = StreamChecks.stream([Self.answer { $0 }])
+        #expect(check.verdict == .pass && check.name == .stream)
+        #expect(check.evidence == "20 events, made 50 ms apart, came one by one")
+    }
+
+    @Test func `a lump is a finding where each answer comes so`() {
+        let lump = Self.answer([("server", "nginx")]) { _ in 1003 }
+        let check = StreamChecks.stream([lump, lump, lump])
+        #expect(check.verdict == .finding(.buffered))
+        #expect(
+            check.evidence
+                == "20 events, made 50 ms apart, came in one lump, up to 950 ms late: response buffering by nginx, or in front of it or behind it"
+        )
+        #expect(StreamChecks.stream([lump, Self.answer { $0 }]).verdict == .pass)
+    }
+
+    @Test(arguments: [
+        ([("content-encoding", "gzip"), ("server", "nginx")], "compression (Content-Encoding: gzip)"),
+        ([("cf-ray", "1-FRA"), ("server", "cloudflare")], "a CDN (Cloudflare, CF-RAY), or response buffering behind it"),
+        ([("x-amz-cf-id", "1"), ("via", "1.1 x")], "a CDN (CloudFront, X-Amz-Cf-Id), or response buffering behind it"),
+        ([("via", "1.1 proxy")], "response buffering, by a proxy that names itself (Via: 1.1 proxy) or behind it"),
+        ([("server", "lighttpd")], "response buffering by lighttpd, or in front of it or behind it"),
+        (
+            [("server", "nginx"), ("content-length", "99")],
+            "response buffering by nginx, or in front of it or behind it: the whole answer was collected (Content-Length: 99)"
+        ),
+        ([], "response buffering"),
+    ])
+    func `who holds events back is told by the head`(fields: [(String, String)], words: String) {
+        #expect(StreamChecks.suspects(head(200, fields.map { (name: $0.0, value: $0.1) })) == words)
+    }
+
+    @Test func `HTTP of the first version knows no chunks`() {
+        #expect(StreamChecks.suspects(head(200, [], .http10)) == "a proxy that speaks HTTP/1.0, which knows no chunks")
+    }
+
+    @Test(arguments: [
+        (Kind.refused(404), ProbeCheck.Verdict.finding(.broken)), (.refused(503), .unknown), (.refused(429), .unknown),
+        (.json, .finding(.broken)), (.cut, .finding(.broken)),
+    ])
+    func `what is no whole stream is told`(kind: Kind, verdict: ProbeCheck.Verdict) {
+        #expect(StreamChecks.stream([kind.answer]).verdict == verdict)
+        #expect(StreamChecks.stream(short: [kind.answer], long: [kind.answer]).verdict == verdict)
+    }
+
+    enum Kind: Sendable {
+        case refused(Int), json, cut
+
+        var answer: ProbeAnswer {
+            switch self {
+            case .refused(let status): refusal(status)
+            case .json: SluiceTests.answer(200, "{}", [("content-type", "application/json")])
+            case .cut: stream([.text(at: 3)], failure: .cutOff(afterBytes: 9))
+            }
+        }
+    }
+
+    @Test func `an upstream's own pace is not blamed on a server`() {
+        let short = stream([.text(at: 100), .done(at: 100)])
+        let quick = stream((0..<40).map { _ in Piece.text(at: 150) } + [.done(at: 150)])
+        let late = stream((0..<40).map { _ in Piece.text(at: 2000) } + [.done(at: 2000)])
+        let flowing = stream((0..<40).map { Piece.text(at: 100 + 20 * $0) } + [.done(at: 900)])
+        #expect(StreamChecks.stream(short: [short, short], long: [quick, quick]).verdict == .unknown)
+        #expect(StreamChecks.stream(short: [short, short], long: [late, late]).verdict == .finding(.buffered))
+        #expect(StreamChecks.stream(short: [short, short], long: [late, flowing]).verdict == .pass)
+        #expect(StreamChecks.stream(short: [short, short], long: [late, quick]).verdict == .unknown)
+    }
+
+    @Test(arguments: [
+        ([(name: "content-encoding", value: "gzip")], ProbeCheck.Verdict.finding(.compressed)),
+        ([(name: "content-encoding", value: "identity")], .pass), ([], .pass),
+    ])
+    func `compression is told by its header`(fields: [(name: String, value: String)], verdict: ProbeCheck.Verdict) {
+        #expect(StreamChecks.compression(stream([.done(at: 3)], fields)).verdict == verdict)
+    }
+
+    @Test func `the first token's times are those of the first text`() {
+        let answers = (1...10).map { stream([.comment(at: 1), .text(at: 100 * $0), .done(at: 1001)]) }
+        let check = StreamChecks.firstToken(answers)
+        #expect(check.verdict == .pass && check.evidence == "p50 500 ms, p95 1.0 s, of 10 calls")
+        #expect(StreamChecks.firstToken(answers + [refusal(500)]).evidence.hasSuffix("of 10 calls, of 11"))
+        #expect(StreamChecks.firstToken([stream([.text(at: 6000), .done(at: 6000)])]).verdict == .finding(.slow))
+        #expect(StreamChecks.firstToken([refusal(500)]).verdict == .unknown)
+        #expect(StreamChecks.vapiTimeout(answers).verdict == .pass)
+        #expect(StreamChecks.vapiTimeout([stream([.text(at: 21_000)])]).verdict == .finding(.vapiTimeout))
+    }
+
+    @Test func `a silence has a heartbeat, or not, or ends the stream`() {
+        let silence = Duration.seconds(12)
+        let seen = stream([.text(at: 50), .comment(at: 10_050), .text(at: 12_050), .done(at: 12_050)])
+        let check = StreamChecks.heartbeat(seen, silence: silence)
+        #expect(check.verdict == .pass && check.evidence == "a comment came after 10.0 s of silence")
+        let none = stream([.text(at: 50), .text(at: 12_050), .done(at: 12_050)])
+        #expect(StreamChecks.heartbeat(none, silence: silence).verdict == .finding(.noHeartbeat))
+        let cut = stream([.text(at: 50)], failure: .cutOff(afterBytes: 9), duration: 3050)
+        #expect(StreamChecks.heartbeat(cut, silence: silence).verdict == .finding(.cutInSilence))
+        #expect(StreamChecks.heartbeat(cut, silence: silence).evidence.contains("after 3.0 s of silence"))
+        let lump = stream([.text(at: 12_050), .comment(at: 12_050), .done(at: 12_050)])
+        #expect(StreamChecks.heartbeat(lump, silence: silence).verdict == .pass)
+        #expect(StreamChecks.heartbeat(refusal(503), silence: silence).verdict == .unknown)
+    }
+
+    @Test(arguments: [
+        (#"{"active_requests":[{"id":"a"},{"id":"b"}]}"#, true), (#"{"active_requests":[{"id":"a"}]}"#, false),
+        (#"{"active_requests":[]}"#, false), ("{}", nil), ("[]", nil), ("no JSON", nil), (#"{"active_requests":{}}"#, nil),
+    ])
+    func `the status tells whether a request is open`(status: String, isOpen: Bool?) {
+        #expect(StreamChecks.isOpen("b", in: Array(status.utf8)) == isOpen)
+    }
+
+    @Test func `what Vapi demands of a stream`() {
+        #expect(StreamChecks.vapiStream(stream([.text(at: 3), .done(at: 3)])).verdict == .pass)
+        let bare = Piece(text: "data: {\"usage\":null}\n\n", moment: 3)
+        for bad in [refusal(400), stream([.text(at: 3)]), stream([bare, .done(at: 3)])] {
+            #expect(StreamChecks.vapiStream(bad).verdict == .finding(.vapiStream))
+        }
+    }
+}
