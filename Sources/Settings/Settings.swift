@@ -51,6 +51,8 @@ package struct Settings: Equatable, Sendable {
     package var log = Log()
     /// What is counted.
     package var metrics = MetricsSettings()
+    /// Whether there is a page for browsers beside the status.
+    package var hasPage = false
     /// Whether answers say where the time went until the first token.
     package var tellsTiming = false
     /// The path of a PEM file of the authorities that vouch for upstreams; nil for the system's.
@@ -225,6 +227,13 @@ extension Settings {
                 default: .words("whoever reaches the port, and a warning where other machines do"),
                 examples: [#"["10.0.0.0/8", "::1"]"#], environment: EnvironmentVariable.allowedAddresses, needsStart: true),
             controlField,
+            Field(
+                "page", \.hasPage, .boolean,
+                """
+                Whether there is a page for browsers beside the status, on a path that ends in /sluice/: a chat with this Sluice, with each \
+                event and its time, and how the upstreams do. It is there for those whom the web server lets ask for the status; a chat takes \
+                a token all the same.
+                """),
             Field(
                 "workers", \.workers, .workers,
                 """
