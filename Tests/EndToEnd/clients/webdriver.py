@@ -25,7 +25,7 @@ class Browser:
         self.driver = subprocess.Popen(
             COMMAND, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": folder, "HOME": folder})
         port = next(found[1] for line in self.driver.stdout if (found := re.search(r"successfully on port (\d+)", line)))
-        self.connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=120)
+        self.connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=180)
         capabilities = {
             "acceptInsecureCerts": True,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
@@ -33,7 +33,7 @@ class Browser:
         }
         self.path = "/session"
         self.path += "/" + self.post("", capabilities={"alwaysMatch": capabilities})["sessionId"]
-        self.post("/timeouts", script=60_000)
+        self.post("/timeouts", script=120_000)
         return self
 
     def __exit__(self, *_):
