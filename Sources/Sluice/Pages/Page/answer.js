@@ -50,10 +50,9 @@ class Answer {
     /// Takes an event, as it came so many milliseconds behind the question.
     ///
     /// Returns whether it has a token in it.
-    take(lines, data, time, gap) {
+    take(lines, chunk, time, gap) {
         this.#list(lines, time, gap);
-        const chunk = data && parsedObject(data);
-        if (!chunk) return false;
+        if (chunk === null) return false;
         if (chunk.usage) this.usage = chunk.usage;
         if (chunk.model) this.#part("who").textContent = `Answer of ${chunk.model}`;
         const choice = chunk.choices?.[0];

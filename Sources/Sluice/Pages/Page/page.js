@@ -78,16 +78,12 @@ async function ask(question) {
             answer.begin(response);
             timing.head(response);
         },
-        event(lines, data, at) {
-            const isSeen = isAtEnd();
-            const gap = timing.gap(at);
-            timing.take(at, answer.take(lines, data, at - asked, gap));
-            if (isSeen) keepInSight();
+        event(lines, chunk, at) {
+            followed(() => timing.take(at, answer.take(lines, chunk, at - asked, timing.gap(at))));
         },
     });
     timing.end(answer.usage);
-    answer.end(outcome);
-    keepInSight();
+    followed(() => answer.end(outcome));
     if (outcome.kind === "complete" && !answer.callsTools) {
         turns.push({ role: "user", content: question }, { role: "assistant", content: answer.text });
     } else if (outcome.kind !== "complete" && element("message").value === "") {
@@ -123,7 +119,12 @@ function finish() {
     element("stop").disabled = true;
 }
 
-function isAtEnd() { return conversation.scrollHeight - conversation.scrollTop - conversation.clientHeight < 40; }
+/// Changes what is at the conversation's end, and keeps that in sight unless the user has gone elsewhere.
+function followed(change) {
+    const isSeen = conversation.scrollHeight - conversation.scrollTop - conversation.clientHeight < 40;
+    change();
+    if (isSeen) keepInSight();
+}
 
 function keepInSight() { conversation.scrollTop = conversation.scrollHeight; }
 

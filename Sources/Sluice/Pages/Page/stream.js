@@ -43,14 +43,15 @@ function parsedObject(text) {
     }
 }
 
-/// Asks for an answer and hands on what comes, with its time: `head(response, at)`, then for each event `event(lines, data, at)`.
+/// Asks for an answer and hands on what comes: `head(response)`, then for each event `event(lines, chunk, at)`, with its time. An event
+/// that is no JSON has no chunk.
 ///
 /// Returns how it ended. Only "complete" is a whole answer: the stream has ended with [DONE], and with no error.
 async function stream(url, options, { head, event }) {
     let response;
     try {
         response = await fetch(url, options);
-        head(response, performance.now());
+        head(response);
         if (!response.ok) return { kind: "refused", body: await response.text() };
         if (!/^text\/event-stream\b/.test(response.headers.get("Content-Type") ?? "")) {
             return { kind: "foreign", body: await response.text() };
@@ -71,10 +72,10 @@ async function readEvents(body, event) {
         if (done) return { kind: "cut", reason: splitter.isInside ? "The last event is not whole." : "" };
         for (const lines of splitter.events(value)) {
             const data = dataOf(lines);
-            event(lines, data, at);
+            const chunk = data === null ? null : parsedObject(data);
+            event(lines, chunk, at);
             if (data === "[DONE]") return { kind: "complete" };
-            const error = data && parsedObject(data)?.error;
-            if (error) return { kind: "failed", body: JSON.stringify({ error }) };
+            if (chunk?.error) return { kind: "failed", body: JSON.stringify({ error: chunk.error }) };
         }
     }
 }
