@@ -14,7 +14,10 @@ TAB, ENTER, ESCAPE = "\ue004", "\ue007", "\ue00c"
 OWN_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] if os.geteuid() == 0 else []
 COMMAND = ["setpriv", "--pdeathsig", "KILL", "--", *OWN_NAMESPACE, "chromedriver", "--port=0"]
 # A container has no sandbox for it, little shared memory and no graphics.
-ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+ARGUMENTS = [
+    "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking",
+    "--window-size=1280,800",
+]
 
 
 class Browser:
