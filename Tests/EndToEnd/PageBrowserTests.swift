@@ -11,7 +11,8 @@ private let hasChromium = ["chromium", "chromedriver"].allSatisfy {
 /// One at a time: each is a browser.
 @Suite(.serialized, .enabled(if: hasChromium, "Chromium is Debian's packages chromium and chromium-driver"))
 struct `The page in a browser` {
-    private static let settings = "page = true\n" + patientSettings
+    /// Without heartbeats, which the page would list.
+    private static let settings = "page = true\nheartbeat = \"0s\"\n" + patientSettings
     private static let question = "Tell me a joke"
     private static let models = #"{"object":"list","data":[{"id":"stub-1","object":"model","created":1,"owned_by":"stub"}]}"#
 

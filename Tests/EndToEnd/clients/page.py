@@ -79,7 +79,7 @@ def watch(folder, *words):
         tell_growth(browser, words[:1])
         browser.wait('document.querySelector("#streams tbody")?.textContent.includes("streaming")')
         tell(streams=browser.run('return document.querySelector("#streams tbody").textContent'))
-        tell_growth(browser, ["".join(words[: count + 1]) for count in range(1, len(words))][-1:])
+        tell_growth(browser, ["".join(words)])
         tell_end(browser)
         tell(upstreams=browser.run('return [...document.querySelectorAll("#upstreams th[scope=row]")].map((cell) => cell.textContent)'))
         browser.run('document.querySelector(".turn:last-child details").open = true')

@@ -15,7 +15,7 @@ const timing = new Timing();
 let turns = [];
 /// What stops the answer that is on its way; null when none is.
 let running = null;
-/// What was asked last, as a curl command says it.
+/// The body of the request that went out last.
 let lastRequest = null;
 
 // MARK: What is asked
@@ -78,8 +78,12 @@ async function ask(question) {
             answer.begin(response);
             timing.head(response);
         },
-        event(lines, chunk, at) {
-            followed(() => timing.take(at, answer.take(lines, chunk, at - asked, timing.gap(at))));
+        event({ lines, data, chunk, at }) {
+            followed(() => {
+                const hasToken = answer.take(lines, chunk, at - asked, timing.gap(at));
+                // Heartbeats are comments: the silence goes on.
+                if (data !== null) timing.take(at, hasToken);
+            });
         },
     });
     timing.end(answer.usage);

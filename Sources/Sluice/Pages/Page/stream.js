@@ -43,8 +43,8 @@ function parsedObject(text) {
     }
 }
 
-/// Asks for an answer and hands on what comes: `head(response)`, then for each event `event(lines, chunk, at)`, with its time. An event
-/// that is no JSON has no chunk.
+/// Asks for an answer and hands on what comes: `head(response)`, then for each event `event({ lines, data, chunk, at })`, with its time.
+/// A comment has no data, and what is no JSON no chunk.
 ///
 /// Returns how it ended. Only "complete" is a whole answer: the stream has ended with [DONE], and with no error.
 async function stream(url, options, { head, event }) {
@@ -73,7 +73,7 @@ async function readEvents(body, event) {
         for (const lines of splitter.events(value)) {
             const data = dataOf(lines);
             const chunk = data === null ? null : parsedObject(data);
-            event(lines, chunk, at);
+            event({ lines, data, chunk, at });
             if (data === "[DONE]") return { kind: "complete" };
             if (chunk?.error) return { kind: "failed", body: JSON.stringify({ error: chunk.error }) };
         }
