@@ -50,7 +50,7 @@ class StatusView {
     #draw(status) {
         element("refused").hidden = element("ask-again").hidden = true;
         const age = ageInWords(status.start_since);
-        show("process", `${status.version}, process ${status.process}, ${status.state} for ${age}, generation ${status.generation} of the settings`);
+        show("process", `${status.version}, process ${status.process}, ${status.state} for ${age}, generation ${status.generation}`);
         const upstreams = status.upstreams.flatMap((upstream) => [
             upstreamRow(upstream),
             ...status.targets.filter((target) => target.upstream === upstream.name).map(targetRow),
