@@ -34,7 +34,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            resources: [.embedInCode("Pages/openapi.json")],
+            resources: [
+                .embedInCode("Pages/openapi.json"), .embedInCode("Pages/Page/page.html"), .embedInCode("Pages/Page/page.css"),
+                .embedInCode("Pages/Page/stream.js"), .embedInCode("Pages/Page/answer.js"), .embedInCode("Pages/Page/timing.js"),
+                .embedInCode("Pages/Page/status.js"), .embedInCode("Pages/Page/page.js"),
+            ],
             // The Swift runtime needs the C++ one. With both linked in, the binary asks for no more than libfcgi,
             // OpenSSL, nghttp2 and libc.
             // Their functions are looked up at the start, not in the first request, and the table of them is read-only from then on.

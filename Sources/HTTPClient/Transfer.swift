@@ -109,9 +109,6 @@ package final class Transfer {
     /// How long it took, or has taken so far, to get a connection: a new one, one that was kept, or a share of one. To the millisecond.
     package var connectTime: Duration { isConnected ? .milliseconds(Int64(connectMilliseconds)) : session.loop.now - start }
 
-    /// The final response's, from the arrival of its head until that is taken.
-    var status: Int? { head?.status }
-
     /// Whether there are bytes of the body to take.
     package var hasBytes: Bool { !unread.isEmpty }
 

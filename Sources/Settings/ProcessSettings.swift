@@ -40,6 +40,13 @@ extension Settings {
                 examples: [#"["10.0.0.0/8", "::1"]"#], environment: EnvironmentVariable.allowedAddresses, needsStart: true),
             controlField,
             Field(
+                "page", \.hasPage, .boolean,
+                """
+                Whether there is a page for browsers beside the status, on a path that ends in /sluice/: a chat with this Sluice, with each \
+                event and its time, and how the upstreams do. It is there for those whom the web server lets ask for the status; a chat takes \
+                a token all the same.
+                """),
+            Field(
                 "workers", \.workers, .workers,
                 """
                 Threads that serve in each process, each on its own: "auto" for one per core that Sluice may run on, divided among the \

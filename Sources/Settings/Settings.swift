@@ -52,6 +52,8 @@ package struct Settings: Equatable, Sendable {
     package var metrics = MetricsSettings()
     /// Whom traces are sent to; nil for nobody.
     package var traces: TraceSettings?
+    /// Whether there is a page for browsers beside the status.
+    package var hasPage = false
     /// Whether answers say where the time went until the first token.
     package var tellsTiming = false
     /// Whether there is the model by which `sluice probe` measures.

@@ -34,7 +34,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             // libFuzzer has a main of its own.
-            exclude: ["Command"], resources: [.embedInCode("Pages/openapi.json")]),
+            exclude: ["Command"],
+            resources: [
+                .embedInCode("Pages/openapi.json"), .embedInCode("Pages/Page/page.html"), .embedInCode("Pages/Page/page.css"),
+                .embedInCode("Pages/Page/stream.js"), .embedInCode("Pages/Page/answer.js"), .embedInCode("Pages/Page/timing.js"),
+                .embedInCode("Pages/Page/status.js"), .embedInCode("Pages/Page/page.js"),
+            ]),
         .executableTarget(
             name: "Fuzz",
             dependencies: ["EventLoop", "Clock", "FastCGI", "HTTPClient", "Chat", "Choosing", "Settings", "Sluice"],

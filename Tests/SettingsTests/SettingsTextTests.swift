@@ -8,6 +8,7 @@ import Testing
         listen = "tcp:[::1]:9000"
         allowed_addresses = ["0.0.0.0/0", "192.0.2.7", "fd00::/8"]
         workers = 3
+        page = true
         spoken_error = "a \"quote\", a \\, a\ttab, \u007F, ${X} and $${Y} $$"
         default_model = "gpt-4o"
         heartbeat = "0s"

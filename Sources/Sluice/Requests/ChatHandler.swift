@@ -40,7 +40,7 @@ final class ChatHandler {
     /// Answers one request, whatever comes: with the answer, with an error, or by cutting the connection when the caller is gone.
     func answer(_ request: Request, _ response: consuming Response) async {
         let generation = generation
-        let kind = RequestKind(request)
+        let kind = RequestKind(request, hasPage: generation.shared.settings.hasPage)
         if kind.isOwnPage { return await tell(kind, request, response) }
         let (answering, isOverloaded) = begin(request, kind, generation.shared)
         var reply = Reply(response, answering.record.id, isHeadAlone: kind.isHeadAlone(request))
@@ -103,6 +103,9 @@ final class ChatHandler {
             case .metrics:
                 logger.askedHowItDoes(page: "metrics")
                 try await reply.sendMetrics(as: MetricsFormat(accept: request["HTTP_ACCEPT"]), of: pages, counters.memory)
+            case .page:
+                logger.askedHowItDoes(page: "page")
+                reply.sendChatPage()
             default:
                 logger.askedHowItDoes(page: "status")
                 try await reply.sendStatus(StatusForm(query: request["QUERY_STRING"]), of: pages, counters.memory)
@@ -124,7 +127,7 @@ final class ChatHandler {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
             case .models: try await answerModels(request, by: generation, answering, into: &reply)
             case .openAPI: reply.sendJSON(openAPIDocument)
-            case .status, .ping, .metrics, .unknownPath: throw ChatError.unknownPath
+            case .status, .ping, .metrics, .page, .unknownPath: throw ChatError.unknownPath
             case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
             }
             return .answered

@@ -130,9 +130,14 @@ struct Reply: ~Copyable {
     mutating func sendJSON(_ body: [UInt8]) { respond(200, body, []) }
 
     /// Answers with a page about this process, which nobody is to keep. It leaves when the reply is finished.
-    mutating func sendPage(_ body: [UInt8], status: Int = 200, contentType: String, _ memory: MemoryShare? = nil) {
+    ///
+    /// - Parameter headers: besides those of all such pages.
+    mutating func sendPage(
+        _ body: [UInt8], status: Int = 200, contentType: String, headers: [(name: String, value: String)] = [],
+        _ memory: MemoryShare? = nil
+    ) {
         self.memory = memory
-        respond(status, body, contentType: contentType, [("Cache-Control", "no-store")])
+        respond(status, body, contentType: contentType, [("Cache-Control", "no-store")] + headers)
     }
 
     /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
@@ -186,6 +191,11 @@ extension Reply {
     mutating func sendPong(isDraining: Bool) {
         let words = isDraining ? "draining\n" : "pong\n"
         sendPage(Array(words.utf8), status: isDraining ? 503 : 200, contentType: "text/plain; charset=utf-8")
+    }
+
+    /// The page for browsers.
+    mutating func sendChatPage() {
+        sendPage(ChatPage.bytes, contentType: "text/html; charset=utf-8", headers: ChatPage.headers)
     }
 
     /// How this process does.

@@ -6,7 +6,7 @@ import FastCGI
 enum RequestKind {
     case chat, models, openAPI
     /// The process's own pages, which the web server has to permit.
-    case status, ping, metrics
+    case status, ping, metrics, page
     case unknownPath
     case wrongMethod(allowed: Methods)
 
@@ -28,13 +28,16 @@ enum RequestKind {
     private static let endings: [(path: String, methods: Methods, kind: RequestKind)] = [
         ("/chat/completions", .post, .chat), ("/models", .read, .models), ("/openapi.json", .read, .openAPI),
         ("/sluice/status", .read, .status), ("/sluice/ping", .read, .ping), ("/sluice/metrics", .read, .metrics),
+        ("/sluice", .read, .page),
     ]
 
-    init(_ request: Request) {
+    /// - Parameter hasPage: whether there is a page for browsers; without it nothing is at its path.
+    init(_ request: Request, hasPage: Bool) {
         let uri = request["REQUEST_URI"] ?? (request["SCRIPT_NAME"] ?? "") + (request["PATH_INFO"] ?? "")
         // Where the web server permits them it has asked for no token, and there is nothing else.
         let isForOwnPages = Self.permitsOwnPages(request)
         for ending in Self.endings where ending.kind.isOwnPage == isForOwnPages && Self.path(of: uri, endsWith: ending.path) {
+            if case .page = ending.kind, !hasPage { continue }
             self = ending.methods.allows(request["REQUEST_METHOD"]) ? ending.kind : .wrongMethod(allowed: ending.methods)
             return
         }
@@ -44,7 +47,7 @@ enum RequestKind {
     /// Whether it is about this process, and nobody's request of an upstream.
     var isOwnPage: Bool {
         switch self {
-        case .status, .ping, .metrics: true
+        case .status, .ping, .metrics, .page: true
         case .chat, .models, .openAPI, .unknownPath, .wrongMethod: false
         }
     }

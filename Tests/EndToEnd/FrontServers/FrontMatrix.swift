@@ -58,7 +58,8 @@ struct FrontSite: Sendable {
 
 /// Rows that share a site.
 struct FrontGroup: Sendable {
-    var settings = plainSettings
+    /// With the page, for those who may see it.
+    var settings = "page = true\n" + plainSettings
     var changes: @Sendable (WebServer) -> [Change] = { _ in [] }
     var endsSluice = false
     let rows: [FrontRow]

@@ -16,12 +16,12 @@ extension FrontGroup {
                 try await front.refuses(ChatCall("{}", path: "/v/wrong/chat/completions"), 401, "authentication_error")
                 try expect(front.site.upstream.requests.value.isEmpty, "the upstream was asked")
             },
-            FrontRow("no /sluice/ping, /sluice/status or /sluice/metrics for others") { front in
-                for page in ["ping", "status", "status?json", "metrics"] {
+            FrontRow("no /sluice/ping, /sluice/status, /sluice/metrics or page for others") { front in
+                for page in ["ping", "status", "status?json", "metrics", ""] {
                     let call = ChatCall("", path: "/sluice/\(page)", method: "GET")
                     let answer = try await front.site.call(call).ended()
                     try expect([403, 404].contains(answer.status) && !answer.text.contains("pong"), "\(answer)")
-                    try expect(!answer.text.contains("requests"), "\(answer)")
+                    try expect(!answer.text.contains("requests") && !answer.text.contains("<script"), "\(answer)")
                 }
             },
             FrontRow("413 above 8 MiB") { front in

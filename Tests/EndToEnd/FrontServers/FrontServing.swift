@@ -62,7 +62,7 @@ extension FrontGroup {
                 try expect(answer.head?["Connection"]?.lowercased() != "close", "\(answer)")
             }
         },
-        FrontRow("/sluice/ping, /sluice/status and /sluice/metrics, for this machine") { front in
+        FrontRow("/sluice/ping, /sluice/status, /sluice/metrics and the page, for this machine") { front in
             let ping = try await front.site.call(ChatCall("", token: nil, path: "/sluice/ping", method: "GET")).ended()
             try expect(ping.status == 200 && ping.text == "pong\n", "\(ping)")
             let status = try await front.site.call(ChatCall("", token: nil, path: "/sluice/status?json", method: "GET")).ended()
@@ -73,6 +73,11 @@ extension FrontGroup {
             scrape.fields = [("Accept", "application/openmetrics-text; version=1.0.0")]
             let open = try await front.site.call(scrape).ended()
             try expect(open.status == 200 && open.text.hasSuffix("# EOF\n"), "\(open)")
+            for path in ["/sluice/", "/sluice"] {
+                let page = try await front.site.call(ChatCall("", token: nil, path: path, method: "GET")).ended()
+                try expect(page.status == 200 && page.text.hasSuffix("</html>\n"), "\(page)")
+                try expect(page.head?["Content-Security-Policy"]?.hasPrefix("default-src 'none';") == true, "\(page)")
+            }
         },
     ])
 }
