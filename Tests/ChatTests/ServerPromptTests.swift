@@ -190,7 +190,7 @@ import Testing
     func `it is none where nothing of its text is left`(text: String, replaces: Bool) throws {
         let sent = #"[ {"role":"system","content":"S"}, {"role":"user"}]"#
         #expect(try messages(sent, prompt(text, replaces: replaces)) == sent)
-        #expect(try prompt(text).message(for: request(#","v":"\u0001\n""#), facts) == nil)
+        #expect(try prompt(text).message(for: request(#","v":"\u0001\n""#), variables) == nil)
     }
 
     @Test func `it has the role that the upstream knows`() throws {
