@@ -40,7 +40,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             let session = Session(on: worker.loop, .patient)
             var told: [NewConnection] = []
             session.onConnected = { told.append($0) }
-            let (head, _) = try await session.fetch(.get(server.url))
+            let head = try await session.fetch(.get(server.url)).head
             #expect(head?.version == version)
             #expect(told.count == 1 && told.first?.isHTTP2 == false && told.first?.serverCertificate == nil)
         }
