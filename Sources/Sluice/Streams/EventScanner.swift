@@ -247,6 +247,11 @@ struct EventScanner {
     private mutating func look(at event: Event, ofKind kind: Event.Kind, _ data: ArraySlice<UInt8>) -> Stretch.Stop {
         let frame = ChatFrame(data.span, depthMax: limits.jsonDepth)
         if case .done = frame {
+            // What calls itself an error is one behind half an answer.
+            if kind == .error, hasAnswer, !isFinished {
+                let error = UpstreamError(data: data.prefix(0).span, ofEvent: buffer[event.bytes].span, depthMax: limits.jsonDepth)
+                return .failure(.upstreamReported(error, key: key))
+            }
             // In no field or in one called `error` it would be no event for the caller.
             let stop = end()
             if case .done = stop { return .replace(Self.doneEvent) }
