@@ -71,6 +71,14 @@ struct AnswerScript {
     }
 }
 
+extension CutAnswer {
+    /// One that has said so much, for no voice.
+    init(saying text: String) {
+        let json = [UInt8](quoted(text).utf8)
+        self.init(text: json, speech: SpeechEdits([]).goingOn(behind: json))
+    }
+}
+
 extension AnswerForm {
     /// The upstream's stream as it is.
     static var stream: AnswerForm { AnswerForm(isStreaming: true, showsUsage: true) }

@@ -54,6 +54,23 @@ import Testing
         }
     }
 
+    /// A finish reason is none, nor is `[DONE]`; a call of a tool is more.
+    @Test(arguments: [
+        ("", false), (Chunks.reasoning("Hm."), false), (Chunks.content(""), false), (Chunks.content("lo"), true),
+        (Chunks.content("Hel"), true), (Chunks.content("He"), true),
+        (Chunks.toolCall(0, id: "c", name: "f", arguments: "{}"), true),
+    ])
+    func `what goes on with half a sentence, and says nothing, is not the end of that`(said: String, isEnd: Bool) {
+        for reason in ["stop", "content_filter"] {
+            var scanner = EventScanner(.stream, UpstreamKey(), Settings.Limits(), behind: CutAnswer(saying: "Hel"))
+            #expect(forwarded(&scanner, Chunks.role() + said + Chunks.finish(reason)).failure == nil)
+            #expect(scanner.isFinished == isEnd)
+            #expect(scanner.failureAtEnd() == (isEnd ? nil : .upstreamFailed(.noAnswer)))
+            #expect(forwarded(&scanner, Chunks.done).failure == (isEnd ? nil : .upstreamFailed(.noAnswer)))
+            #expect(scanner.isDone == isEnd)
+        }
+    }
+
     @Test func `bytes that come one at a time say the same as all at once`() {
         let stream = Chunks.stream(["Hello", " there"]).joined()
         var (whole, single) = (scanner(), scanner())

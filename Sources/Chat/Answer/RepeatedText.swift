@@ -28,6 +28,9 @@ package struct RepeatedText: Sendable {
         starts = said.isEmpty ? [] : [0] + (ends.lowerBound < ends.upperBound ? Array(ends) : [])
     }
 
+    /// Whether anything has been left out.
+    package private(set) var hasRepeated = false
+
     /// Whether nothing is left out any more.
     package var isDecided: Bool { starts.isEmpty }
 
@@ -50,6 +53,7 @@ package struct RepeatedText: Sendable {
     ///
     /// - Returns: what is new of what has waited.
     package mutating func finish() -> [UInt8] {
+        hasRepeated = hasRepeated || repeatedCount > 0
         defer { (starts, held, repeatedCount) = ([], [], 0) }
         return Array(held.dropFirst(repeatedCount))
     }

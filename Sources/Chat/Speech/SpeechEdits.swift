@@ -18,6 +18,8 @@ package struct SpeechEdits: Sendable {
     private var choices: [Choice] = []
     /// Whether any text has gone on.
     package private(set) var hasSpoken = false
+    /// Whether any of it was what the text that it goes on with had said.
+    package private(set) var hasRepeated = false
     /// The chunk of which something was held back last, unless it is long: what is left at the end goes out in one like it.
     private var last: [UInt8] = []
     /// What the text may begin with of one that it goes on with.
@@ -82,6 +84,7 @@ package struct SpeechEdits: Sendable {
         guard case .possible(var repeated) = repetition else { return text }
         var text = repeated.take(text)
         if isOver { text += repeated.finish() }
+        hasRepeated = hasRepeated || repeated.hasRepeated
         repetition = repeated.isDecided ? .none : .possible(repeated)
         return text
     }

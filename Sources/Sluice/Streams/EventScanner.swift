@@ -68,6 +68,8 @@ struct EventScanner {
     /// What becomes of the text; nothing where the form leaves it as it is.
     private var speech: SpeechEdits
     private let isSpoken: Bool
+    /// Whether it goes on with one that has broken off.
+    private let isContinuation: Bool
     /// All of the text, where the form keeps it.
     private var said = SaidText()
     private let key: UpstreamKey
@@ -81,7 +83,8 @@ struct EventScanner {
         isEdited = !form.edits.isEmpty
         speech = cut?.speech ?? SpeechEdits(form.speech, isSingle: form.choices == nil)
         isSpoken = !form.speech.isEmpty || cut != nil
-        leavesOutRole = cut != nil
+        isContinuation = cut != nil
+        leavesOutRole = isContinuation
         self.key = key
         self.limits = limits
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
@@ -157,7 +160,11 @@ struct EventScanner {
     }
 
     /// Whether all choices that were asked for have come to their end.
-    var isFinished: Bool { form.choices.map(finished.isSuperset) ?? !finished.isEmpty }
+    var isFinished: Bool { addsAnything && (form.choices.map(finished.isSuperset) ?? !finished.isEmpty) }
+
+    /// What says nothing behind half a sentence does not end that, whatever its finish reason. One that has said what was said once more,
+    /// and no more, has nothing to add.
+    private var addsAnything: Bool { !isContinuation || hasToken || speech.hasRepeated }
 
     /// Whether there is anything that an upstream's `[DONE]` could be the end of.
     private var hasAnswer: Bool { hasContent || !finished.isEmpty }
@@ -210,7 +217,8 @@ struct EventScanner {
             return error
         }
         if isFinished, !isInsideEvent { return nil }
-        return completed.unknownError ?? (hasEvents ? .upstreamCutOff : .upstreamFailed(.noAnswer))
+        if let error = completed.unknownError { return error }
+        return hasEvents && (addsAnything || finished.isEmpty) ? .upstreamCutOff : .upstreamFailed(.noAnswer)
     }
 
     /// What the last event says, when it is of no known kind.
@@ -266,11 +274,10 @@ struct EventScanner {
     /// `[DONE]`, which is believed only behind an answer, and not behind words of which nobody knows what they are.
     private mutating func end() -> Stretch.Stop {
         if !isFinished, let unknownError { return .failure(unknownError) }
-        guard hasAnswer else { return .failure(.upstreamFailed(.noAnswer)) }
+        let rest = isSpoken ? events(of: speech.finish()) : []
+        guard hasAnswer, addsAnything || !rest.isEmpty else { return .failure(.upstreamFailed(.noAnswer)) }
         eventsCount &+= 1
         isDone = true
-        guard isSpoken else { return .done }
-        let rest = events(of: speech.finish())
         return rest.isEmpty ? .done : .replace(rest + Self.doneEvent)
     }
 
