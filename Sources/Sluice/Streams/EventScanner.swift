@@ -197,9 +197,9 @@ struct EventScanner {
     }
 
     /// What another stream needs to go on with this one, which has to have said text and nothing else, and not that it is over. All of
-    /// that is the caller's by then.
+    /// that is the caller's by then, and no thought is open.
     var cutAnswer: CutAnswer? {
-        guard hasToken, finished.isEmpty, !hasGoneOn, !isDone, let text = said.string else { return nil }
+        guard hasToken, finished.isEmpty, !hasGoneOn, !isDone, !speech.isThinking, let text = said.string else { return nil }
         return CutAnswer(text: text, speech: speech.goingOn(behind: text))
     }
 
