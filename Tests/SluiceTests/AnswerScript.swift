@@ -14,12 +14,13 @@ struct AnswerScript {
     let stream: AnswerStream
 
     /// - Parameters:
+    ///   - cut: what it goes on with; nil where it begins.
     ///   - delay: before the first piece, for a loop that runs; nil for `pause`.
     ///   - pause: before each other piece.
     init(
         _ pieces: [String], as form: AnswerForm = .stream, limits: Settings.Limits = .init(),
         idleTimeout: Duration = .seconds(30), firstTokenTimeout: Duration? = nil,
-        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), after delay: Duration? = nil, every pause: Duration = .zero,
+        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), behind cut: CutAnswer? = nil, after delay: Duration? = nil, every pause: Duration = .zero,
         on loop: EventLoop? = nil
     ) throws {
         self.loop = try loop ?? EventLoop()
@@ -29,7 +30,7 @@ struct AnswerScript {
         timeouts.firstToken = firstTokenTimeout ?? idleTimeout
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, noted: { _ in }), as: form, limits: limits,
-            timeouts: timeouts, memory: budget, on: self.loop)
+            timeouts: timeouts, memory: budget, behind: cut, on: self.loop)
     }
 
     /// Looks at what comes until the stream is known to be one of events, which it has to be.

@@ -178,6 +178,16 @@ import Testing
         }
     }
 
+    @Test func `a completion that goes on with half an answer may be larger than an event`() throws {
+        var limits = Settings.Limits()
+        limits.eventBytes = 1024
+        let text = String(repeating: "x", count: 5000)
+        let script = try AnswerScript([Chunks.completion("lo " + text)], limits: limits, behind: CutAnswer(saying: "Hel"))
+        let (sent, failure) = script.play()
+        #expect(failure == nil && script.stream.isDone)
+        #expect(sent.contains("\"lo \(text)\"") && sent.hasSuffix(Chunks.done) && !sent.contains("role"))
+    }
+
     @Test func `what is neither events nor a completion is none`() throws {
         for text in ["<html>", "{}", "[1]", "data: nonsense\n\n", ""] {
             #expect(throws: ChatError.self, "\(text)") { _ = try AnswerScript([text]).stream.open() }

@@ -191,7 +191,8 @@ final class AnswerStream {
         (plain.edits, plain.speech, plain.showsUsage) = (ChunkEdits(), [], true)
         let completion = try Completion(exchange(&body, with: []), of: answer, as: plain, limits)
         isStream = true
-        try lookAhead(completion.bytes)
+        scanner.append(ownEvents: completion.bytes)
+        try lookAhead([])
         return begin()
     }
 

@@ -104,6 +104,12 @@ struct EventScanner {
     /// Whether stretches of it can be discarded.
     private(set) var hasTaken = false
 
+    /// Takes events of Sluice's own making, which may be as large as what they are made of.
+    mutating func append(ownEvents bytes: consuming [UInt8]) {
+        splitter.eventBytesMax = max(splitter.eventBytesMax, bytes.count)
+        append(bytes)
+    }
+
     mutating func append(_ bytes: consuming [UInt8]) {
         splitter.append(bytes)
         note()
