@@ -20,8 +20,8 @@ struct AnswerScript {
     init(
         _ pieces: [String], as form: AnswerForm = .stream, limits: Settings.Limits = .init(),
         idleTimeout: Duration = .seconds(30), firstTokenTimeout: Duration? = nil,
-        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), behind cut: CutAnswer? = nil, after delay: Duration? = nil, every pause: Duration = .zero,
-        on loop: EventLoop? = nil
+        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), behind cut: CutAnswer? = nil,
+        after delay: Duration? = nil, every pause: Duration = .zero, on loop: EventLoop? = nil
     ) throws {
         self.loop = try loop ?? EventLoop()
         let pieces = pieces.map { [UInt8]($0.utf8) }
@@ -63,8 +63,11 @@ struct AnswerScript {
                     sent += String(decoding: part.replacement ?? [], as: UTF8.self)
                 }
                 if stream.isDone { return (sent, nil) }
-                guard try stream.readable == .bytes else { return (sent, stream.failureAtEnd()) }
-                stream.takeBytes()
+                if try stream.readable == .bytes {
+                    stream.takeBytes()
+                } else if !stream.completeDone() {
+                    return (sent, stream.failureAtEnd())
+                }
             }
         } catch {
             return (sent, error as? ChatError)

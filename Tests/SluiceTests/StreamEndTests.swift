@@ -99,6 +99,20 @@ private struct Scanned {
         #expect(Scanned(done).failure == .upstreamFailed(.noAnswer))
     }
 
+    @Test(arguments: ["data: [DONE]", "data:[DONE]\n", "[DONE]", ": x\ndata: [DONE]"])
+    func `a DONE that lacks but its line ends is one when nothing follows`(_ done: String) {
+        var scanner = Scanned(text + done).scanner
+        let isCompleted = scanner.completeDone()
+        #expect(isCompleted)
+        _ = scanner.next()
+        #expect(scanner.isDone && scanner.failureAtEnd() == nil)
+        for other in [text, text + done.replacing("]", with: ""), done] {
+            var scanner = Scanned(other).scanner
+            let isCompleted = scanner.completeDone()
+            #expect(!isCompleted, "\(other)")
+        }
+    }
+
     @Test(arguments: ["event: error\ndata: [DONE]\n\n", "error: [DONE]\n\n", ":HTTP_STATUS/429\nevent: error\ndata: [DONE]"])
     func `a DONE that is called an error is one behind half an answer`(done: String) {
         let scanned = Scanned(text + done)

@@ -207,7 +207,7 @@ final class AnswerStream {
     private var isOpen: Bool { hasBegun || scanner.isFinished || scanner.isDone }
 
     /// Whether something has come behind which a failure is one inside the answer.
-    private var hasBegun: Bool { scanner.hasBegun || firstEvent != nil && isFull }
+    private var hasBegun: Bool { scanner.hasBegun || firstEvent != nil && failure == nil && isFull }
 
     /// Whether so much waits for the first token that it must be an answer: models may think for long.
     private var isFull: Bool { scanner.keptCount + replacedBytes > aheadBytesMax }
