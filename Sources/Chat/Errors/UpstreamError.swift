@@ -162,6 +162,15 @@ extension UpstreamError {
         return nil
     }
 
+    /// The same with no more than names: nothing of what it says, and no type or code that is none.
+    var withoutWords: UpstreamError {
+        var names = self
+        (names.object, names.message, names.param) = (nil, nil, nil)
+        if type?.isName == false { names.type = nil }
+        if code?.isName == false { names.code = nil }
+        return names
+    }
+
     /// The same without these texts, wherever one stands in it.
     package func masking(_ secrets: [[UInt8]]) -> UpstreamError {
         guard !secrets.isEmpty else { return self }
@@ -197,6 +206,11 @@ extension UpstreamError {
     }
 
     private static let quotaNames: [StaticString] = ["insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"]
+}
+
+extension String {
+    /// Whether it is one word, and a short one.
+    fileprivate var isName: Bool { utf8.count <= 40 && utf8.allSatisfy { $0.isAlphanumeric(or: "-_.") } }
 }
 
 extension String? {

@@ -197,6 +197,8 @@ final class AnswerStream {
     }
 
     private func begin() -> Opening {
+        answer.forgetOwnTexts()
+        scanner.forgetOwnTexts()
         lastEvent = loop.now
         return .events
     }

@@ -72,7 +72,7 @@ struct EventScanner {
     private let isContinuation: Bool
     /// All of the text, where the form keeps it.
     private var said = SaidText()
-    private let key: UpstreamKey
+    private var key: UpstreamKey
     let limits: Settings.Limits
     private var splitter: EventSplitter
     private var reader: ChatFrameReader
@@ -120,6 +120,9 @@ struct EventScanner {
         splitter.append(bytes)
         return next()
     }
+
+    /// It is an answer: what the caller may not read of the request is kept no longer, and of errors behind it no words go on.
+    mutating func forgetOwnTexts() { key.ownTexts.forget() }
 
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] {

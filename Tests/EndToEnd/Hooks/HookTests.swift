@@ -55,6 +55,21 @@ import Testing
         }
     }
 
+    @Test func `is not quoted to callers by an upstream's error, ahead of the answer and behind its begin`() async throws {
+        let hook = try StubUpstream(.json(#"{"append":[{"role":"user","content":"planted: account 12, balance 99"}]}"#))
+        let upstream = try StubUpstream { request in
+            let error = Chunks.error("failed for " + request.text)
+            return request.text.contains("begun") ? .stream([Chunks.begun(), "data: \(error)\n\n"]) : .json(error, status: 400)
+        }
+        try await HookSite.with(hook, upstream: upstream) { site in
+            for (text, status) in [("at once", 400), ("begun", 200)] {
+                let answer = try await site.site.call(chat(text)).ended()
+                #expect(answer.status == status && (answer.error ?? answer.errorFrame) != nil)
+                #expect(!answer.text.contains("planted") && !answer.text.contains("balance"), "\(answer.text)")
+            }
+        }
+    }
+
     // MARK: What it answers
 
     private static let (context, more) = (#"{"role":"system","content":"It rains."}"#, #"{"role":"user","content":"So?"}"#)
