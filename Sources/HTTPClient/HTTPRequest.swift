@@ -24,6 +24,9 @@ package struct HTTPRequest: Sendable {
     package var totalTimeout: Duration
     /// How it is connected.
     package var options: ConnectionOptions
+    /// Whether it is lost with its connection as soon as the server may have read it. Else one that a kept connection has lost without a
+    /// word goes out once more, since that may have been dead.
+    package var isSentOnce = false
 
     /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(

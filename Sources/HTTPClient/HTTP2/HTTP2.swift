@@ -170,11 +170,14 @@ extension HTTP2 {
         let lost = exchange(&streams, with: [:]).sorted { $0.key < $1.key }.map(\.value)
         let (refused, postponed) = (exchange(&refused, with: []), exchange(&postponed, with: []))
         for stream in lost { stream.transfer.place = .none }
-        let pool = connection.pool
+        let (pool, mayHaveBeenRead) = (connection.pool, connection.mayHaveBeenRead)
         connection.close()
         for transfer in postponed { pool.begin(transfer) }
         for transfer in refused { transfer.refused(isGoing: isClosing) }
-        for stream in lost { stream.transfer.connectionLost(isKept: stream.isKept && !stream.hasBegun, error) }
+        for stream in lost {
+            let isRead = stream.transfer.isSentOnce && stream.isSent && mayHaveBeenRead
+            stream.transfer.connectionLost(isKept: stream.isKept && !stream.hasBegun && !isRead, error)
+        }
     }
 
     /// For whatever reason, and perhaps with streams.

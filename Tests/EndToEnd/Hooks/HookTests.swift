@@ -55,6 +55,18 @@ import Testing
         }
     }
 
+    /// Over a connection that has served before.
+    @Test func `is asked once also where it ends the connection without an answer`() async throws {
+        let hook = try StubUpstream { $0.text.contains("act") ? .raw(.close) : .nothingToSay }
+        try await HookSite.with(hook, #"timeout = "60s", on_failure = "deny""#) { site in
+            site.answers(try await site.site.call(chat("Hi")).ended())
+            let answer = try await site.site.call(chat("act")).ended()
+            #expect(answer.status == 503 && answer.error?.code == "hook_unavailable")
+            #expect(hook.requests.value.count == 2 && hook.connectionsEver == 1)
+            #expect(try await site.line(2).contains(#""hook":"cut","#))
+        }
+    }
+
     @Test func `is not quoted to callers by an upstream's error, ahead of the answer and behind its begin`() async throws {
         let hook = try StubUpstream(.json(#"{"append":[{"role":"user","content":"planted: account 12, balance 99"}]}"#))
         let upstream = try StubUpstream { request in
