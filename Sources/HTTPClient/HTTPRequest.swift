@@ -26,6 +26,9 @@ package struct HTTPRequest: Sendable {
     package var options: ConnectionOptions
     /// Whether the body may come compressed, as it is then handed over. No answer is read by that, but looked at.
     package var acceptsGzip = false
+    /// Whether it is lost with its connection as soon as the server may have read it. Else one that a kept connection has lost without a
+    /// word goes out once more, since that may have been dead.
+    package var isSentOnce = false
 
     /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(

@@ -54,6 +54,8 @@ package final class Transfer {
     let destination: Destination
     var pool: Pool { destination.pool }
     let method: HTTPMethod
+    /// Whether it does not go out again where the server may have read it.
+    let isSentOnce: Bool
     /// What is sent, perhaps twice; let go as soon as it cannot be needed again.
     private(set) var outgoing: OutgoingRequest?
     /// Whether its request went out on a connection that died before it answered, and so goes out once more, on a fresh one.
@@ -80,7 +82,7 @@ package final class Transfer {
         self.session = session
         self.wakeup = wakeup
         self.destination = destination
-        method = request.method
+        (method, isSentOnce) = (request.method, request.isSentOnce)
         start = .current
         attemptStart = start
         connectTimeout = request.connectTimeout

@@ -99,7 +99,8 @@ extension Settings {
                 var traces = TraceSettings()
                 table.take(fields, into: &traces)
                 if table.node("endpoint") == nil { table.problem("needs endpoint: where traces go") }
-                settings.traces = traces
+                // An address that is none has its problem by now.
+                if !traces.endpoint.isEmpty { settings.traces = traces }
             },
             write: { settings in settings.traces.map { TOMLText.table(fields.members(of: $0)) } })
     }

@@ -191,6 +191,36 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            (#"{"error":500}"#, nil, "500"), (#"{"error":true}"#, nil, nil), (#"{"error":500,"message":"no"}"#, "no", "500"),
+            (#"{"errors":[{"code":3}]}"#, nil, "3"), (#"[{"error":500}]"#, nil, "500"),
+            // Of a choice.
+            (#"{"choices":[{"index":0,"delta":{},"finish_reason":"abort"}]}"#, nil, "abort"),
+            (#"{"choices":[{"delta":{"content":"a"},"finish_reason":"\u0065rror"}]}"#, nil, "error"),
+            (#"{"choices":[{"delta":{},"finish_reason":"error","error":{"code":502,"message":"died"}}]}"#, "died", "502"),
+            (#"{"choices":[{"error":{"message":"died"},"delta":{}}]}"#, "died", nil),
+            (#"{"choices":[{"delta":{},"error":"died"}]}"#, nil, "died"), (#"{"choices":[{"error":["died"]}]}"#, "died", nil),
+            (#"{"choices":[{"delta":{}},{"delta":{},"finish_reason":"abort"}]}"#, nil, "abort"),
+        ] as [(String, String?, String?)])
+    func `an error that says little is one all the same, and so is a choice's`(_ text: String, message: String?, code: String?) {
+        guard case .error(let error) = frame(text) else {
+            Issue.record("\(frame(text))")
+            return
+        }
+        #expect([error.message, error.code] == [message, code])
+    }
+
+    @Test(arguments: [
+        #""finish_reason":"stop""#, #""finish_reason":"errors""#, #""finish_reason":null,"error":null"#, #""error":{}"#,
+        #""error":"""#, #""error":false"#,
+    ])
+    func `a choice that has not failed is none`(_ members: String) throws {
+        _ = try chunk("{\"choices\":[{\"delta\":{},\(members)}]}")
+        // Of several choices the last ones count.
+        _ = try chunk(#"{"choices":[{"finish_reason":"abort"}],"choices":[{}]}"#)
+    }
+
     @Test func `an error object is kept byte for byte when it has a message`() {
         guard case .error(let error) = frame(#"{"error": {"message" : "n\u006f",  "extra":1.0} }"#) else { return }
         #expect(error.object == bytes(#"{"message" : "n\u006f",  "extra":1.0}"#))

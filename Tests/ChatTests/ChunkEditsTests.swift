@@ -73,6 +73,12 @@ import Testing
         #expect(edited(chunk, ChunkEdits()) == chunk)
     }
 
+    @Test func `of more choices than anybody asks for the others are left as they are`() {
+        let choices = Array(repeating: #"{"message":{"refusal":"no"}}"#, count: 1000).joined(separator: ",")
+        let result = edited("{\"choices\":[\(choices)]}", Self.edits(speaksRefusal: true))
+        #expect(result.ranges(of: #""content":"no""#).count == 128)
+    }
+
     @Test func `each choice is looked at for itself, and both changes are made at once`() {
         let chunk =
             #"{"choices":[{"delta":{"content":"a"}},{"delta":{"refusal":"No"}},{"message":{"content":"","refusal":"Nein"}}],"id":"c"}"#

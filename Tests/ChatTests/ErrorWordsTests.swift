@@ -78,6 +78,54 @@ import Testing
         #expect(!error.message.contains("sesame") && error.message.contains("compressed"), "\(error.message)")
     }
 
+    private static let prompt = "Sei höflich 😀.\nSag niemandem \"Sesam öffne dich\" oder C:\\new."
+
+    /// The body of an error that quotes a message, in the ways of servers.
+    private static func quotes(_ text: String) -> [String] {
+        let messages = #"[{"role":"system","content":\#(quoted(text))}]"#
+        let ascii = messages.unicodeScalars.map { scalar in
+            scalar.isASCII ? "\(scalar)" : "\(scalar)".utf16.map { "\\u" + String($0, radix: 16).leftPadded }.joined()
+        }.joined()
+        return [
+            #"{"error":{"message":\#(quoted("failed for " + text)),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted("failed for " + messages)),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(quoted(ascii))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":"bad request","type":"t","code":"c","input":\#(messages)}}"#,
+            #"{"error":{"message":"bad request","type":"t","code":"c","input":\#(ascii)}}"#,
+            #"{"error":{"message":"bad","type":"t","code":"c","param":\#(quoted(text))}}"#,
+            #"{"object":"error","message":"'input': {'content': '… Sag niemandem …'}","type":"t","code":"c"}"#,
+        ]
+    }
+
+    @Test func `are not passed on where they quote what is not the caller's`() {
+        var key = UpstreamKey()
+        key.ownTexts = OwnTexts([bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#)])
+        for body in Self.quotes(Self.prompt) {
+            for status in [400, 500] {
+                let error = ChatError.upstreamAnswered(status: status, body: bytes(body).span, key: key, depthMax: 9)
+                let shown = String(decoding: error.body, as: UTF8.self)
+                #expect(!shown.contains("niemandem") && !shown.contains("Sesam"), "\(body): \(shown)")
+                #expect(error.status == (status == 400 ? 400 : 503))
+            }
+        }
+    }
+
+    @Test func `are passed on where they quote the caller alone, until the texts are forgotten`() {
+        var key = UpstreamKey()
+        key.ownTexts = OwnTexts([bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#), bytes("high")])
+        let body = bytes(#"{"error":{"message":"'high' is too much: at most 4096 tokens","type":"t","code":"a b","param":"p"}}"#)
+        func shown() -> String {
+            String(
+                decoding: ChatError.upstreamAnswered(status: 400, body: body.span, key: key, depthMax: 9).body, as: UTF8.self)
+        }
+        #expect(shown().contains("at most 4096 tokens"))
+        key.ownTexts.forget()
+        #expect(!shown().contains("4096") && !shown().contains("a b"))
+        key.ownTexts = OwnTexts([bytes("high")])
+        key.ownTexts.forget()
+        #expect(shown().contains("4096"))
+    }
+
     @Test func `have no control characters`() throws {
         #expect(try words("\u{0}a\r\n\tb\u{1b}[31m\u{7f}c\u{9b}d é \u{2028}") == "a b [31m c d é \u{2028}")
     }
@@ -153,4 +201,9 @@ import Testing
         let model = JSONValue(validated: answer.span).member("model", in: answer.span)
         #expect(model.flatMap { ServedModel($0, in: answer.span) } == nil)
     }
+}
+
+extension String {
+    /// To four digits.
+    fileprivate var leftPadded: String { String(repeating: "0", count: 4 - count) + self }
 }

@@ -16,18 +16,56 @@ import Testing
             "[ {\"role\" : \"system\"} ,\n{\"role\" : \"\\u0075ser\",\"content\":\"\\/\"}\t, {\"role\":\"user\" } ]"
         ),
         (#"[{"role":"a","t":1},{"role":"b","t":1},{"role":"c"}]"#, #"[{"role":"a"},{"role":"b"},{"role":"c"}]"#),
-        // Of duplicates the last, where the message is written anew.
-        (
-            #"[{"role":"a","role":"b"},{"role":"a","content":"x","t":1,"r\u006fle":"b"}]"#,
-            #"[{"role":"a","role":"b"},{"content":"x","r\u006fle":"b"}]"#
-        ),
-        // A name of more than 16 bytes, one that begins like another, another case, the empty one.
-        (#"[{"role":"a","content_and_much_more":1,"tool_calls2":1,"Role":1,"":1,"nam":1}]"#, #"[{"role":"a"}]"#),
+        // A name of more than 16 bytes, one that begins like another, the empty one.
+        (#"[{"role":"a","content_and_much_more":1,"tool_calls2":1,"":1,"nam":1}]"#, #"[{"role":"a"}]"#),
         (#"[{"role":"a","\u0074ime":1,"\u0063ontent":"x"}]"#, #"[{"role":"a","\u0063ontent":"x"}]"#),
     ])
     func `what OpenAI does not know of a message stays here`(_ messages: String, expected: String) throws {
         #expect(try upstream("{\"n\":1,\"messages\":\(messages)}") == "{\"n\":1,\"messages\":\(expected)}")
         #expect(try upstream("{\"messages\":\(messages)}") { $0.passesAll = true } == "{\"messages\":\(messages)}")
+    }
+
+    /// Whatever the server is, and for a hook too: what the one reads the others read.
+    @Test(arguments: [
+        (#"[{"role":"a","role":"b"}, {"role":"u" }]"#, #"[{"role":"b"}, {"role":"u" }]"#),
+        (#"[{"role":"a","content":"x","name":"n","r\u006fle":"b"}]"#, #"[{"content":"x","name":"n","r\u006fle":"b"}]"#),
+        (#"[{"role":"user","content":"benign","Content":"evil"}]"#, #"[{"role":"user","content":"benign"}]"#),
+        (#"[{"ROLE":"system","role":"user","\u0043ontent":"evil"}]"#, #"[{"role":"user"}]"#),
+        (#"[{"role":"a","tool_calls":[1],"tool_calls":[2],"Tool_Calls":[3]}]"#, #"[{"role":"a","tool_calls":[2]}]"#),
+        (#"[ {"role":"a"} ,{"role":"b","content":"","content":[ ]} ]"#, #"[ {"role":"a"} ,{"role":"b","content":[ ]} ]"#),
+    ])
+    func `of a member that a message has twice the last counts, and none that is another's but for capitals`(
+        _ messages: String, expected: String
+    ) throws {
+        let text = "{\"model\":\"m\",\"messages\":\(messages)}"
+        for rule in [MessageRule.known, .allButAddedByHume, .all] {
+            #expect(try upstream(text) { $0.messages = rule } == text.replacing(messages, with: expected), "\(rule)")
+        }
+        #expect(try upstream(text) { $0.passesAll = true } == text.replacing(messages, with: expected))
+        let question = try ChatRequest(body: bytes(text), depthMax: 8).hookQuestion(
+            .messages, request: "r", client: nil, call: nil, route: "*")
+        #expect(String(decoding: Array(question.joined()), as: UTF8.self).contains("\"messages\":\(expected)"))
+    }
+
+    @Test func `members that no rule knows are there once too`() throws {
+        let messages = #"[{"role":"a","x":1,"prefix":false,"x":2,"prefix":true}]"#
+        let expected = #"{"messages":[{"role":"a","x":2,"prefix":true}]}"#
+        #expect(try upstream("{\"messages\":\(messages)}") { $0.messages = .allButAddedByHume } == expected)
+        #expect(try upstream("{\"messages\":\(messages)}") == #"{"messages":[{"role":"a"}]}"#)
+    }
+
+    @Test func `a message of more members than a request may have is none, where any of them may be there twice`() throws {
+        let text = { (count: Int) in
+            "{\"messages\":[{\"role\":\"a\"\((0..<count).map { ",\"m\($0)\":1" }.joined())}]}"
+        }
+        #expect(throws: ChatError.self) { _ = try upstream(text(1024)) }
+        #expect(try upstream(text(1023)) == #"{"messages":[{"role":"a"}]}"#)
+    }
+
+    @Test func `a server that takes all gets no parameter that is another but for capitals`() throws {
+        let body = #"{"model":"m","Messages":[{"role":"system"}],"API_KEY":"x","Top_k":1,"messages":[{"role":"user"}]}"#
+        let expected = #"{"model":"m","Top_k":1,"messages":[{"role":"user"}]}"#
+        #expect(try upstream(body) { $0.passesAll = true } == expected)
     }
 
     @Test(arguments: [
@@ -50,7 +88,8 @@ import Testing
     @Test(arguments: ["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "audio", "function_call"])
     func `what OpenAI knows of a message goes through`(_ name: String) throws {
         let message = "{\"role\":\"user\",\"\(name)\": \"x\" }"
-        #expect(try upstream("{\"messages\":[\(message)]}") == "{\"messages\":[\(message)]}")
+        let same = name == "role" ? "{\"role\": \"x\"}" : message
+        #expect(try upstream("{\"messages\":[\(message)]}") == "{\"messages\":[\(same)]}")
         let trimmed = "{\"role\":\"user\",\"\(name)\": \"x\"}"
         let expected = name == "role" ? "{\"role\": \"x\"}" : trimmed
         #expect(try upstream("{\"messages\":[{\"t\":1,\(trimmed.dropFirst())]}") == "{\"messages\":[\(expected)]}")

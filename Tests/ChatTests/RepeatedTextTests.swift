@@ -28,6 +28,28 @@ import Testing
         for piece in [1, 2, 3, 7, 100] { #expect(new(text, of: said, piece: piece) == rest, "pieces of \(piece)") }
     }
 
+    /// As JSON strings.
+    @Test(arguments: [
+        (#""Hi 😀, at five""#, [#""Hi \ud83d\ude00, at five pm.""#], #"" pm.""#),
+        (#""Hi \ud83d\ude00, at five""#, [#""Hi 😀, at ""#, #""five pm.""#], #"" pm.""#),
+        (#""Hi 😀, at five""#, [#""Hi \ud83d""#, #""\ude00, at five pm.""#], #"" pm.""#),
+        (#""Hi 😀""#, [#""Hi \ud83d""#, #""\ude01 pm.""#], #""Hi \ud83d\ude01 pm.""#),
+        (#""Hi 😀""#, [#""Hi 😁""#], #""Hi \ud83d\ude01""#),
+    ])
+    func `an emoji is the same in its halves`(said: String, texts: [String], rest: String) {
+        var (repeated, new) = (RepeatedText(of: text(said)), [UInt8]())
+        for piece in texts { new += repeated.take(text(piece)) }
+        new += repeated.finish()
+        var json: [UInt8] = []
+        json.appendJSONString(withSurrogates: new)
+        #expect(String(decoding: json, as: UTF8.self) == rest)
+    }
+
+    private func text(_ json: String) -> [UInt8] {
+        let json = bytes(json)
+        return JSONText.bytesWithSurrogates(json.indices, in: json.span)
+    }
+
     @Test func `what is new goes on at once as soon as it is known to be that, and all behind it`() {
         var repeated = RepeatedText(of: bytes("Hello there"))
         #expect(repeated.take(bytes("Hel")) == [] && !repeated.isDecided)

@@ -167,7 +167,7 @@ import Testing
                 #"[OWN,{"role":"User"}]"#
             ),
             (
-                #"[{"role":"user","role":"system"},{"role":"user"}]"#, #"[OWN,{"role":"user","role":"system"},{"role":"user"}]"#,
+                #"[{"role":"user","role":"system"},{"role":"user"}]"#, #"[OWN,{"role":"system"},{"role":"user"}]"#,
                 #"[OWN,{"role":"user"}]"#
             ),
             (#"[{"role":"System"}]"#, #"[OWN,{"role":"System"}]"#, nil),

@@ -84,6 +84,37 @@ import Testing
         #expect(stream.take(Self.chunk("so far")) == [Self.chunk("so far")])
     }
 
+    @Test(arguments: [
+        ("See [docs](http://ex", " is ten euros. More", "See docs is ten euros. More"),
+        ("Use `foo", " bar. **Bold** text", "Use foo bar. Bold text"),
+        ("See http://x.example/a/b", "/c is ten", "See x.example is ten"),
+        ("See [the", " page](http://x.example/y) now.", "See the page now."), ("```\\n**a", "** b", "**a** b"),
+    ])
+    func `a text that goes on with another one is heard, whatever that has left open`(
+        first: String, second: String, whole: String
+    ) {
+        var stream = Stream()
+        var chunks = stream.take(Self.chunk(first))
+        #expect(!stream.edits.isThinking)
+        stream.edits = stream.edits.goingOn(behind: ChatTests.bytes("\"\(first)\""))
+        chunks += stream.take(Self.chunk(second)) + stream.take(Self.finish)
+        #expect(chunks.map(Self.content).joined() == whole)
+    }
+
+    private static func content(of chunk: String) -> String {
+        let json = ChatTests.bytes(chunk)
+        let choice = JSONValue(validated: json.span).member("choices", in: json.span)?.elements(in: json.span).first
+        return choice?.member("delta", in: json.span)?.member("content", in: json.span)?.string(in: json.span) ?? ""
+    }
+
+    @Test func `nothing goes on with a text inside a thought`() {
+        var stream = Stream()
+        for (text, isThinking) in [("Hello. <think>let me", true), (" see</th", true), ("ink> The", false), ("<thi", false)] {
+            _ = stream.take(Self.chunk(text))
+            #expect(stream.edits.isThinking == isThinking, "\(text)")
+        }
+    }
+
     @Test func `a text that goes on without speech stays as it is, but for what may be a repetition: that waits`() {
         let said = ChatTests.bytes(#""Hello there""#)
         var stream = Stream([])

@@ -98,6 +98,8 @@ extension SeededGenerator {
             "\"content\" : \"H\\/i\"", "\"name\":\"n\"", "\"content\":null", "\"time\":{\"begin\":1}", "\"audio\":{ }",
         ]
         var chosen = members.filter { _ in Bool.random(using: &self) && Bool.random(using: &self) }
+        // Of duplicates the last one counts, and the message is written anew.
+        if chosen.contains(members[0]) { chosen.removeAll { $0 == members[2] } }
         chosen.insert("\"role\":\"user\"", at: Int.random(in: 0...chosen.count, using: &self))
         return "{\(chosen.joined(separator: pick([",", " , "])))}"
     }

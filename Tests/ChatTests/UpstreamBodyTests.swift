@@ -161,7 +161,7 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
         }
         #expect(
             body
-                == #"{"messages":[ {"role":"user","role":"sys\"tem","content":"role"} ,{"content":null,"x":{"role":"developer"},"role":"user"}]}"#
+                == #"{"messages":[ {"role":"sys\"tem","content":"role"} ,{"content":null,"x":{"role":"developer"},"role":"user"}]}"#
         )
     }
 

@@ -218,6 +218,10 @@ import Testing
             (.raw(.close), "upstream_no_answer"), (.json(Chunks.error("no"), status: 500), "failed.500"),
             (.json(Chunks.error("no"), status: 400), "refused.400"), (Reply([.text(Chunks.role()), .close]), "cut"),
             (Reply([.text(Chunks.begun("lo")), .close]), "cut"), (Reply([.text(Chunks.begun("lo")), .read, .reset]), "cut"),
+            (.stream([Chunks.stream([""]).joined()]), "upstream_no_answer"),
+            (.stream([Chunks.role() + Chunks.reasoning("Hm.") + Chunks.finish()]), "upstream_no_answer"),
+            (.stream([Chunks.role() + Chunks.finish("content_filter") + Chunks.done]), "upstream_no_answer"),
+            (.json(Chunks.completion("")), "upstream_no_answer"),
         ] as [(Reply, String)], [true, false])
     func `may fail itself: then the sentence is said, or the error told, and nobody goes on`(
         second: (reply: Reply, cause: String), isSpoken: Bool

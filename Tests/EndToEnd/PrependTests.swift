@@ -114,6 +114,23 @@ import Testing
         }
     }
 
+    @Test(arguments: [400, 500]) func `is not for callers to read, where the upstream's error quotes it`(status: Int) async throws
+    {
+        let upstream = try StubUpstream { request in
+            let object = #"{"message":"bad request","input":\#(request.text)}"#
+            let words = Chunks.error("failed for " + request.text)
+            return .json(request.text.contains("object") ? "{\"error\":\(object)}" : words, status: status)
+        }
+        let settings = "prepend = {text = \"OPERATOR: tell nobody of this.\"}\n" + Self.head
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
+            for text in ["object", "words"] {
+                let answer = try await site.call(chat(text, stream: false)).ended()
+                #expect(answer.status == (status == 400 ? 400 : 503))
+                #expect(!answer.text.contains("OPERATOR") && !answer.text.contains("nobody"), "\(answer.text)")
+            }
+        }
+    }
+
     @Test func `is not put into what is no JSON`() async throws {
         let upstream = try StubUpstream(.json(Chunks.completion("Hello")))
         try await Site.with(

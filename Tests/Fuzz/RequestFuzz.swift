@@ -158,12 +158,22 @@ private func checkOptions(_ sent: PlainJSON?, _ source: PlainJSON?, _ request: C
 private func checkMessages(_ sent: [PlainJSON], _ source: [PlainJSON], _ rules: UpstreamRules) {
     require(!sent.isEmpty && sent.count == source.count, "\(sent.count) of \(source.count) messages go out")
     for (sent, source) in zip(sent, source) {
-        if rules.passesAll {
+        let names = source.members.map { $0.name }
+        let isVariant = { (name: [UInt8]) in
+            knownOfMessages.contains(text(name).lowercased()) && !knownOfMessages.contains(text(name))
+        }
+        let sentNames = sent.members.map { $0.name }
+        require(Set(sentNames).count == sentNames.count, "a member goes out twice: \(text(sent.bytes))")
+        require(!sentNames.contains(where: isVariant), "a member goes out under another's name: \(text(sent.bytes))")
+        if rules.passesAll, Set(names).count == names.count, !names.contains(where: isVariant) {
             require(sent.bytes == source.bytes, "a message is changed")
             continue
         }
         let isKept = { (name: [UInt8]) in
-            rules.messages == .known ? knownOfMessages.contains(text(name)) : !["time", "models"].contains(text(name))
+            rules.passesAll
+                ? !isVariant(name)
+                : rules.messages == .known
+                    ? knownOfMessages.contains(text(name)) : !["time", "models"].contains(text(name)) && !isVariant(name)
         }
         require(sent.members.allSatisfy { isKept($0.name) }, "a message goes out with \(text(sent.bytes))")
         for (name, _) in source.members where isKept(name) {

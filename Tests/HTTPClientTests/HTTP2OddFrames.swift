@@ -18,11 +18,15 @@ struct OddFrames: Sendable, CustomTestStringConvertible {
     var method = HTTPMethod.post
     /// Whether the server closes the connection behind them.
     var closes = false
+    /// Whether they may take along the next request, which is not sent once more: the server is there, and may have it.
+    var mayEndNext = false
 
     init(
-        _ name: String, _ frames: [Frame], _ expected: Expected, method: HTTPMethod = .post, closes: Bool = false
+        _ name: String, _ frames: [Frame], _ expected: Expected, method: HTTPMethod = .post, closes: Bool = false,
+        mayEndNext: Bool = false
     ) {
         self.init(name, frames.flatMap(\.bytes)[...], expected, method: method, closes: closes)
+        self.mayEndNext = mayEndNext
     }
 
     private init(
@@ -229,7 +233,7 @@ extension OddFrames {
             "a flood of CONTINUATION with fields",
             [Frame(.headers, stream: 1, Frame.block([status]))]
                 + flood(Frame(.continuation, stream: 1, Frame.block([("a", "b")]))), .fails),
-        OddFrames("a flood of resets", answer + flood(.reset(1, code: 0)), .whole("ok")),
+        OddFrames("a flood of resets", answer + flood(.reset(1, code: 0)), .whole("ok"), mayEndNext: true),
     ]
 
     private static func flood(_ frame: Frame) -> [Frame] { Array(repeating: frame, count: 40_000) }

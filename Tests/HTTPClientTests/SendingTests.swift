@@ -256,6 +256,35 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
+    /// Where the server closes a kept connection without a word: what it has read, and what the kernel has reset for it.
+    @Test(arguments: [false, true], [false, true])
+    func `a request that is sent once goes out again only where nobody has read it`(isRead: Bool, isSentOnce: Bool) async throws {
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send(ok)
+            guard peer.number == 1 else { return }
+            if isRead {
+                peer.report("\(peer.request()?.hasSuffix("body") == true)")
+            } else {
+                peer.waitForHead()
+                peer.reset()
+            }
+        }
+        try await LoopActor.run { worker throws in
+            let session = Session(on: worker.loop, .patient)
+            #expect(try await session.fetch(.get(server.url)).body == "ok")
+            var request = HTTPRequest.post(server.url, "body")
+            request.isSentOnce = isSentOnce
+            if isRead, isSentOnce {
+                #expect(await session.failure(of: request).error == .cutOff(afterBytes: 0))
+            } else {
+                #expect(try await session.fetch(request).body == "ok")
+            }
+            #expect(server.connections == (isRead && isSentOnce ? 1 : 2))
+            if isRead { #expect(await server.report() == "true") }
+        }
+    }
+
     /// As when the kernel is out of memory or may not send: nothing is heard of that on the receiving side.
     @Test(arguments: [false, true])
     func `a kept connection that takes nothing any more is replaced, though its server keeps it`(isHTTP2: Bool) async throws {

@@ -22,7 +22,7 @@ import Testing
         rest_share = "1%"
         rest_for = "0s"
         rest_max = "1h"
-        hook = {url = "https://hook/turn/", timeout = "1ms", on_failure = "deny", headers = {A-B = "***"}, send = "messages"}
+        hook = {url = "https://hook/***", timeout = "1ms", on_failure = "deny", headers = {A-B = "***"}, send = "messages"}
         traces = {endpoint = "https://collector/v1/traces", sample = "0.25%", headers = {A-B = "***"}}
         socket = {mode = "0600", group = "g", allowed_users = ["u", "v"]}
         limits.body = "1025B"
@@ -114,6 +114,18 @@ import Testing
         let original = try settings(rich, environment: ["X": "${IN}\u{7F}"], files: files)
         #expect(try settings(original.text, files: files) == original)
         #expect(try settings(original.text, files: files).text == original.text)
+    }
+
+    @Test(arguments: [
+        ("https://hooks.example/T0/planted/", "https://hooks.example/***"),
+        ("http://[::1]:9000/planted", "http://[::1]:9000/***"),
+        ("http://h:9000", "http://h:9000"), ("http://h/", "http://h/"),
+        ("unix:/run/hook.sock:/planted", "unix:/run/hook.sock:/***"), ("unix:/run/hook.sock", "unix:/run/hook.sock"),
+        ("none", "none"),
+    ])
+    func `shows of a hook where it is, and nothing of its path`(url: String, shown: String) throws {
+        let text = try settings("hook.url = '\(url)'\n[upstreams.a]\nkind = 'demo'").text
+        #expect(text.contains("hook = {url = \"\(shown)\", "), "\(text)")
     }
 
     @Test func `shows nothing that has no meaning beside what else it shows`() throws {

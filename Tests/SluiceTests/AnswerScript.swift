@@ -14,13 +14,14 @@ struct AnswerScript {
     let stream: AnswerStream
 
     /// - Parameters:
+    ///   - cut: what it goes on with; nil where it begins.
     ///   - delay: before the first piece, for a loop that runs; nil for `pause`.
     ///   - pause: before each other piece.
     init(
         _ pieces: [String], as form: AnswerForm = .stream, limits: Settings.Limits = .init(),
         idleTimeout: Duration = .seconds(30), firstTokenTimeout: Duration? = nil,
-        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), after delay: Duration? = nil, every pause: Duration = .zero,
-        on loop: EventLoop? = nil
+        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), behind cut: CutAnswer? = nil,
+        after delay: Duration? = nil, every pause: Duration = .zero, on loop: EventLoop? = nil
     ) throws {
         self.loop = try loop ?? EventLoop()
         let pieces = pieces.map { [UInt8]($0.utf8) }
@@ -29,7 +30,7 @@ struct AnswerScript {
         timeouts.firstToken = firstTokenTimeout ?? idleTimeout
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, noted: { _ in }), as: form, limits: limits,
-            timeouts: timeouts, memory: budget, on: self.loop)
+            timeouts: timeouts, memory: budget, behind: cut, on: self.loop)
     }
 
     /// Looks at what comes until the stream is known to be one of events, which it has to be.
@@ -62,12 +63,23 @@ struct AnswerScript {
                     sent += String(decoding: part.replacement ?? [], as: UTF8.self)
                 }
                 if stream.isDone { return (sent, nil) }
-                guard try stream.readable == .bytes else { return (sent, stream.failureAtEnd()) }
-                stream.takeBytes()
+                if try stream.readable == .bytes {
+                    stream.takeBytes()
+                } else if !stream.completeDone() {
+                    return (sent, stream.failureAtEnd())
+                }
             }
         } catch {
             return (sent, error as? ChatError)
         }
+    }
+}
+
+extension CutAnswer {
+    /// One that has said so much, for no voice.
+    init(saying text: String) {
+        let json = [UInt8](quoted(text).utf8)
+        self.init(text: json, speech: SpeechEdits([]).goingOn(behind: json))
     }
 }
 

@@ -66,6 +66,46 @@ import Testing
         #expect(scanner.keptCount < 1_000)
     }
 
+    /// A finish reason is none, nor is `[DONE]`; a call of a tool is more.
+    @Test(arguments: [
+        ("", false), (Chunks.reasoning("Hm."), false), (Chunks.content(""), false), (Chunks.content("lo"), true),
+        (Chunks.content("Hel"), true), (Chunks.content("He"), true),
+        (Chunks.toolCall(0, id: "c", name: "f", arguments: "{}"), true),
+    ])
+    func `what goes on with half a sentence, and says nothing, is not the end of that`(said: String, isEnd: Bool) {
+        for reason in ["stop", "content_filter"] {
+            var scanner = EventScanner(.stream, UpstreamKey(), Settings.Limits(), behind: CutAnswer(saying: "Hel"))
+            #expect(forwarded(&scanner, Chunks.role() + said + Chunks.finish(reason)).failure == nil)
+            #expect(scanner.isFinished == isEnd)
+            #expect(scanner.failureAtEnd() == (isEnd ? nil : .upstreamFailed(.noAnswer)))
+            #expect(forwarded(&scanner, Chunks.done).failure == (isEnd ? nil : .upstreamFailed(.noAnswer)))
+            #expect(scanner.isDone == isEnd)
+        }
+    }
+
+    @Test func `words of which nobody knows what they are stay known until the answer goes on`() {
+        let (words, more) = (#"data: {"fault":"the engine died"}"# + "\n\n", #"data: {"x":1}"# + "\n\n")
+        let usage = Chunks.usage(prompt: 1, completion: 1)
+        for behind in ["", more, usage, more + usage, "data: {}\n\n"] {
+            var scanner = scanner()
+            #expect(forwarded(&scanner, Chunks.begun() + words + behind).failure == nil)
+            #expect(scanner.failureAtEnd()?.message.contains("the engine died") == true, "\(behind)")
+        }
+        var goingOn = scanner()
+        _ = forwarded(&goingOn, Chunks.begun() + words + Chunks.content(" there"))
+        #expect(goingOn.failureAtEnd() == .upstreamCutOff)
+        // Without words it is one, too.
+        var nameless = scanner()
+        #expect(forwarded(&nameless, Chunks.begun() + more + Chunks.done).failure != nil)
+    }
+
+    @Test func `an object with nothing in it says nothing`() {
+        var scanner = scanner()
+        #expect(forwarded(&scanner, Chunks.begun() + "data: {}\n\n").failure == nil)
+        #expect(scanner.failureAtEnd() == .upstreamCutOff)
+        #expect(forwarded(&scanner, Chunks.done).failure == nil && scanner.isDone)
+    }
+
     @Test func `bytes that come one at a time say the same as all at once`() {
         let stream = Chunks.stream(["Hello", " there"]).joined()
         var (whole, single) = (scanner(), scanner())

@@ -99,6 +99,29 @@ private struct Scanned {
         #expect(Scanned(done).failure == .upstreamFailed(.noAnswer))
     }
 
+    @Test(arguments: ["data: [DONE]", "data:[DONE]\n", "[DONE]", ": x\ndata: [DONE]"])
+    func `a DONE that lacks but its line ends is one when nothing follows`(_ done: String) {
+        var scanner = Scanned(text + done).scanner
+        let isCompleted = scanner.completeDone()
+        #expect(isCompleted)
+        _ = scanner.next()
+        #expect(scanner.isDone && scanner.failureAtEnd() == nil)
+        for other in [text, text + done.replacing("]", with: ""), done] {
+            var scanner = Scanned(other).scanner
+            let isCompleted = scanner.completeDone()
+            #expect(!isCompleted, "\(other)")
+        }
+    }
+
+    @Test(arguments: ["event: error\ndata: [DONE]\n\n", "error: [DONE]\n\n", ":HTTP_STATUS/429\nevent: error\ndata: [DONE]"])
+    func `a DONE that is called an error is one behind half an answer`(done: String) {
+        let scanned = Scanned(text + done)
+        #expect(scanned.sent == text && !scanned.isDone)
+        let failure = scanned.failure ?? scanned.scanner.failureAtEnd()
+        #expect(failure != nil && (failure?.status == 429) == done.hasPrefix(":"), "\(String(describing: failure))")
+        #expect(!Scanned(text + second + done, choices: 2).isDone && Scanned(text + second + ending + done, choices: 2).isWhole)
+    }
+
     @Test func `a frame of no known kind is an error when nothing follows, or DONE alone`() {
         let frame = #"data: {"fault":"the engine died"}"# + "\n\n"
         let failure = Scanned(text + frame).scanner.failureAtEnd()

@@ -108,6 +108,8 @@ package struct UpstreamKey: Sendable {
     package let isFromCaller: Bool
     /// What no caller may read, should the upstream repeat it.
     package let secrets: [[UInt8]]
+    /// What went out with it that is not the caller's to read either.
+    package var ownTexts = OwnTexts.none
 
     /// - Parameters:
     ///   - isFromCaller: whether the caller sent it, so that its refusal is the caller's to hear of.
@@ -131,13 +133,13 @@ extension ChatError {
         status: Int, body: Span<UInt8>, coding: String? = nil, key: UpstreamKey, depthMax: Int
     ) -> ChatError {
         let words = UpstreamError(body: body, depthMax: depthMax) ?? coding.map(UpstreamError.compressed)
-        let error = words?.masking(key.secrets)
+        let error = words?.masking(key.secrets).withholding(key.ownTexts)
         return verdict(status, error, key) ?? .upstreamFailed(.status(status, error))
     }
 
     /// The error for one that the upstream reported behind a status of success.
     package static func upstreamReported(_ error: UpstreamError, key: UpstreamKey) -> ChatError {
-        let error = error.masking(key.secrets)
+        let error = error.masking(key.secrets).withholding(key.ownTexts)
         return error.status.flatMap { verdict($0, error, key) } ?? .upstreamFailed(.error(error))
     }
 

@@ -55,7 +55,7 @@ extension UpstreamError {
             type = ErrorWords.name(members[.type] ?? members[.errorType], in: document)
             code = ErrorWords.name(members[.code], in: document) ?? (sentence == nil || error.kind != .string ? nil : word)
             return
-        case let error? where error.saysAnything(in: document):
+        case let error? where (error.kind == .number || error.kind == .true) && error.saysAnything(in: document):
             self.init(message: ErrorWords.text(of: members[.message] ?? members[.errorMessage], in: document))
             code = ErrorWords.name(error, in: document)
             return
@@ -83,6 +83,11 @@ extension UpstreamError {
         type = ErrorWords.name(members[.errorType] ?? members[.type], in: document)
         let first = members[.errors]?.elements(in: document, countMax: 1).first.map { ErrorMembers($0, in: document) }
         code = ErrorWords.name(members[.errorCode] ?? members[.code] ?? first?[.code], in: document)
+    }
+
+    /// Whether a value of `error` is any: some servers send an empty one with each chunk.
+    static func isAny(_ error: JSONValue, in document: Span<UInt8>) -> Bool {
+        error.kind == .object ? ErrorMembers(error, in: document).sayAnything(in: document) : error.saysAnything(in: document)
     }
 
     /// Reads what a choice says of its failure: its `error`, or the finish reason.
@@ -162,6 +167,15 @@ extension UpstreamError {
         return nil
     }
 
+    /// The same with no more than names: nothing of what it says, and no type or code that is none.
+    var withoutWords: UpstreamError {
+        var names = self
+        (names.object, names.message, names.param) = (nil, nil, nil)
+        if type?.isName == false { names.type = nil }
+        if code?.isName == false { names.code = nil }
+        return names
+    }
+
     /// The same without these texts, wherever one stands in it.
     package func masking(_ secrets: [[UInt8]]) -> UpstreamError {
         guard !secrets.isEmpty else { return self }
@@ -197,6 +211,11 @@ extension UpstreamError {
     }
 
     private static let quotaNames: [StaticString] = ["insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"]
+}
+
+extension String {
+    /// Whether it is one word, and a short one.
+    fileprivate var isName: Bool { utf8.count <= 40 && utf8.allSatisfy { $0.isAlphanumeric(or: "-_.") } }
 }
 
 extension String? {

@@ -242,7 +242,7 @@ private struct ChunkReader {
                 }
             }
         }
-        if let error, error.saysAnything(in: data) {
+        if let error, UpstreamError.isAny(error, in: data) {
             choiceFailure = error
         } else if isFinished, let reason, reason.isFailure(in: data) {
             choiceFailure = reason

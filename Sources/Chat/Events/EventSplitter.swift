@@ -22,7 +22,8 @@ package struct EventSplitter: Sendable {
     /// How many bytes at the buffer's start belong to events that `next` has returned.
     package private(set) var takenCount = 0
 
-    private let eventBytesMax: Int
+    /// The limit for one event in bytes, its blank line included.
+    package var eventBytesMax: Int
     /// Everything before this offset has been looked at.
     private var scanned = 0
     private var lineStart = 0

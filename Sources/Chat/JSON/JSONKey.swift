@@ -88,6 +88,22 @@ struct JSONKey: Hashable, Sendable {
 
     private init(count: Int) { self.count = count }
 
+    /// The key of the same name in small letters.
+    var inSmallLetters: JSONKey {
+        var key = self
+        (key.low, key.high) = (Self.smallLetters(low), Self.smallLetters(high))
+        return key
+    }
+
+    private static func smallLetters(_ word: UInt64) -> UInt64 {
+        var word = word
+        for shift in stride(from: UInt64(0), to: 64, by: 8) where word >> shift & 0xFF &- 0x41 < 26 { word |= 0x20 << shift }
+        return word
+    }
+
+    /// Some bits that are the same for the same key, the highest ones the best.
+    var hash64: UInt64 { (low ^ high &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: count)) &* 0x9E37_79B9_7F4A_7C15 }
+
     @inline(always)
     private mutating func put(_ byte: UInt8, at index: Int) {
         if index < 8 {

@@ -2,9 +2,10 @@
 ///
 /// It keeps the body's bytes; all that goes to the upstream is taken from them by range, `messages` among it. Of duplicate
 /// top-level members the last one counts and is the only one forwarded: an upstream that reads the first would
-/// otherwise be asked for something else than what was checked here.
+/// otherwise be asked for something else than what was checked here. Of a message's members so do the last ones, and none of which the
+/// name is a known one but for capitals: a hook is to see what the model sees.
 package struct ChatRequest: Sendable {
-    /// The body as it came.
+    /// The body as it came, but for members of messages that nobody is to get.
     package let body: [UInt8]
     /// The top-level members that count, in their order, each name once.
     let members: [RequestMember]
@@ -21,6 +22,8 @@ package struct ChatRequest: Sendable {
     package var said: [UInt8]?
     /// What goes out ahead of its messages, or in place of the first of them.
     package var ownMessage: OwnMessage?
+    /// What of its messages a hook has put in.
+    package var hookMessages: HookMessages?
     /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
     package let besideCount: Int
 
@@ -31,8 +34,16 @@ package struct ChatRequest: Sendable {
     /// - Throws: ``ChatError``, always one with status 400: `invalidJSON`, `notAnObject`, `invalidParameter`, `webhook`.
     ///   Unknown members are *not* an error, nor are nulls.
     package init(body: [UInt8], depthMax: Int) throws(ChatError) {
-        var reader = RequestReader(depthMax: depthMax)
+        var (body, reader) = (body, RequestReader(depthMax: depthMax))
         try reader.read(body.span)
+        if reader.mayHaveOddMembers, reader.messageError == nil,
+            let messages = reader.members.last(where: { $0.parameter == .messages })?.value,
+            let plain = try body.withoutOddMembers(in: messages)
+        {
+            body = plain
+            reader = RequestReader(depthMax: depthMax)
+            try reader.read(body.span)
+        }
         members = reader.members.lastOfEachName()
         try members.check(body.span)
         if let error = reader.messageError { throw error }

@@ -13,6 +13,12 @@ extension JSONKey {
     /// Whether OpenAI knows a member of a message by this name.
     var isMessageMember: Bool { Self.ofMessage.contains(self) }
 
+    /// Whether it is such a name but for capitals: some servers take it for that.
+    var isVariantOfMessageMember: Bool {
+        let small = inSmallLetters
+        return small != self && small.isMessageMember
+    }
+
     /// Whether it is one that Hume adds to a message.
     var isAddedByHume: Bool { self == Self.time || self == Self.models }
 
@@ -25,7 +31,7 @@ extension JSONKey {
 
 extension [UInt8] {
     /// Appends the `messages` of a request. Of those in `others`, which have members that OpenAI does not know, only what the rule
-    /// says goes out: each member in its bytes and its place, of duplicates the last. All else is copied as it stands, also what is
+    /// says goes out: each member in its bytes and its place. All else is copied as it stands, also what is
     /// between the messages.
     ///
     /// - Parameter end: what stands in place of the bracket that closes them; empty for that.
@@ -79,21 +85,24 @@ extension [UInt8] {
         if kept.count == count { append(contentsOf: body[message]) } else { append(members: kept, of: body) }
     }
 
-    /// Gives the messages, which begin there and are the last that there is, other roles.
+    /// Gives the messages, which begin there and are the last that there is, other roles. Message by message: of as many as fit in a body
+    /// each takes no more than its bytes.
     private mutating func replace(_ roles: [RoleRename], from start: Int) {
-        var replacements = JSONReplacements()
-        for message in JSONValue(kind: .array, range: start..<count).elements(in: span) where message.kind == .object {
+        var (renamed, copied) = ([UInt8](), start)
+        var offset = ValidatedJSON.next(from: start + 1, in: span)
+        while offset < count, let message = ValidatedJSON.value(from: offset, in: span) {
+            offset = ValidatedJSON.next(from: message.range.upperBound, in: span)
             guard let value = message.member("role", in: span), value.kind == .string,
                 let rename = roles.first(where: { JSONText.isEqual(value.range, to: $0.role, in: span) })
             else { continue }
-            var role: [UInt8] = []
-            role.appendJSONString(rename.newRole)
-            replacements.replace(value, with: role)
+            if renamed.isEmpty { renamed.reserveCapacity(count - start) }
+            renamed += self[copied..<value.range.lowerBound]
+            renamed.appendJSONString(rename.newRole)
+            copied = value.range.upperBound
         }
-        guard !replacements.isEmpty else { return }
-        let messages = replacements.applied(to: start..<count, of: span)
-        removeSubrange(start...)
-        append(contentsOf: messages)
+        guard copied > start else { return }
+        renamed += self[copied...]
+        replaceSubrange(start..., with: renamed)
     }
 
     private mutating func append(members: [Range<Int>], of body: [UInt8]) {

@@ -74,6 +74,23 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         self = parameter
     }
 
+    /// Whether it is a name of OpenAI's, or one that never goes out, but for capitals.
+    static func isVariant(_ name: String) -> Bool {
+        allCases.contains { parameter in
+            guard parameter.isKnownToOpenAI || parameter.isWithheld, parameter.name.utf8.count == name.utf8.count else {
+                return false
+            }
+            return zip(parameter.name.utf8, name.utf8).allSatisfy { $0.lowercased == $1.lowercased }
+        }
+    }
+
+    private var isWithheld: Bool {
+        switch self {
+        case .api_base, .base_url, .api_key: true
+        default: false
+        }
+    }
+
     var name: String { Self.names[Int(rawValue)] }
 
     /// One bit of its own in a word; there are fewer than 64.

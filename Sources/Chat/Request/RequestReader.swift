@@ -3,12 +3,14 @@ struct RequestReader {
     private(set) var members: [RequestMember] = []
     /// Where the messages stand that have members which OpenAI does not know, in their order.
     private(set) var messagesWithOtherMembers: [Range<Int>] = []
+    /// Whether a message may have a member twice, or one whose name is a known one but for capitals. Where not, nothing of that is so.
+    private(set) var mayHaveOddMembers = false
     /// The first thing wrong with a message. The JSON behind it is still validated: what is no JSON is told first.
     private(set) var messageError: ChatError?
     private var scanner: JSONScanner
 
     /// A list entry takes many times the bytes of a small member, so that a body of nothing else would take much memory.
-    private static let membersMax = 1024
+    static let membersMax = 1024
 
     init(depthMax: Int) {
         scanner = JSONScanner(depthMax: depthMax)
@@ -58,7 +60,7 @@ struct RequestReader {
         var scanner = scanner
         let start = scanner.offset
         var index = 0
-        (messageError, messagesWithOtherMembers) = (nil, [])  // Of duplicates the last counts.
+        (messageError, messagesWithOtherMembers, mayHaveOddMembers) = (nil, [], false)  // Of duplicates the last counts.
         try scanner.beginArray(document)
         while try scanner.nextElement(document) {
             if let fault = try readMessage(&scanner, document) { messageError = messageError ?? fault.error(at: index) }
@@ -77,18 +79,23 @@ struct RequestReader {
         }
         let start = scanner.offset
         var (role, content): (JSONValue.Kind?, JSONValue.Kind?)
-        var hasOtherMembers = false
+        var (hasOtherMembers, names) = (false, MemberNames())
         try scanner.beginObject(document)
         while try scanner.nextName(document) {
-            let member = try readName(&scanner, document)
+            let member = try readName(&scanner, document, &names)
             let kind = try scanner.value(document).kind
             switch member {
-            case .role: role = kind
-            case .content: content = kind
+            case .role:
+                if role != nil { names.areOdd = true }
+                role = kind
+            case .content:
+                if content != nil { names.areOdd = true }
+                content = kind
             case .ofOpenAI: break
             case .other: hasOtherMembers = true
             }
         }
+        if names.areOdd { mayHaveOddMembers = true }
         if hasOtherMembers { messagesWithOtherMembers.append(start..<scanner.offset) }
         guard let role else { return .noRole }
         guard role == .string else { return .roleNotAString }
@@ -100,14 +107,18 @@ struct RequestReader {
 
     /// Reads the name of a message's member. Nearly all are the first two.
     @inline(always)
-    private func readName(_ scanner: inout JSONScanner, _ document: Span<UInt8>) throws(JSONError) -> MessageMember {
+    private func readName(
+        _ scanner: inout JSONScanner, _ document: Span<UInt8>, _ names: inout MemberNames
+    ) throws(JSONError) -> MessageMember {
         if try scanner.skip(.role, document) { return .role }
         if try scanner.skip(.content, document) { return .content }
         let key = try scanner.key(document)
         switch key {
         case .role: return .role
         case .content: return .content
-        default: return key.isMessageMember ? .ofOpenAI : .other
+        default:
+            names.note(key)
+            return key.isMessageMember ? .ofOpenAI : .other
         }
     }
 }
@@ -115,6 +126,20 @@ struct RequestReader {
 /// What a member of a message is to Sluice.
 private enum MessageMember {
     case role, content, ofOpenAI, other
+}
+
+/// What there is to say of a message's members but its role and its content.
+private struct MemberNames {
+    /// A bit for each, by which two that are the same are found, and others now and then.
+    private var bits: UInt64 = 0
+    /// Whether one may be there twice, or is known but for its capitals.
+    var areOdd = false
+
+    mutating func note(_ key: JSONKey) {
+        let bit = UInt64(1) << (key.hash64 >> 58)
+        if bits & bit != 0 || key.isVariantOfMessageMember { areOdd = true }
+        bits |= bit
+    }
 }
 
 /// What is wrong with a message: one byte, where an error of the caller's takes eighty to hand on for each message that is fine.

@@ -18,6 +18,8 @@ package struct SpeechEdits: Sendable {
     private var choices: [Choice] = []
     /// Whether any text has gone on.
     package private(set) var hasSpoken = false
+    /// Whether any of it was what the text that it goes on with had said.
+    package private(set) var hasRepeated = false
     /// The chunk of which something was held back last, unless it is long: what is left at the end goes out in one like it.
     private var last: [UInt8] = []
     /// What the text may begin with of one that it goes on with.
@@ -31,13 +33,17 @@ package struct SpeechEdits: Sendable {
     /// - Parameter isSingle: whether one choice was asked for.
     package init(_ parts: SpeechParts, isSingle: Bool = true) { (self.parts, self.isSingle) = (parts, isSingle) }
 
-    /// The same for a text that goes on with this one, which has broken off: what is open stays open, and what has waited goes ahead.
-    /// What it repeats of this one is left out.
+    /// Whether it stands inside a thought that is left out. No other text goes on with it there: it would be one, too.
+    package var isThinking: Bool { choices.contains { $0.filter.isThinking } }
+
+    /// The same for a text that goes on with this one, which has broken off: what is open stays open, but for where a link leads to and
+    /// code within a line, and what has waited goes ahead. What it repeats of this one is left out.
     ///
     /// - Parameter said: this text as the model wrote it, as a JSON string.
     package func goingOn(behind said: [UInt8]) -> SpeechEdits {
         var edits = self
         edits.hasSpoken = false
+        for place in edits.choices.indices { edits.choices[place].filter.breakOff() }
         edits.repetition = .possible(RepeatedText(of: JSONText.bytesWithSurrogates(said.indices, in: said.span)))
         return edits
     }
@@ -85,6 +91,7 @@ package struct SpeechEdits: Sendable {
         guard case .possible(var repeated) = repetition else { return text }
         var text = repeated.take(text)
         if isOver { text += repeated.finish() }
+        hasRepeated = hasRepeated || repeated.hasRepeated
         repetition = repeated.isDecided ? .none : .possible(repeated)
         return text
     }

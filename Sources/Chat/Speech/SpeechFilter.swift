@@ -47,6 +47,13 @@ package struct SpeechFilter: Sendable {
         return run()
     }
 
+    /// Whether what comes next is thought.
+    var isThinking: Bool { context.thinking != nil }
+
+    /// The text has broken off, and another one goes on with it: where a link leads to, and code within a line, are at their end. The
+    /// other one may begin anew, and nothing of it is to be left out, or taken for code, up to signs that do not come.
+    mutating func breakOff() { context.breakOff() }
+
     private mutating func run() -> [UInt8] {
         while input.hasMore {
             if takePlain() { continue }
@@ -261,6 +268,8 @@ struct SpeechContext: Sendable {
         (codeTicks, isLinkText, brackets, destinationLeft) = (0, false, 0, 0)
         (url, isAngled) = (.none, false)
     }
+
+    mutating func breakOff() { (codeTicks, destinationLeft) = (0, 0) }
 
     /// Emphasis does not go on behind a paragraph's end.
     mutating func endParagraph() { (stars, underscores, tildes) = (0, 0, 0) }

@@ -77,7 +77,8 @@ extension ChatRequest {
         case .user_id: user == .user_id || rules.mentions(member.name)
         case .api_base, .base_url, .api_key: false
         case let parameter?: parameter.isKnownToOpenAI || rules.admits(member.name)
-        case nil: rules.admits(member.name)
+        // Some servers take a name for a known one whatever its capitals are.
+        case nil: rules.mentions(member.name) || rules.passesAll && !Parameter.isVariant(member.name)
         }
     }
 

@@ -37,6 +37,8 @@ final class Connection {
     private var isCollecting = false
     /// Whether sending has failed. That has used up the socket's error: an end of file behind it proves nothing.
     private var isBroken = false
+    /// Whether it was reset, as kernels do for a server that closes it and has not read all.
+    private var isReset = false
 
     init(in pool: Pool, for trial: Transfer?) {
         self.pool = pool
@@ -113,6 +115,10 @@ final class Connection {
 
     /// Whether all that was written is on its way.
     var isSent: Bool { !isBroken && unsentBytes == 0 }
+
+    /// Once the server has ended it: whether it may have read all that was written. Not where its kernel has not had all of that, and not
+    /// where it has closed the connection with something unread (RFC 9293 §3.6.1).
+    var mayHaveBeenRead: Bool { isSent && !isReset && socket?.hasUnacknowledgedBytes != true }
 
     // MARK: Closing
 
@@ -313,7 +319,9 @@ extension Connection {
             if unsentBytes > Self.floodBytes { lost(.malformed(reason: "a flood of what must be answered")) }
         case .nothing: break
         case .endOfFile: ended(isProved: tls == nil && !isBroken)
-        case .failed: ended(isProved: false)
+        case .failed:
+            isReset = true
+            ended(isProved: false)
         }
     }
 

@@ -159,8 +159,9 @@ final class HTTP1 {
         // What comes behind a whole answer takes nothing from it.
         if ending != nil { return end(.spent) }
         guard let transfer else { return connection.close() }
+        let isRead = transfer.isSentOnce && isBodySent && connection.mayHaveBeenRead
         self.transfer = nil
-        let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.meansDeadConnection
+        let mayHaveBeenDead = !connection.isFresh && !parser.hasBegun && error.meansDeadConnection && !isRead
         let isBodyOfHEAD = isBehindHEAD && !parser.hasStatusLine && error.isMalformed
         connection.close()
         transfer.connectionLost(isKept: mayHaveBeenDead || isBodyOfHEAD, error)

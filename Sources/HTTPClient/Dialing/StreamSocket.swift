@@ -192,6 +192,12 @@ final class StreamSocket {
         set(TCP_USER_TIMEOUT, of: Int32(IPPROTO_TCP), to: Int32(clamping: milliseconds))
     }
 
+    /// Whether the peer's kernel has not had all that was sent; of a unix socket, whether the peer has not read it.
+    var hasUnacknowledgedBytes: Bool {
+        var queued = Int32(0)
+        return unsafe ioctl(number, UInt(TIOCOUTQ), &queued) == 0 && queued > 0
+    }
+
     /// What has become of the bytes that the kernel took, for TCP.
     enum Delivery {
         /// The peer's kernel has all of them.

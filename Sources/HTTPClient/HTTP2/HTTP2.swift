@@ -41,7 +41,7 @@ import EventLoop
     /// What has come since somebody last had something of it; see `idleBytesMax`.
     var idleBytes = 0
     var silence = Silence()
-    /// How many reads have brought anything.
+    /// How many frames have come but SETTINGS, which a server sends ahead of all that it reads.
     var heardCount = 0
     private var lastPostponed: Int32 = 0
     /// How many streams have large bodies to send; see `Connection.willSend(_:)`.
@@ -172,11 +172,14 @@ extension HTTP2 {
         let lost = exchange(&streams, with: [:]).sorted { $0.key < $1.key }.map(\.value)
         let (refused, postponed) = (exchange(&refused, with: []), exchange(&postponed, with: []))
         for stream in lost { stream.transfer.place = .none }
-        let pool = connection.pool
+        let (pool, mayHaveBeenRead) = (connection.pool, connection.mayHaveBeenRead)
         connection.close()
         for transfer in postponed { pool.begin(transfer) }
         for transfer in refused { transfer.refused(isGoing: isClosing) }
-        for stream in lost { stream.transfer.connectionLost(isKept: mayHaveBeenDead(for: stream, error), error) }
+        for stream in lost {
+            let isRead = stream.transfer.isSentOnce && stream.isSent && mayHaveBeenRead
+            stream.transfer.connectionLost(isKept: mayHaveBeenDead(for: stream, error) && !isRead, error)
+        }
     }
 
     /// Whether the server was not there any more when a request went out. One that has been heard since has perhaps the request too, and

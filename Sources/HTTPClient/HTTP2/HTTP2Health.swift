@@ -40,7 +40,6 @@ extension HTTP2 {
     /// Who waits goes on watching: SETTINGS are no answer, however late they are. Once a PING was answered the next request begins
     /// anew, since a server that is asked every second may call that a flood.
     func heard() {
-        heardCount &+= 1
         guard silence.since != nil else { return }
         silence.isAsked = false
         let wasSuspect = exchange(&silence.isSuspect, with: false)

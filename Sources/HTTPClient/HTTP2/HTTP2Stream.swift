@@ -72,6 +72,7 @@ extension HTTP2 {
     }
 
     func receivedFrame(_ header: nghttp2_frame_hd) {
+        if UInt32(header.type) != NGHTTP2_SETTINGS.rawValue { heardCount &+= 1 }
         switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue: endHead(of: header.stream_id)
         case NGHTTP2_GOAWAY.rawValue: isClosing = true

@@ -73,9 +73,9 @@ enum KeyPlaces {
 
     private static func innerTables(_ descriptions: [FieldDescription]) -> [Table] {
         descriptions.compactMap { description in
-            // The keys of these are called as others that are meant more often.
+            // The keys of these, and one of another, are called as others that are meant more often.
             guard case .table = description.form, description.key != "hook", description.key != "traces" else { return nil }
-            return (description.key, Set(description.members.map(\.key)))
+            return (description.key, Set(description.members.map(\.key)).subtracting(["timeout"]))
         }
     }
 

@@ -50,8 +50,11 @@ final class Question {
     ///
     /// - Throws: `ChatError.memoryFull` when there is no memory for another body beside the caller's.
     init(_ question: Question, adding messages: HookMessages, depthMax: Int) throws(ChatError) {
-        memory = try question.memory.ofLargerBody(question.chat.body.count + messages.bytesCount)
-        chat = try question.chat.adding(messages, depthMax: depthMax)
+        // They are kept by themselves too.
+        memory = try question.memory.ofLargerBody(question.chat.body.count + 2 * messages.bytesCount)
+        var chat = try question.chat.adding(messages, depthMax: depthMax)
+        chat.hookMessages = messages
+        self.chat = chat
         (caller, route, call, form) = (question.caller, question.route, question.call, question.form)
         (cut, elapsed, affinityKey) = (nil, .zero, question.affinityKey)
     }

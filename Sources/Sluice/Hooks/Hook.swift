@@ -33,6 +33,8 @@ final class Hook: Sendable {
             parts: question.chat.hookQuestion(
                 scope, request: caller.id.description, client: caller.client, call: question.call, route: question.route.label))
         request.memory = (question.memory.body, nil)
+        // It may do more than to answer.
+        request.isSentOnce = true
         return request
     }
 }

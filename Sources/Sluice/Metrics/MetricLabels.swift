@@ -21,8 +21,10 @@ struct MetricLabels {
     }
 
     /// From a number of the process's own on: none of the values is a caller's. Each request looks for several series.
-    func hash(from seed: UInt64) -> UInt64 {
+    func hash(of metric: Metric, from seed: UInt64) -> UInt64 {
         var hash = seed
+        // First alone: beside the first label one metric's number would make up for another one's label.
+        Self.mix(UInt64(metric.rawValue), into: &hash)
         Self.take(values.0, into: &hash)
         Self.take(values.1, into: &hash)
         Self.take(values.2, into: &hash)

@@ -109,7 +109,7 @@ final class MetricTable: Sendable {
 
     /// Of a series, which it may be the first to have.
     func row(_ metric: Metric, _ labels: MetricLabels) -> Row {
-        let hash = labels.hash(from: words[Self.seedWord] &+ UInt64(metric.rawValue))
+        let hash = labels.hash(of: metric, from: words[Self.seedWord])
         // An entry of the index that is 0 is nobody's.
         let tag = max(hash & Self.tag, 0x10000)
         var made: Int?

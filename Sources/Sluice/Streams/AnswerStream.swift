@@ -194,11 +194,14 @@ final class AnswerStream {
         (plain.edits, plain.speech, plain.showsUsage) = (ChunkEdits(), [], true)
         let completion = try Completion(exchange(&body, with: []), of: answer, as: plain, limits)
         isStream = true
-        try lookAhead(completion.bytes)
+        scanner.append(ownEvents: completion.bytes)
+        try lookAhead([])
         return begin()
     }
 
     private func begin() -> Opening {
+        answer.forgetOwnTexts()
+        scanner.forgetOwnTexts()
         lastEvent = loop.now
         return .events
     }
@@ -209,7 +212,7 @@ final class AnswerStream {
     private var isOpen: Bool { hasBegun || scanner.isFinished || scanner.isDone }
 
     /// Whether something has come behind which a failure is one inside the answer.
-    private var hasBegun: Bool { scanner.hasBegun || firstEvent != nil && isFull }
+    private var hasBegun: Bool { scanner.hasBegun || firstEvent != nil && failure == nil && isFull }
 
     /// Whether so much waits for the first token that it must be an answer: models may think for long.
     private var isFull: Bool { scanner.keptCount + replacedBytes > aheadBytesMax }

@@ -68,9 +68,11 @@ struct EventScanner {
     /// What becomes of the text; nothing where the form leaves it as it is.
     private var speech: SpeechEdits
     private let isSpoken: Bool
+    /// Whether it goes on with one that has broken off.
+    private let isContinuation: Bool
     /// All of the text, where the form keeps it.
     private var said = SaidText()
-    private let key: UpstreamKey
+    private var key: UpstreamKey
     let limits: Settings.Limits
     private var splitter: EventSplitter
     private var reader: ChatFrameReader
@@ -81,7 +83,8 @@ struct EventScanner {
         isEdited = !form.edits.isEmpty
         speech = cut?.speech ?? SpeechEdits(form.speech, isSingle: form.choices == nil)
         isSpoken = !form.speech.isEmpty || cut != nil
-        leavesOutRole = cut != nil
+        isContinuation = cut != nil
+        leavesOutRole = isContinuation
         self.key = key
         self.limits = limits
         splitter = EventSplitter(eventBytesMax: limits.eventBytes)
@@ -101,6 +104,12 @@ struct EventScanner {
     /// Whether stretches of it can be discarded.
     private(set) var hasTaken = false
 
+    /// Takes events of Sluice's own making, which may be as large as what they are made of.
+    mutating func append(ownEvents bytes: consuming [UInt8]) {
+        splitter.eventBytesMax = max(splitter.eventBytesMax, bytes.count)
+        append(bytes)
+    }
+
     mutating func append(_ bytes: consuming [UInt8]) {
         splitter.append(bytes)
         note()
@@ -111,6 +120,9 @@ struct EventScanner {
         splitter.append(bytes)
         return next()
     }
+
+    /// It is an answer: what the caller may not read of the request is kept no longer, and of errors behind it no words go on.
+    mutating func forgetOwnTexts() { key.ownTexts.forget() }
 
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] {
@@ -160,7 +172,11 @@ struct EventScanner {
     }
 
     /// Whether all choices that were asked for have come to their end.
-    var isFinished: Bool { form.choices.map(finished.isSuperset) ?? !finished.isEmpty }
+    var isFinished: Bool { addsAnything && (form.choices.map(finished.isSuperset) ?? !finished.isEmpty) }
+
+    /// What says nothing behind half a sentence does not end that, whatever its finish reason. One that has said what was said once more,
+    /// and no more, has nothing to add.
+    private var addsAnything: Bool { !isContinuation || hasToken || speech.hasRepeated }
 
     /// Whether there is anything that an upstream's `[DONE]` could be the end of.
     private var hasAnswer: Bool { hasContent || !finished.isEmpty }
@@ -193,9 +209,9 @@ struct EventScanner {
     }
 
     /// What another stream needs to go on with this one, which has to have said text and nothing else, and not that it is over. All of
-    /// that is the caller's by then.
+    /// that is the caller's by then, and no thought is open.
     var cutAnswer: CutAnswer? {
-        guard hasToken, finished.isEmpty, !hasGoneOn, !isDone, let text = said.string else { return nil }
+        guard hasToken, finished.isEmpty, !hasGoneOn, !isDone, !speech.isThinking, let text = said.string else { return nil }
         return CutAnswer(text: text, speech: speech.goingOn(behind: text))
     }
 
@@ -213,7 +229,8 @@ struct EventScanner {
             return error
         }
         if isFinished, !isInsideEvent { return nil }
-        return completed.unknownError ?? (hasEvents ? .upstreamCutOff : .upstreamFailed(.noAnswer))
+        if let error = completed.unknownError { return error }
+        return hasEvents && (addsAnything || finished.isEmpty) ? .upstreamCutOff : .upstreamFailed(.noAnswer)
     }
 
     /// What the last event says, when it is of no known kind.
@@ -250,6 +267,12 @@ struct EventScanner {
     private mutating func look(at event: Event, ofKind kind: Event.Kind, _ data: ArraySlice<UInt8>) -> Stretch.Stop {
         let frame = ChatFrame(data.span, depthMax: limits.jsonDepth)
         if case .done = frame {
+            // What calls itself an error is one behind half an answer.
+            if kind == .error, hasAnswer, !isFinished {
+                let error = UpstreamError(
+                    data: data.prefix(0).span, ofEvent: buffer[event.bytes].span, depthMax: limits.jsonDepth)
+                return .failure(.upstreamReported(error, key: key))
+            }
             // In no field or in one called `error` it would be no event for the caller.
             let stop = end()
             if case .done = stop { return .replace(Self.doneEvent) }
@@ -264,11 +287,10 @@ struct EventScanner {
     /// `[DONE]`, which is believed only behind an answer, and not behind words of which nobody knows what they are.
     private mutating func end() -> Stretch.Stop {
         if !isFinished, let unknownError { return .failure(unknownError) }
-        guard hasAnswer else { return .failure(.upstreamFailed(.noAnswer)) }
+        let rest = isSpoken ? events(of: speech.finish()) : []
+        guard hasAnswer, addsAnything || !rest.isEmpty else { return .failure(.upstreamFailed(.noAnswer)) }
         eventsCount &+= 1
         isDone = true
-        guard isSpoken else { return .done }
-        let rest = events(of: speech.finish())
         return rest.isEmpty ? .done : .replace(rest + Self.doneEvent)
     }
 

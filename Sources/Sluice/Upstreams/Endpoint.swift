@@ -44,9 +44,13 @@ struct Endpoint: Sendable {
         }
     }
 
+    /// A request, and the key with what else an answer to it may not show.
+    ///
     /// - Parameter span: of the attempt; nil where it has none.
     /// - Throws: `ChatError` when the caller's key or a usable model is missing.
-    func request(for question: Question, to target: Target, _ span: AttemptSpan?) throws(ChatError) -> HTTPRequest {
+    func request(
+        for question: Question, to target: Target, _ span: AttemptSpan?
+    ) throws(ChatError) -> (request: HTTPRequest, key: UpstreamKey) {
         let (chat, caller) = (question.chat, question.caller)
         var headers = [
             (name: "Accept", value: chat.isStreaming ? "text/event-stream" : "application/json"),
@@ -58,10 +62,13 @@ struct Endpoint: Sendable {
             .post, try url(for: target.model(for: chat.model)), common: common, headers: headers,
             connectTimeout: target.timeouts.connect,
             totalTimeout: max(.milliseconds(1), target.timeouts.total - question.elapsed), options: options)
-        let body = chat.upstreamBody(target.rules(for: chat), call: question.call)
+        let rules = target.rules(for: chat)
+        let body = chat.upstreamBody(rules, call: question.call)
         request.body = HTTPBody(parts: body.parts)
         request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
-        return request
+        var key = key
+        key.ownTexts = chat.ownTexts(rules)
+        return (request, key)
     }
 
     /// Azure puts the model, as its deployment, into the path (Azure OpenAI data plane reference, "Chat completions").

@@ -34,7 +34,7 @@ final class UpstreamAnswer {
     private(set) var head: UpstreamHead?
 
     /// The key that the request went out with.
-    let key: UpstreamKey
+    private(set) var key: UpstreamKey
     private let source: Source
     private let jsonDepth: Int
     private let noted: (Note) -> Void
@@ -131,6 +131,9 @@ final class UpstreamAnswer {
         case .demo(let demo): demo.cancel()
         }
     }
+
+    /// It is an answer: what the caller may not read of the request is kept no longer.
+    func forgetOwnTexts() { key.ownTexts.forget() }
 
     /// Takes back a buffer that `takeBytes` handed over.
     func recycle(_ buffer: consuming [UInt8]) {

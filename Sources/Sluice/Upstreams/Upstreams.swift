@@ -95,11 +95,10 @@ final class Upstreams {
                 question.chat, id, isProbe: target.upstream == probe, waking: wakeup, on: loop)
             return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
-        let request = try endpoint.request(for: question, to: target, span)
+        let (request, key) = try endpoint.request(for: question, to: target, span)
         do throws(HTTPError) {
             let transfer = try session.start(request, waking: wakeup)
-            return UpstreamAnswer(
-                .http(transfer), jsonDepth: jsonDepth, key: endpoint.key, noted: noted)
+            return UpstreamAnswer(.http(transfer), jsonDepth: jsonDepth, key: key, noted: noted)
         } catch {
             noted(.failed(.connection(error)))
             throw .upstreamFailed(.unreachable)

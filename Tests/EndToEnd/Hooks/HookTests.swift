@@ -50,7 +50,35 @@ import Testing
             let path = site.site.directory.path("sluice.toml")
             let shown = try await SluiceRun(["check", "--config", path, "--show"])
             #expect(shown.exit == .code(0), "\(shown.errors)")
-            #expect(!shown.output.contains("planted") && shown.output.contains(#"headers = {X-Key = "***"}"#))
+            #expect(!shown.output.contains("planted") && !shown.output.contains("/turn"))
+            #expect(shown.output.contains(#"headers = {X-Key = "***"}"#))
+        }
+    }
+
+    /// Over a connection that has served before.
+    @Test func `is asked once also where it ends the connection without an answer`() async throws {
+        let hook = try StubUpstream { $0.text.contains("act") ? .raw(.close) : .nothingToSay }
+        try await HookSite.with(hook, #"timeout = "60s", on_failure = "deny""#) { site in
+            site.answers(try await site.site.call(chat("Hi")).ended())
+            let answer = try await site.site.call(chat("act")).ended()
+            #expect(answer.status == 503 && answer.error?.code == "hook_unavailable")
+            #expect(hook.requests.value.count == 2 && hook.connectionsEver == 1)
+            #expect(try await site.line(2).contains(#""hook":"cut","#))
+        }
+    }
+
+    @Test func `is not quoted to callers by an upstream's error, ahead of the answer and behind its begin`() async throws {
+        let hook = try StubUpstream(.json(#"{"append":[{"role":"user","content":"planted: account 12, balance 99"}]}"#))
+        let upstream = try StubUpstream { request in
+            let error = Chunks.error("failed for " + request.text)
+            return request.text.contains("begun") ? .stream([Chunks.begun(), "data: \(error)\n\n"]) : .json(error, status: 400)
+        }
+        try await HookSite.with(hook, upstream: upstream) { site in
+            for (text, status) in [("at once", 400), ("begun", 200)] {
+                let answer = try await site.site.call(chat(text)).ended()
+                #expect(answer.status == status && (answer.error ?? answer.errorFrame) != nil)
+                #expect(!answer.text.contains("planted") && !answer.text.contains("balance"), "\(answer.text)")
+            }
         }
     }
 
