@@ -269,8 +269,9 @@ struct EventScanner {
         if case .done = frame {
             // What calls itself an error is one behind half an answer.
             if kind == .error, hasAnswer, !isFinished {
+                let nothing = data.prefix(0)
                 let error = UpstreamError(
-                    data: data.prefix(0).span, ofEvent: buffer[event.bytes].span, depthMax: limits.jsonDepth)
+                    data: nothing.span, ofEvent: buffer[event.bytes].span, depthMax: limits.jsonDepth)
                 return .failure(.upstreamReported(error, key: key))
             }
             // In no field or in one called `error` it would be no event for the caller.
