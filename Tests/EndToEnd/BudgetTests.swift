@@ -183,6 +183,37 @@ import Testing
         }
     }
 
+    /// What limits it, and what else is asked for then; and what answers.
+    @Test(
+        arguments: [
+            ("", "[clients.\"*\"]\nconcurrent = 1", 429),
+            ("limits = {requests = 1}", "[clients.\"*\"]\ntokens_per_day = 100000", 503),
+        ], [false, true]) func `of those at once is held by an answer that its caller does not take`(
+            limit: (String, String, Int), isHooks: Bool
+        ) async throws
+    {
+        let (settings, clients, status) = limit
+        let long = String(repeating: "long ", count: 40_000)
+        let upstream = try StubUpstream { request in
+            if request.path.hasSuffix("turn") { return isHooks ? .json(#"{"say":"\#(long)"}"#) : .nothingToSay }
+            return request.text.contains("\"max_tokens\":7") ? .json(Chunks.completion(long)) : whole
+        }
+        let hook = "hook = {url = \"\(upstream.turnURL)\", timeout = \"60s\"}"
+        try await ProcessSite.with(
+            "\(settings)\n\(hook)", upstream: upstream, upstreamLines: clients, options: ["--workers", "1"]
+        ) { site in
+            let slow = try call(site, "shop", members: members(7))
+            try await eventually("nobody takes it") {
+                try await site.ask("status", "--json", "--full").output.contains("finishing")
+            }
+            let refused = try await ask(site, "shop", members: members(7))
+            #expect(refused.status == status, "\(refused.text.prefix(500))")
+            // Once it is taken there is room for another one.
+            #expect(try await slow.response().utf8.count > long.utf8.count)
+            #expect(try await ask(site, "shop", members: members(10)).status == 200)
+        }
+    }
+
     @Test func `is of its models alone, and it sees no others`() async throws {
         let upstream = try StubUpstream(whole)
         let settings = "models = [{match = \"stub-1\"}, {match = \"stub-2\"}, {match = \"*\"}]"
