@@ -96,6 +96,27 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true]) func `is estimated where the upstream says that it took more than can be`(stream: Bool) async throws {
+        let usage = #""usage":{"prompt_tokens":3,"completion_tokens":9223372036854775807}"#
+        let frames = Chunks.stream(["one"])
+        let said = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[],\(usage)}\n\n"
+        let upstream = try StubUpstream(
+            stream
+                ? .stream([(frames.dropLast() + [said] + frames.suffix(1)).joined()])
+                : .json(Chunks.completion("Hello").replacing(#/"usage":{[^}]*}/#, with: usage)))
+        let clients = "[clients.\"*\"]\ntokens_per_day = 10000"
+        try await ProcessSite.with("metrics.clients = true", upstream: upstream, upstreamLines: clients, options: []) { site in
+            for _ in 0..<2 { #expect(try await ask(site, "shop", members: members(10), stream: stream).status == 200) }
+            let lines = try await site.logs(2, "\"answered\"")
+            #expect(!lines.contains { $0.contains("completion_tokens") }, "\(lines)")
+            #expect(try await site.logs(1, "the upstream tells a usage that cannot be").count == 1)
+            let left = try #require(try await ask(site, "shop", members: members(10), stream: stream).tokensLeft)
+            #expect((9_000..<10_000).contains(left))
+            let metrics = try await site.ask("status", "--metrics").output
+            #expect(!metrics.contains("sluice_client_tokens_total{"))
+        }
+    }
+
     @Test func `is estimated where the upstream does not say what it took`() async throws {
         let frames = Chunks.stream(["one", "two"])
         let upstream = try StubUpstream(.stream(frames))

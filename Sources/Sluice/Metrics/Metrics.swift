@@ -19,8 +19,6 @@ final class Metrics: Sendable {
     private let told = Mutex<Set<MetricTable.Row>>([])
 
     static let other = "other"
-    /// More than any answer takes; an upstream may say anything.
-    private static let tokensMax = 1 << 40
 
     /// - Parameters:
     ///   - slot: the own one among the processes.
@@ -143,9 +141,7 @@ final class Metrics: Sendable {
         }
         guard let usage = record.answer.usage else { return }
         for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
-            note(
-                UInt64(max(0, min(count, Self.tokensMax))), .tokens,
-                in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
+            note(UInt64(max(0, count)), .tokens, in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
         }
     }
 
@@ -154,7 +150,7 @@ final class Metrics: Sendable {
         count(.clientRequests, MetricLabels(client))
         guard let usage = record.wholeAnswer.usage else { return }
         for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
-            self.count(.clientTokens, MetricLabels(client, type), max(0, min(count, Self.tokensMax)))
+            self.count(.clientTokens, MetricLabels(client, type), count)
         }
     }
 

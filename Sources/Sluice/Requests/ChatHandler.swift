@@ -88,6 +88,7 @@ final class ChatHandler {
         requests.remove(answering)
         let record = answering.end(ending, status)
         log.write(record, at: loop.now)
+        if record.answer.hasImpossibleUsage { logger.usageCannotBe(record.id, record.upstream) }
         counters.statistics.note(record)
         counters.metrics?.note(record, at: loop.now, namesClients: generation.shared.settings.metrics.namesClients)
     }
