@@ -16,7 +16,10 @@ final class HookCall {
     private let logger: Logger
     private let depthMax: Int
     private let wakeup: Wakeup
-    private let start: Instant
+    /// By the clock, as what Sluice itself takes is: the loop's stands still while it works.
+    private let start = Instant.current
+    /// Nil until it is over.
+    private var end: Instant?
     private var signs: WaitingSigns
     private var transfer: Transfer?
     /// Nil until its head has come.
@@ -31,8 +34,7 @@ final class HookCall {
         (self.hook, self.question, self.loop, self.logger) = (hook, question, loop, logger)
         depthMax = settings.limits.jsonDepth
         wakeup = Wakeup(on: loop)
-        start = loop.now
-        signs = WaitingSigns(for: question, heartbeat: settings.heartbeat, from: start)
+        signs = WaitingSigns(for: question, heartbeat: settings.heartbeat, from: loop.now)
         memory = AnswerMemory(question.memory.budget)
     }
 
@@ -41,7 +43,10 @@ final class HookCall {
     /// - Throws: `ChatError.hookFailed`, or `.memoryFull`; `CancellationError` when the caller left or the server is ending;
     ///   `FastCGIError` when a sign of life finds the caller gone.
     func run(by upstreams: Upstreams, _ reply: inout Reply) async throws -> HookAnswer {
-        defer { transfer?.cancel() }
+        defer {
+            transfer?.cancel()
+            end = .current
+        }
         do {
             try ask(upstreams)
             while true {
@@ -72,10 +77,12 @@ final class HookCall {
     }
 
     /// What the attempts behind it go on from.
-    var wait: HookWait { HookWait(start: start, signs: signs) }
+    var wait: HookWait { HookWait(start: start, duration: duration, signs: signs) }
 
     /// For the log.
-    var note: HookNote { HookNote(outcome, loop.now - start) }
+    var note: HookNote { HookNote(outcome, duration) }
+
+    private var duration: Duration { (end ?? .current) - start }
 
     /// How many sentences the caller has heard meanwhile.
     var fillersCount: Int { signs.fillersCount }
@@ -134,10 +141,13 @@ final class HookCall {
 /// What was waited for ahead of any attempt. An object, so that a stream has no room for it.
 final class HookWait {
     let start: Instant
+    let duration: Duration
     /// As they stood at its end.
     let signs: WaitingSigns
 
-    init(start: Instant, signs: WaitingSigns) { (self.start, self.signs) = (start, signs) }
+    init(start: Instant, duration: Duration, signs: WaitingSigns) {
+        (self.start, self.duration, self.signs) = (start, duration, signs)
+    }
 }
 
 extension Upstreams {
