@@ -77,7 +77,8 @@ enum Metric: Int, CaseIterable, Sendable {
                 "gen_ai_client_token_usage", .histogram(.tokens), Self.operation + ["gen_ai_token_type"], atMost: 300,
                 "Tokens of requests and answers, as upstreams tell them.")
         case .requests:
-            Description("sluice_requests", .counter, ["ending"], atMost: 100, "Requests that are over, by how they ended.")
+            // More than there are words for it.
+            Description("sluice_requests", .counter, ["ending"], atMost: 150, "Requests that are over, by how they ended.")
         case .clientRequests:
             Description(
                 "sluice_client_requests", .counter, ["client"], atMost: 100, "The same by clients, where metrics.clients is set.")
@@ -94,7 +95,7 @@ enum Metric: Int, CaseIterable, Sendable {
                 "What Sluice itself added to the first token: neither the upstream's time nor its queue.")
         case .attempts:
             Description(
-                "sluice_upstream_attempts", .counter, Self.target + ["outcome"], atMost: 400,
+                "sluice_upstream_attempts", .counter, Self.target + ["outcome"], atMost: 1000,
                 "Attempts at targets, by what came of them until the first token.")
         case .retries:
             Description(

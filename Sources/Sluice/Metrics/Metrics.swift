@@ -70,14 +70,14 @@ final class Metrics: Sendable {
     func note(_ tried: [RequestRecord.Try], fillersCount: Int) {
         for attempt in tried {
             let target = attempt.target
-            count(
-                .attempts, MetricLabels(target.route, target.upstreamName, target.ownModel ?? "", attempt.outcome))
+            let outcome = MetricLabels.text(ofOutcome: attempt.outcome)
+            count(.attempts, MetricLabels(target.route, target.upstreamName, target.ownModel ?? "", outcome))
             noteReason(attempt)
             // Of the one that has won there is more to come.
             guard attempt.wasAsked, attempt.kind != .won else { continue }
             note(
                 attempt.duration, .operationDuration,
-                MetricLabels(target.provider, target.requestedModel, "", attempt.outcome))
+                MetricLabels(target.provider, target.requestedModel, "", outcome))
         }
         if fillersCount > 0 { count(.fillers, fillersCount) }
     }
@@ -115,19 +115,19 @@ final class Metrics: Sendable {
     ///
     /// - Parameter namesClients: whether each client has series of its own.
     func note(_ record: RequestRecord, at end: Instant, namesClients: Bool) {
-        count(.requests, MetricLabels(record.words.ending))
+        count(.requests, MetricLabels(MetricLabels.text(ofOutcome: record.words.ending)))
         if record.ending.isDeparture { count(.callersLeft, MetricLabels(record.lastPhase.rawValue)) }
         if namesClients { noteClient(record) }
         if let added = record.added {
             note(UInt64(max(0, added.nanoseconds)), .seconds, in: table.commonRow(of: .firstTokenAdded))
         }
         let isDone = if case .answered = record.ending { true } else { false }
-        noteAnswer(record, isDone ? "" : record.ending.word, at: end)
+        noteAnswer(record, isDone ? "" : MetricLabels.text(ofOutcome: record.ending.word), at: end)
     }
 
     /// An answer has broken off, and another one is asked for that goes on with it.
     func note(_ record: RequestRecord, brokenOffBy error: ChatError, at end: Instant) {
-        noteAnswer(record, RequestRecord.outcome(of: error), at: end)
+        noteAnswer(record, MetricLabels.text(ofOutcome: RequestRecord.outcome(of: error)), at: end)
     }
 
     /// What the attempt has come to that won.
