@@ -96,7 +96,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [false, true]) func `is estimated where the upstream says that it took more than can be`(stream: Bool) async throws {
+    @Test(arguments: [false, true]) func `is estimated where the upstream says that it took more than can be`(stream: Bool)
+        async throws
+    {
         let usage = #""usage":{"prompt_tokens":3,"completion_tokens":9223372036854775807}"#
         let frames = Chunks.stream(["one"])
         let said = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[],\(usage)}\n\n"

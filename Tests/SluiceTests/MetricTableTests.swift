@@ -66,6 +66,18 @@ import Testing
         }
     }
 
+    @Test func `holds a few names in a row, the first that come, for all processes`() throws {
+        let table = try MetricTable(passedOn: 2)
+        let number = try SystemError.check("dup", dup(table.number))
+        let other = try MetricTable(Descriptor(owning: number))
+        let rows = [table, other].map { $0.row(.knownModels, MetricLabels("stub", "plain")) }
+        for name in 0..<MetricTable.namesMax { #expect(table.holds("name \(name)", in: rows[0])) }
+        #expect(!table.holds("one more", in: rows[0]) && !other.holds("one more", in: rows[1]))
+        #expect(other.holds("name 0", in: rows[1]))
+        #expect(table.holds("one more", in: table.row(.knownModels, MetricLabels("stub", "another"))))
+        #expect(series(.knownModels, of: table).isEmpty)
+    }
+
     /// As many processes as settings may have, each with all those beside it that come to their end.
     @Test func `counts rightly with 64 processes and ten upstreams`() throws {
         let (placesCount, slotsCount) = (64, ProcessPlaces(count: 64).slotsCount)
@@ -153,7 +165,9 @@ import Testing
             note(ending)
         }
         let endings = table.series.filter { $0.metric == .requests }.map { String(decoding: $0.labels, as: UTF8.self) }
-        for ending in ["done", "caller_left", "cut", "refused.422", "failed.500", "failed.503", "failed.402", "failed.4xx", "failed.9xx"] {
+        for ending in [
+            "done", "caller_left", "cut", "refused.422", "failed.500", "failed.503", "failed.402", "failed.4xx", "failed.9xx",
+        ] {
             #expect(endings.contains("ending=\"\(ending)\""), "\(ending)")
         }
         #expect(!endings.contains(#"ending="other""#))

@@ -11,7 +11,7 @@ enum Metric: Int, CaseIterable, Sendable {
     case activeRequests, openStreams, upstreamOpen, upstreamQueued, targetsResting
     case memoryUsed, memoryLimit, residentMemory, openDescriptors, descriptorsLimit
     case info
-    /// No metrics: the models and the clients that have a series of their own.
+    /// No metrics: who has answered for each model that is asked for, and the clients that have a series of their own.
     case knownModels, knownClients
 
     enum Kind: Equatable, Sendable {
@@ -145,7 +145,7 @@ enum Metric: Int, CaseIterable, Sendable {
             Description(
                 "sluice_descriptors_limit", .gauge, ["process"], atMost: Self.processesMax, "How many descriptors may be open.")
         case .info: Description("sluice_build_info", .gauge, ["version"], atMost: 10, "1, and the version as a label.")
-        case .knownModels: Description("", .counter, ["model"], atMost: 50, "")
+        case .knownModels: Description("", .counter, ["gen_ai_provider_name", "gen_ai_request_model"], atMost: 100, "")
         case .knownClients: Description("", .counter, ["client"], atMost: 100, "")
         }
     }

@@ -84,7 +84,8 @@ extension MetricLabels {
     /// so that none takes the series of what Sluice itself has words for.
     static func text(ofOutcome outcome: String) -> String {
         let (bytes, failed) = (outcome.utf8, "failed.".utf8)
-        guard bytes.count == failed.count + 3, bytes.starts(with: failed), let status = Int(decimal: bytes.dropFirst(failed.count))
+        guard bytes.count == failed.count + 3, bytes.starts(with: failed),
+            let status = Int(decimal: bytes.dropFirst(failed.count))
         else { return outcome }
         switch status {
         case 301, 302, 307, 308, 402, 405, 408...410, 415, 451, 500...504, 520...526, 529, 530: return outcome

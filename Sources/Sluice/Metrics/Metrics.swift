@@ -43,10 +43,19 @@ final class Metrics: Sendable {
         table.add(1, toBucket: buckets.index(of: value), sum: Int(clamping: value), to: row)
     }
 
-    /// A name that somebody else has made, as long as there are few of them.
-    private func known(_ name: String?, _ metric: Metric) -> String {
-        guard let name else { return "" }
-        return table.row(metric, MetricLabels(name)) == table.commonRow(of: metric) ? Self.other : name
+    /// A client's name, as long as there are few of them.
+    private func known(_ client: String?) -> String {
+        guard let client else { return "" }
+        return table.row(.knownClients, MetricLabels(client)) == table.commonRow(of: .knownClients) ? Self.other : client
+    }
+
+    /// Who has answered, by the upstream's word. That may be its caller's where the caller names the model: then it has to be one of the
+    /// settings. Where they name it, it is one of a few: no upstream takes the series of another.
+    private func served(_ model: ServedModel?, by target: Target) -> String {
+        guard let name = model?.name else { return "" }
+        guard target.namesModel else { return target.isSettingsModel(name) ? name : Self.other }
+        let names = table.row(.knownModels, MetricLabels(target.provider, target.requestedModel))
+        return table.holds(name, in: names) ? name : Self.other
     }
 
     // MARK: The process
@@ -103,7 +112,7 @@ final class Metrics: Sendable {
     func note(_ times: ChunkTimes, of target: Target?, _ model: ServedModel?) {
         guard let target, times.hasAny else { return }
         let row = table.row(
-            .timePerOutputChunk, MetricLabels(target.provider, target.requestedModel, known(model?.name, .knownModels)))
+            .timePerOutputChunk, MetricLabels(target.provider, target.requestedModel, served(model, by: target)))
         times.forEachBucket { bucket, count in
             table.add(count, toBucket: bucket, sum: bucket == 0 ? Int(times.sum.nanoseconds) : 0, to: row)
         }
@@ -134,7 +143,7 @@ final class Metrics: Sendable {
     private func noteAnswer(_ record: RequestRecord, _ failure: String, at end: Instant) {
         guard let target = record.target, let asked = record.asked else { return }
         let (provider, requested) = (target.provider, target.requestedModel)
-        let served = known(record.answer.model?.name, .knownModels)
+        let served = served(record.answer.model, by: target)
         note(end - asked, .operationDuration, MetricLabels(provider, requested, served, failure))
         if record.answer.eventsCount > 0, let firstToken = record.answer.firstToken {
             note(firstToken - asked, .timeToFirstChunk, MetricLabels(provider, requested, served))
@@ -146,7 +155,7 @@ final class Metrics: Sendable {
     }
 
     private func noteClient(_ record: RequestRecord) {
-        let client = known(record.client, .knownClients)
+        let client = known(record.client)
         count(.clientRequests, MetricLabels(client))
         guard let usage = record.wholeAnswer.usage else { return }
         for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
