@@ -105,7 +105,7 @@ import Testing
         let upstream = try StubUpstream(
             stream
                 ? .stream([(frames.dropLast() + [said] + frames.suffix(1)).joined()])
-                : .json(Chunks.completion("Hello").replacing(#/"usage":{[^}]*}/#, with: usage)))
+                : .json(Chunks.completion("Hello").replacing(#/"usage":\{[^}]*\}/#, with: usage)))
         let clients = "[clients.\"*\"]\ntokens_per_day = 10000"
         try await ProcessSite.with("metrics.clients = true", upstream: upstream, upstreamLines: clients, options: []) { site in
             for _ in 0..<2 { #expect(try await ask(site, "shop", members: members(10), stream: stream).status == 200) }
