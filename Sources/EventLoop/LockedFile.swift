@@ -6,7 +6,7 @@ import Glibc
 package struct LockedFile: ~Copyable {
     private let path: String
     private var descriptor: Descriptor
-    /// Up to where it has been written; what stands behind that is what was left of a write that failed.
+    /// Up to where it has been written.
     package private(set) var size: Int
 
     /// Opens it, or makes it, for its owner alone.
@@ -58,7 +58,11 @@ package struct LockedFile: ~Copyable {
     ///
     /// - Throws: `SystemError` when it is not; what there was is there still.
     package mutating func append(_ bytes: [UInt8]) throws(SystemError) {
-        try Self.write(bytes, to: descriptor, at: size, path)
+        do throws(SystemError) { try Self.write(bytes, to: descriptor, at: size, path) } catch {
+            // What has come of it would be read as what was written last.
+            _ = ftruncate(descriptor.number, off_t(size))
+            throw error
+        }
         size += bytes.count
     }
 

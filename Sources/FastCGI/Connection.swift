@@ -296,11 +296,17 @@ package import EventLoop
         abandon()
     }
 
-    /// FastCGI 1.0 §5.4: the peer still expects the request's end.
+    /// FastCGI 1.0 §5.4: the peer still expects the request's end, as soon as possible. Whoever answers may go on for long. Nothing more
+    /// is read: the peer must not send another request in vain.
     private func takeBack() {
         isAborted = isAnswering
         if let scanned { scanner.answers.appendEndRequest(scanned.id, .requestComplete) }
         sendAnswers()
+        if isAborted && descriptor.isWritable {
+            isAborted = false
+            tellEnd()
+            descriptor.shutDown()
+        }
         abandon()
     }
 

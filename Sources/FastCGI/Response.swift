@@ -19,6 +19,9 @@ package struct Response: ~Copyable {
     /// Whether the header has been written; from then on an error can only be told inside the body.
     package private(set) var hasStarted = false
 
+    /// Whether the header has been written, and has left.
+    package var headHasLeft: Bool { hasStarted && connection.unsentHead.isEmpty }
+
     /// Whether nobody is there any more to get it: the caller left, or the web server closed the connection or took the request back.
     package var callerHasLeft: Bool { connection.state != .open }
 
@@ -56,6 +59,17 @@ package struct Response: ~Copyable {
     package var writer: ResponseWriter {
         precondition(hasStarted)
         return ResponseWriter(connection: connection, requestNumber: connection.requestNumber)
+    }
+
+    /// Whether the answer need not wait for its peer to be ended with so many bytes: all of it leaves in one write, or nobody is there.
+    package func endsAtOnce(sending count: Int) -> Bool { connection.endsAtOnce(sending: count) }
+
+    /// Sends so much of the answer's last bytes that it ends at once with the rest, waiting while the peer is slow.
+    ///
+    /// - Returns: the rest, for `finish`, which must come next.
+    package func sendAhead(ofLast bytes: ArraySlice<UInt8>) async throws(FastCGIError) -> ArraySlice<UInt8> {
+        precondition(hasStarted)
+        return try await connection.writeAhead(ofLast: bytes)
     }
 
     /// Ends the answer with its last bytes, and with it the request; both leave in one write when they are few. On failure
@@ -124,21 +138,41 @@ extension Connection {
         let room = unsentHead.isEmpty ? 0 : max(0, Self.partBytes - unsentHead.count)
         var rest = (unsentHead + bytes.prefix(room))[...]
         var others = bytes.dropFirst(room)
-        unsentHead = []
         repeat {
             if rest.isEmpty { (rest, others) = (others, []) }
             let part = rest.prefix(Self.partBytes)
             rest = rest.dropFirst(part.count)
             while try !writeAtOnce(part, isLast: endsAnswer && rest.isEmpty && others.isEmpty) { try await renewCredit() }
+            unsentHead = []
         } while !rest.isEmpty || !others.isEmpty
+    }
+
+    /// Whether the answer can end with so many bytes and wait for nothing: they fit one write, behind the header if that has not left,
+    /// and the peer takes it. That holds until something is written. Where nobody is there to take it there is nothing to wait for.
+    func endsAtOnce(sending count: Int) -> Bool {
+        guard state == .open else { return true }
+        let count = unsentHead.count + count
+        return count <= Self.partBytes && hasCredit(Self.cost(of: count))
+    }
+
+    /// Writes what is too much to end with at once, waiting while the peer is slow; and then until it takes the rest.
+    func writeAhead(ofLast bytes: ArraySlice<UInt8>) async throws(FastCGIError) -> ArraySlice<UInt8> {
+        let excess = unsentHead.count + bytes.count - Self.partBytes
+        if excess > 0 { try await write(bytes.prefix(excess)) }
+        let rest = bytes.dropFirst(max(0, excess))
+        while !endsAtOnce(sending: rest.count) { try await renewCredit() }
+        return rest
+    }
+
+    /// What a part takes of the credit: one write, and further ones when libfcgi must make room in its buffer first.
+    private static func cost(of count: Int) -> Int {
+        count + endBytes + (1 + count / (AnswerWriter.bufferBytes / 2)) * overheadBytes
     }
 
     /// Writes up to `partBytes`, and a header before them, unless that could block. Whether it has.
     func writeAtOnce(_ part: ArraySlice<UInt8>, isLast: Bool) throws(FastCGIError) -> Bool {
         guard state == .open else { throw .callerLeft }
-        // One write, and further ones when libfcgi must make room in its buffer first.
-        let writeCount = 1 + part.count / (AnswerWriter.bufferBytes / 2)
-        guard takeCredit(part.count + Self.endBytes + writeCount * Self.overheadBytes) else { return false }
+        guard takeCredit(Self.cost(of: part.count)) else { return false }
         do throws(SystemError) {
             try parser.write(part, isLast: isLast, requestID: requestID, to: descriptor)
         } catch {
@@ -150,11 +184,15 @@ extension Connection {
 
     /// Whether `count` bytes can be written now; then they are taken from the credit.
     private func takeCredit(_ count: Int) -> Bool {
-        if credit < count {
-            guard descriptor.isWritable else { return false }
-            credit = creditBytes
-        }
+        guard hasCredit(count) else { return false }
         credit -= count
+        return true
+    }
+
+    private func hasCredit(_ count: Int) -> Bool {
+        if credit >= count { return true }
+        guard descriptor.isWritable else { return false }
+        credit = creditBytes
         return true
     }
 

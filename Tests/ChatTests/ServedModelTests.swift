@@ -4,7 +4,7 @@ import Testing
 @Suite struct ServedModelTests {
     @Test(arguments: [
         "gpt-4o-mini-2024-07-18", "o1-2024-12-17", "meta-llama/Llama-3.1-8B-Instruct", "@cf/meta/llama-3-8b", "ft:gpt-4o:org::id",
-        "1",
+        "1", "claude-3-5-sonnet@20241022", "claude-3-5-sonnet-v2@20241022", "accounts/fireworks/models/qwen2p5-72b-instruct",
         String(repeating: "m", count: 128),
     ])
     func `the name is read as it came`(name: String) {
@@ -15,7 +15,9 @@ import Testing
         "{}", "[]", "7", #"{"model":null}"#, #"{"model":""}"#, #"{"model":7}"#, #"{"model":{"model":"a"}}"#,
         #"{"x":{"model":"a"}}"#,
         #"{"model":"a b"}"#, #"{"model":"a\"b"}"#, #"{"model":"ä"}"#, #"{"model":"+15551234567"}"#,
-        #"{"model":"1-555-123-4567"}"#,
+        #"{"model":"1-555-123-4567"}"#, #"{"model":"mr.smith/15551234567"}"#, #"{"model":"tel:1-555-123-4567/x"}"#,
+        #"{"model":"sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"}"#, #"{"model":"openai/sk-proj-abcdef0123"}"#,
+        #"{"model":"Bearer-tok_1234567890abcdef1234567890abcdef"}"#,
         #"{"model":"\#(String(repeating: "m", count: 129))"}"#,
     ])
     func `what is no name, or none for a log, is left out`(json: String) {

@@ -16,6 +16,13 @@ import Testing
         #expect(usage.promptTokens == promptTokens && usage.completionTokens == completionTokens)
     }
 
+    @Test(arguments: [(0, 0, true), (10_000_000, 10_000_000, true), (10_000_001, 1, false), (1, .max, false)])
+    func `more than any model takes is not believed`(promptTokens: Int, completionTokens: Int, isBelievable: Bool) throws {
+        let json = #"{"usage":{"prompt_tokens":\#(promptTokens),"completion_tokens":\#(completionTokens)}}"#
+        let read = TokenUsage(bytes(json).span)
+        #expect(try #require(read).isBelievable == isBelievable)
+    }
+
     @Test(arguments: [
         "{}", #"{"usage":null}"#, #"{"usage":{}}"#, #"{"usage":[1,2]}"#, #"{"usage":{"prompt_tokens":1}}"#,
         #"{"usage":{"prompt_tokens":-1,"completion_tokens":2}}"#, #"{"usage":{"prompt_tokens":1,"completion_tokens":2.0}}"#,

@@ -96,6 +96,29 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true]) func `is estimated where the upstream says that it took more than can be`(stream: Bool)
+        async throws
+    {
+        let usage = #""usage":{"prompt_tokens":3,"completion_tokens":9223372036854775807}"#
+        let frames = Chunks.stream(["one"])
+        let said = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[],\(usage)}\n\n"
+        let upstream = try StubUpstream(
+            stream
+                ? .stream([(frames.dropLast() + [said] + frames.suffix(1)).joined()])
+                : .json(Chunks.completion("Hello").replacing(#/"usage":\{[^}]*\}/#, with: usage)))
+        let clients = "[clients.\"*\"]\ntokens_per_day = 10000"
+        try await ProcessSite.with("metrics.clients = true", upstream: upstream, upstreamLines: clients, options: []) { site in
+            for _ in 0..<2 { #expect(try await ask(site, "shop", members: members(10), stream: stream).status == 200) }
+            let lines = try await site.logs(2, "\"answered\"")
+            #expect(!lines.contains { $0.contains("completion_tokens") }, "\(lines)")
+            #expect(try await site.logs(1, "the upstream tells a usage that cannot be").count == 1)
+            let left = try #require(try await ask(site, "shop", members: members(10), stream: stream).tokensLeft)
+            #expect((9_000..<10_000).contains(left))
+            let metrics = try await site.ask("status", "--metrics").output
+            #expect(!metrics.contains("sluice_client_tokens_total{"))
+        }
+    }
+
     @Test func `is estimated where the upstream does not say what it took`() async throws {
         let frames = Chunks.stream(["one", "two"])
         let upstream = try StubUpstream(.stream(frames))
@@ -180,6 +203,37 @@ import Testing
             gate.open(10)
             #expect(try await open.response().contains("data: [DONE]"))
             #expect(try await ask(site, "few").status == 200)
+        }
+    }
+
+    /// What limits it, and what else is asked for then; and what answers.
+    @Test(
+        arguments: [
+            ("", "[clients.\"*\"]\nconcurrent = 1", 429),
+            ("limits = {requests = 1}", "[clients.\"*\"]\ntokens_per_day = 100000", 503),
+        ], [false, true]) func `of those at once is held by an answer that its caller does not take`(
+            limit: (String, String, Int), isHooks: Bool
+        ) async throws
+    {
+        let (settings, clients, status) = limit
+        let long = String(repeating: "long ", count: 40_000)
+        let upstream = try StubUpstream { request in
+            if request.path.hasSuffix("turn") { return isHooks ? .json(#"{"say":"\#(long)"}"#) : .nothingToSay }
+            return request.text.contains("\"max_tokens\":7") ? .json(Chunks.completion(long)) : whole
+        }
+        let hook = "hook = {url = \"\(upstream.turnURL)\", timeout = \"60s\"}"
+        try await ProcessSite.with(
+            "\(settings)\n\(hook)", upstream: upstream, upstreamLines: clients, options: ["--workers", "1"]
+        ) { site in
+            let slow = try call(site, "shop", members: members(7))
+            try await eventually("nobody takes it") {
+                try await site.ask("status", "--json", "--full").output.contains("finishing")
+            }
+            let refused = try await ask(site, "shop", members: members(7))
+            #expect(refused.status == status, "\(refused.text.prefix(500))")
+            // Once it is taken there is room for another one.
+            #expect(try await slow.response().utf8.count > long.utf8.count)
+            #expect(try await ask(site, "shop", members: members(10)).status == 200)
         }
     }
 

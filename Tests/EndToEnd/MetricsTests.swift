@@ -218,28 +218,36 @@ private let movedElsewhere: Set<String> = ["sluice_log_lines_dropped_total", "sl
     /// Whoever asks, and whatever answers.
     @Test func `have no word of a caller's, no key, and of an upstream's a few that are sane`() async throws {
         let long = String(repeating: #"evil\"\n{}"#, count: 8_000)
+        // It calls the model by the word in the prompt, or as it was asked for, which is what many do.
         let upstream = try StubUpstream { request in
-            let served = request.text.firstMatch(of: /served-[0-9]+/).map { String($0.output) } ?? #"evil\"\nserved"#
-            return .stream(Chunks.stream(["evil-answer"]).map { $0.replacing("stub-1", with: served) })
+            let served = request.text.firstMatch(of: /served-[0-9]+/).map { String($0.output) }
+            let asked = request.text.firstMatch(of: /"model":("(?:[^"\\]|\\.)*")/).map { String($0.output.1) }
+            let name = served.map { "\"\($0)\"" } ?? asked ?? "null"
+            return .stream(Chunks.stream(["evil-answer"]).map { $0.replacing("\"stub-1\"", with: name) })
         }
         let server = WebServer.selected[0]
-        try await Site.with(server, upstream: upstream, changes: server.withoutLimits) { site in
+        let settings = plainSettings + "[[models]]\nmatch = \"plain\"\n[[models]]\nmatch = \"*\"\n"
+        try await Site.with(server, upstream: upstream, settings: settings, changes: server.withoutLimits) { site in
             func ask(_ model: String, _ text: String = "evil-prompt") async throws {
                 var call = ChatCall(#"{"model":"\#(model)","stream":true,"messages":[{"role":"user","content":"\#(text)"}]}"#)
                 call.fields = [("X-Request-Id", "evil-request"), ("User-Agent", "evil-agent")]
                 _ = try await site.call(call).ended()
             }
-            for model in [long, #"evil\"\n"#, "evil", "evil-+14155550123"] { try await ask(model) }
-            for number in 0..<60 { try await ask("evil", "served-\(number)") }
-            try await eventually("all are counted") { try await Scrape(of: site).sum("sluice_requests_total") == 64 }
+            for model in [long, #"evil\"\n"#, "evil-+14155550123"] { try await ask(model) }
+            for number in 0..<60 { try await ask("evil-\(number)") }
+            try await ask("plain")
+            for number in 0..<20 { try await ask("plain", "served-\(number)") }
+            // What callers call it is none of the upstream's where they choose that, but for what the settings call so.
+            try await ask("evil", "served-0")
+            try await eventually("all are counted") { try await Scrape(of: site).sum("sluice_requests_total") == 85 }
             let scrape = try await Scrape(of: site)
             for word in ["evil", "sk-stub", RunningServer.token, "14155550123"] {
                 #expect(!scrape.text.contains(word), "\(word)")
             }
-            #expect(scrape.values(of: "gen_ai_request_model") == ["other"])
+            #expect(scrape.values(of: "gen_ai_request_model") == ["other", "plain"])
             let served = scrape.values(of: "gen_ai_response_model")
-            #expect(served.contains("served-0") && served.contains("other") && served.count == 51)
-            #expect(scrape.sum("gen_ai_client_operation_duration_seconds_count", [#"gen_ai_response_model="other""#]) == 10)
+            #expect(served.contains("other") && served.count == 9 && served.subtracting(["other", "plain"]).count >= 7)
+            #expect(scrape.sum("gen_ai_client_operation_duration_seconds_count", [#"gen_ai_response_model="other""#]) == 74)
             #expect(scrape.sum("sluice_client_requests_total") == 0)
         }
     }

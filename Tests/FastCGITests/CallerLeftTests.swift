@@ -60,6 +60,30 @@ import Testing
         }
     }
 
+    /// As one that reads its upstream's answer to the end for nobody.
+    @Test(arguments: [true, false])
+    func `an abort is answered at once, whatever is still done for the request`(hasBegun: Bool) async throws {
+        try await LoopActor.run { worker in
+            let (begun, end) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                response?.start(status: 200, headers: [])
+                if hasBegun { try await response?.send([1]) }
+                begun.wake()
+                await end.wait()
+                try await response.take()?.finish(sending: [2])
+            }
+            try await exchange.peer.send(SentRequest(id: 2).bytes)
+            await begun.wait()
+            try await exchange.peer.send(record(.abortRequest, id: 2))
+            let answer = try await exchange.peer.readAnswer()
+            #expect(answer.status == 0 && answer.faults.isEmpty)
+            #expect(try await exchange.peer.waitForEnd())
+            end.wake()
+            #expect(await exchange.end() == nil)
+            #expect(exchange.callersLeft == 1 && exchange.outcomes == [.callerLeft])
+        }
+    }
+
     @Test func `an abort in the middle of a request is answered`() async throws {
         try await LoopActor.run { worker in
             let exchange = try Exchange(on: worker)

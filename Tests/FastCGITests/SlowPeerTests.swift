@@ -82,6 +82,32 @@ import Testing
         }
     }
 
+    /// The bytes, and whether the answer can end with them before the peer has taken any.
+    @Test(arguments: [(0, true), (1, true), (8000, true), (100_000, false), (1 << 20, false)])
+    func `an answer ends at once, or when its peer has taken what is too much for that`(count: Int, atOnce: Bool) async throws {
+        try await LoopActor.run { worker in
+            let content = pattern(count)
+            var couldEnd: [Bool?] = []
+            let exchange = try Exchange(on: worker, sendBufferBytes: 32 << 10) { request, response throws(FastCGIError) in
+                response?.start(status: 200, headers: [])
+                couldEnd.append(response?.endsAtOnce(sending: count))
+                let rest = try await response?.sendAhead(ofLast: content[...]) ?? []
+                couldEnd.append(response?.endsAtOnce(sending: rest.count))
+                try await response.take()?.finish(sending: rest)
+            }
+            try await exchange.peer.send(SentRequest().bytes)
+            while couldEnd.isEmpty { await worker.loop.turn() }
+            #expect(couldEnd.first == atOnce)
+            if count == 1 << 20 {
+                while !exchange.connection.isWaitingToWrite { await worker.loop.turn() }
+                #expect(couldEnd.count == 1, "its peer has taken nothing")
+            }
+            let answer = try await exchange.peer.readAnswer()
+            #expect(answer.body == content && answer.status == 0 && answer.faults.isEmpty)
+            #expect(couldEnd == [atOnce, true] && exchange.outcomes == [nil])
+        }
+    }
+
     @Test func `a caller that leaves while its peer takes nothing is told at once`() async throws {
         try await LoopActor.run { worker in
             let exchange = try Exchange(

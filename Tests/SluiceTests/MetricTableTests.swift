@@ -1,3 +1,4 @@
+import Chat
 import Clock
 import EventLoop
 import Glibc
@@ -63,6 +64,18 @@ import Testing
             #expect(table.row(metric, MetricLabels("further")) == table.commonRow(of: metric))
             #expect(table.row(metric, MetricLabels("0")) != table.commonRow(of: metric))
         }
+    }
+
+    @Test func `holds a few names in a row, the first that come, for all processes`() throws {
+        let table = try MetricTable(passedOn: 2)
+        let number = try SystemError.check("dup", dup(table.number))
+        let other = try MetricTable(Descriptor(owning: number))
+        let rows = [table, other].map { $0.row(.knownModels, MetricLabels("stub", "plain")) }
+        for name in 0..<MetricTable.namesMax { #expect(table.holds("name \(name)", in: rows[0])) }
+        #expect(!table.holds("one more", in: rows[0]) && !other.holds("one more", in: rows[1]))
+        #expect(other.holds("name 0", in: rows[1]))
+        #expect(table.holds("one more", in: table.row(.knownModels, MetricLabels("stub", "another"))))
+        #expect(series(.knownModels, of: table).isEmpty)
     }
 
     /// As many processes as settings may have, each with all those beside it that come to their end.
@@ -135,6 +148,30 @@ import Testing
         let found = series(.requests)
         #expect(found.count == 37)
         #expect(found.values.reduce(0) { $0 + $1[0] } == 20_000)
+    }
+}
+
+@Suite struct `Statuses that an upstream makes up` {
+    @Test func `take no series from what Sluice has words for`() throws {
+        let table = try MetricTable()
+        let metrics = Metrics(table)
+        func note(_ ending: Ending) {
+            var record = RequestRecord(RequestID(callers: nil), at: .current)
+            record.ending = ending
+            metrics.note(record, at: .current, namesClients: false)
+        }
+        for status in 100..<1000 { note(.failed(.upstreamFailed(.status(status)))) }
+        for ending in [Ending.answered, .callerLeft(), .failed(.upstreamCutOff), .failed(.upstreamRefused(status: 422, nil))] {
+            note(ending)
+        }
+        let endings = table.series.filter { $0.metric == .requests }.map { String(decoding: $0.labels, as: UTF8.self) }
+        for ending in [
+            "done", "caller_left", "cut", "refused.422", "failed.500", "failed.503", "failed.402", "failed.4xx", "failed.9xx",
+        ] {
+            #expect(endings.contains("ending=\"\(ending)\""), "\(ending)")
+        }
+        #expect(!endings.contains(#"ending="other""#))
+        #expect(endings.count < Metric.requests.description.seriesMax / 2)
     }
 }
 

@@ -179,7 +179,8 @@ import Testing
             var reply = call.reply()
             let question = try call.question(generation)
             let start = loop.now + .seconds(-3600)
-            let hook = HookWait(start: start, signs: WaitingSigns(for: question, by: generation, from: loop.now))
+            let hook = HookWait(
+                start: start, duration: .seconds(3600), signs: WaitingSigns(for: question, by: generation, from: loop.now))
             let race = Race(for: question, by: generation, on: loop, behind: hook)
             let attempt = try await race.run(&reply)
             race.end()

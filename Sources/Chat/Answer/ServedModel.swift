@@ -1,4 +1,5 @@
-/// The model that answers, as the upstream calls it, fit for a log. The caller's own words for it are not: they may be anything.
+/// The model that answers, as the upstream calls it, fit for a log. The caller's own words for it are not: they may be anything. Some
+/// upstreams repeat those.
 package struct ServedModel: Hashable, Sendable {
     /// As it came.
     package let name: String
@@ -17,10 +18,11 @@ extension String {
     /// How long a plain name may be, in bytes.
     package static let plainNameBytesMax = 128
 
-    /// Whether it may be told where the texts of others may not: 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, and no phone number.
+    /// Whether it may be told where the texts of others may not: 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, and no phone number,
+    /// nor one that holds one or what is like a key.
     package var isPlainName: Bool {
         (1...Self.plainNameBytesMax).contains(utf8.count) && utf8.allSatisfy(\.isPlainNameByte)
-            && !utf8.holdsPhoneNumber(besidesAtMost: 0)
+            && !utf8.holdsPhoneNumber(besidesAtMost: 0) && !utf8.hasPhoneNumberAsPart && !ErrorWords.holdsKey(self)
     }
 }
 
@@ -32,6 +34,16 @@ extension JSONValue {
     package func plainName(in document: Span<UInt8>) -> String? {
         guard range.count <= Self.plainNameBytesMax, let name = string(in: document), name.isPlainName else { return nil }
         return name
+    }
+}
+
+extension String.UTF8View {
+    /// Whether one of its parts has the digits of a phone number and no letter. Eight digits may be a day, as in `claude-3@20241022`.
+    fileprivate var hasPhoneNumberAsPart: Bool {
+        let ends = "/:@".utf8
+        return split { ends.contains($0) }.contains { part in
+            (9...15).contains(part.count { $0.isDigit }) && !part.contains { $0.isLetter }
+        }
     }
 }
 

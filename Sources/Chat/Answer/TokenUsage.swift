@@ -5,6 +5,12 @@ package struct TokenUsage: Hashable, Sendable {
     /// Of the answer.
     package let completionTokens: Int
 
+    /// More than any model reads or writes at once: an upstream may say any number.
+    private static let countMax = 10_000_000
+
+    /// Whether a request can have taken that.
+    package var isBelievable: Bool { promptTokens <= Self.countMax && completionTokens <= Self.countMax }
+
     /// Reads `usage`.
     /// - Parameter json: a validated chunk or completion.
     /// - Returns: nil when there is none, or one without both counts as integers from 0 up.

@@ -208,6 +208,12 @@ enum ErrorWords {
         return result
     }
 
+    /// Whether a name has a word in it that is like a key.
+    static func holdsKey(_ name: String) -> Bool {
+        guard name.utf8.count >= keyBytesMin else { return false }
+        return Array(name.utf8).split { !$0.isKeyByte }.contains(where: isKey)
+    }
+
     private static func isKey(_ word: ArraySlice<UInt8>) -> Bool {
         if word.count >= keyBytesMin, keyPrefixes.contains(where: { word.starts(with: $0) }) { return true }
         return word.split { !$0.isAlphanumeric() }.contains { run in

@@ -91,12 +91,12 @@ final class Answering {
         share = nil
     }
 
-    /// Nobody was asked, and nothing is held of its client's limits any more.
+    /// Nobody was asked, so that it takes nothing, whatever its caller is told.
     ///
     /// - Returns: as below.
-    func release() -> Int? {
-        defer { share = nil }
-        return settle(mayHaveBegun: false)
+    func waive() -> Int? {
+        share?.waive()
+        return share?.tokensLeft
     }
 
     /// What is known of its answer is all that it takes.
@@ -105,7 +105,7 @@ final class Answering {
     @inline(never)
     func settle() -> Int? { settle(mayHaveBegun: false) }
 
-    /// It comes to this; nothing is held of its client's limits any more.
+    /// It comes to this.
     ///
     /// - Returns: as above.
     @inline(never)
@@ -114,9 +114,11 @@ final class Answering {
         // What an upstream was asked for before it said anything, for a caller who has left.
         let wasAsked = record.tried.contains(where: \.wasAsked)
         let hasLeft = if case .callerLeft(besides: nil) = ending { true } else { false }
-        defer { share = nil }
         return settle(mayHaveBegun: hasLeft && wasAsked)
     }
+
+    /// Nothing is held of its client's limits any more.
+    func release() { share = nil }
 
     private func settle(mayHaveBegun: Bool) -> Int? {
         share?.settle(

@@ -60,7 +60,7 @@ final class Race {
         (self.logger, self.statistics, self.metrics) = (logger, statistics, metrics)
         let now = loop.now
         start = hook?.start ?? now
-        hookTime = now - start
+        hookTime = hook?.duration ?? .zero
         ownTime = OwnTime(from: (taken ?? .current) + hookTime)
         clock = FirstTokenClock(from: start, hook: hook == nil ? nil : hookTime)
         // In the midst of an answer a sentence would be none.

@@ -16,8 +16,9 @@ struct Routes: Sendable {
     /// - Parameter settings: checked, so that each target's upstream is there.
     init(_ settings: Settings) {
         var targetsCount = 0
+        let modelNames = settings.modelNames
         routes = zip(settings.models.indices, Self.labels(settings.models)).map { index, label in
-            Route(settings, model: index, label, &targetsCount)
+            Route(settings, model: index, label, modelNames, &targetsCount)
         }
         let tables = Dictionary(grouping: routes) { $0.scope.name.map { Array($0.utf8) } ?? [] }
             .mapValues { RouteTable($0, defaultModel: settings.defaultModel) }
@@ -81,14 +82,16 @@ final class Route: Sendable {
     let streamedTargets: [SelectionTarget]
     let wholeTargets: [SelectionTarget]
 
-    fileprivate init(_ settings: Settings, model index: Int, _ label: String, _ targetsCount: inout Int) {
+    fileprivate init(
+        _ settings: Settings, model index: Int, _ label: String, _ modelNames: Set<[UInt8]>, _ targetsCount: inout Int
+    ) {
         let model = settings.models[index]
         (scope, self.label) = (model.scope, label)
         self.index = index
         targets = model.targets.enumerated().compactMap { place, target in
             defer { targetsCount += 1 }
             let twinsCount = model.targets[..<place].count { $0.upstream == target.upstream && $0.model == target.model }
-            return Target(settings, model, label, target, number: targetsCount, twinsCount: twinsCount)
+            return Target(settings, model, label, target, modelNames, number: targetsCount, twinsCount: twinsCount)
         }
         hedgeAfter = model.hedgeAfter
         affinity = model.affinity
@@ -141,12 +144,19 @@ final class Target: Sendable {
     let requestedModel: String
     /// Where the upstream is: for traces. Nil for a demo.
     let server: (address: String, port: UInt16?)?
+    /// Whether they do, so that no caller has the upstream answer by a name that it has made up.
+    let namesModel: Bool
+    /// The bytes of each name of a model that the settings have.
+    private let modelNames: Set<[UInt8]>
     private let takesShippedEdits: Bool
     private let rules: UpstreamRules
 
-    /// - Parameter twinsCount: how many targets before it in the route ask the same upstream for the same model.
+    /// - Parameters:
+    ///   - modelNames: the bytes of each name of a model that the settings have.
+    ///   - twinsCount: how many targets before it in the route ask the same upstream for the same model.
     fileprivate init?(
-        _ settings: Settings, _ model: ModelSettings, _ route: String, _ target: TargetSettings, number: Int, twinsCount: Int
+        _ settings: Settings, _ model: ModelSettings, _ route: String, _ target: TargetSettings, _ modelNames: Set<[UInt8]>,
+        number: Int, twinsCount: Int
     ) {
         guard let index = settings.upstreams.firstIndex(where: { $0.name == target.upstream }) else { return nil }
         let upstream = settings.upstreams[index]
@@ -159,7 +169,10 @@ final class Target: Sendable {
         queueWait = upstream.queueWait
         ownModel = target.model
         provider = upstream.provider
-        requestedModel = target.model ?? (model.scope.match.isExact ? model.scope.match.description : Metrics.other)
+        let match = model.scope.match
+        namesModel = target.model != nil || match.isExact
+        requestedModel = target.model ?? (match.isExact ? match.description : Metrics.other)
+        self.modelNames = modelNames
         server = upstream.kind == .demo ? nil : HTTPRequest.server(of: upstream.urlPrefix)
         affinityKey = AffinityKey(upstream: upstream.name, model: target.model, twinsCount: twinsCount)
         takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
@@ -180,6 +193,9 @@ final class Target: Sendable {
         self.rules = rules
     }
 
+    /// Whether a name is one that the settings have for a model.
+    func isSettingsModel(_ name: String) -> Bool { modelNames.contains(Array(name.utf8)) }
+
     /// The model that the upstream is asked for.
     func model(for callersModel: String?) -> String? { rules.model ?? callersModel ?? rules.defaultModel }
 
@@ -191,6 +207,15 @@ final class Target: Sendable {
         var rules = rules
         rules.edits.insert(shipped, at: 0)
         return rules
+    }
+}
+
+extension Settings {
+    /// The bytes of each name of a model: what callers can name, what targets are asked for, and the default.
+    fileprivate var modelNames: Set<[UInt8]> {
+        let matches = models.map(\.scope.match).filter(\.isExact).map(\.description)
+        let names = matches + models.flatMap { $0.targets.compactMap(\.model) } + [defaultModel].compactMap(\.self)
+        return Set(names.map { Array($0.utf8) })
     }
 }
 

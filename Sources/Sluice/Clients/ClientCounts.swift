@@ -43,9 +43,11 @@ final class ClientCounts: Sendable {
         headWords + rowsMax + (rowsMax + 1) * (openWord + slotsCount)
     }
 
-    /// Whose row it is: 0 for nobody, 1 while it becomes somebody's, else the hash of the name.
+    /// Whose row it is: 0 for nobody, the process by one more than its slot while that makes it somebody's, else the hash of the name.
     private func owner(_ row: Int) -> Int { Self.headWords + row }
-    private static let (nobody, becoming) = (UInt64(0), UInt64(1))
+    private static let (nobody, becomingMax) = (UInt64(0), UInt64(UInt16.max))
+    private var becoming: UInt64 { UInt64(slot + 1) }
+    private static func isBecoming(_ owner: UInt64) -> Bool { owner != nobody && owner <= becomingMax }
 
     private func word(_ word: Int, of row: Int) -> Int {
         Self.headWords + Self.rowsMax + row * (Self.openWord + slotsCount) + word
@@ -88,10 +90,11 @@ final class ClientCounts: Sendable {
     /// To pass them on.
     var number: Int32 { words.number }
 
-    /// A process has ended: what it was answering is over.
+    /// A process has ended: what it was answering is over, and what it was about to make somebody's is nobody's.
     func clear(slot: Int) {
         for row in 0...Self.rowsMax where row == Self.commonRow || words[owner(row)] != Self.nobody {
             words[word(Self.openWord + slot, of: row)] = 0
+            if row != Self.commonRow { _ = words.exchange(UInt64(slot + 1), for: Self.nobody, at: owner(row)) }
         }
         stopKeeping(slot)
         _ = words.exchange(UInt64(slot + 1), for: 0, at: Self.restorerWord)
@@ -263,7 +266,7 @@ final class ClientCounts: Sendable {
         (0...Self.rowsMax).compactMap { row in
             if row == Self.commonRow { return record(of: row, nil) }
             let owner = words[owner(row)]
-            guard owner > Self.becoming else { return nil }
+            guard owner != Self.nobody, !Self.isBecoming(owner) else { return nil }
             let record = record(of: row, name(of: row))
             // It may have become another's meanwhile.
             return words[self.owner(row)] == owner ? record : nil
@@ -331,7 +334,7 @@ final class ClientCounts: Sendable {
         return Row(index: Self.commonRow)
     }
 
-    private func hash(of client: ClientName) -> UInt64 { max(nameHash(client.bytes), Self.becoming + 1) }
+    private func hash(of client: ClientName) -> UInt64 { max(nameHash(client.bytes), Self.becomingMax + 1) }
 
     private func rows(_ hash: UInt64) -> Range<Int> {
         let first = Int(hash % UInt64(Self.bucketsCount)) * Self.bucketRows
@@ -345,10 +348,10 @@ final class ClientCounts: Sendable {
         for row in rows(hash) {
             var former = words[owner(row)]
             // Whoever it becomes may be the same client.
-            if former == Self.becoming { former = awaitOwner(row) }
+            if Self.isBecoming(former) { former = awaitOwner(row) }
             if former == hash { return row }
-            guard former == Self.nobody || former != Self.becoming && isIdle(row, at: time) else { continue }
-            guard words.exchange(former, for: Self.becoming, at: owner(row)) else {
+            guard former == Self.nobody || !Self.isBecoming(former) && isIdle(row, at: time) else { continue }
+            guard words.exchange(former, for: becoming, at: owner(row)) else {
                 // So may be whoever was quicker.
                 if awaitOwner(row) == hash { return row }
                 continue
@@ -369,7 +372,7 @@ final class ClientCounts: Sendable {
 
     /// - Returns: false where somebody is in it already.
     private func giveBack(_ row: Int, of hash: UInt64) -> Bool {
-        guard words.exchange(hash, for: Self.becoming, at: owner(row)) else { return true }
+        guard words.exchange(hash, for: becoming, at: owner(row)) else { return true }
         let isEmpty = openCount(row) == 0
         words[owner(row)] = isEmpty ? Self.nobody : hash
         return isEmpty
@@ -377,7 +380,7 @@ final class ClientCounts: Sendable {
 
     /// A few words are being written. One who was killed meanwhile, or waits for his core, is not waited for.
     private func awaitOwner(_ row: Int) -> UInt64 {
-        for _ in 0..<1000 where words[owner(row)] == Self.becoming {}
+        for _ in 0..<1000 where Self.isBecoming(words[owner(row)]) {}
         return words[owner(row)]
     }
 

@@ -97,6 +97,7 @@ final class ClientShare {
     let request: StoreRequest?
     /// What the store has of it; nil before it was asked.
     private var stored: StoredShare?
+    private var isWaived = false
 
     init(_ reservation: consuming Reservation, _ request: StoreRequest?) {
         self.reservation = reservation
@@ -139,12 +140,19 @@ final class ClientShare {
         return reservation.take(inAll: needed)
     }
 
+    /// It took nothing, and that is the last word.
+    func waive() {
+        reservation.settle(0)
+        isWaived = true
+    }
+
     /// It took what is known of its answer.
     ///
     /// - Parameters:
     ///   - cut: what there was of an answer that this one goes on with, which took its own.
     ///   - mayHaveBegun: as in `TokenEstimate.spent`.
     func settle(_ answer: RequestRecord.Answer, behind cut: RequestRecord.Answer? = nil, mayHaveBegun: Bool) {
+        if isWaived { return }
         let estimate = reservation.estimate
         let spent = estimate.spent(answer, mayHaveBegun: mayHaveBegun)
         reservation.settle(spent + (cut.map { estimate.spent($0, mayHaveBegun: true) } ?? 0))

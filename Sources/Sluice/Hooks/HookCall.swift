@@ -17,7 +17,10 @@ final class HookCall {
     private let upstreams: Upstreams
     private let depthMax: Int
     private let wakeup: Wakeup
-    private let start: Instant
+    /// By the clock, as what Sluice itself takes is: the loop's stands still while it works.
+    private let start = Instant.current
+    /// Nil until it is over.
+    private var end: Instant?
     private let signs: WaitingSigns
     private var transfer: Transfer?
     /// Nil until its head has come.
@@ -33,8 +36,7 @@ final class HookCall {
         depthMax = generation.shared.settings.limits.jsonDepth
         upstreams = generation.upstreams
         wakeup = Wakeup(on: loop)
-        start = loop.now
-        signs = WaitingSigns(for: question, by: generation, from: start)
+        signs = WaitingSigns(for: question, by: generation, from: loop.now)
         memory = AnswerMemory(question.memory.budget)
     }
 
@@ -43,7 +45,10 @@ final class HookCall {
     /// - Throws: `ChatError.hookFailed`, or `.memoryFull`; `CancellationError` when the caller left or the server is ending;
     ///   `FastCGIError` when a sign of life finds the caller gone.
     func run(_ reply: inout Reply) async throws -> HookAnswer {
-        defer { transfer?.cancel() }
+        defer {
+            transfer?.cancel()
+            end = .current
+        }
         do {
             try ask()
             while true {
@@ -74,10 +79,12 @@ final class HookCall {
     }
 
     /// What the attempts behind it go on from.
-    var wait: HookWait { HookWait(start: start, signs: signs) }
+    var wait: HookWait { HookWait(start: start, duration: duration, signs: signs) }
 
     /// For the log.
-    var note: HookNote { HookNote(outcome, loop.now - start) }
+    var note: HookNote { HookNote(outcome, duration) }
+
+    private var duration: Duration { (end ?? .current) - start }
 
     /// What has been said meanwhile.
     var fillers: FillerCounts { signs.fillers }
@@ -127,9 +134,12 @@ final class HookCall {
 /// What was waited for ahead of any attempt. An object, so that a stream has no room for it.
 final class HookWait {
     let start: Instant
+    let duration: Duration
     let signs: WaitingSigns
 
-    init(start: Instant, signs: WaitingSigns) { (self.start, self.signs) = (start, signs) }
+    init(start: Instant, duration: Duration, signs: WaitingSigns) {
+        (self.start, self.duration, self.signs) = (start, duration, signs)
+    }
 }
 
 extension Upstreams {

@@ -11,7 +11,7 @@ enum Metric: Int, CaseIterable, Sendable {
     case activeRequests, openStreams, upstreamOpen, upstreamQueued, targetsResting
     case memoryUsed, memoryLimit, residentMemory, openDescriptors, descriptorsLimit
     case info
-    /// No metrics: the models and the clients that have a series of their own.
+    /// No metrics: who has answered for each model that is asked for, and the clients that have a series of their own.
     case knownModels, knownClients
 
     enum Kind: Equatable, Sendable {
@@ -77,7 +77,8 @@ enum Metric: Int, CaseIterable, Sendable {
                 "gen_ai_client_token_usage", .histogram(.tokens), Self.operation + ["gen_ai_token_type"], atMost: 300,
                 "Tokens of requests and answers, as upstreams tell them.")
         case .requests:
-            Description("sluice_requests", .counter, ["ending"], atMost: 100, "Requests that are over, by how they ended.")
+            // More than there are words for it.
+            Description("sluice_requests", .counter, ["ending"], atMost: 150, "Requests that are over, by how they ended.")
         case .clientRequests:
             Description(
                 "sluice_client_requests", .counter, ["client"], atMost: 100, "The same by clients, where metrics.clients is set.")
@@ -98,7 +99,7 @@ enum Metric: Int, CaseIterable, Sendable {
                 "What Sluice itself added to the first token: neither the upstream's time nor its queue.")
         case .attempts:
             Description(
-                "sluice_upstream_attempts", .counter, Self.target + ["outcome"], atMost: 400,
+                "sluice_upstream_attempts", .counter, Self.target + ["outcome"], atMost: 1000,
                 "Attempts at targets, by what came of them until the first token.")
         case .retries:
             Description(
@@ -152,7 +153,7 @@ enum Metric: Int, CaseIterable, Sendable {
             Description(
                 "sluice_descriptors_limit", .gauge, ["process"], atMost: Self.processesMax, "How many descriptors may be open.")
         case .info: Description("sluice_build_info", .gauge, ["version"], atMost: 10, "1, and the version as a label.")
-        case .knownModels: Description("", .counter, ["model"], atMost: 50, "")
+        case .knownModels: Description("", .counter, ["gen_ai_provider_name", "gen_ai_request_model"], atMost: 100, "")
         case .knownClients: Description("", .counter, ["client"], atMost: 100, "")
         }
     }

@@ -1,5 +1,7 @@
 // What tells one series of a metric from another.
 
+import Chat
+
 /// The values of a series' labels, in the order in which its metric names them; an empty one is none. It is looked up by their bytes,
 /// without memory of its own.
 struct MetricLabels {
@@ -77,4 +79,19 @@ struct MetricLabels {
 
     /// Of all series that there is no room for.
     static let other = MetricLabels("other", "other", "other", "other")
+}
+
+extension MetricLabels {
+    /// An outcome or an ending. An upstream may answer with any status: those that hardly any answers with have one series for each hundred,
+    /// so that none takes the series of what Sluice itself has words for.
+    static func text(ofOutcome outcome: String) -> String {
+        let (bytes, failed) = (outcome.utf8, "failed.".utf8)
+        guard bytes.count == failed.count + 3, bytes.starts(with: failed),
+            let status = Int(decimal: bytes.dropFirst(failed.count))
+        else { return outcome }
+        switch status {
+        case 301, 302, 307, 308, 402, 405, 408...410, 415, 451, 500...504, 520...526, 529, 530: return outcome
+        default: return "failed.\(status / 100)xx"
+        }
+    }
 }

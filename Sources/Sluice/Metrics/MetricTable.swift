@@ -194,6 +194,20 @@ final class MetricTable: Sendable {
         if sum != 0 { words.add(sum, to: Self.word(Self.valuesWord + MetricBuckets.countMax, of: row.index)) }
     }
 
+    /// How many names a row holds that is no metric's.
+    static let namesMax = 8
+
+    /// Whether a name is one of those that a row holds, or becomes one as long as they are few. Their hashes stand where a metric has its
+    /// values.
+    func holds(_ name: String, in row: Row) -> Bool {
+        let hash = max(MetricLabels(name).hash(from: words[Self.seedWord]), 1)
+        for place in 0..<Self.namesMax {
+            let word = Self.word(Self.valuesWord + place, of: row.index)
+            if words[word] == hash || words.exchange(0, for: hash, at: word) || words[word] == hash { return true }
+        }
+        return false
+    }
+
     /// A process has ended: nothing is as it has said last. What it has counted stays.
     func clear(slot: Int) {
         guard slot < slotsCount, words[Self.word(0, ofSlot: slot)] != 0 else { return }

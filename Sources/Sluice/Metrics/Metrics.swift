@@ -19,8 +19,6 @@ final class Metrics: Sendable {
     private let told = Mutex<Set<MetricTable.Row>>([])
 
     static let other = "other"
-    /// More than any answer takes; an upstream may say anything.
-    private static let tokensMax = 1 << 40
 
     /// - Parameters:
     ///   - slot: the own one among the processes.
@@ -45,10 +43,19 @@ final class Metrics: Sendable {
         table.add(1, toBucket: buckets.index(of: value), sum: Int(clamping: value), to: row)
     }
 
-    /// A name that somebody else has made, as long as there are few of them.
-    private func known(_ name: String?, _ metric: Metric) -> String {
-        guard let name else { return "" }
-        return table.row(metric, MetricLabels(name)) == table.commonRow(of: metric) ? Self.other : name
+    /// A client's name, as long as there are few of them.
+    private func known(_ client: String?) -> String {
+        guard let client else { return "" }
+        return table.row(.knownClients, MetricLabels(client)) == table.commonRow(of: .knownClients) ? Self.other : client
+    }
+
+    /// Who has answered, by the upstream's word. That may be its caller's where the caller names the model: then it has to be one of the
+    /// settings. Where they name it, it is one of a few: no upstream takes the series of another.
+    private func served(_ model: ServedModel?, by target: Target) -> String {
+        guard let name = model?.name else { return "" }
+        guard target.namesModel else { return target.isSettingsModel(name) ? name : Self.other }
+        let names = table.row(.knownModels, MetricLabels(target.provider, target.requestedModel))
+        return table.holds(name, in: names) ? name : Self.other
     }
 
     // MARK: The process
@@ -77,14 +84,14 @@ final class Metrics: Sendable {
     func note(_ tried: [RequestRecord.Try]) {
         for attempt in tried {
             let target = attempt.target
-            count(
-                .attempts, MetricLabels(target.route, target.upstreamName, target.ownModel ?? "", attempt.outcome))
+            let outcome = MetricLabels.text(ofOutcome: attempt.outcome)
+            count(.attempts, MetricLabels(target.route, target.upstreamName, target.ownModel ?? "", outcome))
             noteReason(attempt)
             // Of the one that has won there is more to come.
             guard attempt.wasAsked, attempt.kind != .won else { continue }
             note(
                 attempt.duration, .operationDuration,
-                MetricLabels(target.provider, target.requestedModel, "", attempt.outcome))
+                MetricLabels(target.provider, target.requestedModel, "", outcome))
         }
     }
 
@@ -109,7 +116,7 @@ final class Metrics: Sendable {
     func note(_ times: ChunkTimes, of target: Target?, _ model: ServedModel?) {
         guard let target, times.hasAny else { return }
         let row = table.row(
-            .timePerOutputChunk, MetricLabels(target.provider, target.requestedModel, known(model?.name, .knownModels)))
+            .timePerOutputChunk, MetricLabels(target.provider, target.requestedModel, served(model, by: target)))
         times.forEachBucket { bucket, count in
             table.add(count, toBucket: bucket, sum: bucket == 0 ? Int(times.sum.nanoseconds) : 0, to: row)
         }
@@ -121,7 +128,7 @@ final class Metrics: Sendable {
     ///
     /// - Parameter namesClients: whether each client has series of its own.
     func note(_ record: RequestRecord, at end: Instant, namesClients: Bool) {
-        count(.requests, MetricLabels(record.words.ending))
+        count(.requests, MetricLabels(MetricLabels.text(ofOutcome: record.words.ending)))
         if record.ending.isDeparture { count(.callersLeft, MetricLabels(record.lastPhase.rawValue)) }
         if record.fillers.streamed > 0 { count(.fillers, MetricLabels("stream"), record.fillers.streamed) }
         if record.fillers.posted > 0 { count(.fillers, MetricLabels("control"), record.fillers.posted) }
@@ -130,37 +137,35 @@ final class Metrics: Sendable {
             note(UInt64(max(0, added.nanoseconds)), .seconds, in: table.commonRow(of: .firstTokenAdded))
         }
         let isDone = if case .answered = record.ending { true } else { false }
-        noteAnswer(record, isDone ? "" : record.ending.word, at: end)
+        noteAnswer(record, isDone ? "" : MetricLabels.text(ofOutcome: record.ending.word), at: end)
     }
 
     /// An answer has broken off, and another one is asked for that goes on with it.
     func note(_ record: RequestRecord, brokenOffBy error: ChatError, at end: Instant) {
-        noteAnswer(record, RequestRecord.outcome(of: error), at: end)
+        noteAnswer(record, MetricLabels.text(ofOutcome: RequestRecord.outcome(of: error)), at: end)
     }
 
     /// What the attempt has come to that won.
     private func noteAnswer(_ record: RequestRecord, _ failure: String, at end: Instant) {
         guard let target = record.target, let asked = record.asked else { return }
         let (provider, requested) = (target.provider, target.requestedModel)
-        let served = known(record.answer.model?.name, .knownModels)
+        let served = served(record.answer.model, by: target)
         note(end - asked, .operationDuration, MetricLabels(provider, requested, served, failure))
         if record.answer.eventsCount > 0, let firstToken = record.answer.firstToken {
             note(firstToken - asked, .timeToFirstChunk, MetricLabels(provider, requested, served))
         }
         guard let usage = record.answer.usage else { return }
         for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
-            note(
-                UInt64(max(0, min(count, Self.tokensMax))), .tokens,
-                in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
+            note(UInt64(max(0, count)), .tokens, in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
         }
     }
 
     private func noteClient(_ record: RequestRecord) {
-        let client = known(record.client, .knownClients)
+        let client = known(record.client)
         count(.clientRequests, MetricLabels(client))
         guard let usage = record.wholeAnswer.usage else { return }
         for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
-            self.count(.clientTokens, MetricLabels(client, type), max(0, min(count, Self.tokensMax)))
+            self.count(.clientTokens, MetricLabels(client, type), count)
         }
     }
 

@@ -46,18 +46,20 @@ final class ChatHandler {
         var reply = Reply(response, answering.record.id, isHeadAlone: kind.isHeadAlone(request))
         var ending = Ending.failed(.overloaded(retryAfter: .seconds(1)))
         if !isOverloaded { ending = await serve(request, kind, by: generation, answering, into: &reply) }
-        // Before the caller can know that its answer is over, and ask again.
         settle(answering, ending, &reply)
-        if case .failed(let error) = ending {
-            do { try await reply.fail(error) } catch { ending.loseCaller() }
-            if reply.hasEndedSpoken { answering.noteSpokenEnd() }
+        if case .failed(let error) = ending { reply.fail(error) }
+        // An answer that nobody takes has its place for as long as it waits.
+        if !ending.isDeparture, !reply.endsAtOnce {
+            do { try await reply.sendAheadOfEnd() } catch { ending.loseCaller() }
         }
+        let endsSpoken = reply.endsSpoken
         var status = reply.sentStatus
-        // That goes for its place, too.
-        if !isOverloaded { counters.requestEnded() }
+        // Before the caller can know that its answer is over, and ask again.
+        giveBack(answering, isOverloaded)
         if !ending.isDeparture {
             do { status = try await reply.finish() } catch { ending.loseCaller() }
         }
+        if endsSpoken, !ending.isDeparture { answering.noteSpokenEnd() }
         end(answering, ending, status, by: generation)
     }
 
@@ -74,10 +76,17 @@ final class ChatHandler {
         return (answering, !counters.requestBegan(atMost: generation.settings.limits.requests))
     }
 
-    /// Nothing is held of the client's limits any more.
+    /// What it took of the client's tokens is known.
     @inline(never)
     private func settle(_ answering: Answering, _ ending: Ending, _ reply: inout Reply) {
         if let tokensLeft = answering.settle(ending) { reply.tokensLeft = tokensLeft }
+    }
+
+    /// It has no place any more, neither among all requests nor among those of its client.
+    @inline(never)
+    private func giveBack(_ answering: Answering, _ isOverloaded: Bool) {
+        answering.release()
+        if !isOverloaded { counters.requestEnded() }
     }
 
     @inline(never)
@@ -86,6 +95,7 @@ final class ChatHandler {
         let record = answering.end(ending, status)
         log.write(record, at: loop.now)
         if let trace = answering.trace { exporter.add(trace.spans(of: record, at: loop.now), of: generation) }
+        if record.answer.hasImpossibleUsage { logger.usageCannotBe(record.id, record.upstream) }
         counters.statistics.note(record)
         counters.metrics?.note(record, at: loop.now, namesClients: generation.shared.settings.metrics.namesClients)
     }
@@ -111,7 +121,7 @@ final class ChatHandler {
                 try await reply.sendStatus(StatusForm(query: request["QUERY_STRING"]), of: pages, counters.memory)
             }
         } catch {
-            do { try await reply.fail(error) } catch { return }
+            reply.fail(error)
         }
         do { _ = try await reply.finish() } catch {
             // Whoever asks for it again gets another one.
@@ -379,7 +389,7 @@ final class ChatHandler {
         let bytes = isStreaming ? reply.answer(saying: text) : question.completion(saying: text)
         reply.memory = try question.memory.share(ofCopy: bytes.count)
         // No upstream was asked.
-        if let tokensLeft = answering.release() { reply.tokensLeft = tokensLeft }
+        if let tokensLeft = answering.waive() { reply.tokensLeft = tokensLeft }
         answering.note(RequestRecord.Answer(ownBytes: bytes.count, at: loop.now))
         if isStreaming { reply.end(with: bytes[...]) } else { reply.sendJSON(bytes) }
     }

@@ -16,8 +16,8 @@ struct Reply: ~Copyable {
     private(set) var hasFiller = false
     /// Whether the answer could end with a sentence: arguments of a tool, of which a part is missing, could not.
     var mayEndSpoken = true
-    /// Whether it has ended so.
-    private(set) var hasEndedSpoken = false
+    /// Whether it ends so.
+    private(set) var endsSpoken = false
     /// How a streaming caller is told of errors; until that is known to be one, by status.
     var streamErrors: StreamErrors?
 
@@ -140,25 +140,36 @@ struct Reply: ~Copyable {
         respond(status, body, contentType: contentType, [("Cache-Control", "no-store")] + headers)
     }
 
-    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead.
-    mutating func fail(_ error: ChatError) async throws(FastCGIError) {
+    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead. It
+    /// leaves when the reply is finished.
+    mutating func fail(_ error: ChatError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
-            try await sendEvents(answer(saying: spoken))
+            end(with: answer(saying: spoken)[...])
         } else if let sentence = streamErrors?.cutSentence, hasEvents, mayEndSpoken {
-            try await sendEvents(ownChunks.ending(saying: sentence))
-            hasEndedSpoken = true
+            end(with: ownChunks.ending(saying: sentence)[...])
+            endsSpoken = true
         } else if streamErrors?.form == .sse {
-            try await sendEvents(error.bareEvent)
+            end(with: error.bareEvent[...])
         } else if hasStarted {
-            try await send(error.event[...])
+            end(with: error.event[...])
         } else {
             respond(error.status, error.body, error.headers)
         }
     }
 
-    private mutating func sendEvents(_ events: [UInt8]) async throws(FastCGIError) {
-        if !hasStarted { startStream() }
-        try await send(events[...])
+    /// Whether all that is left of it leaves at once when it is finished, or never will.
+    var endsAtOnce: Bool { response.endsAtOnce(sending: ending.count) }
+
+    /// Sends what is too much for that, waiting while the caller is slow.
+    mutating func sendAheadOfEnd() async throws(FastCGIError) {
+        defer { hasSent = hasSent || response.headHasLeft }
+        do throws(FastCGIError) {
+            ending = Array(try await response.sendAhead(ofLast: ending[...]))
+            memory = nil
+        } catch {
+            // As below.
+            if !ending.isEmpty { throw error }
+        }
     }
 
     /// - Returns: the status that the web server has been sent.

@@ -48,6 +48,8 @@ struct RequestRecord {
         /// How many events there were.
         private(set) var eventsCount = 0
         private(set) var usage: TokenUsage?
+        /// Whether the upstream has told one that cannot be: then it counts as none.
+        private(set) var hasImpossibleUsage = false
         /// Who answered, by the upstream's word.
         private(set) var model: ServedModel?
     }
@@ -176,7 +178,8 @@ extension RequestRecord.Answer {
     /// - Parameter bytesCount: how much of it has gone to the caller.
     init(_ stream: AnswerStream, bytesCount: Int) {
         (firstEvent, firstToken) = (stream.firstEvent, stream.firstToken)
-        (usage, model) = (stream.usage, stream.model)
+        model = stream.model
+        take(stream.usage)
         (self.bytesCount, eventsCount) = (bytesCount, stream.eventsCount)
     }
 
@@ -186,8 +189,14 @@ extension RequestRecord.Answer {
     /// - Parameter bytesCount: as much as is made of it for the caller.
     init(_ completion: Completion, bytesCount: Int, at time: Instant) {
         self.init(at: time)
-        (usage, model) = (completion.usage, completion.model)
+        model = completion.model
+        take(completion.usage)
         self.bytesCount = bytesCount
+    }
+
+    private mutating func take(_ told: TokenUsage?) {
+        guard let told else { return }
+        if told.isBelievable { usage = told } else { hasImpossibleUsage = true }
     }
 }
 

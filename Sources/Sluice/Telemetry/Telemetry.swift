@@ -145,6 +145,13 @@ extension Logger {
         }
     }
 
+    /// - Parameter upstream: its name in the settings.
+    func usageCannotBe(_ id: RequestID, _ upstream: String?) {
+        warning(
+            "the upstream tells a usage that cannot be: it counts as none",
+            metadata: ["request": "\(id)", "upstream": "\(upstream ?? "none")"])
+    }
+
     /// Callers who ask which models there are do not hear of those that this upstream has, or hear of those that it told before.
     ///
     /// - Parameters:

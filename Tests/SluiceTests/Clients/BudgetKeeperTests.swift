@@ -26,6 +26,28 @@ import Testing
         #expect(records(of: path)?.records.map(\.tokens.count) == [0])
     }
 
+    /// As on a disk that is full: of what is written some comes to be.
+    @Test func `has nothing behind its end of what could not be written whole`() async {
+        await #expect(processExitsWith: .success) {
+            _ = signal(SIGXFSZ, SIG_IGN)
+            let directory = try TemporaryDirectory()
+            let path = directory.path("budgets")
+            guard var file = try LockedFile(path) else { return #expect(Bool(false)) }
+            try file.append(Array(repeating: 1, count: 160))
+            var limit = rlimit(rlim_cur: 500, rlim_max: rlim_t.max)
+            _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            var isWritten = true
+            do { try file.append(Array(repeating: 2, count: 480)) } catch { isWritten = false }
+            let (size, isWhole) = (file.size, file.isWhole)
+            #expect(!isWritten && size == 160 && isWhole)
+            let content = try Data(contentsOf: URL(fileURLWithPath: path))
+            #expect(content == Data(repeating: 1, count: 160))
+            try file.append(Array(repeating: 3, count: 160))
+            let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+            #expect(whole == content + Data(repeating: 3, count: 160))
+        }
+    }
+
     /// A process's keeper, and what it counts.
     private struct Process {
         let counts: ClientCounts

@@ -202,6 +202,19 @@ import Testing
         _ = consume first
     }
 
+    @Test func `a process that is killed while it makes a place somebody's leaves it to others`() throws {
+        let (master, limits) = (try ClientCounts(slotsCount: 4), limits(tokens: 100))
+        let number = try SystemError.check("dup", dup(master.number))
+        let words = try SharedWords(Descriptor(owning: number))
+        // Each place, behind what stands ahead of all, is the first process's, which does not come to an end with it.
+        for row in 0..<ClientCounts.rowsMax { words[8 + row] = 1 }
+        #expect(found(master, limits, by: "a", tokens: 60, at: noon) == nil)
+        #expect(found(master, limits, by: "b", tokens: 60, at: noon) == .tokens)
+        master.clear(slot: 0)
+        for client in ["a", "b"] { #expect(found(master, limits, by: client, tokens: 60, at: noon) == nil) }
+        #expect(master.used(at: noon).compactMap { $0.client?.text } == ["a", "b"])
+    }
+
     @Test func `names are told apart by SipHash`() {
         // The authors' own vectors: the key is 00 01 … 0F, and the name 00 01 … of each length.
         let hash = NameHash(key: (0x0706_0504_0302_0100, 0x0F0E_0D0C_0B0A_0908))
