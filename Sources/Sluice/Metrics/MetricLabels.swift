@@ -22,11 +22,16 @@ struct MetricLabels {
         }
     }
 
-    /// From a number of the process's own on: none of the values is a caller's. Each request looks for several series.
+    /// Those of a metric. Its number is mixed in first, alone: beside the first label it would make up for another one's label.
     func hash(of metric: Metric, from seed: UInt64) -> UInt64 {
+        var start = seed
+        Self.mix(UInt64(metric.rawValue), into: &start)
+        return hash(from: start)
+    }
+
+    /// From a number of the process's own on: none of the values is a caller's. Each request looks for several series.
+    func hash(from seed: UInt64) -> UInt64 {
         var hash = seed
-        // First alone: beside the first label one metric's number would make up for another one's label.
-        Self.mix(UInt64(metric.rawValue), into: &hash)
         Self.take(values.0, into: &hash)
         Self.take(values.1, into: &hash)
         Self.take(values.2, into: &hash)
