@@ -223,6 +223,7 @@ struct EventScanner {
     ///
     /// What stands at its end without a blank line behind it was never an event, but may be the words of an error.
     func failureAtEnd() -> ChatError? {
+        if isDone { return nil }
         var completed = self
         completed.append(Array("\n\n".utf8))
         if case .failure(let error) = completed.next().stop, error != .upstreamFailed(.garbage) {
