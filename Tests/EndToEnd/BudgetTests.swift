@@ -216,7 +216,7 @@ import Testing
         ) async throws
     {
         let (settings, clients, status) = limit
-        let long = String(repeating: "long ", count: 40_000)
+        let long = String(repeating: "long ", count: 50_000)
         let upstream = try StubUpstream { request in
             if request.path.hasSuffix("turn") { return isHooks ? .json(#"{"say":"\#(long)"}"#) : .nothingToSay }
             return request.text.contains("\"max_tokens\":7") ? .json(Chunks.completion(long)) : whole

@@ -137,9 +137,23 @@ extension UpstreamError {
     /// - Returns: nil when it says nothing at all.
     package init?(unknown data: Span<UInt8>) {
         let root = JSONValue(validated: data)
-        guard root.saysAnything(in: data) else { return nil }
-        self.init(message: ErrorWords.text(of: root, in: data))
+        let words = ErrorWords.text(of: root, in: data)
+        guard words != nil || Self.saysMore(root, in: data) else { return nil }
+        self.init(message: words)
     }
+
+    /// Whether it says more than a chunk without an answer does.
+    private static func saysMore(_ root: JSONValue, in document: Span<UInt8>) -> Bool {
+        guard root.kind == .object else { return root.saysAnything(in: document) }
+        var saysMore = false
+        root.forEachMember(in: document, countMax: ErrorWords.membersMax) { member in
+            saysMore = saysMore || member.value.saysAnything(in: document) && !chunkNames.contains(JSONKey(member.name, in: document))
+        }
+        return saysMore
+    }
+
+    private static let chunkNames = Set(
+        ["id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage"].map { JSONKey($0) })
 
     /// One whose words cannot be read.
     /// - Parameter coding: as the upstream calls it. One of more than 32 bytes is left out.

@@ -189,11 +189,11 @@ struct EventScanner {
         return !wouldBeDone
     }
 
-    /// Has a `[DONE]` that lacks but its line ends looked at with them, when nothing more comes.
+    /// Has a `[DONE]` that lacks but its line ends looked at with them, when nothing more comes. Behind a finish reason it is not needed.
     ///
     /// - Returns: whether it is that.
     mutating func completeDone() -> Bool {
-        guard (1...Self.doneBytesMax).contains(splitter.partialCount), wouldBeDone else { return false }
+        guard !isFinished, (1...Self.doneBytesMax).contains(splitter.partialCount), wouldBeDone else { return false }
         append(Array("\n\n".utf8))
         return true
     }

@@ -171,7 +171,9 @@ let wholeRules: [Rule] = [
     Rule("a completion's head", sends: whole(), upstreamGets: whole(), callerFields: ["Content-Type": "application/json"]),
     Rule(
         "Hume's session without a stream", sends: whole(), path: "/chat/completions?custom_session_id=s", upstreamGets: whole(),
-        answer: .json(#"{"choices":[]}"#), callerGets: .json(200, #"{"choices":[],"system_fingerprint":"s"}"#)),
+        answer: .json(#"{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}"#),
+        callerGets: .json(
+            200, #"{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}],"system_fingerprint":"s"}"#)),
     Rule(
         "no completion", sends: whole(), upstreamGets: whole(), answer: .json(#"{"hello":1}"#),
         callerGets: .error(503, type: "upstream_error", code: "upstream_garbage")),

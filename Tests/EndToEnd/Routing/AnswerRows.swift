@@ -40,7 +40,7 @@ let plainRows: [Row] = [
     Row(
         "one object of which no stream can be made, then the next target",
         does: [[.json(#"{"choices":[]}"#)], [.says("b")], never], calls: [1, 2], gets: said("b"),
-        tried: ["one upstream_garbage", "two won"]),
+        tried: ["one upstream_no_answer", "two won"]),
     Row(
         "not streamed is not hedged", "retries = 0\nhedge_after = \"1ms\"",
         does: [[Reply(contentType: "application/json", [.pause(.milliseconds(100)), .text(Chunks.completion("a"))])], never],
