@@ -147,7 +147,8 @@ extension UpstreamError {
         guard root.kind == .object else { return root.saysAnything(in: document) }
         var saysMore = false
         root.forEachMember(in: document, countMax: ErrorWords.membersMax) { member in
-            saysMore = saysMore || member.value.saysAnything(in: document) && !chunkNames.contains(JSONKey(member.name, in: document))
+            saysMore =
+                saysMore || member.value.saysAnything(in: document) && !chunkNames.contains(JSONKey(member.name, in: document))
         }
         return saysMore
     }
