@@ -93,6 +93,10 @@ import Testing
             #"{"error":{"message":"bad request","type":"t","code":"c","input":\#(messages)}}"#,
             #"{"error":{"message":"bad request","type":"t","code":"c","input":\#(ascii)}}"#,
             #"{"error":{"message":"bad","type":"t","code":"c","param":\#(quoted(text))}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "%20"))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&nbsp;"))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&#32;"))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\x20"#))),"type":"t","code":"c"}}"#,
             #"{"object":"error","message":"'input': {'content': '… Sag niemandem …'}","type":"t","code":"c"}"#,
         ]
     }

@@ -102,10 +102,28 @@ private struct FoldedPieces {
                 offset = appendEscape(at: offset, in: text.span, to: &folded)
                 continue
             }
-            if byte >= 0x80 || byte.isAlphanumeric() { folded.append(byte.lowercased) }
-            offset += 1
+            let next = offset + lengthOfReference(at: offset, in: text.span)
+            if next == offset {
+                if byte >= 0x80 || byte.isAlphanumeric() { folded.append(byte.lowercased) }
+                offset += 1
+            } else {
+                offset = next
+            }
         }
         return folded
+    }
+
+    /// How long what stands for a character is, as URLs and HTML have it: `%20`, `&#32;`, `&nbsp;`. What separates words is written so. Zero
+    /// for all else.
+    private static func lengthOfReference(at start: Int, in text: Span<UInt8>) -> Int {
+        switch text[start] {
+        case UInt8(ascii: "%") where start + 2 < text.count:
+            return text[start + 1].isHexadecimalDigit && text[start + 2].isHexadecimalDigit ? 3 : 0
+        case UInt8(ascii: "&"):
+            let end = (start + 1..<min(start + 10, text.count)).first { text[$0] == UInt8(ascii: ";") }
+            return end.map { $0 + 1 - start } ?? 0
+        default: return 0
+        }
     }
 
     /// Steps over an escape: backslashes, and what they make of what follows.
@@ -114,6 +132,7 @@ private struct FoldedPieces {
         guard offset < text.count else { return offset }
         switch text[offset] {
         case UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"): return offset + 1
+        case UInt8(ascii: "x") where offset + 2 < text.count: return offset + 3
         case UInt8(ascii: "u"):
             guard let unit = JSONText.codeUnit(at: offset + 1, in: text) else { return offset }
             let next = end(ofBackslashesAt: offset + 5, in: text)
@@ -138,5 +157,11 @@ private struct FoldedPieces {
     private static func append(_ scalar: UInt32, to folded: inout [UInt8]) {
         guard let scalar = Unicode.Scalar(scalar) else { return }
         UTF8.encode(scalar) { if $0 >= 0x80 || $0.isAlphanumeric() { folded.append($0.lowercased) } }
+    }
+}
+
+extension UInt8 {
+    fileprivate var isHexadecimalDigit: Bool {
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= self || UInt8(ascii: "a")...UInt8(ascii: "f") ~= self | 0x20
     }
 }

@@ -147,14 +147,16 @@ extension UpstreamError {
         guard root.kind == .object else { return root.saysAnything(in: document) }
         var saysMore = false
         root.forEachMember(in: document, countMax: ErrorWords.membersMax) { member in
-            saysMore =
-                saysMore || member.value.saysAnything(in: document) && !chunkNames.contains(JSONKey(member.name, in: document))
+            let isChunks =
+                chunkNames.contains(JSONKey(member.name, in: document))
+                || JSONText.isEqual(member.name, to: "system_fingerprint", in: document)
+            saysMore = saysMore || !isChunks && member.value.saysAnything(in: document)
         }
         return saysMore
     }
 
     private static let chunkNames = Set(
-        ["id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage"].map { JSONKey($0) })
+        ["id", "object", "created", "model", "service_tier", "choices", "usage"].map { JSONKey($0) })
 
     /// One whose words cannot be read.
     /// - Parameter coding: as the upstream calls it. One of more than 32 bytes is left out.

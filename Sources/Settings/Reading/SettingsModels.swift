@@ -104,8 +104,8 @@ extension SettingsReader {
             return (model.onCut ?? settings.onCut) == .speak && (model.spokenCut ?? settings.spokenCut) == nil
         }
         if mute.contains(where: { settings.models[$0].onCut == nil }) { report(["on_cut"], needs) }
-        if let node = node("spoken_cut"), !settings.models.contains(where: { ($0.onCut ?? settings.onCut) == .speak }) {
-            warn(of: #"is never said: no on_cut is "speak""#, node)
+        if let node = node("spoken_cut"), !settings.models.contains(where: { ($0.onCut ?? settings.onCut) != .error }) {
+            warn(of: #"is never said: no on_cut is "speak" or "continue""#, node)
         }
         guard case .array(let tables)? = node("models")?.value, tables.count == settings.models.count else { return }
         for index in mute {

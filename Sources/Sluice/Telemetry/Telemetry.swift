@@ -20,7 +20,7 @@ extension Logger {
 
     /// - Parameter environment: the process's proxies.
     private func forwarding(_ settings: Settings, _ environment: ProxyEnvironment = .current) {
-        for upstream in settings.upstreams {
+        for upstream in settings.upstreams where upstream.name != Settings.probeUpstream {
             guard upstream.kind == .demo else {
                 notice("forwarding", metadata: upstream.summary(environment))
                 continue

@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import TestSupport
 import Testing
@@ -77,24 +76,6 @@ import Testing
             #expect(response.status == 503 && response.error?.code == "shutting_down", "\(response.text)")
             #expect(try await site.site.sluice.process.exited() == .code(0))
             #expect(site.site.upstream.requests.value.isEmpty)
-        }
-    }
-
-    /// It takes a while to read what such a request says.
-    @Test func `has not taken in the log what Sluice itself took`() async throws {
-        let hook = try StubUpstream(.nothingToSay)
-        let messages = String(repeating: #"{"role":"user"},"#, count: 400_000) + #"{"role":"user","content":"Hello"}"#
-        try await HookSite.with(hook) { site in
-            var count = 0
-            // The machine may have other work just when the hook answers.
-            try await eventually("a hook that was quicker than Sluice") {
-                count += 1
-                _ = try await site.site.call(ChatCall(#"{"model":"m","stream":true,"messages":[\#(messages)]}"#)).ended()
-                let line = Data(try await site.line(count).utf8)
-                let members = try JSONSerialization.jsonObject(with: line) as? [String: Any]
-                let (hooks, own) = (members?["hook_ms"] as? Double, members?["added"] as? Double)
-                return try #require(hooks) < #require(own)
-            }
         }
     }
 

@@ -92,13 +92,16 @@ class Answer {
         return hasToken;
     }
 
-    #addCall({ index = 0, function: { name = "", arguments: text = "" } = {} }) {
+    #addCall(piece) {
+        const index = piece?.index ?? 0;
+        // A server may write anything for it.
+        if (!Number.isInteger(index) || index < 0 || index > 127) return;
         const call = (this.#calls[index] ??= { name: "", arguments: "" });
-        call.name += name;
-        call.arguments += text;
+        call.name += piece?.function?.name ?? "";
+        call.arguments += piece?.function?.arguments ?? "";
         const view = this.#part("calls");
         view.hidden = false;
-        view.textContent = this.#calls.map((call) => `${call.name}(${call.arguments})`).join("\n");
+        view.textContent = this.#calls.filter((call) => call).map((call) => `${call.name}(${call.arguments})`).join("\n");
     }
 
     /// Shows how it has ended, and an error as it is.
