@@ -185,7 +185,7 @@ extension HTTP2 {
     /// Whether the server was not there any more when a request went out. One that has been heard since has perhaps the request too, and
     /// to send it once more could have it served twice.
     private func mayHaveBeenDead(for stream: HTTP2Stream, _ error: HTTPError?) -> Bool {
-        guard stream.isKept, error?.meansDeadConnection != false else { return false }
+        guard stream.isKept, !stream.hasBegun, error?.meansDeadConnection != false else { return false }
         return stream.heardCount.map { $0 == heardCount } ?? true
     }
 
