@@ -85,6 +85,30 @@ private struct ProbeTold: Decodable {
         }
     }
 
+    @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
+    func `prints what README's picture of it shows`(server: WebServer) async throws {
+        try await with(server) { site in
+            let run = try await SluiceRun(
+                [
+                    "probe", "\(site.server.secureURL)/v1", "--silence", "4", "--authorities-file", site.server.certificate.file,
+                ], environment: ["SLUICE_TOKEN": RunningServer.token], in: site.directory)
+            let printed = run.output.split(separator: "\n").map(String.init)
+            #expect(try pictured().map(timeless) == printed.map(timeless), "docs/pictures/make makes it anew")
+        }
+    }
+
+    /// The lines of the run that the picture shows.
+    private func pictured() throws -> [String] {
+        let picture = try String(contentsOfFile: "\(repository)/docs/pictures/probe.svg", encoding: .utf8)
+        let lines = picture.matches(of: /<text class="line"[^>]*>(.*)<\/text>/)
+        return lines.map { String($0.1.replacing(/<[^>]*>/, with: "")) }
+    }
+
+    /// Without what is otherwise in each run: durations, and the port.
+    private func timeless(_ line: String) -> String {
+        line.replacing(/[0-9.]+ (ms|s|days?)\b/, with: "…").replacing(/localhost:[0-9]+/, with: "localhost")
+    }
+
     // MARK: Broken ones
 
     /// A deployment in which one thing is wrong.
