@@ -186,7 +186,7 @@ extension Logger {
             ])
     }
 
-    /// - Parameter host: the rest of the URL is a secret.
+    /// - Parameter host: one that is allowed, else nil: another is whatever the caller has written. The rest of the URL is a secret.
     func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: String?) {
         var metadata: Metadata = ["request": "\(id)", "route": "\(route)", "reason": "\(reason)"]
         if let host { metadata["host"] = "\(host)" }
