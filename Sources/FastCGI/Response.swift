@@ -174,7 +174,7 @@ extension Connection {
         guard state == .open else { throw .callerLeft }
         guard takeCredit(Self.cost(of: part.count)) else { return false }
         do throws(SystemError) {
-            try parser.write(part, isLast: isLast, requestID: requestID, to: descriptor)
+            try buffers.write(part, isLast: isLast, requestID: requestID, to: descriptor)
         } catch {
             abandon()
             throw .callerLeft

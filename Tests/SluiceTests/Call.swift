@@ -22,7 +22,7 @@ final class Call {
         let (caller, server) = try LocalSocket.pair()
         self.caller = caller
         connection = try Connection(
-            server.takeDescriptor(), on: loop, parser: RequestParser(), limits: .init(), timeouts: .init())
+            server.takeDescriptor(), on: loop, sharing: SharedBuffers(), limits: .init(), timeouts: .init())
         caller.send(Rehearsal.request)
         request = try #require(await connection.nextRequest())
         watch = try Watch(caller.number, for: .readable, on: loop) { [unowned self] _ in bytes += caller.receive() }

@@ -1,4 +1,4 @@
-// Name-value pairs (FastCGI 1.0 §3.4): checked before libfcgi sees them, and read for GET_VALUES.
+// Name-value pairs (FastCGI 1.0 §3.4): a request's parameters, and what GET_VALUES asks for.
 
 import Glibc
 
@@ -44,21 +44,20 @@ package struct NameValuePairs: Sendable {
     package enum Verdict: Equatable, Sendable {
         /// The number that `CONTENT_LENGTH` is; `nil` when there is none, as when a server leaves it empty or says −1.
         case usable(contentLength: Int?)
-        /// One has what no C string of the form `NAME=value` can have.
+        /// One has what no variable of the form `NAME=value` can have (RFC 3875 §4.1).
         case unusable
     }
 
-    /// Checks parameters that libfcgi will store as C strings of the form `NAME=value`: a NUL would hide what follows it,
-    /// and an equals sign in a name would make it another name.
+    /// Checks a request's parameters, once and for all: a NUL would hide what follows it from whoever reads a C string, and an equals
+    /// sign in a name would make it another name.
     ///
     /// - Throws: as `next()`.
     package static func check(_ bytes: [UInt8]) throws(ConnectionRefusal) -> Verdict {
         var pairs = NameValuePairs(bytes)
         var contentLength: Int?
         while let (name, value) = try pairs.next() {
-            guard !bytes.has(0, in: name), !bytes.has(UInt8(ascii: "="), in: name), !bytes.has(0, in: value) else {
-                return .unusable
-            }
+            let pair = name.lowerBound..<value.upperBound
+            guard !bytes.has(0, in: pair), !bytes.has(UInt8(ascii: "="), in: name) else { return .unusable }
             if contentLength == nil, bytes.equals(Self.contentLength, in: name) {
                 contentLength = bytes.number(in: value)
             }
@@ -73,7 +72,7 @@ extension [UInt8] {
         return unsafe withUnsafeBytes { unsafe memchr($0.baseAddress! + range.lowerBound, Int32(byte), range.count) != nil }
     }
 
-    fileprivate func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
+    func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
         return unsafe withUnsafeBytes {
             unsafe memcmp($0.baseAddress! + range.lowerBound, text.utf8Start, range.count) == 0
