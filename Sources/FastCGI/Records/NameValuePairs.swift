@@ -15,30 +15,11 @@ package struct NameValuePairs: Sendable {
     /// - Throws: `ConnectionRefusal.malformedParameters` when a length points beyond the bytes.
     package mutating func next() throws(ConnectionRefusal) -> (name: Range<Int>, value: Range<Int>)? {
         guard position < bytes.count else { return nil }
-        let nameLength = try length()
-        let valueLength = try length()
-        guard nameLength + valueLength <= bytes.count - position else { throw .malformedParameters }
-        let name = position..<position + nameLength
-        let value = name.upperBound..<name.upperBound + valueLength
-        position = value.upperBound
-        return (name, value)
+        guard let pair = bytes.span.pair(at: &position) else { throw .malformedParameters }
+        return pair
     }
 
     private static let contentLength: StaticString = "CONTENT_LENGTH"
-
-    /// One byte up to 127, else four with the highest bit set.
-    private mutating func length() throws(ConnectionRefusal) -> Int {
-        guard position < bytes.count else { throw .malformedParameters }
-        let first = bytes[position]
-        guard first & 0x80 != 0 else {
-            position += 1
-            return Int(first)
-        }
-        guard bytes.count - position >= 4 else { throw .malformedParameters }
-        defer { position += 4 }
-        return Int(first & 0x7F) << 24 | Int(bytes[position + 1]) << 16 | Int(bytes[position + 2]) << 8
-            | Int(bytes[position + 3])
-    }
 
     /// What a request's parameters are good for.
     package enum Verdict: Equatable, Sendable {
@@ -66,13 +47,40 @@ package struct NameValuePairs: Sendable {
     }
 }
 
+extension Span<UInt8> {
+    /// The ranges of the pair that begins at a position, which is then behind it; nil where a length points beyond the bytes.
+    @inline(always)
+    func pair(at position: inout Int) -> (name: Range<Int>, value: Range<Int>)? {
+        guard let nameLength = length(at: &position), let valueLength = length(at: &position),
+            nameLength &+ valueLength <= count &- position
+        else { return nil }
+        let (start, end) = (position, position &+ nameLength)
+        position = end &+ valueLength
+        return (start..<end, end..<position)
+    }
+
+    /// One byte up to 127, else four with the highest bit set.
+    @inline(always)
+    private func length(at position: inout Int) -> Int? {
+        guard position < count else { return nil }
+        let first = self[position]
+        guard first & 0x80 != 0 else {
+            position &+= 1
+            return Int(first)
+        }
+        guard count &- position >= 4 else { return nil }
+        defer { position &+= 4 }
+        return Int(first & 0x7F) << 24 | Int(self[position + 1]) << 16 | Int(self[position + 2]) << 8 | Int(self[position + 3])
+    }
+}
+
 extension [UInt8] {
     fileprivate func has(_ byte: UInt8, in range: Range<Int>) -> Bool {
         guard !range.isEmpty else { return false }
         return unsafe withUnsafeBytes { unsafe memchr($0.baseAddress! + range.lowerBound, Int32(byte), range.count) != nil }
     }
 
-    func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
+    fileprivate func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
         return unsafe withUnsafeBytes {
             unsafe memcmp($0.baseAddress! + range.lowerBound, text.utf8Start, range.count) == 0
