@@ -15,6 +15,7 @@ package struct NameValuePairs: Sendable {
     /// - Throws: `ConnectionRefusal.malformedParameters` when a length points beyond the bytes.
     package mutating func next() throws(ConnectionRefusal) -> (name: Range<Int>, value: Range<Int>)? {
         guard position < bytes.count else { return nil }
+        let bytes = bytes
         guard let pair = bytes.span.pair(at: &position) else { throw .malformedParameters }
         return pair
     }
