@@ -271,7 +271,7 @@ final class ChatHandler {
         }
         let form = AnswerForm(for: chat, caller, route, generation.shared.settings)
         return Question(
-            chat: consume chat, caller: consume caller, memory: consume memory, route: route, call: call, form: form)
+            chat: chat, caller: caller, memory: memory, route: route, call: call, form: form)
     }
 
     /// What the web server calls the route; nil for nothing.
