@@ -25,8 +25,8 @@ struct RequestParameters {
         let bytes = bytes.span
         let wanted = unsafe Span(_unsafeStart: name.utf8Start, count: name.utf8CodeUnitCount)
         while let pair = bytes.pair(at: &position) {
-            guard pair.name.count == wanted.count else { continue }
-            if wanted.indices.allSatisfy({ bytes[pair.name.lowerBound &+ $0] == wanted[$0] }) { return pair.value }
+            guard pair.middle &- pair.start == wanted.count else { continue }
+            if wanted.indices.allSatisfy({ bytes[pair.start &+ $0] == wanted[$0] }) { return pair.value }
         }
         return nil
     }

@@ -5,8 +5,6 @@ struct RequestMember: Sendable {
     /// Which of the names that Sluice knows this is; nil for all others.
     let parameter: Parameter?
     let value: JSONValue
-    /// Where its name begins in the body, with the quote; nil where that has escapes, or is unknown.
-    let start: Int?
 }
 
 extension [RequestMember] {

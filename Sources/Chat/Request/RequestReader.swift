@@ -47,10 +47,9 @@ struct RequestReader {
         while let name = try scanner.nextMember(document) {
             guard members.count < Self.membersMax else { throw JSONError(offset: name.lowerBound, reason: .tooManyMembers) }
             let parameter = Parameter(name, in: document)
-            let text = parameter?.name ?? JSONText.decode(name, in: document)
+            let name = parameter?.name ?? JSONText.decode(name, in: document)
             let value = parameter == .messages ? try readMessages(document) : try scanner.value(document)
-            let start = parameter != nil && name.count == text.utf8.count + 2 ? name.lowerBound : nil
-            members.append(RequestMember(name: text, parameter: parameter, value: value, start: start))
+            members.append(RequestMember(name: name, parameter: parameter, value: value))
         }
         try scanner.end(document)
         return true

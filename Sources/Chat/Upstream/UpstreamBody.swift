@@ -50,11 +50,8 @@ extension ChatRequest {
         }
         let user = userMember(rules)
         for member in members where isForwarded(member, user, rules) {
-            if member.parameter == .user_id, user == .user_id {
-                forwarded.append(UpstreamMember("user", upstreamValue(of: member)))
-            } else {
-                forwarded.append(UpstreamMember(member.name, upstreamValue(of: member), at: member.start))
-            }
+            let name = member.parameter == .user_id && user == .user_id ? "user" : member.name
+            forwarded.append(UpstreamMember(name, upstreamValue(of: member)))
         }
         if isStreaming, rules.askMoreOfStreams, !members.contains(where: { $0.parameter == .stream_options }) {
             forwarded.append(UpstreamMember("stream_options", .streamOptions(nil)))
@@ -117,12 +114,13 @@ extension ChatRequest {
         var buffer: [UInt8] = []
         buffer.reserveCapacity(
             members.reduce(128) { $0 + (mayShare && shared($1.value, rules) != nil ? 128 + $1.openingCount : $1.byteCount) })
-        // Members of the caller's that go out as they stand, one behind the other with a comma between.
+        // Members of the caller's that go out as they stand, one behind the other.
         var run = 0..<0
         var separator = UInt8(ascii: "{")
         for member in members {
             let place = mayShare ? nil : place(of: member, rules, hasEnd: !end.isEmpty)
-            if let place, !run.isEmpty, run.upperBound + 1 == place.lowerBound {
+            // There is no member in so few bytes.
+            if let place, !run.isEmpty, (1...3).contains(place.lowerBound - run.upperBound) {
                 run = run.lowerBound..<place.upperBound
                 continue
             }
@@ -151,9 +149,19 @@ extension ChatRequest {
 
     /// Where a member stands in the body, name and value, if it goes out as it came.
     private func place(of member: UpstreamMember, _ rules: UpstreamRules, hasEnd: Bool) -> Range<Int>? {
-        guard let start = member.start, let value = untouched(member.value, rules) else { return nil }
+        guard let value = untouched(member.value, rules) else { return nil }
         if case .messages(let messages) = member.value, hasEnd || !messages.opening.isEmpty { return nil }
-        return start..<value.upperBound
+        return start(of: member.name, aheadOf: value.lowerBound).map { $0..<value.upperBound }
+    }
+
+    /// Where a name stands in the body, with its quotes, if it does so without escapes and with nothing but a space between it and its value.
+    private func start(of name: String, aheadOf value: Int) -> Int? {
+        let (name, body) = (name.utf8Span.span, body.span)
+        let colon = value - (body[value - 1] == UInt8(ascii: " ") ? 2 : 1)
+        let start = colon - name.count - 2
+        guard start > 0, body[colon] == UInt8(ascii: ":"), body[colon - 1] == UInt8(ascii: "\""), body[start] == UInt8(ascii: "\"")
+        else { return nil }
+        return body.isEqual(to: name, at: start + 1, from: 0, count: name.count) ? start : nil
     }
 
     /// The bytes of a value that is large and goes out as it came.

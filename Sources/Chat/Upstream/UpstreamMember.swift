@@ -11,12 +11,12 @@ struct UpstreamMember {
         case text(String)
     }
 
-    var name: String { didSet { start = nil } }
-    var value: Value { didSet { start = nil } }
-    /// Where its name begins in the caller's body, if name and value go out as they stand there.
-    private(set) var start: Int?
+    var name: String
+    var value: Value
 
-    init(_ name: String, _ value: Value, at start: Int? = nil) { (self.name, self.value, self.start) = (name, value, start) }
+    init(_ name: String, _ value: Value) {
+        (self.name, self.value) = (name, value)
+    }
 
     fileprivate var isNull: Bool {
         switch value {

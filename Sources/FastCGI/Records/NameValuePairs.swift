@@ -17,7 +17,7 @@ package struct NameValuePairs: Sendable {
         guard position < bytes.count else { return nil }
         let bytes = bytes
         guard let pair = bytes.span.pair(at: &position) else { throw .malformedParameters }
-        return pair
+        return (pair.name, pair.value)
     }
 
     private static let contentLength: StaticString = "CONTENT_LENGTH"
@@ -49,15 +49,32 @@ package struct NameValuePairs: Sendable {
 }
 
 extension Span<UInt8> {
-    /// The ranges of the pair that begins at a position, which is then behind it; nil where a length points beyond the bytes.
+    /// Where a pair's name begins, its value, and where that ends.
+    struct Pair {
+        let start: Int
+        let middle: Int
+        let end: Int
+
+        var name: Range<Int> { start..<middle }
+        var value: Range<Int> { middle..<end }
+    }
+
+    /// The pair that begins at a position, which is then behind it; nil where a length points beyond the bytes.
     @inline(always)
-    func pair(at position: inout Int) -> (name: Range<Int>, value: Range<Int>)? {
-        guard let nameLength = length(at: &position), let valueLength = length(at: &position),
-            nameLength &+ valueLength <= count &- position
-        else { return nil }
-        let (start, end) = (position, position &+ nameLength)
-        position = end &+ valueLength
-        return (start..<end, end..<position)
+    func pair(at position: inout Int) -> Pair? {
+        let (nameLength, valueLength): (Int, Int)
+        if count &- position >= 2, self[position] | self[position &+ 1] < 0x80 {
+            (nameLength, valueLength) = (Int(self[position]), Int(self[position &+ 1]))
+            position &+= 2
+        } else if let first = length(at: &position), let second = length(at: &position) {
+            (nameLength, valueLength) = (first, second)
+        } else {
+            return nil
+        }
+        guard nameLength &+ valueLength <= count &- position else { return nil }
+        let pair = Pair(start: position, middle: position &+ nameLength, end: position &+ nameLength &+ valueLength)
+        position = pair.end
+        return pair
     }
 
     /// One byte up to 127, else four with the highest bit set.
