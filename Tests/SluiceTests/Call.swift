@@ -60,6 +60,7 @@ final class Call {
         let route = try generation.shared.routes.route(for: chat.model)
         return Question(
             chat: chat, caller: caller, memory: try RequestMemory(nil, MemoryBudget(limit: 1 << 30)),
-            route: route, call: nil, form: AnswerForm(for: chat, caller, route, generation.shared.settings))
+            route: route, call: nil,
+            form: AnswerForm(for: chat, caller, route, speaksRefusal: generation.shared.settings.refusal == .speak))
     }
 }

@@ -269,7 +269,7 @@ final class ChatHandler {
             chat.needsUsage = rule.tokensPerDay != nil
             try admit(answering, chat, name, rule, isStored: generation.store != nil, into: &reply)
         }
-        let form = AnswerForm(for: chat, caller, route, generation.shared.settings)
+        let form = AnswerForm(for: chat, caller, route, speaksRefusal: generation.shared.settings.refusal == .speak)
         return Question(
             chat: chat, caller: caller, memory: memory, route: route, call: call, form: form)
     }
