@@ -62,19 +62,28 @@ extension Span<UInt8> {
     /// The pair that begins at a position, which is then behind it; nil where a length points beyond the bytes.
     @inline(always)
     func pair(at position: inout Int) -> Pair? {
-        let (nameLength, valueLength): (Int, Int)
-        if count &- position >= 2, self[position] | self[position &+ 1] < 0x80 {
-            (nameLength, valueLength) = (Int(self[position]), Int(self[position &+ 1]))
-            position &+= 2
-        } else if let first = length(at: &position), let second = length(at: &position) {
-            (nameLength, valueLength) = (first, second)
-        } else {
-            return nil
-        }
+        guard let (nameLength, valueLength) = shortLengths(at: &position) ?? lengths(at: &position) else { return nil }
         guard nameLength &+ valueLength <= count &- position else { return nil }
         let pair = Pair(start: position, middle: position &+ nameLength, end: position &+ nameLength &+ valueLength)
         position = pair.end
         return pair
+    }
+
+    /// Both lengths, if each is a single byte: nearly all are, and each look-up passes all of them.
+    ///
+    /// - Precondition: the position is not negative.
+    @inline(always)
+    private func shortLengths(at position: inout Int) -> (name: Int, value: Int)? {
+        guard count &- position >= 2 else { return nil }
+        let (first, second) = unsafe (self[unchecked: position], self[unchecked: position &+ 1])
+        guard first | second < 0x80 else { return nil }
+        position &+= 2
+        return (Int(first), Int(second))
+    }
+
+    private func lengths(at position: inout Int) -> (name: Int, value: Int)? {
+        guard let name = length(at: &position), let value = length(at: &position) else { return nil }
+        return (name, value)
     }
 
     /// One byte up to 127, else four with the highest bit set.
