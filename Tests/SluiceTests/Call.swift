@@ -5,6 +5,7 @@ import Clock
 import EventLoop
 import FastCGI
 import Logging
+import Settings
 import Testing
 
 @testable import Sluice
