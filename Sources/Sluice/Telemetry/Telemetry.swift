@@ -266,7 +266,6 @@ extension ConnectionRefusal {
         case .answersNotRead: "the answers to its management records are not read"
         case .peerNotAllowed(let user): "the user \(user) may not connect: socket.allowed_users leaves it out"
         case .addressNotAllowed(let address): "the address \(address) may not connect: allowed_addresses leaves it out"
-        case .notParsed(let error): "libfcgi cannot parse the request: \(error)"
         }
     }
 }
