@@ -70,7 +70,9 @@ extension UpstreamError {
         }
         let isCalledError = members[.object].map { JSONText.isEqual($0.range, to: "error", in: document) } ?? false
         guard isCalledError || !besideChoices else { return nil }
-        if isCalledError || members[.message]?.kind == .string {
+        // An empty message alone tells of no error: some frames of vendors have one.
+        let isTold = [members[.message], members[.code]].contains { $0?.saysAnything(in: document) == true }
+        if isCalledError || members[.message]?.kind == .string && isTold {
             self.init(object: root, in: document)
             return
         }
