@@ -152,13 +152,16 @@ extension Session {
 
     /// Starts a request of whose answer nothing but the status matters: the body is dropped. No task waits for it.
     ///
-    /// - Parameter ended: called once on the loop's thread, in the midst of what has ended it, perhaps before this returns: with the
-    ///   answer's status, or with how it failed.
+    /// - Parameters:
+    ///   - keepsStart: whether the first 8 KiB of the body are kept, for `takeBytes()` at its end.
+    ///   - ended: called once on the loop's thread, in the midst of what has ended it, perhaps before this returns: with the
+    ///     answer's status, or with how it failed.
     /// - Throws: as above.
     package func start(
-        _ request: consuming HTTPRequest, ended: @escaping (Result<Int, HTTPError>) -> Void
+        _ request: consuming HTTPRequest, keepsStart: Bool = false, ended: @escaping (Result<Int, HTTPError>) -> Void
     ) throws(HTTPError) -> Transfer {
         let transfer = try prepare(request, waking: Wakeup(on: loop))
+        transfer.keepsStart = keepsStart
         transfer.onEnd = { transfer, result in
             switch result {
             case .failure(let error): ended(.failure(error))

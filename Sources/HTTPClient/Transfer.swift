@@ -45,6 +45,8 @@ package final class Transfer {
     private var head: ResponseHead?
     /// Whether somebody reads the body; else it is counted and dropped.
     private var isBodyKept = true
+    /// Whether the start of a body that nobody reads is kept all the same.
+    var keepsStart = false
     /// Whether the head has come, taken or not.
     private(set) var isHeadComplete = false
     var place = Place.none
@@ -245,7 +247,10 @@ extension Transfer {
     /// - Returns: whether they are kept until the reader takes them, and not dropped.
     @discardableResult func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytesReceived += bytes.count
-        guard isBodyKept else { return false }
+        guard isBodyKept else {
+            if keepsStart { unsafe keepStart(bytes) }
+            return false
+        }
         // As `OutputBuffer.change`.
         var unread = exchange(&self.unread, with: [])
         let wasEmpty = unread.isEmpty
@@ -255,6 +260,12 @@ extension Transfer {
         if wasEmpty { wakeup.wake() }
         return true
     }
+
+    private func keepStart(_ bytes: UnsafeRawBufferPointer) {
+        unsafe unread.append(contentsOf: bytes.prefix(Self.startBytesMax - unread.count))
+    }
+
+    private static let startBytesMax = 8 << 10
 
     /// Whether its connection has to wait until the reader has taken something: asked once after each read.
     func mustPause() -> Bool {

@@ -4,6 +4,8 @@
 package struct TraceSettings: Equatable, Sendable {
     /// `http`, `https` or `unix`, whole.
     package var endpoint = ""
+    /// Who sends them: `service.name`.
+    package var service = "sluice"
     /// Of the requests for which no caller has decided it.
     package var sample = SampledShare.all
     /// Further header fields of what is sent.
@@ -67,6 +69,10 @@ extension TraceSettings {
                 """,
                 default: .required, examples: [#""http://127.0.0.1:4318/v1/traces""#]),
             Field(
+                "service", \.service, .serviceName,
+                "The name by which the collector knows this server, service.name: at most 255 bytes.",
+                default: .value(TOMLText.string(TraceSettings().service))),
+            Field(
                 "sample", \.sample, .sampledShare,
                 """
                 How many of the requests get a trace whose caller has not decided it: a percentage with up to four digits behind its point, \
@@ -115,6 +121,18 @@ extension FieldKind<String> {
         FieldKind(
             form: .other("a URL"), read: { reader, node throws(SettingsProblem) in try reader.traceURL(node) },
             write: TOMLText.string)
+    }
+
+    fileprivate static var serviceName: Self {
+        FieldKind(
+            form: .text,
+            read: { reader, node throws(SettingsProblem) in
+                let name = try reader.text(node)
+                guard name.utf8.count <= 255, name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+                    throw SettingsProblem(node, "must be a name of at most 255 bytes, without control characters")
+                }
+                return name
+            }, write: TOMLText.string)
     }
 }
 

@@ -123,11 +123,75 @@ import Testing
                 decoding: ChatError.upstreamAnswered(status: 400, body: body.span, key: key, depthMax: 9).body, as: UTF8.self)
         }
         #expect(shown().contains("at most 4096 tokens"))
-        key.ownTexts.forget()
+        key.ownTexts.forget(above: key.ownTexts.bytesCount)
+        #expect(shown().contains("4096"))
+        key.ownTexts.forget(above: key.ownTexts.bytesCount - 1)
         #expect(!shown().contains("4096") && !shown().contains("a b"))
         key.ownTexts = OwnTexts([bytes("high")])
-        key.ownTexts.forget()
+        key.ownTexts.forget(above: 0)
         #expect(shown().contains("4096"))
+    }
+
+    /// What a caller reads of an error for which a request went out with a message that says this.
+    private func shown(_ error: String, behind prompt: String, isForgotten: Bool = false) -> String {
+        var key = UpstreamKey()
+        key.ownTexts = OwnTexts([bytes(#"{"role":"system","content":\#(quoted(prompt))}"#)])
+        if isForgotten { key.ownTexts.forget(above: 0) }
+        return String(
+            decoding: ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body, as: UTF8.self)
+    }
+
+    @Test(arguments: ["code", "type"]) func `have no name that is such a text, whether it is known or forgotten`(member: String) {
+        let named = { (name: String) in #"{"error":{"message":"m","\#(member)":"\#(name)"}}"# }
+        let secret = "acme-customer-4711"
+        for isForgotten in [false, true] {
+            for name in [secret, "ACME.customer_4711", "x-acme-customer-4711-x"] {
+                let shown = shown(named(name), behind: secret, isForgotten: isForgotten)
+                #expect(!shown.lowercased().contains("customer"), "\(shown)")
+            }
+        }
+        // What tells errors apart, and what is too short to tell anything, is kept.
+        for name in ["rate_limit_exceeded", "context_length_exceeded", "1301", "bad_input"] {
+            let shown = shown(named(name), behind: secret, isForgotten: true)
+            #expect(shown.contains(#""\#(member)":"\#(name)""#), "\(shown)")
+        }
+    }
+
+    @Test(arguments: [
+        "1: are | 2: Bob | 3: the | 4: butler | 5: of | 6: Wayne", "[0] are [1] Bob [2] the [3] butler",
+        "are\u{2028}1.\u{A0}Bob\u{2028}2.\u{A0}the\u{2028}3.\u{A0}butler", "ARE BOB, THE BUTLER", "are%20Bob%2C%20the%20butler",
+        "ａｒｅ　Ｂｏｂ，　ｔｈｅ　ｂｕｔｌｅｒ",
+    ])
+    func `are not passed on where they quote it with numbers, in capital letters or in full width`(quote: String) {
+        let shown = shown(#"{"error":{"message":\#(quoted("bad: " + quote))}}"#, behind: "You are Bob, the butler of Wayne.")
+        #expect(!shown.contains("bad"), "\(shown)")
+    }
+
+    /// Each is told by its letters beyond ASCII alone.
+    @Test(arguments: [
+        "Привет, Алиса", "Γειά σου, Ὀδυσσεῦς", "Süß ißt Äß", "İŞÇİ ığdır ığdır", "ﬁné ﬂœß ſé", "你好，我是管家", "こんにちは",
+    ])
+    func `are not passed on where they quote it in other letters, however these are written`(prompt: String) {
+        let ways = [
+            prompt, prompt.uppercased(), prompt.lowercased(), prompt.unicodeScalars.map { "1. \($0)" }.joined(separator: " "),
+            prompt.utf8.map { "%" + hexadecimal($0) }.joined(), prompt.utf8.map { #"\x"# + hexadecimal($0) }.joined(),
+            prompt.unicodeScalars.map { "&#\($0.value);" }.joined(),
+            prompt.unicodeScalars.map { "&#x" + String($0.value, radix: 16) + ";" }.joined(),
+        ]
+        for way in ways {
+            let shown = shown(#"{"error":{"message":\#(quoted("bad: " + way))}}"#, behind: prompt)
+            #expect(!shown.contains("bad"), "\(way): \(shown)")
+        }
+    }
+
+    private func hexadecimal(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+
+    @Test(arguments: ["\\", "%", "&", "&#", "&#x;", "&#xFFFFFF;", "%C3", #"\x"#, #"\ud83d"#, "&;", "%%41"])
+    func `with half an escape are looked at all the same`(escape: String) {
+        for words in [escape, escape + "x", "x" + escape + " y", escape + escape] {
+            let shown = shown(#"{"error":{"message":\#(quoted("bad: " + words))}}"#, behind: "You are Bob " + words)
+            #expect(shown.contains("bad"), "\(shown)")
+        }
     }
 
     @Test func `have no control characters`() throws {

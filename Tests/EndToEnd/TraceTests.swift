@@ -329,6 +329,23 @@ import Testing
         try await collector.stop()
     }
 
+    @Test func `that rejects spans of those that it takes is told of in its words, with the service's name`() async throws {
+        let collector = try StubUpstream(.json(#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"one is too old"}}"#))
+        let upstream = try StubUpstream(.stream(frames))
+        let endpoint = "http://127.0.0.1:\(collector.port)/v1/traces"
+        let settings = "traces = {endpoint = \"\(endpoint)\", service = \"voice north\"}\n" + plainSettings
+        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings, options: ["--workers", "1"]) { site in
+            try await streams(site, 1)
+            try await site.sluice.process.errors.wait(for: "the rejection") { output in
+                output.lines.contains { $0.contains("the collector rejects some of the spans") && $0.contains("one is too old") }
+            }
+            let scrape = try await Scrape(of: site)
+            #expect(try scrape.sum("sluice_trace_spans_total", [#"outcome="dropped""#]) == 1)
+            #expect(try await collector.request().text.contains(#""service.name","value":{"stringValue":"voice north"}"#))
+        }
+        try await collector.stop()
+    }
+
     @Test func `is told of when it takes spans again`() async throws {
         let isWell = Observed(false)
         let collector = try StubUpstream { _ in isWell.value ? .json("{}") : .json("{}", status: 400) }

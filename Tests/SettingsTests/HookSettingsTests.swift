@@ -55,9 +55,10 @@ import Testing
             "3: hook.timeout must be from 1ms to 1m", #"4: hook.on_failure must be "pass" or "deny""#,
             #"5: hook.send must be "last" or "messages""#),
         Mistake(
-            "[hook]\nurl = 'http://h'\nheaders = {Host = 'secret', traceparent = 'secret'}",
+            "[hook]\nurl = 'http://h'\nheaders = {Host = 'secret', traceparent = 'secret', TraceState = 'secret'}",
             "3: hook.headers.Host cannot be set; it comes from url",
-            "3: hook.headers.traceparent cannot be set; Sluice sends its own"),
+            "3: hook.headers.traceparent cannot be set; Sluice sends its own",
+            "3: hook.headers.TraceState cannot be set; Sluice sends its own"),
         Mistake(
             "[hook]\nurl = 'http://h'\ntimeout = '15s'",
             "3: hook.timeout leaves no time for an answer where the hook is late: timeout must be shorter than first_token"),

@@ -23,7 +23,7 @@ import Testing
         rest_for = "0s"
         rest_max = "1h"
         hook = {url = "https://hook/***", timeout = "1ms", on_failure = "deny", headers = {A-B = "***"}, send = "messages"}
-        traces = {endpoint = "https://collector/v1/traces", sample = "0.25%", headers = {A-B = "***"}}
+        traces = {endpoint = "https://collector/v1/traces", service = "voice", sample = "0.25%", headers = {A-B = "***"}}
         socket = {mode = "0600", group = "g", allowed_users = ["u", "v"]}
         limits.body = "1025B"
         limits.memory = "1048577B"

@@ -9,7 +9,14 @@ import Testing
         #expect(try settings("[upstreams.a]\nkind = 'demo'").traces == nil)
         let traces = try settings("traces.endpoint = 'http://127.0.0.1:4318/v1/traces'\n[upstreams.a]\nkind = 'demo'").traces
         #expect(traces?.endpoint == "http://127.0.0.1:4318/v1/traces")
-        #expect(traces?.sample == .all && traces?.headers == [])
+        #expect(traces?.sample == .all && traces?.headers == [] && traces?.service == "sluice")
+    }
+
+    @Test func `the service has a name, which may come from the environment`() throws {
+        let text = "traces = {endpoint = 'http://h/v1/traces', service = '${OTEL_SERVICE_NAME}'}\n[upstreams.a]\nkind = 'demo'"
+        let settings = try settings(text, environment: ["OTEL_SERVICE_NAME": "Stimme „Nord“"])
+        #expect(settings.traces?.service == "Stimme „Nord“")
+        #expect(try SettingsCase(text: settings.text).load().traces?.service == "Stimme „Nord“")
     }
 
     @Test func `a collector's URL is whole, and its headers may come from the environment`() throws {
@@ -24,7 +31,8 @@ import Testing
         let shown = settings.text
         #expect(!shown.contains("secret"))
         let line = """
-            traces = {endpoint = "unix:/run/otel.sock:/v1/traces/", sample = "0.5%", headers = {Authorization = "***"}}
+            traces = {endpoint = "unix:/run/otel.sock:/v1/traces/", service = "sluice", sample = "0.5%", \
+            headers = {Authorization = "***"}}
             """
         #expect(shown.contains("\n\(line)\n"))
         #expect(try SettingsCase(text: shown).load().text == shown)
@@ -65,6 +73,13 @@ import Testing
             "traces = 'http://secret'", #"1: traces must be a table, as in traces = {endpoint = "http://127.0.0.1:4318/v1/traces"}"#),
         Mistake("traces = {sample = '1%'}", "1: traces needs endpoint: where traces go"),
         Mistake("traces = {endpoint = ''}", "1: traces.endpoint must not be empty"),
+        Mistake("traces = {endpoint = 'http://h/v1/traces', service = ''}", "1: traces.service must not be empty"),
+        Mistake(
+            "traces = {endpoint = 'http://h/v1/traces', service = '\(String(repeating: "a", count: 256))'}",
+            "1: traces.service must be a name of at most 255 bytes, without control characters"),
+        Mistake(
+            "[traces]\nendpoint = 'http://h/v1/traces'\nservice = \"a\\nb\"",
+            "3: traces.service must be a name of at most 255 bytes, without control characters"),
         Mistake(
             "traces = {endpoint = 'localhost:4318'}",
             "1: traces.endpoint must be a URL like http://127.0.0.1:4318/v1/traces or unix:/run/otel.sock:/v1/traces"),

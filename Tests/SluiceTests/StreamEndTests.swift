@@ -130,6 +130,34 @@ private struct Scanned {
         #expect(Scanned(text + frame + ending).isWhole)
     }
 
+    /// None of them says that something is wrong.
+    @Test(arguments: [
+        #"{"type":"usage.meta","usage":{"prompt_tokens":1,"completion_tokens":2}}"#, #"{"usage_meta":{"cost":0.1}}"#,
+        #"{"type":"usage.meta","tokens":3,"message":""}"#, #"{"event":"done","cost":"0.1 USD"}"#, #"["done"]"#, "true",
+    ])
+    func `a frame of no known kind behind the last finish reason takes nothing from a whole answer`(_ frame: String) {
+        let frame = "data: \(frame)\n\n"
+        for choices in [1, 2] {
+            let whole = text + second + ending
+            for done in ["data: [DONE]\n\n", "data: [DONE]"] {
+                let scanned = Scanned(whole + frame + done, choices: choices)
+                #expect(scanned.failure == nil && scanned.scanner.failureAtEnd() == nil)
+            }
+            let scanned = Scanned(whole + frame + "data: [DONE]\n\n", choices: choices)
+            #expect(scanned.isDone && scanned.sent == whole + "data: [DONE]\n\n")
+            #expect(Scanned(whole + frame, choices: choices).isWhole)
+        }
+        // One choice has not come to its end.
+        #expect(Scanned(second + frame, choices: 2).scanner.failureAtEnd() != nil)
+    }
+
+    @Test func `an error of a known kind is one behind the last finish reason, too`() {
+        for frame in [#"{"error":{"message":"boom"}}"#, #"{"code":500,"message":"boom"}"#, #"{"detail":"boom"}"#] {
+            let failure = Scanned(text + ending + "data: \(frame)\n\ndata: [DONE]\n\n").failure
+            #expect(failure?.message.contains("boom") == true, "\(frame)")
+        }
+    }
+
     @Test func `what is kept counts twice where several lines make one event`() {
         let line = "data: " + String(repeating: "x", count: 1000) + "\n"
         #expect(Scanned(line).scanner.keptCount == line.utf8.count)

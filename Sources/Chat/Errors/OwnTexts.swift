@@ -14,8 +14,13 @@ package enum OwnTexts: Sendable {
         self = long.isEmpty ? .none : .known(long)
     }
 
-    /// Keeps no more of them than that there are some.
-    package mutating func forget() { if case .known = self { self = .forgotten } }
+    /// How many bytes are kept.
+    package var bytesCount: Int {
+        if case .known(let texts) = self { texts.reduce(0) { $0 + $1.count } } else { 0 }
+    }
+
+    /// Keeps no more of them than that there are some, where they are longer than this in all.
+    package mutating func forget(above bytesMax: Int) { if bytesCount > bytesMax { self = .forgotten } }
 
     private static let bytesMin = 16
 }
@@ -40,25 +45,31 @@ extension ContinuationRule {
 }
 
 extension UpstreamError {
-    /// The same without its words, where they quote any of these texts, or might. What remains are names and the status.
+    /// The same without its words, where they quote any of these texts, or might. What remains are the status, and names that quote none.
     func withholding(_ texts: OwnTexts) -> UpstreamError {
         switch texts {
         case .none: self
-        case .known(let texts): isQuoting(texts) ? withoutWords : self
-        case .forgotten: withoutWords
+        case .known(let texts): isQuoting(texts) ? namesAlone { !Self.pieces(of: [$0]).containAny(ofThese: texts) } : self
+        // What is shorter than a piece quotes none.
+        case .forgotten: namesAlone { Self.pieces(of: [$0]).isEmpty }
         }
     }
 
     private func isQuoting(_ texts: [[UInt8]]) -> Bool {
-        var pieces = FoldedPieces()
+        var pieces = Self.pieces(of: [message, type, code, param].compactMap(\.self))
         if let object { pieces.insert(allOf: object) }
-        for words in [message, type, code, param] { if let words { pieces.insert(allOf: [UInt8](words.utf8)) } }
-        return texts.contains { pieces.containAny(of: $0) }
+        return pieces.containAny(ofThese: texts)
+    }
+
+    private static func pieces(of words: [String]) -> FoldedPieces {
+        var pieces = FoldedPieces()
+        for words in words { pieces.insert(allOf: [UInt8](words.utf8)) }
+        return pieces
     }
 }
 
-/// Pieces of texts of which letters, digits and what is beyond ASCII count, without escapes, of however many levels: a prompt comes back as
-/// JSON in a JSON string, or as Python shows it.
+/// Pieces of texts of which the letters count, and in others the digits too: a prompt comes back as JSON in a JSON string, as Python shows
+/// it, with its lines or words numbered, or in capital letters. Whoever means to get it past this can: it is against those who quote.
 private struct FoldedPieces {
     /// As long as two or three words; of shorter ones there are too many that are in any text.
     private static let bytesCount = 12
@@ -74,6 +85,8 @@ private struct FoldedPieces {
 
     private var pieces: Set<Piece> = []
 
+    var isEmpty: Bool { pieces.isEmpty }
+
     mutating func insert(allOf text: [UInt8]) {
         _ = Self.firstPiece(of: text) {
             pieces.insert($0)
@@ -81,87 +94,21 @@ private struct FoldedPieces {
         }
     }
 
-    func containAny(of text: [UInt8]) -> Bool { !pieces.isEmpty && Self.firstPiece(of: text, where: pieces.contains) }
+    func containAny(ofThese texts: [[UInt8]]) -> Bool {
+        !pieces.isEmpty && texts.contains { Self.firstPiece(of: $0, where: pieces.contains) }
+    }
 
     private static func firstPiece(of text: [UInt8], where isFound: (Piece) -> Bool) -> Bool {
-        var (piece, count) = (Piece(), 0)
-        for byte in folded(text) {
+        let folded = foldedBytes(of: text)
+        return firstPiece(in: folded, where: isFound) || firstPiece(in: folded.filter { !$0.isDigit }, where: isFound)
+    }
+
+    private static func firstPiece(in folded: [UInt8], where isFound: (Piece) -> Bool) -> Bool {
+        var piece = Piece()
+        for (offset, byte) in folded.enumerated() {
             piece.append(byte)
-            count += 1
-            if count >= bytesCount, isFound(piece) { return true }
+            if offset + 1 >= bytesCount, isFound(piece) { return true }
         }
         return false
-    }
-
-    private static func folded(_ text: [UInt8]) -> [UInt8] {
-        var (folded, offset) = ([UInt8](), 0)
-        folded.reserveCapacity(text.count)
-        while offset < text.count {
-            let byte = text[offset]
-            if byte == UInt8(ascii: "\\") {
-                offset = appendEscape(at: offset, in: text.span, to: &folded)
-                continue
-            }
-            let next = offset + lengthOfReference(at: offset, in: text.span)
-            if next == offset {
-                if byte >= 0x80 || byte.isAlphanumeric() { folded.append(byte.lowercased) }
-                offset += 1
-            } else {
-                offset = next
-            }
-        }
-        return folded
-    }
-
-    /// How long what stands for a character is, as URLs and HTML have it: `%20`, `&#32;`, `&nbsp;`. What separates words is written so. Zero
-    /// for all else.
-    private static func lengthOfReference(at start: Int, in text: Span<UInt8>) -> Int {
-        switch text[start] {
-        case UInt8(ascii: "%") where start + 2 < text.count:
-            return text[start + 1].isHexadecimalDigit && text[start + 2].isHexadecimalDigit ? 3 : 0
-        case UInt8(ascii: "&"):
-            let end = (start + 1..<min(start + 10, text.count)).first { text[$0] == UInt8(ascii: ";") }
-            return end.map { $0 + 1 - start } ?? 0
-        default: return 0
-        }
-    }
-
-    /// Steps over an escape: backslashes, and what they make of what follows.
-    private static func appendEscape(at start: Int, in text: Span<UInt8>, to folded: inout [UInt8]) -> Int {
-        let offset = end(ofBackslashesAt: start, in: text)
-        guard offset < text.count else { return offset }
-        switch text[offset] {
-        case UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"): return offset + 1
-        case UInt8(ascii: "x") where offset + 2 < text.count: return offset + 3
-        case UInt8(ascii: "u"):
-            guard let unit = JSONText.codeUnit(at: offset + 1, in: text) else { return offset }
-            let next = end(ofBackslashesAt: offset + 5, in: text)
-            if UTF16.isLeadSurrogate(unit), next < text.count, text[next] == UInt8(ascii: "u"),
-                let trail = JSONText.codeUnit(at: next + 1, in: text), UTF16.isTrailSurrogate(trail)
-            {
-                append(0x10000 + (UInt32(unit) - 0xD800) << 10 + (UInt32(trail) - 0xDC00), to: &folded)
-                return next + 5
-            }
-            append(UInt32(unit), to: &folded)
-            return offset + 5
-        default: return offset
-        }
-    }
-
-    private static func end(ofBackslashesAt start: Int, in text: Span<UInt8>) -> Int {
-        var offset = start
-        while offset < text.count, text[offset] == UInt8(ascii: "\\") { offset += 1 }
-        return offset
-    }
-
-    private static func append(_ scalar: UInt32, to folded: inout [UInt8]) {
-        guard let scalar = Unicode.Scalar(scalar) else { return }
-        UTF8.encode(scalar) { if $0 >= 0x80 || $0.isAlphanumeric() { folded.append($0.lowercased) } }
-    }
-}
-
-extension UInt8 {
-    fileprivate var isHexadecimalDigit: Bool {
-        UInt8(ascii: "0")...UInt8(ascii: "9") ~= self || UInt8(ascii: "a")...UInt8(ascii: "f") ~= self | 0x20
     }
 }

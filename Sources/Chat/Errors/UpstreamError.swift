@@ -70,7 +70,9 @@ extension UpstreamError {
         }
         let isCalledError = members[.object].map { JSONText.isEqual($0.range, to: "error", in: document) } ?? false
         guard isCalledError || !besideChoices else { return nil }
-        if isCalledError || members[.message]?.kind == .string {
+        // An empty message alone tells of no error: some frames of vendors have one.
+        let isTold = [members[.message], members[.code]].contains { $0?.saysAnything(in: document) == true }
+        if isCalledError || members[.message]?.kind == .string && isTold {
             self.init(object: root, in: document)
             return
         }
@@ -185,12 +187,19 @@ extension UpstreamError {
     }
 
     /// The same with no more than names: nothing of what it says, and no type or code that is none.
-    var withoutWords: UpstreamError {
+    /// - Parameter mayStay: asked of those names that are not well known.
+    func namesAlone(_ mayStay: (String) -> Bool) -> UpstreamError {
         var names = self
         (names.object, names.message, names.param) = (nil, nil, nil)
-        if type?.isName == false { names.type = nil }
-        if code?.isName == false { names.code = nil }
+        let isKept = { (name: String) in Self.isWellKnown(name) || name.isName && mayStay(name) }
+        names.type = type.flatMap { isKept($0) ? $0 : nil }
+        names.code = code.flatMap { isKept($0) ? $0 : nil }
         return names
+    }
+
+    /// Whether it is one of those by which an error is told from others, which are no secret.
+    private static func isWellKnown(_ name: String) -> Bool {
+        statuses.contains { Optional(name).has($0.name) } || quotaNames.contains { Optional(name).has($0) }
     }
 
     /// The same without these texts, wherever one stands in it.

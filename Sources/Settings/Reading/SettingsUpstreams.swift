@@ -260,7 +260,8 @@ extension SettingsReader {
         case "authorization" where kind != nil: return "cannot be set; use key or key_file"
         case "api-key" where kind == .azure: return "cannot be set; use key or key_file"
         case "host": return "cannot be set; it comes from url"
-        case "content-type", "content-length", "accept", "accept-encoding", "expect", "x-client-request-id", "traceparent":
+        case "content-type", "content-length", "accept", "accept-encoding", "expect", "x-client-request-id", "traceparent",
+            "tracestate":
             return "cannot be set; Sluice sends its own"
         // Of the connection, not of the request (RFC 9110 §7.6.1).
         case "connection", "keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "transfer-encoding",

@@ -121,8 +121,9 @@ struct EventScanner {
         return next()
     }
 
-    /// It is an answer: what the caller may not read of the request is kept no longer, and of errors behind it no words go on.
-    mutating func forgetOwnTexts() { key.ownTexts.forget() }
+    /// It is an answer: what the caller may not read of the request is kept no longer where it is longer than this, and of errors behind
+    /// it no words go on then.
+    mutating func forgetOwnTexts(above bytesMax: Int) { key.ownTexts.forget(above: bytesMax) }
 
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] {
@@ -182,18 +183,13 @@ struct EventScanner {
     private var hasAnswer: Bool { hasContent || !finished.isEmpty }
 
     /// Whether a stream that ends here breaks off inside an event. One that lacks but the line ends of its `[DONE]` does not.
-    var isInsideEvent: Bool {
-        guard splitter.partialCount > 0 else { return false }
-        // It is asked for each part of an event that comes: to read a long one again each time would take the square of its length.
-        guard splitter.partialCount <= Self.doneBytesMax else { return true }
-        return !wouldBeDone
-    }
+    var isInsideEvent: Bool { splitter.partialCount > 0 && !wouldBeDone }
 
     /// Has a `[DONE]` that lacks but its line ends looked at with them, when nothing more comes. Behind a finish reason it is not needed.
     ///
     /// - Returns: whether it is that.
     mutating func completeDone() -> Bool {
-        guard !isFinished, (1...Self.doneBytesMax).contains(splitter.partialCount), wouldBeDone else { return false }
+        guard !isFinished, wouldBeDone else { return false }
         append(Array("\n\n".utf8))
         return true
     }
@@ -202,6 +198,8 @@ struct EventScanner {
     /// the stream, would have room for the copy.
     @inline(never)
     private var wouldBeDone: Bool {
+        // It is asked for each part of an event that comes: to read a long one again each time would take the square of its length.
+        guard (1...Self.doneBytesMax).contains(splitter.partialCount) else { return false }
         var completed = self
         completed.append(Array("\n\n".utf8))
         _ = completed.next()

@@ -12,4 +12,13 @@ extension Logger {
     func spansAreTaken(dropped count: Int) {
         info("the collector takes spans again (traces)", metadata: ["total": .stringConvertible(count)])
     }
+
+    /// - Parameters:
+    ///   - reason: the collector's words; nothing secret.
+    ///   - total: how many were rejected since that was told.
+    func spansAreRejected(_ reason: String, total: Int) {
+        warning(
+            "the collector rejects some of the spans (traces)",
+            metadata: ["reason": "\(reason)", "total": .stringConvertible(total)])
+    }
 }

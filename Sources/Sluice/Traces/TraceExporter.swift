@@ -76,7 +76,7 @@ final class TraceExporter {
         timer?.cancel()
         isResting = false
         guard transfer == nil, let destination else { return }
-        guard let batch = batch ?? queue.takeBatch() else { return becameIdle() }
+        guard let batch = batch ?? queue.takeBatch(behind: destination.traces.batchStart) else { return becameIdle() }
         self.batch = batch
         let traces = destination.traces
         var request = HTTPRequest(
@@ -84,7 +84,7 @@ final class TraceExporter {
             options: traces.options)
         request.body = HTTPBody(batch.body)
         do throws(HTTPError) {
-            transfer = try destination.connections.session.start(request) { [weak self] result in
+            transfer = try destination.connections.session.start(request, keepsStart: true) { [weak self] result in
                 guard let self else { return }
                 self.result = result
                 setTimer(after: .zero)
@@ -102,9 +102,9 @@ final class TraceExporter {
 
     private func timePassed() {
         guard let result = exchange(&result, with: nil) else { return send() }
-        transfer = nil
+        let body = exchange(&transfer, with: nil)?.takeBytes() ?? []
         switch result {
-        case .success(let status) where (200..<300).contains(status): sent()
+        case .success(let status) where (200..<300).contains(status): sent(CollectorAnswer(body))
         case .success(let status): failed("status \(status)", mayPass: Self.passingStatuses.contains(status))
         // It may have taken all of it.
         case .failure(.timedOut(.total, _)): failed("no answer within \(Self.totalTimeout.setting)", mayPass: false)
@@ -112,8 +112,13 @@ final class TraceExporter {
         }
     }
 
-    private func sent() {
-        destination?.traces.health.sent(batch?.count ?? 0, isAll: queue.count == 0)
+    /// - Parameter answer: what the collector says to a batch that it does not refuse.
+    private func sent(_ answer: CollectorAnswer) {
+        if let traces = destination?.traces, let batch {
+            let rejectedCount = min(answer.rejectedCount, batch.count)
+            traces.health.rejected(rejectedCount, because: answer.words(without: traces.secrets), at: loop.now)
+            traces.health.sent(batch.count - rejectedCount, isAll: queue.count == 0)
+        }
         (batch, tries, pause) = (nil, 0, Self.shortestPause)
         if queue.count == 0 { return becameIdle() }
         if isEnding || queue.hasWholeBatch { send() } else { setTimer(after: Self.delay) }

@@ -1,5 +1,6 @@
 // What becomes of spans, as all workers of the process find it: for the metrics and the log.
 
+import Clock
 import Logging
 import Synchronization
 
@@ -9,6 +10,10 @@ final class TraceHealth: Sendable {
     private let metrics: Metrics?
     /// How many were dropped since all were taken; nil while they are.
     private let droppedCount = Mutex<Int?>(nil)
+    /// How many were rejected since that was told, and from when on it is told again.
+    private let rejections = Mutex<(count: Int, next: Instant?)>((0, nil))
+
+    private static let rejectionsPause = Duration.seconds(60)
 
     /// - Parameters:
     ///   - logger: nil to tell nobody.
@@ -36,6 +41,20 @@ final class TraceHealth: Sendable {
         droppedCount.withLock { dropped in
             if dropped == nil { logger?.spansAreDropped(reason) }
             dropped = (dropped ?? 0) + count
+        }
+    }
+
+    /// So many of a batch that the collector has taken are not taken: the log tells it once a minute.
+    ///
+    /// - Parameter reason: the collector's words; nothing secret.
+    func rejected(_ count: Int, because reason: String?, at now: Instant) {
+        guard count > 0 else { return }
+        metrics?.spans(count, .dropped)
+        rejections.withLock { rejections in
+            rejections.count += count
+            if let next = rejections.next, now < next { return }
+            logger?.spansAreRejected(reason ?? "it gives none", total: rejections.count)
+            rejections = (0, now + Self.rejectionsPause)
         }
     }
 }

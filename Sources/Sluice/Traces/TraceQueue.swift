@@ -34,8 +34,10 @@ struct TraceQueue {
     }
 
     /// Takes out what is sent next; nil where nothing waits.
-    mutating func takeBatch() -> Batch? {
-        var (body, spansCount, tracesCount) = (Self.start, 0, 0)
+    ///
+    /// - Parameter start: of the body, as `start(of:)` has it.
+    mutating func takeBatch(behind start: [UInt8]) -> Batch? {
+        var (body, spansCount, tracesCount) = (start, 0, 0)
         for trace in traces {
             let isTooMuch = spansCount + trace.count > Self.batchSpansMax || body.count + trace.bytes.count > Self.batchBytesMax
             if tracesCount > 0, isTooMuch { break }
@@ -61,14 +63,17 @@ struct TraceQueue {
     }
 
     /// `ExportTraceServiceRequest` up to its first span.
-    private static let start: [UInt8] = {
+    ///
+    /// - Parameter service: the name of who sends it.
+    static func start(of service: String) -> [UInt8] {
         var start: [UInt8] = []
-        start.append(#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"sluice"}},"#)
-        start.append(#"{"key":"service.version","value":{"stringValue":"#)
+        start.append(#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"#)
+        start.appendJSONString(service)
+        start.append(#"}},{"key":"service.version","value":{"stringValue":"#)
         start.appendJSONString(sluiceVersion)
         start.append(#"}}]},"scopeSpans":[{"scope":{"name":"sluice","version":"#)
         start.appendJSONString(sluiceVersion)
         start.append(#"},"spans":["#)
         return start
-    }()
+    }
 }

@@ -13,6 +13,10 @@ final class Tracing: Sendable {
     let endpoint: String
     /// What each batch has in its head.
     let fields: CommonFields
+    /// What each batch begins with.
+    let batchStart: [UInt8]
+    /// What no words of the collector's may quote.
+    let secrets: [[UInt8]]
     /// How connections to the collector are made.
     let options: ConnectionOptions
     /// How it does.
@@ -27,6 +31,8 @@ final class Tracing: Sendable {
         guard let traces = settings.traces else { return nil }
         (endpoint, share) = (traces.endpoint, traces.sample)
         fields = CommonFields([("Content-Type", "application/json")] + traces.headers.map { ($0.name, $0.value) })
+        batchStart = TraceQueue.start(of: traces.service)
+        secrets = traces.headers.map { Array($0.value.utf8) }
         let options = ConnectionOptions(tracesOf: settings)
         if settings.tracesUseTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
         if let former, former.endpoint.hasSameBytes(as: traces.endpoint), options.makeSameConnections(as: former.options) {

@@ -127,6 +127,13 @@ private let wildErrors: [WildRow] = [
         "unknown-frame-then-more", .frames([hello, data(#"{"note":"queued"}"#), ending(), Chunks.done]),
         .stream(hello + ending() + Chunks.done)),
     WildRow(
+        "unknown-frame-without-words-then-done", .frames(hello, data(#"{"usage_meta":{"cost":1}}"#), Chunks.done),
+        .broken(hello, "error of its own")),
+    WildRow(
+        "unknown-frame-behind-the-finish-reason",
+        .frames([hello, ending(), data(#"{"usage_meta":{"cost":1}}"#), data(#"{"type":"meta","note":"done"}"#), Chunks.done]),
+        .stream(hello + ending() + Chunks.done)),
+    WildRow(
         "error-5xx-first", .frames(data(#"{"error":{"code":502,"message":"the worker is full"}}"#)),
         .error(503, "the worker is full")
     ).asked(3),

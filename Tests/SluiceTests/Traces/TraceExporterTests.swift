@@ -63,6 +63,26 @@ import Testing
         try await collector.stop()
     }
 
+    @Test(arguments: [
+        (#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#, 2),
+        (#"{"partialSuccess":{"rejectedSpans":1000}}"#, 3), ("{}", 0), (#"{"partialSuccess":{}}"#, 0),
+        (#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":""# + String(repeating: "x", count: 1 << 20) + "\"}}", 0),
+    ])
+    func `counts what the collector rejects of a batch as dropped`(answer: String, rejectedCount: Int) async throws {
+        let (collector, table) = (try StubUpstream(.json(answer)), try MetricTable())
+        let metrics = Metrics(table)
+        try await LoopActor.run { actor in
+            let generation = try Self.generation(collector.tracesURL, metrics, on: actor.loop)
+            let exporter = TraceExporter(on: actor.loop)
+            for name in 1...3 { exporter.add(Self.span(name), of: generation) }
+            await exporter.end(until: actor.loop.now + .seconds(60))
+        }
+        // It is not sent again.
+        #expect(Self.names(in: collector) == [["1", "2", "3"]])
+        #expect(Self.count("dropped", in: table) == rejectedCount && Self.count("sent", in: table) == 3 - rejectedCount)
+        try await collector.stop()
+    }
+
     @Test func `sends much in batches, one behind another`() async throws {
         let (collector, table) = (try StubUpstream(.json("{}")), try MetricTable())
         let metrics = Metrics(table)

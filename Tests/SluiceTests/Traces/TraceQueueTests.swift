@@ -1,3 +1,4 @@
+import Clock
 import Foundation
 import Logging
 import TestSupport
@@ -26,7 +27,7 @@ import Testing
     /// What it hands out until nothing waits.
     private func batches(_ queue: inout TraceQueue) -> [TraceQueue.Batch] {
         var batches: [TraceQueue.Batch] = []
-        while let batch = queue.takeBatch() { batches.append(batch) }
+        while let batch = queue.takeBatch(behind: TraceQueue.start(of: "voice \"north\"")) { batches.append(batch) }
         return batches
     }
 
@@ -38,6 +39,15 @@ import Testing
                 let scope: Name
                 let spans: [Span]
             }
+            struct Attributes: Decodable {
+                struct Attribute: Decodable {
+                    struct Value: Decodable { let stringValue: String }
+                    let key: String
+                    let value: Value
+                }
+                let attributes: [Attribute]
+            }
+            let resource: Attributes
             let scopeSpans: [Scope]
         }
         let resourceSpans: [Resource]
@@ -45,7 +55,10 @@ import Testing
 
     private func names(_ batch: TraceQueue.Batch) throws -> [String] {
         let body = try JSONDecoder().decode(Body.self, from: Data(batch.body))
-        let scopes = try #require(body.resourceSpans.first).scopeSpans
+        let resource = try #require(body.resourceSpans.first)
+        let scopes = resource.scopeSpans
+        #expect(resource.resource.attributes.map(\.key) == ["service.name", "service.version"])
+        #expect(resource.resource.attributes.map(\.value.stringValue) == ["voice \"north\"", sluiceVersion])
         #expect(scopes.first?.scope.name == "sluice" && scopes.first?.scope.version == sluiceVersion)
         return try #require(scopes.first).spans.map(\.name)
     }
@@ -81,7 +94,7 @@ import Testing
         var queue = TraceQueue()
         func taken(_ traces: Int) -> Int { (0..<traces).count { queue.add(trace($0, count: count, padding: padding)) } }
         #expect(taken(3_000) == tracesMax)
-        _ = queue.takeBatch()
+        _ = queue.takeBatch(behind: TraceQueue.start(of: "voice \"north\""))
         #expect(taken(1) == 1)
         let (waiting, left) = (queue.count, queue.removeAll())
         #expect(left == waiting && queue.count == 0)
@@ -116,5 +129,48 @@ import Testing
         let told = table.series.filter { $0.metric == .traceSpans }
         let counts = Dictionary(uniqueKeysWithValues: told.map { (String(decoding: $0.labels, as: UTF8.self), $0.values) })
         #expect(counts == [#"outcome="sent""#: [16], #"outcome="dropped""#: [200]])
+    }
+
+    @Test func `tells of spans that are rejected once a minute, and counts each`() throws {
+        let pipe = LogPipe()
+        let log = try Log(Settings.Log(), in: pipe.environment)
+        let table = try MetricTable()
+        let health = TraceHealth(log.logger, Metrics(table))
+        let start = Instant.current
+        health.rejected(0, because: "nothing", at: start)
+        #expect(pipe.read() == "")
+        for second in 0..<60 { health.rejected(2, because: "too old: \(second)", at: start + .seconds(second)) }
+        let first = pipe.read()
+        #expect(first.split(separator: "\n").count == 1 && first.contains("the collector rejects some of the spans"), "\(first)")
+        #expect(first.contains(#""reason":"too old: 0""#) && first.contains(#""total":2"#))
+        #expect(first.contains(#""level":"warning""#))
+        health.rejected(1, because: nil, at: start + .seconds(60))
+        let second = pipe.read()
+        #expect(second.contains(#""reason":"it gives none""#) && second.contains(#""total":119"#), "\(second)")
+        let told = table.series.filter { $0.metric == .traceSpans }
+        #expect(told.map(\.values) == [[121]])
+        #expect(told.map { String(decoding: $0.labels, as: UTF8.self) } == [#"outcome="dropped""#])
+    }
+}
+
+/// What a collector says to spans that it has taken.
+@Suite struct `The collector's answer` {
+    @Test(arguments: [
+        (#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}"#, 3, "too old"),
+        (#"{"partialSuccess":{"rejectedSpans":3}}"#, 3, nil),
+        (#"{"partialSuccess":{"errorMessage":"soon full"}}"#, 0, "soon full"),
+        (
+            #"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"for sesame-open\u0007\n sk-proj-abcdefgh1234"}}"#, 1,
+            "for *** ***"
+        ),
+        (#"{"partialSuccess":{"rejectedSpans":"99999999999999999999"}}"#, 0, nil),
+        (#"{"partialSuccess":{"rejectedSpans":"-3"}}"#, 0, nil), (#"{"partialSuccess":{"rejectedSpans":-3}}"#, 0, nil),
+        (#"{"partialSuccess":{"rejectedSpans":{"a":1}}}"#, 0, nil), (#"{"partialSuccess":7}"#, 0, nil), ("{}", 0, nil),
+        ("", 0, nil), ("[]", 0, nil), ("ok", 0, nil), (#"{"partialSuccess":{"rejectedSpans":"3"#, 0, nil),
+        (String(repeating: "[", count: 5_000), 0, nil),
+    ])
+    func `tells how many it has not taken, and why`(body: String, count: Int, words: String?) {
+        let answer = CollectorAnswer(Array(body.utf8))
+        #expect(answer.rejectedCount == count && answer.words(without: [Array("sesame-open".utf8)]) == words)
     }
 }
