@@ -191,7 +191,7 @@ extension UpstreamError {
     func namesAlone(_ mayStay: (String) -> Bool) -> UpstreamError {
         var names = self
         (names.object, names.message, names.param) = (nil, nil, nil)
-        let isKept = { (name: String) in Self.isWellKnown(name) || name.isName && mayStay(name) }
+        func isKept(_ name: String) -> Bool { Self.isWellKnown(name) || name.isName && mayStay(name) }
         names.type = type.flatMap { isKept($0) ? $0 : nil }
         names.code = code.flatMap { isKept($0) ? $0 : nil }
         return names
