@@ -118,7 +118,8 @@ import Testing
 
     @Test(arguments: [
         ("10000" as String?, 12, ProbeCheck.Verdict.finding(.noHeartbeat), "due after 10.0 s"),
-        ("10000", 10, .unknown, "--silence 12"), ("10000", 2, .unknown, "--silence 12"), ("30000", 12, .unknown, "--silence 32"),
+        ("10000", 10, .unknown, "--silence 12"),
+        ("10000", 2, .unknown, "--silence 12"), ("30000", 12, .unknown, "--silence 32"),
         ("90000", 60, .unknown, "due after 90.0 s"),
         ("0", 2, .finding(.noHeartbeat), "heartbeat is off"), (nil, 12, .finding(.noHeartbeat), "nothing came"),
         (nil, 2, .unknown, "may be due after 10.0 s"), ("-1", 12, .finding(.noHeartbeat), "nothing came"),
