@@ -401,7 +401,7 @@ final class AnswerStream {
     func failureAtEnd() -> ChatError? { scanner.failureAtEnd() }
 
     /// Waits for the response's end behind `[DONE]`, so that its connection can serve the next request.
-    func settle() async { await answer.settle(until: loop.now + Self.settlingTime) }
+    func settle() async { await answer.settle(until: .current + Self.settlingTime) }
 
     /// Ends it, whether it is whole or not.
     func cancel() { answer.cancel() }
