@@ -86,17 +86,18 @@ import Testing
 
     @Test func `an abort that comes while the peer takes nothing is answered as soon as it does`() async throws {
         try await LoopActor.run { worker in
-            let end = Wakeup(on: worker.loop)
+            let (full, end) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
             var sentCount = 0
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
                 response?.start(status: 200, headers: [])
                 while try response?.sendAtOnce(pattern(8000)[...]) == true { sentCount += 8000 }
+                full.wake()
                 // As one that reads its upstream's answer to the end for nobody.
                 await end.wait()
                 try await response.take()?.finish()
             }
             try await exchange.peer.send(SentRequest(id: 2).bytes)
-            while sentCount == 0 { await worker.loop.turn() }
+            await full.wait()
             try await exchange.peer.send(record(.abortRequest, id: 2))
             while exchange.callersLeft == 0 { await worker.loop.turn() }
             var answer = Answer()
@@ -116,14 +117,17 @@ import Testing
 
     @Test func `a peer that leaves behind its abort, and has taken nothing, is not waited for`() async throws {
         try await LoopActor.run { worker in
-            let end = Wakeup(on: worker.loop)
+            let (full, end) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
             let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
                 response?.start(status: 200, headers: [])
                 while try response?.sendAtOnce(pattern(8000)[...]) == true { continue }
+                full.wake()
                 await end.wait()
                 try await response.take()?.finish()
             }
-            try await exchange.peer.send(SentRequest(id: 2).bytes + record(.abortRequest, id: 2))
+            try await exchange.peer.send(SentRequest(id: 2).bytes)
+            await full.wait()
+            try await exchange.peer.send(record(.abortRequest, id: 2))
             while exchange.callersLeft == 0 { await worker.loop.turn() }
             exchange.peer.close()
             for _ in 0..<3 { await worker.loop.turn() }
