@@ -277,7 +277,7 @@ package import EventLoop
         guard !isAnswering, scanned == nil, !scanner.isIdle else { return requestDeadline = nil }
         requestStart = requestStart ?? loop.now
         guard requestDeadline == nil else { return }
-        requestDeadline = loop.now + timeouts.request
+        requestDeadline = .current + timeouts.request
         wakeup.wake()
     }
 
