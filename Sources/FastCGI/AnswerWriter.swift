@@ -21,9 +21,6 @@ import EventLoop
         unsafe handle.deallocate()
     }
 
-    /// The parameters of the request for which it was made.
-    func takeParameters() -> RequestParameters { unsafe RequestParameters(takenFrom: handle) }
-
     /// Writes the bytes, and the records that end the answer behind them when they are its last.
     ///
     /// - Returns: whether they were written. If not, the connection is of no use any more.

@@ -42,7 +42,7 @@ package import EventLoop
     }
 
     // What each write of a stream touches stands together: with thousands open, every cache line is a miss.
-    let parser: RequestParser
+    let buffers: SharedBuffers
     let descriptor: Descriptor
     /// What FastCGI calls the request that is or was answered last.
     private(set) var requestID: UInt16 = 0
@@ -101,13 +101,13 @@ package import EventLoop
     /// - Parameter budget: where bodies get their memory, if that is limited.
     /// - Throws: `SystemError` when the loop cannot watch the descriptor.
     package init(
-        _ descriptor: consuming Descriptor, on loop: EventLoop, parser: RequestParser,
+        _ descriptor: consuming Descriptor, on loop: EventLoop, sharing buffers: SharedBuffers,
         limits: RecordScanner.Limits, timeouts: Timeouts, budget: MemoryBudget? = nil
     ) throws(SystemError) {
         creditBytes = descriptor.writableBytes
         self.descriptor = descriptor
         self.loop = loop
-        self.parser = parser
+        self.buffers = buffers
         self.timeouts = timeouts
         self.budget = budget
         bodyBytesMax = limits.bodyBytesMax
@@ -163,9 +163,9 @@ package import EventLoop
     private func receive() {
         // What has been read of a body that must wait is kept meanwhile: where one may have to, not much is read ahead.
         let isScarce = scanner.isBeforeBody && budget?.isScarce == true
-        switch descriptor.receive(into: &parser.receiveBuffer, countMax: isScarce ? Self.scarceBytes : .max) {
+        switch descriptor.receive(into: &buffers.receiveBuffer, countMax: isScarce ? Self.scarceBytes : .max) {
         case .bytes(let count):
-            let buffer = parser.receiveBuffer
+            let buffer = buffers.receiveBuffer
             take(buffer.span.extracting(0..<count))
         case .nothing: break
         case .endOfFile, .failed: abandon()
@@ -346,22 +346,16 @@ package import EventLoop
 
     // MARK: Answering
 
-    private func begin(_ request: ScannedRequest) -> Request? {
-        do {
-            parameters = try parser.parse(request)
-            requestID = request.id
-            keepsConnection = request.keepsConnection
-            isAnswering = true
-            requestNumber += 1
-            body = request.body
-            if body.isEmpty { memory = nil } else { memory?.shrink(to: body.count) }
-            let start = requestStart.take() ?? loop.now
-            return Request(connection: self, number: requestNumber, dropped: request.dropped, start: start)
-        } catch {
-            refusal = .notParsed(error)
-            close()
-            return nil
-        }
+    private func begin(_ request: ScannedRequest) -> Request {
+        parameters = RequestParameters(request.parameters)
+        requestID = request.id
+        keepsConnection = request.keepsConnection
+        isAnswering = true
+        requestNumber += 1
+        body = request.body
+        if body.isEmpty { memory = nil } else { memory?.shrink(to: body.count) }
+        let start = requestStart.take() ?? loop.now
+        return Request(connection: self, number: requestNumber, dropped: request.dropped, start: start)
     }
 
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
@@ -408,7 +402,7 @@ package import EventLoop
     /// A peer that took its request back waits for the end of it. The connection ends whether it can be told or not.
     private func tellEnd() {
         do throws(SystemError) {
-            try parser.write([], isLast: true, requestID: requestID, to: descriptor)
+            try buffers.write([], isLast: true, requestID: requestID, to: descriptor)
         } catch {
             abandon()
         }

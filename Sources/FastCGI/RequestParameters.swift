@@ -1,55 +1,32 @@
-// What libfcgi makes of a request's parameters.
+// A request's parameters, as they came.
 
-import CFastCGI
-import Glibc
+/// The parameters of one request (FastCGI 1.0 §5.2), which the scanner has checked.
+struct RequestParameters {
+    private let bytes: [UInt8]
 
-/// The parameters of one request (FastCGI 1.0 §5.2), in libfcgi's memory.
-@safe struct RequestParameters: ~Copyable {
-    private let pointer: OpaquePointer?
-    /// `NAME=value` each, and a null pointer behind the last.
-    private let list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+    /// - Parameter bytes: name-value pairs. Behind one that `NameValuePairs.check` would not let through there is none.
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Takes them out of a request that libfcgi has begun.
-    init(takenFrom handle: UnsafeMutablePointer<FCGX_Request>) {
-        unsafe pointer = handle.pointee.paramsPtr
-        unsafe list = handle.pointee.envp
-        unsafe handle.pointee.paramsPtr = nil
-        unsafe handle.pointee.envp = nil
-    }
-
-    /// libfcgi frees parameters only together with all else of a request; a request that has nothing else will do.
-    deinit {
-        var rest = unsafe FCGX_Request()
-        unsafe rest.paramsPtr = pointer
-        unsafe FCGX_Free(&rest, 0)
-    }
-
-    /// The value of a parameter, `nil` when there is none; of duplicates the first.
+    /// The value of a parameter, `nil` when there is none; of duplicates the first. Bytes that are no UTF-8 become U+FFFD.
     subscript(_ name: StaticString) -> String? {
-        guard let place = unsafe place(of: name, from: list), let entry = unsafe place.pointee else { return nil }
-        return unsafe String(cString: entry + name.utf8CodeUnitCount + 1)
+        var position = 0
+        guard let value = value(of: name, from: &position) else { return nil }
+        return unsafe bytes.span.extracting(value).withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     /// Whether there is more than one of that name.
     func isRepeated(_ name: StaticString) -> Bool {
-        guard let first = unsafe place(of: name, from: list) else { return false }
-        return unsafe place(of: name, from: first + 1) != nil
+        var position = 0
+        return value(of: name, from: &position) != nil && value(of: name, from: &position) != nil
     }
 
-    /// As `FCGX_GetParam`, which compares each entry by a call, in a fifth of the instructions.
-    private func place(
-        of name: StaticString, from start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
-    ) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
-        guard var next = unsafe start else { return nil }
-        let bytes = unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-        let count = name.utf8CodeUnitCount
-        while let entry = unsafe next.pointee {
-            if unsafe entry[0] == bytes[0], unsafe strncmp(entry, bytes, count) == 0,
-                unsafe entry[count] == CChar(UInt8(ascii: "="))
-            {
-                return unsafe next
-            }
-            unsafe next += 1
+    /// - Parameter position: where to look from on; then behind what was found.
+    private func value(of name: StaticString, from position: inout Int) -> Range<Int>? {
+        let bytes = bytes.span
+        let wanted = unsafe Span(_unsafeStart: name.utf8Start, count: name.utf8CodeUnitCount)
+        while let pair = bytes.pair(at: &position) {
+            guard pair.middle &- pair.start == wanted.count else { continue }
+            if wanted.indices.allSatisfy({ bytes[pair.start &+ $0] == wanted[$0] }) { return pair.value }
         }
         return nil
     }

@@ -30,13 +30,16 @@ package struct Response: ~Copyable {
 
     /// Writes the header. It leaves with the first `send`, which may be an empty one.
     ///
-    /// - Parameter headers: names and values without CR, LF or NUL; a header that has one is left out.
-    package mutating func start(status: Int, headers: [(name: String, value: String)]) {
+    /// - Parameters:
+    ///   - lines: those that stand ahead of the others.
+    ///   - headers: names and values without CR, LF or NUL; a header that has one is left out.
+    package mutating func start(status: Int, _ lines: HeaderLines = .none, headers: [(name: String, value: String)]) {
         precondition(!hasStarted)
         hasStarted = true
         var head: [UInt8] = []
         head.reserveCapacity(512)
         head.appendHeader("Status", String(status))
+        head.append(contentsOf: lines.bytes)
         for (name, value) in headers { head.appendHeader(name, value) }
         head.appendLineBreak()
         connection.unsentHead = head
@@ -81,6 +84,20 @@ package struct Response: ~Copyable {
     }
 
     deinit { connection.endAnswer(isComplete: false) }
+}
+
+/// Headers that many answers have in common, put together once for all of them.
+package struct HeaderLines: Sendable {
+    fileprivate let bytes: [UInt8]
+
+    package static let none = HeaderLines([])
+
+    /// - Parameter headers: as `Response.start` takes them.
+    package init(_ headers: [(name: String, value: String)]) {
+        var bytes: [UInt8] = []
+        for (name, value) in headers { bytes.appendHeader(name, value) }
+        self.bytes = bytes
+    }
 }
 
 /// Sends body bytes of a started response, as long as that is not finished.
@@ -174,7 +191,7 @@ extension Connection {
         guard state == .open else { throw .callerLeft }
         guard takeCredit(Self.cost(of: part.count)) else { return false }
         do throws(SystemError) {
-            try parser.write(part, isLast: isLast, requestID: requestID, to: descriptor)
+            try buffers.write(part, isLast: isLast, requestID: requestID, to: descriptor)
         } catch {
             abandon()
             throw .callerLeft

@@ -36,12 +36,8 @@ package struct AllowedHost: Equatable, Sendable, CustomStringConvertible {
 }
 
 extension HTTPRequest {
-    /// Why a URL from outside is not asked. It has nothing of that but the host.
-    package enum URLRefusal: Error, Equatable {
-        case malformed, notSecure, userinfo
-        /// With its port where that is not 443.
-        case notAllowed(host: String)
-    }
+    /// Why a URL from outside is not asked. It has nothing of that.
+    package enum URLRefusal: Error, Equatable { case malformed, notSecure, userinfo, notAllowed }
 
     /// The host of a URL that comes from outside, if a request may go there: by TLS, without user information, and to one that is allowed. It
     /// is taken apart as the request's own will be, so that no other host is asked than was looked at.
@@ -54,7 +50,7 @@ extension HTTPRequest {
         // Also where there is nothing ahead of it.
         let authority = url.utf8.dropFirst("https://".utf8.count).prefix { !"/?#".utf8.contains($0) }
         guard !authority.contains(UInt8(ascii: "@")) else { throw .userinfo }
-        guard allowed.contains(where: { $0.allows(parsed.origin) }) else { throw .notAllowed(host: parsed.origin.authority) }
+        guard allowed.contains(where: { $0.allows(parsed.origin) }) else { throw .notAllowed }
         return parsed.origin.host
     }
 }

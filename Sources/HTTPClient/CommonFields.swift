@@ -11,13 +11,16 @@ package final class CommonFields: Sendable {
     let ends: [Int]
     /// As `HTTPRequest.listBytes(of:)`.
     let listBytes: Int
-    private let names: [String]
+    /// Which of them the client need not add.
+    let given: GivenFields
 
     package static let none = CommonFields([])
 
     /// Nothing is thrown for fields that cannot be sent: a request with them fails when it is started.
     package init(_ fields: [(name: String, value: String)]) {
-        names = fields.map(\.name)
+        var given = GivenFields()
+        for field in fields { given.note(field.name) }
+        self.given = given
         let buffer = OutputBuffer()
         for field in fields { buffer.appendField(field.name, field.value) }
         lines = buffer.bytes
@@ -34,7 +37,20 @@ package final class CommonFields: Sendable {
             problem = nil
         } catch { problem = error }
     }
+}
 
-    /// - Parameter name: in lower case.
-    func has(_ name: StaticString) -> Bool { names.contains { $0.isFieldName(name) } }
+/// Which fields a request has that the client adds where it has them not.
+struct GivenFields {
+    private(set) var hasAuthorization = false
+    private(set) var hasUserAgent = false
+    private(set) var hasAccept = false
+
+    mutating func note(_ name: String) {
+        switch name.utf8.count {
+        case 6: hasAccept = hasAccept || name.isFieldName("accept")
+        case 10: hasUserAgent = hasUserAgent || name.isFieldName("user-agent")
+        case 13: hasAuthorization = hasAuthorization || name.isFieldName("authorization")
+        default: break
+        }
+    }
 }

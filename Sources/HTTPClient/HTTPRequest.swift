@@ -66,16 +66,17 @@ extension HTTPRequest {
     /// None is about the connection, since `validate()` refuses those (RFC 9113 §8.2.2 does too). Who is asked, a connection knows:
     /// `Host`, `:authority` and what a proxy wants are not among them.
     func forEachField(to url: RequestURL, userAgent: String, _ body: (_ name: String, _ value: String) -> Void) {
-        for header in headers { body(header.name, header.value) }
-        if let credentials = url.authorization, !has("authorization") { body("Authorization", credentials) }
-        if !has("user-agent") { body("User-Agent", userAgent) }
-        if !has("accept") { body("Accept", "*/*") }
+        var given = common.given
+        for header in headers {
+            body(header.name, header.value)
+            given.note(header.name)
+        }
+        if let credentials = url.authorization, !given.hasAuthorization { body("Authorization", credentials) }
+        if !given.hasUserAgent { body("User-Agent", userAgent) }
+        if !given.hasAccept { body("Accept", "*/*") }
         body("Accept-Encoding", acceptsGzip ? "gzip" : "identity")
         if hasBody { body("Content-Length", String(self.body.count)) }
     }
-
-    /// - Parameter name: in lower case.
-    private func has(_ name: StaticString) -> Bool { headers.contains { $0.name.isFieldName(name) } || common.has(name) }
 
     /// What its URL and its fields may have together. Servers take 8 to 32 KiB, and nghttp2 sends no more than 64 KiB.
     private static let headBytesMax = 48 << 10

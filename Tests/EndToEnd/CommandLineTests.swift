@@ -62,6 +62,10 @@ import Testing
                 arguments: ["check", "--listen", "unix:x.sock", "--control", "unix:x.sock"], named: "an address of listen too"),
             Mistake(arguments: ["status", "--control", "tcp:127.0.0.1:1"], named: "--control"),
             Mistake(arguments: ["check", "--config", "none.toml", "--workers", "0"], named: "none.toml"),
+            Mistake(arguments: ["check", "my.toml"], named: "a settings file is named by --config my.toml"),
+            Mistake(arguments: ["-t", "my.toml"], named: "a settings file is named by --config my.toml"),
+            Mistake(arguments: ["serve", "my.toml"], named: "a settings file is named by --config my.toml"),
+            Mistake(arguments: ["reload", "my.toml"], named: "a settings file is named by --config my.toml"),
             Mistake(arguments: ["serve", "--config", "none.toml"], named: "none.toml", status: EX_NOINPUT),
             Mistake(arguments: ["stop", "--config", "none.toml"], named: "--control", status: EX_NOINPUT),
             Mistake(

@@ -23,6 +23,14 @@ import Testing
             #expect(line.contains(reason) && line.contains(#""level":"warning""#), "\(line)")
             #expect(!line.contains("secret"), "\(line)")
         }
+
+        /// The one that it was asked to say counts as failed, and as none that it has said.
+        func countsOneFailed() async throws {
+            let line = try await site.requestLines(1)[0]
+            #expect(line.contains(#""control_fillers_failed":1,"#) && !line.contains(#""control_fillers":"#), "\(line)")
+            try await eventually("it is counted") { try await Scrape(of: site).sum("sluice_fillers_failed_total", []) == 1 }
+            #expect(try await Scrape(of: site).sum("sluice_fillers_total", [#"speaker="control""#]) == 0)
+        }
     }
 
     private static let frames = Chunks.stream(["Hello", " there"])
@@ -125,7 +133,8 @@ import Testing
         (#"{"id":"c","monitor":{"controlUrl":"http://localhost:PORT/secret"}}"#, "it is not https"),
         (#"{"id":"c","monitor":{"controlUrl":"https://127.0.0.1:PORT/secret"}}"#, "its host is not allowed"),
         (#"{"id":"c","monitor":{"controlUrl":"https://localhost/secret"}}"#, "its host is not allowed"),
-        (#"{"id":"c","monitor":{"controlUrl":"https:\/\/a.localhost:PORT\/secret"}}"#, #""host":"a.localhost:"#),
+        (#"{"id":"c","monitor":{"controlUrl":"https:\/\/a.localhost:PORT\/secret"}}"#, "its host is not allowed"),
+        (#"{"id":"c","monitor":{"controlUrl":"https://secret.localhost:PORT/"}}"#, "its host is not allowed"),
         (#"{"id":"c","monitor":{"controlUrl":"secret"}}"#, "it is no URL"),
     ])
     func `is not posted elsewhere, and the answer goes on`(call: String, reason: String) async throws {
@@ -176,6 +185,7 @@ import Testing
             gate.open()
             #expect(try await stream.ended().content == Self.frames.joined())
             #expect(Set(platform.requests.value.map(\.path)).isSubset(of: ["/secret/control?secret=1"]))
+            try await site.countsOneFailed()
         }
     }
 
@@ -188,6 +198,7 @@ import Testing
             try await site.told("connection refused")
             gate.open()
             #expect(try await stream.ended().content == Self.frames.joined())
+            try await site.countsOneFailed()
         }
         let other = try StubUpstream(.json("{}"))
         let front = try await TLSFront(for: other, in: TemporaryDirectory())

@@ -270,6 +270,21 @@ import Testing
         }
     }
 
+    @Test func `is asked for again after a failure, long before an answer would be`() async throws {
+        let isUp = Observed(false)
+        let upstream = try StubUpstream { _ in isUp.value ? Self.told(["m-1"]) : .status(503) }
+        let settings = "[upstreams.stub]\nurl = \"UPSTREAM\"\nkey = \"sk-stub\"\n"
+        try await Site.with(
+            WebServer.nginx, upstream: upstream, settings: settings, options: ["--workers", "1"],
+            changes: WebServer.nginx.withoutLimits
+        ) { site in
+            #expect(try await names(site) == [])
+            isUp.update { $0 = true }
+            try await eventually("the upstream is asked again") { try await names(site) == ["m-1"] }
+            #expect(upstream.requests.value.count == 2)
+        }
+    }
+
     @Test func `says in the log why an upstream tells none, and nothing of what it said`() async throws {
         let upstream = try StubUpstream(.json("planted words", status: 418))
         let settings = "log.level = \"info\"\n[upstreams.stub]\nurl = \"UPSTREAM\"\nkey = \"sk-stub\"\n"

@@ -22,7 +22,7 @@ struct `The page in a browser` {
         let events, dots: Int?
         let figures: [String: String]?
         let console, sites, paths, upstreams: [String]?
-        let own: String?
+        let own, times, note: String?
     }
 
     /// The page asks for the models, too.
@@ -103,6 +103,10 @@ struct `The page in a browser` {
             let told = try await rest(browser)
             #expect(told.first?.ending == "complete" && told.first?.figures?["Chunks/s"] != nil, "\(told)")
             #expect(told.contains { $0.upstreams == ["stub", "*"] }, "\(told)")
+            // Of a single answer there is no percentile yet, and the page says when there will be.
+            let figures = try #require(told.first { $0.times != nil })
+            #expect(
+                figures.times?.hasSuffix(" of 20") == true && figures.note?.contains("once there are 20") == true, "\(figures)")
             let command = try #require(told.last?.command)
             #expect(command.hasPrefix("curl -N '\(site.server.secureURL)/chat/completions' \\\n"), "\(command)")
             #expect(command.contains(#"-H "Authorization: Bearer $TOKEN""#) && !command.contains(RunningServer.token))

@@ -85,6 +85,40 @@ private struct ProbeTold: Decodable {
         }
     }
 
+    @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
+    func `prints what README's picture of it shows`(server: WebServer) async throws {
+        try await with(server) { site in
+            let run = try await SluiceRun(
+                [
+                    "probe", "\(site.server.secureURL)/v1", "--silence", "4", "--authorities-file", site.server.certificate.file,
+                ], environment: ["SLUICE_TOKEN": RunningServer.token], in: site.directory)
+            let printed = run.output.split(separator: "\n").map(String.init)
+            #expect(try pictured().map(timeless) == printed.map(timeless), "docs/pictures/make makes it anew")
+        }
+    }
+
+    /// The lines of the run that the picture shows.
+    private func pictured() throws -> [String] {
+        let picture = try String(contentsOfFile: "\(repository)/docs/pictures/probe.svg", encoding: .utf8)
+        let lines = picture.matches(of: /<text class="line"[^>]*>(.*)<\/text>/)
+        return lines.map { String($0.1.replacing(/<[^>]*>/, with: "")) }
+    }
+
+    /// Without what is otherwise in each run: durations, and the port.
+    private func timeless(_ line: String) -> String {
+        line.replacing(/[0-9.]+ (ms|s|days?)\b/, with: "…").replacing(/localhost:[0-9]+/, with: "localhost")
+    }
+
+    @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
+    func `says that a silence is too short for the heartbeat`(server: WebServer) async throws {
+        try await with(server, settings: "probe = true\nheartbeat = \"30s\"\n" + Self.demo) { site in
+            let (told, run) = try await probe("\(site.server.secureURL)/v1", site, silence: 1)
+            let check = try told.check("heartbeat")
+            #expect(check.verdict == "unknown" && check.evidence.contains("--silence 32"), "\(check)")
+            #expect(told.findings.isEmpty && run.exit == .code(0), "\(told)")
+        }
+    }
+
     // MARK: Broken ones
 
     /// A deployment in which one thing is wrong.
@@ -191,6 +225,10 @@ private struct ProbeTold: Decodable {
             #expect(wrong.run.exit == .code(1) && wrong.told.findings == ["token_refused"], "\(wrong.run)")
             let strange = try await SluiceRun(["probe", url, "--json"], in: site.directory)
             #expect(strange.exit == .code(1) && strange.output.contains(#""finding":"insecure""#), "\(strange)")
+            #expect(strange.output.contains("--authorities-file"), "\(strange)")
+            let plain = try await probe(url.replacing("https://", with: "http://"), site)
+            #expect(plain.run.exit == .code(1) && plain.told.findings == ["wrong_scheme"], "\(plain.run)")
+            #expect(try plain.told.check("reachable").evidence.contains("https://"))
             let nobody = try await probe("http://127.0.0.1:\(freePort())/v1", site)
             #expect(nobody.run.exit == .code(EX_UNAVAILABLE) && nobody.told.findings == ["unreachable"], "\(nobody.run)")
         }
@@ -219,7 +257,7 @@ private struct ProbeTold: Decodable {
             var call = chat("Show your pace", members: #","model":"sluice-probe""#)
             let answer = try await site.call(call).ended()
             #expect(answer.status == 200 && answer.frames.last == Chunks.done)
-            #expect(answer.head?["X-Sluice-Upstream"] == "sluice.probe")
+            #expect(answer.head?["X-Sluice-Upstream"] == "sluice.probe" && answer.head?["X-Sluice-Heartbeat-Ms"] == "1000")
             #expect(answer.text.contains("20@"))
             call.token = RunningServer.otherToken
             #expect(try await site.call(call).ended().status == 404)

@@ -4,17 +4,17 @@ import Testing
 
 @testable import FastCGI
 
-/// Answers of one worker share libfcgi's writers.
+/// Answers of one worker share libfcgi's writer.
 @Suite(.timeLimit(.minutes(5))) struct AnswerWriterTests {
     private static func text(_ id: Int) -> [UInt8] { Array("answer \(id)".utf8) }
 
     @Test(arguments: [2, 100])
-    func `silent answers hold few writers, and each that goes on is its own caller's`(count: Int) async throws {
+    func `answers that go on in turn are each its own caller's`(count: Int) async throws {
         try await LoopActor.run { worker in
-            let parser = try RequestParser()
+            let buffers = try SharedBuffers()
             var open: [Int: Wakeup] = [:]
             let exchanges = try (1...count).map { id in
-                try Exchange(on: worker, parser: parser) { _, response throws(FastCGIError) in
+                try Exchange(on: worker, sharing: buffers) { _, response throws(FastCGIError) in
                     response?.start(status: 200, headers: [])
                     try await response?.send(Self.text(id)[...])
                     let wakeup = Wakeup(on: worker.loop)
@@ -28,7 +28,6 @@ import Testing
                 try await exchange.peer.send(SentRequest(id: UInt16(index + 1)).bytes)
             }
             while open.count < count { await worker.loop.turn() }
-            #expect(parser.writers.count <= RequestParser.sparesMax)
             // The last first, so that whoever got the writer of its own request would show.
             for id in (1...count).reversed() {
                 open[id]?.wake()
@@ -42,21 +41,21 @@ import Testing
 
     @Test func `an answer that cannot be written spoils no other's`() async throws {
         try await LoopActor.run { worker in
-            let parser = try RequestParser()
+            let buffers = try SharedBuffers()
             var leave: () -> Void = {}
-            let broken = try Exchange(on: worker, parser: parser) { _, response throws(FastCGIError) in
+            let broken = try Exchange(on: worker, sharing: buffers) { _, response throws(FastCGIError) in
                 leave()
                 response?.start(status: 200, headers: [])
                 try await response?.send([1, 2, 3])
             }
-            let whole = try Exchange(on: worker, parser: parser) { _, response throws(FastCGIError) in
+            let whole = try Exchange(on: worker, sharing: buffers) { _, response throws(FastCGIError) in
                 response?.start(status: 200, headers: [])
                 try await response.take()?.finish(sending: Self.text(1)[...])
             }
             leave = { broken.peer.close() }
             try await broken.peer.send(SentRequest().bytes)
             #expect(await broken.end() == nil && broken.outcomes == [.callerLeft])
-            #expect(parser.writers.isEmpty, "what was not written would be the next caller's")
+            #expect(buffers.writer == nil, "what was not written would be the next caller's")
             try await whole.peer.send(SentRequest().bytes)
             #expect(try await whole.peer.readAnswer().body == Self.text(1))
         }

@@ -19,7 +19,7 @@ final class Exchange {
 
     /// - Parameter handler: answers with the response, and takes it to finish it.
     init(
-        on worker: isolated LoopActor, parser: RequestParser? = nil, sendBufferBytes: Int32? = nil,
+        on worker: isolated LoopActor, sharing buffers: SharedBuffers? = nil, sendBufferBytes: Int32? = nil,
         limits: RecordScanner.Limits = .init(), timeouts: Connection.Timeouts = .init(), budget: MemoryBudget? = nil,
         handler: @escaping Handler = answerWithBody
     ) throws {
@@ -28,7 +28,7 @@ final class Exchange {
         if let sendBufferBytes { try descriptor.set(SOL_SOCKET, SO_SNDBUF, to: sendBufferBytes) }
         peer = Peer(Descriptor(owning: far), on: worker.loop)
         connection = try Connection(
-            descriptor, on: worker.loop, parser: parser ?? RequestParser(), limits: limits, timeouts: timeouts,
+            descriptor, on: worker.loop, sharing: buffers ?? SharedBuffers(), limits: limits, timeouts: timeouts,
             budget: budget)
         task = worker.start { [self] in await serve(handler) }
     }

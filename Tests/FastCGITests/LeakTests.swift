@@ -8,10 +8,10 @@ import Testing
     @Test func `connections dropped at every stage leave no descriptor and no memory behind`() async {
         await #expect(processExitsWith: .success) {
             try await LoopActor.run { worker in
-                let parser = try RequestParser()
-                for _ in 0..<100 { try await dropAtEveryStage(worker, parser) }
+                let buffers = try SharedBuffers()
+                for _ in 0..<100 { try await dropAtEveryStage(worker, buffers) }
                 let (descriptors, memory) = (openDescriptors(), residentBytes())
-                for _ in 0..<100 { try await dropAtEveryStage(worker, parser) }
+                for _ in 0..<100 { try await dropAtEveryStage(worker, buffers) }
                 #expect(openDescriptors() == descriptors)
                 // 2,000 connections: 256 bytes lost with each would be seen.
                 #expect(residentBytes() - memory < 512 << 10)
@@ -58,13 +58,13 @@ import Testing
 }
 
 /// Twenty connections, each dropped at another moment.
-private func dropAtEveryStage(_ worker: isolated LoopActor, _ parser: RequestParser) async throws {
+private func dropAtEveryStage(_ worker: isolated LoopActor, _ buffers: SharedBuffers) async throws {
     let sent = SentRequest(body: pattern(20_000), padding: 3, recordBytesMax: 9000)
     let abort = record(.abortRequest, id: 1)
     let beginnings = [0, 5, 8, 20, 60, 9000, sent.bytes.count - 4].map { [UInt8](sent.bytes.prefix($0)) }
     let refused = [[2, 2, 2, 2, 2, 2, 2, 2], SentRequest(role: 3).bytes, record(.data, id: 1, [1]), sent.bytes + sent.bytes]
     for bytes in beginnings + refused + [Array(sent.bytes.prefix(30)) + abort, sent.bytes + abort] {
-        let exchange = try Exchange(on: worker, parser: parser)
+        let exchange = try Exchange(on: worker, sharing: buffers)
         try await exchange.peer.send(bytes)
         await worker.loop.turn()
         exchange.peer.close()
@@ -72,7 +72,7 @@ private func dropAtEveryStage(_ worker: isolated LoopActor, _ parser: RequestPar
     }
     for handler in [CallerLeftTests.handler(streams: true), CallerLeftTests.handler(streams: false)] {
         for bytes in [[], abort, record(.data, id: 1)] {
-            let exchange = try Exchange(on: worker, parser: parser, handler: handler)
+            let exchange = try Exchange(on: worker, sharing: buffers, handler: handler)
             try await exchange.peer.send(sent.bytes)
             _ = try await exchange.peer.readRecord()
             try await exchange.peer.send(bytes)
@@ -80,7 +80,7 @@ private func dropAtEveryStage(_ worker: isolated LoopActor, _ parser: RequestPar
             _ = await exchange.end()
         }
     }
-    let exchange = try Exchange(on: worker, parser: parser)
+    let exchange = try Exchange(on: worker, sharing: buffers)
     for _ in 0..<3 {
         try await exchange.peer.send(sent.bytes)
         _ = try await exchange.peer.readAnswer()

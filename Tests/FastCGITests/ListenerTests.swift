@@ -10,9 +10,9 @@ import Testing
         try await LoopActor.run { worker in
             let directory = try TemporaryDirectory()
             let socket = try ListeningSocket(.unix(directory.path("s")))
-            let parser = try RequestParser()
+            let buffers = try SharedBuffers()
             let listener = Listener(socket, on: worker.loop) { descriptor in
-                worker.serve(descriptor, parser)
+                worker.serve(descriptor, buffers)
             }
             let peers = try (0..<count).map { _ in
                 Peer(try connectedDescriptor(to: directory.path("s")), on: worker.loop)
@@ -167,15 +167,15 @@ import Testing
 }
 
 extension LoopActor {
-    fileprivate nonisolated func serve(_ descriptor: consuming Descriptor, _ parser: RequestParser) {
+    fileprivate nonisolated func serve(_ descriptor: consuming Descriptor, _ buffers: SharedBuffers) {
         let number = descriptor.release()
-        nonisolated(unsafe) let parser = parser
-        Task(executorPreference: loop) { try await self.serve(number, unsafe parser) }
+        nonisolated(unsafe) let buffers = buffers
+        Task(executorPreference: loop) { try await self.serve(number, unsafe buffers) }
     }
 
-    private func serve(_ number: Int32, _ parser: RequestParser) async throws {
+    private func serve(_ number: Int32, _ buffers: SharedBuffers) async throws {
         let connection = try Connection(
-            Descriptor(owning: number), on: loop, parser: parser, limits: .init(), timeouts: .init())
+            Descriptor(owning: number), on: loop, sharing: buffers, limits: .init(), timeouts: .init())
         while let request = await connection.nextRequest() {
             var response: Response? = Response(on: connection)
             try await answerWithBody(request, &response)

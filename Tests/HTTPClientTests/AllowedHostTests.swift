@@ -20,25 +20,25 @@ import Testing
 
     @Test(arguments: [
         // Another host.
-        ("https://vapi.ai/", HTTPRequest.URLRefusal.notAllowed(host: "vapi.ai")),
-        ("https://evilvapi.ai/", .notAllowed(host: "evilvapi.ai")),
-        ("https://phone.vapi.ai.evil.com/", .notAllowed(host: "phone.vapi.ai.evil.com")),
-        ("https://evil.com/.vapi.ai", .notAllowed(host: "evil.com")),
-        ("https://evil.com?.vapi.ai", .notAllowed(host: "evil.com")),
-        ("https://evil.com#.vapi.ai", .notAllowed(host: "evil.com")),
-        ("https://x.api.example.com/", .notAllowed(host: "x.api.example.com")),
+        ("https://vapi.ai/", HTTPRequest.URLRefusal.notAllowed),
+        ("https://evilvapi.ai/", .notAllowed),
+        ("https://phone.vapi.ai.evil.com/", .notAllowed),
+        ("https://evil.com/.vapi.ai", .notAllowed),
+        ("https://evil.com?.vapi.ai", .notAllowed),
+        ("https://evil.com#.vapi.ai", .notAllowed),
+        ("https://x.api.example.com/", .notAllowed),
         // Names with nothing in a place.
-        ("https://.vapi.ai/", .notAllowed(host: ".vapi.ai")), ("https://a..vapi.ai/", .notAllowed(host: "a..vapi.ai")),
-        ("https://.a.vapi.ai/", .notAllowed(host: ".a.vapi.ai")), ("https://a.vapi.ai./", .notAllowed(host: "a.vapi.ai.")),
+        ("https://.vapi.ai/", .notAllowed), ("https://a..vapi.ai/", .notAllowed),
+        ("https://.a.vapi.ai/", .notAllowed), ("https://a.vapi.ai./", .notAllowed),
         // Another port.
-        ("https://phone.vapi.ai:8443/", .notAllowed(host: "phone.vapi.ai:8443")),
-        ("https://phone.vapi.ai:80/", .notAllowed(host: "phone.vapi.ai:80")),
-        ("https://localhost/", .notAllowed(host: "localhost")), ("https://10.0.0.1/", .notAllowed(host: "10.0.0.1")),
+        ("https://phone.vapi.ai:8443/", .notAllowed),
+        ("https://phone.vapi.ai:80/", .notAllowed),
+        ("https://localhost/", .notAllowed), ("https://10.0.0.1/", .notAllowed),
         // Addresses, in whatever form the system would take them.
-        ("https://127.0.0.1/", .notAllowed(host: "127.0.0.1")), ("https://2130706433/", .notAllowed(host: "2130706433")),
-        ("https://0x7f000001/", .notAllowed(host: "0x7f000001")), ("https://127.1/", .notAllowed(host: "127.1")),
-        ("https://[::1]/", .notAllowed(host: "[::1]")),
-        ("https://[::ffff:10.0.0.1]:9/", .notAllowed(host: "[::ffff:10.0.0.1]:9")),
+        ("https://127.0.0.1/", .notAllowed), ("https://2130706433/", .notAllowed),
+        ("https://0x7f000001/", .notAllowed), ("https://127.1/", .notAllowed),
+        ("https://[::1]/", .notAllowed),
+        ("https://[::ffff:10.0.0.1]:9/", .notAllowed),
         // Without TLS, or with another scheme.
         ("http://phone.vapi.ai/", .notSecure), ("http://phone.vapi.ai:443/", .notSecure), ("unix:/run/x.sock:/", .notSecure),
         ("ftp://phone.vapi.ai/", .malformed), ("HTTPS://phone.vapi.ai/", .malformed), ("//phone.vapi.ai/", .malformed),
@@ -53,13 +53,13 @@ import Testing
         ("https://phone.vapi.ai:0/", .malformed), ("https://phone.vapi.ai:443:443/", .malformed),
         ("https://phone.vapi.ai/\(String(repeating: "a", count: 16 << 10))", .malformed),
     ])
-    func `is not asked otherwise, and nothing is told of it but its host`(url: String, refusal: HTTPRequest.URLRefusal) {
+    func `is not asked otherwise, and nothing is told of it`(url: String, refusal: HTTPRequest.URLRefusal) {
         #expect(throws: refusal) { try HTTPRequest.host(ofForeign: url, allowed: Self.allowed(Self.hosts)) }
         #expect(!refusal.description.contains("vapi"))
     }
 
     @Test func `is asked nowhere where nothing is allowed`() {
-        #expect(throws: HTTPRequest.URLRefusal.notAllowed(host: "a.vapi.ai")) {
+        #expect(throws: HTTPRequest.URLRefusal.notAllowed) {
             try HTTPRequest.host(ofForeign: "https://a.vapi.ai/", allowed: [])
         }
     }

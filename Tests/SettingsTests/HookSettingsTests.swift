@@ -36,7 +36,7 @@ import Testing
     }
 
     private static let mistakes = [
-        Mistake("hook = 'secret'", "1: hook must be a table"),
+        Mistake("hook = 'secret'", #"1: hook must be a table, as in hook = {url = "http://127.0.0.1:9000/turn"}"#),
         Mistake("hook = {timeout = '1s'}", "1: hook needs url: whom to ask"),
         Mistake(
             "hook = {url = 'localhost:9000'}",

@@ -10,7 +10,7 @@ import Testing
     private static let noPattern = #"must be a pattern in quotes, as in "acme*"; numbers, true and false too: "5""#
 
     private static let conditions = [
-        ("'x'", "must be a table"), ("{}", "has no condition in it: leave it out"),
+        ("'x'", #"must be a table, as in when = {client = "acme*"}"#), ("{}", "has no condition in it: leave it out"),
         ("{call = {}}", ".call has no condition in it: leave it out"),
         ("{'call.' = 'x'}", ".\"call.\" \(noPath)"), ("{'' = 'x'}", ".\"\" \(noPath)"), ("{'a b' = 'x'}", ".\"a b\" \(noPath)"),
         ("{'a[0]' = 'x'}", ".\"a[0]\" \(noPath)"), ("{'a.b.c.d.e.f.g.h.i' = 'x'}", ".\"a.b.c.d.e.f.g.h.i\" \(noPath)"),

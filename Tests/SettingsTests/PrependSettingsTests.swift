@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test(arguments: [
-        Mistake("prepend = 'Hello.'", "1: prepend must be a table"),
+        Mistake("prepend = 'Hello.'", #"1: prepend must be a table, as in prepend = {text = "Be brief."}"#),
         Mistake("prepend = {}", "1: prepend needs text or file: what is to be said"),
         Mistake("prepend = {role = 'system'}", "1: prepend needs text or file: what is to be said"),
         Mistake("\nprepend = {text = 'secret', file = 'good'}", "2: prepend.text and file cannot both be set"),

@@ -47,6 +47,8 @@ import Testing
         #expect(warnings == (isWarned ? ["dir/sluice.toml:5: upstreams.x.parameters.only \(words)"] : []))
     }
 
+    private static let table = ", as in [clients.acme] with a line concurrent = 20 below it"
+
     private static let mistakes = [
         Mistake("[clients.a]\ntokens_per_day = 0", "2: clients.a.tokens_per_day must be a whole number from 1 to 10000000000"),
         Mistake(
@@ -57,8 +59,8 @@ import Testing
         Mistake("[clients.a]\nmodels = ['[x']", "2: clients.a.models[0] has a '[' without a ']'; a '[' itself is written '[[]'"),
         Mistake("[clients.a]\ntokens_per_dya = 1", "2: unknown key 'clients.a.tokens_per_dya'; did you mean 'tokens_per_day'?"),
         Mistake("tokens_per_day = 1", "1: unknown key 'tokens_per_day'; it stands in [clients.NAME]"),
-        Mistake("[[clients]]\nconcurrent = 1", "1: clients must be a table"),
-        Mistake("clients.a = 1", "1: clients.a must be a table"),
+        Mistake("[[clients]]\nconcurrent = 1", "1: clients must be a table\(table)"),
+        Mistake("clients.a = 1", "1: clients.a must be a table\(table)"),
         Mistake("[clients.'[a']", "1: clients.\"[a\" has a '[' without a ']'; a '[' itself is written '[[]'"),
         Mistake(
             "[clients.'ä']",

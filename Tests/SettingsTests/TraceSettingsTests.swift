@@ -61,7 +61,8 @@ import Testing
     }
 
     private static let mistakes = [
-        Mistake("traces = 'http://secret'", "1: traces must be a table"),
+        Mistake(
+            "traces = 'http://secret'", #"1: traces must be a table, as in traces = {endpoint = "http://127.0.0.1:4318/v1/traces"}"#),
         Mistake("traces = {sample = '1%'}", "1: traces needs endpoint: where traces go"),
         Mistake("traces = {endpoint = ''}", "1: traces.endpoint must not be empty"),
         Mistake(

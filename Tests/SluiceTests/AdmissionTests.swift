@@ -31,7 +31,7 @@ import Testing
 
     private func enter(_ reason: Selection.PlannedAttempt.Reason = .first, isLastResort: Bool = false) -> StartDecision {
         let attempt = Selection.PlannedAttempt(id: 0, target: 0, reason: reason, isLastResort: isLastResort)
-        return board.enter(attempt, on: route.targets[0], of: route, at: start, waking: wakeup.remote)
+        return board.enter(attempt, on: route.targets[0], of: route, at: start, waking: wakeup)
     }
 
     private func admitted(isLastResort: Bool = false) throws -> Admission { try enter(isLastResort: isLastResort).admission() }

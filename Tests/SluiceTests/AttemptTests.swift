@@ -47,7 +47,7 @@ import Testing
     }
 
     private func enter() -> StartDecision {
-        board.enter(planned(), on: route.targets[0], of: route, at: start, waking: Wakeup(on: loop).remote)
+        board.enter(planned(), on: route.targets[0], of: route, at: start, waking: Wakeup(on: loop))
     }
 
     /// An attempt that has its place, on an upstream that answers with these pieces: at once, unless there is a pause before each.
@@ -143,7 +143,7 @@ import Testing
             let question = try (try await Call(on: loop)).question(generation)
             let wakeup = Wakeup(on: loop)
             let decision = generation.shared.board.enter(
-                planned(), on: question.route.targets[0], of: question.route, at: start, waking: wakeup.remote)
+                planned(), on: question.route.targets[0], of: question.route, at: start, waking: wakeup)
             guard case .admitted(let admission) = consume decision else { throw UnexpectedDecision() }
             let stream = AnswerStream(
                 try generation.upstreams.ask(question.route.targets[0], question, waking: wakeup), as: question.form,
@@ -260,7 +260,7 @@ import Testing
     @Test func `one that finds a target well that rested is told as that`() throws {
         for _ in 0..<2 { _ = try attempt().fail("failed.500", countsAgainstTarget: true, at: start) }
         let later = start + .seconds(10)
-        let decision = board.enter(planned(), on: route.targets[0], of: route, at: later, waking: Wakeup(on: loop).remote)
+        let decision = board.enter(planned(), on: route.targets[0], of: route, at: later, waking: Wakeup(on: loop))
         let probe = try attempt(decision)
         probe.win(at: later)
         #expect(changes.all == [.rests(for: .seconds(10), reason: "failed.500"), .isBack])

@@ -45,7 +45,7 @@ import Testing
         _ made: Made, target: Int = 0, _ reason: Selection.PlannedAttempt.Reason = .first
     ) -> StartDecision {
         let attempt = Selection.PlannedAttempt(id: 0, target: target, reason: reason, isLastResort: false)
-        return made.board.enter(attempt, on: made.route.targets[target], of: made.route, at: start, waking: wakeup.remote)
+        return made.board.enter(attempt, on: made.route.targets[target], of: made.route, at: start, waking: wakeup)
     }
 
     private func admitted(_ made: Made, target: Int = 0) throws -> Admission {

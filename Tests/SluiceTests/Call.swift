@@ -5,6 +5,7 @@ import Clock
 import EventLoop
 import FastCGI
 import Logging
+import Settings
 import Testing
 
 @testable import Sluice
@@ -24,7 +25,7 @@ final class Call {
         let (caller, server) = try LocalSocket.pair()
         self.caller = caller
         connection = try Connection(
-            server.takeDescriptor(), on: loop, parser: RequestParser(), limits: .init(), timeouts: .init())
+            server.takeDescriptor(), on: loop, sharing: SharedBuffers(), limits: .init(), timeouts: .init())
         caller.send(Rehearsal.request)
         request = try #require(await connection.nextRequest())
         if reads { try read(on: loop) }
@@ -67,6 +68,7 @@ final class Call {
         let route = try generation.shared.routes.route(for: chat.model)
         return Question(
             chat: chat, caller: caller, memory: try RequestMemory(nil, MemoryBudget(limit: 1 << 30)),
-            route: route, call: nil, form: AnswerForm(for: chat, caller, route, generation.shared.settings))
+            route: route, call: nil,
+            form: AnswerForm(for: chat, caller, route, speaksRefusal: generation.shared.settings.refusal == .speak))
     }
 }

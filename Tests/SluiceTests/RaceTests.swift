@@ -33,7 +33,7 @@ import Testing
         let route = try generation.shared.routes.route(for: "m")
         let attempt = Selection.PlannedAttempt(id: 0, target: index, reason: .first, isLastResort: false)
         let decision = generation.shared.board.enter(
-            attempt, on: route.targets[index], of: route, at: loop.now, waking: Wakeup(on: loop).remote)
+            attempt, on: route.targets[index], of: route, at: loop.now, waking: Wakeup(on: loop))
         guard case .admitted(let admission) = consume decision else { return nil }
         return admission.succeeded(after: .zero, at: loop.now)
     }

@@ -15,7 +15,7 @@ import Testing
         UpstreamSettings(name: "a", url: "http://a", concurrentMax: concurrentMax, queueMax: queueMax)
     }
 
-    private func enter(_ places: UpstreamPlaces) -> ConcurrencyLimit.Entry { places.enter(mayWait: true, waking: wakeup.remote) }
+    private func enter(_ places: UpstreamPlaces) -> ConcurrencyLimit.Entry { places.enter(mayWait: true, waking: wakeup) }
 
     private func queued(_ places: UpstreamPlaces) throws -> ConcurrencyLimit.Ticket {
         let entry = enter(places)

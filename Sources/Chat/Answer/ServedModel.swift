@@ -40,10 +40,18 @@ extension JSONValue {
 extension String.UTF8View {
     /// Whether one of its parts has the digits of a phone number and no letter. Eight digits may be a day, as in `claude-3@20241022`.
     fileprivate var hasPhoneNumberAsPart: Bool {
-        let ends = "/:@".utf8
-        return split { ends.contains($0) }.contains { part in
-            (9...15).contains(part.count { $0.isDigit }) && !part.contains { $0.isLetter }
+        var (digitsCount, hasLetter) = (0, false)
+        for byte in self {
+            switch byte {
+            case UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "@"):
+                if (9...15).contains(digitsCount), !hasLetter { return true }
+                (digitsCount, hasLetter) = (0, false)
+            default:
+                if byte.isDigit { digitsCount += 1 }
+                hasLetter = hasLetter || byte.isLetter
+            }
         }
+        return (9...15).contains(digitsCount) && !hasLetter
     }
 }
 

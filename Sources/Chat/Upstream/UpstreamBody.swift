@@ -114,10 +114,21 @@ extension ChatRequest {
         var buffer: [UInt8] = []
         buffer.reserveCapacity(
             members.reduce(128) { $0 + (mayShare && shared($1.value, rules) != nil ? 128 + $1.openingCount : $1.byteCount) })
-        var isFirst = true
+        // Members of the caller's that go out as they stand, one behind the other.
+        var run = 0..<0
+        var separator = UInt8(ascii: "{")
         for member in members {
-            buffer.append(UInt8(ascii: isFirst ? "{" : ","))
-            isFirst = false
+            let place = mayShare ? nil : place(of: member, rules, hasEnd: !end.isEmpty)
+            // There is no member in so few bytes.
+            if let place, !run.isEmpty, (1...3).contains(place.lowerBound - run.upperBound) {
+                run = run.lowerBound..<place.upperBound
+                continue
+            }
+            buffer.append(contentsOf: body[run])
+            buffer.append(separator)
+            separator = UInt8(ascii: ",")
+            run = place ?? 0..<0
+            guard place == nil else { continue }
             buffer.appendJSONString(member.name)
             buffer.append(UInt8(ascii: ":"))
             if mayShare, let shared = shared(member.value, rules) {
@@ -130,22 +141,45 @@ extension ChatRequest {
                 append(member.value, rules, end: end, to: &buffer)
             }
         }
+        buffer.append(contentsOf: body[run])
         buffer.append("}")
         upstream.append(buffer)
         return upstream
     }
 
+    /// Where a member stands in the body, name and value, if it goes out as it came.
+    private func place(of member: UpstreamMember, _ rules: UpstreamRules, hasEnd: Bool) -> Range<Int>? {
+        guard let value = untouched(member.value, rules) else { return nil }
+        if case .messages(let messages) = member.value, hasEnd || !messages.opening.isEmpty { return nil }
+        return start(of: member.name, aheadOf: value.lowerBound).map { $0..<value.upperBound }
+    }
+
+    /// Where a name stands in the body, with its quotes, if it does so without escapes and with nothing but a space between it and its value.
+    private func start(of name: String, aheadOf value: Int) -> Int? {
+        let (name, body) = (name.utf8Span.span, body.span)
+        let colon = value - (body[value - 1] == UInt8(ascii: " ") ? 2 : 1)
+        let start = colon - name.count - 2
+        guard start > 0, body[colon] == UInt8(ascii: ":"), body[colon - 1] == UInt8(ascii: "\""), body[start] == UInt8(ascii: "\"")
+        else { return nil }
+        return body.isEqual(to: name, at: start + 1, from: 0, count: name.count) ? start : nil
+    }
+
     /// The bytes of a value that is large and goes out as it came.
     private func shared(_ value: UpstreamMember.Value, _ rules: UpstreamRules) -> ArraySlice<UInt8>? {
-        let range: Range<Int>
+        guard let range = untouched(value, rules), range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax)
+        else { return nil }
+        return body[range]
+    }
+
+    /// Where the bytes of a value stand that goes out as it came.
+    private func untouched(_ value: UpstreamMember.Value, _ rules: UpstreamRules) -> Range<Int>? {
         switch value {
-        case .callers(let value): range = value.range
-        case .messages where !rules.roles.isEmpty: return nil
+        case .callers(let value): value.range
+        case .messages where !rules.roles.isEmpty: nil
         case .messages(let messages) where rules.passesAll || rules.messages == .all || messagesWithOtherMembers.isEmpty:
-            range = messages.callers
-        case .messages, .streamOptions, .settings, .text: return nil
+            messages.callers
+        case .messages, .streamOptions, .settings, .text: nil
         }
-        return range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax) ? body[range] : nil
     }
 
     /// - Parameter end: of the messages, in place of the bracket that closes them; empty for that.

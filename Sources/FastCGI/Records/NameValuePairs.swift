@@ -1,4 +1,4 @@
-// Name-value pairs (FastCGI 1.0 §3.4): checked before libfcgi sees them, and read for GET_VALUES.
+// Name-value pairs (FastCGI 1.0 §3.4): a request's parameters, and what GET_VALUES asks for.
 
 import Glibc
 
@@ -15,55 +15,89 @@ package struct NameValuePairs: Sendable {
     /// - Throws: `ConnectionRefusal.malformedParameters` when a length points beyond the bytes.
     package mutating func next() throws(ConnectionRefusal) -> (name: Range<Int>, value: Range<Int>)? {
         guard position < bytes.count else { return nil }
-        let nameLength = try length()
-        let valueLength = try length()
-        guard nameLength + valueLength <= bytes.count - position else { throw .malformedParameters }
-        let name = position..<position + nameLength
-        let value = name.upperBound..<name.upperBound + valueLength
-        position = value.upperBound
-        return (name, value)
+        let bytes = bytes
+        guard let pair = bytes.span.pair(at: &position) else { throw .malformedParameters }
+        return (pair.name, pair.value)
     }
 
     private static let contentLength: StaticString = "CONTENT_LENGTH"
-
-    /// One byte up to 127, else four with the highest bit set.
-    private mutating func length() throws(ConnectionRefusal) -> Int {
-        guard position < bytes.count else { throw .malformedParameters }
-        let first = bytes[position]
-        guard first & 0x80 != 0 else {
-            position += 1
-            return Int(first)
-        }
-        guard bytes.count - position >= 4 else { throw .malformedParameters }
-        defer { position += 4 }
-        return Int(first & 0x7F) << 24 | Int(bytes[position + 1]) << 16 | Int(bytes[position + 2]) << 8
-            | Int(bytes[position + 3])
-    }
 
     /// What a request's parameters are good for.
     package enum Verdict: Equatable, Sendable {
         /// The number that `CONTENT_LENGTH` is; `nil` when there is none, as when a server leaves it empty or says −1.
         case usable(contentLength: Int?)
-        /// One has what no C string of the form `NAME=value` can have.
+        /// One has what no variable of the form `NAME=value` can have (RFC 3875 §4.1).
         case unusable
     }
 
-    /// Checks parameters that libfcgi will store as C strings of the form `NAME=value`: a NUL would hide what follows it,
-    /// and an equals sign in a name would make it another name.
+    /// Checks a request's parameters, once and for all: a NUL would hide what follows it from whoever reads a C string, and an equals
+    /// sign in a name would make it another name.
     ///
     /// - Throws: as `next()`.
     package static func check(_ bytes: [UInt8]) throws(ConnectionRefusal) -> Verdict {
         var pairs = NameValuePairs(bytes)
         var contentLength: Int?
         while let (name, value) = try pairs.next() {
-            guard !bytes.has(0, in: name), !bytes.has(UInt8(ascii: "="), in: name), !bytes.has(0, in: value) else {
-                return .unusable
-            }
+            let pair = name.lowerBound..<value.upperBound
+            guard !bytes.has(0, in: pair), !bytes.has(UInt8(ascii: "="), in: name) else { return .unusable }
             if contentLength == nil, bytes.equals(Self.contentLength, in: name) {
                 contentLength = bytes.number(in: value)
             }
         }
         return .usable(contentLength: contentLength)
+    }
+}
+
+extension Span<UInt8> {
+    /// Where a pair's name begins, its value, and where that ends.
+    struct Pair {
+        let start: Int
+        let middle: Int
+        let end: Int
+
+        var name: Range<Int> { start..<middle }
+        var value: Range<Int> { middle..<end }
+    }
+
+    /// The pair that begins at a position, which is then behind it; nil where a length points beyond the bytes.
+    @inline(always)
+    func pair(at position: inout Int) -> Pair? {
+        guard let (nameLength, valueLength) = shortLengths(at: &position) ?? lengths(at: &position) else { return nil }
+        guard nameLength &+ valueLength <= count &- position else { return nil }
+        let pair = Pair(start: position, middle: position &+ nameLength, end: position &+ nameLength &+ valueLength)
+        position = pair.end
+        return pair
+    }
+
+    /// Both lengths, if each is a single byte: nearly all are, and each look-up passes all of them.
+    ///
+    /// - Precondition: the position is not negative.
+    @inline(always)
+    private func shortLengths(at position: inout Int) -> (name: Int, value: Int)? {
+        guard count &- position >= 2 else { return nil }
+        let (first, second) = unsafe (self[unchecked: position], self[unchecked: position &+ 1])
+        guard first | second < 0x80 else { return nil }
+        position &+= 2
+        return (Int(first), Int(second))
+    }
+
+    private func lengths(at position: inout Int) -> (name: Int, value: Int)? {
+        guard let name = length(at: &position), let value = length(at: &position) else { return nil }
+        return (name, value)
+    }
+
+    /// One byte up to 127, else four with the highest bit set.
+    @inline(always)
+    private func length(at position: inout Int) -> Int? {
+        guard position < count else { return nil }
+        let first = self[position]
+        guard first & 0x80 != 0 else {
+            position &+= 1
+            return Int(first)
+        }
+        guard count &- position >= 4 else { return nil }
+        defer { position &+= 4 }
+        return Int(first & 0x7F) << 24 | Int(self[position + 1]) << 16 | Int(self[position + 2]) << 8 | Int(self[position + 3])
     }
 }
 

@@ -1,7 +1,5 @@
 // Takes a connection's bytes as they arrive and lets exactly one well-formed request through at a time.
 
-package import EventLoop
-
 /// Why a connection is closed: the peer broke the protocol, went over a limit, or may not connect.
 package enum ConnectionRefusal: Error, Equatable, Sendable {
     case unsupportedVersion(UInt8)
@@ -19,11 +17,9 @@ package enum ConnectionRefusal: Error, Equatable, Sendable {
     case peerNotAllowed(userID: UInt32)
     /// The same of its address.
     case addressNotAllowed(String)
-    /// libfcgi could not parse what the scanner let through: a defect here, or no memory.
-    case notParsed(SystemError)
 }
 
-/// A request that the scanner has checked in full. Its parameters are what libfcgi then parses.
+/// A request that the scanner has checked in full.
 package struct ScannedRequest: Equatable, Sendable {
     /// The peer's name for it on this connection; not 0.
     package var id: UInt16
@@ -45,7 +41,7 @@ package enum DropReason: Equatable, Sendable {
     case noMemory
     /// The parameters went over `RecordScanner.Limits.parametersBytesMax`; neither they nor the body are there.
     case parametersTooLarge
-    /// A parameter has what no C string of the form `NAME=value` can have; neither they nor the body are there.
+    /// A parameter has what no variable of the form `NAME=value` can have; neither they nor the body are there.
     case unusableParameters
 }
 
@@ -64,7 +60,7 @@ package enum ScanResult: Equatable, Sendable {
 /// FastCGI 1.0 as a responder sees it, for one connection and one request at a time. Values only: no I/O.
 ///
 /// libfcgi trusts its peer: a repeated name in GET_VALUES or a huge length ends the process, and an answer given before the
-/// body was read lets body bytes be parsed as records. So it never sees a record that has not passed here.
+/// body was read lets body bytes be parsed as records. So it sees no record of a peer.
 package struct RecordScanner: Sendable {
     /// What a peer may send at most.
     package struct Limits: Equatable, Sendable {

@@ -43,9 +43,31 @@ enum KeyPlaces {
     private static let whoseItIs =
         "Sluice keeps the user that it is started as: User= of the unit; socket.group is for the socket alone"
 
+    /// What tables look like, by their last name.
+    private static let examples = [
+        "log": #"{to = "stderr", format = "json"}"#, "metrics": "{clients = true}", "socket": #"{mode = "0660"}"#,
+        "limits": #"{requests = 4096, body = "8MiB"}"#, "timeouts": #"{first_token = "5s", total = "2m"}"#,
+        "traces": #"{endpoint = "http://127.0.0.1:4318/v1/traces"}"#, "hook": #"{url = "http://127.0.0.1:9000/turn"}"#,
+        "filler": #"{after = "900ms", texts = ["One moment."]}"#, "prepend": #"{text = "Be brief."}"#,
+        "parameters": #"{add = ["top_k"]}"#, "continue": #"{prompt = "Go on exactly where it ends."}"#,
+        "roles": #"{developer = "system"}"#, "headers": #"{X-Tenant = "north"}"#, "when": #"{client = "acme*"}"#,
+        "rename": #"{max_tokens = "max_completion_tokens"}"#, "default": "{temperature = 0.7}", "set": "{top_k = 40}",
+        "message": "{prefix = true}",
+    ]
+
     /// The same of a key that there is, with a value that is no table.
-    static func hint(forNoTable key: String) -> String? {
-        key == "log" ? "log.to says where it goes, log.format how it looks" : nil
+    ///
+    /// - Parameter path: of the key.
+    static func hint(forNoTable path: String) -> String? {
+        switch path.prefix(while: { $0 != "." && $0 != "[" }) {
+        case "upstreams" where path.split(separator: ".").count < 3:
+            return #"as in [upstreams.local] with a line url = "http://127.0.0.1:8000/v1" below it"#
+        case "clients": return "as in [clients.acme] with a line concurrent = 20 below it"
+        case "models" where !path.contains("."): return #"as in [[models]] with a line match = "*" below it"#
+        default: break
+        }
+        let name = path.split(separator: ".").last.map(String.init) ?? path
+        return examples[name].map { "as in \(name) = \($0)" }
     }
 
     /// The same of a key that there is, and has members, though it is no table.

@@ -105,7 +105,7 @@ struct SettingsReader {
     init?(_ node: SettingsNode, keys: [String]?, _ input: SettingsInput, _ problems: SettingsProblems) {
         guard case .table(let members) = node.value else {
             problems.add(
-                SettingsProblem(node, "must be a table\(KeyPlaces.hint(forNoTable: node.path.text).map { ": \($0)" } ?? "")"))
+                SettingsProblem(node, "must be a table\(KeyPlaces.hint(forNoTable: node.path.text).map { ", \($0)" } ?? "")"))
             return nil
         }
         (path, place, self.members) = (node.path, node.place, members)

@@ -115,7 +115,7 @@ extension Board {
     ///
     /// - Parameter wakeup: woken when a queued attempt has its place.
     func enter(
-        _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
+        _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup
     ) -> StartDecision {
         StartDecision(decide(attempt, on: target, of: route, at: now, waking: wakeup), attempt, on: target, of: self)
     }

@@ -96,7 +96,7 @@ final class Board: Sendable {
     ///
     /// - Parameter wakeup: woken when a queued attempt has its place.
     func decide(
-        _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup.Remote
+        _ attempt: Selection.PlannedAttempt, on target: Target, of route: Route, at now: Instant, waking wakeup: Wakeup
     ) -> Decision {
         guard budgets[route.index].pay(for: attempt.reason, at: now) else { return .refused(.overBudget) }
         switch places[target.upstream].enter(mayWait: attempt.reason != .hedge, waking: wakeup) {

@@ -242,7 +242,7 @@ final class Race {
     private func begin(_ attempt: Selection.PlannedAttempt) throws {
         let target = question.route.targets[attempt.target]
         let decision = generation.shared.board.enter(
-            attempt, on: target, of: question.route, at: loop.now, waking: wakeup.remote)
+            attempt, on: target, of: question.route, at: loop.now, waking: wakeup)
         try act(on: decision, for: attempt, to: target)
     }
 

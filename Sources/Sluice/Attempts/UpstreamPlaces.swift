@@ -56,10 +56,10 @@ final class UpstreamPlaces: Sendable {
     }
 
     /// - Parameter wakeup: woken when one that is queued has its place.
-    func enter(mayWait: Bool, waking wakeup: Wakeup.Remote) -> ConcurrencyLimit.Entry {
+    func enter(mayWait: Bool, waking wakeup: Wakeup) -> ConcurrencyLimit.Entry {
         state.withLock { state in
             let entry = state.limit.enter(mayWait: mayWait)
-            if case .queued(let ticket) = entry { state.waiters[ticket] = wakeup }
+            if case .queued(let ticket) = entry { state.waiters[ticket] = wakeup.remote }
             return entry
         }
     }

@@ -20,11 +20,15 @@ struct ControlArguments: ParsableArguments {
             valueName: "address"))
     var control: String?
 
+    /// Without an option ahead of them: there is no place for any.
+    @Argument(help: .hidden) var words: [String] = []
+
     /// Asks, and waits for the answer.
     ///
     /// - Returns: what came of it.
     /// - Throws: `ExitCode` when nobody answers, or nobody has tried, after telling why.
     func ask(_ command: ControlCommand) throws -> ControlAnswer {
+        try refuse(words)
         let client = ControlClient(path: try path())
         let onWaiting = { if let words = command.waitingWords { writeError("sluice: \(words)") } }
         do throws(ControlFailure) { return try client.ask(command, onWaiting: onWaiting) } catch {

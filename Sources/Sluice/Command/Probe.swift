@@ -43,7 +43,10 @@ struct ProbeCommand: ParsableCommand {
             valueName: "name"))
     var model: String?
 
-    @Option(help: ArgumentHelp("How many seconds \(Settings.probeModel) is to be silent. From 1 to 60.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "How many seconds \(Settings.probeModel) is to be silent: longer than heartbeat, to show it. From 1 to 60.",
+            valueName: "seconds"))
     var silence = 12
 
     @Option(

@@ -57,6 +57,9 @@ struct SettingsArguments: ParsableArguments {
             "json, text or logfmt. Default: text on a terminal and for the journal and syslog, else json.", valueName: "format"))
     var logFormat: String?
 
+    /// Without an option ahead of them: there is no place for any.
+    @Argument(help: .hidden) var words: [String] = []
+
     /// All that says something about the settings.
     ///
     /// - Parameter files: how files are read.
@@ -83,10 +86,18 @@ struct SettingsArguments: ParsableArguments {
     ///   - assumesCredentials: whether credentials that are another process's are taken to be there.
     /// - Throws: `ExitCode` when something is wrong, after telling what.
     func load(_ files: FileAccess = .real, assumesCredentials: Bool = false) throws -> LoadedSettings {
+        try refuse(words)
         var sources = sources(files)
         sources.assumesCredentials = assumesCredentials
         do { return try sources.load() } catch { throw error.told }
     }
+}
+
+/// Says of words without an option ahead of them what was meant: a settings file, as other daemons' checks take it. Not before a command
+/// runs, since an option that is not known leaves its value behind as such a word, and is to be told first.
+func refuse(_ words: [String]) throws {
+    guard let word = words.first else { return }
+    throw ValidationError("'\(word)' has no option ahead of it; a settings file is named by --config \(word)")
 }
 
 extension SettingsError {

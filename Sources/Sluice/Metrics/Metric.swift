@@ -5,7 +5,7 @@ import Settings
 /// A family of metrics, with a series for each set of its labels' values.
 enum Metric: Int, CaseIterable, Sendable {
     case operationDuration, timeToFirstChunk, timePerOutputChunk, tokenUsage
-    case requests, clientRequests, clientTokens, callersLeft, fillers, firstTokenAdded
+    case requests, clientRequests, clientTokens, callersLeft, fillers, fillersFailed, firstTokenAdded
     case attempts, retries, hedges, rests, queueWait
     case connectionsAccepted, connectionsRefused, logLinesDropped, traceSpans, processStarts, startTime
     case activeRequests, openStreams, upstreamOpen, upstreamQueued, targetsResting
@@ -93,6 +93,9 @@ enum Metric: Int, CaseIterable, Sendable {
                 "sluice_fillers", .counter, ["speaker"], atMost: 10,
                 "Sentences for callers while the model was silent, by who said them: the stream, or the call's platform (control)."
             )
+        case .fillersFailed:
+            Description(
+                "sluice_fillers_failed", .counter, [], "Sentences that the call's platform was asked to say and did not take.")
         case .firstTokenAdded:
             Description(
                 "sluice_first_token_added_seconds", .histogram(.seconds), [],

@@ -131,7 +131,10 @@ final class Metrics: Sendable {
         count(.requests, MetricLabels(MetricLabels.text(ofOutcome: record.words.ending)))
         if record.ending.isDeparture { count(.callersLeft, MetricLabels(record.lastPhase.rawValue)) }
         if record.fillers.streamed > 0 { count(.fillers, MetricLabels("stream"), record.fillers.streamed) }
-        if record.fillers.posted > 0 { count(.fillers, MetricLabels("control"), record.fillers.posted) }
+        if let posts = record.fillers.posts {
+            if posts.said > 0 { count(.fillers, MetricLabels("control"), posts.said) }
+            if posts.failed > 0 { count(.fillersFailed, posts.failed) }
+        }
         if namesClients { noteClient(record) }
         if let added = record.added {
             note(UInt64(max(0, added.nanoseconds)), .seconds, in: table.commonRow(of: .firstTokenAdded))

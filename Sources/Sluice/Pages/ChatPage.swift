@@ -16,8 +16,8 @@ enum ChatPage {
     ]
 
     /// SHA-256 of the two, in base64. A test holds them against what is there, and says what they have to be.
-    static let styleHash = "Dy5iviqvEs1rK9meFc1DrlxkAMGX7ZgMA2bb4un/y7Y="
-    static let scriptHash = "GidjVt/3fXDDvyUDd+WzE4G/vsLYGNHXoaRR7j2Rb1k="
+    static let styleHash = "9EhSfnhLwqyI9BeJrV5nIFR7MNpQfsN46F/7PHGPzl0="
+    static let scriptHash = "kFbbK6wt6fL2kOEKy6OQl2KusLV2LbIlbT+RaPyzQvk="
 
     /// Nothing runs but what is in the page, nothing comes from elsewhere or goes there, and no text becomes markup.
     private static let policy = """

@@ -36,8 +36,18 @@ struct ProbeAnswer: Sendable {
         return failure.map { "\($0)" } ?? "no answer"
     }
 
+    /// Whether somebody who speaks the interface has taken the request, though it was to fail: a web server that keeps one to itself answers
+    /// with a page.
+    var cameThrough: Bool { (200..<300).contains(status) || isJSONError }
+
     /// Whether it is an event stream.
     var isEventStream: Bool { head?["content-type"]?.startsIgnoringCase(with: "text/event-stream") ?? false }
+
+    /// Whether there is TLS, with a certificate that was not taken.
+    var hasRefusedCertificate: Bool {
+        guard case .tls(let reason) = failure else { return false }
+        return ["the certificate", "no trusted authorities"].contains { reason.utf8.starts(with: $0.utf8) }
+    }
 
     /// Whether the body is an error of OpenAI's kind: `{"error":{"message":"…"}}`.
     var isJSONError: Bool {

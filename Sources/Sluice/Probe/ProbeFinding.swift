@@ -3,6 +3,7 @@
 /// What is wrong, as `--json` calls it.
 enum ProbeFinding: String, CaseIterable, Sendable {
     case unreachable, insecure, certificate, plain
+    case wrongScheme = "wrong_scheme"
     case unguarded, tokenRefused = "token_refused"
     case path
     case buffered, compressed, oldHTTP = "http_1_0", closes = "closes_connections", broken = "broken_stream"
@@ -43,7 +44,7 @@ extension ProbeFinding {
 
     private var table: [(ProbeServer, String)] {
         switch self {
-        case .unreachable, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
+        case .unreachable, .wrongScheme, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
         case .insecure, .certificate, .plain, .noHTTP2: security
         case .unguarded, .tokenRefused, .path, .errors, .versions, .body: requests
         case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams

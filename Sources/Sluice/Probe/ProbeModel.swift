@@ -2,6 +2,7 @@
 
 import Chat
 import Clock
+import HTTPClient
 
 /// An answer of known pace, each event of which says itself when it was made: a lump that comes can so be told from one that was sent.
 enum ProbeModel {
@@ -39,6 +40,17 @@ enum ProbeModel {
         guard let range = bytes.firstRange(of: word) else { return nil }
         let digits = bytes[range.upperBound...].prefix { $0 &- UInt8(ascii: "0") < 10 }
         return Int(decimal: digits).map { .milliseconds(min($0, 3_600_000)) }
+    }
+
+    // MARK: Heartbeat
+
+    /// The header of its answers that tells the deployment's `heartbeat`, in milliseconds; 0 for none.
+    static let heartbeatHeader = "X-Sluice-Heartbeat-Ms"
+
+    /// What an answer's head says of that; nil where it does not.
+    static func heartbeat(told head: ResponseHead?) -> Duration? {
+        guard let value = head?["x-sluice-heartbeat-ms"], let milliseconds = Int(decimal: value.utf8) else { return nil }
+        return milliseconds < 0 ? nil : .milliseconds(min(milliseconds, 86_400_000))
     }
 
     // MARK: Stamps

@@ -9,19 +9,29 @@ extension ProbeReport {
     func text(isColoured: Bool) -> String {
         var lines = [visible(model.map { "\(url), by the model \($0.clipped)" } ?? url), ""]
         let width = checks.map(\.name.rawValue.utf8.count).max() ?? 0
-        for check in checks {
+        var summedUp: Set<ProbeCheck.Name> = []
+        for check in checks where !summedUp.contains(check.name) {
             let word = check.verdict.word
             let colour = isColoured ? check.verdict.colour : nil
             let shown = colour.map { "\u{1B}[\($0)m\(word)\u{1B}[0m" } ?? word
-            lines.append(
-                shown + spaces(9 - word.utf8.count) + check.name.rawValue + spaces(width + 2 - check.name.rawValue.utf8.count)
-                    + visible(check.evidence))
+            let alike = unknownLike(check)
+            summedUp.formUnion(alike)
+            let name = alike.count > 1 ? "\(alike.count) checks" : check.name.rawValue
+            let evidence =
+                alike.count > 1 ? "\(alike.map(\.rawValue).joined(separator: ", ")): \(check.evidence)" : check.evidence
+            lines.append(shown + spaces(9 - word.utf8.count) + name + spaces(width + 2 - name.utf8.count) + visible(evidence))
             for directive in directives(of: check) {
                 let server = directive.server.rawValue
                 lines.append(spaces(width + 11) + server + spaces(12 - server.utf8.count) + directive.text)
             }
         }
         return (lines + ["", summary]).joined(separator: "\n")
+    }
+
+    /// The checks that are not known for the same reason, this one among them; none where it is known.
+    private func unknownLike(_ check: ProbeCheck) -> [ProbeCheck.Name] {
+        guard check.verdict == .unknown else { return [] }
+        return checks.filter { $0.verdict == .unknown && $0.evidence.hasSameBytes(as: check.evidence) }.map(\.name)
     }
 
     private func directives(of check: ProbeCheck) -> [ProbeDirective] {

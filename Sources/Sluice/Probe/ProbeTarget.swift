@@ -10,6 +10,8 @@ struct ProbeTarget: Sendable {
     let isSecure: Bool
     /// Whether it is on this machine, so that nobody reads along on the way.
     let isLocal: Bool
+    /// Whether it names its port.
+    private let hasPort: Bool
     /// The base URL's path, without a slash at its end; empty for none.
     private let basePath: String
     private let token: String?
@@ -44,6 +46,8 @@ struct ProbeTarget: Sendable {
         }
         origin = String(decoding: bytes[..<pathStart], as: UTF8.self)
         isLocal = Self.isLocal(bytes[hostStart..<pathStart])
+        // An address of IPv6 has colons too, in brackets.
+        hasPort = bytes[hostStart..<pathStart].reversed().prefix { $0 != UInt8(ascii: "]") }.contains(UInt8(ascii: ":"))
         basePath = String(decoding: Self.base(of: bytes[pathStart...]), as: UTF8.self)
         self.token = token
     }
@@ -107,6 +111,12 @@ struct ProbeTarget: Sendable {
 
     /// Of chat completions.
     func completions(_ credentials: Credentials = .right) -> String { origin + path(credentials) + "/chat/completions" }
+
+    /// The same with https:// in the place of http://, without a token; nil where that would be another port.
+    var completionsOverTLS: String? {
+        guard !isSecure, hasPort else { return nil }
+        return "https" + String(decoding: completions(.none).utf8.dropFirst("http".utf8.count), as: UTF8.self)
+    }
 
     /// Of the list of models.
     var models: String { origin + basePath + "/models" }

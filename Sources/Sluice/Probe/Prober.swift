@@ -88,6 +88,13 @@ actor Prober {
         let url = target.completions()
         let usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
         report.answering = ProbeServer(usual.head)
+        if !target.isSecure, RequestChecks.mayNeedTLS(usual) {
+            let overTLS = await askOverTLS(client)
+            if let check = RequestChecks.scheme(usual, overTLS: overTLS) {
+                add(check)
+                return .found
+            }
+        }
         add(
             RequestChecks.reachable(
                 usual, over: client.firstConnection, isSecure: target.isSecure, isLocal: target.isLocal, now: secondsSince1970()))
@@ -117,6 +124,11 @@ actor Prober {
         onProgress("body")
         add(RequestChecks.body(await ask(.init(url: url, body: ProbeBodies.large), client)))
         return nil
+    }
+
+    private func askOverTLS(_ client: ProbeClient) async -> ProbeAnswer? {
+        guard let url = target.completionsOverTLS else { return nil }
+        return await client.ask(.init(url: url, credentials: .none, body: ProbeBodies.noChat))
     }
 
     // MARK: The model

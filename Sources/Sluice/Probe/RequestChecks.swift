@@ -15,7 +15,9 @@ enum RequestChecks {
     ) -> ProbeCheck {
         guard let head = answer.head else {
             let reason = answer.failure.map { "\($0)" } ?? "no answer"
-            if case .tls = answer.failure { return .finding(.reachable, .insecure, reason) }
+            if case .tls(let words) = answer.failure {
+                return .finding(.reachable, .insecure, hint(for: words).map { "\(reason): \($0)" } ?? reason)
+            }
             return .finding(.reachable, .unreachable, reason)
         }
         let server = head["server"].map { $0.clipped } ?? "a server without a name"
@@ -41,6 +43,51 @@ enum RequestChecks {
         return days == 1 ? "1 day" : "\(days) days"
     }
 
+    /// What to do where TLS fails, by the words of the HTTP client; nil where those say it.
+    private static func hint(for reason: String) -> String? {
+        let hints = [
+            ("the certificate has expired", "renew it, and reload the web server, which keeps the old one until then"),
+            (
+                "the certificate is for another name",
+                "ask by a name that is in it, or have one made for this name; a server of several sites may have taken another site's"
+            ),
+            ("the certificate is self-signed", authoritiesHint), ("the certificate's issuer is not trusted", authoritiesHint),
+            ("no trusted authorities were found", authoritiesHint),
+            ("the server speaks no TLS", "should the URL begin with http://, or the server have TLS at this port?"),
+        ]
+        return hints.first { reason.utf8.starts(with: $0.0.utf8) }?.1
+    }
+
+    private static let authoritiesHint = "if callers know its authority, name it by --authorities-file FILE"
+
+    // MARK: Scheme
+
+    /// Whether a URL with http:// leads to where TLS is spoken.
+    ///
+    /// - Parameters:
+    ///   - usual: over plain HTTP.
+    ///   - overTLS: to the same at the same port; nil where it was not asked.
+    /// - Returns: nil where the URL is right, or nobody knows.
+    static func scheme(_ usual: ProbeAnswer, overTLS: ProbeAnswer?) -> ProbeCheck? {
+        let remedy = "the URL must begin with https://"
+        if (300..<400).contains(usual.status), usual.head?["location"]?.startsIgnoringCase(with: "https://") == true {
+            return .finding(
+                .reachable, .wrongScheme, "\(usual.words), which leads callers to https:// and many do not follow: \(remedy)")
+        }
+        guard let overTLS, overTLS.head != nil || overTLS.hasRefusedCertificate else { return nil }
+        return .finding(
+            .reachable, .wrongScheme, "this port speaks TLS, and plain HTTP is answered with \(usual.words): \(remedy)")
+    }
+
+    /// Whether it is worth to ask by TLS too: somebody is there who has not taken the request. nginx may have words like Sluice's for that,
+    /// but no id of a request.
+    static func mayNeedTLS(_ usual: ProbeAnswer) -> Bool {
+        switch usual.failure {
+        case nil, .cutOff, .malformed: !(200..<300).contains(usual.status) && usual.head?["x-request-id"] == nil
+        default: false
+        }
+    }
+
     // MARK: Token
 
     /// - Parameters:
@@ -51,9 +98,11 @@ enum RequestChecks {
         }
         let both = [("without a token", none), ("with a wrong one", wrong)]
         let told = both.map { "\($0.1.words) \($0.0)" }.joined(separator: ", ")
-        if let open = both.first(where: { $0.1.head != nil && $0.1.status != 401 && $0.1.status != 429 && $0.1.status < 500 }) {
-            let isRefusal = open.1.status == 403
-            return .finding(.token, .unguarded, isRefusal ? "\(told), where callers expect 401" : "anybody may ask: \(told)")
+        if both.contains(where: { $0.1.cameThrough && ![401, 403, 429].contains($0.1.status) && $0.1.status < 500 }) {
+            return .finding(.token, .unguarded, "anybody may ask: \(told)")
+        }
+        if both.contains(where: { $0.1.status == 403 }) {
+            return .finding(.token, .unguarded, "\(told), where callers expect 401")
         }
         guard both.allSatisfy({ $0.1.status == 401 }) else { return .unknown(.token, told) }
         return .pass(.token, "401 without a token, and with a wrong one")

@@ -152,12 +152,33 @@ enum StreamChecks {
             return .finding(.heartbeat, .cutInSilence, "the stream was cut off after \(waited.shown) of silence\(reason)")
         }
         guard let first = comments.first else {
-            return .finding(.heartbeat, .noHeartbeat, "nothing came in \(silence.shown) of silence")
+            return noComment(in: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
         }
         let before = events.last { $0.hasContent && $0.read.end < first.read.end }
         let waited = before.map { first.read.moment - $0.read.moment }
         let words = waited.map { "a comment came after \($0.shown) of silence" } ?? "a comment came with the lump"
         return .pass(.heartbeat, words)
+    }
+
+    /// Where the settings say nothing of it.
+    private static let usualHeartbeat = Duration.seconds(10)
+
+    /// - Parameter heartbeat: what the deployment says that its own is; nil where it does not.
+    private static func noComment(in silence: Duration, heartbeat: Duration?) -> ProbeCheck {
+        let words = "nothing came in \(silence.shown) of silence"
+        let due = heartbeat ?? usualHeartbeat
+        guard due > .zero else { return .finding(.heartbeat, .noHeartbeat, "\(words): heartbeat is off") }
+        // One that is due at the silence's end, or just ahead of it, may be late.
+        guard silence >= due + .milliseconds(500) else {
+            let known = "\(words), and the heartbeat \(heartbeat == nil ? "may be" : "is") due after \(due.shown)"
+            let enough = due + .seconds(2)
+            return .unknown(
+                .heartbeat, enough > ProbeModel.silenceMax ? known : "\(known): --silence \(enough.components.seconds)")
+        }
+        guard heartbeat != nil else { return .finding(.heartbeat, .noHeartbeat, words) }
+        return .finding(
+            .heartbeat, .noHeartbeat,
+            "\(words), where the heartbeat is due after \(due.shown): somebody on the way keeps comments to himself")
     }
 
     // MARK: Leaving

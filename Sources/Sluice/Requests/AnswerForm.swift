@@ -23,12 +23,13 @@ struct AnswerForm {
 }
 
 extension AnswerForm {
-    init(for chat: ChatRequest, _ caller: Caller, _ route: Route, _ settings: borrowing Settings) {
+    /// - Parameter speaksRefusal: whether a refusal is said, as text is.
+    init(for chat: ChatRequest, _ caller: Caller, _ route: Route, speaksRefusal: Bool) {
         isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true
         choices = chat.choicesCount > 1 ? ChoiceSet(count: chat.choicesCount) : nil
         edits.systemFingerprint = caller.sessionID
-        edits.speaksRefusal = settings.refusal == .speak
+        edits.speaksRefusal = speaksRefusal
         countsReasoning = route.countsReasoning
         // Whoever reads JSON is no voice.
         if !chat.wantsJSON { speech = route.speech }

@@ -257,7 +257,7 @@ final class ChatHandler {
         answering.trace?.note(chat, defaultModel: generation.shared.settings.defaultModel)
         let call = chat.callID ?? caller.sessionID.flatMap { CallID($0)?.text }
         answering.note(call: call)
-        if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared.settings) }
+        if chat.isStreaming { reply.streamErrors = StreamErrors(for: chat, caller, generation.shared) }
         let table = try routeTable(routeName, of: caller.client, answering, generation.shared)
         let client = try rule(for: chat, caller, table, generation.shared)
         let route = try table.route(for: chat, of: caller.client, client?.rule)
@@ -271,9 +271,9 @@ final class ChatHandler {
             chat.needsUsage = rule.tokensPerDay != nil
             try admit(answering, chat, name, rule, isStored: generation.store != nil, into: &reply)
         }
+        let form = AnswerForm(for: chat, caller, route, speaksRefusal: generation.shared.settings.refusal == .speak)
         return Question(
-            chat: chat, caller: caller, memory: memory, route: route, call: call,
-            form: AnswerForm(for: chat, caller, route, generation.shared.settings))
+            chat: chat, caller: caller, memory: memory, route: route, call: call, form: form)
     }
 
     /// What the web server calls the route; nil for nothing.

@@ -62,20 +62,21 @@ struct Reply: ~Copyable {
 
     /// Begins a stream of server-sent events. The header leaves with the first event.
     mutating func startStream() {
-        response.start(
-            status: 200,
-            headers: [
-                ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
-                // Tells nginx not to buffer, whatever its configuration says.
-                ("X-Accel-Buffering", "no"), ("X-Request-Id", id.description),
-            ] + furtherHeaders)
+        response.start(status: 200, Self.streamLines, headers: furtherHeaders)
     }
+
+    private static let streamLines = HeaderLines([
+        ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
+        // Tells nginx not to buffer, whatever its configuration says.
+        ("X-Accel-Buffering", "no"),
+    ])
 
     /// Those that are not the answer's own.
     private var furtherHeaders: [(name: String, value: String)] {
-        let passed = upstream?.passedHeaders ?? []
-        guard let tokensLeft else { return passed }
-        return passed + [("X-Sluice-Budget-Remaining", String(tokensLeft))]
+        var headers = [(name: "X-Request-Id", value: id.description)]
+        if let upstream { headers += upstream.passedHeaders }
+        if let tokensLeft { headers.append(("X-Sluice-Budget-Remaining", String(tokensLeft))) }
+        return headers
     }
 
     /// Sends complete events, or a comment, at once.
@@ -190,9 +191,7 @@ struct Reply: ~Copyable {
         self.status = status
         response.start(
             status: status,
-            headers: [
-                ("Content-Type", contentType), ("Content-Length", String(body.count)), ("X-Request-Id", id.description),
-            ] + headers + furtherHeaders)
+            headers: [("Content-Type", contentType), ("Content-Length", String(body.count))] + headers + furtherHeaders)
         if !isHeadAlone { ending = body }
     }
 }
@@ -252,8 +251,9 @@ struct StreamErrors {
 }
 
 extension StreamErrors {
-    init(for chat: ChatRequest, _ caller: Caller, _ settings: borrowing Settings) {
+    init(for chat: borrowing ChatRequest, _ caller: borrowing Caller, _ generation: Generation) {
         self.init(
-            form: settings.errors, spoken: settings.spokenError, model: chat.model, systemFingerprint: caller.sessionID)
+            form: generation.settings.errors, spoken: generation.settings.spokenError, model: chat.model,
+            systemFingerprint: caller.sessionID)
     }
 }

@@ -13,7 +13,7 @@ actor Worker {
 
     private let logger: Logger
     private let counters: Counters
-    private let parser: RequestParser
+    private let buffers: SharedBuffers
     let handler: ChatHandler
     private let idle: Wakeup
     private var listeners: [Listener] = []
@@ -37,7 +37,7 @@ actor Worker {
         loop = try EventLoop()
         loop.onDefect = { [logger] in logger.loopDefect($0) }
         idle = Wakeup(on: loop)
-        parser = try RequestParser()
+        buffers = try SharedBuffers()
         handler = ChatHandler(
             try WorkerGeneration(generation, on: loop, logger), on: loop, logger: logger, log: log, counters: counters)
     }
@@ -87,7 +87,7 @@ actor Worker {
         let settings = handler.generation.shared.settings
         do {
             let connection = try Connection(
-                descriptor, on: loop, parser: parser, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts,
+                descriptor, on: loop, sharing: buffers, limits: settings.scannerLimits, timeouts: settings.connectionTimeouts,
                 budget: counters.memory)
             connections[number] = connection
             tasks[number] = Task(executorPreference: loop) { await self.serve(number) }

@@ -8,7 +8,7 @@ import Settings
 /// Has a call's platform say sentences: Vapi says what is posted to the URL that its requests bring as `call.monitor.controlUrl`.
 ///
 /// Nobody waits for that, and what becomes of it changes nothing but the log. The URL comes from outside and is a secret: it is asked only
-/// where the settings allow its host, and nothing but that host is told of it.
+/// where the settings allow its host, and nothing but a host that they allow is told of it.
 final class CallControl {
     /// How many may be asked at once by one worker: each takes a connection, or a part of one.
     static let atOnceMax = 64
@@ -31,16 +31,16 @@ final class CallControl {
 
     /// Asks the call's platform to say a text. It outlives the request that it is for.
     ///
+    /// - Parameter posts: counts that, and its failure.
     /// - Returns: whether it is asked. It is not where the request has no URL for that, nor one that is allowed.
-    func say(_ text: String, in question: Question, by settings: FillerSettings) -> Bool {
+    func say(_ text: String, in question: Question, by settings: FillerSettings, _ posts: FillerPosts) -> Bool {
         guard let url = Self.paths.texts(in: question.chat).first ?? nil else { return false }
         let (id, route) = (question.caller.id, question.route.label)
         let host: String
         do throws(HTTPRequest.URLRefusal) {
             host = try HTTPRequest.host(ofForeign: url, allowed: settings.hosts)
         } catch {
-            let host: String? = if case .notAllowed(let host) = error { host } else { nil }
-            logger.fillerNotPosted("\(error)", id, route: route, host: host)
+            logger.fillerNotPosted("\(error)", id, route: route, host: nil)
             return false
         }
         guard count < Self.atOnceMax else {
@@ -56,6 +56,7 @@ final class CallControl {
             _ = try connections.session.start(request) { [self] result in
                 count -= 1
                 guard let reason = Self.reason(of: result) else { return }
+                posts.hasFailed()
                 logger.fillerNotPosted(reason, id, route: route, host: host)
             }
         } catch {
@@ -63,6 +64,7 @@ final class CallControl {
             logger.fillerNotPosted("\(error)", id, route: route, host: host)
             return false
         }
+        posts.hasAsked()
         return true
     }
 

@@ -12,8 +12,9 @@ final class WaitingSigns {
     private var heartbeat: Heartbeat
     /// Nil where nothing is ever said.
     private var filler: Filler?
-    /// Has the call's platform say it; nil where the stream does.
+    /// Has the call's platform say it, and what has become of that; nil where the stream does.
     private let control: CallControl?
+    private let posts: FillerPosts?
 
     /// - Parameters:
     ///   - mayFill: whether a sentence could stand there.
@@ -24,6 +25,7 @@ final class WaitingSigns {
         let settings = isStreaming && mayFill && question.chat.takesSentences ? question.route.filler : nil
         filler = settings.map { Filler($0, from: start) }
         control = settings?.speaker == .control ? generation.upstreams.callControl : nil
+        posts = control.map { _ in FillerPosts() }
     }
 
     /// When something is due; `distantFuture` for never.
@@ -50,9 +52,9 @@ final class WaitingSigns {
     @inline(never)
     private func sentence(for question: Question, at now: Instant) -> String? {
         guard let due = filler?.due, now >= due, let text = filler?.text(for: question.chat) else { return nil }
-        guard let control, let settings = filler?.settings else { return text }
+        guard let control, let posts, let settings = filler?.settings else { return text }
         // Where the first one cannot be asked for, neither can the next.
-        if control.say(text, in: question, by: settings) { filler?.said(at: now) } else { filler?.stop() }
+        if control.say(text, in: question, by: settings, posts) { filler?.said(at: now) } else { filler?.stop() }
         return nil
     }
 
@@ -63,16 +65,25 @@ final class WaitingSigns {
     }
 
     /// What has been said.
-    var fillers: FillerCounts {
-        let count = filler?.count ?? 0
-        return control == nil ? FillerCounts(streamed: count) : FillerCounts(posted: count)
-    }
+    var fillers: FillerCounts { FillerCounts(streamed: posts == nil ? filler?.count ?? 0 : 0, posts: posts) }
 }
 
 /// How many sentences were said while there was no answer.
-struct FillerCounts: Equatable {
+struct FillerCounts {
     /// By the stream.
     var streamed = 0
-    /// By the call's platform, as far as it was asked to.
-    var posted = 0
+    /// By the call's platform; nil where that is not asked.
+    var posts: FillerPosts?
+}
+
+/// How many sentences a call's platform was asked to say. An object, since what becomes of one may be known when the answer comes already.
+final class FillerPosts {
+    private var asked = 0
+    private(set) var failed = 0
+
+    /// How many it has taken, or may take still.
+    var said: Int { asked - failed }
+
+    func hasAsked() { asked += 1 }
+    func hasFailed() { failed += 1 }
 }

@@ -60,6 +60,7 @@ private enum Name {
     static let hookMilliseconds = LogName("hook_ms")
     static let fillers = LogName("fillers")
     static let controlFillers = LogName("control_fillers")
+    static let controlFillersFailed = LogName("control_fillers_failed")
     static let seconds = LogName("seconds")
     static let bytes = LogName("bytes")
     static let promptTokens = LogName("prompt_tokens")
@@ -90,7 +91,7 @@ extension LogLine {
         if let firstToken = answer.firstToken { append(Name.firstToken, firstToken - record.start) }
         if let added = record.added { append(Name.added, milliseconds: added) }
         if record.fillers.streamed > 0 { append(Name.fillers, record.fillers.streamed) }
-        if record.fillers.posted > 0 { append(Name.controlFillers, record.fillers.posted) }
+        if let posts = record.fillers.posts { append(posts) }
         append(Name.seconds, end - record.start)
         append(Name.bytes, answer.bytesCount)
         if let usage = answer.usage {
@@ -99,6 +100,11 @@ extension LogLine {
         }
         if record.tried.count > 1 { append(record.tried) }
         self.end()
+    }
+
+    private mutating func append(_ posts: FillerPosts) {
+        if posts.said > 0 { append(Name.controlFillers, posts.said) }
+        if posts.failed > 0 { append(Name.controlFillersFailed, posts.failed) }
     }
 
     private mutating func append(_ tried: [RequestRecord.Try]) {

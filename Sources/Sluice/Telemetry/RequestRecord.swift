@@ -106,7 +106,7 @@ struct RequestRecord {
     mutating func note(_ tried: [Try], _ fillers: FillerCounts) {
         self.tried += tried
         self.fillers.streamed += fillers.streamed
-        self.fillers.posted += fillers.posted
+        self.fillers.posts = fillers.posts ?? self.fillers.posts
     }
 
     /// The answer has broken off, and another one is asked for that goes on with it.

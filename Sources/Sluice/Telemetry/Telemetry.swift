@@ -186,7 +186,7 @@ extension Logger {
             ])
     }
 
-    /// - Parameter host: the rest of the URL is a secret.
+    /// - Parameter host: one that is allowed, else nil: another is whatever the caller has written. The rest of the URL is a secret.
     func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: String?) {
         var metadata: Metadata = ["request": "\(id)", "route": "\(route)", "reason": "\(reason)"]
         if let host { metadata["host"] = "\(host)" }
@@ -266,7 +266,6 @@ extension ConnectionRefusal {
         case .answersNotRead: "the answers to its management records are not read"
         case .peerNotAllowed(let user): "the user \(user) may not connect: socket.allowed_users leaves it out"
         case .addressNotAllowed(let address): "the address \(address) may not connect: allowed_addresses leaves it out"
-        case .notParsed(let error): "libfcgi cannot parse the request: \(error)"
         }
     }
 }

@@ -14,6 +14,8 @@ final class DemoAnswer {
     private var nextPiece: Instant
     /// When the answer began, where `sluice probe` is answered; nil for jokes.
     private var probeStart: Instant?
+    /// What it is told then of the deployment's heartbeat.
+    private var heartbeat = Duration.zero
     /// A longer pause than the others, when so many pieces are left.
     private var silence: (piecesLeft: Int, duration: Duration)?
     private var isCancelled = false
@@ -33,21 +35,25 @@ final class DemoAnswer {
 
     /// An answer to the last user message, word by word, or a call of one of the request's tools when the message asks for it.
     ///
-    /// - Parameter isProbe: whether it is what `sluice probe` measures by, whatever the message says beside a silence.
-    convenience init(_ chat: ChatRequest, _ id: RequestID, isProbe: Bool, waking wakeup: Wakeup, on loop: EventLoop) {
+    /// - Parameters:
+    ///   - isProbe: whether it is what `sluice probe` measures by, whatever the message says beside a silence.
+    ///   - heartbeat: the deployment's, which that is told.
+    convenience init(
+        _ chat: ChatRequest, _ id: RequestID, isProbe: Bool, heartbeat: Duration, waking wakeup: Wakeup, on loop: EventLoop
+    ) {
         let completion = isProbe ? DemoCompletion(probe: chat, id) : DemoCompletion(chat, id)
         let pieces = chat.isStreaming ? completion.events : [completion.object]
         let message = isProbe ? chat.lastUserMessage ?? "" : ""
         let pause = isProbe ? ProbeModel.pause(askedBy: message) : .milliseconds(60)
         self.init(pieces, after: isProbe ? .zero : pause, every: pause, waking: wakeup, on: loop)
         guard isProbe else { return }
-        probeStart = loop.now
+        (probeStart, self.heartbeat) = (loop.now, heartbeat)
         let silence = ProbeModel.silence(askedBy: message)
         // A role stands ahead of the texts.
         if silence > .zero { self.silence = (pieces.count - ProbeModel.eventsBeforeSilence - 1, silence) }
     }
 
-    var isProbe: Bool { probeStart != nil }
+    var head: UpstreamHead { probeStart == nil ? .demo : .probe(heartbeat: heartbeat) }
 
     deinit { timer.cancel() }
 

@@ -51,23 +51,22 @@ struct Endpoint: Sendable {
     func request(
         for question: Question, to target: Target, _ span: AttemptSpan?
     ) throws(ChatError) -> (request: HTTPRequest, key: UpstreamKey) {
-        let (chat, caller) = (question.chat, question.caller)
         var headers = [
-            (name: "Accept", value: chat.isStreaming ? "text/event-stream" : "application/json"),
-            (name: "X-Client-Request-Id", value: caller.clientRequestID),
+            (name: "Accept", value: question.chat.isStreaming ? "text/event-stream" : "application/json"),
+            (name: "X-Client-Request-Id", value: question.caller.clientRequestID),
         ]
-        if key.isFromCaller { headers.append(try callersKeyHeader(caller)) }
-        headers += span.flatMap { caller.trace?.headers(for: $0) } ?? caller.traceHeaders
+        if key.isFromCaller { headers.append(try callersKeyHeader(question.caller.authorization)) }
+        headers += span.flatMap { question.caller.trace?.headers(for: $0) } ?? question.caller.traceHeaders
         var request = HTTPRequest(
-            .post, try url(for: target.model(for: chat.model)), common: common, headers: headers,
+            .post, try url(for: target.model(for: question.chat.model)), common: common, headers: headers,
             connectTimeout: target.timeouts.connect,
             totalTimeout: max(.milliseconds(1), target.timeouts.total - question.elapsed), options: options)
-        let rules = target.rules(for: chat)
-        let body = chat.upstreamBody(rules, call: question.call)
+        let rules = target.rules(for: question.chat)
+        let body = question.chat.upstreamBody(rules, call: question.call)
         request.body = HTTPBody(parts: body.parts)
         request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
         var key = key
-        key.ownTexts = chat.ownTexts(rules)
+        key.ownTexts = question.chat.ownTexts(rules)
         return (request, key)
     }
 
@@ -80,8 +79,8 @@ struct Endpoint: Sendable {
         return "\(baseURL)/openai/deployments/\(model.percentEncoded)/chat/completions?api-version=\(apiVersion.percentEncoded)"
     }
 
-    private func callersKeyHeader(_ caller: Caller) throws(ChatError) -> (name: String, value: String) {
-        guard let authorization = caller.authorization else { throw .missingCallersKey }
+    private func callersKeyHeader(_ authorization: String?) throws(ChatError) -> (name: String, value: String) {
+        guard let authorization else { throw .missingCallersKey }
         if case .scheme("Bearer") = self.authorization { return ("Authorization", authorization) }
         guard authorization.startsIgnoringCase(with: "bearer ") else { throw .missingCallersKey }
         let key = authorization.utf8.dropFirst("bearer ".utf8.count).drop { $0 == UInt8(ascii: " ") }

@@ -48,7 +48,7 @@ final class UpstreamAnswer {
         case .http(let transfer): wakeup = transfer.wakeup
         case .demo(let demo):
             wakeup = demo.wakeup
-            head = demo.isProbe ? .probe : .demo
+            head = demo.head
         }
     }
 
@@ -207,7 +207,13 @@ struct UpstreamHead {
     mutating func pass(_ name: String, _ value: String) { passedHeaders.append((name, value)) }
 
     static let demo = UpstreamHead(demo: [("X-Sluice-Upstream", "demo")])
-    static let probe = UpstreamHead(demo: [("X-Sluice-Upstream", Settings.probeUpstream)])
+
+    static func probe(heartbeat: Duration) -> UpstreamHead {
+        let milliseconds = heartbeat.nanoseconds / 1_000_000
+        return UpstreamHead(demo: [
+            ("X-Sluice-Upstream", Settings.probeUpstream), (ProbeModel.heartbeatHeader, "\(milliseconds)"),
+        ])
+    }
 
     private init(demo passedHeaders: [(name: String, value: String)]) {
         (status, coding, isPage, retryAfter, headersLeftOut) = (200, nil, false, nil, 0)

@@ -6,8 +6,35 @@ import EventLoop
 import HTTPClient
 import Logging
 
-/// The models of one upstream, as one worker knows them. It is asked when somebody wants to know them, and then not again for a while,
-/// however it went; all who want to know them meanwhile wait for the same answer.
+/// When an upstream is asked for its models again: behind an answer after five minutes, behind a failure after five seconds, and after twice
+/// as long each time that it fails again, up to the same.
+struct ModelsPause {
+    /// Before that it is not asked.
+    private(set) var end: Instant
+    private var behindFailure = firstBehindFailure
+
+    private static let firstBehindFailure = Duration.seconds(5)
+    private static let behindAnswer = Duration.seconds(300)
+
+    /// - Parameter now: there is none yet.
+    init(at now: Instant) { end = now }
+
+    mutating func answered(at now: Instant) {
+        end = now + Self.behindAnswer
+        behindFailure = Self.firstBehindFailure
+    }
+
+    mutating func failed(at now: Instant) {
+        end = now + behindFailure
+        behindFailure = min(behindFailure * 2, Self.behindAnswer)
+    }
+
+    /// It was asked for somebody who has left, and has not answered.
+    mutating func calledOff(at now: Instant) { end = now }
+}
+
+/// The models of one upstream, as one worker knows them. It is asked when somebody wants to know them, and then not again for a while;
+/// all who want to know them meanwhile wait for the same answer.
 ///
 ///     list.ask(for: request, in: session, budget, waking: wakeup)
 ///     while list.isAwaited(by: wakeup) { await wakeup.wait(); list.proceed() }
@@ -15,16 +42,13 @@ import Logging
 final class UpstreamModels {
     /// How long an answer may take, its connection included.
     static let timeLimit = Duration.seconds(3)
-    /// From one question to the next.
-    private static let pause = Duration.seconds(300)
 
     /// What it said when it last said something; nil for nothing yet.
     private(set) var names: [String]?
     private let upstream: String
     private let loop: EventLoop
     private let logger: Logger
-    /// Before that it is not asked again.
-    private var nextQuestion: Instant
+    private var pause: ModelsPause
     private var answer: ListAnswer?
     /// Who has asked: whatever comes wakes this one.
     private var asker: Wakeup?
@@ -36,14 +60,14 @@ final class UpstreamModels {
     /// - Parameter upstream: its name in the settings.
     init(of upstream: String, on loop: EventLoop, _ logger: Logger) {
         (self.upstream, self.loop, self.logger) = (upstream, loop, logger)
-        nextQuestion = loop.now
+        pause = ModelsPause(at: loop.now)
     }
 
     /// Whether an answer is on its way.
     var isAsking: Bool { answer != nil }
 
     /// Whether it is time to ask.
-    var isDue: Bool { !isAsking && loop.now >= nextQuestion }
+    var isDue: Bool { !isAsking && loop.now >= pause.end }
 
     /// Whether somebody is to stay until there is an answer: also whoever has left, for the others that want it.
     func isAwaited(by wakeup: Wakeup) -> Bool { isAsking && (asker === wakeup || waiting.contains { $0 === wakeup }) }
@@ -54,11 +78,11 @@ final class UpstreamModels {
     func ask(for request: HTTPRequest, in session: Session, _ budget: MemoryBudget, waking wakeup: Wakeup) {
         if isAsking { return waiting.append(wakeup) }
         guard isDue else { return }
-        nextQuestion = loop.now + Self.pause
         do throws(HTTPError) {
             answer = ListAnswer(try session.start(request, waking: wakeup), budget)
             (asker, askerHasLeft) = (wakeup, false)
         } catch {
+            pause.failed(at: loop.now)
             logger.modelsNotTold(upstream, "\(error)")
         }
     }
@@ -69,7 +93,7 @@ final class UpstreamModels {
         waiting.removeAll { $0 === wakeup }
         if asker === wakeup { askerHasLeft = true }
         guard askerHasLeft, waiting.isEmpty else { return }
-        nextQuestion = loop.now
+        pause.calledOff(at: loop.now)
         end()
     }
 
@@ -79,7 +103,9 @@ final class UpstreamModels {
         do throws(ListFailure) {
             guard let names = try answer.names() else { return }
             self.names = names
+            pause.answered(at: loop.now)
         } catch {
+            pause.failed(at: loop.now)
             logger.modelsNotTold(upstream, error.reason)
         }
         end()

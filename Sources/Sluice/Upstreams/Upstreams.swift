@@ -17,6 +17,8 @@ final class Upstreams {
     private let names: [String]
     /// Which of them answers `sluice probe`; nil for none.
     private let probe: Int?
+    /// What that is told of the settings.
+    private let heartbeat: Duration
     let session: Session
     /// In the same order.
     private let connections: [UpstreamConnections]
@@ -40,7 +42,7 @@ final class Upstreams {
         self.logger = logger
         let settings = generation.settings
         jsonDepth = settings.limits.jsonDepth
-        names = settings.upstreams.map(\.name)
+        (names, heartbeat) = (settings.upstreams.map(\.name), settings.heartbeat)
         probe = settings.upstreams.firstIndex { $0.name.hasSameBytes(as: Settings.probeUpstream) }
         let upstreams = zip(settings.upstreams, generation.connectionOptions)
         endpoints = upstreams.map { $0.kind == .demo ? nil : Endpoint($0, $1) }
@@ -92,7 +94,7 @@ final class Upstreams {
         let noted: (UpstreamAnswer.Note) -> Void = { [logger] in logger.noted($0, id, name) }
         guard let endpoint = endpoints[target.upstream] else {
             let demo = DemoAnswer(
-                question.chat, id, isProbe: target.upstream == probe, waking: wakeup, on: loop)
+                question.chat, id, isProbe: target.upstream == probe, heartbeat: heartbeat, waking: wakeup, on: loop)
             return UpstreamAnswer(.demo(demo), jsonDepth: jsonDepth, noted: noted)
         }
         let (request, key) = try endpoint.request(for: question, to: target, span)

@@ -82,6 +82,8 @@ def watch(folder, *words):
         tell_growth(browser, ["".join(words)])
         tell_end(browser)
         tell(upstreams=browser.run('return [...document.querySelectorAll("#upstreams th[scope=row]")].map((cell) => cell.textContent)'))
+        tell(times=browser.run('return document.querySelector("#upstreams .target").cells[2].textContent'),
+             note=browser.run('return document.querySelector("#upstreams-note").textContent'))
         browser.run('document.querySelector(".turn:last-child details").open = true')
         for width in 1280, 390:
             for scheme in "light", "dark":

@@ -82,11 +82,11 @@ class Browser:
         """A command of Chromium's own protocol."""
         return self.post("/goog/cdp/execute", cmd=name, params=parameters)
 
-    def look(self, file, width, scheme):
-        """Writes a picture of the whole page, as wide and as dark as that."""
+    def look(self, file, width, scheme, height=800, scale=2):
+        """Writes a picture of the whole page, as wide and as dark as that, with so many of its points for one of the page's."""
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.command("Emulation.setScrollbarsHidden", hidden=True)
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=2, mobile=False)
+        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
         picture = self.command("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         with open(file, "wb") as output:
             output.write(base64.b64decode(picture))

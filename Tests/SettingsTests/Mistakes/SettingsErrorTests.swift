@@ -48,7 +48,7 @@ import Testing
         Mistake(
             "log.level = 'loud'",
             #"1: log.level must be "trace", "debug", "info", "notice", "warning", "error" or "critical""#),
-        Mistake("log = 'json'", "1: log must be a table: log.to says where it goes, log.format how it looks"),
+        Mistake("log = 'json'", #"1: log must be a table, as in log = {to = "stderr", format = "json"}"#),
         Mistake("log.format = 'xml'", #"1: log.format must be "json", "text" or "logfmt""#),
         Mistake("log.to = 'stdout'", "1: log.to \(destination)"),
         Mistake("log.to = '/var/log/sluice.log'", "1: log.to \(destination)"),
@@ -70,7 +70,7 @@ import Testing
         Mistake("dns_ttl = '0s'", "1: dns_ttl must be from 1s to 24h"),
         Mistake("dns_ttl = '999ms'", "1: dns_ttl must be from 1s to 24h"),
         Mistake("dns_ttl = '25h'", "1: dns_ttl must be from 1s to 24h"),
-        Mistake("socket = 'x'", "1: socket must be a table"),
+        Mistake("socket = 'x'", #"1: socket must be a table, as in socket = {mode = "0660"}"#),
         Mistake("socket.mode = 0o660", "1: socket.mode must be a string"),
         Mistake("socket.mode = '0880'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
         Mistake("socket.mode = '1777'", "1: socket.mode must be octal digits up to \"0777\", as \"0660\""),
@@ -265,5 +265,28 @@ import Testing
                 "dir/sluice.toml:1: include names dir/no.toml, which cannot be read: No such file or directory",
                 "dir/sluice.toml:2013: models[0].match has a '[' without a ']'; a '[' itself is written '[[]'",
             ])
+    }
+
+    @Test func `each table is shown by an example of its own`() {
+        func tables(_ descriptions: [FieldDescription]) -> [FieldDescription] {
+            descriptions.flatMap { description in
+                let isTable =
+                    switch description.form {
+                    case .table: true
+                    case .other(let words, _): words.hasPrefix("a table")
+                    default: false
+                    }
+                return (isTable ? [description] : []) + tables(description.members)
+            }
+        }
+        let all =
+            tables(Settings.sections.flatMap(\.fields).map(\.description)) + tables(UpstreamSettings.fields.map(\.description))
+            + tables(ModelSettings.fields().map(\.description)) + tables(TargetSettings.fields().map(\.description))
+        #expect(Set(all.map(\.key)).isSuperset(of: ["log", "limits", "hook", "rename", "headers"]))
+        for table in all {
+            let beginnings = table.members.isEmpty ? ["{"] : table.members.map { "{\($0.key) = " }
+            let hint = KeyPlaces.hint(forNoTable: table.key) ?? ""
+            #expect(beginnings.contains { hint.hasPrefix("as in \(table.key) = \($0)") }, "\(table.key): \(hint)")
+        }
     }
 }

@@ -18,10 +18,12 @@ import Testing
 
     private static let noCredentialsName = #"must name a credential by its name alone, as "credential:key_openai""#
 
+    private static let tableOfUpstream = #", as in [upstreams.local] with a line url = "http://127.0.0.1:8000/v1" below it"#
+
     private static let upstreams = [
         Mistake("upstreams = {}", "1: upstreams names no upstream; write [upstreams.NAME]"),
-        Mistake("upstreams = 'demo'", "1: upstreams must be a table"),
-        Mistake("upstreams.a = 'demo'", "1: upstreams.a must be a table"),
+        Mistake("upstreams = 'demo'", "1: upstreams must be a table\(tableOfUpstream)"),
+        Mistake("upstreams.a = 'demo'", "1: upstreams.a must be a table\(tableOfUpstream)"),
         Mistake(
             "[upstreams.\"a b\"]\nkind = 'demo'", "1: upstreams.\"a b\" must have a name of 1 to 64 letters, digits, '-' and '_'"),
         Mistake(

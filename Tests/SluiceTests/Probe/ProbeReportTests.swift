@@ -33,6 +33,22 @@ import Testing
         #expect(!report.json.utf8.contains(0x1B))
     }
 
+    @Test func `what is not known for the same reason stands in one line, and in JSON one by one`() {
+        var report = report
+        report.checks = [.finding(.reachable, .unreachable, "connection refused")]
+        report.leaveOut([.token, .paths, .stream], because: "not looked at")
+        report.checks.append(.unknown(.leaving, "not shown"))
+        let lines = report.text(isColoured: false).split(separator: "\n")
+        #expect(
+            lines.dropFirst() == [
+                "FINDING  reachable  connection refused", "?        3 checks   token, paths, stream: not looked at",
+                "?        leaving    not shown", "0 passed, 1 finding, 4 not known",
+            ])
+        for name in ["token", "paths", "stream"] {
+            #expect(report.json.contains(#"{"check":"\#(name)","verdict":"unknown","finding":null,"evidence":"not looked at""#))
+        }
+    }
+
     @Test func `JSON has each check with its verdict, finding and directives`() {
         let json = report.json
         #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","model":"sluice-probe","checks":["#))
@@ -46,8 +62,8 @@ import Testing
     @Test(arguments: ProbeFinding.allCases) func `what a server does wrong is mended there`(finding: ProbeFinding) {
         let servers = finding.directives().map(\.server)
         switch finding {
-        // Nobody is there, or an upstream does it.
-        case .unreachable, .broken: #expect(servers.isEmpty)
+        // Nobody is there, the URL is at fault, or an upstream does it.
+        case .unreachable, .wrongScheme, .broken: #expect(servers.isEmpty)
         case .slow, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
         case .callerNotNoticed, .oldHTTP: #expect(servers.contains(.nginx))
         default: #expect(Set(servers).isSuperset(of: [.nginx, .lighttpd, .apache, .caddy, .haproxy]))

@@ -47,6 +47,15 @@ import Testing
     }
 
     @Test(arguments: [
+        ("http://host.example:8443/v1", "https://host.example:8443/v1/chat/completions"),
+        ("http://[::1]:8443/v/secret/v1", "https://[::1]:8443/v1/chat/completions"),
+        ("http://host.example/v1", nil), ("http://[::1]/v1", nil), ("https://host.example:8443/v1", nil),
+    ])
+    func `the same port may be asked by TLS, without the token`(url: String, overTLS: String?) throws {
+        #expect(try ProbeTarget(url, token: "secret").completionsOverTLS == overTLS)
+    }
+
+    @Test(arguments: [
         ("http://localhost:1/v1", true), ("http://[::1]:1/v1", true), ("http://127.8.9.1/v1", true),
         ("http://localhost.example/v1", false), ("http://10.0.0.1/v1", false),
     ])

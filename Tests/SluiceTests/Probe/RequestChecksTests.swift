@@ -26,10 +26,76 @@ import Testing
 
     @Test func `who cannot be reached safely is told why`() {
         #expect(reachable(failed(.refused)).verdict == .finding(.unreachable))
-        let insecure = reachable(failed(.tls(reason: "the certificate has expired")))
-        #expect(insecure.verdict == .finding(.insecure) && insecure.evidence == "TLS: the certificate has expired")
+        let insecure = reachable(failed(.tls(reason: "the server requires a client certificate")))
+        #expect(insecure.verdict == .finding(.insecure) && insecure.evidence == "TLS: the server requires a client certificate")
         #expect(reachable(refusal(400)).verdict == .finding(.plain))
         #expect(reachable(refusal(400), isLocal: true).verdict == .pass)
+    }
+
+    @Test(arguments: [
+        ("the certificate has expired", "renew it"),
+        ("the certificate is for another name than host.example", "a name that is in it"),
+        ("the certificate is self-signed and not trusted", "--authorities-file"),
+        ("the certificate's issuer is not trusted (unknown authority)", "--authorities-file"),
+        ("no trusted authorities were found: install ca-certificates or set authorities_file", "--authorities-file"),
+        ("the server speaks no TLS", "http://"),
+    ])
+    func `who fails in TLS is told what to do`(reason: String, remedy: String) {
+        let check = reachable(failed(.tls(reason: reason)))
+        #expect(check.verdict == .finding(.insecure))
+        #expect(check.evidence.hasPrefix("TLS: \(reason): ") && check.evidence.contains(remedy), "\(check)")
+    }
+
+    /// What a web server answers itself.
+    private static func page(_ status: Int, _ fields: [(name: String, value: String)] = []) -> ProbeAnswer {
+        answer(status, "<html></html>", [("content-type", "text/html")] + fields)
+    }
+
+    struct Scheme: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let usual: ProbeAnswer
+        let overTLS: ProbeAnswer?
+        let isWrong: Bool
+
+        init(_ description: String, _ usual: ProbeAnswer, _ overTLS: ProbeAnswer?, isWrong: Bool) {
+            (testDescription, self.usual, self.overTLS, self.isWrong) = (description, usual, overTLS, isWrong)
+        }
+
+        static let all = [
+            Scheme("nginx's page for plain HTTP", page(400), refusal(401), isWrong: true),
+            Scheme("the same in the words of the shipped files", refusal(400), refusal(401), isWrong: true),
+            Scheme("a connection that is closed", failed(.cutOff(afterBytes: 0)), page(404), isWrong: true),
+            Scheme(
+                "a certificate of another name", page(400), failed(.tls(reason: "the certificate is for another name than a")),
+                isWrong: true),
+            Scheme("a redirect", page(301, [("location", "https://host.example/v1/chat/completions")]), nil, isWrong: true),
+            Scheme("a redirect to plain HTTP", page(301, [("location", "http://host.example/v2")]), nil, isWrong: false),
+            Scheme("no TLS", page(404), failed(.tls(reason: "the server speaks no TLS")), isWrong: false),
+            Scheme("no port to ask at", page(404), nil, isWrong: false),
+        ]
+    }
+
+    @Test(arguments: Scheme.all) func `a port that speaks TLS alone is told by what it answers to both`(row: Scheme) {
+        #expect(RequestChecks.mayNeedTLS(row.usual))
+        let check = RequestChecks.scheme(row.usual, overTLS: row.overTLS)
+        #expect(check.map(\.verdict) == (row.isWrong ? .finding(.wrongScheme) : nil))
+        #expect(check.map { $0.evidence.contains("https://") } != false)
+    }
+
+    @Test(arguments: [
+        answer(400, "", [("x-request-id", "req_1")]), answer(200), failed(.refused),
+        failed(.timedOut(.total, after: .seconds(30))),
+    ])
+    func `who has answered, or is not there, is not asked by TLS too`(usual: ProbeAnswer) {
+        #expect(!RequestChecks.mayNeedTLS(usual))
+    }
+
+    @Test(arguments: [
+        (400, ProbeCheck.Verdict.unknown), (404, .unknown), (301, .unknown), (200, .finding(.unguarded)),
+        (403, .finding(.unguarded)),
+    ])
+    func `a page of the web server's lets nobody in`(status: Int, verdict: ProbeCheck.Verdict) {
+        #expect(RequestChecks.token(right: nil, none: Self.page(status), wrong: Self.page(status)).verdict == verdict)
     }
 
     @Test(arguments: [

@@ -117,6 +117,23 @@ import Testing
     }
 
     @Test(arguments: [
+        ("10000", 12, ProbeCheck.Verdict.finding(.noHeartbeat), "due after 10.0 s"), ("10000", 10, .unknown, "--silence 12"),
+        ("10000", 2, .unknown, "--silence 12"), ("30000", 12, .unknown, "--silence 32"),
+        ("90000", 60, .unknown, "due after 90.0 s"),
+        ("0", 2, .finding(.noHeartbeat), "heartbeat is off"), (nil, 12, .finding(.noHeartbeat), "nothing came"),
+        (nil, 2, .unknown, "may be due after 10.0 s"), ("-1", 12, .finding(.noHeartbeat), "nothing came"),
+    ])
+    func `a silence that is shorter than the heartbeat shows nothing`(
+        told: String?, silence: Int, verdict: ProbeCheck.Verdict, words: String
+    ) {
+        let fields = told.map { [(name: "x-sluice-heartbeat-ms", value: $0)] } ?? []
+        let end = 50 + 1000 * silence
+        let check = StreamChecks.heartbeat(
+            stream([.text(at: 50), .text(at: end), .done(at: end)], fields), silence: .seconds(silence))
+        #expect(check.verdict == verdict && check.evidence.contains(words), "\(check)")
+    }
+
+    @Test(arguments: [
         (#"{"active_requests":[{"id":"a"},{"id":"b"}]}"#, true), (#"{"active_requests":[{"id":"a"}]}"#, false),
         (#"{"active_requests":[]}"#, false), ("{}", nil), ("[]", nil), ("no JSON", nil), (#"{"active_requests":{}}"#, nil),
     ])

@@ -2,6 +2,8 @@
 
 /// How many requests are listed.
 const requestsShownMax = 20;
+/// So many first tokens must be known before there is a percentile of them.
+const firstTokensMin = 20;
 
 class StatusView {
     #url;
@@ -42,7 +44,7 @@ class StatusView {
 
     #refuse(sentence) {
         for (const id of ["upstreams", "streams", "ask-again"]) element(id).hidden = true;
-        for (const id of ["process", "active", "streams-note"]) show(id, "");
+        for (const id of ["process", "active", "upstreams-note", "streams-note"]) show(id, "");
         element("refused").hidden = false;
         show("refused", sentence);
     }
@@ -56,6 +58,8 @@ class StatusView {
             ...status.targets.filter((target) => target.upstream === upstream.name).map(targetRow),
         ]);
         fill("upstreams", upstreams);
+        const hasNone = status.targets.some((target) => target.first_token_p50 === null);
+        show("upstreams-note", hasNone ? `p50 and p95 of the first tokens are known once there are ${firstTokensMin} of them.` : "");
         const requests = status.active_requests ?? [];
         show("active", `${status.active} now, ${status.max_active} at most`);
         fill("streams", requests.slice(0, requestsShownMax).map(requestRow));
@@ -71,12 +75,13 @@ function upstreamRow({ name, open, queued, places }) {
 }
 
 function targetRow(target) {
-    const time = (seconds) => (seconds === null ? "–" : inWords(seconds * 1000));
+    const time = (seconds, otherwise) => (seconds === null ? otherwise : inWords(seconds * 1000));
+    const known = `${target.first_tokens} of ${firstTokensMin}`;
     const model = target.model === null || target.model === target.route ? "" : ` → ${target.model}`;
     const counts = target.failed > 0 ? `${target.asked} asked, ${target.failed} failed` : `${target.asked} asked`;
     return row(
         target.rests_for === null ? "target" : "target rests",
-        [target.route + model, "", time(target.first_token_p50), time(target.first_token_p95), rest(target.rests_for) ?? counts]);
+        [target.route + model, "", time(target.first_token_p50, known), time(target.first_token_p95, "–"), rest(target.rests_for) ?? counts]);
 }
 
 /// Until when a target rests; null when it does not.
