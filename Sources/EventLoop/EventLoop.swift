@@ -11,6 +11,10 @@ import Synchronization
 /// `isCurrent` may be called from any thread. That rule, and not the compiler, is what makes the class `Sendable`.
 package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     /// The time of the present turn, read once after each wait: cheap, and at most one turn old.
+    ///
+    /// A deadline that has passed by it has passed before the loop has looked what has come. But time that others are given is counted from
+    /// `Instant.current`: the turn may have taken long until then, by its work or because the process stood still, and they had none of
+    /// that.
     package var now: Instant { turn }
 
     // Private storage behind what others see, and arrays that are only moved out and in again: then the compiler sees that no two

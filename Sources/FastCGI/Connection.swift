@@ -229,7 +229,7 @@ package import EventLoop
             return true
         }
         let unread = unsafe unread.withUnsafeBufferPointer { unsafe Array($0) }
-        waiting = Waiting(place: place, deadline: loop.now + timeouts.memory, unread: unread)
+        waiting = Waiting(place: place, deadline: .current + timeouts.memory, unread: unread)
         watch(for: .peerClosed)
         // Its task is to wait for another moment.
         wakeup.wake()
@@ -277,7 +277,7 @@ package import EventLoop
         guard !isAnswering, scanned == nil, !scanner.isIdle else { return requestDeadline = nil }
         requestStart = requestStart ?? loop.now
         guard requestDeadline == nil else { return }
-        requestDeadline = loop.now + timeouts.request
+        requestDeadline = .current + timeouts.request
         wakeup.wake()
     }
 
@@ -302,12 +302,26 @@ package import EventLoop
         isAborted = isAnswering
         if let scanned { scanner.answers.appendEndRequest(scanned.id, .requestComplete) }
         sendAnswers()
-        if isAborted && descriptor.isWritable {
+        abandon()
+        if isAborted { tellEndWhenWritable() }
+    }
+
+    /// Tells a peer that it took its request back, as soon as it takes that.
+    private func tellEndWhenWritable() {
+        guard !descriptor.isWritable else {
             isAborted = false
             tellEnd()
-            descriptor.shutDown()
+            return descriptor.shutDown()
         }
-        abandon()
+        do {
+            watch = try Watch(descriptor.number, for: .writable, on: loop) { [unowned self] _ in
+                watch?.cancel()
+                // It may have left instead.
+                if descriptor.isWritable { tellEndWhenWritable() }
+            }
+        } catch {
+            // Its connection will end all the same.
+        }
     }
 
     /// Cuts what is in flight. The descriptor stays open until its task has noticed.

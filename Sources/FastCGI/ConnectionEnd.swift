@@ -22,14 +22,14 @@ extension Connection {
     /// web server has connected to send it, or is just sending it over a connection that it has kept.
     package func drain() {
         guard lastRequestDeadline == nil else { return }
-        if isIdle && requestNumber > 0 { askForEnd() } else { lastRequestDeadline = loop.now + timeouts.last }
+        if isIdle && requestNumber > 0 { askForEnd() } else { lastRequestDeadline = .current + timeouts.last }
         wakeup.wake()
     }
 
     /// Asks the web server to close a connection that it keeps. FastCGI has no word for that. But what comes over an idle connection has
     /// it closed by nginx; and where the next request is on its way already, an empty record of standard error means nothing.
     func askForEnd() {
-        lastRequestDeadline = loop.now + timeouts.last
+        lastRequestDeadline = .current + timeouts.last
         var bytes: [UInt8] = []
         bytes.appendRecord(.standardError, requestID: requestID)
         credit -= bytes.count + Self.overheadBytes

@@ -214,13 +214,13 @@ extension Connection {
     }
 
     private func renewCredit() async throws(FastCGIError) {
-        let deadline = loop.now + timeouts.write
+        var deadline = WriteDeadline(timeouts.write, untakenBytes: descriptor.untakenBytes)
         while state == .open, !descriptor.isWritable {
-            guard loop.now < deadline else {
+            guard !deadline.hasPassed(at: loop.now, untakenBytes: descriptor.untakenBytes) else {
                 abandon()
                 throw .writeTimedOut
             }
-            await waitUntilWritable(deadline)
+            await waitUntilWritable(deadline.moment)
         }
         guard state == .open else { throw .callerLeft }
         credit = creditBytes

@@ -22,6 +22,13 @@ extension Descriptor {
         return unsafe poll(&query, 1, 0) == 1 && query.revents & Int16(POLLOUT) != 0
     }
 
+    /// How much of what was written the peer has not taken, as the kernel counts it; by TCP, how much the peer's kernel has not. 0 when it
+    /// is not known.
+    var untakenBytes: Int {
+        var count: Int32 = 0
+        return unsafe ioctl(number, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+    }
+
     /// The process at the other end of this unix socket: who connected it, or who listens there. The numbers are the largest, nobody's,
     /// and 0 for the process, when they are not known.
     var peer: ucred {

@@ -84,6 +84,59 @@ import Testing
         }
     }
 
+    @Test func `an abort that comes while the peer takes nothing is answered as soon as it does`() async throws {
+        try await LoopActor.run { worker in
+            let (full, end) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
+            var sentCount = 0
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                response?.start(status: 200, headers: [])
+                while try response?.sendAtOnce(pattern(8000)[...]) == true { sentCount += 8000 }
+                full.wake()
+                // As one that reads its upstream's answer to the end for nobody.
+                await end.wait()
+                try await response.take()?.finish()
+            }
+            try await exchange.peer.send(SentRequest(id: 2).bytes)
+            await full.wait()
+            try await exchange.peer.send(record(.abortRequest, id: 2))
+            while exchange.callersLeft == 0 { await worker.loop.turn() }
+            var answer = Answer()
+            while answer.body.count < sentCount, let (header, content) = try await exchange.peer.readRecord() {
+                answer.add(header, content)
+            }
+            await worker.loop.turn()
+            // Whatever comes now is not what it has to wait for.
+            let isTold = exchange.peer.hasBytes
+            end.wake()
+            while let (header, content) = try await exchange.peer.readRecord() { answer.add(header, content) }
+            #expect(isTold && answer.status == 0 && answer.faults.isEmpty)
+            #expect(await exchange.end() == nil)
+            #expect(exchange.callersLeft == 1 && exchange.outcomes == [.callerLeft])
+        }
+    }
+
+    @Test func `a peer that leaves behind its abort, and has taken nothing, is not waited for`() async throws {
+        try await LoopActor.run { worker in
+            let (full, end) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                response?.start(status: 200, headers: [])
+                while try response?.sendAtOnce(pattern(8000)[...]) == true { continue }
+                full.wake()
+                await end.wait()
+                try await response.take()?.finish()
+            }
+            try await exchange.peer.send(SentRequest(id: 2).bytes)
+            await full.wait()
+            try await exchange.peer.send(record(.abortRequest, id: 2))
+            while exchange.callersLeft == 0 { await worker.loop.turn() }
+            exchange.peer.close()
+            for _ in 0..<3 { await worker.loop.turn() }
+            end.wake()
+            #expect(await exchange.end() == nil)
+            #expect(exchange.callersLeft == 1 && exchange.outcomes == [.callerLeft])
+        }
+    }
+
     @Test func `an abort in the middle of a request is answered`() async throws {
         try await LoopActor.run { worker in
             let exchange = try Exchange(on: worker)

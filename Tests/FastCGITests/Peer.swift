@@ -57,6 +57,12 @@ final class Peer {
         }
     }
 
+    /// Whether something has come that has not been read.
+    var hasBytes: Bool {
+        var byte: UInt8 = 0
+        return unsafe !unread.isEmpty || recv(number, &byte, 1, Int32(MSG_DONTWAIT) | Int32(MSG_PEEK)) > 0
+    }
+
     /// Reads the next record; `nil` at the end, which must not come in the middle of one.
     func readRecord(bytesMax: Int = 65536) async throws -> (header: RecordHeader, content: [UInt8])? {
         while true {

@@ -99,6 +99,31 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
+    /// To make a large body takes long on a busy machine, and the server can take none of it meanwhile.
+    @Test func `a server has its time from when it is sent something, and not from when the loop last looked`() async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            _ = peer.request()
+            peer.send(ok)
+            gate.wait()
+            while peer.request() != nil { peer.send(ok) }
+        }
+        try await LoopActor.run { worker throws in
+            let limit = Duration.seconds(1)
+            var configuration = Session.Configuration.patient
+            configuration.sendTimeout = limit
+            let session = Session(on: worker.loop, configuration)
+            #expect(try await session.fetch(.get(server.url)).body == "ok")
+            let body = String(repeating: "x", count: 20_000_000)
+            while .current < worker.loop.now + limit { continue }
+            let transfer = try session.start(.post(server.url, body), waking: Wakeup(on: worker.loop))
+            for _ in 0..<3 { await worker.turn() }
+            gate.open()
+            #expect(await transfer.outcome() == .ok())
+            #expect(server.connections == 1)
+        }
+    }
+
     /// The kernel tells of room only when a good part of its buffer is free, which takes longer here than the time limit.
     @Test func `a server that takes a little within each time limit is not lost`() async throws {
         let steps = 40

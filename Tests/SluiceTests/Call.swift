@@ -19,13 +19,20 @@ final class Call {
     private var watch: Watch?
 
     /// On a loop that runs.
-    init(on loop: EventLoop) async throws {
+    ///
+    /// - Parameter reads: whether it reads its answer from the start.
+    init(on loop: EventLoop, reads: Bool = true) async throws {
         let (caller, server) = try LocalSocket.pair()
         self.caller = caller
         connection = try Connection(
             server.takeDescriptor(), on: loop, sharing: SharedBuffers(), limits: .init(), timeouts: .init())
         caller.send(Rehearsal.request)
         request = try #require(await connection.nextRequest())
+        if reads { try read(on: loop) }
+    }
+
+    /// Reads its answer from now on.
+    func read(on loop: EventLoop) throws {
         watch = try Watch(caller.number, for: .readable, on: loop) { [unowned self] _ in bytes += caller.receive() }
     }
 

@@ -83,6 +83,27 @@ import Testing
         #expect(!outcome.received.contains("[DONE]"))
     }
 
+    /// It is not read meanwhile, so that it may be kept from saying more.
+    @Test func `an upstream is not silent while its caller holds it up`() async throws {
+        let stream = [Chunks.role() + Chunks.content(String(repeating: "x", count: 900_000)), Chunks.finish() + Chunks.done]
+        let received = try await LoopActor.run { actor in
+            let call = try await Call(on: actor.loop, reads: false)
+            let script = try AnswerScript(
+                stream, idleTimeout: .milliseconds(500), after: .zero, every: .seconds(1), on: actor.loop)
+            while try script.stream.open() == nil { await script.stream.wakeup.wait() }
+            let reader = actor.start {
+                await actor.loop.sleep(for: .milliseconds(800))
+                try call.read(on: actor.loop)
+            }
+            var reply = call.reply()
+            try await Relay(script.stream, heartbeat: .zero, on: actor.loop).run(&reply)
+            _ = try await reply.finish()
+            try await reader.value
+            return call.received()
+        }
+        #expect(received == stream.joined())
+    }
+
     /// What it thinks opens the gate by its size alone, and it may think on for as long as for a first token.
     @Test func `an upstream that falls silent behind its first word is given up, however long it may have thought`() async throws
     {

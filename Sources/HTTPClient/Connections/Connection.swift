@@ -272,7 +272,7 @@ extension Connection {
         let limit = context.configuration.sendTimeout
         let timer = timer ?? Timer(on: context.loop) { [unowned self] in sendLimitPassed(limit) }
         self.timer = timer
-        if hasProgress || !timer.isSet { timer.set(at: context.loop.now + limit) }
+        if hasProgress || !timer.isSet { timer.set(at: .current + limit) }
     }
 
     /// The kernel says that it takes more only when a good part of its buffer is free: a slow server may have taken something.

@@ -181,7 +181,7 @@ final class Dialer {
     private func setTimer(after duration: Duration) {
         let timer = timer ?? Timer(on: loop) { [unowned self] in tryNext() }
         self.timer = timer
-        timer.set(at: loop.now + duration)
+        timer.set(at: .current + duration)
     }
 
     private func heard(of socket: StreamSocket) {

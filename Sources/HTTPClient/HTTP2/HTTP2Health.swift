@@ -27,10 +27,9 @@ extension HTTP2 {
         _ = unsafe nghttp2_submit_ping(nghttp2, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
     }
 
-    func expectSign() { if silence.since == nil { beginSilence() } }
+    func expectSign() { if silence.since == nil { beginSilence(at: .current) } }
 
-    private func beginSilence() {
-        let now = connection.context.loop.now
+    private func beginSilence(at now: Instant) {
         silence.since = now
         let timer = silence.timer ?? Timer(on: connection.context.loop) { [unowned self] in checkSilence() }
         silence.timer = timer
@@ -44,7 +43,7 @@ extension HTTP2 {
         silence.isAsked = false
         let wasSuspect = exchange(&silence.isSuspect, with: false)
         if wasSuspect { mayHaveRoom = true }
-        if wasSuspect, hasSettings { silence.since = nil } else { beginSilence() }
+        if wasSuspect, hasSettings { silence.since = nil } else { beginSilence(at: connection.context.loop.now) }
     }
 
     /// New streams go elsewhere while it is silent. Those that it has keep it, since a busy server may be late with all its answers.

@@ -252,7 +252,7 @@ final class Race {
         switch consume decision {
         case .queued(let place):
             queued = consume place
-            queuedUntil = loop.now + target.queueWait
+            queuedUntil = .current + target.queueWait
             clock.queued(at: loop.now, for: target)
         case .refused(let denial):
             selection.refused(attempt.id, denial)
@@ -272,7 +272,7 @@ final class Race {
             clock.hasPlace()
             // The first one's caller has waited for the hook already.
             let waited = attempt.reason == .first ? hookTime : .zero
-            selection.started(attempt.id, at: loop.now + (.zero - waited))
+            selection.started(attempt.id, at: .current + (.zero - waited))
         }
     }
 

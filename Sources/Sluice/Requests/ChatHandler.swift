@@ -93,11 +93,13 @@ final class ChatHandler {
     private func end(_ answering: Answering, _ ending: Ending, _ status: Int?, by generation: WorkerGeneration) {
         requests.remove(answering)
         let record = answering.end(ending, status)
-        log.write(record, at: loop.now)
-        if let trace = answering.trace { exporter.add(trace.spans(of: record, at: loop.now), of: generation) }
+        // By the clock: to write an answer takes time too.
+        let now = Instant.current
+        log.write(record, at: now)
+        if let trace = answering.trace { exporter.add(trace.spans(of: record, at: now), of: generation) }
         if record.answer.hasImpossibleUsage { logger.usageCannotBe(record.id, record.upstream) }
         counters.statistics.note(record)
-        counters.metrics?.note(record, at: loop.now, namesClients: generation.shared.settings.metrics.namesClients)
+        counters.metrics?.note(record, at: now, namesClients: generation.shared.settings.metrics.namesClients)
     }
 
     /// The pages about this process, whatever the number of requests. They are none themselves: neither counted nor logged as such.

@@ -98,7 +98,7 @@ extension Worker {
         defer { answered.cancel() }
         // A request has limits of its own, but only once it has come.
         let deadline = Timer(on: loop) { caller.shutDown() }
-        deadline.set(at: loop.now + limit)
+        deadline.set(at: .current + limit)
         defer { deadline.cancel() }
         handler.generation.upstreams.session.connectLocally(to: listener.name)
         caller.send(request)

@@ -198,16 +198,16 @@ actor Worker {
         listeners = []
         acceptFailureTimer?.cancel()
         for connection in connections.values { connection.drain() }
-        let deadline = loop.now + limit
+        let deadline = Instant.current + limit
         while !connections.isEmpty, loop.now < deadline { await idle.wait(until: deadline) }
         for task in tasks.values { task.cancel() }
-        let end = loop.now + .seconds(1)
+        let end = Instant.current + .seconds(1)
         while !connections.isEmpty, loop.now < end { await idle.wait(until: end) }
         for connection in connections.values { connection.abandon() }
         while !connections.isEmpty { await idle.wait() }
-        let lastDeadline = loop.now + .seconds(1)
+        let lastDeadline = Instant.current + .seconds(1)
         for store in formerStores + [handler.generation.store].compactMap(\.self) { await store.settleAll(until: lastDeadline) }
-        await handler.exporter.end(until: loop.now + .seconds(1))
+        await handler.exporter.end(until: .current + .seconds(1))
     }
 }
 

@@ -44,6 +44,8 @@ final class AnswerStream {
     private(set) var firstToken: Instant?
     /// When the upstream last sent an event; comments do not count. Before the first one `distantFuture`.
     private(set) var lastEvent = Instant.distantFuture
+    /// The same, but that it begins anew when it is read again after its caller had held that up.
+    private var silentSince = Instant.distantFuture
     /// How long its events are apart.
     private(set) var chunkTimes = ChunkTimes()
     private let idleTimeout: Duration
@@ -147,7 +149,7 @@ final class AnswerStream {
     /// When the upstream must have said more, or need not any more.
     ///
     /// Where a finish reason was not the last word, it may be none again.
-    var deadline: Instant { lastEvent + (!scanner.hasGoneOn && isComplete ? min(Self.grace, idleTimeout) : silenceMax) }
+    var deadline: Instant { silentSince + (!scanner.hasGoneOn && isComplete ? min(Self.grace, idleTimeout) : silenceMax) }
 
     private var silenceMax: Duration { scanner.hasBegun ? idleTimeout : firstTokenTimeout }
 
@@ -205,7 +207,7 @@ final class AnswerStream {
         answer.forgetOwnTexts(above: Self.ownTextsBytesMax)
         scanner.forgetOwnTexts(above: Self.ownTextsBytesMax)
         memory.keepForGood(answer.key.ownTexts.bytesCount)
-        lastEvent = loop.now
+        (lastEvent, silentSince) = (loop.now, loop.now)
         return .events
     }
 
@@ -336,7 +338,7 @@ final class AnswerStream {
     private func noteEvent() {
         let now = loop.now
         if firstEvent != nil, !scanner.isDone { chunkTimes.note(now - lastEvent) }
-        lastEvent = now
+        (lastEvent, silentSince) = (now, now)
         if firstToken != nil { return }
         firstEvent = firstEvent ?? lastEvent
         if scanner.hasToken { firstToken = lastEvent }
@@ -355,6 +357,10 @@ final class AnswerStream {
         }
         return part.isEmpty ? nil : part
     }
+
+    /// It is read again, after its caller had held that up: meanwhile the upstream may have been kept from saying more, which is none of
+    /// its silence.
+    func noteReadAgain() { silentSince = .current }
 
     // MARK: From the loop's callback
 
@@ -404,7 +410,7 @@ final class AnswerStream {
     func failureAtEnd() -> ChatError? { scanner.failureAtEnd() }
 
     /// Waits for the response's end behind `[DONE]`, so that its connection can serve the next request.
-    func settle() async { await answer.settle(until: loop.now + Self.settlingTime) }
+    func settle() async { await answer.settle(until: .current + Self.settlingTime) }
 
     /// Ends it, whether it is whole or not.
     func cancel() { answer.cancel() }

@@ -73,7 +73,9 @@ final class Relay {
             return true
         }
         if loop.now >= heartbeat.due {
+            let start = loop.now
             try await reply.keepAlive()
+            if loop.now > start { stream.noteReadAgain() }
             heartbeat.wrote(at: loop.now)
         }
         nextCheck = min(stream.deadline, heartbeat.due)
@@ -130,7 +132,10 @@ final class Relay {
             if !reply.hasStarted { reply.startStream() }
             if try !reply.sendAtOnce(bytes) {
                 isBlocked = true
-                defer { isBlocked = false }
+                defer {
+                    isBlocked = false
+                    stream.noteReadAgain()
+                }
                 try await reply.send(bytes)
             }
         }

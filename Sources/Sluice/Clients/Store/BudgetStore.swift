@@ -120,7 +120,7 @@ final class BudgetStore {
         guard !isAway, asked.count + waiting.count < Self.questionsMax else { return .failed }
         let question = StoreQuestion(request, on: loop)
         ask(question)
-        let deadline = loop.now + Self.patience
+        let deadline = Instant.current + Self.patience
         while question.answer == nil, loop.now < deadline { await question.wakeup.wait(until: deadline) }
         if let answer = question.answer { return answer }
         question.isAbandoned = true
@@ -260,7 +260,7 @@ final class BudgetStore {
     private func setTimer(after duration: Duration) {
         let timer = timer ?? Timer(on: loop) { [unowned self] in timePassed() }
         self.timer = timer
-        timer.set(at: loop.now + duration)
+        timer.set(at: .current + duration)
     }
 
     private func timePassed() {
