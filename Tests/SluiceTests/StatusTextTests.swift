@@ -84,6 +84,16 @@ import Testing
         #expect(status.json.contains(#""upstreams":[{"name":"a","open":4,"queued":1}],"#))
     }
 
+    @Test func `of several processes tells of upstreams beyond the bound by a name that none can have`() throws {
+        let table = try MetricTable()
+        let names = (0..<Metric.upstreamOpen.description.seriesMax).map { "\($0)" }
+        let open = (names.dropLast() + ["other", "x", "y"]).map { (Metric.upstreamOpen, MetricLabels($0), 2) }
+        Metrics(table).tell(open + [(.upstreamQueued, MetricLabels("other"), 1)])
+        let upstreams = ProcessSums(table.series).upstreams
+        #expect(upstreams.first { $0.name == "other" }.map { [$0.open, $0.queued] } == [2, 1])
+        #expect(upstreams.first { $0.name == "(others)" }.map { [$0.open, $0.queued] } == [4, 0])
+    }
+
     private func target(upstream: String, match: String, model: String?) throws -> Target {
         let upstreams = [UpstreamSettings(name: upstream, kind: .demo)]
         let models = [ModelSettings(match: ModelPattern(match), targets: [TargetSettings(upstream: upstream, model: model)])]
