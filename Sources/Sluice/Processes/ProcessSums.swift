@@ -45,7 +45,8 @@ struct ProcessSums: Sendable {
 
     var words: String { Status.requestsWords(answered, failed: failed, callersLeft: callersLeft) }
 
-    var tableLines: [String] {
-        Table(["upstream", .fixed("open"), .fixed("queued")], upstreams) { [$0.name, "\($0.open)", "\($0.queued)"] }.lines
+    func tableLines(atMost width: Int) -> [String] {
+        Table(["upstream", .fixed("open"), .fixed("queued")], upstreams) { [$0.name, "\($0.open)", "\($0.queued)"] }
+            .lines(atMost: width)
     }
 }

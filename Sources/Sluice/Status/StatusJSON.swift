@@ -112,6 +112,10 @@ struct StatusWriter {
     mutating func head(_ head: Status.Head, hasReload: Bool = true) {
         member("version", sluiceVersion)
         member("process", head.pid)
+        if let part = head.part {
+            member("place", part.place)
+            member("processes_wanted", part.count)
+        }
         member("state", head.state)
         member("start_time", timestamp(ofSecond: head.startTime))
         member("start_since", head.uptime)
