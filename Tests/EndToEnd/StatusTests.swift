@@ -154,7 +154,7 @@ import Testing
             ("q", "0", "process:"), ("ctrl-c", "0", "process:"), ("down, split, q", "0", "lines 2 to"),
             ("TERM", "-15", "process:"), ("HUP", "-1", "process:"), ("INT", "-2", "process:"), ("TSTP, q", "0", "process:"),
             ("ctrl-z, q", "0", "process:"),
-            ("freeze, q", "0", "process:"), ("end", "69", "no Sluice can be asked"),
+            ("freeze, q", "0", "process:"), ("end", "69", " at unix:control.sock"),
         ])
     func `is left in a terminal as it was, whatever ends it`(action: String, exit: String, shown: String) async throws {
         let directory = try TemporaryDirectory()

@@ -52,6 +52,8 @@ struct Status: Sendable {
         let queued: Int
         /// How many places there are; nil for no limit.
         let places: Int?
+        /// Whether the settings do not have it any more.
+        var isFormer = false
     }
 
     struct Target: Sendable {

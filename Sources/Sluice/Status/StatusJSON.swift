@@ -96,6 +96,11 @@ struct StatusWriter {
         if let value { bytes.append(decimal: value) } else { null() }
     }
 
+    mutating func member(_ name: String, _ value: Bool) {
+        self.name(name)
+        bytes.append(value ? "true" : "false")
+    }
+
     /// In seconds, to the millisecond.
     mutating func member(_ name: String, _ value: Duration?) {
         self.name(name)
@@ -180,6 +185,7 @@ struct StatusWriter {
             $0.member("open", upstream.open)
             $0.member("queued", upstream.queued)
             $0.member("places", upstream.places)
+            if upstream.isFormer { $0.member("former", true) }
         }
     }
 

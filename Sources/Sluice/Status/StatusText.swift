@@ -13,7 +13,7 @@ extension Status {
         lines += listen?.tableLines(atMost: width) ?? []
         lines +=
             Table(["upstream", .fixed("open"), .fixed("queued"), .fixed("places")], upstreams) {
-                [$0.name, "\($0.open)", "\($0.queued)", $0.places.map { "\($0)" } ?? "any"]
+                [$0.name, "\($0.open)", "\($0.queued)", $0.isFormer ? "former" : $0.places.map { "\($0)" } ?? "any"]
             }.lines(atMost: width)
         lines +=
             Table(
