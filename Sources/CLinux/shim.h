@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -55,6 +56,9 @@ static inline int forbid_core_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 
 
 /// prctl(2): what `ps -L` and `top -H` call this thread; of a process's first one, `ps` and `pgrep` too.
 static inline int name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+/// stdio(3): hands on what was printed. Whether any of that, or of what was printed before, was lost.
+static inline bool output_is_lost(void) { return fflush(stdout) != 0 || ferror(stdout) != 0; }
 
 /// environ(7)
 static inline char **process_environment(void) {

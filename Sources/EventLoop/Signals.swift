@@ -44,10 +44,44 @@ package final class SignalWatch {
     /// No handler call begins after this. The signals stay blocked.
     package func cancel() { watch?.cancel() }
 
-    private static func signalSet(_ signals: [Int32]) -> sigset_t {
+    fileprivate static func signalSet(_ signals: [Int32]) -> sigset_t {
         var set = sigset_t()
         unsafe sigemptyset(&set)
         for signal in signals { unsafe sigaddset(&set, signal) }
         return set
+    }
+}
+
+/// Signals as a descriptor, for a thread that polls several. They reach the process by this alone.
+package struct PolledSignals: ~Copyable {
+    private let descriptor: Descriptor
+
+    /// Blocks them in the calling thread, and those that it starts later.
+    ///
+    /// - Throws: `SystemError` when the process is out of descriptors.
+    package init(_ signals: [Int32]) throws(SystemError) {
+        try SignalWatch.block(signals)
+        var set = SignalWatch.signalSet(signals)
+        let flags = Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC)
+        descriptor = Descriptor(owning: try SystemError.check("signalfd", unsafe signalfd(-1, &set, flags)))
+    }
+
+    /// To be polled.
+    package var number: Int32 { descriptor.number }
+
+    /// The next one that has come; nil when there is none.
+    package func next() -> Int32? {
+        var information = signalfd_siginfo()
+        let count = unsafe read(number, &information, MemoryLayout<signalfd_siginfo>.size)
+        return count > 0 ? Int32(information.ssi_signo) : nil
+    }
+
+    /// Has one of them do what it does to a process that does not watch for it: end it, or stop it until it is to go on.
+    package func act(on signal: Int32) {
+        var set = SignalWatch.signalSet([signal])
+        _ = raise(signal)
+        // It is delivered by this.
+        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 }

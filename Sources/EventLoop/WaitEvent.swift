@@ -16,6 +16,9 @@ package final class WaitEvent: Sendable {
         descriptor = Descriptor(owning: try SystemError.check("eventfd", eventfd(0, flags)))
     }
 
+    /// To be polled beside others: readable once it is signalled.
+    package var number: Int32 { descriptor.number }
+
     /// Wakes the thread, or has it not begin to wait. From any thread.
     package func signal() {
         var one: UInt64 = 1

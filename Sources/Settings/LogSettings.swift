@@ -76,7 +76,7 @@ extension Settings.Log {
                 """
                 How large the file of "file:PATH" gets: one that would get larger is called PATH.1 from then on, what was called so \
                 PATH.2, and lines go to a new one. A line has up to 4 KiB, and so has a file. "0B" lets it grow, for logrotate or whoever \
-                else to move it.
+                else to move it: one of the two, since each would take away what the other has kept.
                 """),
             Field(
                 "files", \.filesCount, .number(in: 1...100),

@@ -96,6 +96,28 @@ import Testing
         }
     }
 
+    @Test(arguments: ["--help", "check --config my.toml", "check --show --config my.toml"])
+    func `ends with a failure when what it says cannot be written, but not when nobody reads on`(command: String) async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("upstreams.demo = {kind = \"demo\"}", to: "my.toml")
+        let lost = try ChildProcess("/bin/sh", ["-c", "exec \(SluiceProcess.binary) \(command) >/dev/full"], in: directory)
+        #expect(try await lost.exited() == .code(EX_IOERR))
+        try await lost.errors.wait(for: "the end of its errors") { $0.ended }
+        let errors = lost.errors.value.text
+        #expect(errors.hasPrefix("sluice: the output is not whole: write: No space left on device"), "\(errors)")
+        let script = """
+            import os, subprocess, sys
+            reading, writing = os.pipe()
+            os.close(reading)
+            sys.exit(subprocess.run(sys.argv[1:], stdout=writing).returncode)
+            """
+        let words = command.split(separator: " ").map(String.init)
+        let unread = try ChildProcess(Python.interpreter, ["-c", script, SluiceProcess.binary] + words, in: directory)
+        #expect(try await unread.exited() == .code(0))
+        try await unread.errors.wait(for: "the end of its errors") { $0.ended }
+        #expect(unread.errors.value.text == "")
+    }
+
     @Test(arguments: Mistake.all)
     func `names what is wrong and fails`(mistake: Mistake) async throws {
         let run = try await SluiceRun(mistake.arguments, environment: mistake.environment)

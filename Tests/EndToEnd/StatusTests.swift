@@ -145,6 +145,33 @@ import Testing
     @Test func `is watched in a terminal alone`() async throws {
         let run = try await SluiceRun(["status", "--watch", "--control", "unix:none.sock"])
         #expect(run.exit == .code(64))
-        #expect(run.errors.contains("--watch needs a terminal"))
+        #expect(run.errors.contains("--watch needs a terminal; sluice status without it"))
+    }
+
+    /// What happens to it in a terminal, and how that is left then.
+    @Test(
+        arguments: [
+            ("q", "0", "process:"), ("ctrl-c", "0", "process:"), ("down, split, q", "0", "lines 2 to"),
+            ("TERM", "-15", "process:"), ("HUP", "-1", "process:"), ("INT", "-2", "process:"), ("TSTP, q", "0", "process:"),
+            ("ctrl-z, q", "0", "process:"),
+            ("freeze, q", "0", "process:"), ("end", "69", " at unix:control.sock"),
+        ])
+    func `is left in a terminal as it was, whatever ends it`(action: String, exit: String, shown: String) async throws {
+        let directory = try TemporaryDirectory()
+        let sluice = try await SluiceProcess(
+            .settings("control = \"unix:control.sock\"\nupstreams.demo = {kind = \"demo\"}"), options: ["--workers", "1"],
+            in: directory)
+        let script = "\(repository)/Tests/EndToEnd/clients/terminal.py"
+        let watch = [SluiceProcess.binary, "status", "--watch", "--control", "unix:control.sock"]
+        let terminal = try ChildProcess(
+            Python.interpreter, [script, action, "\(sluice.process.identifier)"] + watch, in: directory)
+        #expect(try await terminal.exited() == .code(0))
+        try await terminal.output.wait(for: "the end of its output") { $0.ended }
+        let told = terminal.output.value.text
+        #expect(told.hasPrefix("exit \(exit)\nrestored True\n"), "\(told)")
+        #expect(told.contains(shown), "\(told)")
+        // Nothing is said ahead of that.
+        #expect(told.split(separator: "no Sluice can").first?.contains("\\x1b[?7h") == true, "\(told)")
+        if sluice.process.exit.value == nil { try await sluice.process.end() }
     }
 }

@@ -75,6 +75,8 @@ struct ToldMasterStatus: Decodable, Sendable {
     let state: String
     let generation: Int
     let startSince: Double
+    let processesWanted: Int
+    let processesServing: Int
     let restarts: Int
     let active: Int
     let requests: Int
@@ -86,6 +88,13 @@ struct ToldMasterStatus: Decodable, Sendable {
     let listenQueue: Int?
     let listen: [ToldStatus.Listen]?
     let processes: [ToldStatus]
+    let emptyPlaces: [EmptyPlace]
+
+    struct EmptyPlace: Decodable, Sendable {
+        let place: Int
+        let againIn: Double
+        let reason: String
+    }
 
     init(json: String) throws { self = try statusDecoder.decode(ToldMasterStatus.self, from: Data(json.utf8)) }
 }

@@ -71,6 +71,18 @@ import Testing
         made.route.targets.indices.map { Found(enter(made, target: $0)) == .rest }
     }
 
+    @Test func `an upstream that the settings have no more is told of as long as there is anything of it`() throws {
+        let first = try made([upstream("a"), upstream("b")])
+        let open = try admitted(first, target: 1)
+        var last = try made([upstream("a")], replacing: first)
+        last = try made([upstream("a")], replacing: last)
+        let told = last.board.upstreamStatus
+        #expect(told.map(\.name) == ["a", "b"])
+        #expect(told.map(\.open) == [0, 1] && told.map(\.isFormer) == [false, true])
+        _ = open.failed(at: start)
+        #expect(last.board.upstreamStatus.map(\.name) == ["a"])
+    }
+
     // MARK: Targets
 
     @Test func `a rest goes on`() throws {

@@ -14,7 +14,7 @@ import Testing
     ]
 
     @Test(arguments: commands, [nil, Duration.milliseconds(1)])
-    func `says so when nobody has answered in time, and which process it is`(command: ControlCommand, reading: Duration?) throws {
+    func `says so when nobody has answered in time, and has nobody killed`(command: ControlCommand, reading: Duration?) throws {
         let directory = try TemporaryDirectory()
         let path = directory.path("control.sock")
         // Nobody accepts what connects.
@@ -22,15 +22,7 @@ import Testing
         var patience = Self.patience
         patience.reading = reading
         let failure = #expect(throws: ControlFailure.self) { try ControlClient(path: path).ask(command, patience) }
-        let process = getpid()
-        #expect(
-            failure?.sentences == [
-                """
-                the Sluice at unix:\(path) does not answer: process \(process) stands still. If somebody has stopped it (T in \
-                ps -o stat -p \(process)), kill -CONT \(process) lets it go on, and it does what it was asked for; else \
-                kill -KILL \(process) ends it, with the requests that it answers
-                """
-            ])
+        #expect(failure?.sentences == [Self.noAnswer.replacing("PATH", with: path)])
         #expect(failure?.status == EX_UNAVAILABLE)
         withExtendedLifetime(sockets) {}
     }
@@ -73,8 +65,8 @@ import Testing
     }
 
     private static let noAnswer = """
-        no answer at unix:PATH: it is no control socket of Sluice, or Sluice stands still, has no descriptors left, or has ended \
-        just now
+        no answer at unix:PATH: that is no control socket of Sluice, but perhaps the one for web servers (listen); or Sluice is \
+        too busy, has no descriptors left, or has ended just now
         """
 
     @Test func `does not wait without end for the rest of an answer`() throws {

@@ -1,5 +1,6 @@
 // What master and processes go by, as values.
 
+import Clock
 import EventLoop
 import Glibc
 import Testing
@@ -93,6 +94,24 @@ import Testing
         let isEmpty = [places.remove(first), places.remove(next)]
         #expect(isEmpty == [false, true])
         #expect((places[0] == nil, places.all.map(\.pid)) == (true, [2]))
+    }
+
+    @Test func `wait longer for one that keeps dying before it serves, however long it takes for that`() throws {
+        var places = ProcessPlaces(count: 1)
+        let delays = (0..<3).map { _ in places.delay(of: 0, afterLife: nil) }
+        #expect(delays == [.milliseconds(100), .milliseconds(100), .milliseconds(200)])
+        #expect(places.restarts == 3)
+    }
+
+    @Test func `tell which are empty and why, as long as they are`() throws {
+        var places = ProcessPlaces(count: 2)
+        places.put(try process(1, slot: 0, pid: 5))
+        places.wait(.init(place: 0, reason: "one", end: Instant(nanoseconds: 1)))
+        places.wait(.init(place: 0, reason: "two", end: Instant(nanoseconds: 2)))
+        #expect(places.vacancies.map(\.place) == [0])
+        #expect(places.vacancies.map(\.reason) == ["two"])
+        places.put(try process(0, slot: 1, pid: 6))
+        #expect(places.vacancies.isEmpty)
     }
 
     @Test func `wait longer each for itself`() throws {

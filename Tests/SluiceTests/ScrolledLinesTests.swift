@@ -34,12 +34,15 @@ import Testing
         view.lines = ["one"]
         #expect(view.shown(in: 4) == ["one"])
         view.lines = Self.all
-        #expect(view.shown(in: 1).count == 1)
+        #expect(view.shown(in: 1) == ["line 1"])
+        view.move(.down, room: 1)
+        #expect(view.shown(in: 1) == ["line 2"])
     }
 
     @Test(
         arguments: [
-            ("q", [.quit]), ("\u{3}", [.quit]), ("x", []), ("", []), ("\u{1B}", []), ("\u{1B}[A\u{1B}[B", [.up, .down]),
+            ("q", [.quit]), ("\u{3}", [.quit]), ("\u{1A}", [.suspend]),
+            ("x", []), ("", []), ("\u{1B}", []), ("\u{1B}[A\u{1B}[B", [.up, .down]),
             ("\u{1B}OA\u{1B}OB", [.up, .down]), ("\u{1B}[5~\u{1B}[6~", [.pageUp, .pageDown]),
             ("\u{1B}[H\u{1B}[F\u{1B}[1~\u{1B}[4~", [.start, .end, .start, .end]), ("\u{1B}[1;5Aq", [.up, .quit]),
             ("\u{1B}[", []), ("\u{1B}[5", []), ("\u{1B}[99~\u{1B}[Zq", [.quit]),
@@ -47,6 +50,27 @@ import Testing
             bytes: String, keys: [ScrolledLines.Key]
         )
     {
-        #expect(ScrolledLines.Key.all(in: Array(bytes.utf8)) == keys)
+        for split in 0...bytes.utf8.count {
+            var (unread, found) = ([UInt8](), [ScrolledLines.Key]())
+            for part in [bytes.utf8.prefix(split), bytes.utf8.dropFirst(split)] {
+                unread += part
+                found += ScrolledLines.Key.take(from: &unread)
+            }
+            #expect(found == keys, "split at \(split)")
+        }
+    }
+
+    @Test func `hold nothing back of a sequence that has no end`() {
+        var bytes = Array("\u{1B}[\(String(repeating: "1", count: 100))".utf8)
+        #expect(ScrolledLines.Key.take(from: &bytes).isEmpty && bytes.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            (20, "route  p50    p95"), (17, "route  p50    p95"), (16, "route  p50    …"), (15, "route  p50    …"),
+            (11, "route  p50…"), (10, "route  …"), (6, "route…"), (5, "…"), (1, "…"),
+        ])
+    func `are cut between words, and not within a number`(width: Int, shown: String) {
+        #expect("route  p50    p95".cutBetweenWords(to: width) == shown)
     }
 }

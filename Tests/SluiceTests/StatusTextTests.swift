@@ -65,6 +65,41 @@ import Testing
         #expect(status.text.hasSuffix("\n\nprocess 1\n\n\(text)"))
     }
 
+    @Test func `of several processes says which are missing, why, and for how long still`() throws {
+        let status = MasterStatus(
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1, idleState: "down"),
+            placesCount: 3, restarts: 9, active: 0, listen: [],
+            members: [.init(place: 2, pid: 7, state: .starting, generation: 1, page: .missing)],
+            vacancies: [
+                .init(place: 1, restart: .seconds(12), reason: "5 was killed by SIGKILL"),
+                .init(place: 3, restart: .zero, reason: "6 ended with status 78"),
+            ])
+        #expect(status.text.hasPrefix("master:               1, sluice \(sluiceVersion), down\n"))
+        #expect(status.text.contains("\nprocesses:            0 of 3\n"))
+        #expect(
+            status.text.hasSuffix(
+                """
+
+                process 1
+
+                none:                 5 was killed by SIGKILL; the next one starts in 12 s
+
+                process 2
+
+                7 is starting
+
+                process 3
+
+                none:                 6 ended with status 78; the next one starts in 0 ms
+                """))
+        #expect(status.json.contains(#""state":"down","#))
+        #expect(status.json.contains(#""processes_wanted":3,"processes_serving":0,"restarts":9,"#))
+        #expect(
+            status.json.contains(
+                #""empty_places":[{"place":1,"again_in":12.000,"reason":"5 was killed by SIGKILL"},{"place":3,"again_in":0.000,"#
+            ))
+    }
+
     @Test func `of several processes has the sums`() throws {
         let table = try MetricTable(passedOn: 2)
         for (ending, count) in [("done", 5), ("continued", 1), ("caller_left", 2), ("failed.500", 3), ("cut", 1)] {
@@ -82,6 +117,16 @@ import Testing
         #expect(status.text.hasSuffix("\n\nupstream  open  queued\na         4     1"))
         #expect(status.json.contains(#""requests":12,"answered":6,"failed":4,"callers_left":2,"#))
         #expect(status.json.contains(#""upstreams":[{"name":"a","open":4,"queued":1}],"#))
+    }
+
+    @Test func `of several processes tells of upstreams beyond the bound by a name that none can have`() throws {
+        let table = try MetricTable()
+        let names = (0..<Metric.upstreamOpen.description.seriesMax).map { "\($0)" }
+        let open = (names.dropLast() + ["other", "x", "y"]).map { (Metric.upstreamOpen, MetricLabels($0), 2) }
+        Metrics(table).tell(open + [(.upstreamQueued, MetricLabels("other"), 1)])
+        let upstreams = ProcessSums(table.series).upstreams
+        #expect(upstreams.first { $0.name == "other" }.map { [$0.open, $0.queued] } == [2, 1])
+        #expect(upstreams.first { $0.name == "(others)" }.map { [$0.open, $0.queued] } == [4, 0])
     }
 
     private func target(upstream: String, match: String, model: String?) throws -> Target {
@@ -178,6 +223,14 @@ import Testing
         #expect(many.object["first_tokens"] as? Int == 128)
     }
 
+    @Test func `one of several processes says which it is`() throws {
+        let status = status { $0.head.part = (2, 4) }
+        #expect(status.text.hasPrefix("process:              2 of 4: 1, sluice "))
+        #expect(try object(status)["place"] as? Int == 2)
+        #expect(try object(status)["processes_wanted"] as? Int == 4)
+        #expect(try object(self.status())["place"] == nil)
+    }
+
     @Test func `lost log lines are told`() throws {
         let status = status { $0.head.lostLogLines = 12 }
         #expect(try object(status)["lost_log_lines"] as? Int == 12)
@@ -202,6 +255,19 @@ import Testing
         // Where there is none it has no line.
         #expect(!self.status().text.contains("budget store"))
         #expect(try object(self.status())["budget_store"] is NSNull)
+    }
+
+    @Test func `tables take as much of the terminal as there is`() {
+        let name = String(repeating: "n", count: 64)
+        let status = status { $0.upstreams = [.init(name: name, open: 1, queued: 2, places: nil)] }
+        func widest(_ columns: Int) -> Int {
+            var status = status
+            status.width = StatusForm(isFull: false, forColumns: columns).width
+            return status.text.split(separator: "\n").filter { $0.hasPrefix("nnn") }.map(\.count).max() ?? 0
+        }
+        #expect(widest(100) == 64 + "  open  queued  any".count)
+        #expect(widest(80) == 80 && widest(79) == 70 && widest(1) == 40)
+        #expect(StatusForm(isFull: true, forColumns: 10_000).width == 300)
     }
 
     @Test func `no table is wider than a terminal, whatever the names are`() throws {
@@ -239,6 +305,8 @@ import Testing
             $0 == "\n" || $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value)
         }
         #expect(visible && !status.text.unicodeScalars.contains("\u{202E}"))
+        // Two models that look alike are not told as the same.
+        #expect("a\u{200B}b\u{2060}c\u{AD}d".visible == #"a\u200bb\u2060c\u00add"#)
         #expect(status.text.contains(#"c\u0007"#))
         let model = (try object(status)["active_requests"] as? [[String: Any]])?.first?["model"] as? String
         #expect(model == "\u{9B}0m\r\n")

@@ -78,3 +78,15 @@ package func forbidCoreDumps() {
     // A program that the kernel would pass it on to is not asked about the limit.
     _ = forbid_core_dumps()
 }
+
+/// Whether what this process has printed has not come to where it was to go.
+///
+/// - Returns: why; nil when it has, or when nobody is there to read on, who then has had enough.
+package func lostOutput() -> SystemError? {
+    errno = 0
+    guard output_is_lost() else { return nil }
+    let failure = SystemError("write")
+    var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+    let isUnread = unsafe poll(&output, 1, 0) > 0 && output.revents & Int16(POLLERR) != 0
+    return isUnread ? nil : failure
+}

@@ -11,6 +11,7 @@ enum KeyPlaces {
     /// What other programs call it.
     private static let otherNames = [
         "api_key": "key", "base_url": "url", "name": "upstream", "log_level": "level", "route": "name", "SLUICE_ROUTE": "name",
+        "rotate": "file_size",
         "prompt": "prepend", "system_prompt": "prepend", "if": "when", "where": "when", "condition": "when", "conditions": "when",
     ]
     /// What is a condition of `[[models]]`.
@@ -21,8 +22,8 @@ enum KeyPlaces {
 
     /// What php-fpm and nginx call what is elsewhere here, or is not there. Those with a dot are tables to TOML, as is `log = "…"` no table.
     private static let ofServers = [
-        "pm":
-            "limits.requests says how many requests are answered at once, and processes how many processes serve: none is started for load",
+        "pm": processes, "max_children": processes, "status_path": statusPath, "pm_status_path": statusPath,
+        "www": noPools, "global": noPools,
         "worker_processes": "did you mean 'workers'?",
         "worker_connections": "did you mean 'limits.requests'?",
         "client_max_body_size": "did you mean 'limits.body'?",
@@ -39,6 +40,12 @@ enum KeyPlaces {
         "ping": "/sluice/ping is there where the web server passes SLUICE_STATUS",
         "env": #""${NAME}" takes a variable of the environment"#,
     ]
+    private static let processes =
+        "limits.requests says how many requests are answered at once, and processes how many processes serve: none is started for load"
+    private static let noPools =
+        "there are no pools here: settings stand above the first [table], and [[models]] treats requests differently"
+    private static let statusPath =
+        "/sluice/status is there where the web server passes SLUICE_STATUS, and sluice status asks by control"
     private static let logIsOne = #"one log has all: did you mean log.to = "file:PATH"?"#
     private static let whoseItIs =
         "Sluice keeps the user that it is started as: User= of the unit; socket.group is for the socket alone"

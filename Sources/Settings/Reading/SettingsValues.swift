@@ -111,9 +111,16 @@ extension SettingsReader {
 
     /// One of the names of a closed choice.
     func choice<Choice: CaseIterable & RawRepresentable<String>>(_ node: SettingsNode) throws(SettingsProblem) -> Choice {
-        let problem = SettingsProblem(node, "must be \(alternatives(Choice.allCases.map(\.rawValue)))")
+        let names = Choice.allCases.map(\.rawValue)
         // A number is no name, but http = 2 is soon written.
-        guard case .string = node.value, let choice = Choice(rawValue: try text(node)) else { throw problem }
+        guard case .string = node.value else { throw SettingsProblem(node, "must be \(alternatives(names))") }
+        let text = try text(node)
+        guard let choice = Choice(rawValue: text) else {
+            // As "warn" is of "warning": nobody is told more than is among the names.
+            let meant = names.filter { text.utf8.count > 2 && $0.utf8.starts(with: text.utf8) }
+            let hint = meant.count == 1 ? "; did you mean \"\(meant[0])\"?" : ""
+            throw SettingsProblem(node, "must be \(alternatives(names))\(hint)")
+        }
         return choice
     }
 

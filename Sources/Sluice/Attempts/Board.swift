@@ -15,6 +15,8 @@ final class Board: Sendable {
     private let targets: [TargetState]
     /// By the upstreams' order in the settings.
     private let places: [UpstreamPlaces]
+    /// Those of boards before that the settings do not have any more: their streams may go on for long.
+    private let formerPlaces: [UpstreamPlaces]
     /// By the routes' order in the settings.
     private let budgets: [RouteBudgets]
     /// What `targets` and `places` are to go by once this board is in force.
@@ -32,9 +34,13 @@ final class Board: Sendable {
         plans = routes.targets.map { settings.upstreams[$0.upstream].rest }
         upstreams = settings.upstreams
         self.onChange = onChange
-        var (knownTargets, knownPlaces, knownBudgets) = (former?.targets ?? [], former?.places ?? [], former?.budgets ?? [])
+        let lastPlaces = former?.places ?? []
+        var (knownTargets, knownBudgets) = (former?.targets ?? [], former?.budgets ?? [])
+        var knownPlaces = lastPlaces + (former?.formerPlaces ?? [])
         targets = routes.targets.map { knownTargets.takeKnown(TargetState($0, of: settings), by: \.identity) }
         places = settings.upstreams.map { knownPlaces.takeKnown(UpstreamPlaces($0), by: \.identity) }
+        // Until this board is in force, requests begin at the last ones.
+        formerPlaces = knownPlaces.filter { places in places.areTaken || lastPlaces.contains { $0 === places } }
         budgets = settings.models.map { knownBudgets.takeKnown(RouteBudgets($0), by: \.identity) }
     }
 
@@ -47,12 +53,17 @@ final class Board: Sendable {
     /// How many targets rest.
     func restingCount(at now: Instant) -> Int { targets.count { $0.isResting(at: now) } }
 
-    /// How the upstreams do, in the settings' order.
+    /// How the upstreams do, in the settings' order, and behind them those of former settings of which there is anything still.
     var upstreamStatus: [Status.Upstream] {
-        zip(upstreams, places).map { upstream, places in
+        let present = zip(upstreams, places).map { upstream, places in
             let (open, queued) = places.counts
             return Status.Upstream(name: upstream.name, open: open, queued: queued, places: upstream.concurrentMax)
         }
+        let former = formerPlaces.filter(\.areTaken).map { places in
+            let (open, queued) = places.counts
+            return Status.Upstream(name: places.identity.name, open: open, queued: queued, places: nil, isFormer: true)
+        }
+        return present + former
     }
 
     /// How targets do.

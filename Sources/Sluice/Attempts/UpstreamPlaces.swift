@@ -9,7 +9,7 @@ import Synchronization
 final class UpstreamPlaces: Sendable {
     /// What makes two generations' upstreams the same server, whatever else is set for it.
     struct Identity: Equatable, Sendable {
-        fileprivate let name: String
+        let name: String
         fileprivate let url: String
     }
 
@@ -46,6 +46,9 @@ final class UpstreamPlaces: Sendable {
 
     /// How many have a place, and how many wait for one.
     var counts: (open: Int, queued: Int) { state.withLock { ($0.limit.runningCount, $0.limit.queuedCount) } }
+
+    /// Whether there is anybody in them, or in the queue.
+    var areTaken: Bool { counts != (0, 0) }
 
     /// Adds what a selection goes by.
     func addState(to target: inout SelectionTarget) {

@@ -55,7 +55,7 @@ struct ClientStatus: Sendable {
             }
             return [client.name.map { $0.isEmpty ? "-" : $0 } ?? "(others)"] + used + ["\(client.refused)"]
         }
-        return Array(table.lines.dropFirst())
+        return Array(table.lines().dropFirst())
     }
 
     /// One object in one line.

@@ -16,5 +16,5 @@ struct ClientsCommand: ParsableCommand {
     @Flag(help: "One object of JSON instead of text.")
     var json = false
 
-    func run() throws { print(try arguments.ask(.clients(isJSON: json)).lines.joined(separator: "\n")) }
+    func run() throws { printAnswer(try arguments.ask(.clients(isJSON: json)).lines, isForPeople: !json) }
 }

@@ -29,20 +29,29 @@ struct ControlArguments: ParsableArguments {
     /// - Throws: `ExitCode` when nobody answers, or nobody has tried, after telling why.
     func ask(_ command: ControlCommand) throws -> ControlAnswer {
         try refuse(words)
-        let client = ControlClient(path: try path())
+        let client = try client()
         let onWaiting = { if let words = command.waitingWords { writeError("sluice: \(words)") } }
         do throws(ControlFailure) { return try client.ask(command, onWaiting: onWaiting) } catch {
-            for sentence in error.sentences { writeError("sluice: \(sentence)") }
-            throw ExitCode(error.status)
+            throw error.told
         }
     }
 
-    private func path() throws -> String {
+    /// - Throws: `ExitCode` when nothing says where to ask, after telling why.
+    func client() throws -> ControlClient {
         do throws(SettingsError) {
-            return try SettingsArguments.sources(SettingsOptions(config: config, control: control)).controlPath()
+            let sources = SettingsArguments.sources(SettingsOptions(config: config, control: control))
+            return ControlClient(path: try sources.controlPath())
         } catch {
             throw error.told
         }
+    }
+}
+
+extension ControlFailure {
+    /// The status to end with, after telling why.
+    var told: ExitCode {
+        for sentence in sentences { writeError("sluice: \(sentence)") }
+        return ExitCode(status)
     }
 }
 

@@ -3,39 +3,61 @@
 /// Lines, from one of them on that keys move.
 struct ScrolledLines {
     enum Key: Equatable {
-        case up, down, pageUp, pageDown, start, end, quit
+        case up, down, pageUp, pageDown, start, end, quit, suspend
 
         /// What has been pressed, in the sequences of terminals (ECMA-48 §5.4, and xterm's). Whatever else there is counts for nothing.
-        static func all(in bytes: [UInt8]) -> [Key] {
+        ///
+        /// - Parameter bytes: that have come. A sequence without its end stays there: a terminal may send it in two parts.
+        static func take(from bytes: inout [UInt8]) -> [Key] {
             var keys: [Key] = []
             var rest = bytes[...]
-            while let byte = rest.popFirst() {
-                let isSequence = byte == 0x1B && (rest.first == UInt8(ascii: "[") || rest.first == UInt8(ascii: "O"))
-                if isSequence { rest.removeFirst() }
-                if let key = isSequence ? sequence(&rest) : single(byte) { keys.append(key) }
+            bytes = []
+            while let byte = rest.first {
+                let start = rest
+                rest.removeFirst()
+                guard byte == 0x1B else {
+                    if let key = single(byte) { keys.append(key) }
+                    continue
+                }
+                guard let kind = rest.first else {
+                    bytes = Array(start)
+                    break
+                }
+                guard kind == UInt8(ascii: "[") || kind == UInt8(ascii: "O") else { continue }
+                rest.removeFirst()
+                let parameters = rest.prefix { !(0x40...0x7E).contains($0) }
+                rest = rest.dropFirst(parameters.count)
+                guard let last = rest.popFirst() else {
+                    // No key has more.
+                    if start.count < sequenceBytesMax { bytes = Array(start) }
+                    break
+                }
+                if let key = sequence(parameters, last) { keys.append(key) }
             }
             return keys
         }
+
+        private static let sequenceBytesMax = 32
 
         private static func single(_ byte: UInt8) -> Key? {
             switch byte {
             // Control-C and Control-D come as keys, too.
             case UInt8(ascii: "q"), UInt8(ascii: "Q"), 0x03, 0x04: .quit
+            // So does Control-Z.
+            case 0x1A: .suspend
             default: nil
             }
         }
 
         /// Parameters, and the byte that says what they are of.
-        private static func sequence(_ rest: inout ArraySlice<UInt8>) -> Key? {
-            let parameters = rest.prefix { !(0x40...0x7E).contains($0) }
-            rest = rest.dropFirst(parameters.count)
-            switch rest.popFirst() {
-            case UInt8(ascii: "A"): return .up
-            case UInt8(ascii: "B"): return .down
-            case UInt8(ascii: "H"): return .start
-            case UInt8(ascii: "F"): return .end
-            case UInt8(ascii: "~"): return tilde(parameters.first)
-            default: return nil
+        private static func sequence(_ parameters: ArraySlice<UInt8>, _ last: UInt8) -> Key? {
+            switch last {
+            case UInt8(ascii: "A"): .up
+            case UInt8(ascii: "B"): .down
+            case UInt8(ascii: "H"): .start
+            case UInt8(ascii: "F"): .end
+            case UInt8(ascii: "~"): tilde(parameters.first)
+            default: nil
             }
         }
 
@@ -64,15 +86,17 @@ struct ScrolledLines {
         case .pageDown: first += page
         case .start: first = 0
         case .end: first = lines.count
-        case .quit: break
+        case .quit, .suspend: break
         }
         first = within(room)
     }
 
     /// As many as there is room for; where those are not all, the last one says which they are.
     func shown(in room: Int) -> [String] {
-        guard lines.count > room, room > 1 else { return Array(lines.prefix(room)) }
+        guard lines.count > room else { return lines }
         let first = within(room)
+        // No room for the line that says which it is.
+        guard room > 1 else { return [lines[first]] }
         let shown = lines[first...].prefix(Self.page(room))
         return shown + ["lines \(first + 1) to \(shown.endIndex) of \(lines.count): arrows and page keys go to others, q ends"]
     }
@@ -82,5 +106,16 @@ struct ScrolledLines {
 
     private func within(_ room: Int) -> Int {
         lines.count > room ? max(0, min(first, lines.count - Self.page(room))) : 0
+    }
+}
+
+extension String {
+    /// Cut to so many characters, with a sign of it. It is cut between two words: a number that was cut would look like another number.
+    func cutBetweenWords(to width: Int) -> String {
+        guard unicodeScalars.count > width else { return self }
+        let isInWord = { (scalar: Unicode.Scalar) in scalar.value != 0x20 }
+        var kept = unicodeScalars.prefix(max(0, width - 1))
+        if isInWord(unicodeScalars[kept.endIndex]) { while kept.last.map(isInWord) == true { kept.removeLast() } }
+        return String(kept) + "…"
     }
 }

@@ -1,6 +1,7 @@
 // The program's start.
 
 import ArgumentParser
+import EventLoop
 import Glibc
 import Settings
 
@@ -22,6 +23,7 @@ struct SluiceCommand: ParsableCommand {
         _ = signal(SIGPIPE, SIG_IGN)
         // So is one beyond the limit of a file's size (`LimitFSIZE`): a log that is full ends nothing.
         _ = signal(SIGXFSZ, SIG_IGN)
+        atexit { endWithLostOutput() }
         main(arguments(Array(CommandLine.arguments.dropFirst())))
     }
 
@@ -45,6 +47,13 @@ struct SluiceCommand: ParsableCommand {
     private static let otherWords = [
         "start": "serve", "run": "serve", "test": "check", "configtest": "check", "quit": "stop", "shutdown": "stop",
     ]
+}
+
+/// Whatever printed it: half a page is not to pass for a whole one.
+private func endWithLostOutput() {
+    guard let failure = lostOutput() else { return }
+    writeError("sluice: the output is not whole: \(failure)")
+    _exit(EX_IOERR)
 }
 
 /// A process may be started without them. What it opens first would take their numbers, and log lines would go there.

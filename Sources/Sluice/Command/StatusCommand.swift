@@ -1,7 +1,7 @@
 // `sluice status`: how a Sluice that runs does.
 
 import ArgumentParser
-import Clock
+import EventLoop
 import Glibc
 
 struct StatusCommand: ParsableCommand {
@@ -30,82 +30,32 @@ struct StatusCommand: ParsableCommand {
         if metrics && (json || full || watch) { throw ValidationError("--metrics goes with none of --json, --full and --watch") }
         if watch && json { throw ValidationError("--watch shows text, and not JSON") }
         if watch && (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) {
-            throw ValidationError("--watch needs a terminal")
+            throw ValidationError("--watch needs a terminal; sluice status without it tells how it is now")
         }
     }
 
     func run() throws {
-        guard watch else { return print(try lines().joined(separator: "\n")) }
-        try Terminal().use { terminal in
-            var view = ScrolledLines()
-            while true {
-                view.lines = try lines()
-                terminal.show(view)
-                if terminal.isOverWithinASecond(&view) { return }
-            }
+        guard watch else {
+            let lines = try arguments.ask(metrics ? .metrics : .status(StatusForm(isJSON: json, isFull: full))).lines
+            return printAnswer(lines, isForPeople: !json && !metrics)
         }
-    }
-
-    private func lines() throws -> [String] {
-        try arguments.ask(metrics ? .metrics : .status(StatusForm(isJSON: json, isFull: full))).lines
+        let client = try arguments.client()
+        do throws(SystemError) {
+            let signals = try PolledSignals(StatusWatch.signals)
+            switch try StatusWatch(client: client, isFull: full).run(signals) {
+            case .quit: return
+            case .failed(let failure): Self.exit(withError: failure.told)
+            case .signalled(let signal): signals.act(on: signal)
+            }
+        } catch {
+            writeError("sluice: \(error)")
+            throw ExitCode(EX_OSERR)
+        }
     }
 }
 
-/// A terminal in which one thing is shown again and again, and keys are read as they are pressed, without an echo.
-private struct Terminal {
-    /// How many lines it has now.
-    private var height: Int {
-        var size = winsize()
-        let isKnown = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0
-        return isKnown ? Int(size.ws_row) : 24
-    }
-
-    /// The last line of the terminal is the cursor's.
-    private var room: Int { max(1, height - 1) }
-
-    /// Shows what there is room for.
-    func show(_ view: ScrolledLines) {
-        // Home, and what was there before goes with each line's end and the last one's.
-        print("\u{1B}[H" + view.shown(in: room).map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J", terminator: "")
-        _ = fflush(nil)
-    }
-
-    /// Whether somebody asks for the end within a second, or the terminal is gone. Other keys do not shorten it; what they lead to is
-    /// shown at once.
-    func isOverWithinASecond(_ view: inout ScrolledLines) -> Bool {
-        let end = Instant.current + .seconds(1)
-        while true {
-            let milliseconds = Int32(clamping: (end - .current).nanoseconds / 1_000_000)
-            guard milliseconds > 0 else { return false }
-            var readiness = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-            guard unsafe poll(&readiness, 1, milliseconds) > 0 else { continue }
-            var bytes = [UInt8](repeating: 0, count: 64)
-            let count = unsafe read(STDIN_FILENO, &bytes, bytes.count)
-            guard count > 0 else { return true }
-            let keys = ScrolledLines.Key.all(in: Array(bytes.prefix(count)))
-            if keys.contains(.quit) { return true }
-            for key in keys { view.move(key, room: room) }
-            if !keys.isEmpty { show(view) }
-        }
-    }
-
-    /// Runs `body`, and leaves the terminal as it was.
-    func use(_ body: (Terminal) throws -> Void) throws {
-        var former = termios()
-        _ = unsafe tcgetattr(STDIN_FILENO, &former)
-        var raw = former
-        // Control-C comes as a key too: the terminal is to be as it was in any case.
-        raw.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
-        raw.c_cc.5 = 0  // VTIME
-        raw.c_cc.6 = 1  // VMIN
-        _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &raw)
-        // A line that is too long is cut: one that went on in the next would push others out.
-        print("\u{1B}[?7l", terminator: "")
-        defer {
-            print("\u{1B}[?7h", terminator: "")
-            _ = fflush(nil)
-            _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &former)
-        }
-        try body(self)
-    }
+/// Whoever answers may be no Sluice: nothing of it acts on a terminal.
+func printAnswer(_ lines: [String], isForPeople: Bool) {
+    let isShown = isForPeople || isatty(STDOUT_FILENO) == 1
+    print(lines.map { isShown ? $0.visible : $0 }.joined(separator: "\n"))
 }

@@ -47,7 +47,7 @@ struct ControlClient {
         }
         if end == .tooLong { throw .tooLong(path) }
         guard let answer = ControlAnswer(bytes: bytes) else {
-            throw end == .late ? .silent(path, connection.peerProcess) : .noAnswer(path)
+            throw end == .late ? silence(connection.peerProcess) : .noAnswer(path)
         }
         if answer.verdict == .refused { throw .refused(path, answer.lines) }
         return answer
@@ -57,7 +57,15 @@ struct ControlClient {
     private func checkIsAwake(_ patience: Patience, _ process: pid_t?) throws(ControlFailure) {
         let connection = try connect(within: min(patience.answer, Self.connectingTime))
         _ = connection.sendAtOnce(Array("\(ControlCommand.status(StatusForm()).line)\n".utf8))
-        if !connection.isReadable(within: patience.answer) { throw .silent(path, process) }
+        if !connection.isReadable(within: patience.answer) { throw silence(process) }
+    }
+
+    /// Why nobody answers. Of a process that was stopped it is known what to do.
+    private func silence(_ process: pid_t?) -> ControlFailure {
+        guard let process, process > 1, let state = ProcessState(process), state.isStopped,
+            let own = ProcessState(getpid()), state.name == own.name
+        else { return .noAnswer(path) }
+        return .stopped(path, process)
     }
 
     private func connect(within limit: Duration) throws(ControlFailure) -> Descriptor {
@@ -107,10 +115,8 @@ enum ControlFailure: Error {
     case unreachable(_ path: String, SystemError)
     /// The answer to a reload has not come yet, though it answers others.
     case notFinished(_ path: String)
-    /// It has taken the connection, or will, and says nothing.
-    ///
-    /// - Parameter process: that listens there; nil where that is not known.
-    case silent(_ path: String, _ process: pid_t?)
+    /// It has taken the connection, or will, and says nothing: somebody has stopped it.
+    case stopped(_ path: String, _ process: pid_t)
     case noAnswer(_ path: String)
     case tooLong(_ path: String)
     case refused(_ path: String, [String])
@@ -133,19 +139,19 @@ enum ControlFailure: Error {
             return ["no Sluice can be asked at unix:\(path): \(error); \(advice)"]
         case .notFinished(let path):
             return ["not finished yet: the Sluice at unix:\(path) reads its settings; its log will say what came of it"]
-        case .silent(let path, let process?):
+        case .stopped(let path, let process):
             return [
                 """
-                the Sluice at unix:\(path) does not answer: process \(process) stands still. If somebody has stopped it (T in \
-                ps -o stat -p \(process)), kill -CONT \(process) lets it go on, and it does what it was asked for; else \
-                kill -KILL \(process) ends it, with the requests that it answers
+                the Sluice at unix:\(path) does not answer: somebody has stopped process \(process) (T in ps -o stat -p \(process)). \
+                kill -CONT \(process) lets it go on, and it does what it was asked for; kill -KILL \(process) ends it, with the \
+                requests that it answers
                 """
             ]
-        case .silent(let path, nil), .noAnswer(let path):
+        case .noAnswer(let path):
             return [
                 """
-                no answer at unix:\(path): it is no control socket of Sluice, or Sluice stands still, has no descriptors left, or has \
-                ended just now
+                no answer at unix:\(path): that is no control socket of Sluice, but perhaps the one for web servers (listen); or \
+                Sluice is too busy, has no descriptors left, or has ended just now
                 """
             ]
         case .tooLong(let path):
@@ -157,6 +163,26 @@ enum ControlFailure: Error {
             ]
         case .refused(let path, let reasons): return reasons.map { "the Sluice at unix:\(path) refuses: \($0)" }
         }
+    }
+}
+
+/// What the kernel says of a process (proc(5), `stat`).
+private struct ProcessState {
+    let name: [UInt8]
+    /// By a signal, or by whoever traces it.
+    let isStopped: Bool
+
+    /// - Returns: nil where it may not be known, or the process is no more.
+    init?(_ process: pid_t) {
+        do throws(SystemError) {
+            let text = try readFile("/proc/\(process)/stat")
+            // A name may have anything in it, and stands in brackets ahead of all else that may.
+            guard let start = text.firstIndex(of: UInt8(ascii: "(")), let end = text.lastIndex(of: UInt8(ascii: ")")),
+                start < end, text.count > end + 2
+            else { return nil }
+            name = Array(text[(start + 1)..<end])
+            isStopped = text[end + 2] == UInt8(ascii: "T") || text[end + 2] == UInt8(ascii: "t")
+        } catch { return nil }
     }
 }
 

@@ -26,7 +26,7 @@ enum Metric: Int, CaseIterable, Sendable {
         let kind: Kind
         /// Those that have a value in each series.
         let labels: [String]
-        /// How many series there may be, whatever others have: what is beyond is counted as `other`.
+        /// How many series there may be, whatever others have: what is beyond is counted as `(others)`.
         let seriesMax: Int
         let help: String
 
@@ -43,6 +43,9 @@ enum Metric: Int, CaseIterable, Sendable {
 
     /// What stands ahead of the labels in each series.
     var constantLabels: String { Self.ofOperations.contains(self) ? #"gen_ai_operation_name="chat""# : "" }
+
+    /// Whether a series gives its row back when no process tells of it any more: reloads may bring any number of names.
+    var isGivenBack: Bool { self == .upstreamOpen || self == .upstreamQueued }
 
     private static let ofOperations: [Metric] = [.operationDuration, .timeToFirstChunk, .timePerOutputChunk, .tokenUsage]
 

@@ -82,8 +82,11 @@ struct MetricLabels {
         }
     }
 
+    /// What stands for all names that there is no room for: no upstream can be called so.
+    static let beyondName = "(others)"
+
     /// Of all series that there is no room for.
-    static let other = MetricLabels("other", "other", "other", "other")
+    static let beyond = MetricLabels(beyondName, beyondName, beyondName, beyondName)
 }
 
 extension MetricLabels {

@@ -15,9 +15,10 @@ final class Metrics: Sendable {
     let process: String
     /// How many lost lines of the log have been counted.
     private let lostLines = Mutex(0)
-    /// The own values that were told last: those of which nothing is told any more are nothing.
+    /// The own values that were told last.
     private let told = Mutex<Set<MetricTable.Row>>([])
 
+    /// A model that is none of the settings' own.
     static let other = "other"
 
     /// - Parameters:
@@ -46,7 +47,8 @@ final class Metrics: Sendable {
     /// A client's name, as long as there are few of them.
     private func known(_ client: String?) -> String {
         guard let client else { return "" }
-        return table.row(.knownClients, MetricLabels(client)) == table.commonRow(of: .knownClients) ? Self.other : client
+        return table.row(.knownClients, MetricLabels(client)) == table.commonRow(of: .knownClients)
+            ? MetricLabels.beyondName : client
     }
 
     /// Who has answered, by the upstream's word. That may be its caller's where the caller names the model: then it has to be one of the
@@ -182,9 +184,11 @@ final class Metrics: Sendable {
         for (row, value) in sums { table.set(value, of: row, by: slot) }
         let rows = Set(sums.keys)
         let gone = told.withLock { told in
-            defer { told.formUnion(rows) }
+            defer { told = rows }
             return told.subtracting(rows)
         }
-        for row in gone { table.set(0, of: row, by: slot) }
+        guard !gone.isEmpty else { return }
+        for row in gone { table.forget(row, by: slot) }
+        table.giveBackUntold()
     }
 }

@@ -56,8 +56,10 @@ actor Master {
     /// Woken when a process begins to serve, or has ended, and when all is to end.
     private var watchers: [Wakeup] = []
 
-    /// After which silence a process counts as hanging, when nobody says anything else, and while it starts.
+    /// After which silence a process counts as hanging, when nobody says anything else.
     static let watchdogTimeout = Duration.seconds(30)
+    /// The same of one that starts, of which nothing is heard until it serves: on a busy machine many may start at once.
+    static let startTimeout = Duration.seconds(120)
 
     // MARK: Start
 

@@ -103,9 +103,15 @@ extension Master: Controllable {
 
     /// Puts together what the processes have said.
     private func page(_ form: StatusForm, _ members: [MasterStatus.Member]) async -> [UInt8] {
+        let now = Instant.current
+        let vacancies = (isEnding ? [] : places.vacancies).map {
+            MasterStatus.Vacancy(place: $0.place + 1, restart: max($0.end - now, .zero), reason: $0.reason)
+        }
+        let serves = members.contains { $0.state == .serving }
         let head = Status.Head(
-            pid: Int(getpid()), isDraining: isEnding, startTime: start.time, uptime: .current - start.moment,
-            generation: generation, lastReload: lastReload, lostLogLines: log.lostCount)
+            pid: Int(getpid()), isDraining: isEnding, startTime: start.time, uptime: now - start.moment,
+            generation: generation, lastReload: lastReload, lostLogLines: log.lostCount,
+            idleState: serves ? nil : vacancies.isEmpty ? "starting" : "down")
         let (places, restarts, active, sockets) = (places.count, places.restarts, counts.sum, sockets)
         let table = metrics.table
         do {
@@ -113,7 +119,7 @@ extension Master: Controllable {
             return try await runOnThread {
                 let status = MasterStatus(
                     head: head, placesCount: places, restarts: restarts, active: active, listen: sockets.map(Status.Listen.init),
-                    members: members, sums: ProcessSums(table.series))
+                    members: members, vacancies: vacancies, sums: ProcessSums(table.series), width: form.width)
                 return ControlAnswer(.ok, [form.isJSON ? status.json : status.text]).bytes
             }
         } catch {

@@ -16,6 +16,8 @@ final class MasterLink: Sendable {
     let period: Duration
     /// The number of the settings that it begins with.
     let generation: Int
+    /// From 0.
+    let place: Int
     /// What only a start can change.
     let startOnly: StartOnlySettings
     /// What all processes count together.
@@ -60,7 +62,7 @@ final class MasterLink: Sendable {
     ) {
         (self.socket, self.startOnly, self.requests, self.clients) = (socket, startOnly, requests, clients)
         self.metrics = metrics
-        (period, generation) = (start.period, start.generation)
+        (period, generation, place) = (start.period, start.generation, start.place)
         passed = zip(sockets, start.sockets).map { ($0, $1) }
     }
 

@@ -16,10 +16,10 @@ extension Master {
                 logger.processMakesRoom(oldest)
                 oldest.signal(SIGKILL)
             }
-            return restart(place, after: .milliseconds(100))
+            return restart(place, after: .milliseconds(100), "those before it have not come to their ends yet")
         }
         do throws(SystemError) {
-            let watchdog = Watchdog(timeout: Self.watchdogTimeout)
+            let watchdog = Watchdog(timeout: Self.startTimeout)
             places.put(try ServingProcess(place: place, slot: slot, watchdog: watchdog))
             Task(executorPreference: loop) { await self.launch(slot: slot) }
         } catch { notStarted(place, error) }
@@ -58,11 +58,12 @@ extension Master {
     private func notStarted(_ place: Int, _ error: any Error) {
         let delay = places.delayAfterFailure(of: place)
         logger.processNotStarted(place, error, again: delay)
-        restart(place, after: delay)
+        restart(place, after: delay, "could not be started: \(error)")
     }
 
-    private func restart(_ place: Int, after delay: Duration) {
+    private func restart(_ place: Int, after delay: Duration, _ reason: String) {
         if delay == .zero { return fill(place) }
+        places.wait(ProcessPlaces.Vacancy(place: place, reason: reason, end: .current + delay))
         let timer = Timer(on: loop) { [unowned self] in fill(place) }
         restartTimers[place] = timer
         timer.set(at: .current + delay)
@@ -126,8 +127,9 @@ extension Master {
         guard places.remove(process), !isEnding else {
             return logger.processEnded(process, end, streams: streams, life, again: nil)
         }
-        let delay = places.delay(of: process.place, afterLife: life)
+        // One that dies before it serves keeps dying, however long that takes it.
+        let delay = places.delay(of: process.place, afterLife: process.hasServed ? life : nil)
         logger.processEnded(process, end, streams: streams, life, again: delay)
-        restart(process.place, after: delay)
+        restart(process.place, after: delay, "\(process.pid) \(end.words)")
     }
 }

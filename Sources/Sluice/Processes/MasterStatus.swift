@@ -31,6 +31,16 @@ struct MasterStatus: Sendable {
         }
     }
 
+    /// A place in which no process is.
+    struct Vacancy: Sendable {
+        /// From 1.
+        let place: Int
+        /// After how long another one is started.
+        let restart: Duration
+        /// What has become of the last one.
+        let reason: String
+    }
+
     let head: Status.Head
     /// How many processes there are to be.
     let placesCount: Int
@@ -41,8 +51,11 @@ struct MasterStatus: Sendable {
     /// Each once: the processes share them.
     let listen: [Status.Listen]
     let members: [Member]
+    var vacancies: [Vacancy] = []
     /// What all of them have come to.
     var sums = ProcessSums()
+    /// Of its text, as `StatusForm` has it.
+    var width = StatusForm.usualWidth
 
     /// Lines of names and values, and behind them each process's.
     var text: String {
@@ -52,23 +65,29 @@ struct MasterStatus: Sendable {
             ("start since", head.uptime.inSeconds),
             ("generation", "\(head.generation)"),
             ("last reload", head.lastReloadWords),
-            ("processes", "\(members.count { $0.state == .serving }) of \(placesCount)"),
+            ("processes", "\(servingCount) of \(placesCount)"),
             ("restarts", "\(restarts)"),
             ("listen queue", listen.queueWords),
             ("active requests", "\(active)"),
             ("requests", sums.words),
             ("lost log lines", "\(head.lostLogLines)"),
         ]
-        let lines = Status.lines(summary) + listen.tableLines + sums.tableLines
-        let pages = members.map { "\n\nprocess \($0.place)\n\n" + $0.text(head.generation) }
-        return lines.joined(separator: "\n") + pages.joined()
+        let lines = Status.lines(summary) + listen.tableLines(atMost: width) + sums.tableLines(atMost: width)
+        let pages = members.map { ($0.place, $0.text(head.generation)) } + vacancies.map { ($0.place, $0.text) }
+        // Of two in the same place, the one that was there first is the first.
+        let sorted = pages.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }.map(\.element)
+        return lines.joined(separator: "\n") + sorted.map { "\n\nprocess \($0)\n\n\($1)" }.joined()
     }
+
+    private var servingCount: Int { members.count { $0.state == .serving } }
 
     /// One object in one line, with the object of each process in it.
     var json: String {
         var writer = StatusWriter()
         writer.object {
             $0.head(head)
+            $0.member("processes_wanted", placesCount)
+            $0.member("processes_serving", servingCount)
             $0.member("restarts", restarts)
             $0.listen(listen)
             $0.member("active", active)
@@ -84,9 +103,22 @@ struct MasterStatus: Sendable {
                     $0.member("queued", upstream.queued)
                 }
             }
+            $0.array("empty_places", vacancies) { writer, vacancy in
+                writer.object {
+                    $0.member("place", vacancy.place)
+                    $0.member("again_in", vacancy.restart)
+                    $0.member("reason", vacancy.reason)
+                }
+            }
             $0.array("processes", members) { $0.process($1) }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}
+
+extension MasterStatus.Vacancy {
+    fileprivate var text: String {
+        Status.lines([("none", "\(reason); the next one starts in \(restart.inSeconds)")])[0]
     }
 }
 

@@ -1,14 +1,25 @@
 // Which processes there are.
 
+import Clock
 import EventLoop
 import Glibc
 
 /// The places for processes: who is in which, who comes to an end while another one has its place, and which numbers are free. A value:
 /// whoever has it starts and ends processes.
 struct ProcessPlaces {
+    /// Why a place is empty, and when that is over.
+    struct Vacancy {
+        /// From 0.
+        let place: Int
+        /// For people, and no secret.
+        let reason: String
+        let end: Instant
+    }
+
     private struct Place {
         var process: ServingProcess?
         var backoff = RestartBackoff()
+        var vacancy: Vacancy?
     }
 
     private var places: [Place]
@@ -35,6 +46,8 @@ struct ProcessPlaces {
     var serving: [ServingProcess] { present.filter { $0.state == .serving } }
     var all: [ServingProcess] { present + leaving }
     var allServe: Bool { places.allSatisfy { $0.process?.state == .serving } }
+    /// Those that nobody is in.
+    var vacancies: [Vacancy] { places.filter { $0.process == nil }.compactMap(\.vacancy) }
 
     /// The one in a place.
     subscript(place: Int) -> ServingProcess? { places[place].process }
@@ -54,6 +67,9 @@ struct ProcessPlaces {
 
     /// One is on its way.
     mutating func put(_ process: ServingProcess) { places[process.place].process = process }
+
+    /// A place is to be filled again at a later moment.
+    mutating func wait(_ vacancy: Vacancy) { places[vacancy.place].vacancy = vacancy }
 
     /// It comes to its end, and its place is another's.
     mutating func retire(_ process: ServingProcess) {
@@ -76,9 +92,13 @@ struct ProcessPlaces {
     /// What has not come to be is waited for no longer.
     mutating func removeUnstarted() { for process in all where !process.hasStarted { remove(process) } }
 
-    /// - Returns: after how long a place is to be filled again whose process has died.
-    mutating func delay(of place: Int, afterLife life: Duration) -> Duration {
+    /// A process has died.
+    ///
+    /// - Parameter life: how long it was there; nil when it has never come to serve.
+    /// - Returns: after how long its place is to be filled again.
+    mutating func delay(of place: Int, afterLife life: Duration?) -> Duration {
         restarts += 1
+        guard let life else { return delayAfterFailure(of: place) }
         return places[place].backoff.delay(afterLife: life)
     }
 

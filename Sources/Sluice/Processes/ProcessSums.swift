@@ -11,7 +11,7 @@ struct ProcessSums: Sendable {
     private(set) var answered = 0
     private(set) var failed = 0
     private(set) var callersLeft = 0
-    /// Those for which there is anything now.
+    /// Those for which there is anything now; those beyond the bound of the metrics together, as `(others)`.
     private(set) var upstreams: [Upstream] = []
 
     /// Of nothing.
@@ -24,8 +24,8 @@ struct ProcessSums: Sendable {
             case .requests where Self.answers.contains(where: labels.elementsEqual): answered += value
             case .requests where labels.elementsEqual(#"ending="caller_left""#.utf8): callersLeft += value
             case .requests: failed += value
-            case .upstreamOpen where value > 0: upstreams[place(of: labels)].open = value
-            case .upstreamQueued where value > 0: upstreams[place(of: labels)].queued = value
+            case .upstreamOpen where value > 0: upstreams[place(of: labels)].open += value
+            case .upstreamQueued where value > 0: upstreams[place(of: labels)].queued += value
             default: break
             }
         }
@@ -45,7 +45,8 @@ struct ProcessSums: Sendable {
 
     var words: String { Status.requestsWords(answered, failed: failed, callersLeft: callersLeft) }
 
-    var tableLines: [String] {
-        Table(["upstream", .fixed("open"), .fixed("queued")], upstreams) { [$0.name, "\($0.open)", "\($0.queued)"] }.lines
+    func tableLines(atMost width: Int) -> [String] {
+        Table(["upstream", .fixed("open"), .fixed("queued")], upstreams) { [$0.name, "\($0.open)", "\($0.queued)"] }
+            .lines(atMost: width)
     }
 }

@@ -34,7 +34,7 @@ final class ServingProcess {
     var isLate: Bool { late != nil }
     /// Whether it is to open its log again when it serves: it may have opened it already.
     var owesReopening = false
-    private var hasServed = false
+    private(set) var hasServed = false
     var state = State.starting
     /// What it has told of itself last.
     var load = ProcessLoad()

@@ -133,7 +133,8 @@ final class Server: Sendable {
                 workers: workers, counters: counters, reloader: reloader, start: start,
                 sockets: { [unowned self] in listeningSockets },
                 isDraining: { [unowned self] in isDraining.load(ordering: .relaxed) },
-                lostLogLines: { [log] in log.lostCount }),
+                lostLogLines: { [log] in log.lostCount },
+                part: master.map { (place: $0.place + 1, count: settings.processes) }),
             gauges, on: first.loop)
         self.pages.withLock { $0 = pages }
         for worker in workers {

@@ -30,8 +30,12 @@ struct Status: Sendable {
         var lastReload: Reload?
         /// How many lines of this process's log were lost, told of or not.
         var lostLogLines = 0
+        /// Which of several processes it is, from 1, where that is not told elsewhere.
+        var part: (place: Int, count: Int)?
+        /// What it is in one word where it has processes and none of them serves.
+        var idleState: String?
 
-        var state: String { isDraining ? "draining" : "serving" }
+        var state: String { isDraining ? "draining" : idleState ?? "serving" }
     }
 
     /// A socket on which connections are accepted.
@@ -48,6 +52,8 @@ struct Status: Sendable {
         let queued: Int
         /// How many places there are; nil for no limit.
         let places: Int?
+        /// Whether the settings do not have it any more.
+        var isFormer = false
     }
 
     struct Target: Sendable {
@@ -79,6 +85,8 @@ struct Status: Sendable {
     var budgetStore: StoreHealth.Snapshot?
     /// The most connections that this process has found waiting at one socket; nil where the kernel does not tell.
     var listenQueueMax: Int?
+    /// Of its text, as `StatusForm` has it.
+    var width = StatusForm.usualWidth
 }
 
 extension [Status.Listen] {

@@ -96,6 +96,11 @@ struct StatusWriter {
         if let value { bytes.append(decimal: value) } else { null() }
     }
 
+    mutating func member(_ name: String, _ value: Bool) {
+        self.name(name)
+        bytes.append(value ? "true" : "false")
+    }
+
     /// In seconds, to the millisecond.
     mutating func member(_ name: String, _ value: Duration?) {
         self.name(name)
@@ -112,6 +117,10 @@ struct StatusWriter {
     mutating func head(_ head: Status.Head, hasReload: Bool = true) {
         member("version", sluiceVersion)
         member("process", head.pid)
+        if let part = head.part {
+            member("place", part.place)
+            member("processes_wanted", part.count)
+        }
         member("state", head.state)
         member("start_time", timestamp(ofSecond: head.startTime))
         member("start_since", head.uptime)
@@ -176,6 +185,7 @@ struct StatusWriter {
             $0.member("open", upstream.open)
             $0.member("queued", upstream.queued)
             $0.member("places", upstream.places)
+            if upstream.isFormer { $0.member("former", true) }
         }
     }
 

@@ -72,6 +72,9 @@ actor StatusPages {
         // The kernel is asked there too: it may have to load a module first.
         return await resultOnThread {
             var status = status
+            status.width = form.width
+            // The master says it itself.
+            if isPart { status.head.part = nil }
             status.listen = isPart ? nil : sockets.map(Status.Listen.init)
             status.listenQueueMax = sockets.compactMap(\.queueMax).max()
             let text = form.isJSON ? status.json : status.text

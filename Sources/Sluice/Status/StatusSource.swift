@@ -18,6 +18,8 @@ struct StatusSource: Sendable {
     let sockets: @Sendable () -> [ListeningSocket]
     let isDraining: @Sendable () -> Bool
     let lostLogLines: @Sendable () -> Int
+    /// Which of several processes this is; nil for one alone.
+    var part: (place: Int, count: Int)?
 
     /// A worker that has not told of its requests by then stands still.
     private static let timeForWorkers = Duration.seconds(1)
@@ -34,7 +36,7 @@ struct StatusSource: Sendable {
         return Status(
             head: Status.Head(
                 pid: Int(getpid()), isDraining: isDraining(), startTime: start.time, uptime: .current - start.moment,
-                generation: generation.number, lastReload: lastReload, lostLogLines: lostLogLines()),
+                generation: generation.number, lastReload: lastReload, lostLogLines: lostLogLines(), part: part),
             workers: workers.count,
             acceptedConnections: connections.accepted, refusedConnections: connections.refused, active: active.now,
             maxActive: active.max, memory: (counters.memory.usedBytes, counters.memory.limit),

@@ -10,11 +10,11 @@ extension Status {
     var text: String {
         var lines = Self.lines(summary)
         lines += requestLines
-        lines += listen?.tableLines ?? []
+        lines += listen?.tableLines(atMost: width) ?? []
         lines +=
             Table(["upstream", .fixed("open"), .fixed("queued"), .fixed("places")], upstreams) {
-                [$0.name, "\($0.open)", "\($0.queued)", $0.places.map { "\($0)" } ?? "any"]
-            }.lines
+                [$0.name, "\($0.open)", "\($0.queued)", $0.isFormer ? "former" : $0.places.map { "\($0)" } ?? "any"]
+            }.lines(atMost: width)
         lines +=
             Table(
                 ["route", "upstream", "model", .fixed("asked"), .fixed("failed"), .fixed("state"), .fixed("p50"), .fixed("p95")],
@@ -26,13 +26,13 @@ extension Status {
                     state.restsFor.map { "rests for \($0.inSeconds)" } ?? "works", state.p50?.inSeconds ?? state.firstTokensWords,
                     state.p95?.inSeconds ?? "-",
                 ]
-            }.lines
-        lines += Table(["client", .fixed("requests")], counts.clients) { [$0.name, "\($0.requests)"] }.lines
+            }.lines(atMost: width)
+        lines += Table(["client", .fixed("requests")], counts.clients) { [$0.name, "\($0.requests)"] }.lines(atMost: width)
         if counts.otherRequests > 0 { lines.append("others: \(counts.otherRequests)") }
         lines +=
             Table([.fixed("last errors"), "client", "upstream", "ending"], counts.recentErrors) {
                 [timestamp(ofSecond: $0.time), $0.client ?? "-", $0.upstream ?? "-", $0.ending]
-            }.lines
+            }.lines(atMost: width)
         return lines.joined(separator: "\n")
     }
 
@@ -84,7 +84,7 @@ extension Status {
             .fixed("request"), .fixed("age"), .fixed("state"), .fixed("silent"), .fixed("events"), .fixed("bytes"), "client",
             .fixed("call"), "route", "model", "upstream",
         ]
-        var lines = Table(columns, requests.listed, \.cells).lines
+        var lines = Table(columns, requests.listed, \.cells).lines(atMost: width)
         if lines.isEmpty { lines = ["", "no requests"] }
         if requests.leftOut > 0 { lines.append("… and \(requests.leftOut) more") }
         if requests.silentWorkers > 0 { lines.append("\(requests.silentWorkers) workers do not answer") }
@@ -123,8 +123,6 @@ struct Table {
     private let columns: [Column]
     private let rows: [[String]]
 
-    /// What a terminal has room for that somebody has made a little wider.
-    private static let width = 100
     private static let gap = 2
     /// A text that is cut keeps so much.
     private static let cutWidth = 6
@@ -135,10 +133,12 @@ struct Table {
     }
 
     /// An empty line ahead of it; nothing for a table without rows.
-    var lines: [String] {
+    ///
+    /// - Parameter width: of a row; it is wider where what may not be cut takes more.
+    func lines(atMost width: Int = StatusForm.usualWidth) -> [String] {
         guard !rows.isEmpty else { return [] }
         let all = [columns.map(\.name)] + rows
-        let widths = widths(all)
+        let widths = widths(all, atMost: width)
         return [""]
             + all.map { row in
                 let cells = zip(row, widths).map { $0.cut(to: $1) }
@@ -146,9 +146,9 @@ struct Table {
             }
     }
 
-    private func widths(_ all: [[String]]) -> [Int] {
+    private func widths(_ all: [[String]], atMost width: Int) -> [Int] {
         var widths = columns.indices.map { column in all.map { $0[column].unicodeScalars.count }.max() ?? 0 }
-        while widths.reduce(0, +) + Self.gap * (widths.count - 1) > Self.width {
+        while widths.reduce(0, +) + Self.gap * (widths.count - 1) > width {
             let cut = columns.indices.filter { columns[$0].isCut && widths[$0] > Self.cutWidth }
             guard let widest = cut.max(by: { widths[$0] < widths[$1] }) else { break }
             widths[widest] -= 1
@@ -159,7 +159,7 @@ struct Table {
 
 extension Status.Head {
     /// Who it is, and what it does.
-    var words: String { "\(pid), sluice \(sluiceVersion), \(state)" }
+    var words: String { "\(part.map { "\($0.place) of \($0.count): " } ?? "")\(pid), sluice \(sluiceVersion), \(state)" }
 
     var lastReloadWords: String {
         guard let lastReload else { return "none" }
@@ -178,11 +178,11 @@ extension [Status.Listen] {
     var queueWords: String { queue.map { "\($0.count) of \($0.countMax)" } ?? "unknown" }
 
     /// A table of several; nothing for one, of which the summary tells.
-    var tableLines: [String] {
+    func tableLines(atMost width: Int) -> [String] {
         guard count > 1 else { return [] }
         return Table(["listen", .fixed("queue"), .fixed("len")], self) {
             [$0.address, $0.queue.map { "\($0.count)" } ?? "unknown", $0.queue.map { "\($0.countMax)" } ?? "unknown"]
-        }.lines
+        }.lines(atMost: width)
     }
 }
 
@@ -226,7 +226,7 @@ extension String {
     }
 
     /// With what acts on a terminal, and what one does not see, as escapes.
-    fileprivate var visible: String {
+    var visible: String {
         var bytes: [UInt8] = []
         bytes.appendVisible(self)
         return String(decoding: bytes, as: UTF8.self)

@@ -126,6 +126,16 @@ extension ServingProcess {
     }
 }
 
+extension ProcessEnd {
+    /// What the process did.
+    var words: String {
+        switch self {
+        case .exited(let status): "ended with status \(status)"
+        case .killed(let signal): "was killed by \(signalName(signal))"
+        }
+    }
+}
+
 /// `SIGKILL`, or the number of one that has no name here.
 private func signalName(_ signal: Int32) -> String {
     let names = [

@@ -281,6 +281,11 @@ import Testing
             #expect(unsafe unlink(authority.file) == 0)
             kill(try await site.status().processes[0].process, SIGKILL)
             try await site.logs(3, "a process has ended")
+            try await eventually("the place to be told as empty") {
+                let status = try await site.status()
+                return status.state == "down" && status.processesServing == 0 && status.processesWanted == 1
+                    && status.emptyPlaces.first?.reason.contains("ended with status") == true
+            }
             let run = try await site.ask("reload")
             #expect(run.exit == .code(78))
             #expect(run.errors.contains("no process serves"), "\(run.errors)")

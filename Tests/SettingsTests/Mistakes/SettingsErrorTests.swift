@@ -199,6 +199,11 @@ import Testing
     private static let whoseItIs =
         "Sluice keeps the user that it is started as: User= of the unit; socket.group is for the socket alone"
 
+    private static let noPools =
+        "there are no pools here: settings stand above the first [table], and [[models]] treats requests differently"
+    private static let statusPath =
+        "/sluice/status is there where the web server passes SLUICE_STATUS, and sluice status asks by control"
+
     /// As somebody writes them who knows php-fpm or nginx.
     private static let ofServers = [
         Mistake(
@@ -209,6 +214,17 @@ import Testing
             "pm.max_children = 50\npm.start_servers = 5",
             "1: unknown key 'pm'; limits.requests says how many requests are answered at once, and processes how many processes serve: "
                 + "none is started for load"),
+        Mistake(
+            "max_children = 50",
+            "1: unknown key 'max_children'; limits.requests says how many requests are answered at once, and processes how many "
+                + "processes serve: none is started for load"),
+        Mistake("status_path = '/status'", "1: unknown key 'status_path'; \(statusPath)"),
+        Mistake("[www]\nlisten = 'fd:0'", "1: unknown key 'www'; \(noPools)"),
+        Mistake("log.rotate = 7", "1: unknown key 'log.rotate'; did you mean 'file_size'?"),
+        Mistake(
+            "log.level = 'warn'",
+            #"1: log.level must be "trace", "debug", "info", "notice", "warning", "error" or "critical"; did you mean "warning"?"#
+        ),
         Mistake("worker_processes = 'auto'", "1: unknown key 'worker_processes'; did you mean 'workers'?"),
         Mistake("worker_connections = 768", "1: unknown key 'worker_connections'; did you mean 'limits.requests'?"),
         Mistake("worker_rlimit_nofile = 9", "1: unknown key 'worker_rlimit_nofile'; \(unit)"),
