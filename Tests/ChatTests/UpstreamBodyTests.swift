@@ -23,7 +23,8 @@ func upstream(_ text: String, _ change: (inout UpstreamRules) -> Void = { _ in }
         let messages =
             "[ {\"content\":\"\\u0041\\/ é \\ud83d\\ude00\", \"role\" :\"user\",\"audio\":{\"begin\":1.50e+3}},\n\t{\"role\":\"y\"} ]"
         #expect(
-            try upstream("{\"x\":1, \"messages\" : \(messages) , \"seed\": -0.0 }") == "{\"messages\":\(messages),\"seed\": -0.0}")
+            try upstream("{\"x\":1, \"messages\" : \(messages) , \"seed\": -0.0 }") == "{\"messages\":\(messages),\"seed\": -0.0}"
+        )
     }
 
     @Test func `large values are the caller's own bytes, and all else is one with them`() throws {

@@ -154,7 +154,7 @@ extension ChatRequest {
         return start(of: member.name, aheadOf: value.lowerBound).map { $0..<value.upperBound }
     }
 
-    /// Where a name stands in the body, with its quotes, if it does so without escapes and with nothing but a space between it and its value.
+    /// Where a name stands in the body, with its quotes, if it has no escapes there, and nothing but a space between it and its value.
     private func start(of name: String, aheadOf value: Int) -> Int? {
         let (name, body) = (name.utf8Span.span, body.span)
         let colon = value - (body[value - 1] == UInt8(ascii: " ") ? 2 : 1)
