@@ -154,13 +154,13 @@ extension ChatRequest {
         return start(of: member.name, aheadOf: value.lowerBound).map { $0..<value.upperBound }
     }
 
-    /// Where a name stands in the body, with its quotes, if it has no escapes there, and nothing but a space between it and its value.
+    /// Where a name stands in the body, with its quotes, if it has no escapes there, and at most a space behind its colon.
     private func start(of name: String, aheadOf value: Int) -> Int? {
         let (name, body) = (name.utf8Span.span, body.span)
         let colon = value - (body[value - 1] == UInt8(ascii: " ") ? 2 : 1)
         let start = colon - name.count - 2
-        guard start > 0, body[colon] == UInt8(ascii: ":"), body[colon - 1] == UInt8(ascii: "\""), body[start] == UInt8(ascii: "\"")
-        else { return nil }
+        let quote = UInt8(ascii: "\"")
+        guard start > 0, body[colon] == UInt8(ascii: ":"), body[colon - 1] == quote, body[start] == quote else { return nil }
         return body.isEqual(to: name, at: start + 1, from: 0, count: name.count) ? start : nil
     }
 
