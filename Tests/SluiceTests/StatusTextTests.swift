@@ -266,7 +266,7 @@ import Testing
             return status.text.split(separator: "\n").filter { $0.hasPrefix("nnn") }.map(\.count).max() ?? 0
         }
         #expect(widest(100) == 64 + "  open  queued  any".count)
-        #expect(widest(80) == 80 && widest(79) == 70 && widest(1) == 40)
+        #expect(widest(80) == 77 && widest(79) == 67 && widest(1) == 37)
         #expect(StatusForm(isFull: true, forColumns: 10_000).width == 300)
     }
 

@@ -31,7 +31,7 @@ import Testing
             "1: upstreams.aaaaaaaa… must have a name of 1 to 64 letters, digits, '-' and '_'"),
         Mistake(
             "[upstreams.a]\nkind = 'azur'\nkey = 'k'\napi_version = '1'",
-            #"2: upstreams.a.kind must be "openai", "azure", "compatible" or "demo""#),
+            #"2: upstreams.a.kind must be "openai", "azure", "compatible" or "demo"; did you mean "azure"?"#),
         Mistake("[upstreams.a]\nkind = 'compatible'", "1: upstreams.a needs a url"),
         Mistake(
             "[upstreams.a]\nkind = 'demo'\nurl = 'http://x'",
