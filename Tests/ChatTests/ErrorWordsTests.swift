@@ -103,7 +103,7 @@ import Testing
 
     @Test func `are not passed on where they quote what is not the caller's`() {
         var key = UpstreamKey()
-        key.ownTexts = OwnTexts([bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#)])
+        key.ownTexts = OwnTexts(json: [bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#)])
         for body in Self.quotes(Self.prompt) {
             for status in [400, 500] {
                 let error = ChatError.upstreamAnswered(status: status, body: bytes(body).span, key: key, depthMax: 9)
@@ -116,27 +116,58 @@ import Testing
 
     @Test func `are passed on where they quote the caller alone, until the texts are forgotten`() {
         var key = UpstreamKey()
-        key.ownTexts = OwnTexts([bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#), bytes("high")])
+        key.ownTexts = OwnTexts(json: [bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#), bytes(#""high""#)])
         let body = bytes(#"{"error":{"message":"'high' is too much: at most 4096 tokens","type":"t","code":"a b","param":"p"}}"#)
         func shown() -> String {
             String(
                 decoding: ChatError.upstreamAnswered(status: 400, body: body.span, key: key, depthMax: 9).body, as: UTF8.self)
         }
         #expect(shown().contains("at most 4096 tokens"))
-        key.ownTexts.forget(above: key.ownTexts.bytesCount)
-        #expect(shown().contains("4096"))
-        key.ownTexts.forget(above: key.ownTexts.bytesCount - 1)
+        key.ownTexts.forget()
         #expect(!shown().contains("4096") && !shown().contains("a b"))
-        key.ownTexts = OwnTexts([bytes("high")])
-        key.ownTexts.forget(above: 0)
+        key.ownTexts = OwnTexts(json: [bytes(#""high""#)])
+        key.ownTexts.forget()
         #expect(shown().contains("4096"))
+    }
+
+    /// Else a caller could find a text out piece by piece, by errors that quote its guesses.
+    @Test func `are passed on where they quote what the caller has sent itself, whether that is such a text or not`() throws {
+        let secret = "the code of the door is swordfish"
+        let rule = #"{"error":{"message":"Invalid value: 'GUESS'. Supported values are: 'low', 'high'."}}"#
+        for guess in [secret, "the code of the house is swordfish", "systemcontentthecodeofthedoor"] {
+            let body = #"{"messages":[],"reasoning_effort":"\#(guess)"}"#
+            var request = try ChatRequest(body: bytes(body), depthMax: 9)
+            request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":\#(quoted(secret))}"#), replaces: false)
+            var key = UpstreamKey()
+            key.ownTexts = request.ownTexts(UpstreamRules())
+            let error = bytes(rule.replacing("GUESS", with: guess))
+            let shown = ChatError.upstreamAnswered(status: 400, body: error.span, key: key, depthMax: 9).body
+            #expect(String(decoding: shown, as: UTF8.self).contains(guess), "\(guess)")
+            // What it has not sent stays withheld.
+            let quote = bytes(rule.replacing("GUESS", with: "\(guess)\\n\(secret), which is \(secret)"))
+            let other = try ChatRequest(body: bytes(#"{"messages":[]}"#), depthMax: 9)
+            var withOwn = other
+            withOwn.ownMessage = request.ownMessage
+            key.ownTexts = withOwn.ownTexts(UpstreamRules())
+            let withheld = ChatError.upstreamAnswered(status: 400, body: quote.span, key: key, depthMax: 9).body
+            #expect(!String(decoding: withheld, as: UTF8.self).contains("door"), "\(guess)")
+        }
+    }
+
+    @Test(arguments: [
+        "messages[0]: role 'system', content: field required", "Role `system`: content must be a string",
+        "Input should be a valid string, 'input': {'role': 'system', 'content': None}",
+    ])
+    func `are passed on where they have but the names of what such a text stands in`(words: String) {
+        let shown = shown(#"{"error":{"message":\#(quoted(words))}}"#, behind: "You are Bob, the butler of Wayne.")
+        #expect(shown.contains("ontent"), "\(shown)")
     }
 
     /// What a caller reads of an error for which a request went out with a message that says this.
     private func shown(_ error: String, behind prompt: String, isForgotten: Bool = false) -> String {
         var key = UpstreamKey()
-        key.ownTexts = OwnTexts([bytes(#"{"role":"system","content":\#(quoted(prompt))}"#)])
-        if isForgotten { key.ownTexts.forget(above: 0) }
+        key.ownTexts = OwnTexts(json: [bytes(#"{"role":"system","content":\#(quoted(prompt))}"#)])
+        if isForgotten { key.ownTexts.forget() }
         return String(
             decoding: ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body, as: UTF8.self)
     }

@@ -131,20 +131,6 @@ import Testing
         }
     }
 
-    @Test func `leaves the words of an error inside an answer, where that does not quote it`() async throws {
-        let upstream = try StubUpstream { request in
-            let words = request.text.contains("quote") ? "failed for 1: tell 2: nobody 3: of 4: this" : "the engine died"
-            return .stream([Chunks.begun(), "data: \(Chunks.error(words))\n\n"])
-        }
-        let settings = "prepend = {text = \"OPERATOR: tell nobody of this.\"}\n" + Self.head
-        try await Site.with(WebServer.selected[0], upstream: upstream, settings: settings) { site in
-            let told = try await site.call(chat("Hi")).ended()
-            #expect(told.text.contains("the engine died"), "\(told.text)")
-            let withheld = try await site.call(chat("quote")).ended()
-            #expect(withheld.text.contains("error") && !withheld.text.contains("nobody"), "\(withheld.text)")
-        }
-    }
-
     @Test func `is not put into what is no JSON`() async throws {
         let upstream = try StubUpstream(.json(Chunks.completion("Hello")))
         try await Site.with(

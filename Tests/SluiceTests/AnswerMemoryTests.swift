@@ -22,23 +22,6 @@ import Testing
         #expect(budget.usedBytes == 512 << 10)
     }
 
-    @Test func `what an answer keeps to its end is some of what is free, also when all else is let go`() throws {
-        let budget = MemoryBudget(limit: 1 << 20)
-        var memory = AnswerMemory(budget)
-        memory.keepForGood(32 << 10)
-        for _ in 0..<2 {
-            try memory.reserve(32 << 10)
-            #expect(budget.usedBytes == 0)
-            try memory.reserve((32 << 10) + 1)
-            try memory.reserve((256 - 32) << 10)
-            #expect(budget.usedBytes == 256 << 10)
-            try memory.reserve((256 - 32) << 10 + 1)
-            #expect(budget.usedBytes == 512 << 10)
-            memory.release()
-        }
-        #expect(budget.usedBytes == 0)
-    }
-
     @Test func `what there is no memory for is an error, and what was kept before stays counted until the end`() throws {
         let budget = MemoryBudget(limit: 1 << 20)
         let other = budget.share(ofBody: 512 << 10)

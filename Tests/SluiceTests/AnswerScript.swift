@@ -30,7 +30,7 @@ struct AnswerScript {
         var timeouts = Settings.Timeouts(all: idleTimeout)
         timeouts.firstToken = firstTokenTimeout ?? idleTimeout
         var key = UpstreamKey()
-        key.ownTexts = OwnTexts(ownTexts.map { [UInt8]($0.utf8) })
+        key.ownTexts = OwnTexts(texts: ownTexts.map { [UInt8]($0.utf8) })
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, key: key, noted: { _ in }), as: form, limits: limits,
             timeouts: timeouts, memory: budget, behind: cut, on: self.loop)

@@ -96,19 +96,17 @@ import Testing
     }
 
     @Test(arguments: [
-        ("the engine died", 1, true), ("cannot go on with: TELL NOBODY of the butler", 1, false),
-        ("the engine died", 2000, false),
+        ("the engine died", "Tell nobody of the butler.", false), ("cannot go on with: TELL NOBODY of the butler", "", true),
+        ("the engine died", "", true),
     ])
-    func `an error behind the begin has its words, unless it quotes what is not the caller's, or that is too long to be kept`(
-        words: String, times: Int, areTold: Bool
+    func `an error behind the begin has its words, unless there is something that is not the caller's`(
+        words: String, own: String, areTold: Bool
     ) throws {
-        let own = String(repeating: "Tell nobody of the butler. ", count: times)
         let error = #"data: {"error":{"message":"\#(words)","type":"server_error"}}"# + "\n\n"
         let (sent, failure) = try AnswerScript([role + hello, error], ownTexts: [own]).play()
         #expect(sent == role + hello)
         let message = try #require(failure).message
         #expect(message.contains(words) == areTold, "\(message)")
-        #expect(!message.contains("NOBODY"))
     }
 
     @Test(arguments: [nil, "session"])

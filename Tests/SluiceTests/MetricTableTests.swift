@@ -113,32 +113,6 @@ import Testing
         #expect(series(.upstreamOpen)[#"upstream="0""#] == [2])
     }
 
-    @Test func `has room for the upstreams of a hundred reloads, each with other names`() throws {
-        let table = try MetricTable(passedOn: 2)
-        let processes = (0..<2).map { Metrics(table, slot: $0, place: $0) }
-        let bound = Metric.upstreamOpen.description.seriesMax
-        for reload in 0..<100 {
-            let values = (0..<bound).map { (Metric.upstreamOpen, MetricLabels("\(reload)-\($0)"), 1 + $0) }
-            // Those from before give their rows back when the last process tells of them no longer.
-            for _ in 0..<2 { for process in processes { process.tell(values) } }
-            let told = series(.upstreamOpen, of: table)
-            #expect(told.count == bound && told["upstream=\"\(reload)-7\""] == [16])
-        }
-        // So does a process that is no more.
-        for slot in 0..<2 { table.clear(slot: slot) }
-        #expect(series(.upstreamOpen, of: table).isEmpty)
-    }
-
-    @Test func `keeps an upstream's row as long as one process tells of it, also with nothing`() throws {
-        let table = try MetricTable(passedOn: 2)
-        let processes = (0..<2).map { Metrics(table, slot: $0, place: $0) }
-        for process in processes { process.tell([(.upstreamOpen, MetricLabels("a"), 0)]) }
-        processes[0].tell([(.upstreamOpen, MetricLabels("b"), 2)])
-        #expect(series(.upstreamOpen, of: table) == [#"upstream="a""#: [0], #"upstream="b""#: [2]])
-        processes[1].tell([])
-        #expect(series(.upstreamOpen, of: table) == [#"upstream="b""#: [2]])
-    }
-
     @Test func `is the same for all who have it, and keeps what one has counted that has ended`() throws {
         let table = try MetricTable(passedOn: 2)
         let number = try SystemError.check("dup", dup(table.number))

@@ -4,43 +4,80 @@
 /// quote requests in their errors, and no caller is to read those there.
 package enum OwnTexts: Sendable {
     case none
-    case known([[UInt8]])
-    /// There are some, which are not kept any more.
+    /// Beside what the caller has sent itself. To have that withheld would tell it whether it is one of these: it could find them out piece
+    /// by piece, by errors that quote its guesses.
+    case known(texts: [[UInt8]], json: [[UInt8]], callers: [ArraySlice<UInt8>])
+    /// There are some, which are not kept, or cannot be told from what the caller has sent.
     case forgotten
 
-    /// - Parameter texts: text or JSON. Short ones are no secret, and stand in many an error.
-    package init(_ texts: [[UInt8]]) {
-        let long = texts.filter { $0.count >= Self.bytesMin }
-        self = long.isEmpty ? .none : .known(long)
+    /// - Parameters:
+    ///   - texts: as they are.
+    ///   - json: values of which the strings count, but for the names of members: those stand in other errors, too.
+    ///   - callers: the parts of the request that are the caller's; nil where those cannot be told.
+    package init(texts: [[UInt8]] = [], json: [[UInt8]] = [], callers: [ArraySlice<UInt8>]? = []) {
+        if !texts.contains(where: Self.isLong), !json.contains(where: Self.isLong) {
+            self = .none
+        } else if let callers, callers.reduce(0, { $0 + $1.count }) <= Self.callersBytesMax {
+            self = .known(texts: texts, json: json, callers: callers)
+        } else {
+            self = .forgotten
+        }
     }
 
-    /// How many bytes are kept.
-    package var bytesCount: Int {
-        if case .known(let texts) = self { texts.reduce(0) { $0 + $1.count } } else { 0 }
-    }
+    /// Keeps no more of them than that there are some.
+    package mutating func forget() { if case .known = self { self = .forgotten } }
 
-    /// Keeps no more of them than that there are some, where they are longer than this in all.
-    package mutating func forget(above bytesMax: Int) { if bytesCount > bytesMax { self = .forgotten } }
+    /// Short ones are no secret, and stand in many an error.
+    fileprivate static func isLong(_ text: [UInt8]) -> Bool { text.count >= bytesMin }
 
     private static let bytesMin = 16
+    /// An error is not to take long because its request was.
+    private static let callersBytesMax = 64 << 10
+
+    /// The strings of JSON that are values, as they stand there.
+    fileprivate static func strings(of json: [UInt8]) -> [[UInt8]] {
+        var (strings, offset): ([[UInt8]], Int) = ([], 0)
+        while offset < json.count {
+            guard json[offset] == UInt8(ascii: "\"") else {
+                offset += 1
+                continue
+            }
+            let start = offset + 1
+            offset = start
+            while offset < json.count, json[offset] != UInt8(ascii: "\"") { offset += json[offset] == UInt8(ascii: "\\") ? 2 : 1 }
+            let end = min(offset, json.count)
+            offset = end + 1
+            let next = json.dropFirst(offset).first { $0 > UInt8(ascii: " ") }
+            if next != UInt8(ascii: ":") { strings.append(Array(json[start..<end])) }
+        }
+        return strings
+    }
 }
 
 extension ChatRequest {
     /// What goes out with it that is not the caller's.
     package func ownTexts(_ rules: UpstreamRules) -> OwnTexts {
-        var texts: [[UInt8]] = []
-        if let ownMessage { texts.append(ownMessage.json) }
-        if let hookMessages { texts += [Array(hookMessages.prepended), Array(hookMessages.appended)] }
-        for edits in rules.edits { texts += (edits.defaults + edits.set).compactMap(\.json) }
-        if said != nil { texts += rules.continuation.texts }
-        return OwnTexts(texts)
+        var (texts, json): ([[UInt8]], [[UInt8]]) = ([], [])
+        if let ownMessage { json.append(ownMessage.json) }
+        if let hookMessages { json += [Array(hookMessages.prepended), Array(hookMessages.appended)] }
+        for edits in rules.edits { json += (edits.defaults + edits.set).compactMap(\.json) }
+        if said != nil {
+            json += (rules.continuation.message + rules.continuation.set).compactMap(\.json)
+            if let prompt = rules.continuation.prompt { texts.append([UInt8](prompt.utf8)) }
+        }
+        return texts.isEmpty && json.isEmpty ? .none : OwnTexts(texts: texts, json: json, callers: callersParts)
     }
-}
 
-extension ContinuationRule {
-    /// What the settings say.
-    fileprivate var texts: [[UInt8]] {
-        (message + set).compactMap(\.json) + (prompt.map { [[UInt8]($0.utf8)] } ?? [])
+    /// The parts of the body that no hook has put in; nil where they are not known.
+    private var callersParts: [ArraySlice<UInt8>]? {
+        guard hookMessages != nil else { return [body[...]] }
+        guard let hookParts else { return nil }
+        var (parts, end): ([ArraySlice<UInt8>], Int) = ([], 0)
+        for part in hookParts {
+            parts.append(body[end..<part.lowerBound])
+            end = part.upperBound
+        }
+        return parts + [body[end...]]
     }
 }
 
@@ -49,16 +86,18 @@ extension UpstreamError {
     func withholding(_ texts: OwnTexts) -> UpstreamError {
         switch texts {
         case .none: self
-        case .known(let texts): isQuoting(texts) ? namesAlone { !Self.pieces(of: [$0]).containAny(ofThese: texts) } : self
+        case .known(let texts, let json, let callers):
+            withholding((texts + json.flatMap(OwnTexts.strings)).filter(OwnTexts.isLong), besides: callers)
         // What is shorter than a piece quotes none.
         case .forgotten: namesAlone { Self.pieces(of: [$0]).isEmpty }
         }
     }
 
-    private func isQuoting(_ texts: [[UInt8]]) -> Bool {
+    private func withholding(_ texts: [[UInt8]], besides others: [ArraySlice<UInt8>]) -> UpstreamError {
         var pieces = Self.pieces(of: [message, type, code, param].compactMap(\.self))
         if let object { pieces.insert(allOf: object) }
-        return pieces.containAny(ofThese: texts)
+        guard pieces.containAny(ofThese: texts, besides: others) else { return self }
+        return namesAlone { !Self.pieces(of: [$0]).containAny(ofThese: texts, besides: others) }
     }
 
     private static func pieces(of words: [String]) -> FoldedPieces {
@@ -94,8 +133,23 @@ private struct FoldedPieces {
         }
     }
 
-    func containAny(ofThese texts: [[UInt8]]) -> Bool {
-        !pieces.isEmpty && texts.contains { Self.firstPiece(of: $0, where: pieces.contains) }
+    /// Whether a piece of these texts is among them that is in none of the others.
+    func containAny(ofThese texts: [[UInt8]], besides others: [ArraySlice<UInt8>]) -> Bool {
+        guard !pieces.isEmpty else { return false }
+        var found: Set<Piece> = []
+        for text in texts {
+            _ = Self.firstPiece(of: text) {
+                if pieces.contains($0) { found.insert($0) }
+                return false
+            }
+        }
+        for other in others where !found.isEmpty {
+            _ = Self.firstPiece(of: Array(other)) {
+                found.remove($0)
+                return found.isEmpty
+            }
+        }
+        return !found.isEmpty
     }
 
     private static func firstPiece(of text: [UInt8], where isFound: (Piece) -> Bool) -> Bool {

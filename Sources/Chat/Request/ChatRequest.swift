@@ -24,6 +24,8 @@ package struct ChatRequest: Sendable {
     package var ownMessage: OwnMessage?
     /// What of its messages a hook has put in.
     package var hookMessages: HookMessages?
+    /// Where those stand in the body, in order; nil where that is not known.
+    var hookParts: [Range<Int>]?
     /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
     package let besideCount: Int
 

@@ -160,7 +160,9 @@ extension ChatRequest {
         let colon = value - (body[value - 1] == UInt8(ascii: " ") ? 2 : 1)
         let start = colon - name.count - 2
         let quote = UInt8(ascii: "\"")
-        guard start > 0, body[colon] == UInt8(ascii: ":"), body[colon - 1] == quote, body[start] == quote else { return nil }
+        guard start > 0, body[colon] == UInt8(ascii: ":"), body[colon - 1] == quote, body[start] == quote,
+            body[start - 1] != UInt8(ascii: "\\")
+        else { return nil }
         return body.isEqual(to: name, at: start + 1, from: 0, count: name.count) ? start : nil
     }
 

@@ -44,9 +44,6 @@ enum Metric: Int, CaseIterable, Sendable {
     /// What stands ahead of the labels in each series.
     var constantLabels: String { Self.ofOperations.contains(self) ? #"gen_ai_operation_name="chat""# : "" }
 
-    /// Whether a series gives its row back when no process tells of it any more: reloads may bring any number of names.
-    var isGivenBack: Bool { self == .upstreamOpen || self == .upstreamQueued }
-
     private static let ofOperations: [Metric] = [.operationDuration, .timeToFirstChunk, .timePerOutputChunk, .tokenUsage]
 
     var description: Description { Self.descriptions[rawValue] }

@@ -8,8 +8,7 @@ import Glibc
 /// for anybody, whoever asks any process is told of all, and what a process has counted is there when it is not.
 ///
 /// A series is found by the hash of its labels. It has its row for good, so that nothing has to be looked after; those beyond the bound of
-/// their metric have one row in common. A gauge is the sum of what each process says of itself, which it has a place of its own for; that
-/// of an upstream gives its row back when nobody says anything of it.
+/// their metric have one row in common. A gauge is the sum of what each process says of itself, which it has a place of its own for.
 final class MetricTable: Sendable {
     /// Where a series is.
     struct Row: Hashable, Sendable { fileprivate let index: Int }
@@ -24,19 +23,18 @@ final class MetricTable: Sendable {
     private static let indexCount = 2 * rowsMax
     private static let probesMax = 128
 
-    /// Ahead of all: what hashes begin with, how many rows are taken, how many of each metric, and how many of these were given back.
+    /// Ahead of all: what hashes begin with, how many rows are taken, and how many of each metric.
     private static let (seedWord, usedWord, countsWord) = (0, 1, 2)
-    private static let givenBackWord = countsWord + Metric.allCases.count
-    private static let indexWord = givenBackWord + Metric.allCases.count
+    private static let indexWord = countsWord + Metric.allCases.count
     private static let rowsWord = indexWord + indexCount
-    /// Of a row: its metric, by one more than its number, or by more than that where it was given back; its place among those of its metric; the length of its labels' text, and that; and
+    /// Of a row: its metric, by one more than its number; its place among those of its metric; the length of its labels' text, and that; and
     /// the values: one, or the buckets' and the sum.
     private static let (metricWord, placeWord, lengthWord, textWord) = (0, 1, 2, 3)
     private static let textBytesMax = 1024
     private static let valuesWord = textWord + textBytesMax / 8
     private static let valuesCount = MetricBuckets.countMax + 1
     private static let rowWords = valuesWord + valuesCount
-    /// Behind the rows, for each process: whether it has ever said anything, and what it says of each gauge, by one more than that.
+    /// Behind the rows, for each process: whether it has ever said anything, and what it says of each gauge.
     private static let slotsWord = rowsWord + rowsMax * rowWords
     /// Where the gauges' values begin in that, by the metrics' numbers; nil for what is no gauge. Behind the last one all ends.
     private static let (gaugeWords, slotWords): ([Int?], Int) = {
@@ -58,9 +56,6 @@ final class MetricTable: Sendable {
 
     /// What stands in the index beside the row's number.
     private static let tag = ~UInt64(0xFFFF)
-    /// What stands there in the place of a row that was given back: whoever looks for another one has to look on.
-    private static let formerEntry = UInt64(0xFFFF)
-    private static let givenBackMark = UInt64(1) << 32
 
     // MARK: Beginnings
 
@@ -118,91 +113,31 @@ final class MetricTable: Sendable {
         // An entry of the index that is 0 is nobody's.
         let tag = max(hash & Self.tag, 0x10000)
         var made: Int?
-        while true {
-            switch entry(with: tag, from: Int(hash >> 20)) {
-            case .known(let row): return Row(index: row)
-            case .free(let place, let former):
+        for step in 0..<Self.probesMax {
+            let place = Self.indexWord + (Int(hash >> 20) + step) % Self.indexCount
+            var entry = words[place]
+            if entry == 0 {
                 made = made ?? newRow(metric, labels)
                 guard let row = made else { return commonRow(of: metric) }
-                if words.exchange(former, for: tag | UInt64(row), at: place) { return Row(index: row) }
-            // Whoever was quicker may have made the same. A row in vain is one of no value.
-            case nil: return commonRow(of: metric)
+                if words.exchange(0, for: tag | UInt64(row), at: place) { return Row(index: row) }
+                // Whoever was quicker may have made the same. A row in vain is one of no value.
+                entry = words[place]
             }
-        }
-    }
-
-    private enum Entry {
-        case known(Int)
-        /// Where one has room, and what stands there until then.
-        case free(at: Int, former: UInt64)
-    }
-
-    /// - Returns: nil where too many others are in the way.
-    private func entry(with tag: UInt64, from start: Int) -> Entry? {
-        var free: Entry?
-        for step in 0..<Self.probesMax {
-            let place = Self.indexWord + (start + step) % Self.indexCount
-            let entry = words[place]
-            if entry == 0 { return free ?? .free(at: place, former: 0) }
             let index = Int(entry & ~Self.tag)
-            if entry & Self.tag == tag, index < Self.rowsMax { return .known(index) }
-            if entry == Self.formerEntry, free == nil { free = .free(at: place, former: entry) }
+            if entry & Self.tag == tag, index < Self.rowsMax { return Row(index: index) }
         }
-        return free
+        return commonRow(of: metric)
     }
 
     private func newRow(_ metric: Metric, _ labels: MetricLabels) -> Int? {
         let text = labels.text(of: metric)
-        guard text.count <= Self.textBytesMax else { return nil }
-        if let row = takeGivenBack(metric) {
-            // Whoever said something at the moment at which it was given back.
-            if let word = gaugeWord(of: metric, in: row) { for slot in slots { words[Self.word(word, ofSlot: slot)] = 0 } }
-            write(metric, text, at: Int(words[Self.word(Self.placeWord, of: row)]), to: row)
-            return row
-        }
-        guard let place = next(of: metric.description.seriesMax, by: Self.countsWord + metric.rawValue),
+        guard text.count <= Self.textBytesMax,
+            let place = next(of: metric.description.seriesMax, by: Self.countsWord + metric.rawValue),
             let row = next(of: Self.rowsMax, by: Self.usedWord)
         else { return nil }
         // Place 0 is that of what is beyond.
         write(metric, text, at: 1 + place, to: row)
         return row
-    }
-
-    /// A row of this metric that another series had, which nobody sees until it is written.
-    private func takeGivenBack(_ metric: Metric) -> Int? {
-        guard metric.isGivenBack, words[Self.givenBackWord + metric.rawValue] > 0 else { return nil }
-        let mark = Self.givenBackMark | UInt64(metric.rawValue + 1)
-        for row in rows where words.exchange(mark, for: 0, at: Self.word(Self.metricWord, of: row)) {
-            words.add(-1, to: Self.givenBackWord + metric.rawValue)
-            return row
-        }
-        return nil
-    }
-
-    /// Gives the rows back of the upstreams that no process tells of any more. A process that is about to tell of one of them tells nobody,
-    /// and finds another row the next time.
-    func giveBackUntold() {
-        let slots = slots
-        // Nobody else changes what is no row.
-        var untold: [Int: Metric] = [:]
-        for row in rows.dropFirst(Metric.allCases.count) {
-            guard let metric = metric(of: row), metric.isGivenBack, let word = gaugeWord(of: metric, in: row),
-                slots.allSatisfy({ words[Self.word(word, ofSlot: $0)] == 0 }),
-                words.exchange(UInt64(metric.rawValue + 1), for: 0, at: Self.word(Self.metricWord, of: row))
-            else { continue }
-            untold[row] = metric
-        }
-        guard !untold.isEmpty else { return }
-        for place in Self.indexWord..<(Self.indexWord + Self.indexCount) {
-            let entry = words[place]
-            if entry & Self.tag != 0, untold[Int(entry & ~Self.tag)] != nil {
-                _ = words.exchange(entry, for: Self.formerEntry, at: place)
-            }
-        }
-        for (row, metric) in untold {
-            words[Self.word(Self.metricWord, of: row)] = Self.givenBackMark | UInt64(metric.rawValue + 1)
-            words.add(1, to: Self.givenBackWord + metric.rawValue)
-        }
     }
 
     /// Takes the next one of so many, of which a word counts those that are taken; nil when all are.
@@ -237,15 +172,7 @@ final class MetricTable: Sendable {
         }
         // First, so that whatever stands there is cleared at the process's end.
         words[Self.word(0, ofSlot: slot)] = 1
-        words[Self.word(word, ofSlot: slot)] = UInt64(max(0, value)) + 1
-    }
-
-    /// A process says nothing of a gauge any more.
-    func forget(_ row: Row, by slot: Int) {
-        guard slot < slotsCount, let metric = metric(of: row.index), let word = gaugeWord(of: metric, in: row.index) else {
-            return
-        }
-        words[Self.word(word, ofSlot: slot)] = 0
+        words[Self.word(word, ofSlot: slot)] = UInt64(max(0, value))
     }
 
     /// Of a gauge that is the same for all processes.
@@ -285,7 +212,6 @@ final class MetricTable: Sendable {
     func clear(slot: Int) {
         guard slot < slotsCount, words[Self.word(0, ofSlot: slot)] != 0 else { return }
         for word in 1..<Self.slotWords { words[Self.word(word, ofSlot: slot)] = 0 }
-        giveBackUntold()
     }
 
     /// Those that have ever said something: to read what others would have said would take memory for it.
@@ -332,7 +258,7 @@ final class MetricTable: Sendable {
         let isHistogram = if case .histogram = metric.description.kind { true } else { false }
         var values = (0..<(isHistogram ? Self.valuesCount : 1)).map { words[Self.word(Self.valuesWord + $0, of: row)] }
         if let word = gaugeWord(of: metric, in: row) {
-            for slot in slots { values[0] &+= max(words[Self.word(word, ofSlot: slot)], 1) - 1 }
+            for slot in slots { values[0] &+= words[Self.word(word, ofSlot: slot)] }
         }
         if row < Metric.allCases.count, !metric.description.labels.isEmpty, values.allSatisfy({ $0 == 0 }) { return nil }
         let length = Int(min(words[Self.word(Self.lengthWord, of: row)], UInt64(Self.textBytesMax)))

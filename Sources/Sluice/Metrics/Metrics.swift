@@ -15,7 +15,7 @@ final class Metrics: Sendable {
     let process: String
     /// How many lost lines of the log have been counted.
     private let lostLines = Mutex(0)
-    /// The own values that were told last.
+    /// The own values that were told last: those of which nothing is told any more are nothing.
     private let told = Mutex<Set<MetricTable.Row>>([])
 
     /// A model that is none of the settings' own.
@@ -184,11 +184,9 @@ final class Metrics: Sendable {
         for (row, value) in sums { table.set(value, of: row, by: slot) }
         let rows = Set(sums.keys)
         let gone = told.withLock { told in
-            defer { told = rows }
+            defer { told.formUnion(rows) }
             return told.subtracting(rows)
         }
-        guard !gone.isEmpty else { return }
-        for row in gone { table.forget(row, by: slot) }
-        table.giveBackUntold()
+        for row in gone { table.set(0, of: row, by: slot) }
     }
 }

@@ -11,8 +11,6 @@ struct AnswerMemory {
     private static let stepBytes = 256 << 10
 
     private let budget: MemoryBudget
-    /// What of the free bytes is kept to the end, and is not told by those who reserve.
-    private var bytesForGood = 0
     /// How many bytes may be kept before more have to be taken.
     private(set) var bytesMax = freeBytes
     /// What is taken above what is free.
@@ -29,28 +27,21 @@ struct AnswerMemory {
         if count > bytesMax { try grow(to: count) }
     }
 
-    /// Says that nothing is kept any more, but for what is kept for good.
+    /// Says that nothing is kept any more.
     @inline(__always)
     mutating func release() {
-        if share != nil { (share, bytesMax) = (nil, Self.freeBytes - bytesForGood) }
-    }
-
-    /// Takes some of the free bytes for what is kept to the end.
-    /// - Parameter count: less than those.
-    mutating func keepForGood(_ count: Int) {
-        bytesForGood += count
-        bytesMax -= count
+        if share != nil { (share, bytesMax) = (nil, Self.freeBytes) }
     }
 
     @inline(never)
     private mutating func grow(to count: Int) throws(ChatError) {
-        let bytes = (count + bytesForGood + Self.stepBytes - 1) / Self.stepBytes * Self.stepBytes
+        let bytes = (count + Self.stepBytes - 1) / Self.stepBytes * Self.stepBytes
         if let share {
             guard share.grow(to: bytes) else { throw .memoryFull }
         } else {
             share = budget.share(ofAnswer: bytes)
             guard share != nil else { throw .memoryFull }
         }
-        bytesMax = bytes - bytesForGood
+        bytesMax = bytes
     }
 }

@@ -70,8 +70,6 @@ final class AnswerStream {
     /// The bytes of the replacements in `ahead`, which may be many more than the buffer's.
     private var replacedBytes = 0
 
-    /// How many bytes of what is not the caller's are kept for errors behind the begin.
-    private static let ownTextsBytesMax = 32 << 10
     /// How long `[DONE]` may take from the last finish reason, while no event comes: the usage may follow.
     private static let grace = Duration.seconds(2)
     /// How long the upstream may take from `[DONE]` to its response's end, which lets the connection serve again.
@@ -204,9 +202,8 @@ final class AnswerStream {
     }
 
     private func begin() -> Opening {
-        answer.forgetOwnTexts(above: Self.ownTextsBytesMax)
-        scanner.forgetOwnTexts(above: Self.ownTextsBytesMax)
-        memory.keepForGood(answer.key.ownTexts.bytesCount)
+        answer.forgetOwnTexts()
+        scanner.forgetOwnTexts()
         (lastEvent, silentSince) = (loop.now, loop.now)
         return .events
     }

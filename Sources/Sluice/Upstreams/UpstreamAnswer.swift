@@ -132,8 +132,8 @@ final class UpstreamAnswer {
         }
     }
 
-    /// It is an answer: what the caller may not read of the request is kept no longer where it is longer than this.
-    func forgetOwnTexts(above bytesMax: Int) { key.ownTexts.forget(above: bytesMax) }
+    /// It is an answer: what the caller may not read of the request is kept no longer.
+    func forgetOwnTexts() { key.ownTexts.forget() }
 
     /// Takes back a buffer that `takeBytes` handed over.
     func recycle(_ buffer: consuming [UInt8]) {
