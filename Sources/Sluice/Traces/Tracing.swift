@@ -32,7 +32,7 @@ final class Tracing: Sendable {
         (endpoint, share) = (traces.endpoint, traces.sample)
         fields = CommonFields([("Content-Type", "application/json")] + traces.headers.map { ($0.name, $0.value) })
         batchStart = TraceQueue.start(of: traces.service)
-        secrets = traces.headers.map { Array($0.value.utf8) }
+        secrets = traces.headers.flatMap { UpstreamKey.secrets(of: $0.value) }
         let options = ConnectionOptions(tracesOf: settings)
         if settings.tracesUseTLS { try options.loadTLS(authoritiesFile: settings.authoritiesFile) }
         if let former, former.endpoint.hasSameBytes(as: traces.endpoint), options.makeSameConnections(as: former.options) {

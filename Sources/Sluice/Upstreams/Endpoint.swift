@@ -113,9 +113,16 @@ extension UpstreamKey {
     private static let secretBytesMin = 4
 
     fileprivate init(_ upstream: UpstreamSettings) {
-        var secrets = upstream.headers.map { [UInt8]($0.value.utf8) }
-        if case .secret(let key) = upstream.key { secrets.append([UInt8](key.utf8)) }
-        self.init(isFromCaller: upstream.key == .passthrough, secrets: secrets.filter { $0.count >= Self.secretBytesMin })
+        var secrets = upstream.headers.flatMap { Self.secrets(of: $0.value) }
+        if case .secret(let key) = upstream.key { secrets += Self.secrets(of: key) }
+        self.init(isFromCaller: upstream.key == .passthrough, secrets: secrets)
+    }
+
+    /// What nobody may read of a header's value or a key: the whole, and what stands behind a scheme (RFC 9110 §11.4).
+    static func secrets(of value: String) -> [[UInt8]] {
+        let bytes = [UInt8](value.utf8)
+        let credentials = bytes.drop { $0 != UInt8(ascii: " ") }.drop { $0 == UInt8(ascii: " ") }
+        return [bytes, Array(credentials)].filter { $0.count >= secretBytesMin }
     }
 }
 

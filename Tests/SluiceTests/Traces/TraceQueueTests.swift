@@ -1,3 +1,4 @@
+import Chat
 import Clock
 import Foundation
 import Logging
@@ -155,6 +156,11 @@ import Testing
 
 /// What a collector says to spans that it has taken.
 @Suite struct `The collector's answer` {
+    @Test func `shows no token of a header, whether its scheme stands ahead of it or not`() {
+        #expect(UpstreamKey.secrets(of: "Bearer  tok123").map { String(decoding: $0, as: UTF8.self) } == ["Bearer  tok123", "tok123"])
+        #expect(UpstreamKey.secrets(of: "zebra").map { String(decoding: $0, as: UTF8.self) } == ["zebra"])
+    }
+
     @Test(arguments: [
         (#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}"#, 3, "too old"),
         (#"{"partialSuccess":{"rejectedSpans":3}}"#, 3, nil),
