@@ -28,7 +28,7 @@ package enum OwnTexts: Sendable {
     package mutating func forget() { if case .known = self { self = .forgotten } }
 
     /// Short ones are no secret, and stand in many an error.
-    fileprivate static func isLong(_ text: [UInt8]) -> Bool { text.count >= bytesMin }
+    private static func isLong(_ text: [UInt8]) -> Bool { text.count >= bytesMin }
 
     private static let bytesMin = 16
     /// An error is not to take long because its request was.
@@ -87,7 +87,7 @@ extension UpstreamError {
         switch texts {
         case .none: self
         case .known(let texts, let json, let callers):
-            withholding((texts + json.flatMap(OwnTexts.strings)).filter(OwnTexts.isLong), besides: callers)
+            withholding(texts + json.flatMap(OwnTexts.strings), besides: callers)
         // What is shorter than a piece quotes none.
         case .forgotten: namesAlone { Self.pieces(of: [$0]).isEmpty }
         }
