@@ -135,7 +135,7 @@ import Testing
         let secret = "the code of the door is swordfish"
         let rule = #"{"error":{"message":"Invalid value: 'GUESS'. Supported values are: 'low', 'high'."}}"#
         for guess in [secret, "the code of the house is swordfish", "systemcontentthecodeofthedoor"] {
-            let body = #"{"messages":[],"reasoning_effort":"\#(guess)"}"#
+            let body = #"{"messages":[{"role":"user","content":"Hi"}],"reasoning_effort":"\#(guess)"}"#
             var request = try ChatRequest(body: bytes(body), depthMax: 9)
             request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":\#(quoted(secret))}"#), replaces: false)
             var key = UpstreamKey()
@@ -145,7 +145,7 @@ import Testing
             #expect(String(decoding: shown, as: UTF8.self).contains(guess), "\(guess)")
             // What it has not sent stays withheld.
             let quote = bytes(rule.replacing("GUESS", with: "\(guess)\\n\(secret), which is \(secret)"))
-            let other = try ChatRequest(body: bytes(#"{"messages":[]}"#), depthMax: 9)
+            let other = try ChatRequest(body: bytes(#"{"messages":[{"role":"user","content":"Hi"}]}"#), depthMax: 9)
             var withOwn = other
             withOwn.ownMessage = request.ownMessage
             key.ownTexts = withOwn.ownTexts(UpstreamRules())
