@@ -69,7 +69,7 @@ package import EventLoop
 
     var scanner: RecordScanner
     private var scanned: ScannedRequest?
-    private var parameters: RequestParameters?
+    private var parameters = RequestParameters.none
     private var body: [UInt8] = []
     /// What the body takes of the budget, from its first byte on.
     private var memory: MemoryShare?
@@ -360,11 +360,11 @@ package import EventLoop
 
     /// The value that the web server gave to a parameter of the request with `number`; of duplicates the first.
     func parameter(_ name: StaticString, of number: Int) -> String? {
-        isAnswering && number == requestNumber ? parameters?[name] : nil
+        isAnswering && number == requestNumber ? parameters[name] : nil
     }
 
     func isRepeated(_ name: StaticString, of number: Int) -> Bool {
-        isAnswering && number == requestNumber && parameters?.isRepeated(name) == true
+        isAnswering && number == requestNumber && parameters.isRepeated(name)
     }
 
     func body(of number: Int) -> [UInt8] { isAnswering && number == requestNumber ? body : [] }
@@ -374,7 +374,7 @@ package import EventLoop
     func releaseRequest(_ number: Int) {
         guard isAnswering, number == requestNumber else { return }
         (body, memory) = ([], nil)
-        parameters = nil
+        parameters = .none
     }
 
     /// Ends the answer; `true` when all of it has been written. One that is not complete is cut: the connection ends with
@@ -384,7 +384,7 @@ package import EventLoop
         guard isAnswering else { return false }
         isAnswering = false
         (body, memory) = ([], nil)
-        parameters = nil
+        parameters = .none
         unsentHead = []
         if isAborted && descriptor.isWritable { tellEnd() }
         let isWritten = isComplete && state == .open

@@ -1,5 +1,7 @@
 // Header fields that many requests have in common.
 
+import EventLoop
+
 /// Header fields, checked and put together once for all requests that have them.
 package final class CommonFields: Sendable {
     /// Why none of the requests can be sent; nil when they can.
@@ -21,16 +23,14 @@ package final class CommonFields: Sendable {
         var given = GivenFields()
         for field in fields { given.note(field.name) }
         self.given = given
-        let buffer = OutputBuffer()
-        for field in fields { buffer.appendField(field.name, field.value) }
-        lines = buffer.bytes
-        buffer.removeAll()
+        var (lines, text): ([UInt8], [UInt8]) = ([], [])
+        for field in fields { lines.appendField(field.name, field.value) }
         var ends: [Int] = []
         for part in fields.flatMap({ [$0.name, $0.value] }) {
-            buffer.append(utf8: part)
-            ends.append(buffer.count)
+            text.append(utf8: part)
+            ends.append(text.count)
         }
-        (text, self.ends) = (buffer.bytes, ends)
+        (self.lines, self.text, self.ends) = (lines, text, ends)
         listBytes = HTTPRequest.listBytes(of: fields)
         do throws(HTTPError) {
             for field in fields { try HTTPRequest.validate(field) }

@@ -5,12 +5,12 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct OutputBufferTests {
     @Test func `bytes and texts are appended at the end`() {
         let output = OutputBuffer()
-        output.append("GET ")
+        output.append(utf8: "GET ")
         output.append(utf8: "/ü")
         unsafe [UInt8(1), 2].withUnsafeBytes { unsafe output.append($0) }
         #expect(output.bytes == Array("GET /ü".utf8) + [1, 2])
         output.removeAll()
-        output.append("x")
+        output.append(utf8: "x")
         #expect(output.bytes == Array("x".utf8))
     }
 

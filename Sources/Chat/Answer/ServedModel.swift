@@ -21,9 +21,17 @@ extension String {
     /// Whether it may be told where the texts of others may not: 1 to 128 letters, digits and `-` `_` `.` `:` `/` `@`, and no phone number,
     /// nor one that holds one or what is like a key.
     package var isPlainName: Bool {
-        (1...Self.plainNameBytesMax).contains(utf8.count) && utf8.allSatisfy(\.isPlainNameByte)
-            && !utf8.holdsPhoneNumber(besidesAtMost: 0) && !utf8.hasPhoneNumberAsPart && !ErrorWords.holdsKey(self)
+        let bytes = utf8Span.span
+        guard (1...Self.plainNameBytesMax).contains(bytes.count) else { return false }
+        var digitsCount = 0
+        for index in bytes.indices {
+            guard bytes[index].isPlainNameByte else { return false }
+            if bytes[index].isDigit { digitsCount += 1 }
+        }
+        return !(digitsCount >= String.UTF8View.phoneNumberDigits.lowerBound && holdsPhoneNumber) && !ErrorWords.holdsKey(self)
     }
+
+    private var holdsPhoneNumber: Bool { utf8.holdsPhoneNumber(besidesAtMost: 0) || utf8.hasPhoneNumberAsPart }
 }
 
 extension JSONValue {

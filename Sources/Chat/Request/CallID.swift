@@ -19,13 +19,15 @@ package struct CallID: Hashable, Sendable {
 }
 
 extension String.UTF8View {
-    /// Whether it has the digits of a phone number, 8 to 15 in a row (ITU-T E.164 has no longer ones) with no letter between
-    /// them, and few other letters and digits.
+    /// How many digits a phone number has (ITU-T E.164 has no longer ones).
+    static let phoneNumberDigits = 8...15
+
+    /// Whether it has the digits of a phone number in a row, with no letter between them, and few other letters and digits.
     ///
     /// - Parameter othersMax: how many.
     package func holdsPhoneNumber(besidesAtMost othersMax: Int) -> Bool {
         let count = count { $0.isLetter || $0.isDigit }
-        func isNumber(_ run: Int) -> Bool { (8...15).contains(run) && count - run <= othersMax }
+        func isNumber(_ run: Int) -> Bool { Self.phoneNumberDigits.contains(run) && count - run <= othersMax }
         var run = 0
         for byte in self {
             if byte.isDigit {

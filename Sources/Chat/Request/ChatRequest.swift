@@ -46,17 +46,17 @@ package struct ChatRequest: Sendable {
             reader = RequestReader(depthMax: depthMax)
             try reader.read(body.span)
         }
-        members = reader.members.lastOfEachName()
+        let members = reader.members.lastOfEachName()
         try members.check(body.span)
         if let error = reader.messageError { throw error }
-        self.body = body
-        messagesWithOtherMembers = reader.messagesWithOtherMembers
-        besideCount =
-            members.reduce(0) { $0 + ($1.parameter == nil ? $1.name.utf8.count : 0) }
-            + messagesWithOtherMembers.capacity * MemoryLayout<Range<Int>>.stride
-        isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.comeFromVapi
         let model = members.value(.model)?.string(in: body.span)
+        let ownNamesCount = members.reduce(0) { $0 + ($1.parameter == nil ? $1.name.utf8.count : 0) }
+        besideCount = ownNamesCount + reader.messagesWithOtherMembers.capacity * MemoryLayout<Range<Int>>.stride
+        isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.comeFromVapi
         self.model = model?.isEmpty == true ? nil : model
+        messagesWithOtherMembers = reader.messagesWithOtherMembers
+        self.members = members
+        self.body = body
     }
 }
 

@@ -126,8 +126,10 @@ package struct RecordScanner: Sendable {
     /// - Throws: `ConnectionRefusal`; the connection must then be closed after `answers` have been sent.
     package mutating func scan(_ bytes: Span<UInt8>, taken: inout Int) throws(ConnectionRefusal) -> ScanResult {
         while true {
-            guard record != nil || takeHeader(bytes, &taken) else { return .incomplete }
-            if record == nil, let result = try beginRecord() { return result }
+            if record == nil {
+                guard let record = takeHeader(bytes, &taken) else { return .incomplete }
+                if let result = try begin(record) { return result }
+            }
             if contentRemaining > 0 {
                 if needsRoom(for: bytes.count - taken) { return .needsRoom }
                 try takeContent(bytes, &taken)
@@ -144,24 +146,28 @@ package struct RecordScanner: Sendable {
 
     // MARK: Headers
 
-    /// Whether a whole header has been gathered.
-    private mutating func takeHeader(_ bytes: Span<UInt8>, _ taken: inout Int) -> Bool {
+    /// The next header, when all of it has come; nearly all come in one piece.
+    private mutating func takeHeader(_ bytes: Span<UInt8>, _ taken: inout Int) -> RecordHeader? {
+        if header.isEmpty, bytes.count - taken >= RecordHeader.size {
+            defer { taken += RecordHeader.size }
+            return RecordHeader(bytes.extracting(taken..<taken + RecordHeader.size))
+        }
         while header.count < RecordHeader.size, taken < bytes.count {
             header.append(bytes[taken])
             taken += 1
         }
-        return header.count == RecordHeader.size
+        guard header.count == RecordHeader.size else { return nil }
+        defer { header.removeAll(keepingCapacity: true) }
+        return RecordHeader(header.span)
     }
 
-    /// Checks the gathered header against the phase; a result when the record completes or aborts a request.
-    private mutating func beginRecord() throws(ConnectionRefusal) -> ScanResult? {
-        let record = RecordHeader(header.span)
-        header.removeAll(keepingCapacity: true)
+    /// Checks a header against the phase; a result when the record completes or aborts a request.
+    private mutating func begin(_ record: RecordHeader) throws(ConnectionRefusal) -> ScanResult? {
         guard record.version == RecordHeader.version else { throw .unsupportedVersion(record.version) }
         self.record = record
         contentRemaining = record.contentLength
         paddingRemaining = record.paddingLength
-        content.removeAll(keepingCapacity: content.capacity < 64)
+        if !content.isEmpty { content.removeAll(keepingCapacity: content.capacity < 64) }
 
         if record.requestID == 0 {
             guard record.type > RecordType.data.rawValue else { throw .unexpectedRecord(type: record.type) }
@@ -208,7 +214,7 @@ package struct RecordScanner: Sendable {
             guard request.parameters.count + count <= limits.parametersBytesMax else { return dropAll(.parametersTooLarge) }
             request.parameters.append(stretch)
         case .body: takeBody(stretch)
-        case .idle, .answering: preconditionFailure("beginRecord lets no stream content through in this phase")
+        case .idle, .answering: preconditionFailure("begin lets no stream content through in this phase")
         }
     }
 

@@ -1,5 +1,7 @@
 // HTTP/1.1 on a connection (RFC 9112): one request at a time.
 
+import EventLoop
+
 /// What is spoken on a connection between a request and the end of its response.
 final class HTTP1 {
     /// With as few bytes as this a body goes out together with its head.
@@ -180,26 +182,35 @@ extension HTTPError {
     fileprivate var isMalformed: Bool { if case .malformed = self { true } else { false } }
 }
 
-extension OutputBuffer {
+extension [UInt8] {
     /// Request line and header fields (RFC 9112 §3, §5).
-    func appendHead(of request: HTTPRequest, to destination: Destination, userAgent: String) {
+    mutating func appendHead(of request: HTTPRequest, to destination: Destination, userAgent: String) {
         let pool = destination.pool
         append(utf8: request.method.name)
-        append(" ")
+        append(UInt8(ascii: " "))
         if let proxy = pool.route.proxy, !pool.isTunnelled {
             // In absolute form (RFC 9112 §3.2.2).
-            append("http://")
+            append(utf8: "http://")
             append(utf8: pool.authority)
             append(utf8: destination.url.target)
-            append(" HTTP/1.1\r\n")
+            append(utf8: " HTTP/1.1\r\n")
             if let authorization = proxy.authorization { appendField("Proxy-Authorization", authorization) }
         } else {
             append(utf8: destination.url.target)
-            append(" HTTP/1.1\r\n")
+            append(utf8: " HTTP/1.1\r\n")
         }
         appendField("Host", pool.authority)
-        append(request.common.lines)
+        append(contentsOf: request.common.lines)
         request.forEachField(to: destination.url, userAgent: userAgent) { appendField($0, $1) }
-        append("\r\n")
+        append(utf8: "\r\n")
+    }
+
+    /// A line of a head (RFC 9112 §5).
+    mutating func appendField(_ name: String, _ value: String) {
+        append(utf8: name)
+        append(UInt8(ascii: ":"))
+        if !value.isEmpty { append(UInt8(ascii: " ")) }
+        append(utf8: value)
+        append(utf8: "\r\n")
     }
 }

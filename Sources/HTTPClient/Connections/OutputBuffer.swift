@@ -16,11 +16,6 @@ final class OutputBuffer {
         change { unsafe $0.append(contentsOf: more) }
     }
 
-    /// - Parameter text: ASCII, or UTF-8.
-    func append(_ text: StaticString) {
-        change { unsafe $0.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
-    }
-
     func append(_ more: [UInt8]) {
         change { $0.append(contentsOf: more) }
     }
@@ -29,16 +24,9 @@ final class OutputBuffer {
         change { $0.append(utf8: text) }
     }
 
-    /// A line of a head (RFC 9112 §5).
-    func appendField(_ name: String, _ value: String) {
-        change {
-            $0.append(utf8: name)
-            $0.append(UInt8(ascii: ":"))
-            if !value.isEmpty { $0.append(UInt8(ascii: " ")) }
-            $0.append(utf8: value)
-            $0.append(UInt8(ascii: "\r"))
-            $0.append(UInt8(ascii: "\n"))
-        }
+    /// A head's beginning (RFC 9112 §3), its fields and the empty line behind them.
+    func appendHead(of request: HTTPRequest, to destination: Destination, userAgent: String) {
+        change { $0.appendHead(of: request, to: destination, userAgent: userAgent) }
     }
 
     func removeAll() {

@@ -19,7 +19,7 @@ final class ProxyTunnel {
         isSecure = origin.isSecure
         request.append(utf8: "CONNECT \(origin.hostAndPort) HTTP/1.1\r\nHost: \(origin.hostAndPort)\r\n")
         if let authorization = proxy.authorization { request.append(utf8: "Proxy-Authorization: \(authorization)\r\n") }
-        request.append("\r\n")
+        request.append(utf8: "\r\n")
     }
 
     /// The proxy's answer, or a part of it. A server speaks TLS only when it was spoken to: then what comes behind the answer is a

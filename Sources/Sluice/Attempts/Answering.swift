@@ -252,8 +252,8 @@ final class Answering {
     /// - Returns: what is known of it.
     @inline(never)
     func end(_ ending: Ending, _ status: Int?) -> RequestRecord {
-        var record = record
-        (record.ending, record.status) = (ending, status)
+        record.ending = ending
+        record.status = status
         return record
     }
 }

@@ -262,7 +262,7 @@ extension ParameterEdits {
     }()
 
     /// - Parameter isReasoning: whether the request asks for a `reasoning_effort` other than `none`.
-    static func shipped(for model: String, isReasoning: Bool) -> ParameterEdits? {
-        shipped.first { $0.match.matches(model) }.map { isReasoning ? $0.edits : $0.unlessReasoning }
+    static func shipped(for model: String, isReasoning: @autoclosure () -> Bool) -> ParameterEdits? {
+        shipped.first { $0.match.matches(model) }.map { isReasoning() ? $0.edits : $0.unlessReasoning }
     }
 }

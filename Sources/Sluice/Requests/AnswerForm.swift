@@ -24,7 +24,7 @@ struct AnswerForm {
 
 extension AnswerForm {
     /// - Parameter speaksRefusal: whether a refusal is said, as text is.
-    init(for chat: ChatRequest, _ caller: Caller, _ route: Route, speaksRefusal: Bool) {
+    init(for chat: borrowing ChatRequest, _ caller: borrowing Caller, _ route: Route, speaksRefusal: Bool) {
         isStreaming = chat.isStreaming
         showsUsage = chat.includeUsage == true
         choices = chat.choicesCount > 1 ? ChoiceSet(count: chat.choicesCount) : nil

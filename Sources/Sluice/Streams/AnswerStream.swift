@@ -141,8 +141,8 @@ final class AnswerStream {
     /// Whether `[DONE]` has come behind an answer.
     var isDone: Bool { scanner.isDone }
 
-    /// Whether it is complete as it stands.
-    var isComplete: Bool { scanner.isFinished && !scanner.isInsideEvent }
+    /// Whether it is complete as it stands. Whoever asks the second question alone needs no copy of the scanner, as the third does.
+    var isComplete: Bool { scanner.isFinished && (scanner.isBetweenEvents || !scanner.isInsideEvent) }
 
     /// When the upstream must have said more, or need not any more.
     ///

@@ -182,7 +182,10 @@ struct EventScanner {
     private var hasAnswer: Bool { hasContent || !finished.isEmpty }
 
     /// Whether a stream that ends here breaks off inside an event. One that lacks but the line ends of its `[DONE]` does not.
-    var isInsideEvent: Bool { splitter.partialCount > 0 && !wouldBeDone }
+    var isInsideEvent: Bool { !isBetweenEvents && !wouldBeDone }
+
+    /// Whether nothing of an event has come that has not come as a whole.
+    var isBetweenEvents: Bool { splitter.partialCount == 0 }
 
     /// Has a `[DONE]` that lacks but its line ends looked at with them, when nothing more comes. Behind a finish reason it is not needed.
     ///

@@ -22,7 +22,7 @@ final class WaitingSigns {
     init(for question: Question, by generation: WorkerGeneration, mayFill: Bool = true, from start: Instant) {
         let isStreaming = question.form.isStreaming
         heartbeat = Heartbeat(every: isStreaming ? generation.shared.settings.heartbeat : .zero, from: start)
-        let settings = isStreaming && mayFill && question.chat.takesSentences ? question.route.filler : nil
+        let settings = isStreaming && mayFill ? question.route.filler.flatMap { question.chat.takesSentences ? $0 : nil } : nil
         filler = settings.map { Filler($0, from: start) }
         control = settings?.speaker == .control ? generation.upstreams.callControl : nil
         posts = control.map { _ in FillerPosts() }

@@ -4,8 +4,8 @@ import Chat
 import HTTPClient
 import Settings
 
-/// An API's URL, key and habits.
-struct Endpoint: Sendable {
+/// An API's URL, key and habits. A class: each request would copy all that it has else.
+final class Endpoint: Sendable {
     /// The key that goes to it, and what else its answers may not show.
     let key: UpstreamKey
     private let kind: UpstreamSettings.Kind
@@ -16,7 +16,8 @@ struct Endpoint: Sendable {
     private let models: (url: String, headers: [(name: String, value: String)])?
     private let apiVersion: String
     private let authorization: UpstreamSettings.Authorization
-    private let common: CommonFields
+    /// What its requests have in common, of those for a stream and of those for a whole answer.
+    private let common: (stream: CommonFields, whole: CommonFields)
     private let options: ConnectionOptions
 
     init(_ upstream: UpstreamSettings, _ options: ConnectionOptions) {
@@ -29,7 +30,11 @@ struct Endpoint: Sendable {
         var headers: [(name: String, value: String)] = []
         if case .secret(let key) = upstream.key { headers.append(authorization.field(key)) }
         headers += upstream.headers.map { ($0.name, $0.value) }
-        common = CommonFields([("Content-Type", "application/json")] + headers)
+        let type = [(name: "Content-Type", value: "application/json")]
+        common = (
+            CommonFields(type + headers + [("Accept", "text/event-stream")]),
+            CommonFields(type + headers + [("Accept", "application/json")])
+        )
         let hasModels = kind != .azure && upstream.key != .passthrough
         models = hasModels ? (upstream.urlPrefix + upstream.modelsPath, headers + [("Accept", "application/json")]) : nil
         key = UpstreamKey(upstream)
@@ -51,14 +56,12 @@ struct Endpoint: Sendable {
     func request(
         for question: Question, to target: Target, _ span: AttemptSpan?
     ) throws(ChatError) -> (request: HTTPRequest, key: UpstreamKey) {
-        var headers = [
-            (name: "Accept", value: question.chat.isStreaming ? "text/event-stream" : "application/json"),
-            (name: "X-Client-Request-Id", value: question.caller.clientRequestID),
-        ]
+        var headers = [(name: "X-Client-Request-Id", value: question.caller.clientRequestID)]
         if key.isFromCaller { headers.append(try callersKeyHeader(question.caller.authorization)) }
         headers += span.flatMap { question.caller.trace?.headers(for: $0) } ?? question.caller.traceHeaders
         var request = HTTPRequest(
-            .post, try url(for: target.model(for: question.chat.model)), common: common, headers: headers,
+            .post, try url(for: target.model(for: question.chat.model)),
+            common: question.chat.isStreaming ? common.stream : common.whole, headers: headers,
             connectTimeout: target.timeouts.connect,
             totalTimeout: max(.milliseconds(1), target.timeouts.total - question.elapsed), options: options)
         let rules = target.rules(for: question.chat)

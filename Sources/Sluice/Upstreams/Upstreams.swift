@@ -99,7 +99,7 @@ final class Upstreams {
         }
         let (request, key) = try endpoint.request(for: question, to: target, span)
         do throws(HTTPError) {
-            let transfer = try session.start(request, waking: wakeup)
+            let transfer = try session.start(consume request, waking: wakeup)
             return UpstreamAnswer(.http(transfer), jsonDepth: jsonDepth, key: key, noted: noted)
         } catch {
             noted(.failed(.connection(error)))
