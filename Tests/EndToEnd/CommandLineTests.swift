@@ -87,35 +87,77 @@ import Testing
         ]
     }
 
-    @Test func `tests the settings by -t, as by check`() async throws {
+    @Test func `tests the settings by -t, as by check, and shows them by -tt and -T`() async throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write("upstreams.demo = {kind = \"demo\"}", to: "my.toml")
-        for (arguments, named) in [(["-t"], "\(file) is good"), (["-t", "--show"], "kind = \"demo\"")] {
+        let shown = "kind = \"demo\""
+        for (arguments, named) in [(["-t"], "\(file) is good"), (["-t", "--show"], shown), (["-tt"], shown), (["-T"], shown)] {
             let run = try await SluiceRun(arguments + ["--config", file], in: directory)
             #expect(run.exit == .code(0) && run.output.contains(named), "\(run)")
         }
     }
 
-    @Test(arguments: ["--help", "check --config my.toml", "check --show --config my.toml"])
-    func `ends with a failure when what it says cannot be written, but not when nobody reads on`(command: String) async throws {
+    private static let printing = ["--help", "--version", "check --config my.toml", "check --show --config my.toml"]
+
+    /// With more settings than are printed at once.
+    private func directory() throws -> TemporaryDirectory {
         let directory = try TemporaryDirectory()
-        try directory.write("upstreams.demo = {kind = \"demo\"}", to: "my.toml")
-        let lost = try ChildProcess("/bin/sh", ["-c", "exec \(SluiceProcess.binary) \(command) >/dev/full"], in: directory)
+        let models = (0..<100).map { "[[models]]\nmatch = \"demo-\($0)\"\n" }
+        try directory.write("upstreams.demo = {kind = \"demo\"}\n" + models.joined(), to: "my.toml")
+        return directory
+    }
+
+    @Test(
+        arguments: printing,
+        [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")] as [(redirection: String, reason: String)])
+    func `ends with a failure when what it says cannot be written`(
+        command: String, output: (redirection: String, reason: String)
+    ) async throws {
+        let script = "exec \(SluiceProcess.binary) \(command) \(output.redirection)"
+        let lost = try ChildProcess("/bin/sh", ["-c", script], in: directory())
         #expect(try await lost.exited() == .code(EX_IOERR))
         try await lost.errors.wait(for: "the end of its errors") { $0.ended }
-        let errors = lost.errors.value.text
-        #expect(errors.hasPrefix("sluice: the output is not whole: write: No space left on device"), "\(errors)")
+        #expect(lost.errors.value.text == "sluice: the output is not whole: write: \(output.reason)\n")
+    }
+
+    @Test(arguments: printing, ["os.pipe()", "[end.detach() for end in socket.socketpair()]"])
+    func `ends without one when nobody reads on`(command: String, ends: String) async throws {
         let script = """
-            import os, subprocess, sys
-            reading, writing = os.pipe()
+            import os, socket, subprocess, sys
+            reading, writing = \(ends)
             os.close(reading)
             sys.exit(subprocess.run(sys.argv[1:], stdout=writing).returncode)
             """
         let words = command.split(separator: " ").map(String.init)
-        let unread = try ChildProcess(Python.interpreter, ["-c", script, SluiceProcess.binary] + words, in: directory)
+        let unread = try ChildProcess(Python.interpreter, ["-c", script, SluiceProcess.binary] + words, in: directory())
         #expect(try await unread.exited() == .code(0))
         try await unread.errors.wait(for: "the end of its errors") { $0.ended }
         #expect(unread.errors.value.text == "")
+    }
+
+    /// Whoever has it too may have made it so that nobody waits for it.
+    @Test(arguments: ["os.pipe()", "[end.detach() for end in socket.socketpair()]"])
+    func `says all to whoever takes it slowly`(ends: String) async throws {
+        let script = """
+            import os, socket, subprocess, sys
+            whole = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE).stdout
+            reading, writing = \(ends)
+            os.set_blocking(writing, False)
+            try:
+                while True:
+                    os.write(writing, bytes(1))
+            except BlockingIOError:
+                pass
+            child = subprocess.Popen(sys.argv[1:], stdout=writing)
+            os.close(writing)
+            said = b""
+            while part := os.read(reading, 100):
+                said += part
+            sys.exit(child.wait() or said.lstrip(bytes(1)) != whole)
+            """
+        let words = ["check", "--show", "--config", "my.toml"]
+        let slow = try ChildProcess(Python.interpreter, ["-c", script, SluiceProcess.binary] + words, in: directory())
+        #expect(try await slow.exited() == .code(0))
     }
 
     @Test(arguments: Mistake.all)

@@ -153,7 +153,9 @@ import Testing
         arguments: [
             ("q", "0", "process:"), ("ctrl-c", "0", "process:"), ("down, split, q", "0", "lines 2 to"),
             ("TERM", "-15", "process:"), ("HUP", "-1", "process:"), ("INT", "-2", "process:"), ("TSTP, q", "0", "process:"),
-            ("ctrl-z, q", "0", "process:"),
+            ("ctrl-z, q", "0", "process:"), ("STOP, down, q", "0", "lines 2 to"),
+            ("ctrl-s, TERM", "-15", "process:"), ("ctrl-s, INT", "-2", "process:"), ("ctrl-s, HUP", "-1", "process:"),
+            ("ctrl-s, ctrl-c", "0", "process:"),
             ("freeze, q", "0", "process:"), ("end", "69", " at unix:control.sock"),
         ])
     func `is left in a terminal as it was, whatever ends it`(action: String, exit: String, shown: String) async throws {
@@ -161,17 +163,33 @@ import Testing
         let sluice = try await SluiceProcess(
             .settings("control = \"unix:control.sock\"\nupstreams.demo = {kind = \"demo\"}"), options: ["--workers", "1"],
             in: directory)
-        let script = "\(repository)/Tests/EndToEnd/clients/terminal.py"
-        let watch = [SluiceProcess.binary, "status", "--watch", "--control", "unix:control.sock"]
-        let terminal = try ChildProcess(
-            Python.interpreter, [script, action, "\(sluice.process.identifier)"] + watch, in: directory)
-        #expect(try await terminal.exited() == .code(0))
-        try await terminal.output.wait(for: "the end of its output") { $0.ended }
-        let told = terminal.output.value.text
+        let told = try await told(action, sluice.process.identifier, in: directory)
         #expect(told.hasPrefix("exit \(exit)\nrestored True\n"), "\(told)")
         #expect(told.contains(shown), "\(told)")
         // Nothing is said ahead of that.
         #expect(told.split(separator: "no Sluice can").first?.contains("\\x1b[?7h") == true, "\(told)")
         if sluice.process.exit.value == nil { try await sluice.process.end() }
+    }
+
+    @Test func `is not watched with a word that has no option ahead of it`() async throws {
+        let told = try await told("nothing", 0, ["sluice.toml"], in: TemporaryDirectory())
+        #expect(told.hasPrefix("exit 64\nrestored True\n"), "\(told)")
+        #expect(told.contains("'sluice.toml' has no option ahead of it"), "\(told)")
+    }
+
+    /// What the watch comes to in a terminal.
+    ///
+    /// - Parameters:
+    ///   - actions: as `terminal.py` has them.
+    ///   - process: the Sluice that is watched.
+    private func told(
+        _ actions: String, _ process: pid_t, _ words: [String] = [], in directory: TemporaryDirectory
+    ) async throws -> String {
+        let script = "\(repository)/Tests/EndToEnd/clients/terminal.py"
+        let watch = [SluiceProcess.binary, "status", "--watch", "--control", "unix:control.sock"] + words
+        let terminal = try ChildProcess(Python.interpreter, [script, actions, "\(process)"] + watch, in: directory)
+        #expect(try await terminal.exited() == .code(0))
+        try await terminal.output.wait(for: "the end of its output") { $0.ended }
+        return terminal.output.value.text
     }
 }

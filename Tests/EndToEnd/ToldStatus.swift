@@ -2,7 +2,8 @@
 
 import Foundation
 
-/// Of one process, as it or its master tells it. Of one that does not answer, its master tells `process` and `state` alone.
+/// Of one process, as it or its master tells it. Of one that does not answer, its master tells `process`, `place`, `state` and `startSince`
+/// alone.
 struct ToldStatus: Decodable, Sendable {
     struct Reload: Decodable, Sendable {
         let outcome: String
@@ -40,6 +41,7 @@ struct ToldStatus: Decodable, Sendable {
         let ending: String
     }
     let process: pid_t
+    let place: Int?
     let state: String
     let version: String?
     let startTime: Date?

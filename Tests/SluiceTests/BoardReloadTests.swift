@@ -83,6 +83,29 @@ import Testing
         #expect(last.board.upstreamStatus.map(\.name) == ["a"])
     }
 
+    /// A request between two attempts holds no place, and its generation may be of many reloads ago.
+    @Test func `an upstream that was gone counts what requests from before begin at it, whenever they do`() throws {
+        let limited = upstream("b") { $0.concurrentMax = 1 }
+        let first = try made([upstream("a"), limited])
+        var last = first
+        for _ in 0..<4 { last = try made([upstream("a")], replacing: last) }
+        let holder = try admitted(first, target: 1)
+        #expect(last.board.upstreamStatus.map(\.name) == ["a", "b"])
+        let present = try made([limited], replacing: last)
+        #expect(Found(enter(present)) == .queue)
+        _ = consume holder
+        _ = try admitted(present)
+    }
+
+    @Test func `an upstream that was gone begins anew when the last one is over who had it`() throws {
+        var former: Made? = try made([upstream("a"), upstream("b") { $0.concurrentMax = 1 }])
+        weak let witness = former?.board
+        let between = try made([upstream("a")], replacing: former)
+        former = nil
+        #expect(witness == nil)
+        _ = try admitted(made([upstream("b") { $0.concurrentMax = 1 }], replacing: between))
+    }
+
     // MARK: Targets
 
     @Test func `a rest goes on`() throws {

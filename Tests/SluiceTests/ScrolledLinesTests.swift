@@ -1,3 +1,4 @@
+import Clock
 import Testing
 
 @testable import Sluice
@@ -58,6 +59,33 @@ import Testing
             }
             #expect(found == keys, "split at \(split)")
         }
+    }
+
+    /// Alt-[ and Alt-O begin as the arrows do.
+    @Test(
+        arguments: [
+            ("\u{1B}[", "q", [.quit]), ("\u{1B}O", "q", [.quit]), ("\u{1B}", "[A", []), ("\u{1B}[5", "\u{1B}[B", [.down]),
+            ("q\u{1B}[", "A", [.quit]),
+        ] as [(String, String, [ScrolledLines.Key])])
+    func `are moved by keys behind one that has begun as another, a while later`(
+        first: String, later: String, keys: [ScrolledLines.Key]
+    ) {
+        let start = Instant(nanoseconds: 1_000_000_000)
+        var typed = TypedKeys()
+        var found = typed.take(first.utf8, at: start)
+        // That nothing has come does not make it one that has.
+        for seconds in 0..<3 { found += typed.take([], at: start + .seconds(seconds)) }
+        found += typed.take(later.utf8, at: start + .seconds(3))
+        #expect(found == keys)
+    }
+
+    @Test func `are moved by a key that comes in parts`() {
+        let start = Instant(nanoseconds: 1_000_000_000)
+        var typed = TypedKeys()
+        let found = "\u{1B}[5~".utf8.enumerated().map { place, byte in
+            typed.take([byte], at: start + .milliseconds(100 * place))
+        }
+        #expect(found == [[], [], [], [.pageUp]])
     }
 
     @Test func `hold nothing back of a sequence that has no end`() {

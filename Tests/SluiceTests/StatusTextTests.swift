@@ -36,7 +36,7 @@ import Testing
 
     @Test(arguments: [
         (ServingProcess.State.serving, MasterStatus.Page.missing, "7 does not answer", "silent"),
-        (.starting, .missing, "7 is starting", "starting"), (.ending, .missing, "7 is about to end", "ending"),
+        (.starting, .missing, "7 has been starting for 12 s", "starting"), (.ending, .missing, "7 is about to end", "ending"),
         (.serving, .tooLarge, "7 has more to say than 16MiB", "too_large"),
     ])
     func `of several processes says why one does not tell of itself`(
@@ -44,9 +44,36 @@ import Testing
     ) throws {
         let status = MasterStatus(
             head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1), placesCount: 1, restarts: 0,
-            active: 0, listen: [], members: [.init(place: 1, pid: 7, state: state, generation: 1, page: page)])
+            active: 0, listen: [], members: [.init(place: 1, pid: 7, state: state, generation: 1, page: page, age: .seconds(12))])
         #expect(status.text.hasSuffix("\n\nprocess 1\n\n\(words)"))
-        #expect(status.json.hasSuffix("\"processes\":[{\"process\":7,\"state\":\"\(word)\"}]}"))
+        let object = #"{"process":7,"place":1,"state":"\#(word)","start_since":12.000}"#
+        #expect(status.json.hasSuffix(#""processes":[\#(object)]}"#))
+    }
+
+    /// Somebody may have stopped it, or it has more to say than is taken.
+    @Test(arguments: [
+        (ServingProcess.State.serving, MasterStatus.Page.said("{}"), 1), (.serving, .tooLarge, 1), (.serving, .missing, 0),
+        (.starting, .missing, 0), (.ending, .said("{}"), 0),
+    ])
+    func `of several processes counts those as serving that say so`(
+        state: ServingProcess.State, page: MasterStatus.Page, count: Int
+    ) {
+        let status = MasterStatus(
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1), placesCount: 1, restarts: 0,
+            active: 0, listen: [], members: [.init(place: 1, pid: 7, state: state, generation: 1, page: page)])
+        #expect(status.text.contains("\nprocesses:            \(count) of 1\n"))
+        #expect(status.json.contains(#""processes_serving":\#(count),"#))
+    }
+
+    /// As one that is stopped before it has become this program.
+    @Test func `of several processes says which places wait for one that is not there yet, and how long`() {
+        let status = MasterStatus(
+            head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1), placesCount: 2, restarts: 0,
+            active: 0, listen: [], members: [.init(place: 1, pid: 7, state: .serving, generation: 1, page: .said("page"))],
+            starts: [.init(place: 2, age: .seconds(40))])
+        #expect(status.text.contains("\nprocesses:            1 of 2\n"))
+        #expect(status.text.hasSuffix("\n\nprocess 2\n\nnone:                 one has been starting for 40 s"))
+        #expect(status.json.contains(#""starting_places":[{"place":2,"start_since":40.000}],"#))
     }
 
     @Test(arguments: [
@@ -69,7 +96,7 @@ import Testing
         let status = MasterStatus(
             head: .init(pid: 1, isDraining: false, startTime: 0, uptime: .seconds(1), generation: 1, idleState: "down"),
             placesCount: 3, restarts: 9, active: 0, listen: [],
-            members: [.init(place: 2, pid: 7, state: .starting, generation: 1, page: .missing)],
+            members: [.init(place: 2, pid: 7, state: .starting, generation: 1, page: .missing, age: .seconds(3))],
             vacancies: [
                 .init(place: 1, restart: .seconds(12), reason: "5 was killed by SIGKILL"),
                 .init(place: 3, restart: .zero, reason: "6 ended with status 78"),
@@ -86,7 +113,7 @@ import Testing
 
                 process 2
 
-                7 is starting
+                7 has been starting for 3000 ms
 
                 process 3
 
@@ -229,6 +256,10 @@ import Testing
         #expect(try object(status)["place"] as? Int == 2)
         #expect(try object(status)["processes_wanted"] as? Int == 4)
         #expect(try object(self.status())["place"] == nil)
+        // Its master says how many there are to be.
+        let part = self.status { ($0.head.part, $0.listen) = ((2, 4), nil) }
+        #expect(try object(part)["place"] as? Int == 2)
+        #expect(try object(part)["processes_wanted"] == nil)
     }
 
     @Test func `lost log lines are told`() throws {

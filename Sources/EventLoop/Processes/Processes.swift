@@ -86,7 +86,34 @@ package func lostOutput() -> SystemError? {
     errno = 0
     guard output_is_lost() else { return nil }
     let failure = SystemError("write")
+    return failure.code == EPIPE || outputIsUnread() ? nil : failure
+}
+
+/// Whether nobody reads what goes to the standard output any more: of a pipe or of a socket.
+private func outputIsUnread() -> Bool {
     var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
-    let isUnread = unsafe poll(&output, 1, 0) > 0 && output.revents & Int16(POLLERR) != 0
-    return isUnread ? nil : failure
+    return unsafe poll(&output, 1, 0) > 0 && output.revents & Int16(POLLERR | POLLHUP) != 0
+}
+
+/// Writes all of it to the standard output, at once. It waits where that takes nothing for a while.
+///
+/// - Throws: `SystemError` when it cannot be written; not when nobody is there to read on, who then has had enough.
+package func writeOutput(_ bytes: [UInt8]) throws(SystemError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let count = unsafe rest.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+        if count > 0 {
+            rest = rest.dropFirst(count)
+            continue
+        }
+        switch errno {
+        case EINTR: continue
+        case EPIPE: return
+        case EAGAIN:
+            // Whoever has it too has had it wait for nobody.
+            var output = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+            _ = unsafe poll(&output, 1, -1)
+        default: throw SystemError("write")
+        }
+    }
 }

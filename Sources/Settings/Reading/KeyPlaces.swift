@@ -39,6 +39,11 @@ enum KeyPlaces {
         "rlimit_core": "did you mean 'core_dumps'?",
         "ping": "/sluice/ping is there where the web server passes SLUICE_STATUS",
         "env": #""${NAME}" takes a variable of the environment"#,
+        "clear_env": #"no request sees the environment, and "${NAME}" in the settings takes a variable of it"#,
+        "process": "Nice= of the unit says its priority, and processes how many serve",
+        "worker_priority": "Nice= of the unit says it",
+        "chroot": sandbox, "chdir": sandbox,
+        "catch_workers_output": ownOutput, "decorate_workers_output": ownOutput,
     ]
     private static let processes =
         "limits.requests says how many requests are answered at once, and processes how many processes serve: none is started for load"
@@ -46,6 +51,10 @@ enum KeyPlaces {
         "there are no pools here: settings stand above the first [table], and [[models]] treats requests differently"
     private static let statusPath =
         "/sluice/status is there where the web server passes SLUICE_STATUS, and sluice status asks by control"
+    private static let sandbox = "the unit says which files it sees: RootDirectory=, ProtectSystem= and the like"
+    private static let ownOutput = "what its processes have to say is in their one log, which log.to says the place of"
+    private static let backlog =
+        "Backlog= of the socket unit says it; a socket that Sluice opens itself takes 4096, or what net.core.somaxconn allows"
     private static let logIsOne = #"one log has all: did you mean log.to = "file:PATH"?"#
     private static let whoseItIs =
         "Sluice keeps the user that it is started as: User= of the unit; socket.group is for the socket alone"
@@ -85,6 +94,7 @@ enum KeyPlaces {
             "allowed_clients": "allowed_addresses",
         ]
         if let name = keys.lazy.compactMap({ names[$0] }).first { return "did you mean '\(name)'?" }
+        if keys.contains("backlog") { return backlog }
         return keys.contains("owner") ? whoseItIs : nil
     }
 

@@ -15,8 +15,9 @@ final class Board: Sendable {
     private let targets: [TargetState]
     /// By the upstreams' order in the settings.
     private let places: [UpstreamPlaces]
-    /// Those of boards before that the settings do not have any more: their streams may go on for long.
-    private let formerPlaces: [UpstreamPlaces]
+    /// Those of boards before that the settings do not have any more, for as long as one of these boards is there: their requests go on
+    /// for long, and may still begin another attempt.
+    private let formerPlaces: [FormerPlaces]
     /// By the routes' order in the settings.
     private let budgets: [RouteBudgets]
     /// What `targets` and `places` are to go by once this board is in force.
@@ -34,13 +35,11 @@ final class Board: Sendable {
         plans = routes.targets.map { settings.upstreams[$0.upstream].rest }
         upstreams = settings.upstreams
         self.onChange = onChange
-        let lastPlaces = former?.places ?? []
         var (knownTargets, knownBudgets) = (former?.targets ?? [], former?.budgets ?? [])
-        var knownPlaces = lastPlaces + (former?.formerPlaces ?? [])
+        var knownPlaces = (former?.places ?? []) + (former?.formerPlaces ?? []).compactMap(\.places)
         targets = routes.targets.map { knownTargets.takeKnown(TargetState($0, of: settings), by: \.identity) }
         places = settings.upstreams.map { knownPlaces.takeKnown(UpstreamPlaces($0), by: \.identity) }
-        // Until this board is in force, requests begin at the last ones.
-        formerPlaces = knownPlaces.filter { places in places.areTaken || lastPlaces.contains { $0 === places } }
+        formerPlaces = knownPlaces.map(FormerPlaces.init)
         budgets = settings.models.map { knownBudgets.takeKnown(RouteBudgets($0), by: \.identity) }
     }
 
@@ -59,7 +58,7 @@ final class Board: Sendable {
             let (open, queued) = places.counts
             return Status.Upstream(name: upstream.name, open: open, queued: queued, places: upstream.concurrentMax)
         }
-        let former = formerPlaces.filter(\.areTaken).map { places in
+        let former = formerPlaces.compactMap(\.places).filter(\.areTaken).map { places in
             let (open, queued) = places.counts
             return Status.Upstream(name: places.identity.name, open: open, queued: queued, places: nil, isFormer: true)
         }
@@ -162,6 +161,13 @@ final class Board: Sendable {
 
     /// Takes an attempt out of the queue that nobody waits for any more.
     func withdraw(_ ticket: ConcurrencyLimit.Ticket, from target: Target) { places[target.upstream].withdraw(ticket) }
+}
+
+/// Places that a board before has; nil when none has them any more, and so nobody can come to hold one.
+private struct FormerPlaces: Sendable {
+    weak let places: UpstreamPlaces?
+
+    init(_ places: UpstreamPlaces) { self.places = places }
 }
 
 extension Array {

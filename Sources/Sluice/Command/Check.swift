@@ -26,9 +26,9 @@ struct Check: ParsableCommand {
         let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
         let verdict =
             "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded.assumedCredentialsCount))"
-        guard show else { return print(verdict) }
+        guard show else { return printText("\(verdict)\n") }
         let files = included.map { "# included: \($0.debugDescription)\n" }.joined()
-        print("# \(verdict); secrets are masked\n\(files)\n\(settings.text)", terminator: "")
+        printText("# \(verdict); secrets are masked\n\(files)\n\(settings.text)")
     }
 
     private static func exception(_ count: Int) -> String {

@@ -28,7 +28,6 @@ struct ControlArguments: ParsableArguments {
     /// - Returns: what came of it.
     /// - Throws: `ExitCode` when nobody answers, or nobody has tried, after telling why.
     func ask(_ command: ControlCommand) throws -> ControlAnswer {
-        try refuse(words)
         let client = try client()
         let onWaiting = { if let words = command.waitingWords { writeError("sluice: \(words)") } }
         do throws(ControlFailure) { return try client.ask(command, onWaiting: onWaiting) } catch {
@@ -38,6 +37,7 @@ struct ControlArguments: ParsableArguments {
 
     /// - Throws: `ExitCode` when nothing says where to ask, after telling why.
     func client() throws -> ControlClient {
+        try refuse(words)
         do throws(SettingsError) {
             let sources = SettingsArguments.sources(SettingsOptions(config: config, control: control))
             return ControlClient(path: try sources.controlPath())

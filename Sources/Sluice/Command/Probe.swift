@@ -83,7 +83,7 @@ struct ProbeCommand: ParsableCommand {
         let report = prober.runToEnd()
         if isAtTerminal { showProgress("") }
         let isColoured = isatty(STDOUT_FILENO) == 1 && environmentVariable("NO_COLOR") == nil
-        print(json ? report.json : report.text(isColoured: isColoured))
+        printText((json ? report.json : report.text(isColoured: isColoured)) + "\n")
         switch report.obstacle {
         case .unreachable: throw ExitCode(EX_UNAVAILABLE)
         case .noToken:

@@ -1,5 +1,7 @@
 // Which lines a terminal shows that has no room for all.
 
+import Clock
+
 /// Lines, from one of them on that keys move.
 struct ScrolledLines {
     enum Key: Equatable {
@@ -106,6 +108,28 @@ struct ScrolledLines {
 
     private func within(_ room: Int) -> Int {
         lines.count > room ? max(0, min(first, lines.count - Self.page(room))) : 0
+    }
+}
+
+/// What a terminal sends for keys, as it comes.
+struct TypedKeys {
+    /// The beginning of a sequence, perhaps.
+    private var beginning: [UInt8] = []
+    private var last = Instant.distantFuture
+
+    /// In which time a terminal sends all of a sequence. What comes later is another key: Alt-[ is one by itself, and begins as arrows do.
+    private static let sequenceTime = Duration.milliseconds(500)
+
+    /// The keys that these bytes are, with those that came before.
+    mutating func take(_ bytes: some Sequence<UInt8>, at now: Instant) -> [ScrolledLines.Key] {
+        var unread = now - last > Self.sequenceTime ? [] : beginning
+        let count = unread.count
+        unread += bytes
+        // Nothing has come.
+        guard unread.count > count else { return [] }
+        let keys = ScrolledLines.Key.take(from: &unread)
+        (beginning, last) = (unread, now)
+        return keys
     }
 }
 

@@ -10,7 +10,10 @@ struct SluiceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
-        discussion: "-t in the place of a command is check, as it is with nginx and php-fpm, and -v is --version.",
+        discussion: """
+            -t in the place of a command is check, as it is with nginx and php-fpm; -tt, as it is with php-fpm, and -T, as it is with \
+            nginx, are check --show; and -v is --version.
+            """,
         version: sluiceVersion,
         subcommands: [
             Serve.self, Check.self, Reload.self, Reopen.self, Stop.self, StatusCommand.self, ClientsCommand.self,
@@ -23,7 +26,8 @@ struct SluiceCommand: ParsableCommand {
         _ = signal(SIGPIPE, SIG_IGN)
         // So is one beyond the limit of a file's size (`LimitFSIZE`): a log that is full ends nothing.
         _ = signal(SIGXFSZ, SIG_IGN)
-        atexit { endWithLostOutput() }
+        // What `ArgumentParser` has printed.
+        atexit { if let failure = lostOutput() { endWithLostOutput(failure) } }
         main(arguments(Array(CommandLine.arguments.dropFirst())))
     }
 
@@ -34,6 +38,7 @@ struct SluiceCommand: ParsableCommand {
             Glibc.exit(EX_USAGE)
         }
         if first == "-t" { return ["check"] + given.dropFirst() }
+        if first == "-tt" || first == "-T" { return ["check", "--show"] + given.dropFirst() }
         if first == "-v" || first == "-V" { return ["--version"] }
         let names = configuration.subcommands.map { $0._commandName } + ["help"]
         guard !first.hasPrefix("-"), !names.contains(first) else { return given }
@@ -49,16 +54,21 @@ struct SluiceCommand: ParsableCommand {
     ]
 }
 
-/// Whatever printed it: half a page is not to pass for a whole one.
-private func endWithLostOutput() {
-    guard let failure = lostOutput() else { return }
+/// Prints it as it is. When it cannot be written the process ends: half a page is not to pass for a whole one.
+func printText(_ text: String) {
+    do throws(SystemError) { try writeOutput(Array(text.utf8)) } catch { endWithLostOutput(error) }
+}
+
+private func endWithLostOutput(_ failure: SystemError) -> Never {
     writeError("sluice: the output is not whole: \(failure)")
     _exit(EX_IOERR)
 }
 
-/// A process may be started without them. What it opens first would take their numbers, and log lines would go there.
+/// A process may be started without them. What it opens first would take their numbers, and log lines would go there. What would be printed
+/// nowhere fails.
 private func openStandardDescriptors() {
-    for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
-        _ = unsafe open("/dev/null", O_RDWR)
+    for (number, mode) in [(STDIN_FILENO, O_RDWR), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDWR)]
+    where fcntl(number, F_GETFD) < 0 {
+        _ = unsafe open("/dev/null", mode)
     }
 }

@@ -57,5 +57,5 @@ struct StatusCommand: ParsableCommand {
 /// Whoever answers may be no Sluice: nothing of it acts on a terminal.
 func printAnswer(_ lines: [String], isForPeople: Bool) {
     let isShown = isForPeople || isatty(STDOUT_FILENO) == 1
-    print(lines.map { isShown ? $0.visible : $0 }.joined(separator: "\n"))
+    printText(lines.map { isShown ? $0.visible : $0 }.joined(separator: "\n") + "\n")
 }

@@ -116,6 +116,7 @@ actor Master {
             return loop.stop()
         }
         logger.serving(settings)
+        // All at once, however many: one that does not come to be, or takes its time, is to keep no other from serving.
         for place in places.indices { fill(place) }
         tick()
     }

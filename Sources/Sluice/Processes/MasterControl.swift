@@ -96,7 +96,7 @@ extension Master: Controllable {
             members.append(
                 MasterStatus.Member(
                     place: process.place + 1, pid: Int(process.pid), state: process.state, generation: process.generation,
-                    page: page))
+                    page: page, age: .current - process.start))
         }
         return await page(form, members.sorted { $0.place < $1.place })
     }
@@ -106,6 +106,9 @@ extension Master: Controllable {
         let now = Instant.current
         let vacancies = (isEnding ? [] : places.vacancies).map {
             MasterStatus.Vacancy(place: $0.place + 1, restart: max($0.end - now, .zero), reason: $0.reason)
+        }
+        let starts = places.present.filter { !$0.hasStarted }.map {
+            MasterStatus.Start(place: $0.place + 1, age: now - $0.start)
         }
         let serves = members.contains { $0.state == .serving }
         let head = Status.Head(
@@ -119,7 +122,7 @@ extension Master: Controllable {
             return try await runOnThread {
                 let status = MasterStatus(
                     head: head, placesCount: places, restarts: restarts, active: active, listen: sockets.map(Status.Listen.init),
-                    members: members, vacancies: vacancies, sums: ProcessSums(table.series), width: form.width)
+                    members: members, vacancies: vacancies, starts: starts, sums: ProcessSums(table.series), width: form.width)
                 return ControlAnswer(.ok, [form.isJSON ? status.json : status.text]).bytes
             }
         } catch {

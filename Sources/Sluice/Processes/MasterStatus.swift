@@ -12,6 +12,11 @@ struct MasterStatus: Sendable {
         /// The number of its settings; 0 before it has any.
         let generation: Int
         let page: Page
+        /// How long ago it was started.
+        var age = Duration.zero
+
+        /// Whether it takes connections, and says so.
+        fileprivate var serves: Bool { state == .serving && page != .missing }
     }
 
     /// What a process says of itself.
@@ -41,6 +46,14 @@ struct MasterStatus: Sendable {
         let reason: String
     }
 
+    /// A place whose process is on its way: it is not this program yet, which somebody or a busy machine may keep it from.
+    struct Start: Sendable {
+        /// From 1.
+        let place: Int
+        /// How long ago it was begun.
+        let age: Duration
+    }
+
     let head: Status.Head
     /// How many processes there are to be.
     let placesCount: Int
@@ -52,6 +65,7 @@ struct MasterStatus: Sendable {
     let listen: [Status.Listen]
     let members: [Member]
     var vacancies: [Vacancy] = []
+    var starts: [Start] = []
     /// What all of them have come to.
     var sums = ProcessSums()
     /// Of its text, as `StatusForm` has it.
@@ -73,13 +87,15 @@ struct MasterStatus: Sendable {
             ("lost log lines", "\(head.lostLogLines)"),
         ]
         let lines = Status.lines(summary) + listen.tableLines(atMost: width) + sums.tableLines(atMost: width)
-        let pages = members.map { ($0.place, $0.text(head.generation)) } + vacancies.map { ($0.place, $0.text) }
+        let pages =
+            members.map { ($0.place, $0.text(head.generation)) } + vacancies.map { ($0.place, $0.text) }
+            + starts.map { ($0.place, $0.text) }
         // Of two in the same place, the one that was there first is the first.
         let sorted = pages.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }.map(\.element)
         return lines.joined(separator: "\n") + sorted.map { "\n\nprocess \($0)\n\n\($1)" }.joined()
     }
 
-    private var servingCount: Int { members.count { $0.state == .serving } }
+    private var servingCount: Int { members.count(where: \.serves) }
 
     /// One object in one line, with the object of each process in it.
     var json: String {
@@ -110,6 +126,12 @@ struct MasterStatus: Sendable {
                     $0.member("reason", vacancy.reason)
                 }
             }
+            $0.array("starting_places", starts) { writer, start in
+                writer.object {
+                    $0.member("place", start.place)
+                    $0.member("start_since", start.age)
+                }
+            }
             $0.array("processes", members) { $0.process($1) }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
@@ -120,6 +142,10 @@ extension MasterStatus.Vacancy {
     fileprivate var text: String {
         Status.lines([("none", "\(reason); the next one starts in \(restart.inSeconds)")])[0]
     }
+}
+
+extension MasterStatus.Start {
+    fileprivate var text: String { Status.lines([("none", "one has been starting for \(age.inSeconds)")])[0] }
 }
 
 extension MasterStatus.Member {
@@ -134,7 +160,7 @@ extension MasterStatus.Member {
     private var silence: String {
         switch (page, state) {
         case (.tooLarge, _): "\(pid) has more to say than \(ProcessQuestion.limitWords)"
-        case (_, .starting): "\(pid) is starting"
+        case (_, .starting): "\(pid) has been starting for \(age.inSeconds)"
         case (_, .ending): "\(pid) is about to end"
         case (_, .serving): "\(pid) does not answer"
         }
@@ -156,7 +182,9 @@ extension StatusWriter {
         if case .said(let object) = process.page { return append(json: object) }
         object {
             $0.member("process", process.pid)
+            $0.member("place", process.place)
             $0.member("state", process.stateWord)
+            $0.member("start_since", process.age)
         }
     }
 }

@@ -9,7 +9,7 @@ extension Status {
     var json: String {
         var writer = StatusWriter()
         writer.object {
-            $0.head(head, hasReload: !isPart)
+            $0.head(head, isPart: isPart)
             $0.member("workers", workers)
             if let listen { $0.listen(listen) }
             $0.member("max_listen_queue", listenQueueMax)
@@ -113,19 +113,19 @@ struct StatusWriter {
 
     /// The members that the status of one process and that of several begin with.
     ///
-    /// - Parameter hasReload: false where another one tells of the last reload.
-    mutating func head(_ head: Status.Head, hasReload: Bool = true) {
+    /// - Parameter isPart: whether another one tells of the last reload, and how many processes there are to be.
+    mutating func head(_ head: Status.Head, isPart: Bool = false) {
         member("version", sluiceVersion)
         member("process", head.pid)
         if let part = head.part {
             member("place", part.place)
-            member("processes_wanted", part.count)
+            if !isPart { member("processes_wanted", part.count) }
         }
         member("state", head.state)
         member("start_time", timestamp(ofSecond: head.startTime))
         member("start_since", head.uptime)
         member("generation", head.generation)
-        guard hasReload else { return }
+        guard !isPart else { return }
         name("last_reload")
         if let lastReload = head.lastReload { reload(lastReload) } else { null() }
     }

@@ -73,8 +73,8 @@ actor StatusPages {
         return await resultOnThread {
             var status = status
             status.width = form.width
-            // The master says it itself.
-            if isPart { status.head.part = nil }
+            // In text the master says it, ahead of all that this process says.
+            if isPart, !form.isJSON { status.head.part = nil }
             status.listen = isPart ? nil : sockets.map(Status.Listen.init)
             status.listenQueueMax = sockets.compactMap(\.queueMax).max()
             let text = form.isJSON ? status.json : status.text

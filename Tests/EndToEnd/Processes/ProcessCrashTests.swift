@@ -127,6 +127,8 @@ import Testing
             let status = try await site.status(stopped: victim.process)
             #expect(status.processes.filter { $0.state != "serving" }.map(\.process) == [victim.process])
             #expect(status.processes.first { $0.process == victim.process }?.state == "silent")
+            #expect(status.processes.map(\.place) == [1, 2, 3, 4])
+            #expect(status.processesServing == 3)
             #expect(try await site.ask("status").exit == .code(0))
             let hung = try await site.logs(1, "a process hangs and is ended")[0]
             #expect(hung.contains("\"process\":\(victim.process)"))

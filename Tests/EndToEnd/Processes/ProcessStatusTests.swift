@@ -23,6 +23,7 @@ import Testing
             #expect((status.process, status.state) == (site.sluice.process.identifier, "serving"))
             #expect((status.active, status.restarts, status.lastReload?.outcome) == (5, 0, nil))
             #expect(Set(status.processes.map(\.process)).count == 4)
+            #expect(status.processes.map(\.place) == [1, 2, 3, 4] && status.processesServing == 4)
             #expect(status.processes.allSatisfy { $0.state == "serving" && $0.generation == 1 && $0.workers == 2 })
             #expect(status.processes.compactMap(\.active).reduce(0, +) == 5)
             let text = try await site.ask("status").output

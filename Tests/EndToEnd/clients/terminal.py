@@ -1,6 +1,7 @@
 # Runs a command in a terminal of 12 lines and 60 columns, and does things to it once it shows something:
 #     terminal.py ACTIONS PID COMMAND...
-# Actions, with commas between them, are keys, signals, "freeze" (the process PID stops for as long as this runs) and "end" (it ends).
+# Actions, with commas between them, are keys, signals, "freeze" (the process PID stops for as long as this runs), "end" (it ends),
+# "ctrl-s" (the terminal shows nothing more) and "nothing" (the command ends by itself).
 # Tells the exit status (a signal's number negated), whether the terminal is as it was, and all that was shown.
 import fcntl, os, pty, select, signal, struct, sys, termios
 
@@ -29,8 +30,12 @@ if leader == 0:
         _, status = os.waitpid(child, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
             break
-        # As it was while it is stopped, too.
-        stops += termios.tcgetattr(inside)[3] == before[3]
+        if os.WSTOPSIG(status) == signal.SIGSTOP:
+            # Then shells make it what they want.
+            termios.tcsetattr(inside, termios.TCSANOW, before)
+        else:
+            # As it was while it is stopped, too.
+            stops += termios.tcgetattr(inside)[3] == before[3]
         os.kill(child, signal.SIGCONT)
     wanted = sum(action in ("TSTP", "ctrl-z") for action in actions)
     os._exit(os.waitstatus_to_exitcode(status) % 256 if stops == wanted else 99)
@@ -50,17 +55,34 @@ def frames():
     return shown.count(b"\x1b[H")
 
 
+def beginnings():
+    return shown.count(b"\x1b[?7l")
+
+
+def unread():
+    return struct.unpack("i", fcntl.ioctl(inside, termios.FIONREAD, bytes(4)))[0]
+
+
 def child_of(leader):
     with open(f"/proc/{leader}/task/{leader}/children") as file:
         return int(file.read().split()[0])
 
 
-read_until(lambda: b"process:" in shown)
+if actions != ["nothing"]:
+    read_until(lambda: b"process:" in shown)
 for action in actions:
-    count = frames()
+    count, begun = frames(), beginnings()
     if action == "freeze":
         os.kill(other, signal.SIGSTOP)
         # A question has been asked that nobody answers: the key shows that it is waited for.
+        continue
+    if action == "ctrl-s":
+        os.write(terminal, b"\x13\x1b[B")
+        # What moves the lines has been read: it has something to show.
+        while unread() > 0:
+            select.select([], [], [], 0.01)
+        continue
+    if action == "nothing":
         continue
     if action == "end":
         os.kill(other, signal.SIGTERM)
@@ -72,6 +94,8 @@ for action in actions:
                 count = frames()
     else:
         os.kill(child_of(leader), getattr(signal, "SIG" + action))
+    if action == "STOP":
+        read_until(lambda: beginnings() > begun)
     if action != actions[-1]:
         read_until(lambda: frames() > count)
 while True:

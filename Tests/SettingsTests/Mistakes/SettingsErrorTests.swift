@@ -204,6 +204,11 @@ import Testing
     private static let statusPath =
         "/sluice/status is there where the web server passes SLUICE_STATUS, and sluice status asks by control"
 
+    private static let sandbox = "the unit says which files it sees: RootDirectory=, ProtectSystem= and the like"
+    private static let ownOutput = "what its processes have to say is in their one log, which log.to says the place of"
+    private static let backlog =
+        "Backlog= of the socket unit says it; a socket that Sluice opens itself takes 4096, or what net.core.somaxconn allows"
+
     /// As somebody writes them who knows php-fpm or nginx.
     private static let ofServers = [
         Mistake(
@@ -249,6 +254,19 @@ import Testing
         Mistake(
             "listen = 'fd:3'\nlisten.group = 'www-data'",
             "2: listen is set twice: dir/sluice.toml:1 sets it too; did you mean 'socket.group'?"),
+        Mistake("listen.backlog = 511", "1: listen must be an address, or an array of them; \(backlog)"),
+        Mistake(
+            "listen = 'fd:3'\nlisten.backlog = 511", "2: listen is set twice: dir/sluice.toml:1 sets it too; \(backlog)"),
+        Mistake(
+            "process.priority = -19",
+            "1: unknown key 'process'; Nice= of the unit says its priority, and processes how many serve"),
+        Mistake(
+            "clear_env = false",
+            #"1: unknown key 'clear_env'; no request sees the environment, and "${NAME}" in the settings takes a variable of it"#),
+        Mistake("chroot = '/secret'", "1: unknown key 'chroot'; \(sandbox)"),
+        Mistake("chdir = '/secret'", "1: unknown key 'chdir'; \(sandbox)"),
+        Mistake("catch_workers_output = true", "1: unknown key 'catch_workers_output'; \(ownOutput)"),
+        Mistake("decorate_workers_output = false", "1: unknown key 'decorate_workers_output'; \(ownOutput)"),
         // Where they are somebody's own.
         Mistake("[limits]\npid = 1", "2: unknown key 'limits.pid'"),
     ]
