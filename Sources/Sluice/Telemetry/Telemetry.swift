@@ -187,7 +187,7 @@ extension Logger {
     }
 
     /// - Parameter host: one that is allowed, else nil: another is whatever the caller has written. The rest of the URL is a secret.
-    func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: String?) {
+    func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: AllowedHost?) {
         var metadata: Metadata = ["request": "\(id)", "route": "\(route)", "reason": "\(reason)"]
         if let host { metadata["host"] = "\(host)" }
         warning("the platform was not asked to say a filler, or did not take it", metadata: metadata)
