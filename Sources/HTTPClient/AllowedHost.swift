@@ -39,19 +39,19 @@ extension HTTPRequest {
     /// Why a URL from outside is not asked. It has nothing of that.
     package enum URLRefusal: Error, Equatable { case malformed, notSecure, userinfo, notAllowed }
 
-    /// The host of a URL that comes from outside, if a request may go there: by TLS, without user information, and to one that is allowed. It
-    /// is taken apart as the request's own will be, so that no other host is asked than was looked at.
+    /// Whether a request may go to a URL that comes from outside: by TLS, without user information, and to a host that is allowed. It is taken
+    /// apart as the request's own will be, so that no other host is asked than was looked at.
     ///
-    /// - Returns: the host, for the log: the rest of the URL may be a secret.
-    package static func host(ofForeign url: String, allowed: [AllowedHost]) throws(URLRefusal) -> String {
+    /// - Returns: by what its host is allowed, for the log: all of the URL is whoever's it is, and may be a secret.
+    package static func allowance(ofForeign url: String, among allowed: [AllowedHost]) throws(URLRefusal) -> AllowedHost {
         let parsed: RequestURL
         do throws(HTTPError) { parsed = try RequestURL(url) } catch { throw .malformed }
         guard parsed.origin.isSecure else { throw .notSecure }
         // Also where there is nothing ahead of it.
         let authority = url.utf8.dropFirst("https://".utf8.count).prefix { !"/?#".utf8.contains($0) }
         guard !authority.contains(UInt8(ascii: "@")) else { throw .userinfo }
-        guard allowed.contains(where: { $0.allows(parsed.origin) }) else { throw .notAllowed }
-        return parsed.origin.host
+        guard let allowance = allowed.first(where: { $0.allows(parsed.origin) }) else { throw .notAllowed }
+        return allowance
     }
 }
 

@@ -239,6 +239,16 @@ import Testing
         }
     }
 
+    /// A comment takes up nearly all that is looked at.
+    @Test(arguments: ["é", "你", "🐔"], 0..<4)
+    func `are those of a page as far as it is looked at, but for a character that is cut there`(character: String, shift: Int) {
+        let (ahead, behind) = ("<!--", "-->")
+        let count = (1 << 16) - ahead.utf8.count - behind.utf8.count - 40 - shift
+        let page = ahead + String(repeating: "x", count: count) + behind + String(repeating: character, count: 30)
+        let message = UpstreamError(body: bytes(page).span, depthMax: 9)?.message
+        #expect(message == String(repeating: character, count: (40 + shift) / character.utf8.count))
+    }
+
     @Test func `are found behind lists and objects, but not at any depth`() {
         let error = { (text: String) in UpstreamError(body: bytes(text).span, depthMax: 99)?.message }
         #expect(error(#"{"errors":{"a":[{"detail":["x","y"]},"z"]}}"#) == nil)

@@ -17,7 +17,7 @@ import Testing
             return try site.call(chat(text, members: #","call":\#(call)"#))
         }
 
-        /// Waits for a line about a filler in the log, which has nothing of the URL but its host.
+        /// Waits for a line about a filler in the log, which has nothing of the URL but what allows its host.
         func told(_ reason: String) async throws {
             let line = try await ChildProcess.line(containing: "the platform was not asked", in: site.sluice.process.errors)
             #expect(line.contains(reason) && line.contains(#""level":"warning""#), "\(line)")
@@ -185,6 +185,19 @@ import Testing
             gate.open()
             #expect(try await stream.ended().content == Self.frames.joined())
             #expect(Set(platform.requests.value.map(\.path)).isSubset(of: ["/secret/control?secret=1"]))
+            try await site.countsOneFailed()
+        }
+    }
+
+    /// A caller may have put any word ahead of such a name.
+    @Test func `is told by what allows the host, where that is every name below one`() async throws {
+        let gate = try Gate()
+        let platform = try StubUpstream(.json("{}"))
+        try await Self.with(platform, gate, "max = 1", hosts: #""*.name.invalid""#) { site in
+            let stream = try site.call(#"{"id":"c","monitor":{"controlUrl":"https://secret.name.invalid/secret"}}"#)
+            try await site.told(#""host":"*.name.invalid","reason":"cannot resolve the host's name""#)
+            gate.open()
+            #expect(try await stream.ended().content == Self.frames.joined())
             try await site.countsOneFailed()
         }
     }

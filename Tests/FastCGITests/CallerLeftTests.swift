@@ -84,22 +84,30 @@ import Testing
         }
     }
 
+    /// One whose request was taken back while its peer took nothing, and that goes on until `end` is woken, as one that reads its upstream's
+    /// answer to the end for nobody.
+    /// - Returns: with it, how many bytes it has sent.
+    private static func takenBack(until end: Wakeup, on worker: isolated LoopActor) async throws -> (Exchange, sentCount: Int) {
+        let full = Wakeup(on: worker.loop)
+        var sentCount = 0
+        let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+            response?.start(status: 200, headers: [])
+            while try response?.sendAtOnce(pattern(8000)[...]) == true { sentCount += 8000 }
+            full.wake()
+            await end.wait()
+            try await response.take()?.finish()
+        }
+        try await exchange.peer.send(SentRequest(id: 2).bytes)
+        await full.wait()
+        try await exchange.peer.send(record(.abortRequest, id: 2))
+        while exchange.callersLeft == 0 { await worker.loop.turn() }
+        return (exchange, sentCount)
+    }
+
     @Test func `an abort that comes while the peer takes nothing is answered as soon as it does`() async throws {
         try await LoopActor.run { worker in
-            let (full, end) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
-            var sentCount = 0
-            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                response?.start(status: 200, headers: [])
-                while try response?.sendAtOnce(pattern(8000)[...]) == true { sentCount += 8000 }
-                full.wake()
-                // As one that reads its upstream's answer to the end for nobody.
-                await end.wait()
-                try await response.take()?.finish()
-            }
-            try await exchange.peer.send(SentRequest(id: 2).bytes)
-            await full.wait()
-            try await exchange.peer.send(record(.abortRequest, id: 2))
-            while exchange.callersLeft == 0 { await worker.loop.turn() }
+            let end = Wakeup(on: worker.loop)
+            let (exchange, sentCount) = try await Self.takenBack(until: end, on: worker)
             var answer = Answer()
             while answer.body.count < sentCount, let (header, content) = try await exchange.peer.readRecord() {
                 answer.add(header, content)
@@ -117,18 +125,8 @@ import Testing
 
     @Test func `a peer that leaves behind its abort, and has taken nothing, is not waited for`() async throws {
         try await LoopActor.run { worker in
-            let (full, end) = (Wakeup(on: worker.loop), Wakeup(on: worker.loop))
-            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                response?.start(status: 200, headers: [])
-                while try response?.sendAtOnce(pattern(8000)[...]) == true { continue }
-                full.wake()
-                await end.wait()
-                try await response.take()?.finish()
-            }
-            try await exchange.peer.send(SentRequest(id: 2).bytes)
-            await full.wait()
-            try await exchange.peer.send(record(.abortRequest, id: 2))
-            while exchange.callersLeft == 0 { await worker.loop.turn() }
+            let end = Wakeup(on: worker.loop)
+            let (exchange, _) = try await Self.takenBack(until: end, on: worker)
             exchange.peer.close()
             for _ in 0..<3 { await worker.loop.turn() }
             end.wake()
@@ -163,7 +161,7 @@ import Testing
         (record(.data, id: 1, [1]), ConnectionRefusal.unexpectedRecord(type: 8)),
         (record(.data, id: 1), .unexpectedRecord(type: 8)),
         (record(.standardInput, id: 1), .unexpectedRecord(type: 5)),
-        (record(.beginRequest, id: 2, begin()), .secondRequest),
+        (record(.beginRequest, id: 1, begin()), .secondRequest),
         ([UInt8]("GET / HTTP/1.1\r\n\r\n".utf8), .unsupportedVersion(71)),
     ])
     func `a protocol error in the middle of a stream is told and closes`(bytes: [UInt8], refusal: ConnectionRefusal) async throws

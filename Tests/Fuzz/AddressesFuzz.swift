@@ -55,9 +55,9 @@ private func checkForeignURL(_ line: String, _ allowed: String) {
     guard let known = AllowedHost(allowed) else { return }
     require(known.description == allowed, "another host is allowed")
     do throws(HTTPRequest.URLRefusal) {
-        let host = try HTTPRequest.host(ofForeign: line, allowed: [known])
+        require(try HTTPRequest.allowance(ofForeign: line, among: [known]) == known, "it is allowed by another")
         require(line.hasPrefix("https://"), "a URL without TLS")
-        guard !allowed.contains(":") else { return }
+        guard !allowed.contains(":"), let host = checkedOrigin(line)?.host else { return }
         let name = allowed.lowercased()
         let isAllowed = name.hasPrefix("*.") ? host.hasSuffix(name.dropFirst()) && host.count >= name.count : host == name
         require(isAllowed, "\(host) is not \(allowed)")

@@ -9,13 +9,15 @@ import Testing
     private static let hosts = ["*.vapi.ai", "api.example.com", "localhost:8443", "10.0.0.1:9", "[2001:db8::1]"]
 
     @Test(arguments: [
-        ("https://phone.vapi.ai/1/control", "phone.vapi.ai"), ("https://a.b.c.vapi.ai", "a.b.c.vapi.ai"),
-        ("https://Phone.VAPI.ai:443/x?y#z", "phone.vapi.ai"), ("https://api.example.com/", "api.example.com"),
-        ("https://localhost:8443/x", "localhost"), ("https://10.0.0.1:9", "10.0.0.1"),
-        ("https://[2001:DB8::1]/", "2001:db8::1"), ("https://x.vapi.ai/a@b", "x.vapi.ai"),
+        ("https://phone.vapi.ai/1/control", "*.vapi.ai"), ("https://a.b.c.vapi.ai", "*.vapi.ai"),
+        ("https://Phone.VAPI.ai:443/x?y#z", "*.vapi.ai"), ("https://api.example.com/", "api.example.com"),
+        ("https://localhost:8443/x", "localhost:8443"), ("https://10.0.0.1:9", "10.0.0.1:9"),
+        ("https://[2001:DB8::1]/", "[2001:db8::1]"), ("https://x.vapi.ai/a@b", "*.vapi.ai"),
+        ("https://\(String(repeating: "a", count: 63)).vapi.ai/", "*.vapi.ai"),
     ])
-    func `is asked where its host is allowed`(url: String, host: String) throws {
-        #expect(try HTTPRequest.host(ofForeign: url, allowed: Self.allowed(Self.hosts)) == host)
+    func `is asked where its host is allowed, and is told by what allows it`(url: String, allowance: String) throws {
+        let found = try HTTPRequest.allowance(ofForeign: url, among: Self.allowed(Self.hosts))
+        #expect(found.description == allowance)
     }
 
     @Test(arguments: [
@@ -54,13 +56,13 @@ import Testing
         ("https://phone.vapi.ai/\(String(repeating: "a", count: 16 << 10))", .malformed),
     ])
     func `is not asked otherwise, and nothing is told of it`(url: String, refusal: HTTPRequest.URLRefusal) {
-        #expect(throws: refusal) { try HTTPRequest.host(ofForeign: url, allowed: Self.allowed(Self.hosts)) }
+        #expect(throws: refusal) { try HTTPRequest.allowance(ofForeign: url, among: Self.allowed(Self.hosts)) }
         #expect(!refusal.description.contains("vapi"))
     }
 
     @Test func `is asked nowhere where nothing is allowed`() {
         #expect(throws: HTTPRequest.URLRefusal.notAllowed) {
-            try HTTPRequest.host(ofForeign: "https://a.vapi.ai/", allowed: [])
+            try HTTPRequest.allowance(ofForeign: "https://a.vapi.ai/", among: [])
         }
     }
 

@@ -38,8 +38,12 @@ enum ErrorWords {
     /// The text of a body that is no JSON: as it stands, or what is between the tags of a page.
     static func text(ofPage body: Span<UInt8>) -> String? {
         var start = body.bytes(in: 0..<min(body.count, pageBytesMax))
-        // A character may be cut where the looking ends.
-        while body.count > pageBytesMax, let last = start.last, last >= 0x80 { start.removeLast() }
+        // The last character may be cut where the looking ends.
+        if body.count > pageBytesMax, let last = start.lastIndex(where: { $0 & 0xC0 != 0x80 }),
+            String(validating: start[last...], as: UTF8.self) == nil
+        {
+            start.removeSubrange(last...)
+        }
         guard String(validating: start, as: UTF8.self) != nil, let first = start.first(where: { $0 > UInt8(ascii: " ") }) else {
             return nil
         }

@@ -37,18 +37,10 @@ package enum OwnTexts: Sendable {
     /// The strings of JSON that are values, as they stand there.
     fileprivate static func strings(of json: [UInt8]) -> [[UInt8]] {
         var (strings, offset): ([[UInt8]], Int) = ([], 0)
-        while offset < json.count {
-            guard json[offset] == UInt8(ascii: "\"") else {
-                offset += 1
-                continue
-            }
-            let start = offset + 1
-            offset = start
-            while offset < json.count, json[offset] != UInt8(ascii: "\"") { offset += json[offset] == UInt8(ascii: "\\") ? 2 : 1 }
-            let end = min(offset, json.count)
-            offset = end + 1
-            let next = json.dropFirst(offset).first { $0 > UInt8(ascii: " ") }
-            if next != UInt8(ascii: ":") { strings.append(Array(json[start..<end])) }
+        while let start = json[offset...].firstIndex(of: UInt8(ascii: "\"")) {
+            offset = ValidatedJSON.end(ofStringAt: start, in: json.span)
+            let next = json[offset...].first { $0 > UInt8(ascii: " ") }
+            if next != UInt8(ascii: ":") { strings.append(Array(json[start..<offset].dropFirst().dropLast())) }
         }
         return strings
     }

@@ -26,9 +26,10 @@ struct Check: ParsableCommand {
         let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
         let verdict =
             "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded.assumedCredentialsCount))"
-        guard show else { return printText("\(verdict)\n") }
+        // A file's name may have anything in it.
+        guard show else { return printText("\(verdict.visible)\n") }
         let files = included.map { "# included: \($0.debugDescription)\n" }.joined()
-        printText("# \(verdict); secrets are masked\n\(files)\n\(settings.text)")
+        printText("# \(verdict.visible); secrets are masked\n\(files)\n\(settings.text)")
     }
 
     private static func exception(_ count: Int) -> String {

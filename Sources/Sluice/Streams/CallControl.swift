@@ -8,7 +8,7 @@ import Settings
 /// Has a call's platform say sentences: Vapi says what is posted to the URL that its requests bring as `call.monitor.controlUrl`.
 ///
 /// Nobody waits for that, and what becomes of it changes nothing but the log. The URL comes from outside and is a secret: it is asked only
-/// where the settings allow its host, and nothing but a host that they allow is told of it.
+/// where the settings allow its host, and nothing is told of it but by what they do.
 final class CallControl {
     /// How many may be asked at once by one worker: each takes a connection, or a part of one.
     static let atOnceMax = 64
@@ -36,9 +36,9 @@ final class CallControl {
     func say(_ text: String, in question: Question, by settings: FillerSettings, _ posts: FillerPosts) -> Bool {
         guard let url = Self.paths.texts(in: question.chat).first ?? nil else { return false }
         let (id, route) = (question.caller.id, question.route.label)
-        let host: String
+        let host: AllowedHost
         do throws(HTTPRequest.URLRefusal) {
-            host = try HTTPRequest.host(ofForeign: url, allowed: settings.hosts)
+            host = try HTTPRequest.allowance(ofForeign: url, among: settings.hosts)
         } catch {
             logger.fillerNotPosted("\(error)", id, route: route, host: nil)
             return false
@@ -61,7 +61,7 @@ final class CallControl {
             }
         } catch {
             count -= 1
-            logger.fillerNotPosted("\(error)", id, route: route, host: host)
+            logger.fillerNotPosted(Self.words(error), id, route: route, host: host)
             return false
         }
         posts.hasAsked()
@@ -81,7 +81,12 @@ final class CallControl {
         case .success(let status): (200..<300).contains(status) ? nil : "status \(status)"
         // The process ends.
         case .failure(.cancelled): nil
-        case .failure(let error): "\(error)"
+        case .failure(let error): words(error)
         }
+    }
+
+    /// Without the host, which is the caller's own word below a name that is allowed.
+    private static func words(_ error: HTTPError) -> String {
+        if case .cannotResolve = error { "cannot resolve the host's name" } else { "\(error)" }
     }
 }

@@ -187,7 +187,7 @@ extension Logger {
     }
 
     /// - Parameter host: one that is allowed, else nil: another is whatever the caller has written. The rest of the URL is a secret.
-    func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: String?) {
+    func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: AllowedHost?) {
         var metadata: Metadata = ["request": "\(id)", "route": "\(route)", "reason": "\(reason)"]
         if let host { metadata["host"] = "\(host)" }
         warning("the platform was not asked to say a filler, or did not take it", metadata: metadata)
@@ -259,7 +259,7 @@ extension ConnectionRefusal {
         case .unsupportedVersion(let version): "a record is of version \(version), and not of 1"
         case .malformedBeginRequest: "the record that begins a request is malformed"
         case .unknownRole(let role): "the role \(role) is asked for, and not that of a responder"
-        case .secondRequest: "a second request came before the first was answered"
+        case .secondRequest: "a request was begun again before it was answered"
         case .unexpectedRecord(let type): "a record of type \(type) is out of place"
         case .malformedParameters: "the parameters are malformed"
         case .requestTimedOut: "a request did not begin or end within timeouts.request"

@@ -19,12 +19,15 @@ struct CollectorAnswer {
 
     private static let depthMax = 8
 
-    /// The JSON of protobuf has a number of 64 bits as text, and takes it as a number too.
+    /// The JSON of protobuf has a number of 64 bits as text, and takes it as a number too. Of one that is too large it is the most that there
+    /// is: none of the batch has been taken then.
     private static func count(_ value: JSONValue, in body: [UInt8]) -> Int? {
         switch value.kind {
-        case .string: Int(decimal: body[value.range].dropFirst().dropLast())
-        case .number: value.count(in: body.span)
-        default: nil
+        case .string:
+            let digits = body[value.range].dropFirst().dropLast()
+            return Int(decimal: digits) ?? (!digits.isEmpty && digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) ? .max : nil)
+        case .number: return value.count(in: body.span)
+        default: return nil
         }
     }
 

@@ -8,7 +8,7 @@ import Testing
     private var report: ProbeReport {
         var report = ProbeReport(url: "https://host.example/v1/chat/completions", model: "sluice-probe", answering: .lighttpd)
         report.checks = [
-            .pass(.reachable, "\u{1B}[2Jnginx answers"), .finding(.stream, .buffered, "20 events came in one lump"),
+            .pass(.reachable, "\u{1B}[2Jnginx \u{202E}answers"), .finding(.stream, .buffered, "20 events came in one lump"),
             .unknown(.leaving, "not shown"),
         ]
         return report
@@ -27,10 +27,11 @@ import Testing
     @Test func `a server's words reach no terminal as they are`() {
         let plain = report.text(isColoured: false)
         #expect(!plain.utf8.contains(0x1B))
-        #expect(plain.contains(#"PASS     reachable  \u001b[2Jnginx answers"#))
+        #expect(plain.contains(#"PASS     reachable  \u001b[2Jnginx \u202eanswers"#))
         // Colours are the only ones.
         #expect(report.text(isColoured: true).contains("\u{1B}[32mPASS\u{1B}[0m"))
         #expect(!report.json.utf8.contains(0x1B))
+        for text in [plain, report.json] { #expect(!text.unicodeScalars.contains("\u{202E}")) }
     }
 
     @Test func `what is not known for the same reason stands in one line, and in JSON one by one`() {

@@ -65,7 +65,8 @@ import Testing
 
     @Test(arguments: [
         (#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#, 2),
-        (#"{"partialSuccess":{"rejectedSpans":1000}}"#, 3), ("{}", 0), (#"{"partialSuccess":{}}"#, 0),
+        (#"{"partialSuccess":{"rejectedSpans":1000}}"#, 3),
+        (#"{"partialSuccess":{"rejectedSpans":"9999999999999999999"}}"#, 3), ("{}", 0), (#"{"partialSuccess":{}}"#, 0),
         (#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":""# + String(repeating: "x", count: 1 << 20) + "\"}}", 0),
     ])
     func `counts what the collector rejects of a batch as dropped`(answer: String, rejectedCount: Int) async throws {

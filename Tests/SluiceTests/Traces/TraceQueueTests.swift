@@ -169,7 +169,12 @@ import Testing
             #"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"for sesame-open\u0007\n sk-proj-abcdefgh1234"}}"#, 1,
             "for *** ***"
         ),
-        (#"{"partialSuccess":{"rejectedSpans":"99999999999999999999"}}"#, 0, nil),
+        (#"{"partialSuccess":{"rejectedSpans":"999999999999999999"}}"#, 999_999_999_999_999_999, nil),
+        (#"{"partialSuccess":{"rejectedSpans":"9223372036854775807"}}"#, .max, nil),
+        (#"{"partialSuccess":{"rejectedSpans":"99999999999999999999"}}"#, .max, nil),
+        (#"{"partialSuccess":{"rejectedSpans":99999999999999999999}}"#, .max, nil),
+        (#"{"partialSuccess":{"rejectedSpans":"-99999999999999999999"}}"#, 0, nil),
+        (#"{"partialSuccess":{"rejectedSpans":""}}"#, 0, nil), (#"{"partialSuccess":{"rejectedSpans":"3 spans"}}"#, 0, nil),
         (#"{"partialSuccess":{"rejectedSpans":"-3"}}"#, 0, nil), (#"{"partialSuccess":{"rejectedSpans":-3}}"#, 0, nil),
         (#"{"partialSuccess":{"rejectedSpans":{"a":1}}}"#, 0, nil), (#"{"partialSuccess":7}"#, 0, nil), ("{}", 0, nil),
         ("", 0, nil), ("[]", 0, nil), ("ok", 0, nil), (#"{"partialSuccess":{"rejectedSpans":"3"#, 0, nil),
