@@ -253,6 +253,7 @@ enum RequestChecks {
         if case .finding = paths?.verdict {
             return .finding(.vapiURL, .vapiURL, "Vapi appends /chat/completions to its url, and not all forms are known here")
         }
+        guard paths?.verdict == .pass else { return .unknown(.vapiURL, "https, and the forms of the URL are not known") }
         return .pass(.vapiURL, "https, and /chat/completions may be appended")
     }
 }

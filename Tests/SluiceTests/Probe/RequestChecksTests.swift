@@ -248,6 +248,15 @@ import Testing
         #expect(RequestChecks.body(failed(.timedOut(.total, after: .seconds(30)))).verdict == .unknown)
     }
 
+    @Test(arguments: [
+        (ProbeCheck.pass(.paths, "") as ProbeCheck?, ProbeCheck.Verdict.pass), (.unknown(.paths, ""), .unknown),
+        (.finding(.paths, .path, ""), .finding(.vapiURL)), (nil, .unknown),
+    ])
+    func `Vapi's URL is as good as its forms`(paths: ProbeCheck?, verdict: ProbeCheck.Verdict) {
+        #expect(RequestChecks.vapiURL("https://host.example/v1", isSecure: true, paths: paths).verdict == verdict)
+        #expect(RequestChecks.vapiURL("http://host.example/v1", isSecure: false, paths: paths).verdict == .finding(.vapiURL))
+    }
+
     @Test func `errors are JSON and have the statuses that callers know`() {
         let good = RequestChecks.Provoked(what: "GET", answer: refusal(405), statuses: [405, 404])
         #expect(RequestChecks.errors([good]).verdict == .pass)
