@@ -94,8 +94,8 @@ async function ask(question) {
         turns.push({ role: "user", content: question }, { role: "assistant", content: answer.text });
     } else if (outcome.kind !== "complete" && element("message").value === "") {
         element("message").value = question;
-        // What is typed next takes its place.
-        element("message").select();
+        // What is typed there next takes its place. To select all of it would take the keyboard from another field.
+        element("message").setSelectionRange(0, question.length);
     }
     finish();
     if (outcome.kind === "refused" && status === 401 && !headers.Authorization) demandToken();
