@@ -22,7 +22,7 @@ struct `The page in a browser` {
         let events, dots: Int?
         let figures: [String: String]?
         let console, sites, paths, upstreams: [String]?
-        let own, times, note: String?
+        let own, times, note, message: String?
     }
 
     /// The page asks for the models, too.
@@ -125,7 +125,19 @@ struct `The page in a browser` {
             try await upstream.request(containing: Self.question).closedByPeer(within: .seconds(300))
             let told = try await rest(browser)
             #expect((told.first?.ending, told.first?.text) == ("stopped", "Hello"))
-            #expect(told.last?.focus == "message")
+            #expect(told.contains { $0.focus == "message" })
+            // The question is there again, and what is typed takes its place.
+            #expect(told.last?.message == "Another", "\(told)")
+        }
+    }
+
+    @Test(arguments: [(token: "none", focus: "token"), (token: "wrong", focus: "message")])
+    func `leads to the token's field where a token is needed and none was given`(token: String, focus: String) async throws {
+        try await Site.with(.nginx, upstream: try upstream { _ in .silence }, settings: Self.settings) { site in
+            let told = try await rest(try start(["refuse"], at: site, token: token))
+            #expect(told.first?.ending == "refused" && told.first?.state?.contains("status 401") == true, "\(told)")
+            let last = try #require(told.last)
+            #expect(last.focus == focus && last.note?.contains("A token is needed") == (focus == "token"), "\(last)")
         }
     }
 

@@ -32,10 +32,14 @@ private struct ProbeTold: Decodable {
     private static let settings = "probe = true\nheartbeat = \"1s\"\n" + demo
 
     private func probe(
-        _ url: String, _ site: Site, silence: Int = 4, options: [String] = [], token: String? = RunningServer.token
+        _ url: String, _ site: Site, silence: Int = 4, limit: Int = 600, options: [String] = [],
+        token: String? = RunningServer.token
     ) async throws -> (told: ProbeTold, run: SluiceRun) {
         let run = try await SluiceRun(
-            ["probe", url, "--json", "--silence", "\(silence)", "--authorities-file", site.server.certificate.file] + options,
+            [
+                "probe", url, "--json", "--silence", "\(silence)", "--limit", "\(limit)", "--authorities-file",
+                site.server.certificate.file,
+            ] + options,
             environment: token.map { ["SLUICE_TOKEN": $0] } ?? [:], in: site.directory)
         #expect(!(run.output + run.errors).contains(RunningServer.token))
         return (try JSONDecoder().decode(ProbeTold.self, from: Data(run.output.utf8)), run)
@@ -57,6 +61,7 @@ private struct ProbeTold: Decodable {
             #expect(told.model == "sluice-probe")
             for check in told.checks { #expect(check.verdict == "pass", "\(check)") }
             #expect(told.checks.count == 16)
+            #expect(try told.check("stream").evidence.hasSuffix(", over HTTP/2 and HTTP/1.1"))
             #expect(run.exit == .code(0), "\(run.errors)")
         }
     }
@@ -198,6 +203,39 @@ private struct ProbeTold: Decodable {
     }
 
     @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
+    func `names a proxy in front that buffers one version of HTTP alone`(server: WebServer) async throws {
+        try await with(server) { site in
+            let origin = "proxy_pass http://127.0.0.1:\(site.server.plainPort);"
+            let (certificate, key) = (site.server.certificate.file, site.server.certificate.key)
+            let proxy = try await startServer(
+                listen: "ssl http2",
+                """
+                ssl_certificate \(certificate);
+                ssl_certificate_key \(key);
+                error_page 418 = @held;
+                location / {
+                    if ($server_protocol = "HTTP/1.1") { return 418; }
+                    proxy_buffering off;
+                    \(origin)
+                }
+                location @held {
+                    proxy_buffering on;
+                    proxy_ignore_headers X-Accel-Buffering;
+                    \(origin)
+                }
+                """, in: site.directory)
+            let (told, run) = try await probe("https://localhost:\(proxy.port)/v1", site)
+            try expect("buffered", "stream", "proxy_buffering off;", in: told)
+            let evidence = try told.check("stream").evidence
+            #expect(evidence.hasPrefix("over HTTP/1.1: ") && evidence.hasSuffix("over HTTP/2: \(Self.flowing)"), "\(evidence)")
+            #expect(run.exit == .code(1))
+            try await proxy.process.end()
+        }
+    }
+
+    private static let flowing = "20 events, made 50 ms apart, came one by one"
+
+    @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
     func `names a proxy in front that speaks HTTP of the first version`(server: WebServer) async throws {
         try await with(server) { site in
             let port = try freePort()
@@ -213,6 +251,59 @@ private struct ProbeTold: Decodable {
     }
 
     // MARK: None
+
+    @Test(arguments: WebServer.fronts)
+    func `says that a web server has nobody behind it`(server: WebServer) async throws {
+        let directory = try TemporaryDirectory()
+        let running = try await RunningServer(server, socket: directory.path("nobody.sock"), in: directory)
+        let run = try await SluiceRun(
+            ["probe", "\(running.secureURL)/v1", "--json", "--authorities-file", running.certificate.file],
+            environment: ["SLUICE_TOKEN": RunningServer.token], in: directory)
+        let told = try JSONDecoder().decode(ProbeTold.self, from: Data(run.output.utf8))
+        let check = try told.check("reachable")
+        #expect(check.finding == "nothing_behind" && check.evidence.contains("is Sluice running"), "\(check)")
+        for other in told.checks.dropFirst() {
+            #expect(other.verdict == "unknown" && other.evidence.hasPrefix("not looked at"), "\(other)")
+        }
+        #expect(run.exit == .code(1), "\(run.errors)")
+        try await running.process.end()
+    }
+
+    private static let redirects = [
+        ("return 301 https://www.example.com$request_uri;", "", "wrong_scheme", "https://www.example.com/v1/chat/completions"),
+        ("return 308 http://www.example.com$request_uri;", "", "redirected", "http://www.example.com/v1/chat/completions"),
+        (
+            "return 302 http://www.example.com$request_uri;", "/v/\(RunningServer.token)", "redirected",
+            "http://www.example.com/v/TOKEN/v1/chat/completions"
+        ),
+    ]
+
+    @Test(arguments: redirects.filter { _ in WebServer.selected.contains(.nginx) })
+    func `says where callers are sent on to`(content: String, path: String, finding: String, location: String) async throws {
+        let directory = try TemporaryDirectory()
+        let server = try await startServer(content, in: directory)
+        let run = try await SluiceRun(
+            ["probe", "http://127.0.0.1:\(server.port)\(path)/v1", "--json"],
+            environment: ["SLUICE_TOKEN": RunningServer.token], in: directory)
+        let told = try JSONDecoder().decode(ProbeTold.self, from: Data(run.output.utf8))
+        let check = try told.check("reachable")
+        #expect(check.finding == finding && check.evidence.contains(location) && check.directives.isEmpty, "\(check)")
+        #expect(told.checks.dropFirst().allSatisfy { $0.verdict == "unknown" }, "\(told)")
+        #expect(run.exit == .code(1) && !(run.output + run.errors).contains(RunningServer.token), "\(run)")
+        try await server.process.end()
+    }
+
+    @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
+    func `ends when its time is over, and says what it has not looked at`(server: WebServer) async throws {
+        try await with(server, settings: "probe = true\nheartbeat = \"0s\"\n" + Self.demo) { site in
+            let (told, run) = try await probe("\(site.server.secureURL)/v1", site, silence: 60, limit: 10)
+            let check = try told.check("heartbeat")
+            #expect(check.verdict == "unknown" && check.evidence.contains("--limit"), "\(check)")
+            #expect(told.findings.isEmpty && run.exit == .code(EX_TEMPFAIL), "\(told)")
+            #expect(run.errors.contains("--limit"), "\(run.errors)")
+            #expect(try told.check("reachable").verdict == "pass")
+        }
+    }
 
     @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
     func `tells what keeps it from asking`(server: WebServer) async throws {
@@ -241,6 +332,9 @@ private struct ProbeTold: Decodable {
         (["probe", "https://host/v1", "--token", "a", "--token-file", "b"], "--token-file", EX_USAGE),
         (["probe", "https://host/v1", "--token-file", "none"], "none", EX_NOINPUT),
         (["probe", "https://host/v1", "--token", "a b"], "the token has a space", EX_USAGE),
+        (["probe", "https://host/v1", "--limit", "0"], "--limit", EX_USAGE),
+        (["probe", "https://host/v1", "--authorities-file", "none"], "authorities file none cannot be read", EX_NOINPUT),
+        (["probe", "https://host/v1", "--authorities-file", "/dev/null"], "not a regular file", EX_NOINPUT),
     ])
     func `says what is wrong with its options`(arguments: [String], named: String, status: Int32) async throws {
         let run = try await SluiceRun(arguments)

@@ -40,14 +40,26 @@ package final class UpstreamFront: Sendable {
 package func startProxy(
     before origin: UInt16, _ directives: [String], in directory: TemporaryDirectory
 ) async throws -> (port: UInt16, process: ChildProcess) {
-    let port = try freePort()
     let lines = directives.map { "\($0);" }.joined(separator: "\n")
+    return try await startServer("location / { proxy_pass http://127.0.0.1:\(origin); \(lines) }", in: directory)
+}
+
+/// An nginx with one server of the test's own.
+///
+/// - Parameters:
+///   - listen: what stands behind the address, as `ssl http2`.
+///   - content: of its `server`.
+package func startServer(
+    listen: String = "", _ content: String, in directory: TemporaryDirectory
+) async throws -> (port: UInt16, process: ChildProcess) {
+    let port = try freePort()
     let server = """
         server {
-            listen 127.0.0.1:\(port);
+            listen 127.0.0.1:\(port) \(listen);
             server_tokens off;
             client_max_body_size 8m;
-            location / { proxy_pass http://127.0.0.1:\(origin); \(lines) }
+            keepalive_timeout 5m;
+            \(content)
         }
         """
     let process = try await nginx(server, as: "proxy-\(port)", in: directory).start(

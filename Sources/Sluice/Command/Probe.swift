@@ -3,6 +3,7 @@
 import ArgumentParser
 import EventLoop
 import Glibc
+import HTTPClient
 import Settings
 
 struct ProbeCommand: ParsableCommand {
@@ -19,7 +20,7 @@ struct ProbeCommand: ParsableCommand {
             interface can be asked too.
 
             The exit status is 0 when nothing was found, 1 with a finding, 64 for a wrong option, 66 for a file that cannot be read, 69 when \
-            nobody can be reached there, and 77 when it wants a token and none was given.
+            nobody can be reached there, 75 when nothing was found before --limit was over, and 77 when it wants a token and none was given.
             """)
 
     @Argument(help: "The base URL that callers have, as https://HOST/v1 or https://HOST/v/TOKEN, or that of chat completions.")
@@ -51,6 +52,12 @@ struct ProbeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "For how many seconds it may take in all. What is not reached by then is not looked at. From 1 to 3600.",
+            valueName: "seconds"))
+    var limit = 120
+
+    @Option(
+        help: ArgumentHelp(
             "A PEM file of the authorities that vouch for the deployment, instead of the system's.", valueName: "file"))
     var authoritiesFile: String?
 
@@ -63,14 +70,17 @@ struct ProbeCommand: ParsableCommand {
     func validate() throws {
         if token != nil && tokenFile != nil { throw ValidationError("--token and --token-file cannot both be given") }
         if !(1...60).contains(silence) { throw ValidationError("--silence takes a number from 1 to 60, not \(silence)") }
+        if !(1...3600).contains(limit) { throw ValidationError("--limit takes a number from 1 to 3600, not \(limit)") }
         do throws(ProbeTarget.Problem) { _ = try ProbeTarget(url, token: nil) } catch { throw ValidationError(error.reason) }
     }
 
     func run() throws {
         var plan = ProbePlan(target: try target())
+        try checkAuthoritiesFile()
         plan.model = model
         plan.silence = .seconds(silence)
         plan.isForVapi = vapi
+        plan.limit = .seconds(limit)
         plan.authoritiesFile = authoritiesFile
         let isAtTerminal = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
         let prober: Prober
@@ -89,7 +99,22 @@ struct ProbeCommand: ParsableCommand {
         case .noToken:
             writeError("sluice: it wants a token, and none was given: name one by SLUICE_TOKEN or --token-file")
             throw ExitCode(EX_NOPERM)
-        case .found, nil: if report.hasFinding { throw ExitCode(1) }
+        case .found, .limit, nil:
+            if report.hasFinding { throw ExitCode(1) }
+            guard report.obstacle == .limit else { return }
+            writeError("sluice: not all was looked at within \(limit) s: --limit gives it longer")
+            throw ExitCode(EX_TEMPFAIL)
+        }
+    }
+
+    private func checkAuthoritiesFile() throws {
+        guard let authoritiesFile else { return }
+        do throws(HTTPError) {
+            _ = try ConnectionOptions().loadTLS(authoritiesFile: authoritiesFile)
+        } catch {
+            let reason = if case .tls(let reason) = error { reason } else { "\(error)" }
+            writeError("sluice: the \(reason)")
+            throw ExitCode(EX_NOINPUT)
         }
     }
 

@@ -40,13 +40,34 @@ struct ProbeAnswer: Sendable {
     /// with a page.
     var cameThrough: Bool { (200..<300).contains(status) || isJSONError }
 
+    /// Whether the interface has looked at the request itself, be it to say what is wrong with it.
+    var wasTaken: Bool { (200..<300).contains(status) || (status == 400 || status == 422) && isJSONError }
+
+    /// Whether it is an answer to a chat, streamed or not, or the beginning of one.
+    var isChat: Bool {
+        guard status == 200 else { return false }
+        if events.contains(where: \.hasChoices) { return true }
+        let document = body.span
+        do throws(JSONError) {
+            return try JSONScanner.validate(document, depthMax: 32).member("choices", in: document)?.kind == .array
+        } catch { return false }
+    }
+
+    /// Whether somebody is in front of Sluice, and nobody behind that. Errors of Sluice's own have an id, as those of other servers do.
+    var hasNobodyBehind: Bool {
+        (502...504).contains(status) && head?["x-request-id"] == nil || (520...524).contains(status)
+    }
+
     /// Whether it is an event stream.
     var isEventStream: Bool { head?["content-type"]?.startsIgnoringCase(with: "text/event-stream") ?? false }
 
     /// Whether there is TLS, with a certificate that was not taken.
     var hasRefusedCertificate: Bool {
         guard case .tls(let reason) = failure else { return false }
-        return ["the certificate", "no trusted authorities"].contains { reason.utf8.starts(with: $0.utf8) }
+        let beginnings = [
+            "the certificate", "no trusted authorities", "a key in the certificate", "an issuer in the certificate",
+        ]
+        return beginnings.contains { reason.utf8.starts(with: $0.utf8) }
     }
 
     /// Whether the body is an error of OpenAI's kind: `{"error":{"message":"…"}}`.

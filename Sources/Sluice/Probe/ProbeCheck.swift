@@ -65,6 +65,8 @@ struct ProbeReport: Sendable {
         case noToken
         /// What was found already.
         case found
+        /// Its time was over.
+        case limit
     }
 
     var hasFinding: Bool { checks.contains { if case .finding = $0.verdict { true } else { false } } }

@@ -21,6 +21,10 @@ final class ProbeClient {
     private let session: Session
     private let target: ProbeTarget
     private let options = (auto: ConnectionOptions(), http1: ConnectionOptions(version: .http1))
+    /// When all questions are to be over.
+    private let deadline: Instant
+    /// Whether they are: the last one may have been cut short by that, and no other is asked.
+    private(set) var isOver = false
     /// Runs while an answer comes: the loop then looks at what there is every few milliseconds, unless something keeps it.
     private var ticker: Timer?
     /// When the loop has looked last.
@@ -34,9 +38,11 @@ final class ProbeClient {
     private static let connectTimeout = Duration.seconds(10)
     private static let tickTime = Duration.milliseconds(5)
 
-    /// - Parameter authoritiesFile: in place of the system's authorities.
-    init(_ target: ProbeTarget, authoritiesFile: String?, on loop: EventLoop) {
-        (self.loop, self.target) = (loop, target)
+    /// - Parameters:
+    ///   - authoritiesFile: in place of the system's authorities.
+    ///   - limit: for all questions together.
+    init(_ target: ProbeTarget, authoritiesFile: String?, limit: Duration, on loop: EventLoop) {
+        (self.loop, self.target, deadline) = (loop, target, Instant.current + limit)
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice-probe/\(sluiceVersion)"
         configuration.authoritiesFile = authoritiesFile
@@ -84,17 +90,25 @@ final class ProbeClient {
 
     /// As `ask`, but the answer's connection is open still when this returns, where it has not come to its end.
     func begin(_ question: Question) async -> AskedQuestion {
+        let start = loop.now
+        let timeLeft = Duration.milliseconds((deadline - start).nanoseconds / 1_000_000)
+        let timeout = min(question.timeout, timeLeft)
+        var answer = ProbeAnswer()
+        guard timeout > .zero else {
+            isOver = true
+            answer.failure = .timedOut(.total, after: .zero)
+            return AskedQuestion(transfer: nil, answer: answer)
+        }
+        defer { isOver = isOver || loop.now - start >= timeLeft }
         var headers = target.headers(question.credentials)
         headers.append(("Accept", "text/event-stream, application/json"))
         if question.method == .post { headers.append(("Content-Type", "application/json")) }
         var request = HTTPRequest(
             question.method, question.url, headers: headers, body: question.body,
-            connectTimeout: Self.connectTimeout, totalTimeout: question.timeout,
+            connectTimeout: min(Self.connectTimeout, timeout), totalTimeout: timeout,
             options: question.isHTTP1 ? options.http1 : options.auto)
         request.acceptsGzip = question.acceptsGzip
         let wakeup = Wakeup(on: loop)
-        let start = loop.now
-        var answer = ProbeAnswer()
         tick()
         defer { ticker?.cancel() }
         do throws(HTTPError) {

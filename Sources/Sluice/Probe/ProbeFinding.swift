@@ -2,7 +2,13 @@
 
 /// What is wrong, as `--json` calls it.
 enum ProbeFinding: String, CaseIterable, Sendable {
-    case unreachable, insecure, certificate, plain
+    case unreachable, redirected
+    case nothingBehind = "nothing_behind"
+    /// A certificate that is not taken, a handshake that fails otherwise, and a machine without authorities.
+    case insecure, handshake, noAuthorities = "no_authorities"
+    /// One that is over soon.
+    case certificate
+    case plain
     case wrongScheme = "wrong_scheme"
     case unguarded, tokenRefused = "token_refused"
     case path
@@ -44,8 +50,9 @@ extension ProbeFinding {
 
     private var table: [(ProbeServer, String)] {
         switch self {
-        case .unreachable, .wrongScheme, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
-        case .insecure, .certificate, .plain, .noHTTP2: security
+        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
+        case .nothingBehind: upstreams
+        case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
         case .unguarded, .tokenRefused, .path, .errors, .versions, .body: requests
         case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams
         case .vapiURL: [(.sluice, "https://HOST/v1, or https://HOST/v/TOKEN without a credential, as Vapi's model.url")]
@@ -68,8 +75,39 @@ extension ProbeFinding {
         }
     }
 
+    /// Where each finds Sluice.
+    private var upstreams: [(ProbeServer, String)] {
+        [
+            (.sluice, #"systemctl status sluice, or sluice status; listen = "unix:/run/sluice/sluice.sock""#),
+            (.nginx, "fastcgi_pass sluice; server unix:/run/sluice/sluice.sock;  nginx in the socket's group"),
+            (.lighttpd, #"var.sluice_socket = "/run/sluice/sluice.sock"  lighttpd in the socket's group"#),
+            (.apache, #"SetHandler "proxy:unix:/run/sluice/sluice.sock|fcgi://sluice/"  Apache in the socket's group"#),
+            (.caddy, "reverse_proxy unix//run/sluice/sluice.sock { transport fastcgi }  Caddy in the socket's group"),
+            (.haproxy, "server sluice unix@/run/sluice/sluice.sock proto fcgi  HAProxy in the socket's group"),
+            (.cloudflare, "DNS → Records: the address of the machine with the web server"),
+        ]
+    }
+
     private var security: [(ProbeServer, String)] {
         switch self {
+        case .insecure, .certificate:
+            [
+                (.nginx, "ssl_certificate FULLCHAIN.pem; ssl_certificate_key KEY.pem;  at the server_name, and nginx -s reload"),
+                (.lighttpd, #"ssl.pemfile = "FULLCHAIN.pem", ssl.privkey = "KEY.pem"  and a reload"#),
+                (.apache, "SSLCertificateFile FULLCHAIN.pem, SSLCertificateKeyFile KEY.pem  at the ServerName, and a reload"),
+                (.caddy, "the site's name alone as its address: Caddy gets a certificate by itself"),
+                (.haproxy, "crt FULLCHAIN-AND-KEY.pem  behind bind, and a reload"),
+                (.cloudflare, "SSL/TLS → Edge Certificates"),
+            ]
+        case .handshake:
+            [
+                (.nginx, "ssl_protocols TLSv1.2 TLSv1.3; ssl_verify_client off;"),
+                (.lighttpd, #"ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1.2"), ssl.verifyclient.activate = "disable""#),
+                (.apache, "SSLProtocol -all +TLSv1.2 +TLSv1.3, SSLVerifyClient none"),
+                (.caddy, "tls { protocols tls1.2 tls1.3 }  without client_auth"),
+                (.haproxy, "ssl-min-ver TLSv1.2  behind bind, without verify required"),
+                (.cloudflare, "SSL/TLS → Edge Certificates → Minimum TLS Version: 1.2"),
+            ]
         case .noHTTP2:
             [
                 (.nginx, "listen 443 ssl http2;  from 1.25.1 on: http2 on;"),
@@ -90,7 +128,15 @@ extension ProbeFinding {
 
     private var requests: [(ProbeServer, String)] {
         switch self {
-        case .unguarded, .tokenRefused:
+        case .tokenRefused:
+            [
+                (.nginx, "TOKEN NAME;  in sluice.tokens, and nginx -s reload"),
+                (.lighttpd, "TOKEN NAME;  in sluice.tokens, and systemctl reload lighttpd"),
+                (.apache, "TOKEN NAME;  in sluice.tokens"),
+                (.caddy, "TOKEN NAME;  in sluice.tokens, and systemctl reload caddy"),
+                (.haproxy, "TOKEN NAME;  in sluice.tokens, and systemctl reload haproxy"),
+            ]
+        case .unguarded:
             [
                 (.nginx, #"if ($sluice_client = "") { return 401; }  and TOKEN NAME; in sluice.tokens"#),
                 (.lighttpd, #"auth.require = ("/" => ("method" => "extern", …))  and TOKEN NAME in sluice.tokens"#),

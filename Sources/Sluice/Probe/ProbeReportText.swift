@@ -1,6 +1,7 @@
 // A report for people, and for machines. What a server said itself reaches no terminal as it is.
 
 import Chat
+import Settings
 
 extension ProbeReport {
     /// What is shown on a terminal, or piped.
@@ -42,7 +43,9 @@ extension ProbeReport {
         let findings = checks.count { if case .finding = $0.verdict { true } else { false } }
         let passed = checks.count { $0.verdict == .pass }
         let unknown = checks.count - findings - passed
-        return "\(passed) passed, \(findings) \(findings == 1 ? "finding" : "findings"), \(unknown) not known"
+        let sum = "\(passed) passed, \(findings) \(findings == 1 ? "finding" : "findings"), \(unknown) not known"
+        guard model?.hasSameBytes(as: Settings.probeModel) ?? false else { return sum }
+        return sum + "\nNo model of your own was asked, and no upstream: --model NAME asks one"
     }
 
     private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(1, count)) }

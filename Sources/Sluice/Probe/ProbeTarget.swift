@@ -80,8 +80,9 @@ struct ProbeTarget: Sendable {
         return token.isEmpty ? nil : token
     }
 
-    /// Whether a token goes along.
+    /// Whether a token goes along, and whether by the path alone.
     var hasToken: Bool { token != nil || pathToken != nil }
+    var hasTokenInPath: Bool { pathToken != nil }
 
     /// What goes along with a request.
     enum Credentials: Sendable { case right, wrong, none }
@@ -137,10 +138,40 @@ struct ProbeTarget: Sendable {
         ]
     }
 
+    /// Where a redirect leads, for people: whole, and without the token.
+    func shown(location: String) -> String {
+        var bytes = Array(location.utf8)
+        let slash = UInt8(ascii: "/")
+        if bytes.starts(with: "//".utf8) {
+            bytes = (isSecure ? "https:" : "http:").utf8 + bytes
+        } else if bytes.first == slash {
+            bytes = origin.utf8 + bytes
+        }
+        if pathToken != nil, let start = bytes.firstRange(of: Self.tokenPrefix)?.upperBound {
+            // It may be written otherwise there.
+            bytes.replaceSubrange(start..<(bytes[start...].firstIndex(of: slash) ?? bytes.endIndex), with: Self.mask)
+        }
+        for secret in [token.map { Array($0.utf8) }, pathToken.map(Array.init)] {
+            bytes = Self.masking(secret ?? [], in: bytes)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static let mask = Array("TOKEN".utf8)
+
+    private static func masking(_ secret: [UInt8], in bytes: [UInt8]) -> [UInt8] {
+        var (masked, rest): ([UInt8], ArraySlice<UInt8>) = ([], bytes[...])
+        while !secret.isEmpty, let range = rest.firstRange(of: secret) {
+            masked += rest[..<range.lowerBound] + mask
+            rest = rest[range.upperBound...]
+        }
+        return masked + rest
+    }
+
     /// The URL of chat completions for people, without a token that is in its path.
     var shown: String {
         guard let pathToken else { return completions() }
         let rest = basePath.utf8.dropFirst(Self.tokenPrefix.count + pathToken.count)
-        return origin + "/v/TOKEN" + String(decoding: rest, as: UTF8.self) + "/chat/completions"
+        return origin + "/v/" + String(decoding: Self.mask + rest, as: UTF8.self) + "/chat/completions"
     }
 }

@@ -15,6 +15,8 @@ struct ProbePlan: Sendable {
     /// How long `sluice-probe` is to be silent.
     var silence = Duration.seconds(12)
     var isForVapi = false
+    /// For all of it.
+    var limit = Duration.seconds(120)
     /// A PEM file, in place of the system's authorities.
     var authoritiesFile: String?
 
@@ -31,6 +33,11 @@ actor Prober {
     private let onProgress: @Sendable (String) -> Void
     private var report: ProbeReport
     private var heads: [ResponseHead] = []
+    /// Of an upstream to which one token was allowed.
+    private var shortAnswers: [ProbeAnswer] = []
+    private var strangers: [RequestChecks.Stranger] = []
+    /// Whether the limit has come: what an answer says that was cut short by it is not to be believed.
+    private var isOver = false
     /// The model that is asked, and whether it is `sluice-probe`.
     private var model: (name: String, hasPace: Bool)?
 
@@ -56,38 +63,59 @@ actor Prober {
     private var target: ProbeTarget { plan.target }
 
     private func run() async -> ProbeReport {
-        let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, on: loop)
+        let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, limit: plan.limit, on: loop)
         defer { client.close() }
-        if let obstacle = await lookAtRequests(client) {
-            report.obstacle = obstacle
+        report.obstacle = await lookAtAll(client)
+        if report.obstacle != nil, !isOver {
             report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
-        } else {
-            await findModel(client)
-            await lookAtStreams(client)
-            await lookAtRest(client)
-            if plan.isForVapi { await lookForVapi(client) }
+        } else if isOver {
+            report.obstacle = report.obstacle ?? .limit
+            report.leaveOut(plan.names, because: "not looked at, since the limit of \(plan.limit.shown) was over (--limit)")
         }
         let order = plan.names
         report.checks.sort { (order.firstIndex(of: $0.name) ?? 0) < (order.firstIndex(of: $1.name) ?? 0) }
         return report
     }
 
+    /// - Returns: what keeps the run from going on; nil for nothing.
+    private func lookAtAll(_ client: ProbeClient) async -> ProbeReport.Obstacle? {
+        if let obstacle = await lookAtRequests(client) { return obstacle }
+        await findModel(client)
+        if let obstacle = await lookAtStrangers(client) { return obstacle }
+        await lookAtStreams(client)
+        await lookAtRest(client)
+        if plan.isForVapi { await lookForVapi(client) }
+        return nil
+    }
+
     private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
         let answer = await client.ask(question)
         if let head = answer.head { heads.append(head) }
+        isOver = client.isOver
         return answer
     }
 
-    private func add(_ check: ProbeCheck) { report.checks.append(check) }
+    private func add(_ check: ProbeCheck) {
+        if !isOver || check.name == .reachable { report.checks.append(check) }
+    }
 
     // MARK: At once
 
-    /// - Returns: what keeps the run from going on; nil for nothing.
+    /// - Returns: as `lookAtAll`.
     private func lookAtRequests(_ client: ProbeClient) async -> ProbeReport.Obstacle? {
         onProgress("reachable")
         let url = target.completions()
-        let usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+        var usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+        if usual.hasNobodyBehind {
+            // Not in the midst of a restart.
+            await client.sleep(for: .seconds(1))
+            usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+        }
         report.answering = ProbeServer(usual.head)
+        if let check = RequestChecks.redirect(usual, from: target) {
+            add(check)
+            return .found
+        }
         if !target.isSecure, RequestChecks.mayNeedTLS(usual) {
             let overTLS = await askOverTLS(client)
             if let check = RequestChecks.scheme(usual, overTLS: overTLS) {
@@ -98,32 +126,72 @@ actor Prober {
         add(
             RequestChecks.reachable(
                 usual, over: client.firstConnection, isSecure: target.isSecure, isLocal: target.isLocal, now: secondsSince1970()))
-        guard usual.head != nil else {
+        guard usual.head != nil, usual.failure == nil else {
             if case .tls = usual.failure { return .found }
             return .unreachable
         }
-        onProgress("token")
-        let none = await ask(.init(url: target.completions(.none), credentials: .none, body: ProbeBodies.noChat), client)
-        let wrong = await ask(.init(url: target.completions(.wrong), credentials: .wrong, body: ProbeBodies.noChat), client)
-        add(RequestChecks.token(right: target.hasToken ? usual : nil, none: none, wrong: wrong))
-        if usual.status == 401 || usual.status == 403 { return target.hasToken ? .found : .noToken }
+        if usual.hasNobodyBehind { return .found }
+        if let obstacle = await lookAtToken(usual, client) { return obstacle }
         onProgress("paths")
         var variants: [(name: String, answer: ProbeAnswer)] = []
         for (name, url) in target.variants {
             variants.append((name, await ask(.init(url: url, body: ProbeBodies.noChat), client)))
         }
         add(RequestChecks.paths(usual, variants))
+        if usual.status == 404 || usual.status == 405 { return .found }
         onProgress("errors")
         var provoked = [RequestChecks.Provoked(what: "a body that is no chat", answer: usual, statuses: [400, 422])]
         let noJSON = await ask(.init(url: url, body: ProbeBodies.noJSON), client)
         provoked.append(.init(what: "a body that is no JSON", answer: noJSON, statuses: [400, 422]))
         let read = await ask(.init(method: .get, url: url), client)
         provoked.append(.init(what: "GET", answer: read, statuses: [405, 404]))
-        if none.status == 401 { provoked.append(.init(what: "no token", answer: none, statuses: [401])) }
+        if let none = strangers.first?.answer, none.status == 401 {
+            provoked.append(.init(what: "no token", answer: none, statuses: [401]))
+        }
         add(RequestChecks.errors(provoked))
         onProgress("body")
         add(RequestChecks.body(await ask(.init(url: url, body: ProbeBodies.large), client)))
         return nil
+    }
+
+    /// - Parameter usual: the answer to the token that was given, if one was.
+    /// - Returns: as `lookAtAll`.
+    private func lookAtToken(_ usual: ProbeAnswer, _ client: ProbeClient) async -> ProbeReport.Obstacle? {
+        onProgress("token")
+        if target.hasToken, let refusal = RequestChecks.refusal(of: usual, isInPath: target.hasTokenInPath) {
+            add(refusal)
+            return .found
+        }
+        for (what, credentials) in [("without a token", ProbeTarget.Credentials.none), ("with a wrong one", .wrong)] {
+            let question = ProbeClient.Question(
+                url: target.completions(credentials), credentials: credentials, body: ProbeBodies.noChat)
+            strangers.append(.init(what: what, credentials: credentials, answer: await ask(question, client)))
+        }
+        if !strangers.contains(where: \.mayBeLetIn) { add(RequestChecks.token(strangers)) }
+        return usual.status == 401 || usual.status == 403 ? .noToken : nil
+    }
+
+    /// Has those ask for a chat whom only that tells from a caller: some servers look at the token behind the body.
+    ///
+    /// - Returns: as `lookAtAll`.
+    private func lookAtStrangers(_ client: ProbeClient) async -> ProbeReport.Obstacle? {
+        guard strangers.contains(where: \.mayBeLetIn) else { return nil }
+        onProgress("token, by a chat")
+        if target.hasToken {
+            let right = await ask(chat(tokens: 1), client)
+            if let refusal = RequestChecks.refusal(of: right, isInPath: target.hasTokenInPath) {
+                add(refusal)
+                return .found
+            }
+        }
+        for index in strangers.indices where strangers[index].mayBeLetIn {
+            var question = chat(tokens: 1)
+            question.credentials = strangers[index].credentials
+            question.url = target.completions(question.credentials)
+            strangers[index].chat = await ask(question, client)
+        }
+        add(RequestChecks.token(strangers))
+        return !target.hasToken && strangers.first?.chat?.status == 401 ? .noToken : nil
     }
 
     private func askOverTLS(_ client: ProbeClient) async -> ProbeAnswer? {
@@ -134,6 +202,7 @@ actor Prober {
     // MARK: The model
 
     private func findModel(_ client: ProbeClient) async {
+        onProgress("model")
         let name = plan.model ?? Settings.probeModel
         if name.hasSameBytes(as: Settings.probeModel) {
             let body = ProbeBodies.chat(name, ProbeModel.message(), tokens: 1)
@@ -152,7 +221,7 @@ actor Prober {
     }
 
     private func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
-        let body = ProbeBodies.chat(model?.name ?? "", message, tokens: tokens)
+        let body = ProbeBodies.chat(model?.name ?? Settings.probeModel, message, tokens: tokens)
         return .init(url: target.completions(), body: body, timeout: .seconds(60))
     }
 
@@ -165,8 +234,13 @@ actor Prober {
             return
         }
         onProgress("stream")
-        let stream = model.hasPace ? await streamOfKnownPace(client) : await streamOfUpstream(client)
-        add(stream)
+        let stream = await stream(client)
+        if client.firstConnection?.isHTTP2 ?? false {
+            onProgress("stream, over HTTP/1.1")
+            add(StreamChecks.stream(overHTTP2: stream, overHTTP1: await self.stream(client, isHTTP1: true)))
+        } else {
+            add(stream)
+        }
         onProgress("compression")
         var question = chat(tokens: 4)
         question.acceptsGzip = true
@@ -194,11 +268,19 @@ actor Prober {
         add(StreamChecks.leaving(await leave(client)))
     }
 
+    /// - Parameter isHTTP1: whether over HTTP/1.1 whatever the server offers.
+    private func stream(_ client: ProbeClient, isHTTP1: Bool = false) async -> ProbeCheck {
+        model?.hasPace ?? false
+            ? await streamOfKnownPace(client, isHTTP1: isHTTP1) : await streamOfUpstream(client, isHTTP1: isHTTP1)
+    }
+
     /// A lump may be the machine's; a buffer makes one of each answer.
-    private func streamOfKnownPace(_ client: ProbeClient) async -> ProbeCheck {
+    private func streamOfKnownPace(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
         var (answers, held): ([ProbeAnswer], Int) = ([], 0)
         while answers.count < 6, held < 3 {
-            let answer = await ask(chat(ProbeModel.message()), client)
+            var question = chat(ProbeModel.message())
+            question.isHTTP1 = isHTTP1
+            let answer = await ask(question, client)
             answers.append(answer)
             let verdict = StreamChecks.pace(of: answer).verdict
             if verdict == .oneByOne { break }
@@ -207,13 +289,17 @@ actor Prober {
         return StreamChecks.stream(answers)
     }
 
-    private func streamOfUpstream(_ client: ProbeClient) async -> ProbeCheck {
-        var (short, long): ([ProbeAnswer], [ProbeAnswer]) = ([], [])
-        for _ in 1...2 {
-            short.append(await ask(chat(tokens: 1), client))
-            long.append(await ask(chat(tokens: 100), client))
+    /// Asks no more than it takes: each call costs what the model does.
+    private func streamOfUpstream(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
+        var long: [ProbeAnswer] = []
+        while true {
+            if !isHTTP1 { shortAnswers.append(await ask(chat(tokens: 1), client)) }
+            var question = chat(tokens: 100)
+            question.isHTTP1 = isHTTP1
+            long.append(await ask(question, client))
+            let check = StreamChecks.stream(short: shortAnswers, long: long)
+            if check.verdict == .pass || long.count == 2 { return check }
         }
-        return StreamChecks.stream(short: short, long: long)
     }
 
     // MARK: Leaving
@@ -242,7 +328,7 @@ actor Prober {
         while true {
             let status = await status(client)
             if status.status == 200, StreamChecks.isOpen(id, in: status.body) == false { return .gone(loop.now - left) }
-            guard loop.now - left < Self.noticeTime else { return .stays(loop.now - left) }
+            guard loop.now - left < Self.noticeTime, !isOver else { return .stays(loop.now - left) }
             await client.sleep(for: Self.noticeStep)
         }
     }

@@ -13,14 +13,14 @@ enum RequestChecks {
     static func reachable(
         _ answer: ProbeAnswer, over connection: NewConnection?, isSecure: Bool, isLocal: Bool, now: Int
     ) -> ProbeCheck {
-        guard let head = answer.head else {
-            let reason = answer.failure.map { "\($0)" } ?? "no answer"
-            if case .tls(let words) = answer.failure {
-                return .finding(.reachable, .insecure, hint(for: words).map { "\(reason): \($0)" } ?? reason)
-            }
-            return .finding(.reachable, .unreachable, reason)
-        }
+        guard let head = answer.head, answer.failure == nil else { return unreachable(answer) }
         let server = head["server"].map { $0.clipped } ?? "a server without a name"
+        if answer.hasNobodyBehind {
+            return .finding(
+                .reachable, .nothingBehind,
+                "\(server) answers, but nothing answers behind it (\(answer.words), asked twice): is Sluice running, and is its "
+                    + "socket where the web server looks for it?")
+        }
         guard isSecure else {
             let words = "\(server) answers over plain HTTP"
             if isLocal { return .pass(.reachable, "\(words), on this machine") }
@@ -38,27 +38,21 @@ enum RequestChecks {
         return .pass(.reachable, "\(server) answers, and \(words)")
     }
 
+    /// One that did not come, or not to its end.
+    private static func unreachable(_ answer: ProbeAnswer) -> ProbeCheck {
+        guard let failure = answer.failure else { return .finding(.reachable, .unreachable, "no answer") }
+        let reason = answer.head.map { "status \($0.status), and then \(failure)" } ?? "\(failure)"
+        let words = failure.remedy.map { "\(reason): \($0)" } ?? reason
+        guard case .tls(let problem) = failure else { return .finding(.reachable, .unreachable, words) }
+        if problem.utf8.starts(with: HTTPError.noTLS.utf8) { return .finding(.reachable, .wrongScheme, words) }
+        if problem.utf8.starts(with: HTTPError.noAuthorities.utf8) { return .finding(.reachable, .noAuthorities, words) }
+        return .finding(.reachable, answer.hasRefusedCertificate ? .insecure : .handshake, words)
+    }
+
     private static func days(_ seconds: Int) -> String {
         let days = seconds / 86_400
         return days == 1 ? "1 day" : "\(days) days"
     }
-
-    /// What to do where TLS fails, by the words of the HTTP client; nil where those say it.
-    private static func hint(for reason: String) -> String? {
-        let hints = [
-            ("the certificate has expired", "renew it, and reload the web server, which keeps the old one until then"),
-            (
-                "the certificate is for another name",
-                "ask by a name that is in it, or have one made for this name; a server of several sites may have taken another site's"
-            ),
-            ("the certificate is self-signed", authoritiesHint), ("the certificate's issuer is not trusted", authoritiesHint),
-            ("no trusted authorities were found", authoritiesHint),
-            ("the server speaks no TLS", "should the URL begin with http://, or the server have TLS at this port?"),
-        ]
-        return hints.first { reason.utf8.starts(with: $0.0.utf8) }?.1
-    }
-
-    private static let authoritiesHint = "if callers know its authority, name it by --authorities-file FILE"
 
     // MARK: Scheme
 
@@ -69,14 +63,25 @@ enum RequestChecks {
     ///   - overTLS: to the same at the same port; nil where it was not asked.
     /// - Returns: nil where the URL is right, or nobody knows.
     static func scheme(_ usual: ProbeAnswer, overTLS: ProbeAnswer?) -> ProbeCheck? {
-        let remedy = "the URL must begin with https://"
-        if (300..<400).contains(usual.status), usual.head?["location"]?.startsIgnoringCase(with: "https://") == true {
-            return .finding(
-                .reachable, .wrongScheme, "\(usual.words), which leads callers to https:// and many do not follow: \(remedy)")
-        }
         guard let overTLS, overTLS.head != nil || overTLS.hasRefusedCertificate else { return nil }
         return .finding(
-            .reachable, .wrongScheme, "this port speaks TLS, and plain HTTP is answered with \(usual.words): \(remedy)")
+            .reachable, .wrongScheme,
+            "this port speaks TLS, and plain HTTP is answered with \(usual.words): the URL must begin with https://")
+    }
+
+    /// Where callers are sent on: to https://, or to another name.
+    ///
+    /// - Returns: nil where they are not.
+    static func redirect(_ usual: ProbeAnswer, from target: ProbeTarget) -> ProbeCheck? {
+        guard (300..<400).contains(usual.status) else { return nil }
+        guard let location = usual.head?["location"], !location.isEmpty else {
+            return .finding(.reachable, .redirected, "\(usual.words) without a Location, where callers want an answer")
+        }
+        let leadsToTLS = !target.isSecure && location.startsIgnoringCase(with: "https://")
+        return .finding(
+            .reachable, leadsToTLS ? .wrongScheme : .redirected,
+            "\(usual.words) leads callers to \(target.shown(location: location).clipped), and many do not follow: let that be the "
+                + "URL that they are given, and ask by it")
     }
 
     /// Whether it is worth to ask by TLS too: somebody is there who has not taken the request. nginx may have words like Sluice's for that,
@@ -90,22 +95,53 @@ enum RequestChecks {
 
     // MARK: Token
 
-    /// - Parameters:
-    ///   - right: the answer to the token that was given; nil where none was.
-    static func token(right: ProbeAnswer?, none: ProbeAnswer, wrong: ProbeAnswer) -> ProbeCheck {
-        if let right, right.status == 401 || right.status == 403 {
-            return .finding(.token, .tokenRefused, "the token that was given is refused: \(right.words)")
+    /// Somebody who has no business there, and what he gets.
+    struct Stranger: Sendable {
+        /// Of the kind `without a token`.
+        let what: String
+        let credentials: ProbeTarget.Credentials
+        /// To a body that is no chat.
+        let answer: ProbeAnswer
+        /// To a chat; nil where none was tried.
+        var chat: ProbeAnswer?
+
+        /// Whether only a chat can tell if he is let in: the body was looked at, or something behind the token.
+        var mayBeLetIn: Bool { answer.cameThrough && ![401, 403, 429].contains(answer.status) && answer.status < 500 }
+    }
+
+    static func token(_ strangers: [Stranger]) -> ProbeCheck {
+        let told = strangers.map { "\($0.answer.words) \($0.what)" }.joined(separator: ", ")
+        let letIn = strangers.filter { $0.chat?.isChat ?? false }
+        guard letIn.isEmpty else {
+            return .finding(.token, .unguarded, "anybody may ask: a chat is answered \(names(letIn))")
         }
-        let both = [("without a token", none), ("with a wrong one", wrong)]
-        let told = both.map { "\($0.1.words) \($0.0)" }.joined(separator: ", ")
-        if both.contains(where: { $0.1.cameThrough && ![401, 403, 429].contains($0.1.status) && $0.1.status < 500 }) {
-            return .finding(.token, .unguarded, "anybody may ask: \(told)")
-        }
-        if both.contains(where: { $0.1.status == 403 }) {
+        if strangers.contains(where: { ($0.chat ?? $0.answer).status == 403 }) {
             return .finding(.token, .unguarded, "\(told), where callers expect 401")
         }
-        guard both.allSatisfy({ $0.1.status == 401 }) else { return .unknown(.token, told) }
-        return .pass(.token, "401 without a token, and with a wrong one")
+        let others = strangers.filter { $0.answer.status != 401 }
+        guard !others.isEmpty else { return .pass(.token, "401 \(names(strangers))") }
+        if others.allSatisfy({ $0.chat?.status == 401 }) {
+            return .pass(.token, "401 for a chat \(names(others)); a body that is no chat is looked at before the token")
+        }
+        guard let unsure = others.first(where: \.mayBeLetIn) else { return .unknown(.token, told) }
+        let tried = unsure.chat.map { "a chat gets \($0.words)" } ?? "no chat could be tried"
+        return .unknown(.token, "\(told): the token was not looked at before the body, and \(tried)")
+    }
+
+    private static func names(_ strangers: [Stranger]) -> String {
+        strangers.map(\.what).joined(separator: ", and ")
+    }
+
+    /// - Parameter right: the answer to the token that was given.
+    /// - Returns: nil where it is not refused.
+    static func refusal(of right: ProbeAnswer, isInPath: Bool) -> ProbeCheck? {
+        guard right.status == 401 || right.status == 403 else { return nil }
+        let words =
+            isInPath
+            ? "the token in the URL's path is refused (\(right.words)): https://HOST/v/TOKEN needs one that the web server knows"
+            : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, --token-file "
+                + "or --token must name one that the web server knows"
+        return .finding(.token, .tokenRefused, words)
     }
 
     // MARK: Paths
@@ -113,25 +149,33 @@ enum RequestChecks {
     /// - Parameter variants: what came of the same request by other forms of the URL.
     static func paths(_ usual: ProbeAnswer, _ variants: [(name: String, answer: ProbeAnswer)]) -> ProbeCheck {
         if usual.status == 404 || usual.status == 405 {
-            return .finding(.paths, .path, "\(usual.words) for the URL itself")
+            let known = variants.filter(\.answer.wasTaken)
+            let words = "\(usual.words) for the URL itself"
+            return .finding(.paths, .path, known.isEmpty ? words : "\(words), and another form is known: \(told(known))")
         }
-        let lost = variants.filter { $0.answer.status != usual.status }
+        guard usual.wasTaken else { return .unknown(.paths, "\(usual.words) for the URL itself, whatever the form") }
+        let others = variants.filter { $0.answer.status != usual.status || !$0.answer.wasTaken }
+        let lost = others.filter { !$0.answer.mayBeOtherwiseLater }
         guard lost.isEmpty else {
-            let told = lost.map { "\($0.name): \($0.answer.words)" }.joined(separator: ", ")
-            return .finding(.paths, .path, "\(told), where the URL itself gives \(usual.words)")
+            return .finding(.paths, .path, "\(told(lost)), where the URL itself gives \(usual.words)")
         }
+        guard others.isEmpty else { return .unknown(.paths, told(others)) }
         return .pass(.paths, "the same for all forms: \(variants.map(\.name).joined(separator: ", "))")
+    }
+
+    private static func told(_ variants: [(name: String, answer: ProbeAnswer)]) -> String {
+        variants.map { "\($0.name): \($0.answer.words)" }.joined(separator: ", ")
     }
 
     // MARK: Body
 
     static func body(_ answer: ProbeAnswer) -> ProbeCheck {
-        switch answer.status {
-        case 413: return .finding(.body, .body, "1 MiB is refused: \(answer.words)")
-        case 0: return .finding(.body, .body, "1 MiB is not taken: \(answer.words)")
-        case 200..<500 where answer.status != 429: return .pass(.body, "1 MiB is taken")
-        default: return .unknown(.body, "\(answer.words) for 1 MiB")
+        if answer.wasTaken { return .pass(.body, "1 MiB is taken") }
+        if answer.status == 413 { return .finding(.body, .body, "1 MiB is refused: \(answer.words)") }
+        guard answer.head == nil, !answer.mayBeOtherwiseLater else {
+            return .unknown(.body, "\(answer.words) for 1 MiB\(answer.remedyForTimeout)")
         }
+        return .finding(.body, .body, "1 MiB is not taken: \(answer.words)")
     }
 
     // MARK: Errors
@@ -144,7 +188,7 @@ enum RequestChecks {
     }
 
     static func errors(_ provoked: [Provoked]) -> ProbeCheck {
-        let known = provoked.filter { $0.answer.head != nil && $0.answer.status != 429 }
+        let known = provoked.filter { $0.answer.head != nil && ![429, 502, 503, 504].contains($0.answer.status) }
         guard !known.isEmpty else { return .unknown(.errors, "no error could be provoked") }
         let wrong = known.compactMap { error -> String? in
             if !error.statuses.contains(error.answer.status) {
@@ -209,6 +253,54 @@ enum RequestChecks {
         if case .finding = paths?.verdict {
             return .finding(.vapiURL, .vapiURL, "Vapi appends /chat/completions to its url, and not all forms are known here")
         }
+        guard paths?.verdict == .pass else { return .unknown(.vapiURL, "https, and the forms of the URL are not known") }
         return .pass(.vapiURL, "https, and /chat/completions may be appended")
+    }
+}
+
+extension ProbeAnswer {
+    /// Whether it says nothing of what was asked: somebody had no time, or no room.
+    fileprivate var mayBeOtherwiseLater: Bool {
+        if case .timedOut = failure { return true }
+        return status == 429 || status >= 500
+    }
+
+    /// What to do where it was late, behind a colon.
+    var remedyForTimeout: String {
+        guard let failure, case .timedOut = failure else { return "" }
+        return failure.remedy.map { ": \($0)" } ?? ""
+    }
+}
+
+extension HTTPError {
+    /// How the words of the HTTP client begin for these.
+    fileprivate static let (noTLS, noAuthorities) = ("the server speaks no TLS", "no trusted authorities were found")
+    private static let authoritiesRemedy = "if callers know its authority, name that by --authorities-file FILE"
+
+    /// What to do about it; nil where its own words say so.
+    var remedy: String? {
+        switch self {
+        case .cannotResolve: "is the name right, and does it have an address?"
+        case .refused: "is the web server running, and listening at this port?"
+        case .timedOut(.connect, _): "nobody says yes or no: is the address right, and does a firewall let this port through?"
+        case .timedOut: "who listens there is late: see the web server's log, and Sluice's, for what they wait for"
+        case .cutOff: "who listens there hangs up: is it the web server's port, and what does its error log say?"
+        case .tls(let reason): Self.remedy(ofTLS: reason)
+        default: nil
+        }
+    }
+
+    private static func remedy(ofTLS reason: String) -> String? {
+        let remedies = [
+            ("the certificate has expired", "renew it, and reload the web server, which keeps the old one until then"),
+            (
+                "the certificate is for another name",
+                "ask by a name that is in it, or have one made for this name; a server of several sites may have taken another site's"
+            ),
+            ("the certificate is self-signed", authoritiesRemedy), ("the certificate's issuer is not trusted", authoritiesRemedy),
+            (noAuthorities, authoritiesRemedy),
+            (noTLS, "should the URL begin with http://, or the server have TLS at this port?"),
+        ]
+        return remedies.first { reason.utf8.starts(with: $0.0.utf8) }?.1
     }
 }

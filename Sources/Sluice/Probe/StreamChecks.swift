@@ -58,6 +58,23 @@ enum StreamChecks {
         }
     }
 
+    /// The verdict on both versions, of which a web server may hold back one alone. What is worse comes first.
+    static func stream(overHTTP2 new: ProbeCheck, overHTTP1 old: ProbeCheck) -> ProbeCheck {
+        if new.verdict == old.verdict {
+            if new.evidence.hasSameBytes(as: old.evidence) {
+                return ProbeCheck(name: .stream, verdict: new.verdict, evidence: "\(new.evidence), over HTTP/2 and HTTP/1.1")
+            }
+            if new.verdict.finding != nil {
+                return ProbeCheck(
+                    name: .stream, verdict: new.verdict, evidence: "over HTTP/2 and HTTP/1.1: \(new.evidence)")
+            }
+        }
+        let both = [("HTTP/2", new), ("HTTP/1.1", old)].sorted { $0.1.verdict.weight > $1.1.verdict.weight }
+        return ProbeCheck(
+            name: .stream, verdict: both[0].1.verdict,
+            evidence: both.map { "over \($0.0): \($0.1.evidence)" }.joined(separator: "; "))
+    }
+
     private static func unknownPace(short: [ProbeAnswer], long: [ProbeAnswer]) -> UnknownPace? {
         guard let first = short.compactMap(firstText).min() else { return nil }
         let paces = long.compactMap { answer -> UnknownPace? in
@@ -77,8 +94,10 @@ enum StreamChecks {
     private static func broken(_ answers: [ProbeAnswer]) -> ProbeCheck? {
         guard let answer = answers.last else { return nil }
         guard answer.status == 200 else {
-            return answer.status == 429 || answer.status >= 500
-                ? .unknown(.stream, "\(answer.words) for a stream") : .finding(.stream, .broken, "\(answer.words) for a stream")
+            let words = "\(answer.words) for a stream\(answer.remedyForTimeout)"
+            // One who does not speak the version that was asked for.
+            if case .tls = answer.failure { return .unknown(.stream, words) }
+            return answer.status == 429 || answer.status >= 500 ? .unknown(.stream, words) : .finding(.stream, .broken, words)
         }
         guard answer.isEventStream else {
             let type = answer.head?["content-type"]?.clipped ?? "nothing"
@@ -87,7 +106,7 @@ enum StreamChecks {
         if answer.isTooLarge { return .unknown(.stream, "the answer is larger than what is looked at") }
         guard !answer.events.contains(where: \.isDone) else { return nil }
         let reason = answer.failure.map { ": \($0)" } ?? ""
-        return .finding(.stream, .broken, "the stream ended without [DONE]\(reason)")
+        return .finding(.stream, .broken, "the stream ended without [DONE]\(reason)\(answer.remedyForTimeout)")
     }
 
     /// Who may hold events back, by what the head of an answer says of those that it came through.
@@ -124,7 +143,10 @@ enum StreamChecks {
 
     static func firstToken(_ answers: [ProbeAnswer]) -> ProbeCheck {
         let times = answers.compactMap(firstText).sorted()
-        guard !times.isEmpty else { return .unknown(.firstToken, "no text has come: \(answers.last?.words ?? "no answer")") }
+        guard !times.isEmpty else {
+            let last = answers.last
+            return .unknown(.firstToken, "no text has come: \(last?.words ?? "no answer")\(last?.remedyForTimeout ?? "")")
+        }
         let (p50, p95) = (percentile(50, of: times), percentile(95, of: times))
         let few = times.count < answers.count ? ", of \(answers.count)" : ""
         let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) calls\(few)"
@@ -256,5 +278,15 @@ extension ResponseHead {
             ("x-vercel-id", "Vercel, X-Vercel-Id"), ("cdn-requestid", "bunny.net, CDN-RequestId"),
         ]
         return known.first { self[$0.0] != nil }?.1
+    }
+}
+
+extension ProbeCheck.Verdict {
+    fileprivate var weight: Int {
+        switch self {
+        case .finding: 2
+        case .unknown: 1
+        case .pass: 0
+        }
     }
 }

@@ -9,6 +9,8 @@ from webdriver import ENTER, TAB, Browser
 
 SITE = os.environ["OPENAI_BASE_URL"].removesuffix("/v1")
 TOKEN = os.environ["OPENAI_API_KEY"]
+# In the place of a token: the field stays empty.
+NONE = "none"
 
 ANSWER = """
     const turn = document.querySelector(".turn:last-child");
@@ -41,7 +43,8 @@ def reach(browser, name):
 def ask(browser, path):
     browser.open(SITE + path)
     reach(browser, "token")
-    browser.press(TOKEN)
+    if TOKEN != NONE:
+        browser.press(TOKEN)
     reach(browser, "message")
     browser.press("Tell me a joke" + ENTER)
 
@@ -104,7 +107,21 @@ def stop(*words):
         reach(browser, "stop")
         browser.press(ENTER)
         tell_end(browser)
-        tell(focus=browser.run("return document.activeElement.id"))
+        tell(focus=focus(browser))
+        browser.press("Another")
+        tell(message=browser.run('return document.querySelector("#message").value'))
+
+
+def refuse():
+    """Asks, and tells of where the page leads then."""
+    with Browser() as browser:
+        ask(browser, "/sluice/")
+        tell_end(browser)
+        tell(focus=focus(browser), note=browser.run('return document.querySelector("#note").textContent'))
+
+
+def focus(browser):
+    return browser.run("return document.activeElement.id")
 
 
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -20,7 +20,8 @@ import Testing
         #expect(lines[3] == "FINDING  stream     20 events came in one lump")
         #expect(lines[4].contains("lighttpd    server.stream-response-body = 2"))
         #expect(lines[5].contains("nginx       fastcgi_buffering off;"))
-        #expect(lines.last == "1 passed, 1 finding, 1 not known")
+        #expect(lines.suffix(2).first == "1 passed, 1 finding, 1 not known")
+        #expect(lines.last == "No model of your own was asked, and no upstream: --model NAME asks one")
         for server in ["Apache", "Caddy", "HAProxy", "Cloudflare"] { #expect(lines.contains { $0.contains(server) }) }
     }
 
@@ -44,6 +45,7 @@ import Testing
             lines.dropFirst() == [
                 "FINDING  reachable  connection refused", "?        3 checks   token, paths, stream: not looked at",
                 "?        leaving    not shown", "0 passed, 1 finding, 4 not known",
+                "No model of your own was asked, and no upstream: --model NAME asks one",
             ])
         for name in ["token", "paths", "stream"] {
             #expect(report.json.contains(#"{"check":"\#(name)","verdict":"unknown","finding":null,"evidence":"not looked at""#))
@@ -63,8 +65,8 @@ import Testing
     @Test(arguments: ProbeFinding.allCases) func `what a server does wrong is mended there`(finding: ProbeFinding) {
         let servers = finding.directives().map(\.server)
         switch finding {
-        // Nobody is there, the URL is at fault, or an upstream does it.
-        case .unreachable, .wrongScheme, .broken: #expect(servers.isEmpty)
+        // Nobody is there, the URL or this machine is at fault, or an upstream does it.
+        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken: #expect(servers.isEmpty)
         case .slow, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
         case .callerNotNoticed, .oldHTTP: #expect(servers.contains(.nginx))
         default: #expect(Set(servers).isSuperset(of: [.nginx, .lighttpd, .apache, .caddy, .haproxy]))
@@ -79,6 +81,24 @@ import Testing
     ])
     func `who answers is known by its own word`(fields: [(name: String, value: String)], server: ProbeServer?) {
         #expect(ProbeServer(head(200, fields)) == server)
+    }
+
+    @Test(arguments: ["gpt-4o", nil]) func `only of the built-in model the sum says that no other was asked`(model: String?) {
+        var report = report
+        report.model = model
+        #expect(report.text(isColoured: false).hasSuffix("\n1 passed, 1 finding, 1 not known"))
+    }
+
+    @Test func `what is wrong with a certificate or a token is mended where that stands`() {
+        for finding in [ProbeFinding.insecure, .certificate, .handshake, .tokenRefused] {
+            for directive in finding.directives() { #expect(!directive.text.contains("listen"), "\(directive)") }
+        }
+        #expect(ProbeFinding.insecure.directives(.nginx).first?.text.hasPrefix("ssl_certificate ") == true)
+        for directive in ProbeFinding.tokenRefused.directives() { #expect(directive.text.contains("sluice.tokens")) }
+        for server in [ProbeServer.nginx, .lighttpd, .apache, .caddy, .haproxy, .sluice] {
+            let first = ProbeFinding.nothingBehind.directives(server).first
+            #expect(first?.server == server && first?.text.contains("sluice.sock") == true)
+        }
     }
 
     @Test func `what was not looked at is told, each once`() {

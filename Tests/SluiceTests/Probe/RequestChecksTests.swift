@@ -27,27 +27,60 @@ import Testing
     @Test func `who cannot be reached safely is told why`() {
         #expect(reachable(failed(.refused)).verdict == .finding(.unreachable))
         let insecure = reachable(failed(.tls(reason: "the server requires a client certificate")))
-        #expect(insecure.verdict == .finding(.insecure) && insecure.evidence == "TLS: the server requires a client certificate")
+        #expect(insecure.verdict == .finding(.handshake) && insecure.evidence == "TLS: the server requires a client certificate")
         #expect(reachable(refusal(400)).verdict == .finding(.plain))
         #expect(reachable(refusal(400), isLocal: true).verdict == .pass)
     }
 
     @Test(arguments: [
-        ("the certificate has expired", "renew it"),
-        ("the certificate is for another name than host.example", "a name that is in it"),
-        ("the certificate is self-signed and not trusted", "--authorities-file"),
-        ("the certificate's issuer is not trusted (unknown authority)", "--authorities-file"),
-        ("no trusted authorities were found: install ca-certificates or set authorities_file", "--authorities-file"),
-        ("the server speaks no TLS", "http://"),
+        ("the certificate has expired", ProbeFinding.insecure, "renew it"),
+        ("the certificate is for another name than host.example", .insecure, "a name that is in it"),
+        ("the certificate is self-signed and not trusted", .insecure, "--authorities-file"),
+        ("the certificate's issuer is not trusted (unknown authority)", .insecure, "--authorities-file"),
+        (
+            "no trusted authorities were found: install ca-certificates or set authorities_file", .noAuthorities,
+            "--authorities-file"
+        ),
+        ("the server speaks no TLS", .wrongScheme, "http://"),
     ])
-    func `who fails in TLS is told what to do`(reason: String, remedy: String) {
+    func `who fails in TLS is told what to do`(reason: String, finding: ProbeFinding, remedy: String) {
         let check = reachable(failed(.tls(reason: reason)))
-        #expect(check.verdict == .finding(.insecure))
+        #expect(check.verdict == .finding(finding))
         #expect(check.evidence.hasPrefix("TLS: \(reason): ") && check.evidence.contains(remedy), "\(check)")
     }
 
+    @Test(arguments: [
+        (HTTPError.cannotResolve(host: "a"), "an address"), (.refused, "running"),
+        (.timedOut(.connect, after: .seconds(10)), "firewall"), (.timedOut(.total, after: .seconds(30)), "log"),
+        (.cutOff(afterBytes: 0), "error log"),
+    ])
+    func `who cannot be reached is told where to look`(error: HTTPError, place: String) {
+        let check = reachable(failed(error))
+        #expect(check.verdict == .finding(.unreachable))
+        #expect(check.evidence.hasPrefix("\(error): ") && check.evidence.contains(place), "\(check)")
+    }
+
+    @Test func `an answer that comes to no end is none`() {
+        var drip = answer(200)
+        drip.failure = .timedOut(.total, after: .seconds(30))
+        let check = reachable(drip)
+        #expect(check.verdict == .finding(.unreachable))
+        #expect(check.evidence.hasPrefix("status 200, and then not finished within 30s"))
+    }
+
+    @Test(arguments: [
+        (Self.page(502), true), (Self.page(503), true), (Self.page(504), true), (Self.page(521), true), (refusal(503), true),
+        (refusal(500), false), (answer(503, "", [("x-request-id", "req_1")]), false), (refusal(400), false),
+    ])
+    func `a web server with nobody behind it is told from one that is refused something`(answer: ProbeAnswer, isAlone: Bool) {
+        #expect(answer.hasNobodyBehind == isAlone)
+        let check = reachable(answer, left: 60)
+        #expect((check.verdict == .finding(.nothingBehind)) == isAlone)
+        #expect(check.evidence.contains("is Sluice running") == isAlone, "\(check)")
+    }
+
     /// What a web server answers itself.
-    private static func page(_ status: Int, _ fields: [(name: String, value: String)] = []) -> ProbeAnswer {
+    fileprivate static func page(_ status: Int, _ fields: [(name: String, value: String)] = []) -> ProbeAnswer {
         answer(status, "<html></html>", [("content-type", "text/html")] + fields)
     }
 
@@ -68,8 +101,6 @@ import Testing
             Scheme(
                 "a certificate of another name", page(400), failed(.tls(reason: "the certificate is for another name than a")),
                 isWrong: true),
-            Scheme("a redirect", page(301, [("location", "https://host.example/v1/chat/completions")]), nil, isWrong: true),
-            Scheme("a redirect to plain HTTP", page(301, [("location", "http://host.example/v2")]), nil, isWrong: false),
             Scheme("no TLS", page(404), failed(.tls(reason: "the server speaks no TLS")), isWrong: false),
             Scheme("no port to ask at", page(404), nil, isWrong: false),
         ]
@@ -91,25 +122,91 @@ import Testing
     }
 
     @Test(arguments: [
-        (400, ProbeCheck.Verdict.unknown), (404, .unknown), (301, .unknown), (200, .finding(.unguarded)),
-        (403, .finding(.unguarded)),
+        (
+            "http://host.example/v1", "https://host.example/v1/chat/completions", ProbeFinding.wrongScheme,
+            "https://host.example/v1/chat/completions,"
+        ),
+        ("http://host.example/v1", "http://host.example/v2", .redirected, "http://host.example/v2,"),
+        ("https://host.example/v1", "https://www.host.example/v1", .redirected, "https://www.host.example/v1,"),
+        ("https://host.example/v1", "/v2/chat/completions", .redirected, "https://host.example/v2/chat/completions,"),
+        ("http://host.example/v1", "//www.host.example/v1", .redirected, "http://www.host.example/v1,"),
+        ("http://host.example/v/s3cret/v1", "https://a.example/v/s3%63ret/v1?b=s3cret", .wrongScheme, "/v/TOKEN/v1?b=TOKEN,"),
+        ("https://host.example/v1", "https://a.example/?token=s3cret", .redirected, "https://a.example/?token=TOKEN,"),
     ])
-    func `a page of the web server's lets nobody in`(status: Int, verdict: ProbeCheck.Verdict) {
-        #expect(RequestChecks.token(right: nil, none: Self.page(status), wrong: Self.page(status)).verdict == verdict)
+    func `where callers are sent on to is the URL to have`(
+        url: String, location: String, finding: ProbeFinding, shown: String
+    ) throws {
+        for status in [301, 302, 307, 308] {
+            let target = try ProbeTarget(url, token: "s3cret")
+            let check = try #require(RequestChecks.redirect(Self.page(status, [("location", location)]), from: target))
+            #expect(check.verdict == .finding(finding) && check.evidence.hasPrefix("status \(status) leads"))
+            #expect(check.evidence.contains(shown) && !check.evidence.contains("cret"), "\(check)")
+        }
+    }
+
+    @Test func `a redirect that leads nowhere is one, and an answer is none`() throws {
+        let target = try ProbeTarget("https://host.example/v1", token: nil)
+        #expect(RequestChecks.redirect(Self.page(302), from: target)?.verdict == .finding(.redirected))
+        for status in [200, 400, 401, 503] { #expect(RequestChecks.redirect(refusal(status), from: target)?.verdict == nil) }
+    }
+
+    private func token(_ none: ProbeAnswer, _ wrong: ProbeAnswer, chats: [ProbeAnswer?] = [nil, nil]) -> ProbeCheck {
+        RequestChecks.token([
+            .init(what: "without a token", credentials: .none, answer: none, chat: chats[0]),
+            .init(what: "with a wrong one", credentials: .wrong, answer: wrong, chat: chats[1]),
+        ])
     }
 
     @Test(arguments: [
-        (401, 401, ProbeCheck.Verdict.pass), (400, 400, .finding(.unguarded)), (401, 400, .finding(.unguarded)),
-        (403, 403, .finding(.unguarded)), (401, 503, .unknown), (429, 401, .unknown),
+        (400, ProbeCheck.Verdict.unknown), (404, .unknown), (301, .unknown), (200, .unknown), (403, .finding(.unguarded)),
     ])
-    func `strangers get 401`(none: Int, wrong: Int, verdict: ProbeCheck.Verdict) {
-        #expect(RequestChecks.token(right: refusal(400), none: refusal(none), wrong: refusal(wrong)).verdict == verdict)
-        #expect(RequestChecks.token(right: nil, none: refusal(none), wrong: refusal(wrong)).verdict == verdict)
+    func `a page of the web server's lets nobody in`(status: Int, verdict: ProbeCheck.Verdict) {
+        #expect(token(Self.page(status), Self.page(status)).verdict == verdict)
     }
 
-    @Test func `a token that is refused is told before all else`() {
-        let check = RequestChecks.token(right: refusal(401), none: refusal(401), wrong: refusal(401))
-        #expect(check.verdict == .finding(.tokenRefused))
+    @Test(arguments: [
+        (401, 401, ProbeCheck.Verdict.pass), (400, 400, .unknown), (401, 400, .unknown), (403, 403, .finding(.unguarded)),
+        (401, 503, .unknown), (429, 401, .unknown),
+    ])
+    func `strangers get 401`(none: Int, wrong: Int, verdict: ProbeCheck.Verdict) {
+        #expect(token(refusal(none), refusal(wrong)).verdict == verdict)
+    }
+
+    @Test func `only a chat that is answered shows that anybody may ask`() {
+        let chat = stream([.text(at: 3), .done(at: 3)])
+        let whole = answer(200, #"{"choices":[]}"#, [("content-type", "application/json")])
+        for open in [chat, whole] {
+            let check = token(refusal(400), refusal(401), chats: [open, nil])
+            #expect(check.verdict == .finding(.unguarded))
+            #expect(check.evidence == "anybody may ask: a chat is answered without a token")
+        }
+        let late = token(refusal(400), refusal(400), chats: [refusal(401), refusal(401)])
+        #expect(late.verdict == .pass)
+        #expect(
+            late.evidence
+                == "401 for a chat without a token, and with a wrong one; a body that is no chat is looked at before the token")
+        for other in [refusal(404), Self.page(200), failed(.refused)] {
+            let check = token(refusal(400), refusal(400), chats: [other, other])
+            #expect(check.verdict == .unknown && check.evidence.contains("not looked at before the body"), "\(check)")
+        }
+    }
+
+    @Test func `only one who came past the token is to try a chat`() {
+        let rows = [(400, true), (422, true), (404, true), (401, false), (403, false), (429, false), (503, false)]
+        for (status, mayBeLetIn) in rows {
+            let stranger = RequestChecks.Stranger(what: "", credentials: .none, answer: refusal(status))
+            #expect(stranger.mayBeLetIn == mayBeLetIn, "\(status)")
+        }
+        #expect(!RequestChecks.Stranger(what: "", credentials: .none, answer: Self.page(404)).mayBeLetIn)
+    }
+
+    @Test(arguments: [401, 403]) func `a token that is refused is told with how it was sent`(status: Int) {
+        let sent = RequestChecks.refusal(of: refusal(status), isInPath: false)
+        #expect(sent?.verdict == .finding(.tokenRefused))
+        #expect(sent?.evidence.contains("Authorization: Bearer") == true && sent?.evidence.contains("--token") == true)
+        let inPath = RequestChecks.refusal(of: refusal(status), isInPath: true)
+        #expect(inPath?.verdict == .finding(.tokenRefused) && inPath?.evidence.contains("/v/TOKEN") == true)
+        #expect(RequestChecks.refusal(of: refusal(400), isInPath: false)?.verdict == nil)
     }
 
     @Test func `all forms of the URL lead to the same`() {
@@ -119,10 +216,28 @@ import Testing
         #expect(check.verdict == .finding(.path))
         #expect(check.evidence == "b: status 404, where the URL itself gives status 400")
         #expect(RequestChecks.paths(answer(404), []).verdict == .finding(.path))
+        let other = RequestChecks.paths(answer(404), [("with /v1", refusal(400)), ("b", answer(404))])
+        #expect(other.evidence == "status 404 for the URL itself, and another form is known: with /v1: status 400")
+    }
+
+    @Test(arguments: [Self.page(302), Self.page(400), refusal(429), refusal(503), answer(418)])
+    func `forms of the URL cannot be held against what says nothing`(usual: ProbeAnswer) {
+        #expect(RequestChecks.paths(usual, [("a", usual), ("b", usual)]).verdict == .unknown)
+        #expect(RequestChecks.body(usual).verdict == .unknown)
     }
 
     @Test(arguments: [
-        (400, ProbeCheck.Verdict.pass), (422, .pass), (413, .finding(.body)), (503, .unknown), (429, .unknown),
+        (refusal(429), ProbeCheck.Verdict.unknown), (refusal(503), .unknown),
+        (failed(.timedOut(.total, after: .seconds(30))), .unknown), (Self.page(400), .finding(.path)),
+        (Self.page(301), .finding(.path)),
+    ])
+    func `another form that nobody had time for is not lost`(answer: ProbeAnswer, verdict: ProbeCheck.Verdict) {
+        #expect(RequestChecks.paths(refusal(400), [("a", refusal(400)), ("b", answer)]).verdict == verdict)
+    }
+
+    @Test(arguments: [
+        (400, ProbeCheck.Verdict.pass), (422, .pass), (413, .finding(.body)), (503, .unknown), (429, .unknown), (401, .unknown),
+        (404, .unknown), (200, .pass),
     ])
     func `a body of a mebibyte is taken`(status: Int, verdict: ProbeCheck.Verdict) {
         #expect(RequestChecks.body(refusal(status)).verdict == verdict)
@@ -130,6 +245,16 @@ import Testing
 
     @Test func `a connection that ends under a body is a refusal too`() {
         #expect(RequestChecks.body(failed(.cutOff(afterBytes: 0))).verdict == .finding(.body))
+        #expect(RequestChecks.body(failed(.timedOut(.total, after: .seconds(30)))).verdict == .unknown)
+    }
+
+    @Test(arguments: [
+        (ProbeCheck.pass(.paths, "") as ProbeCheck?, ProbeCheck.Verdict.pass), (.unknown(.paths, ""), .unknown),
+        (.finding(.paths, .path, ""), .finding(.vapiURL)), (nil, .unknown),
+    ])
+    func `Vapi's URL is as good as its forms`(paths: ProbeCheck?, verdict: ProbeCheck.Verdict) {
+        #expect(RequestChecks.vapiURL("https://host.example/v1", isSecure: true, paths: paths).verdict == verdict)
+        #expect(RequestChecks.vapiURL("http://host.example/v1", isSecure: false, paths: paths).verdict == .finding(.vapiURL))
     }
 
     @Test func `errors are JSON and have the statuses that callers know`() {
@@ -142,7 +267,9 @@ import Testing
         #expect(check.evidence == "POST: status 405 with a body that is no JSON error")
         let other = RequestChecks.errors([.init(what: "no token", answer: refusal(500), statuses: [401])])
         #expect(other.evidence == "no token: status 500, where callers expect 401")
-        #expect(RequestChecks.errors([.init(what: "GET", answer: failed(.refused), statuses: [405])]).verdict == .unknown)
+        for answer in [failed(.refused), refusal(429), refusal(503)] {
+            #expect(RequestChecks.errors([.init(what: "GET", answer: answer, statuses: [405])]).verdict == .unknown)
+        }
     }
 
     @Test(arguments: [

@@ -30,6 +30,41 @@ import Testing
         #expect(StreamChecks.stream([lump, Self.answer { $0 }]).verdict == .pass)
     }
 
+    @Test func `a version that is held back is named, whatever the other one does`() {
+        let flowing = StreamChecks.stream([Self.answer { $0 }])
+        let lump = Self.answer([("server", "nginx")]) { _ in 1003 }
+        let held = StreamChecks.stream([lump, lump, lump])
+        let neither = StreamChecks.stream(overHTTP2: flowing, overHTTP1: flowing)
+        #expect(neither.verdict == .pass && neither.name == .stream)
+        #expect(neither.evidence == "20 events, made 50 ms apart, came one by one, over HTTP/2 and HTTP/1.1")
+        let old = StreamChecks.stream(overHTTP2: flowing, overHTTP1: held)
+        #expect(old.verdict == .finding(.buffered))
+        #expect(old.evidence == "over HTTP/1.1: \(held.evidence); over HTTP/2: \(flowing.evidence)")
+        let new = StreamChecks.stream(overHTTP2: held, overHTTP1: flowing)
+        #expect(new.verdict == .finding(.buffered) && new.evidence.hasPrefix("over HTTP/2: 20 events, made 50 ms apart, came in"))
+        let both = StreamChecks.stream(
+            overHTTP2: held, overHTTP1: .finding(.stream, .buffered, "20 events, a millisecond later"))
+        #expect(both.verdict == .finding(.buffered) && both.evidence == "over HTTP/2 and HTTP/1.1: \(held.evidence)")
+        let unclear = StreamChecks.stream(overHTTP2: flowing, overHTTP1: StreamChecks.stream([refusal(503)]))
+        #expect(unclear.verdict == .unknown)
+        #expect(unclear.evidence.hasPrefix("over HTTP/1.1: status 503 for a stream; over HTTP/2: "))
+    }
+
+    @Test func `who does not speak a version has no pace in it`() {
+        #expect(StreamChecks.stream([failed(.tls(reason: "the server speaks none of the versions"))]).verdict == .unknown)
+    }
+
+    @Test func `a stream that is late is told with where to look`() {
+        var late = stream([.text(at: 3)])
+        late.failure = .timedOut(.total, after: .seconds(60))
+        for answer in [late, failed(.timedOut(.total, after: .seconds(60)))] {
+            let check = StreamChecks.stream([answer])
+            #expect(check.verdict == .finding(.broken) && check.evidence.contains("see the web server's log"), "\(check)")
+            #expect(!StreamChecks.stream([failed(.cutOff(afterBytes: 0))]).evidence.contains("log"))
+        }
+        #expect(StreamChecks.firstToken([failed(.timedOut(.total, after: .seconds(60)))]).evidence.contains("log"))
+    }
+
     @Test(arguments: [
         ([("content-encoding", "gzip"), ("server", "nginx")], "compression (Content-Encoding: gzip)"),
         ([("cf-ray", "1-FRA"), ("server", "cloudflare")], "a CDN (Cloudflare, CF-RAY), or response buffering behind it"),

@@ -73,8 +73,10 @@ async function ask(question) {
     const asked = performance.now();
     timing.begin(asked);
     const headers = { "Content-Type": "application/json", ...authorization() };
+    let status = 0;
     const outcome = await stream(addresses.chat, { method: "POST", headers, body, signal: running.signal, cache: "no-store" }, {
         head(response) {
+            status = response.status;
             answer.begin(response);
             timing.head(response);
         },
@@ -92,8 +94,16 @@ async function ask(question) {
         turns.push({ role: "user", content: question }, { role: "assistant", content: answer.text });
     } else if (outcome.kind !== "complete" && element("message").value === "") {
         element("message").value = question;
+        // What is typed there next takes its place. To select all of it would take the keyboard from another field.
+        element("message").setSelectionRange(0, question.length);
     }
     finish();
+    if (outcome.kind === "refused" && status === 401 && !headers.Authorization) demandToken();
+}
+
+function demandToken() {
+    show("note", "A token is needed: write it into its field, and send again.");
+    element("token").focus();
 }
 
 function refuseTools(sentence) {
