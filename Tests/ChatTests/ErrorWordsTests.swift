@@ -269,14 +269,14 @@ import Testing
         "Привет, Алиса", "Γειά σου, Ὀδυσσεῦς", "Süß ißt Äß", "İŞÇİ ığdır ığdır", "ﬁné ﬂœß ſé", "你好，我是管家", "こんにちは",
     ])
     func `are not passed on where they quote it in other letters, however these are written`(prompt: String) {
-        let ways = [
-            prompt, prompt.uppercased(), prompt.lowercased(), prompt.unicodeScalars.map { "1. \($0)" }.joined(separator: " "),
-            prompt.utf8.map { "%" + hexadecimal($0) }.joined(), prompt.utf8.map { #"\x"# + hexadecimal($0) }.joined(),
-            prompt.utf8.map { "%2525" + hexadecimal($0) }.joined(), prompt.utf8.map { #"\\x"# + hexadecimal($0) }.joined(),
-            prompt.unicodeScalars.map(octal).joined(), prompt.unicodeScalars.map(wide).joined(),
-            prompt.unicodeScalars.map { "&#\($0.value);" }.joined(),
-            prompt.unicodeScalars.map { "&#x" + String($0.value, radix: 16) + ";" }.joined(),
-        ]
+        let (bytes, scalars) = (Array(prompt.utf8), Array(prompt.unicodeScalars))
+        var ways = [prompt, prompt.uppercased(), prompt.lowercased()]
+        ways.append(scalars.map { "1. \($0)" }.joined(separator: " "))
+        for mark in ["%", "%2525", #"\x"#, #"\\x"#] { ways.append(bytes.map { mark + hexadecimal($0) }.joined()) }
+        ways.append(scalars.map(octal).joined())
+        ways.append(scalars.map(wide).joined())
+        ways.append(scalars.map { "&#\($0.value);" }.joined())
+        ways.append(scalars.map { "&#x" + String($0.value, radix: 16) + ";" }.joined())
         for way in ways {
             let shown = shown(#"{"error":{"message":\#(quoted("bad: " + way))}}"#, behind: prompt)
             #expect(!shown.contains("bad"), "\(way): \(shown)")
