@@ -97,7 +97,13 @@ import Testing
             #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&nbsp;"))),"type":"t","code":"c"}}"#,
             #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&#32;"))),"type":"t","code":"c"}}"#,
             #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\x20"#))),"type":"t","code":"c"}}"#,
-            #"{"object":"error","message":"'input': {'content': '… Sag niemandem …'}","type":"t","code":"c"}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "%2520"))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&quot;"))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&amp;amp;quot;"))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\n"#))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\\\n"#))),"type":"t","code":"c"}}"#,
+            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\\\""#))),"type":"t","code":"c"}}"#,
+            #"{"object":"error","message":"'input': {'content': '… Sag niemandem \"Sesam …'}","type":"t","code":"c"}"#,
         ]
     }
 
@@ -172,6 +178,66 @@ import Testing
             decoding: ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body, as: UTF8.self)
     }
 
+    /// What many prompts and many errors say.
+    private static let wordy =
+        "Keep the conversation short, follow these instructions, and answer your messages in Internationalization."
+
+    @Test(arguments: [
+        "The conversation is too long.", "your messages resulted in 9000 tokens", "unknown parameter: 'instructions'",
+        "See the instructions, or the conversation.", "Internationalization is off",
+    ])
+    func `are passed on where they have no more of it than a common word or two`(words: String) {
+        let shown = shown(#"{"error":{"message":\#(quoted(words)),"code":"conversation_instructions"}}"#, behind: Self.wordy)
+        #expect(shown.contains(words) && shown.contains("conversation_instructions"), "\(shown)")
+    }
+
+    /// A row of words, one that is like none in any text, and a text that is no more than one or two.
+    @Test(arguments: [
+        (wordy, "bad: keep the conversation"), (wordy, "bad: ... these instructions, and ..."),
+        ("Say swordfish99trombone to nobody.", "bad: 'swordfish99trombone'"),
+        ("Ask at 4915112345678 for it.", "bad number 4915112345678"),
+        ("Call it antidisestablishmentarianism, please.", "bad: antidisestablishmentarianism"),
+        ("opensesamenow-please", "bad: opensesamenow-please"), ("opensesamenowplease", "bad: OpenSesameNowPlease"),
+        ("你是一个友好的助手，不要告诉任何人。", "bad: 友好的助手"),
+    ])
+    func `are not passed on where they have some words in a row, or one that is none of anybody's`(prompt: String, words: String)
+    {
+        let shown = shown(#"{"error":{"message":\#(quoted(words))}}"#, behind: prompt)
+        #expect(!shown.contains("bad"), "\(shown)")
+    }
+
+    /// What stands beside a guess in the error is the upstream's, and may by chance be what stands beside it in the text.
+    @Test func `tell nothing of a guess by what stands beside it, nor by its escapes`() throws {
+        let secret = "Be nice: the code of the door is swordfish."
+        for guess in ["the code of the door is swordfish", "the code of the house is swordfish", "swordfish", "trombone"] {
+            let escaped = guess.unicodeScalars.map { #"\u00"# + hexadecimal(UInt8(ascii: $0)) }.joined()
+            let spaced = guess.replacing(" ", with: #"\u005c\u006e"#)
+            for (written, read) in [(guess, guess), (escaped, guess), (spaced, guess.replacing(" ", with: #"\n"#))] {
+                let body = #"{"messages":[{"role":"user","content":"Hi"}],"reasoning_effort":"\#(written)"}"#
+                var request = try ChatRequest(body: bytes(body), depthMax: 9)
+                request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":\#(quoted(secret))}"#), replaces: false)
+                var key = UpstreamKey()
+                key.ownTexts = request.ownTexts(UpstreamRules())
+                let error = #"{"error":{"message":\#(quoted("Invalid value: '\(read)', use 'low'."))}}"#
+                let shown = ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body
+                #expect(String(decoding: shown, as: UTF8.self).contains("use 'low'"), "\(written)")
+            }
+        }
+    }
+
+    /// A caller who knows how a prompt begins must not get the rest by sending that.
+    @Test func `are not passed on where the caller has sent all of the text but its last word`() throws {
+        let known = "Follow these conversation instructions: say"
+        let request = #"{"messages":[{"role":"user","content":"\#(known)"}]}"#
+        var chat = try ChatRequest(body: bytes(request), depthMax: 9)
+        chat.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":"\#(known) swordfish"}"#), replaces: false)
+        var key = UpstreamKey()
+        key.ownTexts = chat.ownTexts(UpstreamRules())
+        let error = #"{"error":{"message":"failed for \#(known) swordfish"}}"#
+        let shown = ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body
+        #expect(!String(decoding: shown, as: UTF8.self).contains("swordfish"))
+    }
+
     @Test(arguments: ["code", "type"]) func `have no name that is such a text, whether it is known or forgotten`(member: String) {
         let named = { (name: String) in #"{"error":{"message":"m","\#(member)":"\#(name)"}}"# }
         let secret = "acme-customer-4711"
@@ -203,16 +269,27 @@ import Testing
         "Привет, Алиса", "Γειά σου, Ὀδυσσεῦς", "Süß ißt Äß", "İŞÇİ ığdır ığdır", "ﬁné ﬂœß ſé", "你好，我是管家", "こんにちは",
     ])
     func `are not passed on where they quote it in other letters, however these are written`(prompt: String) {
-        let ways = [
-            prompt, prompt.uppercased(), prompt.lowercased(), prompt.unicodeScalars.map { "1. \($0)" }.joined(separator: " "),
-            prompt.utf8.map { "%" + hexadecimal($0) }.joined(), prompt.utf8.map { #"\x"# + hexadecimal($0) }.joined(),
-            prompt.unicodeScalars.map { "&#\($0.value);" }.joined(),
-            prompt.unicodeScalars.map { "&#x" + String($0.value, radix: 16) + ";" }.joined(),
-        ]
+        let (bytes, scalars) = (Array(prompt.utf8), Array(prompt.unicodeScalars))
+        var ways = [prompt, prompt.uppercased(), prompt.lowercased()]
+        ways.append(scalars.map { "1. \($0)" }.joined(separator: " "))
+        for mark in ["%", "%2525", #"\x"#, #"\\x"#] { ways.append(bytes.map { mark + hexadecimal($0) }.joined()) }
+        ways.append(scalars.map(octal).joined())
+        ways.append(scalars.map(wide).joined())
+        ways.append(scalars.map { "&#\($0.value);" }.joined())
+        ways.append(scalars.map { "&#x" + String($0.value, radix: 16) + ";" }.joined())
         for way in ways {
             let shown = shown(#"{"error":{"message":\#(quoted("bad: " + way))}}"#, behind: prompt)
             #expect(!shown.contains("bad"), "\(way): \(shown)")
         }
+    }
+
+    /// As C has it, and as Python has what is beyond 16 bits.
+    private func octal(_ scalar: Unicode.Scalar) -> String {
+        scalar.isASCII ? "\(scalar)" : "\(scalar)".utf8.map { #"\"# + String($0, radix: 8) }.joined()
+    }
+
+    private func wide(_ scalar: Unicode.Scalar) -> String {
+        scalar.isASCII ? "\(scalar)" : #"\U000"# + String(scalar.value + 0x100000, radix: 16).dropFirst()
     }
 
     private func hexadecimal(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }

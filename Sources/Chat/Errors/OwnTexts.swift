@@ -119,42 +119,89 @@ private struct FoldedPieces {
     var isEmpty: Bool { pieces.isEmpty }
 
     mutating func insert(allOf text: [UInt8]) {
-        _ = Self.firstPiece(of: text) {
-            pieces.insert($0)
-            return false
-        }
+        for words in Self.folded(text) { Self.forEachPiece(of: words) { piece, _ in pieces.insert(piece) } }
     }
 
-    /// Whether a piece of these texts is among them that is in none of the others.
+    /// Whether one of these texts is quoted by pieces that are not all in the others: see ``FoldedWord``.
     func containAny(ofThese texts: [[UInt8]], besides others: [ArraySlice<UInt8>]) -> Bool {
         guard !pieces.isEmpty else { return false }
-        var found: Set<Piece> = []
-        for text in texts {
-            _ = Self.firstPiece(of: text) {
-                if pieces.contains($0) { found.insert($0) }
-                return false
+        let texts = texts.flatMap(Self.folded)
+        var (quoted, callers): (Set<Piece>, Set<Piece>) = ([], [])
+        for text in texts { Self.forEachPiece(of: text) { piece, _ in if pieces.contains(piece) { quoted.insert(piece) } } }
+        guard !quoted.isEmpty else { return false }
+        for other in others {
+            // The upstream has read it, and quotes what it says: that depends on none of its escapes.
+            for text in Self.folded(Array(other)) + Self.folded(ErrorWords.unescaped(Array(other))) {
+                Self.forEachPiece(of: text) { piece, _ in if quoted.contains(piece) { callers.insert(piece) } }
             }
         }
-        for other in others where !found.isEmpty {
-            _ = Self.firstPiece(of: Array(other)) {
-                found.remove($0)
-                return found.isEmpty
-            }
-        }
-        return !found.isEmpty
+        return texts.contains { FoldedWord.tell(Self.words(of: $0, quoted, callers)) }
     }
 
-    private static func firstPiece(of text: [UInt8], where isFound: (Piece) -> Bool) -> Bool {
-        let folded = foldedBytes(of: text)
-        return firstPiece(in: folded, where: isFound) || firstPiece(in: folded.filter { !$0.isDigit }, where: isFound)
+    /// As it stands, and without its digits.
+    private static func folded(_ text: [UInt8]) -> [[UInt8]] {
+        let words = foldedWords(of: text)
+        guard words.contains(where: \.isDigit) else { return [words] }
+        return [words, words.map { $0.isDigit ? UInt8(ascii: " ") : $0 }]
     }
 
-    private static func firstPiece(in folded: [UInt8], where isFound: (Piece) -> Bool) -> Bool {
-        var piece = Piece()
-        for (offset, byte) in folded.enumerated() {
+    /// - Parameter body: gets the offset, without blanks, at which the piece ends.
+    private static func forEachPiece(of words: [UInt8], _ body: (Piece, Int) -> Void) {
+        var (piece, count) = (Piece(), 0)
+        for byte in words where byte != UInt8(ascii: " ") {
             piece.append(byte)
-            if offset + 1 >= bytesCount, isFound(piece) { return true }
+            count += 1
+            if count >= bytesCount { body(piece, count) }
         }
-        return false
+    }
+
+    private static func words(of text: [UInt8], _ quoted: Set<Piece>, _ callers: Set<Piece>) -> [FoldedWord] {
+        var isQuoted = [Bool](repeating: false, count: text.count)
+        var isCallers = isQuoted
+        forEachPiece(of: text) { piece, end in
+            guard quoted.contains(piece) else { return }
+            let isCaller = callers.contains(piece)
+            for offset in end - bytesCount..<end {
+                isQuoted[offset] = true
+                if isCaller { isCallers[offset] = true }
+            }
+        }
+        var start = 0
+        return text.split(separator: UInt8(ascii: " ")).map { letters in
+            let range = start..<start + letters.count
+            start = range.upperBound
+            return FoldedWord(
+                letters, isQuoted: isQuoted[range].allSatisfy(\.self), isCallers: isCallers[range].allSatisfy(\.self))
+        }
+    }
+}
+
+/// A word of a text, and how much of it an error has.
+private struct FoldedWord {
+    private let isQuoted: Bool
+    /// Whether the caller has sent it, with what is beside it.
+    private let isCallers: Bool
+    /// Whether it is like none that is in any text.
+    private let isRare: Bool
+
+    init(_ letters: ArraySlice<UInt8>, isQuoted: Bool, isCallers: Bool) {
+        (self.isQuoted, self.isCallers) = (isQuoted, isCallers)
+        isRare = letters.contains(where: \.isDigit) || letters.count { $0 & 0xC0 != 0x80 } > Self.lettersMax
+    }
+
+    /// The longest words that many texts have are shorter.
+    private static let lettersMax = 20
+    /// Two may stand in any error: "the conversation", "your messages".
+    private static let rowCount = 3
+
+    /// Whether these words are quoted: three in a row, all of a text with fewer, or one that is rare. Where the caller has sent each of them
+    /// itself they tell it nothing. Of a word that is quoted in part nothing is known: it may be another, beside what the caller has guessed.
+    static func tell(_ words: [FoldedWord]) -> Bool {
+        if words.contains(where: { $0.isRare && $0.isQuoted && !$0.isCallers }) { return true }
+        let count = min(words.count, rowCount)
+        return words.indices.dropLast(max(0, count - 1)).contains { start in
+            let row = words[start..<start + count]
+            return row.allSatisfy(\.isQuoted) && !row.allSatisfy(\.isCallers)
+        }
     }
 }
