@@ -79,6 +79,8 @@ package struct PolledSignals: ~Copyable {
     /// Has one of them do what it does to a process that does not watch for it: end it, or stop it until it is to go on.
     package func act(on signal: Int32) {
         var set = SignalWatch.signalSet([signal])
+        // Swift's runtime may have a handler of its own, which takes it for a crash.
+        _ = Glibc.signal(signal, SIG_DFL)
         _ = raise(signal)
         // It is delivered by this.
         _ = unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
