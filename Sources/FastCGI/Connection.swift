@@ -274,7 +274,12 @@ package import EventLoop
 
     /// What has begun must become a request in time; an idle connection may stay for ever.
     private func setRequestDeadline() {
-        guard !isAnswering, scanned == nil, !scanner.isIdle else { return requestDeadline = nil }
+        guard !isAnswering, scanned == nil, !scanner.isIdle else {
+            requestDeadline = nil
+            // What had begun was a record by itself.
+            if !isAnswering, scanned == nil { requestStart = nil }
+            return
+        }
         requestStart = requestStart ?? loop.now
         guard requestDeadline == nil else { return }
         requestDeadline = .current + timeouts.request

@@ -42,16 +42,18 @@ extension HTTPRequest {
     /// Whether a request may go to a URL that comes from outside: by TLS, without user information, and to a host that is allowed. It is taken
     /// apart as the request's own will be, so that no other host is asked than was looked at.
     ///
-    /// - Returns: by what its host is allowed, for the log: all of the URL is whoever's it is, and may be a secret.
-    package static func allowance(ofForeign url: String, among allowed: [AllowedHost]) throws(URLRefusal) -> AllowedHost {
+    /// - Returns: what allows it, which a log may have, and the host, which a log may not: with all of the URL it is somebody else's word.
+    package static func allowedHost(
+        ofForeign url: String, among allowed: [AllowedHost]
+    ) throws(URLRefusal) -> (entry: AllowedHost, name: String) {
         let parsed: RequestURL
         do throws(HTTPError) { parsed = try RequestURL(url) } catch { throw .malformed }
         guard parsed.origin.isSecure else { throw .notSecure }
         // Also where there is nothing ahead of it.
         let authority = url.utf8.dropFirst("https://".utf8.count).prefix { !"/?#".utf8.contains($0) }
         guard !authority.contains(UInt8(ascii: "@")) else { throw .userinfo }
-        guard let allowance = allowed.first(where: { $0.allows(parsed.origin) }) else { throw .notAllowed }
-        return allowance
+        guard let entry = allowed.first(where: { $0.allows(parsed.origin) }) else { throw .notAllowed }
+        return (entry, parsed.origin.host)
     }
 }
 

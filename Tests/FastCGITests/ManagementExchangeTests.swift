@@ -1,3 +1,4 @@
+import Clock
 import EventLoop
 @testable import FastCGI
 import TestSupport
@@ -18,6 +19,25 @@ import Testing
                 try await exchange.peer.send(SentRequest(body: pattern(round)).bytes)
                 #expect(try await exchange.peer.readAnswer().body == pattern(round))
             }
+        }
+    }
+
+    @Test func `a management record that comes in two parts makes the request behind it no older`() async throws {
+        try await LoopActor.run { worker in
+            var starts: [Instant] = []
+            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
+                starts.append(request.start)
+                try await answerWithBody(request, &response)
+            }
+            try await exchange.peer.send(Array(Self.query.prefix(12)))
+            while exchange.connection.arrival == nil { await worker.loop.turn() }
+            try await exchange.peer.send(Array(Self.query.dropFirst(12)))
+            #expect(try await exchange.peer.readRecord()?.content == Self.result)
+            #expect(exchange.connection.arrival == nil)
+            let sent = Instant.current
+            try await exchange.peer.send(SentRequest(body: [1]).bytes)
+            #expect(try await exchange.peer.readAnswer().body == [1])
+            #expect(starts.count == 1 && starts[0] >= sent)
         }
     }
 

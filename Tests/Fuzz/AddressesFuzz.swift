@@ -55,7 +55,7 @@ private func checkForeignURL(_ line: String, _ allowed: String) {
     guard let known = AllowedHost(allowed) else { return }
     require(known.description == allowed, "another host is allowed")
     do throws(HTTPRequest.URLRefusal) {
-        require(try HTTPRequest.allowance(ofForeign: line, among: [known]) == known, "it is allowed by another")
+        require(try HTTPRequest.allowedHost(ofForeign: line, among: [known]).entry == known, "it is allowed by another")
         require(line.hasPrefix("https://"), "a URL without TLS")
         guard !allowed.contains(":"), let host = checkedOrigin(line)?.host else { return }
         let name = allowed.lowercased()

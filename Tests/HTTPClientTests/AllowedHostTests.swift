@@ -16,7 +16,7 @@ import Testing
         ("https://\(String(repeating: "a", count: 63)).vapi.ai/", "*.vapi.ai"),
     ])
     func `is asked where its host is allowed, and is told by what allows it`(url: String, allowance: String) throws {
-        let found = try HTTPRequest.allowance(ofForeign: url, among: Self.allowed(Self.hosts))
+        let found = try HTTPRequest.allowedHost(ofForeign: url, among: Self.allowed(Self.hosts)).entry
         #expect(found.description == allowance)
     }
 
@@ -56,13 +56,13 @@ import Testing
         ("https://phone.vapi.ai/\(String(repeating: "a", count: 16 << 10))", .malformed),
     ])
     func `is not asked otherwise, and nothing is told of it`(url: String, refusal: HTTPRequest.URLRefusal) {
-        #expect(throws: refusal) { try HTTPRequest.allowance(ofForeign: url, among: Self.allowed(Self.hosts)) }
+        #expect(throws: refusal) { try HTTPRequest.allowedHost(ofForeign: url, among: Self.allowed(Self.hosts)) }
         #expect(!refusal.description.contains("vapi"))
     }
 
     @Test func `is asked nowhere where nothing is allowed`() {
         #expect(throws: HTTPRequest.URLRefusal.notAllowed) {
-            try HTTPRequest.allowance(ofForeign: "https://a.vapi.ai/", among: [])
+            try HTTPRequest.allowedHost(ofForeign: "https://a.vapi.ai/", among: [])
         }
     }
 

@@ -2,8 +2,8 @@
 
 /// The words of a text, of letters and digits as UTF-8, with a blank between them: without case, and without escapes of however many levels.
 ///
-/// Where a language puts no blanks between its words, each character is one here. Of what Unicode calls compatible only letters in full width are the same here; marks that stand by themselves are left out. It takes
-/// time in proportion to the text's length.
+/// Where a language puts no blanks between its words, each character is one here. Of what Unicode calls compatible only letters in full
+/// width are the same; marks that stand by themselves are left out. It takes time in proportion to the text's length.
 func foldedWords(of text: [UInt8]) -> [UInt8] {
     var folded: [UInt8] = []
     folded.reserveCapacity(text.count)

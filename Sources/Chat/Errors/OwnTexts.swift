@@ -17,7 +17,9 @@ package enum OwnTexts: Sendable {
     package init(texts: [[UInt8]] = [], json: [[UInt8]] = [], callers: [ArraySlice<UInt8>]? = []) {
         if !texts.contains(where: Self.isLong), !json.contains(where: Self.isLong) {
             self = .none
-        } else if let callers, callers.reduce(0, { $0 + $1.count }) <= Self.callersBytesMax {
+        } else if let callers, callers.reduce(0, { $0 + $1.count }) <= Self.callersBytesMax,
+            (texts + json).reduce(0, { $0 + $1.count }) <= Self.textsBytesMax
+        {
             self = .known(texts: texts, json: json, callers: callers)
         } else {
             self = .forgotten
@@ -31,8 +33,9 @@ package enum OwnTexts: Sendable {
     private static func isLong(_ text: [UInt8]) -> Bool { text.count >= bytesMin }
 
     private static let bytesMin = 16
-    /// An error is not to take long because its request was.
+    /// An error is not to take long because its request was, or what went out with that.
     private static let callersBytesMax = 64 << 10
+    private static let textsBytesMax = 512 << 10
 
     /// The strings of JSON that are values, as they stand there.
     fileprivate static func strings(of json: [UInt8]) -> [[UInt8]] {
@@ -88,8 +91,9 @@ extension UpstreamError {
     private func withholding(_ texts: [[UInt8]], besides others: [ArraySlice<UInt8>]) -> UpstreamError {
         var pieces = Self.pieces(of: [message, type, code, param].compactMap(\.self))
         if let object { pieces.insert(allOf: object) }
-        guard pieces.containAny(ofThese: texts, besides: others) else { return self }
-        return namesAlone { !Self.pieces(of: [$0]).containAny(ofThese: texts, besides: others) }
+        let folded = FoldedTexts(texts, besides: others)
+        guard pieces.areQuoted(from: folded) else { return self }
+        return namesAlone { !Self.pieces(of: [$0]).areQuoted(from: folded) }
     }
 
     private static func pieces(of words: [String]) -> FoldedPieces {
@@ -122,24 +126,22 @@ private struct FoldedPieces {
         for words in Self.folded(text) { Self.forEachPiece(of: words) { piece, _ in pieces.insert(piece) } }
     }
 
-    /// Whether one of these texts is quoted by pieces that are not all in the others: see ``FoldedWord``.
-    func containAny(ofThese texts: [[UInt8]], besides others: [ArraySlice<UInt8>]) -> Bool {
+    /// Whether one of the texts is quoted by pieces that are not all the caller's: see ``FoldedWord``.
+    func areQuoted(from folded: FoldedTexts) -> Bool {
         guard !pieces.isEmpty else { return false }
-        let texts = texts.flatMap(Self.folded)
         var (quoted, callers): (Set<Piece>, Set<Piece>) = ([], [])
-        for text in texts { Self.forEachPiece(of: text) { piece, _ in if pieces.contains(piece) { quoted.insert(piece) } } }
-        guard !quoted.isEmpty else { return false }
-        for other in others {
-            // The upstream has read it, and quotes what it says: that depends on none of its escapes.
-            for text in Self.folded(Array(other)) + Self.folded(ErrorWords.unescaped(Array(other))) {
-                Self.forEachPiece(of: text) { piece, _ in if quoted.contains(piece) { callers.insert(piece) } }
-            }
+        for text in folded.texts {
+            Self.forEachPiece(of: text) { piece, _ in if pieces.contains(piece) { quoted.insert(piece) } }
         }
-        return texts.contains { FoldedWord.tell(Self.words(of: $0, quoted, callers)) }
+        guard !quoted.isEmpty else { return false }
+        for text in folded.callers {
+            Self.forEachPiece(of: text) { piece, _ in if quoted.contains(piece) { callers.insert(piece) } }
+        }
+        return folded.texts.contains { FoldedWord.tell(Self.words(of: $0, quoted, callers)) }
     }
 
     /// As it stands, and without its digits.
-    private static func folded(_ text: [UInt8]) -> [[UInt8]] {
+    fileprivate static func folded(_ text: [UInt8]) -> [[UInt8]] {
         let words = foldedWords(of: text)
         guard words.contains(where: \.isDigit) else { return [words] }
         return [words, words.map { $0.isDigit ? UInt8(ascii: " ") : $0 }]
@@ -173,6 +175,21 @@ private struct FoldedPieces {
             return FoldedWord(
                 letters, isQuoted: isQuoted[range].allSatisfy(\.self), isCallers: isCallers[range].allSatisfy(\.self))
         }
+    }
+}
+
+/// The texts that nobody is to read, and what the caller has sent beside them; folded once for all words of an error, and what is the
+/// caller's only where those quote one.
+private final class FoldedTexts {
+    private let others: [ArraySlice<UInt8>]
+    let texts: [[UInt8]]
+    /// The upstream has read it, and quotes what it says: that depends on none of its escapes.
+    private(set) lazy var callers = others.flatMap {
+        FoldedPieces.folded(Array($0)) + FoldedPieces.folded(ErrorWords.unescaped(Array($0)))
+    }
+
+    init(_ texts: [[UInt8]], besides others: [ArraySlice<UInt8>]) {
+        (self.texts, self.others) = (texts.flatMap(FoldedPieces.folded), others)
     }
 }
 

@@ -60,7 +60,7 @@ package enum ScanResult: Equatable, Sendable {
 
 /// FastCGI 1.0 as a responder sees it, for one connection and one request at a time. Values only: no I/O.
 ///
-/// Another one that begins meanwhile is refused by its id (§5.5), and the one goes on.
+/// A second one that begins meanwhile is refused by its id (§5.5), and the first goes on.
 ///
 /// libfcgi trusts its peer: a repeated name in GET_VALUES or a huge length ends the process, and an answer given before the
 /// body was read lets body bytes be parsed as records. So it sees no record of a peer.
@@ -96,7 +96,7 @@ package struct RecordScanner: Sendable {
     private let firstRoom: Int
     private var phase = Phase.idle
     private var request = ScannedRequest(id: 0, keepsConnection: false)
-    /// Whether a request was refused since another was under way: what its peer sends of it meanwhile, or has sent, may still come.
+    /// Whether a request was refused since another was under way. The peer may send more of it at any time from then on.
     private var hasRefused = false
     private var header: [UInt8] = []
     private var record: RecordHeader?

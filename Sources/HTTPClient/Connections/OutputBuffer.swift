@@ -24,7 +24,7 @@ final class OutputBuffer {
         change { $0.append(utf8: text) }
     }
 
-    /// A head's beginning (RFC 9112 §3), its fields and the empty line behind them.
+    /// A request line (RFC 9112 §3), its fields and the empty line behind them.
     func appendHead(of request: HTTPRequest, to destination: Destination, userAgent: String) {
         change { $0.appendHead(of: request, to: destination, userAgent: userAgent) }
     }

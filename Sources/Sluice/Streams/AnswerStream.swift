@@ -141,7 +141,7 @@ final class AnswerStream {
     /// Whether `[DONE]` has come behind an answer.
     var isDone: Bool { scanner.isDone }
 
-    /// Whether it is complete as it stands. Whoever asks the second question alone needs no copy of the scanner, as the third does.
+    /// Whether it is complete as it stands. The second question is part of the third, which copies the scanner for what it asks.
     var isComplete: Bool { scanner.isFinished && (scanner.isBetweenEvents || !scanner.isInsideEvent) }
 
     /// When the upstream must have said more, or need not any more.

@@ -36,9 +36,9 @@ final class CallControl {
     func say(_ text: String, in question: Question, by settings: FillerSettings, _ posts: FillerPosts) -> Bool {
         guard let url = Self.paths.texts(in: question.chat).first ?? nil else { return false }
         let (id, route) = (question.caller.id, question.route.label)
-        let host: AllowedHost
+        let (host, name): (AllowedHost, String)
         do throws(HTTPRequest.URLRefusal) {
-            host = try HTTPRequest.allowance(ofForeign: url, among: settings.hosts)
+            (host, name) = try HTTPRequest.allowedHost(ofForeign: url, among: settings.hosts)
         } catch {
             logger.fillerNotPosted("\(error)", id, route: route, host: nil)
             return false
@@ -55,13 +55,13 @@ final class CallControl {
         do throws(HTTPError) {
             _ = try connections.session.start(request) { [self] result in
                 count -= 1
-                guard let reason = Self.reason(of: result) else { return }
+                guard let reason = Self.reason(of: result, host: name) else { return }
                 posts.hasFailed()
                 logger.fillerNotPosted(reason, id, route: route, host: host)
             }
         } catch {
             count -= 1
-            logger.fillerNotPosted(Self.words(error), id, route: route, host: host)
+            logger.fillerNotPosted(Self.words(error, host: name), id, route: route, host: host)
             return false
         }
         posts.hasAsked()
@@ -76,17 +76,23 @@ final class CallControl {
     }
 
     /// Why it was not said, as far as anybody has to know. A redirect is not followed.
-    private static func reason(of result: Result<Int, HTTPError>) -> String? {
+    private static func reason(of result: Result<Int, HTTPError>, host: String) -> String? {
         switch result {
         case .success(let status): (200..<300).contains(status) ? nil : "status \(status)"
         // The process ends.
         case .failure(.cancelled): nil
-        case .failure(let error): words(error)
+        case .failure(let error): words(error, host: host)
         }
     }
 
     /// Without the host, which is the caller's own word below a name that is allowed.
-    private static func words(_ error: HTTPError) -> String {
-        if case .cannotResolve = error { "cannot resolve the host's name" } else { "\(error)" }
+    static func words(_ error: HTTPError, host: String) -> String {
+        let words = "\(error)"
+        guard words.utf8.contains(host.utf8) else { return words }
+        return switch error {
+        case .cannotResolve: "cannot resolve the host's name"
+        case .tls: "TLS: the certificate is for another name than the host's"
+        default: "no connection to the host"
+        }
     }
 }

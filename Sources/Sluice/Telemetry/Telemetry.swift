@@ -186,7 +186,7 @@ extension Logger {
             ])
     }
 
-    /// - Parameter host: one that is allowed, else nil: another is whatever the caller has written. The rest of the URL is a secret.
+    /// - Parameter host: what the settings allow it by, else nil: all else of the URL is whatever the caller has written, or a secret.
     func fillerNotPosted(_ reason: String, _ id: RequestID, route: String, host: AllowedHost?) {
         var metadata: Metadata = ["request": "\(id)", "route": "\(route)", "reason": "\(reason)"]
         if let host { metadata["host"] = "\(host)" }
@@ -263,7 +263,7 @@ extension ConnectionRefusal {
         case .unexpectedRecord(let type): "a record of type \(type) is out of place"
         case .malformedParameters: "the parameters are malformed"
         case .requestTimedOut: "a request did not begin or end within timeouts.request"
-        case .answersNotRead: "the answers to its management records are not read"
+        case .answersNotRead: "what it is told of its management records, or of a request that is refused, is not read"
         case .peerNotAllowed(let user): "the user \(user) may not connect: socket.allowed_users leaves it out"
         case .addressNotAllowed(let address): "the address \(address) may not connect: allowed_addresses leaves it out"
         }
