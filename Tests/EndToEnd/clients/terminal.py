@@ -9,7 +9,7 @@
 #     full     the terminal takes nothing more
 #     nothing  the command ends by itself
 # Tells the exit status (a signal's number negated), whether the terminal is as it was, and all that was shown.
-import fcntl, os, pty, select, signal, struct, sys, termios, time
+import contextlib, fcntl, os, pty, select, signal, struct, sys, termios, time
 
 KEYS = {"q": [b"q"], "ctrl-c": [b"\x03"], "ctrl-z": [b"\x1a"], "down": [b"\x1b[B"], "split": [b"\x1b", b"[A", b"\x1b[", b"B"]}
 actions, other, command = sys.argv[1].split(", "), int(sys.argv[2]), sys.argv[3:]
@@ -86,7 +86,8 @@ def child_of(leader):
 def threads(process):
     names = {}
     for thread in os.listdir(f"/proc/{process}/task"):
-        with open(f"/proc/{process}/task/{thread}/comm") as file:
+        # It may be over by now.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{process}/task/{thread}/comm") as file:
             names[file.read().strip()] = int(thread)
     return names
 
@@ -121,10 +122,18 @@ def fill():
 
 def abandon(process):
     os.kill(other, signal.SIGSTOP)
-    wait_until("a question that nobody answers", lambda: "question" in threads(process))
+    last = None
+
+    def is_asking():
+        nonlocal last
+        before, last = last, threads(process).get("question")
+        return last is not None and last == before
+
+    wait_until("a question that nobody answers", is_asking)
     # That there is no answer is found ahead of anything else when they go on: both at one moment is what is looked for.
     for thread in threads(process).values():
-        os.sched_setaffinity(thread, [min(os.sched_getaffinity(0))])
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, [min(os.sched_getaffinity(0))])
     os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
     os.kill(process, signal.SIGSTOP)
 
