@@ -21,6 +21,8 @@
 
 /// accept4(2)
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+/// gettid(2)
+pid_t gettid(void);
 /// memfd_create(2)
 int memfd_create(const char *name, unsigned int flags);
 /// sched_getaffinity(2)

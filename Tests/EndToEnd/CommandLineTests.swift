@@ -120,10 +120,17 @@ import Testing
         #expect(lost.errors.value.text == "sluice: the output is not whole: write: \(output.reason)\n")
     }
 
-    @Test(arguments: printing, ["os.pipe()", "[end.detach() for end in socket.socketpair()]"])
+    /// A pipe or a connection that was closed, one that was reset, and a terminal that has hung up.
+    @Test(
+        arguments: printing, ["os.pipe()", "[end.detach() for end in socket.socketpair()]", "connection()", "os.openpty()"])
     func `ends without one when nobody reads on`(command: String, ends: String) async throws {
         let script = """
-            import os, socket, subprocess, sys
+            import os, socket, struct, subprocess, sys
+            def connection():
+                with socket.create_server(("127.0.0.1", 0)) as server:
+                    near, far = socket.create_connection(server.getsockname()), server.accept()[0]
+                far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return far.detach(), near.detach()
             reading, writing = \(ends)
             os.close(reading)
             sys.exit(subprocess.run(sys.argv[1:], stdout=writing).returncode)
@@ -135,13 +142,15 @@ import Testing
         #expect(unread.errors.value.text == "")
     }
 
-    /// Whoever has it too may have made it so that nobody waits for it.
-    @Test(arguments: ["os.pipe()", "[end.detach() for end in socket.socketpair()]"])
+    /// Another process may have set O_NONBLOCK on the open file.
+    @Test(arguments: ["os.pipe()", "[end.detach() for end in socket.socketpair()]", "os.openpty()"])
     func `says all to whoever takes it slowly`(ends: String) async throws {
         let script = """
-            import os, socket, subprocess, sys
+            import errno, os, socket, subprocess, sys
             whole = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE).stdout
             reading, writing = \(ends)
+            if os.isatty(writing):
+                whole = whole.replace(b"\\n", b"\\r\\n")
             os.set_blocking(writing, False)
             try:
                 while True:
@@ -151,8 +160,12 @@ import Testing
             child = subprocess.Popen(sys.argv[1:], stdout=writing)
             os.close(writing)
             said = b""
-            while part := os.read(reading, 100):
-                said += part
+            try:
+                while part := os.read(reading, 100):
+                    said += part
+            except OSError as end:  # A terminal's.
+                if end.errno != errno.EIO:
+                    raise
             sys.exit(child.wait() or said.lstrip(bytes(1)) != whole)
             """
         let words = ["check", "--show", "--config", "my.toml"]

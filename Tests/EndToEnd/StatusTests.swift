@@ -155,26 +155,39 @@ import Testing
             ("TERM", "-15", "process:"), ("HUP", "-1", "process:"), ("INT", "-2", "process:"), ("TSTP, q", "0", "process:"),
             ("ctrl-z, q", "0", "process:"), ("STOP, down, q", "0", "lines 2 to"),
             ("ctrl-s, TERM", "-15", "process:"), ("ctrl-s, INT", "-2", "process:"), ("ctrl-s, HUP", "-1", "process:"),
-            ("ctrl-s, ctrl-c", "0", "process:"),
-            ("freeze, q", "0", "process:"), ("end", "69", " at unix:control.sock"),
+            ("ctrl-s, ctrl-c", "0", "process:"), ("QUIT", "-3", "process:"), ("ctrl-s, QUIT", "-3", "process:"),
+            ("freeze, q", "0", "process:"), ("end", "69", " at unix:control.sock"), ("abandon", "69", "process:"),
+            ("borrow, q", "0", "process:"),
         ])
     func `is left in a terminal as it was, whatever ends it`(action: String, exit: String, shown: String) async throws {
-        let directory = try TemporaryDirectory()
-        let sluice = try await SluiceProcess(
-            .settings("control = \"unix:control.sock\"\nupstreams.demo = {kind = \"demo\"}"), options: ["--workers", "1"],
-            in: directory)
-        let told = try await told(action, sluice.process.identifier, in: directory)
+        let told = try await toldWhileOneServes(action)
         #expect(told.hasPrefix("exit \(exit)\nrestored True\n"), "\(told)")
         #expect(told.contains(shown), "\(told)")
         // Nothing is said ahead of that.
         #expect(told.split(separator: "no Sluice can").first?.contains("\\x1b[?7h") == true, "\(told)")
-        if sluice.process.exit.value == nil { try await sluice.process.end() }
+    }
+
+    /// The last of its output may be lost there.
+    @Test(arguments: [("full, q", "0"), ("full, TERM", "-15")])
+    func `ends also where the terminal takes nothing more, and leaves it as it was`(action: String, exit: String) async throws {
+        let told = try await toldWhileOneServes(action)
+        #expect(told.hasPrefix("exit \(exit)\nrestored True\n"), "\(told)")
     }
 
     @Test func `is not watched with a word that has no option ahead of it`() async throws {
         let told = try await told("nothing", 0, ["sluice.toml"], in: TemporaryDirectory())
         #expect(told.hasPrefix("exit 64\nrestored True\n"), "\(told)")
         #expect(told.contains("'sluice.toml' has no option ahead of it"), "\(told)")
+    }
+
+    private func toldWhileOneServes(_ actions: String) async throws -> String {
+        let directory = try TemporaryDirectory()
+        let sluice = try await SluiceProcess(
+            .settings("control = \"unix:control.sock\"\nupstreams.demo = {kind = \"demo\"}"), options: ["--workers", "1"],
+            in: directory)
+        let told = try await told(actions, sluice.process.identifier, in: directory)
+        if sluice.process.exit.value == nil { try await sluice.process.end() }
+        return told
     }
 
     /// What the watch comes to in a terminal.

@@ -2,8 +2,8 @@
 
 import Foundation
 
-/// Of one process, as it or its master tells it. Of one that does not answer, its master tells `process`, `place`, `state` and `startSince`
-/// alone.
+/// Of one process, as it or its master tells it. Of one that does not answer, its master tells `process`, `place`, `state` and
+/// `startSince` alone.
 struct ToldStatus: Decodable, Sendable {
     struct Reload: Decodable, Sendable {
         let outcome: String

@@ -99,7 +99,7 @@ import Testing
 
     @Test func `an upstream that was gone begins anew when the last one is over who had it`() throws {
         var former: Made? = try made([upstream("a"), upstream("b") { $0.concurrentMax = 1 }])
-        weak let witness = former?.board
+        weak let witness = former?.board.places[1]
         let between = try made([upstream("a")], replacing: former)
         former = nil
         #expect(witness == nil)

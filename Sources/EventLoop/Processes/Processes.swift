@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import Synchronization
 
 /// How a process has ended.
 package enum ProcessEnd: Equatable, Sendable {
@@ -16,9 +17,41 @@ package func isZombie(_ process: Int32) -> Bool {
     return unsafe result == 0 && information.si_signo == SIGCHLD
 }
 
-/// Starts this program anew, and returns when it has begun, which may take its time: for a thread that may wait. This goes also where
-/// its file has been replaced or removed since. The process has a group of its own, so that a terminal's signals do not reach it, nothing
-/// at its standard input, and of this one's descriptors the standard output and error and one more.
+/// A process that is on its way: nobody knows its pid before it is the program that it is to be, and somebody who has stopped
+/// it, or what it opens, may keep it from that.
+package final class ProcessLaunch: Sendable {
+    /// Which starts it, and waits for it; 0 while none does.
+    private let thread = Atomic<pid_t>(0)
+
+    package init() {}
+
+    /// Has `body` start one, and nothing else, on this thread, which has started none.
+    package func run<Failure>(_ body: () throws(Failure) -> Int32) throws(Failure) -> Int32 {
+        thread.store(gettid(), ordering: .releasing)
+        defer { thread.store(0, ordering: .releasing) }
+        return try body()
+    }
+
+    /// Kills it where it is; what waits for it learns its pid by that. Nothing comes of it where there is none, or where the
+    /// kernel does not tell of children (proc(5), `CONFIG_PROC_CHILDREN`). For the thread that reaps: nobody else has its pid
+    /// meanwhile.
+    package func kill() {
+        let thread = thread.load(ordering: .acquiring)
+        guard thread > 0 else { return }
+        let number = unsafe open("/proc/self/task/\(thread)/children", O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { return }
+        let file = Descriptor(owning: number)
+        var text = [UInt8](repeating: 0, count: 256)
+        let count = unsafe read(file.number, &text, text.count)
+        for word in text.prefix(max(0, count)).split(separator: UInt8(ascii: " ")) {
+            if let process = Int32(String(decoding: word, as: UTF8.self)) { _ = Glibc.kill(process, SIGKILL) }
+        }
+    }
+}
+
+/// Starts this program anew, and returns when it has begun, which may take its time: for a thread that may wait. This goes
+/// also where its file has been replaced or removed since. The process has a group of its own, so that a terminal's signals
+/// do not reach it, nothing at its standard input, and of this one's descriptors the standard output and error and one more.
 ///
 /// - Parameters:
 ///   - arguments: with the program's name as the first.
@@ -89,7 +122,10 @@ package func lostOutput() -> SystemError? {
     return failure.code == EPIPE || outputIsUnread() ? nil : failure
 }
 
-/// Whether nobody reads what goes to the standard output any more: of a pipe or of a socket.
+/// After which time what takes nothing, though it says that it would, is tried again.
+private let outputRetryMilliseconds: Int32 = 100
+
+/// Whether nobody reads what goes to the standard output any more: of a pipe, a socket or a terminal.
 private func outputIsUnread() -> Bool {
     var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
     return unsafe poll(&output, 1, 0) > 0 && output.revents & Int16(POLLERR | POLLHUP) != 0
@@ -99,21 +135,29 @@ private func outputIsUnread() -> Bool {
 ///
 /// - Throws: `SystemError` when it cannot be written; not when nobody is there to read on, who then has had enough.
 package func writeOutput(_ bytes: [UInt8]) throws(SystemError) {
-    var rest = bytes[...]
+    var (rest, isSaidToBeReady) = (bytes[...], false)
     while !rest.isEmpty {
         let count = unsafe rest.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
         if count > 0 {
-            rest = rest.dropFirst(count)
+            (rest, isSaidToBeReady) = (rest.dropFirst(count), false)
             continue
         }
-        switch errno {
+        // One that has written nothing, without a failure, has left there what was before.
+        switch count < 0 ? errno : EAGAIN {
         case EINTR: continue
         case EPIPE: return
         case EAGAIN:
-            // Whoever has it too has had it wait for nobody.
+            // Another process has set O_NONBLOCK on the open file.
             var output = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
             _ = unsafe poll(&output, 1, -1)
-        default: throw SystemError("write")
+            // A terminal says that there is room also when there is too little for anything (pty(7)).
+            if isSaidToBeReady { _ = poll(nil, 0, outputRetryMilliseconds) }
+            isSaidToBeReady = true
+        default:
+            let failure = SystemError("write")
+            // A connection that was reset, or a terminal that has hung up.
+            if outputIsUnread() { return }
+            throw failure
         }
     }
 }

@@ -5,18 +5,18 @@ import Clock
 import EventLoop
 import Settings
 
-/// One for each generation. What it has of targets, upstreams and routes that were there before it shares with the boards before it, so
-/// that a reload forgets nothing and what began before it counts.
+/// One for each generation. What it has of targets, upstreams and routes that were there before it shares with the boards
+/// before it, so that a reload forgets nothing and what began before it counts.
 ///
-/// Each call holds a lock or two for well under a microsecond. What an attempt gets here it has to give back, and what it owes it has to
-/// tell: `Admission` and `QueuedPlace` see to that.
+/// Each call holds a lock or two for well under a microsecond. What an attempt gets here it has to give back, and what it
+/// owes it has to tell: `Admission` and `QueuedPlace` see to that.
 final class Board: Sendable {
     /// By the targets' numbers.
     private let targets: [TargetState]
     /// By the upstreams' order in the settings.
-    private let places: [UpstreamPlaces]
-    /// Those of boards before that the settings do not have any more, for as long as one of these boards is there: their requests go on
-    /// for long, and may still begin another attempt.
+    let places: [UpstreamPlaces]
+    /// Those of boards before that the settings do not have any more, for as long as one of these boards is there: their
+    /// requests go on for long, and may still begin another attempt.
     private let formerPlaces: [FormerPlaces]
     /// By the routes' order in the settings.
     private let budgets: [RouteBudgets]

@@ -8,8 +8,8 @@ struct Check: ParsableCommand {
         abstract: "Test the settings: tell all that is wrong with them, or that they are good.",
         discussion: """
             Takes the same options as serve, opens no socket and calls no upstream. Wrong settings end it with status 78, a file \
-            that cannot be read with 66, a wrong option with 64. What may not work, but is served by, is a warning. Credentials of a service of systemd are left out where this \
-            process does not have them.
+            that cannot be read with 66, a wrong option with 64. What may not work, but is served by, is a warning. \
+            Credentials of a service of systemd are left out where this process does not have them.
             """)
 
     @OptionGroup var arguments: SettingsArguments

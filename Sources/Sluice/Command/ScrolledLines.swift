@@ -117,7 +117,8 @@ struct TypedKeys {
     private var beginning: [UInt8] = []
     private var last = Instant.distantFuture
 
-    /// In which time a terminal sends all of a sequence. What comes later is another key: Alt-[ is one by itself, and begins as arrows do.
+    /// In which time a terminal sends all of a sequence. What comes later is another key: Alt-[ is one by itself, and begins
+    /// as arrows do.
     private static let sequenceTime = Duration.milliseconds(500)
 
     /// The keys that these bytes are, with those that came before.

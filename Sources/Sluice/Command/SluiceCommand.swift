@@ -11,8 +11,8 @@ struct SluiceCommand: ParsableCommand {
         commandName: "sluice",
         abstract: "Serves an OpenAI-compatible POST /chat/completions behind a web server that speaks FastCGI.",
         discussion: """
-            -t in the place of a command is check, as it is with nginx and php-fpm; -tt, as it is with php-fpm, and -T, as it is with \
-            nginx, are check --show; and -v is --version.
+            -t in the place of a command is check, as it is with nginx and php-fpm; -tt, as it is with php-fpm, and -T, as it \
+            is with nginx, are check --show; and -v is --version.
             """,
         version: sluiceVersion,
         subcommands: [
@@ -64,8 +64,8 @@ private func endWithLostOutput(_ failure: SystemError) -> Never {
     _exit(EX_IOERR)
 }
 
-/// A process may be started without them. What it opens first would take their numbers, and log lines would go there. What would be printed
-/// nowhere fails.
+/// A process may be started without them. What it opens first would take their numbers, and log lines would go there. What
+/// would be printed nowhere fails.
 private func openStandardDescriptors() {
     for (number, mode) in [(STDIN_FILENO, O_RDWR), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDWR)]
     where fcntl(number, F_GETFD) < 0 {

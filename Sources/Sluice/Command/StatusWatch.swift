@@ -5,8 +5,8 @@ import EventLoop
 import Glibc
 import Synchronization
 
-/// Shows the status of a Sluice, and does what keys and signals want. Nothing that it waits for keeps it from that, neither the Sluice nor
-/// the terminal.
+/// Shows the status of a Sluice, and does what keys and signals want. Nothing that it waits for keeps it from that, neither
+/// the Sluice nor the terminal.
 struct StatusWatch {
     enum Ending {
         /// Somebody has asked for it, or the terminal is gone.
@@ -43,7 +43,7 @@ struct StatusWatch {
             while let signal = signals.next() {
                 switch signal {
                 case SIGTSTP: Self.suspend(terminal, by: signals)
-                // Whatever has stopped it has left the terminal as it was, or somebody else had it.
+                // Somebody else may have had the terminal since, and has perhaps left it another.
                 case SIGCONT: terminal.lose()
                 case SIGWINCH: isStale = true
                 default: return .signalled(signal)

@@ -1,7 +1,5 @@
 // A terminal that one thing is shown in.
 
-import Clock
-import EventLoop
 import Glibc
 
 /// A terminal in which one thing is shown again and again, and keys are read as they are pressed, without an echo.
@@ -15,17 +13,19 @@ final class Terminal {
     private var unwritten: ArraySlice<UInt8> = []
     /// Whether it is as it has to be for this.
     private(set) var isTaken = false
+    /// Whether it was made so, and has not been made what it was: also where somebody else may have had it meanwhile.
+    private var isChanged = false
 
-    /// After which time it is tried again what it did not take, or whether it is this process's to use. It cannot be polled for that: the
-    /// kernel's says that there is room when there is too little for anything (pty(7)).
+    /// After which time it is tried again what it did not take, or whether it is this process's to use. It cannot be
+    /// polled for that: the kernel's says that there is room when there is too little for anything (pty(7)).
     static let retryTime = Duration.milliseconds(100)
 
     init() {
         var former = termios()
         _ = unsafe tcgetattr(STDIN_FILENO, &former)
         self.former = former
-        // Opened once more, since whoever else has it open is to wait for it as before. The first name is there also for a user who may
-        // not open the other.
+        // Opened once more, since whoever else has it open is to wait for it as before. The first name is there also for a
+        // user who may not open the other.
         let path = tcgetpgrp(STDOUT_FILENO) >= 0 ? "/dev/tty" : "/proc/self/fd/\(STDOUT_FILENO)"
         let number = unsafe open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         output = number >= 0 ? number : STDOUT_FILENO
@@ -42,14 +42,15 @@ final class Terminal {
     /// How many lines there is room for.
     var height: Int { size.rows }
 
-    /// How many characters of a line there is room for. The last column is the cursor's: what clears the rest of a line begins there.
+    /// How many characters of a line there is room for. The last column is the cursor's: what clears the rest of a line
+    /// begins there.
     var width: Int { size.columns - 1 }
 
     /// Whether it has taken all that it was given, and may be given more.
     var isReady: Bool { isTaken && unwritten.isEmpty }
 
-    /// Whether it is this process's to use: not when a shell has it, which has the process go on in the background. Whoever changes it or
-    /// reads from it then is stopped. Where nobody says whose it is, it is.
+    /// Whether it is this process's to use: not when a shell has it, which has the process go on in the background. Whoever
+    /// changes it or reads from it then is stopped. Where nobody says whose it is, it is.
     private var isOurs: Bool {
         let group = tcgetpgrp(STDIN_FILENO)
         return group <= 0 || group == getpgrp()
@@ -57,12 +58,17 @@ final class Terminal {
 
     // MARK: Taking it, and giving it back
 
-    /// Makes it what it has to be, if it is this process's to use and is not so yet.
+    /// Makes it what it has to be, if it is this process's to use and is not so yet. If it is another's by now, it is not
+    /// taken any more: who has it need not have told this process so, by SIGCONT.
     ///
     /// - Returns: whether it is so from now on: all is to be shown anew.
     func take() -> Bool {
-        guard !isTaken, isOurs else { return false }
-        isTaken = true
+        guard isOurs else {
+            lose()
+            return false
+        }
+        guard !isTaken else { return false }
+        (isTaken, isChanged) = (true, true)
         set { $0.makeRaw() }
         // A line that the terminal has become too narrow for pushes no other out.
         write("\u{1B}[?7l")
@@ -74,9 +80,9 @@ final class Terminal {
 
     /// Leaves it as it was, with the cursor below what was shown.
     func giveBack() {
-        guard isTaken else { return }
         lose()
-        guard isOurs else { return }
+        guard isChanged, isOurs else { return }
+        isChanged = false
         // Output that Control-S has stopped goes on by this, so that the last of it gets there.
         set {
             $0.makeRaw()

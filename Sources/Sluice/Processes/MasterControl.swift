@@ -84,6 +84,8 @@ extension Master: Controllable {
     /// - Returns: the bytes of a `ControlAnswer`.
     func makeStatus(_ form: StatusForm) async -> [UInt8] {
         let asked = places.all.filter(\.hasStarted)
+        // Of the same moment: each is in one of both, whatever becomes of it while the others answer.
+        let starting = places.present.filter { !$0.hasStarted }
         var questions: [ProcessQuestion] = []
         do throws(SystemError) {
             for process in asked { questions.append(try process.ask(.status(form), within: Self.statusTime, on: loop)) }
@@ -98,17 +100,17 @@ extension Master: Controllable {
                     place: process.place + 1, pid: Int(process.pid), state: process.state, generation: process.generation,
                     page: page, age: .current - process.start))
         }
-        return await page(form, members.sorted { $0.place < $1.place })
+        let starts = starting.map { MasterStatus.Start(place: $0.place + 1, age: .current - $0.start) }
+        return await page(form, members.sorted { $0.place < $1.place }, starts)
     }
 
     /// Puts together what the processes have said.
-    private func page(_ form: StatusForm, _ members: [MasterStatus.Member]) async -> [UInt8] {
+    private func page(
+        _ form: StatusForm, _ members: [MasterStatus.Member], _ starts: [MasterStatus.Start]
+    ) async -> [UInt8] {
         let now = Instant.current
         let vacancies = (isEnding ? [] : places.vacancies).map {
             MasterStatus.Vacancy(place: $0.place + 1, restart: max($0.end - now, .zero), reason: $0.reason)
-        }
-        let starts = places.present.filter { !$0.hasStarted }.map {
-            MasterStatus.Start(place: $0.place + 1, age: now - $0.start)
         }
         let serves = members.contains { $0.state == .serving }
         let head = Status.Head(

@@ -28,7 +28,12 @@ extension Master {
     /// Starts a process on a thread: whoever starts a program waits until it has begun, and that may take its time.
     private func launch(slot: Int) async {
         guard let process = places.process(slot: slot), let (arguments, socket) = process.takeStart() else { return }
-        do { process.pid = try await runOnThread { try startProcess(arguments, with: socket) } } catch {
+        let launch = process.launch
+        do {
+            process.pid = try await runOnThread {
+                try launch.run { () throws(SystemError) in try startProcess(arguments, with: socket) }
+            }
+        } catch {
             if places.remove(process), !isEnding { notStarted(process.place, error) }
             changed()
             return reap()
@@ -104,7 +109,7 @@ extension Master {
         process.watchdog.reset()
         logger.processHangs(process)
         process.signal(SIGKILL)
-        // The signal reaches it when it comes to be.
+        // What the kernel holds takes the signal when it comes to be.
         if !process.hasStarted { replace(process) }
     }
 

@@ -44,6 +44,7 @@ final class ServingProcess {
     /// Its pid may be another's by now.
     var isReaped = false
     private(set) var isToBeKilled = false
+    let launch = ProcessLaunch()
     private let socket: MessageSocket
     /// The process's end, until it is there.
     private var processEnd: MessageSocket?
@@ -109,6 +110,8 @@ final class ServingProcess {
         if signal == SIGKILL { isToBeKilled = true }
         guard hasStarted else {
             if owedSignal != SIGKILL { owedSignal = signal }
+            // One that is kept from coming to be would keep its thread and its slot, and copies of all descriptors.
+            if signal == SIGKILL { launch.kill() }
             return
         }
         if !isReaped { _ = kill(pid, signal) }
