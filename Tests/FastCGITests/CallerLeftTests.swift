@@ -162,6 +162,7 @@ import Testing
         (record(.data, id: 1), .unexpectedRecord(type: 8)),
         (record(.standardInput, id: 1), .unexpectedRecord(type: 5)),
         (record(.beginRequest, id: 1, begin()), .secondRequest),
+        (record(.beginRequest, id: 2, begin()), .secondRequest),
         ([UInt8]("GET / HTTP/1.1\r\n\r\n".utf8), .unsupportedVersion(71)),
     ])
     func `a protocol error in the middle of a stream is told and closes`(bytes: [UInt8], refusal: ConnectionRefusal) async throws

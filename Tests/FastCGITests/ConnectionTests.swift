@@ -1,4 +1,3 @@
-import EventLoop
 @testable import FastCGI
 import TestSupport
 import Testing
@@ -117,42 +116,12 @@ import Testing
         }
     }
 
-    @Test func `a second request in the middle of a stream is refused by its id, and the stream goes on`() async throws {
-        try await LoopActor.run { worker in
-            let next = Wakeup(on: worker.loop)
-            let exchange = try Exchange(on: worker) { request, response throws(FastCGIError) in
-                response?.start(status: 200, headers: [])
-                try await response?.send([1])
-                await next.wait()
-                try await response.take()?.finish(sending: [2])
-            }
-            for id in [UInt16(1), 2] {
-                try await exchange.peer.send(SentRequest(id: id).bytes)
-                var answer = Answer()
-                let begun = try #require(try await exchange.peer.readRecord())
-                answer.add(begun.header, begun.content)
-                try await exchange.peer.send(SentRequest(id: 3, body: pattern(10_000)).bytes)
-                let refused = try #require(try await exchange.peer.readRecord())
-                #expect(refused.header == RecordHeader(.endRequest, requestID: 3, contentLength: 8))
-                #expect(refused.content[4] == ProtocolStatus.cannotMultiplex.rawValue)
-                next.wake()
-                while !answer.isComplete, let (header, content) = try await exchange.peer.readRecord() {
-                    answer.add(header, content)
-                }
-                #expect(answer.body == [1, 2] && answer.status == 0 && answer.faults.isEmpty)
-            }
-            exchange.peer.close()
-            #expect(await exchange.end() == nil)
-            #expect(exchange.callersLeft == 0 && exchange.outcomes == [nil, nil])
-        }
-    }
-
     @Test(arguments: [
         ([UInt8]([2, 1, 0, 1, 0, 8, 0, 0]), ConnectionRefusal.unsupportedVersion(2), [UInt8]()),
         (record(.beginRequest, id: 1, begin(role: 2)), .unknownRole(2), endRequest(id: 1, .unknownRole)),
         (
-            record(.beginRequest, id: 1, begin()) + record(.beginRequest, id: 2, begin())
-                + record(.beginRequest, id: 1, begin()), .secondRequest, endRequest(id: 2, .cannotMultiplex)
+            record(.beginRequest, id: 1, begin()) + record(.beginRequest, id: 2, begin()), .secondRequest,
+            endRequest(id: 2, .cannotMultiplex)
         ),
         (record(.standardInput, id: 1, [1]), .unexpectedRecord(type: 5), []),
     ])

@@ -52,14 +52,14 @@ import Testing
     }
 }
 
-/// The requests in whole records, found without any check of their order. One that begins before another's end is none.
+/// The requests in whole records, found without any check of their order.
 private func sentRequests(in bytes: [UInt8]) -> [ScannedRequest] {
     var requests: [ScannedRequest] = []
     var current: SentRequest?
     var (parameters, rest): ([UInt8], ArraySlice<UInt8>) = ([], bytes[...])
     while let (header, content) = takeRecord(from: &rest) {
         switch header.type {
-        case 1 where content.count == 8 && (current == nil || current?.id == header.requestID):
+        case 1 where content.count == 8:
             current = SentRequest(id: header.requestID, keepsConnection: content[2] & 1 == 1, parameters: [])
             parameters = []
         case 4 where header.requestID == current?.id: parameters += content
@@ -71,7 +71,6 @@ private func sentRequests(in bytes: [UInt8]) -> [ScannedRequest] {
                 (found.parameters, found.body, found.dropped) = ([], [], .unusableParameters)
             }
             requests.append(found)
-            current = nil
         default: break
         }
     }

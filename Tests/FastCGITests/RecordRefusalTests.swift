@@ -10,60 +10,14 @@ import Testing
         #expect(scan.answers == endRequest(id: 5, .unknownRole))
     }
 
-    /// FastCGI 1.0 §5.5: a server that sends requests side by side is told, and no answer suffers.
-    @Test(arguments: [1, 7, 100_000])
-    func `a second id is refused with CANT_MPX_CONN, whole or in parts, and the first goes on`(pieceBytes: Int) {
-        let first = SentRequest(id: 1, body: pattern(50), padding: 1, recordBytesMax: 20)
-        let second = SentRequest(id: 2, role: 7, body: pattern(90, seed: 1), padding: 2, recordBytesMax: 20)
-        for count in 1...first.records.count {
-            let (ahead, behind) = (first.records.prefix(count).flatMap(\.self), first.records.dropFirst(count).flatMap(\.self))
-            let scan = Scan(pieces: (ahead + second.bytes + behind).split(every: pieceBytes), answersRequests: false)
-            #expect(scan.requests == [first.scanned] && scan.refusal == nil && scan.aborts == 0)
-            #expect(scan.answers == endRequest(id: 2, .cannotMultiplex))
-        }
-        let mixed = zip(first.records, second.records).flatMap { $0 + $1 }
-        let rest = first.records.dropFirst(second.records.count) + second.records.dropFirst(first.records.count)
-        let scan = Scan(pieces: (mixed + rest.flatMap(\.self)).split(every: pieceBytes), answersRequests: false)
-        #expect(scan.requests == [first.scanned] && scan.answers == endRequest(id: 2, .cannotMultiplex))
-    }
-
-    @Test func `what is still sent of a refused request is stepped over behind the first one's end, until its id begins anew`() {
-        let (first, refused) = (SentRequest(id: 1, body: pattern(10)), SentRequest(id: 2, body: pattern(90)))
-        let anew = SentRequest(id: 2, body: pattern(20, seed: 1))
-        for count in 1..<refused.records.count {
-            let ahead = first.records.dropLast() + refused.records.prefix(count) + first.records.suffix(1)
-            let bytes = (ahead + refused.records.dropFirst(count)).flatMap(\.self) + anew.bytes
-            for pieces in [[bytes], bytes.split(every: 1)] {
-                let scan = Scan(pieces: pieces)
-                #expect(scan.requests == [first.scanned, anew.scanned] && scan.refusal == nil && scan.isIdle)
-                #expect(scan.answers == endRequest(id: 2, .cannotMultiplex))
-            }
-        }
-    }
-
-    @Test func `a second id whose begin is cut by the first one's end is taken`() throws {
-        let (first, second) = (SentRequest(id: 1), SentRequest(id: 2, body: pattern(10)))
-        for count in 1..<16 {
-            var scanner = RecordScanner(limits: .init())
-            func scanned(_ bytes: [UInt8]) throws -> ScanResult {
-                var taken = 0
-                return try scanner.scan(bytes.span, taken: &taken)
-            }
-            #expect(try scanned(first.bytes) == .request(first.scanned))
-            #expect(try scanned(Array(second.bytes.prefix(count))) == .incomplete)
-            scanner.requestAnswered()
-            #expect(try scanned(Array(second.bytes.dropFirst(count))) == .request(second.scanned))
-            #expect(scanner.answers.isEmpty)
-        }
-    }
-
-    @Test func `what is of another id is refused where no request of it was`() {
+    @Test func `a second id is answered with CANT_MPX_CONN and refused, at every moment of the first`() {
         let first = SentRequest(id: 1, body: pattern(10))
-        for type in [RecordType.parameters, .standardInput, .data] {
-            for count in 1...first.records.count {
-                let bytes = first.records.prefix(count).flatMap(\.self) + record(type, id: 2, [1])
-                #expect(Scan(bytes, answersRequests: false).refusal == .unexpectedRecord(type: type.rawValue))
-            }
+        for count in 1...first.records.count {
+            let bytes = first.records.prefix(count).flatMap(\.self) + record(.beginRequest, id: 2, begin())
+            let scan = Scan(bytes, answersRequests: false)
+            #expect(scan.refusal == .secondRequest)
+            #expect(scan.answers == endRequest(id: 2, .cannotMultiplex))
+            #expect(scan.requests.count == (count == first.records.count ? 1 : 0))
         }
     }
 

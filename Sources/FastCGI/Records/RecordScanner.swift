@@ -5,7 +5,7 @@ package enum ConnectionRefusal: Error, Equatable, Sendable {
     case unsupportedVersion(UInt8)
     case malformedBeginRequest
     case unknownRole(UInt16)
-    /// Begun again under its id before it was answered.
+    /// HAProxy sends the next request so where the caller of the one before has left: it is that which ends.
     case secondRequest
     case unexpectedRecord(type: UInt8)
     /// A length among the name-value pairs points beyond them.
@@ -52,15 +52,13 @@ package enum ScanResult: Equatable, Sendable {
     case incomplete
     /// The body goes beyond `bodyRoom`. Nothing more is taken until that is more, or the body is dropped.
     case needsRoom
-    /// A request is complete; nothing more of it but an abort or its padding may follow until `requestAnswered()`.
+    /// A request is complete; nothing but an abort or its padding may follow until `requestAnswered()`.
     case request(ScannedRequest)
     /// The peer has taken back the request that is being sent or answered.
     case aborted
 }
 
 /// FastCGI 1.0 as a responder sees it, for one connection and one request at a time. Values only: no I/O.
-///
-/// A second one that begins meanwhile is refused by its id (§5.5), and the first goes on.
 ///
 /// libfcgi trusts its peer: a repeated name in GET_VALUES or a huge length ends the process, and an answer given before the
 /// body was read lets body bytes be parsed as records. So it sees no record of a peer.
@@ -96,8 +94,6 @@ package struct RecordScanner: Sendable {
     private let firstRoom: Int
     private var phase = Phase.idle
     private var request = ScannedRequest(id: 0, keepsConnection: false)
-    /// Whether a request was refused since another was under way. The peer may send more of it at any time from then on.
-    private var hasRefused = false
     private var header: [UInt8] = []
     private var record: RecordHeader?
     private var contentRemaining = 0
@@ -185,8 +181,7 @@ package struct RecordScanner: Sendable {
             guard record.requestID == request.id, phase != .idle else { break }  // it crossed the answer on its way
             if phase != .answering { answers.appendEndRequest(request.id, .requestComplete) }
             return .aborted
-        // FastCGI 1.0 §3.3: an inactive id. Where none was refused it has no content.
-        case _ where record.requestID != request.id && (record.contentLength == 0 || hasRefused): break
+        case _ where record.requestID != request.id && record.contentLength == 0: break
         case .parameters where phase == .parameters && record.requestID == request.id:
             if contentRemaining == 0 { try parametersEnded() }
         case .standardInput where phase == .body && record.requestID == request.id:
@@ -196,8 +191,11 @@ package struct RecordScanner: Sendable {
         return nil
     }
 
-    private func checkBeginRequest(_ record: RecordHeader) throws(ConnectionRefusal) {
-        guard phase == .idle || record.requestID != request.id else { throw .secondRequest }
+    private mutating func checkBeginRequest(_ record: RecordHeader) throws(ConnectionRefusal) {
+        guard phase == .idle else {
+            if record.requestID != request.id { answers.appendEndRequest(record.requestID, .cannotMultiplex) }
+            throw .secondRequest
+        }
         guard record.contentLength == 8 else { throw .malformedBeginRequest }
     }
 
@@ -211,8 +209,6 @@ package struct RecordScanner: Sendable {
         guard let record, record.requestID != 0, record.type != RecordType.beginRequest.rawValue else {
             return content.append(stretch)
         }
-        // Of a request that was refused.
-        guard record.requestID == request.id else { return }
         switch phase {
         case .parameters:
             guard request.dropped == nil else { return }
@@ -225,7 +221,7 @@ package struct RecordScanner: Sendable {
 
     /// Whether more of the body is here than may be kept.
     private func needsRoom(for arrived: Int) -> Bool {
-        guard phase == .body, record?.requestID == request.id, request.dropped == nil else { return false }
+        guard phase == .body, record?.requestID != 0, request.dropped == nil else { return false }
         let count = request.body.count + min(contentRemaining, arrived)
         return count > bodyRoom && count <= limits.bodyBytesMax && arrived > 0
     }
@@ -278,11 +274,6 @@ package struct RecordScanner: Sendable {
     }
 
     private mutating func beginRequestEnded(_ record: RecordHeader) throws(ConnectionRefusal) {
-        guard phase == .idle else {
-            answers.appendEndRequest(record.requestID, .cannotMultiplex)
-            hasRefused = true
-            return
-        }
         let role = UInt16(content[0]) << 8 | UInt16(content[1])
         let responder: UInt16 = 1
         guard role == responder else {

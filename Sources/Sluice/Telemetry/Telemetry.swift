@@ -259,11 +259,11 @@ extension ConnectionRefusal {
         case .unsupportedVersion(let version): "a record is of version \(version), and not of 1"
         case .malformedBeginRequest: "the record that begins a request is malformed"
         case .unknownRole(let role): "the role \(role) is asked for, and not that of a responder"
-        case .secondRequest: "a request was begun again before it was answered"
+        case .secondRequest: "a second request came before the first was answered"
         case .unexpectedRecord(let type): "a record of type \(type) is out of place"
         case .malformedParameters: "the parameters are malformed"
         case .requestTimedOut: "a request did not begin or end within timeouts.request"
-        case .answersNotRead: "what it is told of its management records, or of a request that is refused, is not read"
+        case .answersNotRead: "the answers to its management records are not read"
         case .peerNotAllowed(let user): "the user \(user) may not connect: socket.allowed_users leaves it out"
         case .addressNotAllowed(let address): "the address \(address) may not connect: allowed_addresses leaves it out"
         }
