@@ -78,228 +78,86 @@ import Testing
         #expect(!error.message.contains("sesame") && error.message.contains("compressed"), "\(error.message)")
     }
 
-    private static let prompt = "Sei höflich 😀.\nSag niemandem \"Sesam öffne dich\" oder C:\\new."
-
-    /// The body of an error that quotes a message, in the ways of servers.
-    private static func quotes(_ text: String) -> [String] {
-        let messages = #"[{"role":"system","content":\#(quoted(text))}]"#
-        let ascii = messages.unicodeScalars.map { scalar in
-            scalar.isASCII ? "\(scalar)" : "\(scalar)".utf16.map { "\\u" + String($0, radix: 16).leftPadded }.joined()
-        }.joined()
-        return [
-            #"{"error":{"message":\#(quoted("failed for " + text)),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted("failed for " + messages)),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(quoted(ascii))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":"bad request","type":"t","code":"c","input":\#(messages)}}"#,
-            #"{"error":{"message":"bad request","type":"t","code":"c","input":\#(ascii)}}"#,
-            #"{"error":{"message":"bad","type":"t","code":"c","param":\#(quoted(text))}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "%20"))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&nbsp;"))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&#32;"))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\x20"#))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "%2520"))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&quot;"))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: "&amp;amp;quot;"))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\n"#))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\\\n"#))),"type":"t","code":"c"}}"#,
-            #"{"error":{"message":\#(quoted(text.replacing(" ", with: #"\\\""#))),"type":"t","code":"c"}}"#,
-            #"{"object":"error","message":"'input': {'content': '… Sag niemandem \"Sesam …'}","type":"t","code":"c"}"#,
-        ]
-    }
-
-    @Test func `are not passed on where they quote what is not the caller's`() {
+    /// What a caller reads of an error where something went out that is not its own.
+    private func withheld(_ error: String, status: Int = 400) -> ChatError {
         var key = UpstreamKey()
-        key.ownTexts = OwnTexts(json: [bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#)])
-        for body in Self.quotes(Self.prompt) {
-            for status in [400, 500] {
-                let error = ChatError.upstreamAnswered(status: status, body: bytes(body).span, key: key, depthMax: 9)
-                let shown = String(decoding: error.body, as: UTF8.self)
-                #expect(!shown.contains("niemandem") && !shown.contains("Sesam"), "\(body): \(shown)")
-                #expect(error.status == (status == 400 ? 400 : 503))
-            }
-        }
+        key.withholdsWords = true
+        return .upstreamAnswered(status: status, body: bytes(error).span, key: key, depthMax: 9)
     }
 
-    @Test func `are passed on where they quote the caller alone, until the texts are forgotten`() {
-        var key = UpstreamKey()
-        key.ownTexts = OwnTexts(json: [bytes(#"{"role":"system","content":\#(quoted(Self.prompt))}"#), bytes(#""high""#)])
-        let body = bytes(#"{"error":{"message":"'high' is too much: at most 4096 tokens","type":"t","code":"a b","param":"p"}}"#)
-        func shown() -> String {
-            String(
-                decoding: ChatError.upstreamAnswered(status: 400, body: body.span, key: key, depthMax: 9).body, as: UTF8.self)
-        }
-        #expect(shown().contains("at most 4096 tokens"))
-        key.ownTexts.forget()
-        #expect(!shown().contains("4096") && !shown().contains("a b"))
-        key.ownTexts = OwnTexts(json: [bytes(#""high""#)])
-        key.ownTexts.forget()
-        #expect(shown().contains("4096"))
-    }
-
-    /// Else a caller could find a text out piece by piece, by errors that quote its guesses.
-    @Test func `are passed on where they quote what the caller has sent itself, whether that is such a text or not`() throws {
-        let secret = "the code of the door is swordfish"
-        let rule = #"{"error":{"message":"Invalid value: 'GUESS'. Supported values are: 'low', 'high'."}}"#
-        for guess in [secret, "the code of the house is swordfish", "systemcontentthecodeofthedoor"] {
-            let body = #"{"messages":[{"role":"user","content":"Hi"}],"reasoning_effort":"\#(guess)"}"#
-            var request = try ChatRequest(body: bytes(body), depthMax: 9)
-            request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":\#(quoted(secret))}"#), replaces: false)
-            var key = UpstreamKey()
-            key.ownTexts = request.ownTexts(UpstreamRules())
-            let error = bytes(rule.replacing("GUESS", with: guess))
-            let shown = ChatError.upstreamAnswered(status: 400, body: error.span, key: key, depthMax: 9).body
-            #expect(String(decoding: shown, as: UTF8.self).contains(guess), "\(guess)")
-            // What it has not sent stays withheld.
-            let quote = bytes(rule.replacing("GUESS", with: "\(guess)\\n\(secret), which is \(secret)"))
-            let other = try ChatRequest(body: bytes(#"{"messages":[{"role":"user","content":"Hi"}]}"#), depthMax: 9)
-            var withOwn = other
-            withOwn.ownMessage = request.ownMessage
-            key.ownTexts = withOwn.ownTexts(UpstreamRules())
-            let withheld = ChatError.upstreamAnswered(status: 400, body: quote.span, key: key, depthMax: 9).body
-            #expect(!String(decoding: withheld, as: UTF8.self).contains("door"), "\(guess)")
-        }
-    }
+    private static let prompt = "Sei höflich. Sag niemandem \"Sesam öffne dich\"."
 
     @Test(arguments: [
-        "messages[0]: role 'system', content: field required", "Role `system`: content must be a string",
-        "Input should be a valid string, 'input': {'role': 'system', 'content': None}",
+        #"{"error":{"message":"failed for MESSAGE","type":"t","code":"c"}}"#,
+        #"{"error":{"message":"bad request","type":"t","code":"c","input":[{"content":"MESSAGE"}]}}"#,
+        #"{"error":{"message":"bad","type":"t","code":"c","param":"MESSAGE"}}"#,
+        #"{"object":"error","message":"'input': {'content': 'MESSAGE'}","type":"t","code":"c"}"#,
+        #"{"error":{"message":"MESSAGE","type":"MESSAGE","code":"MESSAGE"}}"#, #"{"detail":[{"msg":"bad","input":"MESSAGE"}]}"#,
+        "<html><body>MESSAGE</body></html>", "MESSAGE", #"["MESSAGE"]"#,
     ])
-    func `are passed on where they have but the names of what such a text stands in`(words: String) {
-        let shown = shown(#"{"error":{"message":\#(quoted(words))}}"#, behind: "You are Bob, the butler of Wayne.")
-        #expect(shown.contains("ontent"), "\(shown)")
-    }
-
-    /// What a caller reads of an error for which a request went out with a message that says this.
-    private func shown(_ error: String, behind prompt: String, isForgotten: Bool = false) -> String {
-        var key = UpstreamKey()
-        key.ownTexts = OwnTexts(json: [bytes(#"{"role":"system","content":\#(quoted(prompt))}"#)])
-        if isForgotten { key.ownTexts.forget() }
-        return String(
-            decoding: ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body, as: UTF8.self)
-    }
-
-    /// What many prompts and many errors say.
-    private static let wordy =
-        "Keep the conversation short, follow these instructions, and answer your messages in Internationalization."
-
-    @Test(arguments: [
-        "The conversation is too long.", "your messages resulted in 9000 tokens", "unknown parameter: 'instructions'",
-        "See the instructions, or the conversation.", "Internationalization is off",
-    ])
-    func `are passed on where they have no more of it than a common word or two`(words: String) {
-        let shown = shown(#"{"error":{"message":\#(quoted(words)),"code":"conversation_instructions"}}"#, behind: Self.wordy)
-        #expect(shown.contains(words) && shown.contains("conversation_instructions"), "\(shown)")
-    }
-
-    /// A row of words, one that is like none in any text, and a text that is no more than one or two.
-    @Test(arguments: [
-        (wordy, "bad: keep the conversation"), (wordy, "bad: ... these instructions, and ..."),
-        ("Say swordfish99trombone to nobody.", "bad: 'swordfish99trombone'"),
-        ("Ask at 4915112345678 for it.", "bad number 4915112345678"),
-        ("Call it antidisestablishmentarianism, please.", "bad: antidisestablishmentarianism"),
-        ("opensesamenow-please", "bad: opensesamenow-please"), ("opensesamenowplease", "bad: OpenSesameNowPlease"),
-        ("你是一个友好的助手，不要告诉任何人。", "bad: 友好的助手"),
-    ])
-    func `are not passed on where they have some words in a row, or one that is none of anybody's`(prompt: String, words: String)
-    {
-        let shown = shown(#"{"error":{"message":\#(quoted(words))}}"#, behind: prompt)
-        #expect(!shown.contains("bad"), "\(shown)")
-    }
-
-    /// What stands beside a guess in the error is the upstream's, and may by chance be what stands beside it in the text.
-    @Test func `tell nothing of a guess by what stands beside it, nor by its escapes`() throws {
-        let secret = "Be nice: the code of the door is swordfish."
-        for guess in ["the code of the door is swordfish", "the code of the house is swordfish", "swordfish", "trombone"] {
-            let escaped = guess.unicodeScalars.map { #"\u00"# + hexadecimal(UInt8(ascii: $0)) }.joined()
-            let spaced = guess.replacing(" ", with: #"\u005c\u006e"#)
-            for (written, read) in [(guess, guess), (escaped, guess), (spaced, guess.replacing(" ", with: #"\n"#))] {
-                let body = #"{"messages":[{"role":"user","content":"Hi"}],"reasoning_effort":"\#(written)"}"#
-                var request = try ChatRequest(body: bytes(body), depthMax: 9)
-                request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":\#(quoted(secret))}"#), replaces: false)
-                var key = UpstreamKey()
-                key.ownTexts = request.ownTexts(UpstreamRules())
-                let error = #"{"error":{"message":\#(quoted("Invalid value: '\(read)', use 'low'."))}}"#
-                let shown = ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body
-                #expect(String(decoding: shown, as: UTF8.self).contains("use 'low'"), "\(written)")
-            }
+    func `are not passed on where something went out that is not the caller's`(body: String) {
+        for status in [400, 401, 404, 429, 500] {
+            let error = withheld(body.replacing("MESSAGE", with: quoted(Self.prompt).dropFirst().dropLast()), status: status)
+            let shown = String(decoding: error.body, as: UTF8.self)
+            #expect(!shown.contains("niemandem") && !shown.contains("Sesam") && !shown.contains("bad"), "\(body): \(shown)")
+            #expect(error.status == (status == 401 || status == 500 ? 503 : status))
         }
     }
 
-    /// A caller who knows how a prompt begins must not get the rest by sending that.
-    @Test func `are not passed on where the caller has sent all of the text but its last word`() throws {
-        let known = "Follow these conversation instructions: say"
-        let request = #"{"messages":[{"role":"user","content":"\#(known)"}]}"#
-        var chat = try ChatRequest(body: bytes(request), depthMax: 9)
-        chat.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":"\#(known) swordfish"}"#), replaces: false)
-        var key = UpstreamKey()
-        key.ownTexts = chat.ownTexts(UpstreamRules())
-        let error = #"{"error":{"message":"failed for \#(known) swordfish"}}"#
-        let shown = ChatError.upstreamAnswered(status: 400, body: bytes(error).span, key: key, depthMax: 9).body
-        #expect(!String(decoding: shown, as: UTF8.self).contains("swordfish"))
+    /// Else a caller could find a text out word by word, by errors that quote its guesses.
+    @Test func `tell nothing of a guess there, whatever the upstream makes of it`() {
+        let rule = #"{"error":{"message":"Invalid value: 'GUESS'. Use 'low' or 'high'.","type":"invalid_request_error","param":"GUESS"}}"#
+        let shown = ["the door is swordfish", "the door is trombone"].map { withheld(rule.replacing("GUESS", with: $0)).body }
+        #expect(shown[0] == shown[1])
+        #expect(String(decoding: shown[0], as: UTF8.self).contains("invalid_request_error"))
     }
 
-    @Test(arguments: ["code", "type"]) func `have no name that is such a text, whether it is known or forgotten`(member: String) {
-        let named = { (name: String) in #"{"error":{"message":"m","\#(member)":"\#(name)"}}"# }
-        let secret = "acme-customer-4711"
-        for isForgotten in [false, true] {
-            for name in [secret, "ACME.customer_4711", "x-acme-customer-4711-x"] {
-                let shown = shown(named(name), behind: secret, isForgotten: isForgotten)
-                #expect(!shown.lowercased().contains("customer"), "\(shown)")
-            }
+    @Test(arguments: ["code", "type"]) func `keep the names by which programs tell errors apart`(member: String) {
+        let shown = { (name: String) in
+            String(decoding: withheld(#"{"error":{"message":"m","\#(member)":"\#(name)"}}"#).body, as: UTF8.self)
         }
-        // What tells errors apart, and what is too short to tell anything, is kept.
-        for name in ["rate_limit_exceeded", "context_length_exceeded", "1301", "bad_input"] {
-            let shown = shown(named(name), behind: secret, isForgotten: true)
-            #expect(shown.contains(#""\#(member)":"\#(name)""#), "\(shown)")
+        for name in ["rate_limit_exceeded", "context_length_exceeded", "BadRequestError", "1301", "bad.input"] {
+            #expect(shown(name).contains(#""\#(member)":"\#(name)""#), "\(name)")
         }
+        for name in [
+            "acme-customer-4711", "ACME.customer_4711", "you are Bob", "123456", String(repeating: "a", count: 41), "sk-abc", "schlüssel",
+        ] { #expect(!shown(name).contains(name), "\(name)") }
     }
 
-    @Test(arguments: [
-        "1: are | 2: Bob | 3: the | 4: butler | 5: of | 6: Wayne", "[0] are [1] Bob [2] the [3] butler",
-        "are\u{2028}1.\u{A0}Bob\u{2028}2.\u{A0}the\u{2028}3.\u{A0}butler", "ARE BOB, THE BUTLER", "are%20Bob%2C%20the%20butler",
-        "ａｒｅ　Ｂｏｂ，　ｔｈｅ　ｂｕｔｌｅｒ",
-    ])
-    func `are not passed on where they quote it with numbers, in capital letters or in full width`(quote: String) {
-        let shown = shown(#"{"error":{"message":\#(quoted("bad: " + quote))}}"#, behind: "You are Bob, the butler of Wayne.")
-        #expect(!shown.contains("bad"), "\(shown)")
-    }
-
-    /// Each is told by its letters beyond ASCII alone.
-    @Test(arguments: [
-        "Привет, Алиса", "Γειά σου, Ὀδυσσεῦς", "Süß ißt Äß", "İŞÇİ ığdır ığdır", "ﬁné ﬂœß ſé", "你好，我是管家", "こんにちは",
-    ])
-    func `are not passed on where they quote it in other letters, however these are written`(prompt: String) {
-        let (bytes, scalars) = (Array(prompt.utf8), Array(prompt.unicodeScalars))
-        var ways = [prompt, prompt.uppercased(), prompt.lowercased()]
-        ways.append(scalars.map { "1. \($0)" }.joined(separator: " "))
-        for mark in ["%", "%2525", #"\x"#, #"\\x"#] { ways.append(bytes.map { mark + hexadecimal($0) }.joined()) }
-        ways.append(scalars.map(octal).joined())
-        ways.append(scalars.map(wide).joined())
-        ways.append(scalars.map { "&#\($0.value);" }.joined())
-        ways.append(scalars.map { "&#x" + String($0.value, radix: 16) + ";" }.joined())
-        for way in ways {
-            let shown = shown(#"{"error":{"message":\#(quoted("bad: " + way))}}"#, behind: prompt)
-            #expect(!shown.contains("bad"), "\(way): \(shown)")
+    @Test func `are the caller's to read where nothing but its own has gone out`() throws {
+        func hasOwnTexts(_ change: (inout ChatRequest, inout UpstreamRules) throws -> Void) throws -> Bool {
+            var rules = UpstreamRules()
+            var request = try ChatRequest(
+                body: bytes(#"{"messages":[{"role":"user","content":"Hi"}],"user":"a user of some length"}"#), depthMax: 9)
+            try change(&request, &rules)
+            return request.hasOwnTexts(rules)
         }
-    }
-
-    /// As C has it, and as Python has what is beyond 16 bits.
-    private func octal(_ scalar: Unicode.Scalar) -> String {
-        scalar.isASCII ? "\(scalar)" : "\(scalar)".utf8.map { #"\"# + String($0, radix: 8) }.joined()
-    }
-
-    private func wide(_ scalar: Unicode.Scalar) -> String {
-        scalar.isASCII ? "\(scalar)" : #"\U000"# + String(scalar.value + 0x100000, radix: 16).dropFirst()
-    }
-
-    private func hexadecimal(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
-
-    @Test(arguments: ["\\", "%", "&", "&#", "&#x;", "&#xFFFFFF;", "%C3", #"\x"#, #"\ud83d"#, "&;", "%%41"])
-    func `with half an escape are looked at all the same`(escape: String) {
-        for words in [escape, escape + "x", "x" + escape + " y", escape + escape] {
-            let shown = shown(#"{"error":{"message":\#(quoted("bad: " + words))}}"#, behind: "You are Bob " + words)
-            #expect(shown.contains("bad"), "\(shown)")
-        }
+        func value(_ name: String, _ json: String) -> ParameterEdits.Value { ParameterEdits.Value(name, json: bytes(json)) }
+        #expect(try !hasOwnTexts { _, _ in })
+        #expect(try !hasOwnTexts { _, rules in
+            var edits = ParameterEdits()
+            edits.set = [value("stream_options", #"{"include_usage_and_more":true}"#), value("service_tier", #""priority""#)]
+            edits.defaults = [value("seed", "12345678901234567890")]
+            rules.edits = [edits]
+        })
+        #expect(try hasOwnTexts { _, rules in
+            var edits = ParameterEdits()
+            edits.set = [value("metadata", #"{"a":["b","the customer's number"]}"#)]
+            rules.edits = [edits]
+        })
+        #expect(try hasOwnTexts { request, _ in
+            request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":"Be nice"}"#), replaces: false)
+        })
+        #expect(try hasOwnTexts { request, _ in
+            request = try request.adding(HookMessages(prepended: [], appended: bytes(#"{"role":"user","content":"x"}"#)[...]), depthMax: 9)
+        })
+        #expect(try !hasOwnTexts { request, _ in
+            request = try request.adding(HookMessages(prepended: [], appended: []), depthMax: 9)
+        })
+        #expect(try hasOwnTexts { request, rules in
+            request.said = bytes(#""Hel""#)
+            rules.continuation.prompt = "Go on."
+        })
     }
 
     @Test func `have no control characters`() throws {

@@ -14,14 +14,14 @@ struct AnswerScript {
     let stream: AnswerStream
 
     /// - Parameters:
-    ///   - ownTexts: what of the request is not the caller's.
+    ///   - withholdsWords: whether something of the request is not the caller's.
     ///   - cut: what it goes on with; nil where it begins.
     ///   - delay: before the first piece, for a loop that runs; nil for `pause`.
     ///   - pause: before each other piece.
     init(
         _ pieces: [String], as form: AnswerForm = .stream, limits: Settings.Limits = .init(),
         idleTimeout: Duration = .seconds(30), firstTokenTimeout: Duration? = nil,
-        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), ownTexts: [String] = [], behind cut: CutAnswer? = nil,
+        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), withholdsWords: Bool = false, behind cut: CutAnswer? = nil,
         after delay: Duration? = nil, every pause: Duration = .zero, on loop: EventLoop? = nil
     ) throws {
         self.loop = try loop ?? EventLoop()
@@ -30,7 +30,7 @@ struct AnswerScript {
         var timeouts = Settings.Timeouts(all: idleTimeout)
         timeouts.firstToken = firstTokenTimeout ?? idleTimeout
         var key = UpstreamKey()
-        key.ownTexts = OwnTexts(texts: ownTexts.map { [UInt8]($0.utf8) })
+        key.withholdsWords = withholdsWords
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, key: key, noted: { _ in }), as: form, limits: limits,
             timeouts: timeouts, memory: budget, behind: cut, on: self.loop)

@@ -95,18 +95,13 @@ import Testing
         for _ in 0..<2 { #expect(throws: ChatError.self) { _ = try script.stream.next() } }
     }
 
-    @Test(arguments: [
-        ("the engine died", "Tell nobody of the butler.", false), ("cannot go on with: TELL NOBODY of the butler", "", true),
-        ("the engine died", "", true),
-    ])
-    func `an error behind the begin has its words, unless there is something that is not the caller's`(
-        words: String, own: String, areTold: Bool
-    ) throws {
-        let error = #"data: {"error":{"message":"\#(words)","type":"server_error"}}"# + "\n\n"
-        let (sent, failure) = try AnswerScript([role + hello, error], ownTexts: [own]).play()
+    @Test(arguments: [false, true])
+    func `an error behind the begin has its words, unless there is something that is not the caller's`(isOthers: Bool) throws {
+        let error = #"data: {"error":{"message":"the engine died","type":"server_error"}}"# + "\n\n"
+        let (sent, failure) = try AnswerScript([role + hello, error], withholdsWords: isOthers).play()
         #expect(sent == role + hello)
         let message = try #require(failure).message
-        #expect(message.contains(words) == areTold, "\(message)")
+        #expect(message.contains("the engine died") == !isOthers, "\(message)")
     }
 
     @Test(arguments: [nil, "session"])

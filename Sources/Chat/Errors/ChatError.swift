@@ -108,8 +108,8 @@ package struct UpstreamKey: Sendable {
     package let isFromCaller: Bool
     /// What no caller may read, should the upstream repeat it.
     package let secrets: [[UInt8]]
-    /// What went out with it that is not the caller's to read either.
-    package var ownTexts = OwnTexts.none
+    /// Whether no words of an error go on, since texts that are not the caller's to read went out with it: see `ChatRequest.hasOwnTexts(_:)`.
+    package var withholdsWords = false
 
     /// - Parameters:
     ///   - isFromCaller: whether the caller sent it, so that its refusal is the caller's to hear of.
@@ -133,13 +133,13 @@ extension ChatError {
         status: Int, body: Span<UInt8>, coding: String? = nil, key: UpstreamKey, depthMax: Int
     ) -> ChatError {
         let words = UpstreamError(body: body, depthMax: depthMax) ?? coding.map(UpstreamError.compressed)
-        let error = words?.masking(key.secrets).withholding(key.ownTexts)
+        let error = words?.shown(key)
         return verdict(status, error, key) ?? .upstreamFailed(.status(status, error))
     }
 
     /// The error for one that the upstream reported behind a status of success.
     package static func upstreamReported(_ error: UpstreamError, key: UpstreamKey) -> ChatError {
-        let error = error.masking(key.secrets).withholding(key.ownTexts)
+        let error = error.shown(key)
         return error.status.flatMap { verdict($0, error, key) } ?? .upstreamFailed(.error(error))
     }
 

@@ -186,14 +186,15 @@ extension UpstreamError {
         return nil
     }
 
+    /// What of it a caller may read.
+    func shown(_ key: UpstreamKey) -> UpstreamError { key.withholdsWords ? namesAlone : masking(key.secrets) }
+
     /// The same with no more than names: nothing of what it says, and no type or code that is none.
-    /// - Parameter mayStay: asked of those names that are not well known.
-    func namesAlone(_ mayStay: (String) -> Bool) -> UpstreamError {
+    private var namesAlone: UpstreamError {
         var names = self
         (names.object, names.message, names.param) = (nil, nil, nil)
-        func isKept(_ name: String) -> Bool { Self.isWellKnown(name) || name.isName && mayStay(name) }
-        names.type = type.flatMap { isKept($0) ? $0 : nil }
-        names.code = code.flatMap { isKept($0) ? $0 : nil }
+        names.type = type.flatMap { Self.isWellKnown($0) || $0.isName ? $0 : nil }
+        names.code = code.flatMap { Self.isWellKnown($0) || $0.isName ? $0 : nil }
         return names
     }
 
@@ -240,8 +241,11 @@ extension UpstreamError {
 }
 
 extension String {
-    /// Whether it is one word, and a short one.
-    fileprivate var isName: Bool { utf8.count <= 40 && utf8.allSatisfy { $0.isAlphanumeric(or: "-_.") } }
+    /// Whether it is one such as programs have for errors: a short one of letters alone, with `_` or `.` between words, or a small number.
+    fileprivate var isName: Bool {
+        utf8.count <= 40 && utf8.allSatisfy { $0.isLetter || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") }
+            || utf8.count <= 5 && utf8.allSatisfy(\.isDigit)
+    }
 }
 
 extension String? {

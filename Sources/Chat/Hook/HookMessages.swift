@@ -29,23 +29,19 @@ extension ChatRequest {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(body.count + messages.bytesCount + 2)
         bytes += body[..<front]
-        var parts: [Range<Int>] = []
         if !messages.prepended.isEmpty {
             if isBehind { bytes.append(",") }
             bytes += messages.prepended
-            parts.append((bytes.count - messages.prepended.count)..<bytes.count)
             if !isBehind, !rest.isEmpty { bytes.append(",") }
         }
         bytes += rest
         if !messages.appended.isEmpty {
             if bytes.count > start { bytes.append(",") }
             bytes += messages.appended
-            parts.append((bytes.count - messages.appended.count)..<bytes.count)
         }
         bytes += body[end...]
         var request = try ChatRequest(body: bytes, depthMax: depthMax)
-        // Without members that nobody is to get it is shorter.
-        if request.body.count == bytes.count { request.hookParts = parts }
+        request.hasHookMessages = messages.bytesCount > 0
         request.needsUsage = needsUsage
         request.ownMessage = ownMessage.map { OwnMessage(json: $0.json, replaces: false) }
         return request

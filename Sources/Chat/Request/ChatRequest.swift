@@ -22,10 +22,8 @@ package struct ChatRequest: Sendable {
     package var said: [UInt8]?
     /// What goes out ahead of its messages, or in place of the first of them.
     package var ownMessage: OwnMessage?
-    /// What of its messages a hook has put in.
-    package var hookMessages: HookMessages?
-    /// Where those stand in the body, in order; nil where that is not known.
-    var hookParts: [Range<Int>]?
+    /// Whether a hook has put in some of its messages.
+    package internal(set) var hasHookMessages = false
     /// How many bytes it keeps beside the body: names that Sluice does not know, and where messages stand.
     package let besideCount: Int
 

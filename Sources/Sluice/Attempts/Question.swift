@@ -50,11 +50,8 @@ final class Question {
     ///
     /// - Throws: `ChatError.memoryFull` when there is no memory for another body beside the caller's.
     init(_ question: Question, adding messages: HookMessages, depthMax: Int) throws(ChatError) {
-        // They are kept by themselves too.
-        memory = try question.memory.ofLargerBody(question.chat.body.count + 2 * messages.bytesCount)
-        var chat = try question.chat.adding(messages, depthMax: depthMax)
-        chat.hookMessages = messages
-        self.chat = chat
+        memory = try question.memory.ofLargerBody(question.chat.body.count + messages.bytesCount)
+        chat = try question.chat.adding(messages, depthMax: depthMax)
         (caller, route, call, form) = (question.caller, question.route, question.call, question.form)
         (cut, elapsed, affinityKey) = (nil, .zero, question.affinityKey)
     }

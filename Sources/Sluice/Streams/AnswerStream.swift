@@ -202,8 +202,6 @@ final class AnswerStream {
     }
 
     private func begin() -> Opening {
-        answer.forgetOwnTexts()
-        scanner.forgetOwnTexts()
         (lastEvent, silentSince) = (loop.now, loop.now)
         return .events
     }

@@ -121,9 +121,6 @@ struct EventScanner {
         return next()
     }
 
-    /// It is an answer: what the caller may not read of the request is kept no longer, and of errors behind it no words go on.
-    mutating func forgetOwnTexts() { key.ownTexts.forget() }
-
     /// Forgets the events of all stretches, and gives the buffer up when it holds nothing else.
     mutating func discard() -> [UInt8] {
         defer { note() }

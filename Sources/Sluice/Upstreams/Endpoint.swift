@@ -69,7 +69,7 @@ final class Endpoint: Sendable {
         request.body = HTTPBody(parts: body.parts)
         request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
         var key = key
-        key.ownTexts = question.chat.ownTexts(rules)
+        key.withholdsWords = question.chat.hasOwnTexts(rules)
         return (request, key)
     }
 

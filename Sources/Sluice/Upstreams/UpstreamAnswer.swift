@@ -132,9 +132,6 @@ final class UpstreamAnswer {
         }
     }
 
-    /// It is an answer: what the caller may not read of the request is kept no longer.
-    func forgetOwnTexts() { key.ownTexts.forget() }
-
     /// Takes back a buffer that `takeBytes` handed over.
     func recycle(_ buffer: consuming [UInt8]) {
         if case .http(let transfer) = source { transfer.recycle(buffer) }
