@@ -36,8 +36,8 @@ struct ProbeAnswer: Sendable {
         return failure.map { "\($0)" } ?? "no answer"
     }
 
-    /// Whether somebody who speaks the interface has taken the request, though it was to fail: a web server that keeps one to itself answers
-    /// with a page.
+    /// Whether somebody who speaks the interface has taken the request, though it was to fail: a web server that keeps one to
+    /// itself answers with a page.
     var cameThrough: Bool { (200..<300).contains(status) || isJSONError }
 
     /// Whether the interface has looked at the request itself, be it to say what is wrong with it.

@@ -4,9 +4,13 @@
 enum ProbeFinding: String, CaseIterable, Sendable {
     case unreachable, redirected
     case nothingBehind = "nothing_behind"
-    /// A certificate that is not taken, a handshake that fails otherwise, and a machine without authorities.
-    case insecure, handshake, noAuthorities = "no_authorities"
-    /// One that is over soon.
+    /// A certificate that is not taken.
+    case insecure
+    /// A handshake that fails for another reason.
+    case handshake
+    /// This machine trusts nobody.
+    case noAuthorities = "no_authorities"
+    /// A certificate that is over soon.
     case certificate
     case plain
     case wrongScheme = "wrong_scheme"
@@ -51,7 +55,7 @@ extension ProbeFinding {
     private var table: [(ProbeServer, String)] {
         switch self {
         case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
-        case .nothingBehind: upstreams
+        case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
         case .unguarded, .tokenRefused, .path, .errors, .versions, .body: requests
         case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams
@@ -76,7 +80,7 @@ extension ProbeFinding {
     }
 
     /// Where each finds Sluice.
-    private var upstreams: [(ProbeServer, String)] {
+    private var sluiceAddress: [(ProbeServer, String)] {
         [
             (.sluice, #"systemctl status sluice, or sluice status; listen = "unix:/run/sluice/sluice.sock""#),
             (.nginx, "fastcgi_pass sluice; server unix:/run/sluice/sluice.sock;  nginx in the socket's group"),

@@ -306,8 +306,8 @@ actor Prober {
 
     /// How long the process may take to notice, and how often it is asked.
     private static let (noticeTime, noticeStep) = (Duration.seconds(8), Duration.milliseconds(100))
-    /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long: some
-    /// servers find out when they write.
+    /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long:
+    /// some servers find out when they write.
     private static let leavingPause = Duration.seconds(1)
 
     /// Leaves in the midst of an answer.

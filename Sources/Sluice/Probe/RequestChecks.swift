@@ -80,8 +80,8 @@ enum RequestChecks {
         let leadsToTLS = !target.isSecure && location.startsIgnoringCase(with: "https://")
         return .finding(
             .reachable, leadsToTLS ? .wrongScheme : .redirected,
-            "\(usual.words) leads callers to \(target.shown(location: location).clipped), and many do not follow: let that be the "
-                + "URL that they are given, and ask by it")
+            "\(usual.words) leads callers to \(target.shown(location: location).clipped), and many do not follow: let that be "
+                + "the URL that they are given, and ask by it")
     }
 
     /// Whether it is worth to ask by TLS too: somebody is there who has not taken the request. nginx may have words like Sluice's for that,
@@ -139,8 +139,8 @@ enum RequestChecks {
         let words =
             isInPath
             ? "the token in the URL's path is refused (\(right.words)): https://HOST/v/TOKEN needs one that the web server knows"
-            : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, --token-file "
-                + "or --token must name one that the web server knows"
+            : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, "
+                + "--token-file or --token must name one that the web server knows"
         return .finding(.token, .tokenRefused, words)
     }
 

@@ -48,13 +48,13 @@ enum StreamChecks {
         case .unclear:
             return .unknown(
                 .stream,
-                "\(pace.count) events came in \(pace.lumps) moments, which may be the upstream's own pace: probe = true would tell"
-            )
+                "\(pace.count) events came in \(pace.lumps) moments, which may be the upstream's own pace: probe = true would "
+                    + "tell")
         case .held:
             return .finding(
                 .stream, .buffered,
-                "\(pace.count) events came in \(pace.lumps) moments, the first text after \(pace.long.shown), where a short answer has "
-                    + "it after \(pace.short.shown): " + suspects(long.last?.head))
+                "\(pace.count) events came in \(pace.lumps) moments, the first text after \(pace.long.shown), where a short "
+                    + "answer has it after \(pace.short.shown): " + suspects(long.last?.head))
         }
     }
 

@@ -25,8 +25,8 @@ import Testing
         #expect(check.verdict == .finding(.buffered))
         #expect(
             check.evidence
-                == "20 events, made 50 ms apart, came in one lump, up to 950 ms late: response buffering by nginx, or in front of it or behind it"
-        )
+                == "20 events, made 50 ms apart, came in one lump, up to 950 ms late: response buffering by nginx, or in front "
+                + "of it or behind it")
         #expect(StreamChecks.stream([lump, Self.answer { $0 }]).verdict == .pass)
     }
 
