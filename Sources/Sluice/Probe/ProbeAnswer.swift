@@ -62,13 +62,11 @@ struct ProbeAnswer: Sendable {
     var isEventStream: Bool { head?["content-type"]?.startsIgnoringCase(with: "text/event-stream") ?? false }
 
     /// Whether there is TLS, with a certificate that was not taken.
-    var hasRefusedCertificate: Bool {
-        guard case .tls(let reason) = failure else { return false }
-        let beginnings = [
-            "the certificate", "no trusted authorities", "a key in the certificate", "an issuer in the certificate",
-        ]
-        return beginnings.contains { reason.utf8.starts(with: $0.utf8) }
-    }
+    var hasRefusedCertificate: Bool { failure?.tlsProblem?.isOfCertificate ?? false }
+
+    /// Whether there was no handshake, for a reason other than the certificate: where one for another version of HTTP has just
+    /// been done, that is the version.
+    var hasNoHandshake: Bool { failure?.tlsProblem.map { !$0.isOfCertificate } ?? false }
 
     /// Whether the body is an error of OpenAI's kind: `{"error":{"message":"…"}}`.
     var isJSONError: Bool {

@@ -43,10 +43,7 @@ enum RequestChecks {
         guard let failure = answer.failure else { return .finding(.reachable, .unreachable, "no answer") }
         let reason = answer.head.map { "status \($0.status), and then \(failure)" } ?? "\(failure)"
         let words = failure.remedy.map { "\(reason): \($0)" } ?? reason
-        guard case .tls(let problem) = failure else { return .finding(.reachable, .unreachable, words) }
-        if problem.utf8.starts(with: HTTPError.noTLS.utf8) { return .finding(.reachable, .wrongScheme, words) }
-        if problem.utf8.starts(with: HTTPError.noAuthorities.utf8) { return .finding(.reachable, .noAuthorities, words) }
-        return .finding(.reachable, answer.hasRefusedCertificate ? .insecure : .handshake, words)
+        return .finding(.reachable, failure.tlsProblem?.finding ?? .unreachable, words)
     }
 
     private static func days(_ seconds: Int) -> String {
@@ -263,44 +260,5 @@ extension ProbeAnswer {
     fileprivate var mayBeOtherwiseLater: Bool {
         if case .timedOut = failure { return true }
         return status == 429 || status >= 500
-    }
-
-    /// What to do where it was late, behind a colon.
-    var remedyForTimeout: String {
-        guard let failure, case .timedOut = failure else { return "" }
-        return failure.remedy.map { ": \($0)" } ?? ""
-    }
-}
-
-extension HTTPError {
-    /// How the words of the HTTP client begin for these.
-    fileprivate static let (noTLS, noAuthorities) = ("the server speaks no TLS", "no trusted authorities were found")
-    private static let authoritiesRemedy = "if callers know its authority, name that by --authorities-file FILE"
-
-    /// What to do about it; nil where its own words say so.
-    var remedy: String? {
-        switch self {
-        case .cannotResolve: "is the name right, and does it have an address?"
-        case .refused: "is the web server running, and listening at this port?"
-        case .timedOut(.connect, _): "nobody says yes or no: is the address right, and does a firewall let this port through?"
-        case .timedOut: "who listens there is late: see the web server's log, and Sluice's, for what they wait for"
-        case .cutOff: "who listens there hangs up: is it the web server's port, and what does its error log say?"
-        case .tls(let reason): Self.remedy(ofTLS: reason)
-        default: nil
-        }
-    }
-
-    private static func remedy(ofTLS reason: String) -> String? {
-        let remedies = [
-            ("the certificate has expired", "renew it, and reload the web server, which keeps the old one until then"),
-            (
-                "the certificate is for another name",
-                "ask by a name that is in it, or have one made for this name; a server of several sites may have taken another site's"
-            ),
-            ("the certificate is self-signed", authoritiesRemedy), ("the certificate's issuer is not trusted", authoritiesRemedy),
-            (noAuthorities, authoritiesRemedy),
-            (noTLS, "should the URL begin with http://, or the server have TLS at this port?"),
-        ]
-        return remedies.first { reason.utf8.starts(with: $0.0.utf8) }?.1
     }
 }

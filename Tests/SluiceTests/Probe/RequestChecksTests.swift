@@ -49,6 +49,29 @@ import Testing
         #expect(check.evidence.hasPrefix("TLS: \(reason): ") && check.evidence.contains(remedy), "\(check)")
     }
 
+    /// OpenSSL's verdicts, each in the words that it gets.
+    @Test(arguments: [7, 9, 10, 18, 19, 20, 21, 22, 23, 25, 26, 27, 47, 48, 62, 64, 66, 67, 68, 79])
+    func `a certificate that is not taken is told from a handshake that fails`(verdict: Int) {
+        let reason = TLSWords.verification(verdict, host: "host.example", hasAuthorities: true)
+        let answer = failed(.tls(reason: reason))
+        #expect(answer.hasRefusedCertificate && !answer.hasNoHandshake, "\(reason)")
+        #expect(reachable(answer).verdict == .finding(.insecure), "\(reason)")
+    }
+
+    @Test func `a machine that trusts nobody is told from a certificate that is not trusted`() {
+        let answer = failed(.tls(reason: TLSWords.verification(20, host: "host.example", hasAuthorities: false)))
+        #expect(answer.hasRefusedCertificate && reachable(answer).verdict == .finding(.noAuthorities))
+    }
+
+    /// Reasons of OpenSSL's library of TLS: a wrong version number, and the alert for no version of HTTP in common.
+    @Test(arguments: [(267, TLSProblem.noTLS, ProbeFinding.wrongScheme), (1120, .noVersion, .handshake)])
+    func `a handshake that fails is told by its reason`(reason: Int, problem: TLSProblem, finding: ProbeFinding) {
+        let words = TLSWords.failure(UInt(20 << 23 | reason), isOpen: false, wasAskedForCertificate: false)
+        let answer = failed(.tls(reason: words))
+        #expect(answer.failure?.tlsProblem == problem && answer.hasNoHandshake, "\(words)")
+        #expect(reachable(answer).verdict == .finding(finding))
+    }
+
     @Test(arguments: [
         (HTTPError.cannotResolve(host: "a"), "an address"), (.refused, "running"),
         (.timedOut(.connect, after: .seconds(10)), "firewall"), (.timedOut(.total, after: .seconds(30)), "log"),
