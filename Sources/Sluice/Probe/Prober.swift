@@ -38,6 +38,8 @@ actor Prober {
     private var strangers: [RequestChecks.Stranger] = []
     /// Whether the limit has come: what an answer says that was cut short by it is not to be believed.
     private var isOver = false
+    /// False where a question over HTTP/1.1 alone got no handshake.
+    private var isHTTP1Spoken = true
     /// The model that is asked, and whether it is `sluice-probe`.
     private var model: (name: String, hasPace: Bool)?
 
@@ -72,8 +74,7 @@ actor Prober {
             report.obstacle = report.obstacle ?? .limit
             report.leaveOut(plan.names, because: "not looked at, since the limit of \(plan.limit.shown) was over (--limit)")
         }
-        let order = plan.names
-        report.checks.sort { (order.firstIndex(of: $0.name) ?? 0) < (order.firstIndex(of: $1.name) ?? 0) }
+        report.sort(by: plan.names)
         return report
     }
 
@@ -91,6 +92,7 @@ actor Prober {
     private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
         let answer = await client.ask(question)
         if let head = answer.head { heads.append(head) }
+        if question.isHTTP1, answer.hasNoHandshake { isHTTP1Spoken = false }
         isOver = client.isOver
         return answer
     }
@@ -237,7 +239,8 @@ actor Prober {
         let stream = await stream(client)
         if client.firstConnection?.isHTTP2 ?? false {
             onProgress("stream, over HTTP/1.1")
-            add(StreamChecks.stream(overHTTP2: stream, overHTTP1: await self.stream(client, isHTTP1: true)))
+            let old = await self.stream(client, isHTTP1: true)
+            for check in StreamChecks.stream(overHTTP2: stream, overHTTP1: isHTTP1Spoken ? old : nil) { add(check) }
         } else {
             add(stream)
         }
@@ -277,7 +280,7 @@ actor Prober {
     /// A lump may be the machine's; a buffer makes one of each answer.
     private func streamOfKnownPace(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
         var (answers, held): ([ProbeAnswer], Int) = ([], 0)
-        while answers.count < 6, held < 3 {
+        while answers.count < 6, held < 3, isHTTP1Spoken || !isHTTP1 {
             var question = chat(ProbeModel.message())
             question.isHTTP1 = isHTTP1
             let answer = await ask(question, client)
