@@ -78,13 +78,11 @@ struct ProbeCommand: ParsableCommand {
     }
 
     func run() throws {
-        var plan = ProbePlan(target: try target())
+        let target = try target()
         try checkAuthoritiesFile()
-        plan.model = model
-        plan.silence = .seconds(silence)
-        plan.isForVapi = vapi
-        plan.limit = .seconds(limit)
-        plan.authoritiesFile = authoritiesFile
+        let plan = ProbePlan(
+            target: target, model: model, silence: .seconds(silence), isForVapi: vapi, limit: .seconds(limit),
+            authoritiesFile: authoritiesFile)
         let isAtTerminal = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
         let prober: Prober
         do throws(SystemError) {

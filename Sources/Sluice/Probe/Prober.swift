@@ -11,14 +11,14 @@ import Synchronization
 struct ProbePlan: Sendable {
     let target: ProbeTarget
     /// The model to ask; nil for `sluice-probe`, or where that is not there the first that is listed.
-    var model: String?
+    let model: String?
     /// How long `sluice-probe` is to be silent.
-    var silence = Duration.seconds(12)
-    var isForVapi = false
+    let silence: Duration
+    let isForVapi: Bool
     /// For all of it.
-    var limit = Duration.seconds(120)
+    let limit: Duration
     /// A PEM file, in place of the system's authorities.
-    var authoritiesFile: String?
+    let authoritiesFile: String?
 
     /// In the order of the report.
     var names: [ProbeCheck.Name] { ProbeCheck.Name.allCases.filter { isForVapi || !$0.isVapis } }
@@ -67,12 +67,13 @@ actor Prober {
     private func run() async -> ProbeReport {
         let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, limit: plan.limit, on: loop)
         defer { client.close() }
-        report.obstacle = await lookAtAll(client)
-        if report.obstacle != nil, !isOver {
-            report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
-        } else if isOver {
-            report.obstacle = report.obstacle ?? .limit
+        let obstacle = await lookAtAll(client)
+        // What would have been found then is not told; that a token is wanted was known before.
+        report.obstacle = isOver && obstacle != .noToken ? .limit : obstacle
+        if isOver {
             report.leaveOut(plan.names, because: "not looked at, since the limit of \(plan.limit.shown) was over (--limit)")
+        } else if obstacle != nil {
+            report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
         }
         report.sort(by: plan.names)
         return report
@@ -98,7 +99,7 @@ actor Prober {
     }
 
     private func add(_ check: ProbeCheck) {
-        if !isOver || check.name == .reachable { report.checks.append(check) }
+        if !isOver { report.checks.append(check) }
     }
 
     // MARK: At once
@@ -108,31 +109,14 @@ actor Prober {
         onProgress("reachable")
         let url = target.completions()
         var usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
-        if usual.hasNobodyBehind {
+        if usual.hasNobodyBehind, !isOver {
             // Not in the midst of a restart.
             await client.sleep(for: .seconds(1))
-            usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+            let second = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+            if !isOver { usual = second }
         }
         report.answering = ProbeServer(usual.head)
-        if let check = RequestChecks.redirect(usual, from: target) {
-            add(check)
-            return .found
-        }
-        if !target.isSecure, RequestChecks.mayNeedTLS(usual) {
-            let overTLS = await askOverTLS(client)
-            if let check = RequestChecks.scheme(usual, overTLS: overTLS) {
-                add(check)
-                return .found
-            }
-        }
-        add(
-            RequestChecks.reachable(
-                usual, over: client.firstConnection, isSecure: target.isSecure, isLocal: target.isLocal, now: secondsSince1970()))
-        guard usual.head != nil, usual.failure == nil else {
-            if case .tls = usual.failure { return .found }
-            return .unreachable
-        }
-        if usual.hasNobodyBehind { return .found }
+        if let obstacle = await lookAtWay(usual, client) { return obstacle }
         if let obstacle = await lookAtToken(usual, client) { return obstacle }
         onProgress("paths")
         var variants: [(name: String, answer: ProbeAnswer)] = []
@@ -154,6 +138,35 @@ actor Prober {
         onProgress("body")
         add(RequestChecks.body(await ask(.init(url: url, body: ProbeBodies.large), client)))
         return nil
+    }
+
+    /// Whether it leads to where requests are answered.
+    ///
+    /// - Returns: as `lookAtAll`.
+    private func lookAtWay(_ usual: ProbeAnswer, _ client: ProbeClient) async -> ProbeReport.Obstacle? {
+        if !isOver, let check = RequestChecks.redirect(usual, from: target) {
+            add(check)
+            return .found
+        }
+        if !isOver, !target.isSecure, RequestChecks.mayNeedTLS(usual) {
+            let overTLS = await askOverTLS(client)
+            if let check = RequestChecks.scheme(usual, overTLS: overTLS), !isOver {
+                add(check)
+                return .found
+            }
+        }
+        guard !isOver else {
+            report.checks.append(RequestChecks.reachable(usual, within: plan.limit))
+            return .limit
+        }
+        add(
+            RequestChecks.reachable(
+                usual, over: client.firstConnection, isSecure: target.isSecure, isLocal: target.isLocal, now: secondsSince1970()))
+        guard usual.head != nil, usual.failure == nil else {
+            if case .tls = usual.failure { return .found }
+            return .unreachable
+        }
+        return usual.hasNobodyBehind ? .found : nil
     }
 
     /// - Parameter usual: the answer to the token that was given, if one was.
@@ -198,7 +211,7 @@ actor Prober {
 
     private func askOverTLS(_ client: ProbeClient) async -> ProbeAnswer? {
         guard let url = target.completionsOverTLS else { return nil }
-        return await client.ask(.init(url: url, credentials: .none, body: ProbeBodies.noChat))
+        return await ask(.init(url: url, credentials: .none, body: ProbeBodies.noChat), client)
     }
 
     // MARK: The model
@@ -248,13 +261,7 @@ actor Prober {
         var question = chat(tokens: 4)
         question.acceptsGzip = true
         add(StreamChecks.compression(await ask(question, client)))
-        var answers: [ProbeAnswer] = []
-        for call in 1...10 {
-            onProgress("first token, call \(call) of 10")
-            answers.append(await ask(chat(tokens: model.hasPace ? 1 : 16), client))
-        }
-        add(StreamChecks.firstToken(answers))
-        if plan.isForVapi { add(StreamChecks.vapiTimeout(answers)) }
+        await lookAtFirstToken(client, tokens: model.hasPace ? 1 : 16)
         guard model.hasPace else {
             add(.unknown(.heartbeat, "only sluice-probe is silent when it is asked to: probe = true"))
             add(.unknown(.leaving, "only an answer of sluice-probe lasts long enough: probe = true"))
@@ -269,6 +276,19 @@ actor Prober {
         }
         onProgress("leaving")
         add(StreamChecks.leaving(await leave(client)))
+    }
+
+    /// Where the limit comes meanwhile, what came before it is told still: it may be that which takes so long.
+    private func lookAtFirstToken(_ client: ProbeClient, tokens: Int) async {
+        var answers: [ProbeAnswer] = []
+        for call in 1...10 where !isOver {
+            onProgress("first token, call \(call) of 10")
+            let answer = await ask(chat(tokens: tokens), client)
+            if !isOver { answers.append(answer) }
+        }
+        guard !answers.isEmpty else { return }
+        report.checks.append(StreamChecks.firstToken(answers))
+        if plan.isForVapi { report.checks.append(StreamChecks.vapiTimeout(answers)) }
     }
 
     /// - Parameter isHTTP1: whether over HTTP/1.1 whatever the server offers.

@@ -38,6 +38,17 @@ enum RequestChecks {
         return .pass(.reachable, "\(server) answers, and \(words)")
     }
 
+    /// Where the run's time was over first.
+    ///
+    /// - Parameter usual: what had come by then.
+    static func reachable(_ usual: ProbeAnswer, within limit: Duration) -> ProbeCheck {
+        guard usual.head != nil, usual.failure == nil else {
+            return .unknown(.reachable, "no answer within the limit of \(limit.shown) (--limit)")
+        }
+        return .unknown(
+            .reachable, "\(usual.words), and the limit of \(limit.shown) was over before more could be asked (--limit)")
+    }
+
     /// One that did not come, or not to its end.
     private static func unreachable(_ answer: ProbeAnswer) -> ProbeCheck {
         guard let failure = answer.failure else { return .finding(.reachable, .unreachable, "no answer") }

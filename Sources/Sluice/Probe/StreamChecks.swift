@@ -149,7 +149,7 @@ enum StreamChecks {
         }
         let (p50, p95) = (percentile(50, of: times), percentile(95, of: times))
         let few = times.count < answers.count ? ", of \(answers.count)" : ""
-        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) calls\(few)"
+        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) \(times.count == 1 ? "call" : "calls")\(few)"
         return p95 > patience ? .finding(.firstToken, .slow, words) : .pass(.firstToken, words)
     }
 

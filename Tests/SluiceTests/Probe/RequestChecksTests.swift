@@ -72,6 +72,14 @@ import Testing
         #expect(reachable(answer).verdict == .finding(finding))
     }
 
+    @Test func `what the limit cuts off is not known`() {
+        let late = RequestChecks.reachable(failed(.timedOut(.total, after: .seconds(5))), within: .seconds(5))
+        #expect(late.verdict == .unknown && late.evidence == "no answer within the limit of 5.0 s (--limit)")
+        let first = RequestChecks.reachable(Self.page(502), within: .seconds(1))
+        #expect(first.verdict == .unknown)
+        #expect(first.evidence == "status 502, and the limit of 1.0 s was over before more could be asked (--limit)")
+    }
+
     @Test(arguments: [
         (HTTPError.cannotResolve(host: "a"), "an address"), (.refused, "running"),
         (.timedOut(.connect, after: .seconds(10)), "firewall"), (.timedOut(.total, after: .seconds(30)), "log"),

@@ -146,6 +146,7 @@ import Testing
         let check = StreamChecks.firstToken(answers)
         #expect(check.verdict == .pass && check.evidence == "p50 500 ms, p95 1.0 s, of 10 calls")
         #expect(StreamChecks.firstToken(answers + [refusal(500)]).evidence.hasSuffix("of 10 calls, of 11"))
+        #expect(StreamChecks.firstToken([answers[0]]).evidence.hasSuffix("of 1 call"))
         #expect(StreamChecks.firstToken([stream([.text(at: 6000), .done(at: 6000)])]).verdict == .finding(.slow))
         #expect(StreamChecks.firstToken([refusal(500)]).verdict == .unknown)
         #expect(StreamChecks.vapiTimeout(answers).verdict == .pass)
