@@ -161,7 +161,11 @@ enum RequestChecks {
             let words = "\(usual.words) for the URL itself"
             return .finding(.paths, .path, known.isEmpty ? words : "\(words), and another form is known: \(told(known))")
         }
-        guard usual.wasTaken else { return .unknown(.paths, "\(usual.words) for the URL itself, whatever the form") }
+        guard usual.wasTaken else {
+            let unlike = variants.filter { !$0.answer.words.hasSameBytes(as: usual.words) }
+            let words = "\(usual.words) for the URL itself"
+            return .unknown(.paths, unlike.isEmpty ? "\(words), and for all other forms" : "\(words), and \(told(unlike))")
+        }
         let others = variants.filter { $0.answer.status != usual.status || !$0.answer.wasTaken }
         let lost = others.filter { !$0.answer.mayBeOtherwiseLater }
         guard lost.isEmpty else {

@@ -251,6 +251,15 @@ import Testing
         #expect(other.evidence == "status 404 for the URL itself, and another form is known: with /v1: status 400")
     }
 
+    @Test func `forms of the URL that are answered otherwise are told where the URL itself says nothing`() {
+        let alike = RequestChecks.paths(refusal(503), [("without /v1", refusal(503)), ("b", refusal(503))])
+        #expect(alike.verdict == .unknown && alike.evidence == "status 503 for the URL itself, and for all other forms")
+        let unlike = RequestChecks.paths(
+            refusal(503), [("without /v1", refusal(400)), ("b", refusal(503)), ("c", failed(.refused))])
+        #expect(unlike.verdict == .unknown)
+        #expect(unlike.evidence == "status 503 for the URL itself, and without /v1: status 400, c: connection refused")
+    }
+
     @Test(arguments: [Self.page(302), Self.page(400), refusal(429), refusal(503), answer(418)])
     func `forms of the URL cannot be held against what says nothing`(usual: ProbeAnswer) {
         #expect(RequestChecks.paths(usual, [("a", usual), ("b", usual)]).verdict == .unknown)
