@@ -14,7 +14,10 @@ enum ProbeFinding: String, CaseIterable, Sendable {
     case certificate
     case plain
     case wrongScheme = "wrong_scheme"
-    case unguarded, tokenRefused = "token_refused"
+    case unguarded
+    /// Strangers are refused, but not by 401.
+    case forbidden
+    case tokenRefused = "token_refused"
     case path
     case buffered, compressed, oldHTTP = "http_1_0", closes = "closes_connections", broken = "broken_stream"
     case slow
@@ -57,7 +60,7 @@ extension ProbeFinding {
         case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
         case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
-        case .unguarded, .tokenRefused, .path, .errors, .versions, .body: requests
+        case .unguarded, .forbidden, .tokenRefused, .path, .errors, .versions, .body: requests
         case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams
         case .vapiURL: [(.sluice, "https://HOST/v1, or https://HOST/v/TOKEN without a credential, as Vapi's model.url")]
         case .vapiStream: [(.sluice, #"errors = "json", and an upstream that streams chunks with choices"#)]
@@ -146,6 +149,14 @@ extension ProbeFinding {
                 (.lighttpd, #"auth.require = ("/" => ("method" => "extern", …))  and TOKEN NAME in sluice.tokens"#),
                 (.apache, "RewriteRule ^ - [R=401,L]  where SLUICE_CLIENT is empty"),
                 (.caddy, "error @sluice_unknown 401"), (.haproxy, "http-request return status 401 … unless known"),
+            ]
+        case .forbidden:
+            [
+                (.nginx, #"if ($sluice_client = "") { return 401; }  in the place of deny or return 403"#),
+                (.lighttpd, #"auth.require = ("/" => ("method" => "extern", …))  in the place of url.access-deny"#),
+                (.apache, "RewriteRule ^ - [R=401,L]  in the place of [F] or Require"),
+                (.caddy, "error @sluice_unknown 401  in the place of 403"),
+                (.haproxy, "http-request return status 401 … unless known  in the place of http-request deny"),
             ]
         case .path:
             [

@@ -177,10 +177,10 @@ actor Prober {
             add(refusal)
             return .found
         }
-        for (what, credentials) in [("without a token", ProbeTarget.Credentials.none), ("with a wrong one", .wrong)] {
+        for credentials in [ProbeTarget.Credentials.none, .wrong] {
             let question = ProbeClient.Question(
                 url: target.completions(credentials), credentials: credentials, body: ProbeBodies.noChat)
-            strangers.append(.init(what: what, credentials: credentials, answer: await ask(question, client)))
+            strangers.append(.init(credentials: credentials, answer: await ask(question, client)))
         }
         if !strangers.contains(where: \.mayBeLetIn) { add(RequestChecks.token(strangers)) }
         return usual.status == 401 || usual.status == 403 ? .noToken : nil

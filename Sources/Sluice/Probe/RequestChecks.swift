@@ -105,13 +105,19 @@ enum RequestChecks {
 
     /// Somebody who has no business there, and what he gets.
     struct Stranger: Sendable {
-        /// Of the kind `without a token`.
-        let what: String
         let credentials: ProbeTarget.Credentials
         /// To a body that is no chat.
         let answer: ProbeAnswer
         /// To a chat; nil where none was tried.
         var chat: ProbeAnswer?
+
+        fileprivate var what: String {
+            switch credentials {
+            case .none: "without a token"
+            case .wrong: "with a wrong one"
+            case .right: "with the right one"
+            }
+        }
 
         /// Whether only a chat can tell if he is let in: the body was looked at, or something behind the token.
         var mayBeLetIn: Bool { answer.cameThrough && ![401, 403, 429].contains(answer.status) && answer.status < 500 }
@@ -124,7 +130,7 @@ enum RequestChecks {
             return .finding(.token, .unguarded, "anybody may ask: a chat is answered \(names(letIn))")
         }
         if strangers.contains(where: { ($0.chat ?? $0.answer).status == 403 }) {
-            return .finding(.token, .unguarded, "\(told), where callers expect 401")
+            return .finding(.token, .forbidden, "\(told), where callers expect 401")
         }
         let others = strangers.filter { $0.answer.status != 401 }
         guard !others.isEmpty else { return .pass(.token, "401 \(names(strangers))") }

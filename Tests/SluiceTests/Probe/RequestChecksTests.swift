@@ -183,24 +183,31 @@ import Testing
 
     private func token(_ none: ProbeAnswer, _ wrong: ProbeAnswer, chats: [ProbeAnswer?] = [nil, nil]) -> ProbeCheck {
         RequestChecks.token([
-            .init(what: "without a token", credentials: .none, answer: none, chat: chats[0]),
-            .init(what: "with a wrong one", credentials: .wrong, answer: wrong, chat: chats[1]),
+            .init(credentials: .none, answer: none, chat: chats[0]),
+            .init(credentials: .wrong, answer: wrong, chat: chats[1]),
         ])
     }
 
     @Test(arguments: [
-        (400, ProbeCheck.Verdict.unknown), (404, .unknown), (301, .unknown), (200, .unknown), (403, .finding(.unguarded)),
+        (400, ProbeCheck.Verdict.unknown), (404, .unknown), (301, .unknown), (200, .unknown), (403, .finding(.forbidden)),
     ])
     func `a page of the web server's lets nobody in`(status: Int, verdict: ProbeCheck.Verdict) {
         #expect(token(Self.page(status), Self.page(status)).verdict == verdict)
     }
 
     @Test(arguments: [
-        (401, 401, ProbeCheck.Verdict.pass), (400, 400, .unknown), (401, 400, .unknown), (403, 403, .finding(.unguarded)),
+        (401, 401, ProbeCheck.Verdict.pass), (400, 400, .unknown), (401, 400, .unknown), (403, 403, .finding(.forbidden)),
         (401, 503, .unknown), (429, 401, .unknown),
     ])
     func `strangers get 401`(none: Int, wrong: Int, verdict: ProbeCheck.Verdict) {
         #expect(token(refusal(none), refusal(wrong)).verdict == verdict)
+    }
+
+    @Test func `strangers are told one from the other`() {
+        #expect(token(refusal(401), refusal(401)).evidence == "401 without a token, and with a wrong one")
+        #expect(
+            token(refusal(403), refusal(401)).evidence
+                == "status 403 without a token, status 401 with a wrong one, where callers expect 401")
     }
 
     @Test func `only a chat that is answered shows that anybody may ask`() {
@@ -225,10 +232,10 @@ import Testing
     @Test func `only one who came past the token is to try a chat`() {
         let rows = [(400, true), (422, true), (404, true), (401, false), (403, false), (429, false), (503, false)]
         for (status, mayBeLetIn) in rows {
-            let stranger = RequestChecks.Stranger(what: "", credentials: .none, answer: refusal(status))
+            let stranger = RequestChecks.Stranger(credentials: .none, answer: refusal(status))
             #expect(stranger.mayBeLetIn == mayBeLetIn, "\(status)")
         }
-        #expect(!RequestChecks.Stranger(what: "", credentials: .none, answer: Self.page(404)).mayBeLetIn)
+        #expect(!RequestChecks.Stranger(credentials: .none, answer: Self.page(404)).mayBeLetIn)
     }
 
     @Test(arguments: [401, 403]) func `a token that is refused is told with how it was sent`(status: Int) {
