@@ -53,10 +53,19 @@ struct ProbeAnswer: Sendable {
         } catch { return false }
     }
 
-    /// Whether somebody is in front of Sluice, and nobody behind that. Errors of Sluice's own have an id, as those of other servers do.
-    var hasNobodyBehind: Bool {
-        (502...504).contains(status) && head?["x-request-id"] == nil || (520...524).contains(status)
+    /// Whether somebody is in front of Sluice, and nobody behind that.
+    var hasNobodyBehind: Bool { (502...504).contains(status) && !isErrorOfInterface || (520...524).contains(status) }
+
+    /// Whether an error is Sluice's own, or that of another server of the interface: in JSON, and with the request's id. A web
+    /// server's is a page, to which it may add an id, or it has none; what Sluice's files have it say has a code that Sluice has
+    /// not.
+    var isErrorOfInterface: Bool {
+        isJSONError && head?["x-request-id"] != nil
+            && errorMember("code")?.string(in: body.span)?.hasSameBytes(as: Self.codeOfWebServer) != true
     }
+
+    /// What web servers are to say where Sluice does not answer.
+    private static let codeOfWebServer = "service_unavailable"
 
     /// Whether it is an event stream.
     var isEventStream: Bool { head?["content-type"]?.startsIgnoringCase(with: "text/event-stream") ?? false }
@@ -71,11 +80,14 @@ struct ProbeAnswer: Sendable {
     /// Whether the body is an error of OpenAI's kind: `{"error":{"message":"…"}}`.
     var isJSONError: Bool {
         guard head?["content-type"]?.startsIgnoringCase(with: "application/json") == true else { return false }
+        return errorMember("message")?.kind == .string
+    }
+
+    private func errorMember(_ name: String) -> JSONValue? {
         let document = body.span
         do throws(JSONError) {
-            let value = try JSONScanner.validate(document, depthMax: 32)
-            return value.member("error", in: document)?.member("message", in: document)?.kind == .string
-        } catch { return false }
+            return try JSONScanner.validate(document, depthMax: 32).member("error", in: document)?.member(name, in: document)
+        } catch { return nil }
     }
 }
 

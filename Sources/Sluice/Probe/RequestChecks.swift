@@ -92,11 +92,10 @@ enum RequestChecks {
                 + "the URL that they are given, and ask by it")
     }
 
-    /// Whether it is worth to ask by TLS too: somebody is there who has not taken the request. nginx may have words like Sluice's for that,
-    /// but no id of a request.
+    /// Whether it is worth to ask by TLS too: somebody is there who has not taken the request.
     static func mayNeedTLS(_ usual: ProbeAnswer) -> Bool {
         switch usual.failure {
-        case nil, .cutOff, .malformed: !(200..<300).contains(usual.status) && usual.head?["x-request-id"] == nil
+        case nil, .cutOff, .malformed: !(200..<300).contains(usual.status) && !usual.isErrorOfInterface
         default: false
         }
     }

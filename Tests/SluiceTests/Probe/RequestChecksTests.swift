@@ -101,7 +101,9 @@ import Testing
 
     @Test(arguments: [
         (Self.page(502), true), (Self.page(503), true), (Self.page(504), true), (Self.page(521), true), (refusal(503), true),
-        (refusal(500), false), (answer(503, "", [("x-request-id", "req_1")]), false), (refusal(400), false),
+        (refusal(500), false), (refusal(503, Self.id), false), (refusal(400), false), (refusal(502, Self.id), false),
+        (Self.page(502, Self.id), true), (answer(503, "", Self.id), true),
+        (refusal(503, Self.id, code: "service_unavailable"), true),
     ])
     func `a web server with nobody behind it is told from one that is refused something`(answer: ProbeAnswer, isAlone: Bool) {
         #expect(answer.hasNobodyBehind == isAlone)
@@ -109,6 +111,8 @@ import Testing
         #expect((check.verdict == .finding(.nothingBehind)) == isAlone)
         #expect(check.evidence.contains("is Sluice running") == isAlone, "\(check)")
     }
+
+    private static let id = [(name: "x-request-id", value: "req_1")]
 
     /// What a web server answers itself.
     fileprivate static func page(_ status: Int, _ fields: [(name: String, value: String)] = []) -> ProbeAnswer {
@@ -128,6 +132,7 @@ import Testing
         static let all = [
             Scheme("nginx's page for plain HTTP", page(400), refusal(401), isWrong: true),
             Scheme("the same in the words of the shipped files", refusal(400), refusal(401), isWrong: true),
+            Scheme("a page with an id", page(400, id), refusal(401), isWrong: true),
             Scheme("a connection that is closed", failed(.cutOff(afterBytes: 0)), page(404), isWrong: true),
             Scheme(
                 "a certificate of another name", page(400), failed(.tls(reason: "the certificate is for another name than a")),
@@ -145,8 +150,7 @@ import Testing
     }
 
     @Test(arguments: [
-        answer(400, "", [("x-request-id", "req_1")]), answer(200), failed(.refused),
-        failed(.timedOut(.total, after: .seconds(30))),
+        refusal(400, Self.id), answer(200), failed(.refused), failed(.timedOut(.total, after: .seconds(30))),
     ])
     func `who has answered, or is not there, is not asked by TLS too`(usual: ProbeAnswer) {
         #expect(!RequestChecks.mayNeedTLS(usual))
