@@ -166,6 +166,14 @@ import Testing
         ("https://host.example/v1", "/v2/chat/completions", .redirected, "https://host.example/v2/chat/completions,"),
         ("http://host.example/v1", "//www.host.example/v1", .redirected, "http://www.host.example/v1,"),
         ("http://host.example/v/s3cret/v1", "https://a.example/v/s3%63ret/v1?b=s3cret", .wrongScheme, "/v/TOKEN/v1?b=TOKEN,"),
+        ("http://host.example/v/s3cret/v1", "./x", .redirected, "http://host.example/v/TOKEN/v1/chat/x,"),
+        ("https://host.example/v1", "v2/x", .redirected, "https://host.example/v1/chat/v2/x,"),
+        ("https://host.example/v1", "../../v2/./x?b=../c", .redirected, "https://host.example/v2/x?b=../c,"),
+        ("https://host.example/v1", "/v1/../..", .redirected, "https://host.example/,"),
+        ("https://host.example", "..", .redirected, "https://host.example/,"),
+        ("https://host.example/v1", "?a=b:c", .redirected, "https://host.example/v1/chat/completions?a=b:c,"),
+        ("https://host.example/v1", "#a", .redirected, "https://host.example/v1/chat/completions#a,"),
+        ("https://host.example/v1", "ftp:x", .redirected, "callers to ftp:x,"),
         ("https://host.example/v1", "https://a.example/?token=s3cret", .redirected, "https://a.example/?token=TOKEN,"),
     ])
     func `where callers are sent on to is the URL to have`(
