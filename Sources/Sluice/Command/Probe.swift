@@ -15,9 +15,9 @@ struct ProbeCommand: ParsableCommand {
             token, heartbeats, callers who leave, a large body, errors, and what headers tell. Each comes with PASS, FINDING or, \
             where it cannot be known, ?, and a finding with the directive of each web server that mends it.
 
-            Where the deployment's settings have probe = true, its model \(Settings.probeModel) tells exactly who holds events back. Else a \
-            model of the deployment is asked some fifteen times for a few words, which costs what such calls cost. Other servers of the same \
-            interface can be asked too.
+            Where the deployment's settings have probe = true, its model \(Settings.probeModel) tells exactly who holds events \
+            back. Else a model of the deployment is asked 15 to 22 times, for 100 tokens at most each time, and with --vapi once \
+            more, for 250, which costs what such calls cost. Other servers of the same interface can be asked too.
 
             The exit status is 0 when nothing was found, 1 with a finding, 64 for a wrong option, 66 for a file that cannot be \
             read, 69 when nobody can be reached there, 75 when nothing was found before --limit was over, and 77 when it wants a \
