@@ -305,6 +305,55 @@ private struct ProbeTold: Decodable {
         }
     }
 
+    private func probe(_ url: String, limit: Int, options: [String] = []) async throws -> (told: ProbeTold, run: SluiceRun) {
+        let run = try await SluiceRun(
+            ["probe", url, "--json", "--limit", "\(limit)"] + options, environment: ["SLUICE_TOKEN": RunningServer.token])
+        return (try JSONDecoder().decode(ProbeTold.self, from: Data(run.output.utf8)), run)
+    }
+
+    @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
+    func `finds nothing in what its limit cuts off`(server: WebServer) async throws {
+        let directory = try TemporaryDirectory()
+        let alone = try await startServer("return 502;", in: directory)
+        // The limit is over before it asks again.
+        let again = try await probe("http://127.0.0.1:\(alone.port)/v1", limit: 1)
+        #expect(try again.told.check("reachable").evidence.hasPrefix("status 502, and the limit"), "\(again.run)")
+        #expect(again.told.findings.isEmpty && again.run.exit == .code(EX_TEMPFAIL), "\(again.run)")
+        try await alone.process.end()
+        let upstream = try StubUpstream(.silence)
+        let silent = try await probe(upstream.url, limit: 1)
+        let check = try silent.told.check("reachable")
+        #expect(check.verdict == "unknown" && check.evidence.hasPrefix("no answer within the limit"), "\(check)")
+        #expect(silent.told.findings.isEmpty && silent.run.exit == .code(EX_TEMPFAIL), "\(silent.run)")
+        try await upstream.stop()
+    }
+
+    @Test func `tells the first tokens that came before its limit`() async throws {
+        // Of the ten calls for that the first is answered, and the second is not.
+        let calls = Observed(0)
+        let upstream = try StubUpstream { request in
+            let id = [(name: "X-Request-Id", value: "req_1")]
+            func refusal(_ status: Int) -> Reply {
+                .json(#"{"error":{"message":"No.","type":"x","param":null,"code":"x"}}"#, status: status, fields: id)
+            }
+            guard request.head["Authorization"] == "Bearer \(RunningServer.token)" else { return refusal(401) }
+            guard request.method == "POST" else { return refusal(405) }
+            guard request.text.contains(#""stream":true"#) else { return refusal(400) }
+            guard request.text.contains(#""max_tokens":16,"#) else { return .stream(Chunks.stream(["Hello"])) }
+            let before = calls.update { count in
+                defer { count += 1 }
+                return count
+            }
+            return before == 0 ? .stream(Chunks.stream(["Hello"])) : .silence
+        }
+        let (told, run) = try await probe(upstream.url, limit: 10, options: ["--model", "any"])
+        let check = try told.check("first token")
+        #expect(check.verdict == "pass" && check.evidence.hasSuffix("of 1 call"), "\(check)")
+        #expect(try told.check("heartbeat").evidence.contains("--limit"))
+        #expect(told.findings.isEmpty && run.exit == .code(EX_TEMPFAIL), "\(run)")
+        try await upstream.stop()
+    }
+
     @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
     func `tells what keeps it from asking`(server: WebServer) async throws {
         try await with(server) { site in

@@ -11,16 +11,17 @@ struct ProbeCommand: ParsableCommand {
         commandName: "probe",
         abstract: "Ask a deployment by its public URL, and tell what is wrong with it and where to change it.",
         discussion: """
-            Looks at TLS, tokens, forms of the URL, whether streams come event by event, compression, the time of the first token, \
-            heartbeats, callers who leave, a large body, errors, and what headers tell. Each comes with PASS, FINDING or, where it cannot be \
-            known, ?, and a finding with the directive of each web server that mends it.
+            Looks at TLS, tokens, forms of the URL, whether streams come event by event, compression, the time of the first \
+            token, heartbeats, callers who leave, a large body, errors, and what headers tell. Each comes with PASS, FINDING or, \
+            where it cannot be known, ?, and a finding with the directive of each web server that mends it.
 
-            Where the deployment's settings have probe = true, its model \(Settings.probeModel) tells exactly who holds events back. Else a \
-            model of the deployment is asked some fifteen times for a few words, which costs what such calls cost. Other servers of the same \
-            interface can be asked too.
+            Where the deployment's settings have probe = true, its model \(Settings.probeModel) tells exactly who holds events \
+            back. Else a model of the deployment is asked 15 to 22 times, for 100 tokens at most each time, and with --vapi once \
+            more, for 250, which costs what such calls cost. Other servers of the same interface can be asked too.
 
-            The exit status is 0 when nothing was found, 1 with a finding, 64 for a wrong option, 66 for a file that cannot be read, 69 when \
-            nobody can be reached there, 75 when nothing was found before --limit was over, and 77 when it wants a token and none was given.
+            The exit status is 0 when nothing was found, 1 with a finding, 64 for a wrong option, 66 for a file that cannot be \
+            read, 69 when nobody can be reached there, 75 when nothing was found before --limit was over, and 77 when it wants a \
+            token and none was given.
             """)
 
     @Argument(help: "The base URL that callers have, as https://HOST/v1 or https://HOST/v/TOKEN, or that of chat completions.")
@@ -28,13 +29,15 @@ struct ProbeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The token. Other users of this machine can see it in the list of processes: --token-file or the variable SLUICE_TOKEN is better.",
+            "The token. Other users of this machine can see it in the list of processes: --token-file or the variable "
+                + "SLUICE_TOKEN is better.",
             valueName: "token"))
     var token: String?
 
     @Option(
         help: ArgumentHelp(
-            "A file whose first line begins with the token, as a sluice.tokens. Default: the variable SLUICE_TOKEN, else no token.",
+            "A file whose first line begins with the token, as a sluice.tokens. Default: the variable SLUICE_TOKEN, else no "
+                + "token.",
             valueName: "file"))
     var tokenFile: String?
 
@@ -75,13 +78,11 @@ struct ProbeCommand: ParsableCommand {
     }
 
     func run() throws {
-        var plan = ProbePlan(target: try target())
+        let target = try target()
         try checkAuthoritiesFile()
-        plan.model = model
-        plan.silence = .seconds(silence)
-        plan.isForVapi = vapi
-        plan.limit = .seconds(limit)
-        plan.authoritiesFile = authoritiesFile
+        let plan = ProbePlan(
+            target: target, model: model, silence: .seconds(silence), isForVapi: vapi, limit: .seconds(limit),
+            authoritiesFile: authoritiesFile)
         let isAtTerminal = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
         let prober: Prober
         do throws(SystemError) {

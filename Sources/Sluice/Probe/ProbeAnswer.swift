@@ -36,8 +36,8 @@ struct ProbeAnswer: Sendable {
         return failure.map { "\($0)" } ?? "no answer"
     }
 
-    /// Whether somebody who speaks the interface has taken the request, though it was to fail: a web server that keeps one to itself answers
-    /// with a page.
+    /// Whether somebody who speaks the interface has taken the request, though it was to fail: a web server that keeps one to
+    /// itself answers with a page.
     var cameThrough: Bool { (200..<300).contains(status) || isJSONError }
 
     /// Whether the interface has looked at the request itself, be it to say what is wrong with it.
@@ -53,31 +53,41 @@ struct ProbeAnswer: Sendable {
         } catch { return false }
     }
 
-    /// Whether somebody is in front of Sluice, and nobody behind that. Errors of Sluice's own have an id, as those of other servers do.
-    var hasNobodyBehind: Bool {
-        (502...504).contains(status) && head?["x-request-id"] == nil || (520...524).contains(status)
+    /// Whether somebody is in front of Sluice, and nobody behind that.
+    var hasNobodyBehind: Bool { (502...504).contains(status) && !isErrorOfInterface || (520...524).contains(status) }
+
+    /// Whether an error is Sluice's own, or that of another server of the interface: in JSON, and with the request's id. A web
+    /// server's is a page, to which it may add an id, or it has none; what Sluice's files have it say has a code that Sluice has
+    /// not.
+    var isErrorOfInterface: Bool {
+        isJSONError && head?["x-request-id"] != nil
+            && errorMember("code")?.string(in: body.span)?.hasSameBytes(as: Self.codeOfWebServer) != true
     }
+
+    /// What web servers are to say where Sluice does not answer.
+    private static let codeOfWebServer = "service_unavailable"
 
     /// Whether it is an event stream.
     var isEventStream: Bool { head?["content-type"]?.startsIgnoringCase(with: "text/event-stream") ?? false }
 
     /// Whether there is TLS, with a certificate that was not taken.
-    var hasRefusedCertificate: Bool {
-        guard case .tls(let reason) = failure else { return false }
-        let beginnings = [
-            "the certificate", "no trusted authorities", "a key in the certificate", "an issuer in the certificate",
-        ]
-        return beginnings.contains { reason.utf8.starts(with: $0.utf8) }
-    }
+    var hasRefusedCertificate: Bool { failure?.tlsProblem?.isOfCertificate ?? false }
+
+    /// Whether there was no handshake, for a reason other than the certificate: where one for another version of HTTP has just
+    /// been done, that is the version.
+    var hasNoHandshake: Bool { failure?.tlsProblem.map { !$0.isOfCertificate } ?? false }
 
     /// Whether the body is an error of OpenAI's kind: `{"error":{"message":"…"}}`.
     var isJSONError: Bool {
         guard head?["content-type"]?.startsIgnoringCase(with: "application/json") == true else { return false }
+        return errorMember("message")?.kind == .string
+    }
+
+    private func errorMember(_ name: String) -> JSONValue? {
         let document = body.span
         do throws(JSONError) {
-            let value = try JSONScanner.validate(document, depthMax: 32)
-            return value.member("error", in: document)?.member("message", in: document)?.kind == .string
-        } catch { return false }
+            return try JSONScanner.validate(document, depthMax: 32).member("error", in: document)?.member(name, in: document)
+        } catch { return nil }
     }
 }
 

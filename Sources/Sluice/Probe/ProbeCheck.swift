@@ -25,6 +25,17 @@ struct ProbeCheck: Sendable {
         case finding(ProbeFinding)
         /// It could not be known.
         case unknown
+
+        /// How bad it is, the worst last.
+        enum Severity: Comparable { case pass, unknown, finding }
+
+        var severity: Severity {
+            switch self {
+            case .pass: .pass
+            case .unknown: .unknown
+            case .finding: .finding
+            }
+        }
     }
 
     let name: Name
@@ -53,6 +64,7 @@ struct ProbeReport: Sendable {
     var model: String?
     /// The server that seems to answer.
     var answering: ProbeServer?
+    /// One for each name, but that two versions of HTTP may have a finding of their own each.
     var checks: [ProbeCheck] = []
     /// Why the rest was not looked at; nil where it was.
     var obstacle: Obstacle?
@@ -69,7 +81,12 @@ struct ProbeReport: Sendable {
         case limit
     }
 
-    var hasFinding: Bool { checks.contains { if case .finding = $0.verdict { true } else { false } } }
+    var hasFinding: Bool { checks.contains { $0.verdict.severity == .finding } }
+
+    /// Brings them into the order of the names.
+    mutating func sort(by names: [ProbeCheck.Name]) {
+        checks = names.flatMap { name in checks.filter { $0.name == name } }
+    }
 
     /// Those that were not looked at.
     mutating func leaveOut(_ names: [ProbeCheck.Name], because reason: String) {

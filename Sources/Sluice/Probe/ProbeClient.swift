@@ -91,7 +91,7 @@ final class ProbeClient {
     /// As `ask`, but the answer's connection is open still when this returns, where it has not come to its end.
     func begin(_ question: Question) async -> AskedQuestion {
         let start = loop.now
-        let timeLeft = Duration.milliseconds((deadline - start).nanoseconds / 1_000_000)
+        let timeLeft = deadline - start
         let timeout = min(question.timeout, timeLeft)
         var answer = ProbeAnswer()
         guard timeout > .zero else {

@@ -4,13 +4,20 @@
 enum ProbeFinding: String, CaseIterable, Sendable {
     case unreachable, redirected
     case nothingBehind = "nothing_behind"
-    /// A certificate that is not taken, a handshake that fails otherwise, and a machine without authorities.
-    case insecure, handshake, noAuthorities = "no_authorities"
-    /// One that is over soon.
+    /// A certificate that is not taken.
+    case insecure
+    /// A handshake that fails for another reason.
+    case handshake
+    /// This machine trusts nobody.
+    case noAuthorities = "no_authorities"
+    /// A certificate that is over soon.
     case certificate
     case plain
     case wrongScheme = "wrong_scheme"
-    case unguarded, tokenRefused = "token_refused"
+    case unguarded
+    /// Strangers are refused, but not by 401.
+    case forbidden
+    case tokenRefused = "token_refused"
     case path
     case buffered, compressed, oldHTTP = "http_1_0", closes = "closes_connections", broken = "broken_stream"
     case slow
@@ -51,9 +58,9 @@ extension ProbeFinding {
     private var table: [(ProbeServer, String)] {
         switch self {
         case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
-        case .nothingBehind: upstreams
+        case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
-        case .unguarded, .tokenRefused, .path, .errors, .versions, .body: requests
+        case .unguarded, .forbidden, .tokenRefused, .path, .errors, .versions, .body: requests
         case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams
         case .vapiURL: [(.sluice, "https://HOST/v1, or https://HOST/v/TOKEN without a credential, as Vapi's model.url")]
         case .vapiStream: [(.sluice, #"errors = "json", and an upstream that streams chunks with choices"#)]
@@ -76,7 +83,7 @@ extension ProbeFinding {
     }
 
     /// Where each finds Sluice.
-    private var upstreams: [(ProbeServer, String)] {
+    private var sluiceAddress: [(ProbeServer, String)] {
         [
             (.sluice, #"systemctl status sluice, or sluice status; listen = "unix:/run/sluice/sluice.sock""#),
             (.nginx, "fastcgi_pass sluice; server unix:/run/sluice/sluice.sock;  nginx in the socket's group"),
@@ -142,6 +149,14 @@ extension ProbeFinding {
                 (.lighttpd, #"auth.require = ("/" => ("method" => "extern", …))  and TOKEN NAME in sluice.tokens"#),
                 (.apache, "RewriteRule ^ - [R=401,L]  where SLUICE_CLIENT is empty"),
                 (.caddy, "error @sluice_unknown 401"), (.haproxy, "http-request return status 401 … unless known"),
+            ]
+        case .forbidden:
+            [
+                (.nginx, #"if ($sluice_client = "") { return 401; }  in the place of deny or return 403"#),
+                (.lighttpd, #"auth.require = ("/" => ("method" => "extern", …))  in the place of url.access-deny"#),
+                (.apache, "RewriteRule ^ - [R=401,L]  in the place of [F] or Require"),
+                (.caddy, "error @sluice_unknown 401  in the place of 403"),
+                (.haproxy, "http-request return status 401 … unless known  in the place of http-request deny"),
             ]
         case .path:
             [

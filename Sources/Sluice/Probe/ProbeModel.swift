@@ -4,7 +4,8 @@ import Chat
 import Clock
 import HTTPClient
 
-/// An answer of known pace, each event of which says itself when it was made: a lump that comes can so be told from one that was sent.
+/// An answer of known pace, each event of which says itself when it was made: a lump that comes can so be told from one that was
+/// sent.
 enum ProbeModel {
     /// Events with text in a whole answer.
     static let eventsCount = 20

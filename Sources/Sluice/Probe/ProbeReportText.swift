@@ -40,7 +40,7 @@ extension ProbeReport {
     }
 
     private var summary: String {
-        let findings = checks.count { if case .finding = $0.verdict { true } else { false } }
+        let findings = checks.count { $0.verdict.severity == .finding }
         let passed = checks.count { $0.verdict == .pass }
         let unknown = checks.count - findings - passed
         let sum = "\(passed) passed, \(findings) \(findings == 1 ? "finding" : "findings"), \(unknown) not known"

@@ -140,16 +140,10 @@ struct ProbeTarget: Sendable {
 
     /// Where a redirect leads, for people: whole, and without the token.
     func shown(location: String) -> String {
-        var bytes = Array(location.utf8)
-        let slash = UInt8(ascii: "/")
-        if bytes.starts(with: "//".utf8) {
-            bytes = (isSecure ? "https:" : "http:").utf8 + bytes
-        } else if bytes.first == slash {
-            bytes = origin.utf8 + bytes
-        }
+        var bytes = whole(Array(location.utf8))
         if pathToken != nil, let start = bytes.firstRange(of: Self.tokenPrefix)?.upperBound {
             // It may be written otherwise there.
-            bytes.replaceSubrange(start..<(bytes[start...].firstIndex(of: slash) ?? bytes.endIndex), with: Self.mask)
+            bytes.replaceSubrange(start..<(bytes[start...].firstIndex(of: Self.slash) ?? bytes.endIndex), with: Self.mask)
         }
         for secret in [token.map { Array($0.utf8) }, pathToken.map(Array.init)] {
             bytes = Self.masking(secret ?? [], in: bytes)
@@ -157,6 +151,38 @@ struct ProbeTarget: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// What a reference means at the URL of chat completions (RFC 3986 §5.2.2).
+    private func whole(_ reference: [UInt8]) -> [UInt8] {
+        if reference.starts(with: "//".utf8) { return Array((isSecure ? "https:" : "http:").utf8) + reference }
+        let ends = Array("/?#".utf8)
+        // A scheme has its colon ahead of those.
+        if reference.prefix(while: { !ends.contains($0) }).contains(UInt8(ascii: ":")) { return reference }
+        let base = Array(completions().utf8.dropFirst(origin.utf8.count))
+        let path = reference.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+        let merged: [UInt8] =
+            if path.isEmpty { base } else if path.first == Self.slash { Array(path) } else {
+                base[..<(base.lastIndex(of: Self.slash) ?? base.startIndex)] + [Self.slash] + path
+            }
+        return Array(origin.utf8) + Self.withoutDots(merged) + reference[path.endIndex...]
+    }
+
+    /// Without its segments `.` and `..` (RFC 3986 §5.2.4).
+    private static func withoutDots(_ path: [UInt8]) -> [UInt8] {
+        var kept: [ArraySlice<UInt8>] = []
+        let segments = path.dropFirst().split(separator: slash, omittingEmptySubsequences: false)
+        for (index, segment) in segments.enumerated() {
+            let (isHere, isAbove) = (segment.elementsEqual(".".utf8), segment.elementsEqual("..".utf8))
+            if isAbove { _ = kept.popLast() }
+            if !isHere && !isAbove {
+                kept.append(segment)
+            } else if index == segments.count - 1 {
+                kept.append([])
+            }
+        }
+        return kept.flatMap { [slash] + $0 }
+    }
+
+    private static let slash = UInt8(ascii: "/")
     private static let mask = Array("TOKEN".utf8)
 
     private static func masking(_ secret: [UInt8], in bytes: [UInt8]) -> [UInt8] {

@@ -11,14 +11,14 @@ import Synchronization
 struct ProbePlan: Sendable {
     let target: ProbeTarget
     /// The model to ask; nil for `sluice-probe`, or where that is not there the first that is listed.
-    var model: String?
+    let model: String?
     /// How long `sluice-probe` is to be silent.
-    var silence = Duration.seconds(12)
-    var isForVapi = false
+    let silence: Duration
+    let isForVapi: Bool
     /// For all of it.
-    var limit = Duration.seconds(120)
+    let limit: Duration
     /// A PEM file, in place of the system's authorities.
-    var authoritiesFile: String?
+    let authoritiesFile: String?
 
     /// In the order of the report.
     var names: [ProbeCheck.Name] { ProbeCheck.Name.allCases.filter { isForVapi || !$0.isVapis } }
@@ -38,6 +38,8 @@ actor Prober {
     private var strangers: [RequestChecks.Stranger] = []
     /// Whether the limit has come: what an answer says that was cut short by it is not to be believed.
     private var isOver = false
+    /// False where a question over HTTP/1.1 alone got no handshake.
+    private var isHTTP1Spoken = true
     /// The model that is asked, and whether it is `sluice-probe`.
     private var model: (name: String, hasPace: Bool)?
 
@@ -65,15 +67,15 @@ actor Prober {
     private func run() async -> ProbeReport {
         let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, limit: plan.limit, on: loop)
         defer { client.close() }
-        report.obstacle = await lookAtAll(client)
-        if report.obstacle != nil, !isOver {
-            report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
-        } else if isOver {
-            report.obstacle = report.obstacle ?? .limit
+        let obstacle = await lookAtAll(client)
+        // What would have been found then is not told; that a token is wanted was known before.
+        report.obstacle = isOver && obstacle != .noToken ? .limit : obstacle
+        if isOver {
             report.leaveOut(plan.names, because: "not looked at, since the limit of \(plan.limit.shown) was over (--limit)")
+        } else if obstacle != nil {
+            report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
         }
-        let order = plan.names
-        report.checks.sort { (order.firstIndex(of: $0.name) ?? 0) < (order.firstIndex(of: $1.name) ?? 0) }
+        report.sort(by: plan.names)
         return report
     }
 
@@ -91,12 +93,13 @@ actor Prober {
     private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
         let answer = await client.ask(question)
         if let head = answer.head { heads.append(head) }
+        if question.isHTTP1, answer.hasNoHandshake { isHTTP1Spoken = false }
         isOver = client.isOver
         return answer
     }
 
     private func add(_ check: ProbeCheck) {
-        if !isOver || check.name == .reachable { report.checks.append(check) }
+        if !isOver { report.checks.append(check) }
     }
 
     // MARK: At once
@@ -106,31 +109,14 @@ actor Prober {
         onProgress("reachable")
         let url = target.completions()
         var usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
-        if usual.hasNobodyBehind {
+        if usual.hasNobodyBehind, !isOver {
             // Not in the midst of a restart.
             await client.sleep(for: .seconds(1))
-            usual = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+            let second = await ask(.init(url: url, body: ProbeBodies.noChat), client)
+            if !isOver { usual = second }
         }
         report.answering = ProbeServer(usual.head)
-        if let check = RequestChecks.redirect(usual, from: target) {
-            add(check)
-            return .found
-        }
-        if !target.isSecure, RequestChecks.mayNeedTLS(usual) {
-            let overTLS = await askOverTLS(client)
-            if let check = RequestChecks.scheme(usual, overTLS: overTLS) {
-                add(check)
-                return .found
-            }
-        }
-        add(
-            RequestChecks.reachable(
-                usual, over: client.firstConnection, isSecure: target.isSecure, isLocal: target.isLocal, now: secondsSince1970()))
-        guard usual.head != nil, usual.failure == nil else {
-            if case .tls = usual.failure { return .found }
-            return .unreachable
-        }
-        if usual.hasNobodyBehind { return .found }
+        if let obstacle = await lookAtWay(usual, client) { return obstacle }
         if let obstacle = await lookAtToken(usual, client) { return obstacle }
         onProgress("paths")
         var variants: [(name: String, answer: ProbeAnswer)] = []
@@ -154,6 +140,35 @@ actor Prober {
         return nil
     }
 
+    /// Whether it leads to where requests are answered.
+    ///
+    /// - Returns: as `lookAtAll`.
+    private func lookAtWay(_ usual: ProbeAnswer, _ client: ProbeClient) async -> ProbeReport.Obstacle? {
+        if !isOver, let check = RequestChecks.redirect(usual, from: target) {
+            add(check)
+            return .found
+        }
+        if !isOver, !target.isSecure, RequestChecks.mayNeedTLS(usual) {
+            let overTLS = await askOverTLS(client)
+            if let check = RequestChecks.scheme(usual, overTLS: overTLS), !isOver {
+                add(check)
+                return .found
+            }
+        }
+        guard !isOver else {
+            report.checks.append(RequestChecks.reachable(usual, within: plan.limit))
+            return .limit
+        }
+        add(
+            RequestChecks.reachable(
+                usual, over: client.firstConnection, isSecure: target.isSecure, isLocal: target.isLocal, now: secondsSince1970()))
+        guard usual.head != nil, usual.failure == nil else {
+            if case .tls = usual.failure { return .found }
+            return .unreachable
+        }
+        return usual.hasNobodyBehind ? .found : nil
+    }
+
     /// - Parameter usual: the answer to the token that was given, if one was.
     /// - Returns: as `lookAtAll`.
     private func lookAtToken(_ usual: ProbeAnswer, _ client: ProbeClient) async -> ProbeReport.Obstacle? {
@@ -162,10 +177,10 @@ actor Prober {
             add(refusal)
             return .found
         }
-        for (what, credentials) in [("without a token", ProbeTarget.Credentials.none), ("with a wrong one", .wrong)] {
+        for credentials in [ProbeTarget.Credentials.none, .wrong] {
             let question = ProbeClient.Question(
                 url: target.completions(credentials), credentials: credentials, body: ProbeBodies.noChat)
-            strangers.append(.init(what: what, credentials: credentials, answer: await ask(question, client)))
+            strangers.append(.init(credentials: credentials, answer: await ask(question, client)))
         }
         if !strangers.contains(where: \.mayBeLetIn) { add(RequestChecks.token(strangers)) }
         return usual.status == 401 || usual.status == 403 ? .noToken : nil
@@ -196,7 +211,7 @@ actor Prober {
 
     private func askOverTLS(_ client: ProbeClient) async -> ProbeAnswer? {
         guard let url = target.completionsOverTLS else { return nil }
-        return await client.ask(.init(url: url, credentials: .none, body: ProbeBodies.noChat))
+        return await ask(.init(url: url, credentials: .none, body: ProbeBodies.noChat), client)
     }
 
     // MARK: The model
@@ -237,7 +252,8 @@ actor Prober {
         let stream = await stream(client)
         if client.firstConnection?.isHTTP2 ?? false {
             onProgress("stream, over HTTP/1.1")
-            add(StreamChecks.stream(overHTTP2: stream, overHTTP1: await self.stream(client, isHTTP1: true)))
+            let old = await self.stream(client, isHTTP1: true)
+            for check in StreamChecks.stream(overHTTP2: stream, overHTTP1: isHTTP1Spoken ? old : nil) { add(check) }
         } else {
             add(stream)
         }
@@ -245,13 +261,7 @@ actor Prober {
         var question = chat(tokens: 4)
         question.acceptsGzip = true
         add(StreamChecks.compression(await ask(question, client)))
-        var answers: [ProbeAnswer] = []
-        for call in 1...10 {
-            onProgress("first token, call \(call) of 10")
-            answers.append(await ask(chat(tokens: model.hasPace ? 1 : 16), client))
-        }
-        add(StreamChecks.firstToken(answers))
-        if plan.isForVapi { add(StreamChecks.vapiTimeout(answers)) }
+        await lookAtFirstToken(client, tokens: model.hasPace ? 1 : 16)
         guard model.hasPace else {
             add(.unknown(.heartbeat, "only sluice-probe is silent when it is asked to: probe = true"))
             add(.unknown(.leaving, "only an answer of sluice-probe lasts long enough: probe = true"))
@@ -268,6 +278,19 @@ actor Prober {
         add(StreamChecks.leaving(await leave(client)))
     }
 
+    /// Where the limit comes meanwhile, what came before it is told still: it may be that which takes so long.
+    private func lookAtFirstToken(_ client: ProbeClient, tokens: Int) async {
+        var answers: [ProbeAnswer] = []
+        for call in 1...10 where !isOver {
+            onProgress("first token, call \(call) of 10")
+            let answer = await ask(chat(tokens: tokens), client)
+            if !isOver { answers.append(answer) }
+        }
+        guard !answers.isEmpty else { return }
+        report.checks.append(StreamChecks.firstToken(answers))
+        if plan.isForVapi { report.checks.append(StreamChecks.vapiTimeout(answers)) }
+    }
+
     /// - Parameter isHTTP1: whether over HTTP/1.1 whatever the server offers.
     private func stream(_ client: ProbeClient, isHTTP1: Bool = false) async -> ProbeCheck {
         model?.hasPace ?? false
@@ -277,7 +300,7 @@ actor Prober {
     /// A lump may be the machine's; a buffer makes one of each answer.
     private func streamOfKnownPace(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
         var (answers, held): ([ProbeAnswer], Int) = ([], 0)
-        while answers.count < 6, held < 3 {
+        while answers.count < 6, held < 3, isHTTP1Spoken || !isHTTP1 {
             var question = chat(ProbeModel.message())
             question.isHTTP1 = isHTTP1
             let answer = await ask(question, client)
@@ -306,8 +329,8 @@ actor Prober {
 
     /// How long the process may take to notice, and how often it is asked.
     private static let (noticeTime, noticeStep) = (Duration.seconds(8), Duration.milliseconds(100))
-    /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long: some
-    /// servers find out when they write.
+    /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long:
+    /// some servers find out when they write.
     private static let leavingPause = Duration.seconds(1)
 
     /// Leaves in the midst of an answer.

@@ -38,15 +38,23 @@ enum RequestChecks {
         return .pass(.reachable, "\(server) answers, and \(words)")
     }
 
+    /// Where the run's time was over first.
+    ///
+    /// - Parameter usual: what had come by then.
+    static func reachable(_ usual: ProbeAnswer, within limit: Duration) -> ProbeCheck {
+        guard usual.head != nil, usual.failure == nil else {
+            return .unknown(.reachable, "no answer within the limit of \(limit.shown) (--limit)")
+        }
+        return .unknown(
+            .reachable, "\(usual.words), and the limit of \(limit.shown) was over before more could be asked (--limit)")
+    }
+
     /// One that did not come, or not to its end.
     private static func unreachable(_ answer: ProbeAnswer) -> ProbeCheck {
         guard let failure = answer.failure else { return .finding(.reachable, .unreachable, "no answer") }
         let reason = answer.head.map { "status \($0.status), and then \(failure)" } ?? "\(failure)"
         let words = failure.remedy.map { "\(reason): \($0)" } ?? reason
-        guard case .tls(let problem) = failure else { return .finding(.reachable, .unreachable, words) }
-        if problem.utf8.starts(with: HTTPError.noTLS.utf8) { return .finding(.reachable, .wrongScheme, words) }
-        if problem.utf8.starts(with: HTTPError.noAuthorities.utf8) { return .finding(.reachable, .noAuthorities, words) }
-        return .finding(.reachable, answer.hasRefusedCertificate ? .insecure : .handshake, words)
+        return .finding(.reachable, failure.tlsProblem?.finding ?? .unreachable, words)
     }
 
     private static func days(_ seconds: Int) -> String {
@@ -80,15 +88,14 @@ enum RequestChecks {
         let leadsToTLS = !target.isSecure && location.startsIgnoringCase(with: "https://")
         return .finding(
             .reachable, leadsToTLS ? .wrongScheme : .redirected,
-            "\(usual.words) leads callers to \(target.shown(location: location).clipped), and many do not follow: let that be the "
-                + "URL that they are given, and ask by it")
+            "\(usual.words) leads callers to \(target.shown(location: location).clipped), and many do not follow: let that be "
+                + "the URL that they are given, and ask by it")
     }
 
-    /// Whether it is worth to ask by TLS too: somebody is there who has not taken the request. nginx may have words like Sluice's for that,
-    /// but no id of a request.
+    /// Whether it is worth to ask by TLS too: somebody is there who has not taken the request.
     static func mayNeedTLS(_ usual: ProbeAnswer) -> Bool {
         switch usual.failure {
-        case nil, .cutOff, .malformed: !(200..<300).contains(usual.status) && usual.head?["x-request-id"] == nil
+        case nil, .cutOff, .malformed: !(200..<300).contains(usual.status) && !usual.isErrorOfInterface
         default: false
         }
     }
@@ -97,13 +104,19 @@ enum RequestChecks {
 
     /// Somebody who has no business there, and what he gets.
     struct Stranger: Sendable {
-        /// Of the kind `without a token`.
-        let what: String
         let credentials: ProbeTarget.Credentials
         /// To a body that is no chat.
         let answer: ProbeAnswer
         /// To a chat; nil where none was tried.
         var chat: ProbeAnswer?
+
+        fileprivate var what: String {
+            switch credentials {
+            case .none: "without a token"
+            case .wrong: "with a wrong one"
+            case .right: "with the right one"
+            }
+        }
 
         /// Whether only a chat can tell if he is let in: the body was looked at, or something behind the token.
         var mayBeLetIn: Bool { answer.cameThrough && ![401, 403, 429].contains(answer.status) && answer.status < 500 }
@@ -116,7 +129,7 @@ enum RequestChecks {
             return .finding(.token, .unguarded, "anybody may ask: a chat is answered \(names(letIn))")
         }
         if strangers.contains(where: { ($0.chat ?? $0.answer).status == 403 }) {
-            return .finding(.token, .unguarded, "\(told), where callers expect 401")
+            return .finding(.token, .forbidden, "\(told), where callers expect 401")
         }
         let others = strangers.filter { $0.answer.status != 401 }
         guard !others.isEmpty else { return .pass(.token, "401 \(names(strangers))") }
@@ -139,8 +152,8 @@ enum RequestChecks {
         let words =
             isInPath
             ? "the token in the URL's path is refused (\(right.words)): https://HOST/v/TOKEN needs one that the web server knows"
-            : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, --token-file "
-                + "or --token must name one that the web server knows"
+            : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, "
+                + "--token-file or --token must name one that the web server knows"
         return .finding(.token, .tokenRefused, words)
     }
 
@@ -153,7 +166,11 @@ enum RequestChecks {
             let words = "\(usual.words) for the URL itself"
             return .finding(.paths, .path, known.isEmpty ? words : "\(words), and another form is known: \(told(known))")
         }
-        guard usual.wasTaken else { return .unknown(.paths, "\(usual.words) for the URL itself, whatever the form") }
+        guard usual.wasTaken else {
+            let unlike = variants.filter { !$0.answer.words.hasSameBytes(as: usual.words) }
+            let words = "\(usual.words) for the URL itself"
+            return .unknown(.paths, unlike.isEmpty ? "\(words), and for all other forms" : "\(words), and \(told(unlike))")
+        }
         let others = variants.filter { $0.answer.status != usual.status || !$0.answer.wasTaken }
         let lost = others.filter { !$0.answer.mayBeOtherwiseLater }
         guard lost.isEmpty else {
@@ -263,44 +280,5 @@ extension ProbeAnswer {
     fileprivate var mayBeOtherwiseLater: Bool {
         if case .timedOut = failure { return true }
         return status == 429 || status >= 500
-    }
-
-    /// What to do where it was late, behind a colon.
-    var remedyForTimeout: String {
-        guard let failure, case .timedOut = failure else { return "" }
-        return failure.remedy.map { ": \($0)" } ?? ""
-    }
-}
-
-extension HTTPError {
-    /// How the words of the HTTP client begin for these.
-    fileprivate static let (noTLS, noAuthorities) = ("the server speaks no TLS", "no trusted authorities were found")
-    private static let authoritiesRemedy = "if callers know its authority, name that by --authorities-file FILE"
-
-    /// What to do about it; nil where its own words say so.
-    var remedy: String? {
-        switch self {
-        case .cannotResolve: "is the name right, and does it have an address?"
-        case .refused: "is the web server running, and listening at this port?"
-        case .timedOut(.connect, _): "nobody says yes or no: is the address right, and does a firewall let this port through?"
-        case .timedOut: "who listens there is late: see the web server's log, and Sluice's, for what they wait for"
-        case .cutOff: "who listens there hangs up: is it the web server's port, and what does its error log say?"
-        case .tls(let reason): Self.remedy(ofTLS: reason)
-        default: nil
-        }
-    }
-
-    private static func remedy(ofTLS reason: String) -> String? {
-        let remedies = [
-            ("the certificate has expired", "renew it, and reload the web server, which keeps the old one until then"),
-            (
-                "the certificate is for another name",
-                "ask by a name that is in it, or have one made for this name; a server of several sites may have taken another site's"
-            ),
-            ("the certificate is self-signed", authoritiesRemedy), ("the certificate's issuer is not trusted", authoritiesRemedy),
-            (noAuthorities, authoritiesRemedy),
-            (noTLS, "should the URL begin with http://, or the server have TLS at this port?"),
-        ]
-        return remedies.first { reason.utf8.starts(with: $0.0.utf8) }?.1
     }
 }

@@ -48,31 +48,31 @@ enum StreamChecks {
         case .unclear:
             return .unknown(
                 .stream,
-                "\(pace.count) events came in \(pace.lumps) moments, which may be the upstream's own pace: probe = true would tell"
-            )
+                "\(pace.count) events came in \(pace.lumps) moments, which may be the upstream's own pace: probe = true would "
+                    + "tell")
         case .held:
             return .finding(
                 .stream, .buffered,
-                "\(pace.count) events came in \(pace.lumps) moments, the first text after \(pace.long.shown), where a short answer has "
-                    + "it after \(pace.short.shown): " + suspects(long.last?.head))
+                "\(pace.count) events came in \(pace.lumps) moments, the first text after \(pace.long.shown), where a short "
+                    + "answer has it after \(pace.short.shown): " + suspects(long.last?.head))
         }
     }
 
-    /// The verdict on both versions, of which a web server may hold back one alone. What is worse comes first.
-    static func stream(overHTTP2 new: ProbeCheck, overHTTP1 old: ProbeCheck) -> ProbeCheck {
+    /// The verdict on both versions, of which a web server may hold back one alone. What is worse comes first, and HTTP/2 where
+    /// neither is.
+    ///
+    /// - Parameter old: nil where HTTP/1.1 is not spoken.
+    /// - Returns: one check, or one for each version where something else is wrong with each.
+    static func stream(overHTTP2 new: ProbeCheck, overHTTP1 old: ProbeCheck?) -> [ProbeCheck] {
+        guard let old else { return [new.told("over HTTP/2, and HTTP/1.1 is not spoken: \(new.evidence)")] }
         if new.verdict == old.verdict {
-            if new.evidence.hasSameBytes(as: old.evidence) {
-                return ProbeCheck(name: .stream, verdict: new.verdict, evidence: "\(new.evidence), over HTTP/2 and HTTP/1.1")
-            }
-            if new.verdict.finding != nil {
-                return ProbeCheck(
-                    name: .stream, verdict: new.verdict, evidence: "over HTTP/2 and HTTP/1.1: \(new.evidence)")
-            }
+            if new.evidence.hasSameBytes(as: old.evidence) { return [new.told("\(new.evidence), over HTTP/2 and HTTP/1.1")] }
+            if new.verdict.severity == .finding { return [new.told("over HTTP/2 and HTTP/1.1: \(new.evidence)")] }
         }
-        let both = [("HTTP/2", new), ("HTTP/1.1", old)].sorted { $0.1.verdict.weight > $1.1.verdict.weight }
-        return ProbeCheck(
-            name: .stream, verdict: both[0].1.verdict,
-            evidence: both.map { "over \($0.0): \($0.1.evidence)" }.joined(separator: "; "))
+        let (newWords, oldWords) = ("over HTTP/2: \(new.evidence)", "over HTTP/1.1: \(old.evidence)")
+        if new.verdict.severity == .finding, old.verdict.severity == .finding { return [new.told(newWords), old.told(oldWords)] }
+        return old.verdict.severity > new.verdict.severity
+            ? [old.told("\(oldWords); \(newWords)")] : [new.told("\(newWords); \(oldWords)")]
     }
 
     private static func unknownPace(short: [ProbeAnswer], long: [ProbeAnswer]) -> UnknownPace? {
@@ -149,7 +149,7 @@ enum StreamChecks {
         }
         let (p50, p95) = (percentile(50, of: times), percentile(95, of: times))
         let few = times.count < answers.count ? ", of \(answers.count)" : ""
-        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) calls\(few)"
+        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) \(times.count == 1 ? "call" : "calls")\(few)"
         return p95 > patience ? .finding(.firstToken, .slow, words) : .pass(.firstToken, words)
     }
 
@@ -281,12 +281,7 @@ extension ResponseHead {
     }
 }
 
-extension ProbeCheck.Verdict {
-    fileprivate var weight: Int {
-        switch self {
-        case .finding: 2
-        case .unknown: 1
-        case .pass: 0
-        }
-    }
+extension ProbeCheck {
+    /// The same in other words.
+    fileprivate func told(_ evidence: String) -> ProbeCheck { ProbeCheck(name: name, verdict: verdict, evidence: evidence) }
 }

@@ -101,6 +101,19 @@ import Testing
         }
     }
 
+    @Test func `two findings of one check are told with the directives of both, in their order`() {
+        var report = report
+        report.checks = [
+            .pass(.paths, "c"), .finding(.stream, .oldHTTP, "a"), .pass(.token, "d"), .finding(.stream, .buffered, "b"),
+        ]
+        report.sort(by: ProbeCheck.Name.allCases)
+        #expect(report.checks.map(\.evidence) == ["d", "c", "a", "b"])
+        for text in [report.text(isColoured: false), report.json] {
+            #expect(text.contains("proxy_http_version 1.1;") && text.contains("fastcgi_buffering off;"))
+        }
+        #expect(report.text(isColoured: false).contains("2 passed, 2 findings, 0 not known"))
+    }
+
     @Test func `what was not looked at is told, each once`() {
         var report = report
         report.leaveOut([.reachable, .token, .stream], because: "nobody is there")

@@ -66,8 +66,10 @@ func answer(_ status: Int, _ body: String = "", _ fields: [(name: String, value:
 }
 
 /// One with an error as OpenAI has it.
-func refusal(_ status: Int) -> ProbeAnswer {
-    answer(status, #"{"error":{"message":"No.","type":"x","param":null,"code":null}}"#, [("content-type", "application/json")])
+func refusal(_ status: Int, _ fields: [(name: String, value: String)] = [], code: String = "x") -> ProbeAnswer {
+    answer(
+        status, #"{"error":{"message":"No.","type":"x","param":null,"code":"\#(code)"}}"#,
+        [("content-type", "application/json")] + fields)
 }
 
 /// One that did not come.

@@ -49,6 +49,37 @@ import Testing
         #expect(check.evidence.hasPrefix("TLS: \(reason): ") && check.evidence.contains(remedy), "\(check)")
     }
 
+    /// OpenSSL's verdicts, each in the words that it gets.
+    @Test(arguments: [7, 9, 10, 18, 19, 20, 21, 22, 23, 25, 26, 27, 47, 48, 62, 64, 66, 67, 68, 79])
+    func `a certificate that is not taken is told from a handshake that fails`(verdict: Int) {
+        let reason = TLSWords.verification(verdict, host: "host.example", hasAuthorities: true)
+        let answer = failed(.tls(reason: reason))
+        #expect(answer.hasRefusedCertificate && !answer.hasNoHandshake, "\(reason)")
+        #expect(reachable(answer).verdict == .finding(.insecure), "\(reason)")
+    }
+
+    @Test func `a machine that trusts nobody is told from a certificate that is not trusted`() {
+        let answer = failed(.tls(reason: TLSWords.verification(20, host: "host.example", hasAuthorities: false)))
+        #expect(answer.hasRefusedCertificate && reachable(answer).verdict == .finding(.noAuthorities))
+    }
+
+    /// Reasons of OpenSSL's library of TLS: a wrong version number, and the alert for no version of HTTP in common.
+    @Test(arguments: [(267, TLSProblem.noTLS, ProbeFinding.wrongScheme), (1120, .noVersion, .handshake)])
+    func `a handshake that fails is told by its reason`(reason: Int, problem: TLSProblem, finding: ProbeFinding) {
+        let words = TLSWords.failure(UInt(20 << 23 | reason), isOpen: false, wasAskedForCertificate: false)
+        let answer = failed(.tls(reason: words))
+        #expect(answer.failure?.tlsProblem == problem && answer.hasNoHandshake, "\(words)")
+        #expect(reachable(answer).verdict == .finding(finding))
+    }
+
+    @Test func `what the limit cuts off is not known`() {
+        let late = RequestChecks.reachable(failed(.timedOut(.total, after: .seconds(5))), within: .seconds(5))
+        #expect(late.verdict == .unknown && late.evidence == "no answer within the limit of 5.0 s (--limit)")
+        let first = RequestChecks.reachable(Self.page(502), within: .seconds(1))
+        #expect(first.verdict == .unknown)
+        #expect(first.evidence == "status 502, and the limit of 1.0 s was over before more could be asked (--limit)")
+    }
+
     @Test(arguments: [
         (HTTPError.cannotResolve(host: "a"), "an address"), (.refused, "running"),
         (.timedOut(.connect, after: .seconds(10)), "firewall"), (.timedOut(.total, after: .seconds(30)), "log"),
@@ -70,7 +101,9 @@ import Testing
 
     @Test(arguments: [
         (Self.page(502), true), (Self.page(503), true), (Self.page(504), true), (Self.page(521), true), (refusal(503), true),
-        (refusal(500), false), (answer(503, "", [("x-request-id", "req_1")]), false), (refusal(400), false),
+        (refusal(500), false), (refusal(503, Self.id), false), (refusal(400), false), (refusal(502, Self.id), false),
+        (Self.page(502, Self.id), true), (answer(503, "", Self.id), true),
+        (refusal(503, Self.id, code: "service_unavailable"), true),
     ])
     func `a web server with nobody behind it is told from one that is refused something`(answer: ProbeAnswer, isAlone: Bool) {
         #expect(answer.hasNobodyBehind == isAlone)
@@ -78,6 +111,8 @@ import Testing
         #expect((check.verdict == .finding(.nothingBehind)) == isAlone)
         #expect(check.evidence.contains("is Sluice running") == isAlone, "\(check)")
     }
+
+    private static let id = [(name: "x-request-id", value: "req_1")]
 
     /// What a web server answers itself.
     fileprivate static func page(_ status: Int, _ fields: [(name: String, value: String)] = []) -> ProbeAnswer {
@@ -97,6 +132,7 @@ import Testing
         static let all = [
             Scheme("nginx's page for plain HTTP", page(400), refusal(401), isWrong: true),
             Scheme("the same in the words of the shipped files", refusal(400), refusal(401), isWrong: true),
+            Scheme("a page with an id", page(400, id), refusal(401), isWrong: true),
             Scheme("a connection that is closed", failed(.cutOff(afterBytes: 0)), page(404), isWrong: true),
             Scheme(
                 "a certificate of another name", page(400), failed(.tls(reason: "the certificate is for another name than a")),
@@ -114,8 +150,7 @@ import Testing
     }
 
     @Test(arguments: [
-        answer(400, "", [("x-request-id", "req_1")]), answer(200), failed(.refused),
-        failed(.timedOut(.total, after: .seconds(30))),
+        refusal(400, Self.id), answer(200), failed(.refused), failed(.timedOut(.total, after: .seconds(30))),
     ])
     func `who has answered, or is not there, is not asked by TLS too`(usual: ProbeAnswer) {
         #expect(!RequestChecks.mayNeedTLS(usual))
@@ -131,6 +166,14 @@ import Testing
         ("https://host.example/v1", "/v2/chat/completions", .redirected, "https://host.example/v2/chat/completions,"),
         ("http://host.example/v1", "//www.host.example/v1", .redirected, "http://www.host.example/v1,"),
         ("http://host.example/v/s3cret/v1", "https://a.example/v/s3%63ret/v1?b=s3cret", .wrongScheme, "/v/TOKEN/v1?b=TOKEN,"),
+        ("http://host.example/v/s3cret/v1", "./x", .redirected, "http://host.example/v/TOKEN/v1/chat/x,"),
+        ("https://host.example/v1", "v2/x", .redirected, "https://host.example/v1/chat/v2/x,"),
+        ("https://host.example/v1", "../../v2/./x?b=../c", .redirected, "https://host.example/v2/x?b=../c,"),
+        ("https://host.example/v1", "/v1/../..", .redirected, "https://host.example/,"),
+        ("https://host.example", "..", .redirected, "https://host.example/,"),
+        ("https://host.example/v1", "?a=b:c", .redirected, "https://host.example/v1/chat/completions?a=b:c,"),
+        ("https://host.example/v1", "#a", .redirected, "https://host.example/v1/chat/completions#a,"),
+        ("https://host.example/v1", "ftp:x", .redirected, "callers to ftp:x,"),
         ("https://host.example/v1", "https://a.example/?token=s3cret", .redirected, "https://a.example/?token=TOKEN,"),
     ])
     func `where callers are sent on to is the URL to have`(
@@ -152,24 +195,31 @@ import Testing
 
     private func token(_ none: ProbeAnswer, _ wrong: ProbeAnswer, chats: [ProbeAnswer?] = [nil, nil]) -> ProbeCheck {
         RequestChecks.token([
-            .init(what: "without a token", credentials: .none, answer: none, chat: chats[0]),
-            .init(what: "with a wrong one", credentials: .wrong, answer: wrong, chat: chats[1]),
+            .init(credentials: .none, answer: none, chat: chats[0]),
+            .init(credentials: .wrong, answer: wrong, chat: chats[1]),
         ])
     }
 
     @Test(arguments: [
-        (400, ProbeCheck.Verdict.unknown), (404, .unknown), (301, .unknown), (200, .unknown), (403, .finding(.unguarded)),
+        (400, ProbeCheck.Verdict.unknown), (404, .unknown), (301, .unknown), (200, .unknown), (403, .finding(.forbidden)),
     ])
     func `a page of the web server's lets nobody in`(status: Int, verdict: ProbeCheck.Verdict) {
         #expect(token(Self.page(status), Self.page(status)).verdict == verdict)
     }
 
     @Test(arguments: [
-        (401, 401, ProbeCheck.Verdict.pass), (400, 400, .unknown), (401, 400, .unknown), (403, 403, .finding(.unguarded)),
+        (401, 401, ProbeCheck.Verdict.pass), (400, 400, .unknown), (401, 400, .unknown), (403, 403, .finding(.forbidden)),
         (401, 503, .unknown), (429, 401, .unknown),
     ])
     func `strangers get 401`(none: Int, wrong: Int, verdict: ProbeCheck.Verdict) {
         #expect(token(refusal(none), refusal(wrong)).verdict == verdict)
+    }
+
+    @Test func `strangers are told one from the other`() {
+        #expect(token(refusal(401), refusal(401)).evidence == "401 without a token, and with a wrong one")
+        #expect(
+            token(refusal(403), refusal(401)).evidence
+                == "status 403 without a token, status 401 with a wrong one, where callers expect 401")
     }
 
     @Test func `only a chat that is answered shows that anybody may ask`() {
@@ -194,10 +244,10 @@ import Testing
     @Test func `only one who came past the token is to try a chat`() {
         let rows = [(400, true), (422, true), (404, true), (401, false), (403, false), (429, false), (503, false)]
         for (status, mayBeLetIn) in rows {
-            let stranger = RequestChecks.Stranger(what: "", credentials: .none, answer: refusal(status))
+            let stranger = RequestChecks.Stranger(credentials: .none, answer: refusal(status))
             #expect(stranger.mayBeLetIn == mayBeLetIn, "\(status)")
         }
-        #expect(!RequestChecks.Stranger(what: "", credentials: .none, answer: Self.page(404)).mayBeLetIn)
+        #expect(!RequestChecks.Stranger(credentials: .none, answer: Self.page(404)).mayBeLetIn)
     }
 
     @Test(arguments: [401, 403]) func `a token that is refused is told with how it was sent`(status: Int) {
@@ -218,6 +268,15 @@ import Testing
         #expect(RequestChecks.paths(answer(404), []).verdict == .finding(.path))
         let other = RequestChecks.paths(answer(404), [("with /v1", refusal(400)), ("b", answer(404))])
         #expect(other.evidence == "status 404 for the URL itself, and another form is known: with /v1: status 400")
+    }
+
+    @Test func `forms of the URL that are answered otherwise are told where the URL itself says nothing`() {
+        let alike = RequestChecks.paths(refusal(503), [("without /v1", refusal(503)), ("b", refusal(503))])
+        #expect(alike.verdict == .unknown && alike.evidence == "status 503 for the URL itself, and for all other forms")
+        let unlike = RequestChecks.paths(
+            refusal(503), [("without /v1", refusal(400)), ("b", refusal(503)), ("c", failed(.refused))])
+        #expect(unlike.verdict == .unknown)
+        #expect(unlike.evidence == "status 503 for the URL itself, and without /v1: status 400, c: connection refused")
     }
 
     @Test(arguments: [Self.page(302), Self.page(400), refusal(429), refusal(503), answer(418)])

@@ -25,33 +25,49 @@ import Testing
         #expect(check.verdict == .finding(.buffered))
         #expect(
             check.evidence
-                == "20 events, made 50 ms apart, came in one lump, up to 950 ms late: response buffering by nginx, or in front of it or behind it"
-        )
+                == "20 events, made 50 ms apart, came in one lump, up to 950 ms late: response buffering by nginx, or in front "
+                + "of it or behind it")
         #expect(StreamChecks.stream([lump, Self.answer { $0 }]).verdict == .pass)
     }
 
-    @Test func `a version that is held back is named, whatever the other one does`() {
-        let flowing = StreamChecks.stream([Self.answer { $0 }])
-        let lump = Self.answer([("server", "nginx")]) { _ in 1003 }
-        let held = StreamChecks.stream([lump, lump, lump])
-        let neither = StreamChecks.stream(overHTTP2: flowing, overHTTP1: flowing)
-        #expect(neither.verdict == .pass && neither.name == .stream)
-        #expect(neither.evidence == "20 events, made 50 ms apart, came one by one, over HTTP/2 and HTTP/1.1")
-        let old = StreamChecks.stream(overHTTP2: flowing, overHTTP1: held)
-        #expect(old.verdict == .finding(.buffered))
-        #expect(old.evidence == "over HTTP/1.1: \(held.evidence); over HTTP/2: \(flowing.evidence)")
-        let new = StreamChecks.stream(overHTTP2: held, overHTTP1: flowing)
-        #expect(new.verdict == .finding(.buffered) && new.evidence.hasPrefix("over HTTP/2: 20 events, made 50 ms apart, came in"))
-        let both = StreamChecks.stream(
-            overHTTP2: held, overHTTP1: .finding(.stream, .buffered, "20 events, a millisecond later"))
-        #expect(both.verdict == .finding(.buffered) && both.evidence == "over HTTP/2 and HTTP/1.1: \(held.evidence)")
-        let unclear = StreamChecks.stream(overHTTP2: flowing, overHTTP1: StreamChecks.stream([refusal(503)]))
-        #expect(unclear.verdict == .unknown)
-        #expect(unclear.evidence.hasPrefix("over HTTP/1.1: status 503 for a stream; over HTTP/2: "))
+    /// What comes over HTTP/2, what over HTTP/1.1, and what is told of both.
+    @Test(
+        arguments: [
+            (ProbeCheck.pass(.stream, "a"), .pass(.stream, "a"), [ProbeCheck.pass(.stream, "a, over HTTP/2 and HTTP/1.1")]),
+            (.pass(.stream, "a"), .pass(.stream, "b"), [.pass(.stream, "over HTTP/2: a; over HTTP/1.1: b")]),
+            (.pass(.stream, "a"), .unknown(.stream, "b"), [.unknown(.stream, "over HTTP/1.1: b; over HTTP/2: a")]),
+            (.unknown(.stream, "a"), .pass(.stream, "b"), [.unknown(.stream, "over HTTP/2: a; over HTTP/1.1: b")]),
+            (
+                .pass(.stream, "a"), .finding(.stream, .buffered, "b"),
+                [.finding(.stream, .buffered, "over HTTP/1.1: b; over HTTP/2: a")]
+            ),
+            (
+                .finding(.stream, .buffered, "a"), .unknown(.stream, "b"),
+                [.finding(.stream, .buffered, "over HTTP/2: a; over HTTP/1.1: b")]
+            ),
+            (
+                .finding(.stream, .buffered, "a"), .finding(.stream, .buffered, "a millisecond later"),
+                [.finding(.stream, .buffered, "over HTTP/2 and HTTP/1.1: a")]
+            ),
+            (
+                .finding(.stream, .broken, "a"), .finding(.stream, .buffered, "b"),
+                [.finding(.stream, .broken, "over HTTP/2: a"), .finding(.stream, .buffered, "over HTTP/1.1: b")]
+            ),
+            (.pass(.stream, "a"), nil, [.pass(.stream, "over HTTP/2, and HTTP/1.1 is not spoken: a")]),
+        ] as [(ProbeCheck, ProbeCheck?, [ProbeCheck])])
+    func `of two versions the worse one is told first, and what is wrong with either`(
+        new: ProbeCheck, old: ProbeCheck?, told: [ProbeCheck]
+    ) {
+        let checks = StreamChecks.stream(overHTTP2: new, overHTTP1: old)
+        #expect(checks.map(\.verdict) == told.map(\.verdict))
+        #expect(checks.map(\.evidence) == told.map(\.evidence))
+        #expect(checks.allSatisfy { $0.name == .stream })
     }
 
     @Test func `who does not speak a version has no pace in it`() {
-        #expect(StreamChecks.stream([failed(.tls(reason: "the server speaks none of the versions"))]).verdict == .unknown)
+        let answer = failed(.tls(reason: "the server speaks none of the versions of HTTP that are asked for"))
+        #expect(answer.hasNoHandshake && StreamChecks.stream([answer]).verdict == .unknown)
+        #expect(!failed(.refused).hasNoHandshake && !refusal(503).hasNoHandshake)
     }
 
     @Test func `a stream that is late is told with where to look`() {
@@ -130,6 +146,7 @@ import Testing
         let check = StreamChecks.firstToken(answers)
         #expect(check.verdict == .pass && check.evidence == "p50 500 ms, p95 1.0 s, of 10 calls")
         #expect(StreamChecks.firstToken(answers + [refusal(500)]).evidence.hasSuffix("of 10 calls, of 11"))
+        #expect(StreamChecks.firstToken([answers[0]]).evidence.hasSuffix("of 1 call"))
         #expect(StreamChecks.firstToken([stream([.text(at: 6000), .done(at: 6000)])]).verdict == .finding(.slow))
         #expect(StreamChecks.firstToken([refusal(500)]).verdict == .unknown)
         #expect(StreamChecks.vapiTimeout(answers).verdict == .pass)
