@@ -106,7 +106,8 @@ import Testing
 
     /// Else a caller could find a text out word by word, by errors that quote its guesses.
     @Test func `tell nothing of a guess there, whatever the upstream makes of it`() {
-        let rule = #"{"error":{"message":"Invalid value: 'GUESS'. Use 'low' or 'high'.","type":"invalid_request_error","param":"GUESS"}}"#
+        let rule =
+            #"{"error":{"message":"Invalid value: 'GUESS'. Use 'low'.","type":"invalid_request_error","param":"GUESS"}}"#
         let shown = ["the door is swordfish", "the door is trombone"].map { withheld(rule.replacing("GUESS", with: $0)).body }
         #expect(shown[0] == shown[1])
         #expect(String(decoding: shown[0], as: UTF8.self).contains("invalid_request_error"))
@@ -120,7 +121,8 @@ import Testing
             #expect(shown(name).contains(#""\#(member)":"\#(name)""#), "\(name)")
         }
         for name in [
-            "acme-customer-4711", "ACME.customer_4711", "you are Bob", "123456", String(repeating: "a", count: 41), "sk-abc", "schlüssel",
+            "acme-customer-4711", "ACME.customer_4711", "you are Bob", "123456", String(repeating: "a", count: 41), "sk-abc",
+            "schlüssel",
         ] { #expect(!shown(name).contains(name), "\(name)") }
     }
 
@@ -134,30 +136,37 @@ import Testing
         }
         func value(_ name: String, _ json: String) -> ParameterEdits.Value { ParameterEdits.Value(name, json: bytes(json)) }
         #expect(try !hasOwnTexts { _, _ in })
-        #expect(try !hasOwnTexts { _, rules in
-            var edits = ParameterEdits()
-            edits.set = [value("stream_options", #"{"include_usage_and_more":true}"#), value("service_tier", #""priority""#)]
-            edits.defaults = [value("seed", "12345678901234567890")]
-            rules.edits = [edits]
-        })
-        #expect(try hasOwnTexts { _, rules in
-            var edits = ParameterEdits()
-            edits.set = [value("metadata", #"{"a":["b","the customer's number"]}"#)]
-            rules.edits = [edits]
-        })
-        #expect(try hasOwnTexts { request, _ in
-            request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":"Be nice"}"#), replaces: false)
-        })
-        #expect(try hasOwnTexts { request, _ in
-            request = try request.adding(HookMessages(prepended: [], appended: bytes(#"{"role":"user","content":"x"}"#)[...]), depthMax: 9)
-        })
-        #expect(try !hasOwnTexts { request, _ in
-            request = try request.adding(HookMessages(prepended: [], appended: []), depthMax: 9)
-        })
-        #expect(try hasOwnTexts { request, rules in
-            request.said = bytes(#""Hel""#)
-            rules.continuation.prompt = "Go on."
-        })
+        #expect(
+            try !hasOwnTexts { _, rules in
+                var edits = ParameterEdits()
+                edits.set = [value("stream_options", #"{"include_usage_and_more":true}"#), value("service_tier", #""priority""#)]
+                edits.defaults = [value("seed", "12345678901234567890")]
+                rules.edits = [edits]
+            })
+        #expect(
+            try hasOwnTexts { _, rules in
+                var edits = ParameterEdits()
+                edits.set = [value("metadata", #"{"a":["b","the customer's number"]}"#)]
+                rules.edits = [edits]
+            })
+        #expect(
+            try hasOwnTexts { request, _ in
+                request.ownMessage = OwnMessage(json: bytes(#"{"role":"system","content":"Be nice"}"#), replaces: false)
+            })
+        #expect(
+            try hasOwnTexts { request, _ in
+                let message = bytes(#"{"role":"user","content":"x"}"#)
+                request = try request.adding(HookMessages(prepended: [], appended: message[...]), depthMax: 9)
+            })
+        #expect(
+            try !hasOwnTexts { request, _ in
+                request = try request.adding(HookMessages(prepended: [], appended: []), depthMax: 9)
+            })
+        #expect(
+            try hasOwnTexts { request, rules in
+                request.said = bytes(#""Hel""#)
+                rules.continuation.prompt = "Go on."
+            })
     }
 
     @Test func `have no control characters`() throws {

@@ -26,7 +26,9 @@ extension ParameterEdits.Value {
         var offset = 0
         while let start = json[offset...].firstIndex(of: UInt8(ascii: "\"")) {
             offset = ValidatedJSON.end(ofStringAt: start, in: json.span)
-            if offset - start - 2 >= 16, json[offset...].first(where: { $0 > UInt8(ascii: " ") }) != UInt8(ascii: ":") { return true }
+            if offset - start - 2 >= 16, json[offset...].first(where: { $0 > UInt8(ascii: " ") }) != UInt8(ascii: ":") {
+                return true
+            }
         }
         return false
     }
