@@ -58,7 +58,7 @@ import Testing
     /// Over a connection that has served before.
     @Test func `is asked once also where it ends the connection without an answer`() async throws {
         let hook = try StubUpstream { $0.text.contains("act") ? .raw(.close) : .nothingToSay }
-        try await HookSite.with(hook, #"timeout = "60s", on_failure = "deny""#) { site in
+        try await HookSite.with(hook, #"timeout = "60s", on_failure = "deny""#, options: ["--workers", "1"]) { site in
             site.answers(try await site.site.call(chat("Hi")).ended())
             let answer = try await site.site.call(chat("act")).ended()
             #expect(answer.status == 503 && answer.error?.code == "hook_unavailable")
