@@ -46,6 +46,9 @@ extension Settings {
 }
 
 extension Settings.Log {
+    /// What levels are called.
+    package static var levels: [String] { Logger.Level.allCases.map(\.rawValue) }
+
     /// Whether what is said of a file holds for one.
     func check(_ file: SettingsReader) {
         if case .file = destination { return }

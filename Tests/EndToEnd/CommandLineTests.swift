@@ -84,6 +84,9 @@ import Testing
             Mistake(arguments: ["-x"], named: "-x"),
             Mistake(arguments: [], named: "SUBCOMMANDS:"),
             Mistake(arguments: ["-t", "--config", "none.toml"], named: "none.toml", status: EX_NOINPUT),
+            Mistake(arguments: ["-t", "-c", "none.toml"], named: "none.toml", status: EX_NOINPUT),
+            Mistake(arguments: ["serve", "-c", "none.toml"], named: "none.toml", status: EX_NOINPUT),
+            Mistake(arguments: ["stop", "-c", "none.toml"], named: "--control", status: EX_NOINPUT),
         ]
     }
 

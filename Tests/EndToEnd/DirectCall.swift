@@ -10,15 +10,18 @@ final class DirectCall: Sendable {
 
     /// - Parameters:
     ///   - parameters: besides the method and the path.
+    ///   - leavingOut: parameters that it goes without.
     ///   - heldBack: how many bytes are sent by `complete` alone.
     init(
         to path: String, _ method: String, _ uri: String, _ parameters: [(name: String, value: String)] = [], body: String = "",
-        heldBack: Int = 0
+        leavingOut: [String] = [], heldBack: Int = 0
     ) throws {
         socket = try .connected(path: path)
         let query = uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first ?? ""
         let all = [("REQUEST_METHOD", method), ("REQUEST_URI", uri), ("QUERY_STRING", String(query))] + parameters
-        let pairs = all.flatMap { name, value in Self.length(name) + Self.length(value) + Array(name.utf8) + Array(value.utf8) }
+        let pairs = all.filter { !leavingOut.contains($0.0) }.flatMap { name, value in
+            Self.length(name) + Self.length(value) + Array(name.utf8) + Array(value.utf8)
+        }
         let begin: [UInt8] = [0, 1, 0, 0, 0, 0, 0, 0]
         let parameterRecords = stride(from: 0, to: pairs.count, by: 0xFFFF).flatMap { start in
             Self.record(4, Array(pairs[start..<min(start + 0xFFFF, pairs.count)]))

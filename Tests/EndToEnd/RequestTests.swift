@@ -191,6 +191,30 @@ import Testing
         }
     }
 
+    /// What nginx passes without its `include fastcgi_params`.
+    @Test(arguments: [
+        (["REQUEST_METHOD"], 405, "REQUEST_METHOD"), (["REQUEST_URI"], 404, "REQUEST_URI"),
+        (["REQUEST_METHOD", "REQUEST_URI"], 404, "REQUEST_METHOD, REQUEST_URI"),
+    ])
+    func `without the parameters that say what it asks for is told in the log as what it is`(
+        left: [String], status: Int, named: String
+    ) async throws {
+        let upstream = try StubUpstream(.silence)
+        try await Site.with(WebServer.selected[0], upstream: upstream) { site in
+            // Whoever passes them has done nothing of that kind, whatever else is wrong.
+            _ = try await DirectCall(to: site.sluice.socket, "GET", "/nothing").response()
+            let answer = try await DirectCall(
+                to: site.sluice.socket, "POST", "/v1/chat/completions", body: String(decoding: chat().body, as: UTF8.self),
+                leavingOut: left
+            ).response()
+            #expect(answer.hasPrefix("Status: \(status)\r\n"), "\(answer)")
+            try await site.sluice.process.errors.wait(for: "what is missing") {
+                $0.text.contains("a request lacks parameters of FastCGI") && $0.text.contains(#""parameters":"\#(named)""#)
+            }
+            #expect(site.sluice.process.errors.value.lines.count { $0.contains("lacks parameters") } == 1)
+        }
+    }
+
     /// nginx refuses `TRACE` itself, before it has looked for the location.
     @Test(
         arguments: WebServer.selected,

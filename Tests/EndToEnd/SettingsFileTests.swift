@@ -15,7 +15,7 @@ import Testing
         key_file = "two.key"
         [[models]]
         match = "*"
-        targets = ["one"]
+        targets = ["one", "two"]
         """
     private let environment = ["PLANTED": "plain-secret-in-environment"]
 
@@ -171,7 +171,7 @@ import Testing
                 sluice: my.toml:2: include names conf.d/e.toml, which cannot be read: No such file or directory
                 sluice: conf.d/a.toml:2: upstreams.one.warm must be a whole number from 0 to 100
                 sluice: conf.d/a.toml:3: upstreams.one.key is set twice: my.toml:5 sets it too
-                sluice: conf.d/b.toml:1: this is not TOML at column 11: error while parsing value: could not determine value type
+                sluice: conf.d/b.toml:1: this is not TOML: text stands in quotes, as in workers = "…"
                 sluice: conf.d/c.toml:3: upstreams.three.key_file names a file that cannot be read: No such file or directory
 
                 """)

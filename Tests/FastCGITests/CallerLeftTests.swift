@@ -84,8 +84,8 @@ import Testing
         }
     }
 
-    /// One whose request was taken back while its peer took nothing, and that goes on until `end` is woken, as one that reads its upstream's
-    /// answer to the end for nobody.
+    /// One whose request was taken back while its peer took nothing, and that goes on until `end` is woken, as one that reads its
+    /// upstream's answer to the end for nobody.
     /// - Returns: with it, how many bytes it has sent.
     private static func takenBack(until end: Wakeup, on worker: isolated LoopActor) async throws -> (Exchange, sentCount: Int) {
         let full = Wakeup(on: worker.loop)

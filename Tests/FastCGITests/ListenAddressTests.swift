@@ -2,6 +2,8 @@ import FastCGI
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct ListenAddressTests {
+    private static let forms = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"
+
     @Test(arguments: [
         ("unix:/run/sluice.sock", ListenAddress.unix("/run/sluice.sock")),
         ("unix:relative.sock", .unix("relative.sock")),
@@ -24,10 +26,13 @@ import Testing
 
     @Test(arguments: [
         ("", "has no scheme"),
-        ("/run/sluice.sock", "has no scheme"),
         ("http://x", "has an unknown scheme"),
         ("Unix:/x", "has an unknown scheme"),
         (":x", "has an unknown scheme"),
+        ("/run/", "has no scheme"),
+        ("example.com:9000", "has an unknown scheme"),
+        ("::1:9000", "has an unknown scheme"),
+        ("65536", "has no scheme"),
         ("Systemd", "has no scheme"),
         ("systemd:", "has no name of a descriptor"),
         ("systemd:a:b", "has no name of a descriptor"),
@@ -59,7 +64,22 @@ import Testing
     func `an address that cannot be read says why`(text: String, reason: String) {
         let error = #expect(throws: ListenAddressError.self) { try ListenAddress(text) }
         #expect(error?.reason == reason)
-        let forms = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"
-        #expect(error?.description == "listen address '\(text)' \(reason); \(forms)")
+        #expect(error?.description == "listen address '\(text)' \(reason); \(Self.forms)")
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:9000", "tcp:127.0.0.1:9000"), ("0.0.0.0:9000", "tcp:0.0.0.0:9000"), ("[::1]:9000", "tcp:[::1]:9000"),
+        ("localhost:9000", "tcp:localhost:9000"), ("9000", "tcp:127.0.0.1:9000"), ("/run/sluice.sock", "unix:/run/sluice.sock"),
+        ("/run/with:colon", "unix:/run/with:colon"),
+    ])
+    func `an address as php-fpm has it is told with the scheme that it lacks`(text: String, meant: String) {
+        let error = #expect(throws: ListenAddressError.self) { try ListenAddress(text) }
+        #expect(error?.description.hasSuffix("has no scheme; \(Self.forms); did you mean \"\(meant)\"?") == true)
+    }
+
+    @Test(arguments: [("/run/sluice.sock", #"; did you mean "unix:/run/sluice.sock"?"#), ("127.0.0.1:9000", "")])
+    func `a control socket without its scheme is told as the one form that it has`(text: String, hint: String) {
+        let error = #expect(throws: ListenAddressError.self) { try ListenAddress.controlPath(text) }
+        #expect(error?.advice == "has no scheme; use unix:PATH\(hint)")
     }
 }

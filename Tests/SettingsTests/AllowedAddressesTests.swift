@@ -52,6 +52,15 @@ import Testing
         #expect(try settings.loaded().warnings == (warning.map { [$0] } ?? []))
     }
 
+    @Test func `beside a mistake it is called what it is`() {
+        let settings = SettingsCase(text: "listen = 'tcp:0.0.0.0:9000'\nworkers = 0")
+        #expect(
+            settings.problems == [
+                "warning: dir/sluice.toml:1: listen names tcp:0.0.0.0:9000, \(Self.advice)",
+                "dir/sluice.toml:2: workers must be \"auto\" or a number from 1 to 256",
+            ])
+    }
+
     @Test func `a change takes a restart`() throws {
         let former = try settings("listen = 'tcp:0.0.0.0:9000'\nallowed_addresses = ['10.0.0.0/8']")
         var present = try settings("listen = 'tcp:0.0.0.0:9000'")

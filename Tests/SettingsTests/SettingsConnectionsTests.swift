@@ -14,7 +14,8 @@ import Testing
     @Test(
         arguments: ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"], ["https://p:1", "socks5://u:secret@p:1"])
     func `a proxy of the environment that cannot be used is told once, by its variable alone`(name: String, value: String) {
-        let text = "[upstreams.a]\nurl = 'https://a'\n[upstreams.b]\nurl = 'https://b'\n[[models]]\nmatch = '*'\ntargets = ['a']"
+        let upstreams = "[upstreams.a]\nurl = 'https://a'\n[upstreams.b]\nurl = 'https://b'\n"
+        let text = upstreams + "[[models]]\nmatch = '*'\ntargets = ['a', 'b']"
         #expect(problems(text, [name: value]) == ["\(name) \(sentence)"])
     }
 

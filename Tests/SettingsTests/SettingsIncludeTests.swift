@@ -194,7 +194,7 @@ import Testing
             "include = 'a'\n[models]\nx = 1", ["a": "[[models]]\nmatch = '*'"],
             "sluice.toml:2: models must be tables: [[models]]", "a:1: models is set twice: dir/sluice.toml:2 sets it too"),
         Mistake(
-            "include = 'a'\n[upstreams.a]\nkind = 'demo'\n[upstreams.b]\nkind = 'demo'\n[[models]]\nmatch = '*'\ntargets = ['a']",
+            "include = 'a'\n[upstreams.a]\nkind = 'demo'\n[upstreams.b]\nkind = 'demo'\n[[models]]\nmatch = '*'\ntargets = ['a', 'b']",
             ["a": "models = 'x'"], "a:1: models is set twice: dir/sluice.toml:6 sets it too"),
     ]
 

@@ -85,7 +85,8 @@ import Testing
         ("\u{80}\u{9B}31m\u{9F}", #""\u0080\u009b31m\u009f""#), ("a\u{2028}b\u{2029}", #""a\u2028b\u2029""#),
         ("\u{202E}gnp.exe\u{2066}\u{2069}\u{200F}\u{61C}", #""\u202egnp.exe\u2066\u2069\u200f\u061c""#),
         ("\u{202A}\u{202B}\u{202C}\u{202D}\u{2067}\u{2068}\u{200E}", #""\u202a\u202b\u202c\u202d\u2067\u2068\u200e""#),
-        ("\u{FEFF}x\u{200B}", #""\ufeffx\u200b""#), ("می\u{200C}خواهم क्\u{200D}ष", "\"می\u{200C}خواهم क्\u{200D}ष\""),
+        ("\u{FEFF}x\u{200B}", #""\ufeffx\u200b""#),
+        ("می\u{200C}خواهم क्\u{200D}ष", "\"می\u{200C}خواهم क्\u{200D}ष\""),
         ("Zürich 東京 👩‍🚀", #""Zürich 東京 👩‍🚀""#),
     ])
     func `nothing of a text acts on whoever reads it`(text: String, expected: String) throws {

@@ -80,7 +80,7 @@ package struct IPAddress: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// - Parameter text: `192.0.2.7` or `2001:db8::7`; neither a name nor a zone counts.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         // The C function reads up to a NUL.
         guard !text.utf8.contains(0) else { return nil }
         let isIPv6 = text.utf8.contains(UInt8(ascii: ":"))

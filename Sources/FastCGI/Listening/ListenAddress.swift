@@ -23,7 +23,9 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
             self = .systemd(name: nil)
             return
         }
-        guard let colon = text.firstIndex(of: ":") else { throw ListenAddressError(text, "has no scheme") }
+        guard let colon = text.firstIndex(of: ":") else {
+            throw ListenAddressError(text, "has no scheme", meant: Self.meant(byPlain: text))
+        }
         let rest = String(text[text.index(after: colon)...])
         switch text[..<colon] {
         case "unix": self = .unix(try Self.path(rest, of: text))
@@ -34,8 +36,24 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         case "systemd":
             guard Self.isDescriptorName(rest) else { throw ListenAddressError(text, "has no name of a descriptor") }
             self = .systemd(name: rest)
-        default: throw ListenAddressError(text, "has an unknown scheme")
+        default:
+            let meant = Self.meant(byPlain: text)
+            throw ListenAddressError(text, meant == nil ? "has an unknown scheme" : "has no scheme", meant: meant)
         }
+    }
+
+    /// What somebody means who writes addresses as php-fpm does: a path, a port, or an address of IP and a port. Nil for all else.
+    private static func meant(byPlain text: String) -> ListenAddress? {
+        let isPath = text.utf8.first == UInt8(ascii: "/")
+        let place = isPath ? "unix:\(text)" : UInt16(digits: text) == nil ? "tcp:\(text)" : "tcp:127.0.0.1:\(text)"
+        do throws(ListenAddressError) {
+            let address = try ListenAddress(place)
+            // A name and a number behind a colon may be anything else.
+            guard case .tcp(let host, _) = address, IPAddress(host) == nil, !isLocalName(host) else { return address }
+        } catch {
+            // Neither with a scheme.
+        }
+        return nil
     }
 
     /// The path of a control socket, for which `unix:PATH` is the only form.
@@ -46,7 +64,8 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         do throws(ListenAddressError) {
             if case .unix(let path) = try ListenAddress(text) { return path }
         } catch {
-            throw ListenAddressError(text, error.reason, forms: forms)
+            let meant: ListenAddress? = if case .unix? = error.meant { error.meant } else { nil }
+            throw ListenAddressError(text, error.reason, forms: forms, meant: meant)
         }
         throw ListenAddressError(text, "is no path of a socket", forms: forms)
     }
@@ -92,9 +111,11 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     /// Whether other machines may connect, as far as its text tells: a name may be any machine's, and what is passed on is known when it
     /// is there.
     package var isOpenToOthers: Bool {
-        guard case .tcp(let host, _) = self, !host.utf8.elementsEqual("localhost".utf8) else { return false }
+        guard case .tcp(let host, _) = self, !Self.isLocalName(host) else { return false }
         return IPAddress(host)?.isLoopback != true
     }
+
+    private static func isLocalName(_ host: String) -> Bool { host.utf8.elementsEqual("localhost".utf8) }
 
     /// What `FileDescriptorName=` takes (systemd.socket(5)).
     private static func isDescriptorName(_ text: String) -> Bool {
@@ -116,18 +137,20 @@ package struct ListenAddressError: Error, Equatable, CustomStringConvertible {
     package let text: String
     /// What is wrong with it, to follow it.
     package let reason: String
-    /// What to write instead.
+    /// What may be written.
     private let forms: String
+    /// What was probably to be written.
+    fileprivate let meant: ListenAddress?
 
-    init(_ text: String, _ reason: String, forms: String = forms) {
-        (self.text, self.reason, self.forms) = (text, reason, forms)
+    init(_ text: String, _ reason: String, forms: String = forms, meant: ListenAddress? = nil) {
+        (self.text, self.reason, self.forms, self.meant) = (text, reason, forms, meant)
     }
 
     /// The address, what is wrong with it and what to write instead, for the log.
     package var description: String { "listen address '\(text)' \(advice)" }
 
-    /// What is wrong and what to write instead, without the text itself: to follow the name of a setting.
-    package var advice: String { "\(reason); \(forms)" }
+    /// What is wrong and what to write instead, without the text itself but for a plain address: to follow the name of a setting.
+    package var advice: String { "\(reason); \(forms)\(meant.map { "; did you mean \"\($0)\"?" } ?? "")" }
 
     /// What may be written.
     package static let forms = "use unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or systemd:NAME"

@@ -1,5 +1,7 @@
 // Where keys stand that somebody has put elsewhere.
 
+import Chat
+
 /// A key belongs to the table that stands last above it, which is not always the one that was meant.
 enum KeyPlaces {
     private typealias Table = (name: String, keys: Set<String>)
@@ -18,6 +20,21 @@ enum KeyPlaces {
     private static let conditions = [
         "client": "client", "clients": "client", "SLUICE_CLIENT": "client", "call": "call.…", "customer": "customer.…",
         "metadata": "metadata.…",
+    ]
+    /// What others call the limits of `[clients.NAME]`.
+    private static let clientLimits = [
+        "rpm": "requests_per_minute", "requests": "requests_per_minute", "tpd": "tokens_per_day", "tokens": "tokens_per_day",
+        "rate": "requests_per_minute", "connections": "concurrent", "model": "models",
+    ]
+    /// What clients of APIs call what is no upstream's own here.
+    private static let ofAttempts = [
+        "timeout": "timeouts = {first_token = \"5s\", total = \"2m\"} stands above the first [table], or in [[models]]",
+        "max_retries": "did you mean 'retries'? It stands above the first [table], or in [[models]]",
+    ]
+    /// What the servers and the APIs are called that are all of one kind.
+    private static let kinds = [
+        "anthropic", "deepseek", "gemini", "groq", "litellm", "llama", "llama.cpp", "llamacpp", "lmstudio", "local", "mistral",
+        "ollama", "openai-compatible", "openai_compatible", "openrouter", "sglang", "tgi", "together", "vllm",
     ]
 
     /// What php-fpm and nginx call what is elsewhere here, or is not there. Those with a dot are tables to TOML, as is `log = "…"` no table.
@@ -44,6 +61,11 @@ enum KeyPlaces {
         "worker_priority": "Nice= of the unit says it",
         "chroot": sandbox, "chdir": sandbox,
         "catch_workers_output": ownOutput, "decorate_workers_output": ownOutput,
+    ]
+    /// What is nearly the name of a table of names, or of several tables.
+    private static let tableNames = [
+        "upstream": "did you mean [upstreams.NAME], with a line url = \"…\" below it?", "model": "did you mean [[models]]?",
+        "client": "did you mean [clients.NAME]?",
     ]
     private static let processes =
         "limits.requests says how many requests are answered at once, and processes how many processes serve: none is started for load"
@@ -98,6 +120,15 @@ enum KeyPlaces {
         return keys.contains("owner") ? whoseItIs : nil
     }
 
+    /// What was probably meant by a value that is none of these; nil when nothing comes to mind.
+    static func hint(forValue text: String, among names: [String]) -> String? {
+        // As "warn" is of "warning": nobody is told more than is among the names.
+        let meant = names.filter { text.utf8.count > 2 && $0.utf8.starts(with: text.utf8) }
+        if meant.count == 1 { return meant[0] }
+        let kind = "compatible"
+        return names.contains(kind) && kinds.contains { text.isEqualIgnoringCase(to: $0) } ? kind : nil
+    }
+
     /// What holds for all.
     private static let common = Set(top.map(\.key))
     /// What a model may have of its own.
@@ -132,6 +163,9 @@ enum KeyPlaces {
                 return "did you mean '\(name)'? It stands in \(table.name)"
             }
         }
+        if isTop, let words = tableNames[key] { return words }
+        if keys.contains("tokens_per_day"), let name = clientLimits[key] { return "did you mean '\(name)'?" }
+        if keys.contains("key_file"), let words = ofAttempts[key] { return words }
         if keys.contains("when"), let name = conditions[key] {
             return "did you mean when = {\(name == "client" ? name : "\"\(name)\"") = \"…\"}?"
         }
@@ -146,6 +180,8 @@ enum KeyPlaces {
         }
         if let table = tables.first(where: { $0.keys.contains(key) }) { return "it stands in \(table.name)" }
         if let name = suggestions.nearest(to: key, among: keys) { return "did you mean '\(name)'?" }
-        return !isTop && target.contains(key) ? "it stands in targets = [{upstream = …}]" : nil
+        if isTop { return nil }
+        if target.contains(key) { return "it stands in targets = [{upstream = …}]" }
+        return suggestions.nearest(to: key, among: top.map(\.key)).map { "did you mean '\($0)', above the first [table]?" }
     }
 }

@@ -35,7 +35,7 @@ final class SettingsProblems {
     func add(_ problem: SettingsProblem) {
         let order = certain.count + needingWhole.count + warned.count
         if problem.isWarning {
-            warned.add(problem, order: order)
+            if !problem.needsWhole || !isIncomplete { warned.add(problem, order: order) }
         } else if problem.needsWhole {
             needingWhole.add(problem, order: order)
         } else {
@@ -77,7 +77,10 @@ final class SettingsProblems {
             let (left, right) = ($0.problem.place, $1.problem.place)
             return (left.file.index, left.line ?? .max, $0.order) < (right.file.index, right.line ?? .max, $1.order)
         }
-        let sentences = ordered.map { "\($0.problem.place): \($0.problem.text)" } + withoutPlace.first
+        // Where nothing is wrong whoever tells of them says what they are.
+        let warning = hasErrors ? "warning: " : ""
+        let sentences =
+            ordered.map { "\($0.problem.isWarning ? warning : "")\($0.problem.place): \($0.problem.text)" } + withoutPlace.first
         let first = Array(sentences.prefix(SettingsError.problemsMax))
         return SettingsError(problems: first, moreCount: errorsCount + warned.count - first.count, place: place)
     }

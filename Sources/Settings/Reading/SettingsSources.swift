@@ -383,6 +383,7 @@ package struct SettingsSources {
             ?? onlyModels(upstreams, settings.attempts, reader)
         reader?.checkCuts(settings)
         reader?.checkUsage(settings)
+        reader?.checkDoubts(settings)
         return isDemoAlone
     }
 

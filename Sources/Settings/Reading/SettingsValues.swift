@@ -116,9 +116,7 @@ extension SettingsReader {
         guard case .string = node.value else { throw SettingsProblem(node, "must be \(alternatives(names))") }
         let text = try text(node)
         guard let choice = Choice(rawValue: text) else {
-            // As "warn" is of "warning": nobody is told more than is among the names.
-            let meant = names.filter { text.utf8.count > 2 && $0.utf8.starts(with: text.utf8) }
-            let hint = meant.count == 1 ? "; did you mean \"\(meant[0])\"?" : ""
+            let hint = KeyPlaces.hint(forValue: text, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
             throw SettingsProblem(node, "must be \(alternatives(names))\(hint)")
         }
         return choice

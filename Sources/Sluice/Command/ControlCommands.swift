@@ -8,10 +8,12 @@ import Settings
 /// Where the Sluice is that is to be asked.
 struct ControlArguments: ParsableArguments {
     @Option(
+        name: [.customShort("c"), .long],
         help: ArgumentHelp(
             "The settings file of the Sluice that runs, which says where it is to be asked. Default: "
                 + "\(SettingsSources.defaultFile), or \(SettingsSources.ownFileName) beside this program.",
-            valueName: "file"))
+            valueName: "file"),
+        completion: .file())
     var config: String?
 
     @Option(

@@ -10,10 +10,12 @@ import Settings
 /// The options that go over the settings file and the environment.
 struct SettingsArguments: ParsableArguments {
     @Option(
+        name: [.customShort("c"), .long],
         help: ArgumentHelp(
             "The settings file. Default: \(SettingsSources.defaultFile), or \(SettingsSources.ownFileName) beside this program; without either "
                 + "the environment alone.",
-            valueName: "file"))
+            valueName: "file"),
+        completion: .file())
     var config: String?
 
     @Option(
@@ -49,12 +51,15 @@ struct SettingsArguments: ParsableArguments {
             valueName: "number"))
     var processes: Int?
 
-    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"))
+    @Option(
+        help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. Default: info.", valueName: "level"),
+        completion: .list(Settings.Log.levels))
     var logLevel: String?
 
     @Option(
         help: ArgumentHelp(
-            "json, text or logfmt. Default: text on a terminal and for the journal and syslog, else json.", valueName: "format"))
+            "json, text or logfmt. Default: text on a terminal and for the journal and syslog, else json.", valueName: "format"),
+        completion: .list(Settings.Log.Format.allCases.map(\.rawValue)))
     var logFormat: String?
 
     /// Without an option ahead of them: there is no place for any.

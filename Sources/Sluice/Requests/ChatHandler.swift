@@ -139,13 +139,24 @@ final class ChatHandler {
             case .chat: try await answerChat(request, by: generation, answering, into: &reply)
             case .models: try await answerModels(request, by: generation, answering, into: &reply)
             case .openAPI: reply.sendJSON(openAPIDocument)
-            case .status, .ping, .metrics, .page, .unknownPath: throw ChatError.unknownPath
-            case .wrongMethod(let allowed): throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
+            case .status, .ping, .metrics, .page, .unknownPath:
+                tellOfMissingParameters(request, answering)
+                throw ChatError.unknownPath
+            case .wrongMethod(let allowed):
+                tellOfMissingParameters(request, answering)
+                throw ChatError.methodNotAllowed(allowed: allowed.rawValue)
             }
             return .answered
         } catch {
             return ending(of: error, answering.record.id, callerHasLeft: reply.callerHasLeft)
         }
+    }
+
+    /// Its caller has done nothing wrong where the web server does not say what it asks for.
+    @inline(never)
+    private func tellOfMissingParameters(_ request: Request, _ answering: Answering) {
+        let names = RequestKind.missingParameters(of: request)
+        if !names.isEmpty { logger.lacksParameters(names, answering.record.id) }
     }
 
     /// The models that the caller can name. No upstream makes an error of it.

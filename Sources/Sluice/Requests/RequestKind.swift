@@ -58,6 +58,13 @@ enum RequestKind {
         return request["REQUEST_METHOD"]?.hasSameBytes(as: "HEAD") == true
     }
 
+    /// The parameters without which nobody knows what a request asks for (FastCGI 1.0 §6.2), as far as it lacks them.
+    static func missingParameters(of request: Request) -> [String] {
+        func isMissing(_ value: String?) -> Bool { value?.isEmpty != false }
+        let hasPath = !isMissing(request["REQUEST_URI"]) || !isMissing(request["SCRIPT_NAME"]) || !isMissing(request["PATH_INFO"])
+        return (isMissing(request["REQUEST_METHOD"]) ? ["REQUEST_METHOD"] : []) + (hasPath ? [] : ["REQUEST_URI"])
+    }
+
     /// Only what the web server says itself has this name: a caller's headers become `HTTP_…`.
     private static func permitsOwnPages(_ request: Request) -> Bool { request["SLUICE_STATUS"]?.hasSameBytes(as: "on") == true }
 

@@ -60,8 +60,8 @@ extension UInt8 {
 
 extension Unicode.Scalar {
     /// Whether one does not see it, and sees something else for it: controls (C0, DEL, C1), line and paragraph separators, marks
-    /// and overrides of direction (UAX #9), what has no width, and the byte order mark. The two joiners stay (U+200C, U+200D): Persian and the
-    /// languages of India are written with them, and emoji put together.
+    /// and overrides of direction (UAX #9), what has no width, and the byte order mark. The two joiners stay (U+200C, U+200D): Persian
+    /// and the languages of India are written with them, and emoji put together.
     fileprivate var isHidden: Bool {
         switch value {
         case ..<0x20, 0x7F...0x9F, 0xAD, 0x061C, 0x200B, 0x200E...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF: true

@@ -236,6 +236,13 @@ extension Logger {
         error("a request names two routes (SLUICE_ROUTE)", metadata: metadata)
     }
 
+    /// - Parameter names: those of the parameters.
+    func lacksParameters(_ names: [String], _ id: RequestID) {
+        error(
+            "a request lacks parameters of FastCGI: the web server is to pass them (nginx: include fastcgi_params)",
+            metadata: ["request": "\(id)", "parameters": "\(names.joined(separator: ", "))"])
+    }
+
     func loopDefect(_ what: StaticString) {
         error("a defect of this program, which harmed nobody", metadata: ["what": "\(what)"])
     }

@@ -19,8 +19,8 @@ struct CollectorAnswer {
 
     private static let depthMax = 8
 
-    /// The JSON of protobuf has a number of 64 bits as text, and takes it as a number too. Of one that is too large it is the most that there
-    /// is: none of the batch has been taken then.
+    /// The JSON of protobuf has a number of 64 bits as text, and takes it as a number too. Of one that is too large it is the most that
+    /// there is: none of the batch has been taken then.
     private static func count(_ value: JSONValue, in body: [UInt8]) -> Int? {
         switch value.kind {
         case .string:

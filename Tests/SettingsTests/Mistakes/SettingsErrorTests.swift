@@ -29,7 +29,12 @@ import Testing
         Mistake(
             "allowed_addresses = ['10.0.0.1/8']",
             "1: allowed_addresses[0] is either the range 10.0.0.0/8 or the address 10.0.0.1: name one of them; \(ranges)"),
-        Mistake("control = '/run/sluice/control.sock'", "1: control has no scheme; use unix:PATH"),
+        Mistake(
+            "control = '/run/sluice/control.sock'",
+            #"1: control has no scheme; use unix:PATH; did you mean "unix:/run/sluice/control.sock"?"#),
+        Mistake("control = '127.0.0.1:9'", "1: control has no scheme; use unix:PATH"),
+        Mistake("listen = '127.0.0.1:9000'", #"1: listen has no scheme; \#(addresses); did you mean "tcp:127.0.0.1:9000"?"#),
+        Mistake("listen = ['/run/a.sock']", #"1: listen[0] has no scheme; \#(addresses); did you mean "unix:/run/a.sock"?"#),
         Mistake("control = 'unix:/run/sluice/'", "1: control names a folder; use unix:PATH"),
         Mistake("control = 'tcp:127.0.0.1:9'", "1: control is no path of a socket; use unix:PATH"),
         Mistake("\n# two\nworkers = 0", "3: workers must be \"auto\" or a number from 1 to 256"),
@@ -116,7 +121,11 @@ import Testing
         Mistake("lisen = 'x'", "1: unknown key 'lisen'; did you mean 'listen'?"),
         Mistake("timeouts = {first_tokn = '1s'}", "1: unknown key 'timeouts.first_tokn'; did you mean 'first_token'?"),
         Mistake("[timeout]\nidle = '1s'", "1: unknown key 'timeout'; did you mean 'timeouts'?"),
-        Mistake("[[model]]\nmatch = '*'", "1: unknown key 'model'; did you mean 'models'?"),
+        Mistake("[[model]]\nmatch = '*'", "1: unknown key 'model'; did you mean [[models]]?"),
+        Mistake("[client.a]\nconcurrent = 1", "1: unknown key 'client'; did you mean [clients.NAME]?"),
+        Mistake(
+            "upstream = 'https://secret'",
+            #"1: unknown key 'upstream'; did you mean [upstreams.NAME], with a line url = "…" below it?"#),
         Mistake("log_level = 'debug'", "1: unknown key 'log_level'; did you mean 'level'? It stands in [log]"),
         Mistake("log = {colour = 'red'}", "1: unknown key 'log.colour'"),
         Mistake("colour = 1", "1: unknown key 'colour'"),
@@ -171,6 +180,9 @@ import Testing
             "key = 'secret'\nurl = 'secret'", "1: unknown key 'key'; it stands in [upstreams.NAME]",
             "2: unknown key 'url'; it stands in [upstreams.NAME]"),
         Mistake("match = '*'", "1: unknown key 'match'; it stands in [[models]]"),
+        Mistake(
+            "[clients.a]\nconcurrent = 1\nhartbeat = '4s'",
+            "3: unknown key 'clients.a.hartbeat'; did you mean 'heartbeat', above the first [table]?"),
         Mistake("first_token = '5s'", "1: unknown key 'first_token'; it stands in [timeouts]"),
         Mistake("[[models]]\nmatch = '*'\nurl = 'secret'", "3: unknown key 'models[0].url'; it stands in [upstreams.NAME]"),
         Mistake(
@@ -189,6 +201,13 @@ import Testing
             "3: unknown key 'upstreams.a.api_key'; did you mean 'key'?",
             "4: unknown key 'upstreams.a.base_url'; did you mean 'url'?"),
         Mistake("api_key = 'secret'", "1: unknown key 'api_key'; did you mean 'key'? It stands in [upstreams.NAME]"),
+        Mistake(
+            "[clients.a]\nrpm = 60\ntokens = 1000", "2: unknown key 'clients.a.rpm'; did you mean 'requests_per_minute'?",
+            "3: unknown key 'clients.a.tokens'; did you mean 'tokens_per_day'?"),
+        Mistake(
+            "[upstreams.a]\nkind = 'demo'\ntimeout = 30\nmax_retries = 2",
+            #"3: unknown key 'upstreams.a.timeout'; timeouts = {first_token = "5s", total = "2m"} "# + forSome,
+            "4: unknown key 'upstreams.a.max_retries'; did you mean 'retries'? It \(forSome)"),
         Mistake(
             "[[models]]\nmatch = '*'\ntargets = [{name = 'demo'}]",
             "3: unknown key 'models[0].targets[0].name'; did you mean 'upstream'?", "3: models[0].targets[0] needs upstream"),
@@ -262,7 +281,8 @@ import Testing
             "1: unknown key 'process'; Nice= of the unit says its priority, and processes how many serve"),
         Mistake(
             "clear_env = false",
-            #"1: unknown key 'clear_env'; no request sees the environment, and "${NAME}" in the settings takes a variable of it"#),
+            "1: unknown key 'clear_env'; no request sees the environment, and "
+                + #""${NAME}" in the settings takes a variable of it"#),
         Mistake("chroot = '/secret'", "1: unknown key 'chroot'; \(sandbox)"),
         Mistake("chdir = '/secret'", "1: unknown key 'chdir'; \(sandbox)"),
         Mistake("catch_workers_output = true", "1: unknown key 'catch_workers_output'; \(ownOutput)"),

@@ -20,17 +20,33 @@ import Testing
         Mistake(
             "workers = 99999999999999999999",
             "1: this is not TOML at column 31: error while parsing decimal integer"),
-        Mistake(
-            "[upstreams.a]\nkey = sk-secret",
-            "2: this is not TOML at column 7: error while parsing value: could not determine value type"),
-        Mistake(
-            "[upstreams.a]\nkey = true-secret",
-            "2: this is not TOML at column 11: error while parsing boolean: expected value-terminator"),
-        Mistake(
-            "[upstreams.a]\nkey = 'secret\n",
-            "2: this is not TOML at column 14: error while parsing literal string: "
-                + "control characters other than TAB (U+0009) are explicitly prohibited"),
+        Mistake("[upstreams.a]\nkey = sk-secret", #"2: this is not TOML: text stands in quotes, as in key = "…""#),
+        Mistake("[upstreams.a]\nkey = true-secret", #"2: this is not TOML: text stands in quotes, as in key = "…""#),
+        Mistake("listen = unix:/secret.sock # here", #"1: this is not TOML: text stands in quotes, as in listen = "…""#),
+        Mistake("log.level = info\r\n", #"1: this is not TOML: text stands in quotes, as in level = "…""#),
+        Mistake("listen = /secret.sock", #"1: this is not TOML: text stands in quotes, as in listen = "…""#),
+        Mistake("log = {level = debug}", #"1: this is not TOML: text stands in quotes, as in level = "…""#),
+        Mistake("listen = [unix:/secret.sock]", "1: this is not TOML: text stands in quotes"),
+        Mistake("sk-secret = a", "1: this is not TOML: text stands in quotes"),
+        Mistake("[upstreams.a]\nkey = 'secret\n", "2: this is not TOML: a string has no closing quote in its line"),
+        Mistake("[upstreams.a]\nkey = \"secret\nurl = x", "2: this is not TOML: a string has no closing quote in its line"),
+        Mistake("'secret\n' = 1", "1: this is not TOML: a string has no closing quote in its line"),
+        Mistake("log = {to = 'stderr',}", "1: this is not TOML: no comma may stand before '}'"),
+        Mistake("log = {to = 'stderr' , }", "1: this is not TOML: no comma may stand before '}'"),
     ]
+
+    /// What the parser expects is told, and not what it has seen in its place.
+    private static let expected = [
+        ("[upstreams.secret\nkind = 'demo'", "expected ']'"), ("[[models]\nmatch = 'secret'", "expected ']'"),
+        ("workers 4", "expected '='"), ("log = {to = 'stderr' secret = 1}", "expected comma or closing '}'"),
+    ]
+
+    @Test(arguments: expected)
+    func `what is missing is told, and not what stands there`(text: String, words: String) {
+        let problems = SettingsCase(text: text).problems
+        #expect(problems.count == 1 && problems[0].hasPrefix("dir/sluice.toml:1: this is not TOML at column "), "\(problems)")
+        #expect(problems.allSatisfy { $0.hasSuffix(words) && !$0.contains("secret") }, "\(problems)")
+    }
 
     private static func twice(_ key: String, _ first: Int) -> String {
         "\(key) is set twice: dir/sluice.toml:\(first) sets it too"

@@ -32,6 +32,9 @@ import Testing
         Mistake(
             "[upstreams.a]\nkind = 'azur'\nkey = 'k'\napi_version = '1'",
             #"2: upstreams.a.kind must be "openai", "azure", "compatible" or "demo"; did you mean "azure"?"#),
+        Mistake(
+            "[upstreams.a]\nkind = 'vLLM'\nurl = 'http://a/v1'",
+            #"2: upstreams.a.kind must be "openai", "azure", "compatible" or "demo"; did you mean "compatible"?"#),
         Mistake("[upstreams.a]\nkind = 'compatible'", "1: upstreams.a needs a url"),
         Mistake(
             "[upstreams.a]\nkind = 'demo'\nurl = 'http://x'",

@@ -1,8 +1,19 @@
 // The numbers and dates of TOML 1.0. TOMLKit's parser ends the process at some texts that are nearly one.
 
+import Chat
+
 enum PlainTOMLValue {
     /// Whether a value that begins so is to be a number or a date.
     static func beginsNumber(_ byte: UInt8) -> Bool { "0123456789+-._in".utf8.contains(byte) }
+
+    /// Whether it is a word, an address or a path without its quotes. What begins with a digit is rather meant to be a number.
+    ///
+    /// - Parameter text: as of `isNumberOrDate`.
+    static func isBareText(_ text: ArraySlice<UInt8>) -> Bool {
+        guard let first = text.first, first.isAlphanumeric(or: "/~$<"), !"0123456789".utf8.contains(first) else { return false }
+        let end = text.lastIndex { !" \t\r".utf8.contains($0) } ?? text.startIndex
+        return !["true", "false", "inf", "nan"].contains { $0.utf8.elementsEqual(text[...end]) }
+    }
 
     /// - Parameter text: up to what ends it, with white space behind it.
     static func isNumberOrDate(_ text: ArraySlice<UInt8>) -> Bool {

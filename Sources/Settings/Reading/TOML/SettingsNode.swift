@@ -159,11 +159,19 @@ struct SettingsProblem: Error, Equatable {
 
     /// A syntax error. What the parser met is left out.
     fileprivate init(_ error: TOMLParseError, in file: SettingsFile) {
-        // Up to the first quote: what stands in it is the file's.
-        var text = String(error.description.prefix { $0 != "'" })
-        for end in [" ", "saw", " ", ",", ":"] where text.hasSuffix(end) { text.removeLast(end.count) }
+        var text = Self.words(of: error.description)
+        for end in [" ", ",", ":"] where text.hasSuffix(end) { text.removeLast() }
         if text.hasPrefix("Error") { text = "error" + text.dropFirst(5) }
         let start = error.source.begin
         self.init("this is not TOML at column \(start.column): \(text)", at: SettingsPlace(file: file, line: start.line))
+    }
+
+    /// What of the parser's sentence is its own: not what it saw, and of what stands in quotes the signs alone that it expected.
+    private static func words(of sentence: String) -> String {
+        let (bytes, mark) = (Array(sentence.utf8), Array(", saw ".utf8))
+        let end = bytes.indices.first { bytes[$0...].starts(with: mark) }
+        let quote = bytes.firstIndex(of: UInt8(ascii: "'")) ?? bytes.count
+        let isExpected = ["expected ", "or ", "closing "].contains { bytes[..<quote].reversed().starts(with: $0.utf8.reversed()) }
+        return String(decoding: bytes[..<min(end ?? quote, isExpected && end != nil ? bytes.count : quote)], as: UTF8.self)
     }
 }

@@ -51,6 +51,12 @@ struct SettingsPath: Hashable, Sendable, CustomStringConvertible {
 
     var bytes: [UInt8] { Array(text.utf8) }
 
+    /// As messages have it; nil for an element of an array, and for a name that needs quotes.
+    var lastKey: String? {
+        let key = description.utf8.split(separator: UInt8(ascii: ".")).last
+        return key.flatMap { $0.allSatisfy(\.isInBareKey) ? "\(Substring($0))" : nil }
+    }
+
     static func == (left: SettingsPath, right: SettingsPath) -> Bool { left.text == right.text }
 
     func hash(into hasher: inout Hasher) { hasher.combine(text) }
@@ -214,15 +220,19 @@ struct TOMLPositions {
         case UInt8(ascii: "\""), UInt8(ascii: "'"): skipString()
         case UInt8(ascii: "["): return readArray(at: path)
         case UInt8(ascii: "{"): return readInlineTable(at: path)
-        default: return readPlainValue()
+        default: return readPlainValue(at: path)
         }
         return true
     }
 
     /// A boolean, a number or a date.
-    private mutating func readPlainValue() -> Bool {
+    private mutating func readPlainValue(at path: SettingsPath) -> Bool {
         let start = offset
         while let byte = next, !",]}#\n".utf8.contains(byte) { offset += 1 }
+        if PlainTOMLValue.isBareText(document[start..<offset]) {
+            notice("this is not TOML: text stands in quotes\(path.lastKey.map { #", as in \#($0) = "…""# } ?? "")")
+            return false
+        }
         let isNumeric = start < offset && PlainTOMLValue.beginsNumber(document[start])
         if isNumeric, !PlainTOMLValue.isNumberOrDate(document[start..<offset]) {
             notice(
@@ -259,8 +269,12 @@ struct TOMLPositions {
         while !take("}") {
             guard readMember(of: path) else { return false }
             skipBlank()
-            if !take(","), next != UInt8(ascii: "}") { return false }
+            let hasComma = take(",")
             skipBlank()
+            guard hasComma != (next == UInt8(ascii: "}")) else {
+                if hasComma { notice("this is not TOML: no comma may stand before '}'") }
+                return false
+            }
         }
         return true
     }
@@ -276,6 +290,11 @@ struct TOMLPositions {
                 offset += isLong ? 3 : 1
                 // Up to two quotes may stand before the three that close (TOML 1.0, string).
                 while isLong, next == quote { offset += 1 }
+                return
+            }
+            if byte == UInt8(ascii: "\n"), !isLong {
+                notice("this is not TOML: a string has no closing quote in its line")
+                offset = document.count
                 return
             }
             if byte == UInt8(ascii: "\n") { line += 1 }
