@@ -107,8 +107,11 @@ extension ProbeAnswer {
     static let eventsMax = 2000
     private static let (lineFeed, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
 
-    /// Whether an event has come with text, or with an error in its place.
-    var hasText: Bool { events.contains { $0.hasContent || $0.isError } }
+    /// Whether all has come that stands ahead of a silence of `sluice-probe`, or an error in its place.
+    var hasComeToSilence: Bool {
+        let events = events
+        return events.count(where: \.hasContent) >= ProbeModel.eventsBeforeSilence || events.contains(where: \.isError)
+    }
 
     /// Its data lines and comments, in their order. Event streams of APIs have one line of data for each event.
     var events: [Event] {

@@ -270,12 +270,14 @@ actor Prober {
         onProgress("heartbeat, \(plan.silence.shown) of silence")
         var silent = chat(ProbeModel.message(silence: plan.silence))
         silent.timeout = plan.silence + .seconds(30)
-        add(StreamChecks.heartbeat(await ask(silent, client), silence: plan.silence))
+        let answer = await ask(silent, client)
+        add(StreamChecks.heartbeat(answer, silence: plan.silence))
         if case .finding(.buffered) = stream.verdict {
             return add(.unknown(.leaving, "an answer that is held back cannot be left while it comes"))
         }
-        onProgress("leaving")
-        add(StreamChecks.leaving(await leave(client)))
+        let heartbeat = ProbeModel.heartbeat(told: answer.head)
+        let leaving = await leave(client, heartbeat: heartbeat)
+        add(LeavingChecks.leaving(leaving, heartbeat: heartbeat, answering: report.answering))
     }
 
     /// Where the limit comes meanwhile, what came before it is told still: it may be that which takes so long.
@@ -327,32 +329,45 @@ actor Prober {
 
     // MARK: Leaving
 
-    /// How long the process may take to notice, and how often it is asked.
-    private static let (noticeTime, noticeStep) = (Duration.seconds(8), Duration.milliseconds(100))
-    /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long:
-    /// some servers find out when they write.
-    private static let leavingPause = Duration.seconds(1)
+    /// How often the process is asked at first; then less often.
+    private static let noticeStep = Duration.milliseconds(100)
+    /// A machine that stands still may see a heartbeat that comes soon ahead of what came before it.
+    private static let (leavingsMax, heartbeatSoon) = (3, Duration.seconds(3))
 
-    /// Leaves in the midst of an answer.
-    private func leave(_ client: ProbeClient) async -> StreamChecks.Leaving {
+    /// Leaves a model that is silent.
+    private func leave(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
         let first = await status(client)
-        guard first.status == 200, StreamChecks.isOpen("", in: first.body) != nil else { return .hidden(first.words) }
-        var question = chat(ProbeModel.message(pause: Self.leavingPause))
-        question.until = .firstText
-        let asked = await client.begin(question)
-        guard let id = asked.answer.head?["x-request-id"] else {
-            asked.leave()
-            return .unlisted
+        guard first.status == 200, LeavingChecks.isOpen("", in: first.body) != nil else { return .hidden(first.words) }
+        var leaving = LeavingChecks.Leaving.unlisted
+        for time in 1...Self.leavingsMax {
+            onProgress(time == 1 ? "leaving" : "leaving, once more")
+            leaving = await leaveOnce(client, heartbeat: heartbeat)
+            let isSure = !LeavingChecks.isLate(leaving, heartbeat: heartbeat)
+            if isSure || isOver || heartbeat ?? LeavingChecks.usualHeartbeat >= Self.heartbeatSoon { break }
         }
-        let isListed = StreamChecks.isOpen(id, in: (await status(client)).body) == true
+        return leaving
+    }
+
+    private func leaveOnce(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
+        let patience = LeavingChecks.patience(heartbeat: heartbeat)
+        var question = chat(ProbeModel.message(silence: patience + .seconds(5)))
+        question.until = .silence
+        let asked = await client.begin(question)
+        let silent = loop.now
+        guard asked.answer.status == 200, let id = asked.answer.head?["x-request-id"] else {
+            asked.leave()
+            return asked.answer.status == 200 ? .unlisted : .refused(asked.answer.words)
+        }
+        let isListed = LeavingChecks.isOpen(id, in: (await status(client)).body) == true
         asked.leave()
         guard isListed else { return .unlisted }
         let left = loop.now
         while true {
             let status = await status(client)
-            if status.status == 200, StreamChecks.isOpen(id, in: status.body) == false { return .gone(loop.now - left) }
-            guard loop.now - left < Self.noticeTime, !isOver else { return .stays(loop.now - left) }
-            await client.sleep(for: Self.noticeStep)
+            let moment = LeavingChecks.Moment(left: loop.now - left, silent: loop.now - silent)
+            if status.status == 200, LeavingChecks.isOpen(id, in: status.body) == false { return .gone(moment) }
+            guard moment.left < patience, !isOver else { return .stays(moment) }
+            await client.sleep(for: min(max(moment.left / 10, Self.noticeStep), .seconds(1)))
         }
     }
 
