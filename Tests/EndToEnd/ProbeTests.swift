@@ -393,6 +393,33 @@ private struct ProbeTold: Decodable {
 
     // MARK: The model
 
+    @Test(arguments: [("gpt-4o-mini", "gpt-4o-mini" as String?), ("gone", nil)])
+    func `asks the first model that answers, where it is named none`(served: String, asked: String?) async throws {
+        let upstream = try StubUpstream { request in
+            func refusal(_ status: Int, _ code: String) -> Reply {
+                .json(
+                    #"{"error":{"message":"No.","type":"x","param":null,"code":"\#(code)"}}"#, status: status,
+                    fields: [(name: "X-Request-Id", value: "req_1")])
+            }
+            guard request.head["Authorization"] == "Bearer \(RunningServer.token)" else { return refusal(401, "x") }
+            if request.method == "GET", request.path.hasSuffix("/models") {
+                return .json(#"{"data":[{"id":"text-embedding-3-small"},{"id":"retired"},{"id":"gpt-4o-mini"}]}"#)
+            }
+            guard request.method == "POST" else { return refusal(405, "x") }
+            guard request.text.contains(#""stream":true"#) else { return refusal(400, "x") }
+            guard request.text.contains("\"model\":\"\(served)\"") else { return refusal(404, "model_not_found") }
+            return .stream(Chunks.stream(["Hello"]))
+        }
+        let (told, run) = try await probe(upstream.url, limit: 60)
+        #expect(told.model == asked, "\(run)")
+        let check = try told.check("stream")
+        #expect(check.verdict == "unknown", "\(check)")
+        #expect(
+            check.evidence.contains("retired, gpt-4o-mini are no chat models, or not to be had") == (asked == nil), "\(check)")
+        #expect(upstream.requests.value.allSatisfy { !$0.text.contains("embedding") })
+        try await upstream.stop()
+    }
+
     @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
     func `has a model that clients may use as their models say`(server: WebServer) async throws {
         let settings = Self.settings + "[clients.first]\nmodels = [\"sluice-*\"]\n[clients.second]\nmodels = [\"gpt-*\"]\n"

@@ -92,6 +92,14 @@ struct ProbeAnswer: Sendable {
 }
 
 extension ProbeAnswer {
+    /// Whether it says nothing of what was asked: somebody had no time, or no room.
+    var mayBeOtherwiseLater: Bool {
+        if case .timedOut = failure { return true }
+        return status == 429 || status >= 500
+    }
+}
+
+extension ProbeAnswer {
     /// What stands in an event stream.
     struct Event: Sendable {
         enum Kind: Sendable { case data, comment }

@@ -42,6 +42,10 @@ actor Prober {
     private var isHTTP1Spoken = true
     /// The model that is asked, and whether it is `sluice-probe`.
     private var model: (name: String, hasPace: Bool)?
+    /// Why there is none.
+    private var modelObstacle = ModelChoice.noModel
+    /// Calls with the right token, since the deployment was reached, and the statuses of those that the web server has refused.
+    private var calls: (count: Int, refused: [Int]) = (0, [])
 
     /// - Parameter onProgress: told what is being done.
     init(_ plan: ProbePlan, onProgress: @escaping @Sendable (String) -> Void) throws(SystemError) {
@@ -223,16 +227,43 @@ actor Prober {
             let body = ProbeBodies.chat(name, ProbeModel.message(), tokens: 1)
             let answer = await ask(.init(url: target.completions(), body: body), client)
             let upstream = answer.head?["x-sluice-upstream"]
-            if answer.status == 200, upstream?.hasSameBytes(as: Settings.probeUpstream) == true { model = (name, true) }
+            if answer.status == 200, upstream?.hasSameBytes(as: Settings.probeUpstream) == true {
+                model = (name, true)
+            } else if plan.model != nil {
+                if answer.mayBeOtherwiseLater { modelObstacle = ModelChoice.refusal(name, answer) }
+            } else {
+                await chooseModel(client, unlessRefused: answer)
+            }
         } else {
             model = (name, false)
         }
-        if model == nil, plan.model == nil {
-            let list = await ask(.init(method: .get, url: target.models), client)
-            let names = list.status == 200 ? ListedModels.names(in: list.body) : nil
-            model = names?.first.map { ($0, false) }
-        }
         report.model = model?.name
+    }
+
+    /// Chooses one that is listed, and answers.
+    ///
+    /// - Parameter own: what came of `sluice-probe`, which is there if it was refused and is listed.
+    private func chooseModel(_ client: ProbeClient, unlessRefused own: ProbeAnswer) async {
+        let list = await ask(.init(method: .get, url: target.models), client)
+        guard list.status == 200, let names = ListedModels.names(in: list.body) else {
+            if list.mayBeOtherwiseLater { modelObstacle = ModelChoice.refusal("the list of models", list) }
+            return
+        }
+        if own.mayBeOtherwiseLater, names.contains(where: { $0.hasSameBytes(as: Settings.probeModel) }) {
+            model = (Settings.probeModel, true)
+            return
+        }
+        var choice = ModelChoice(names)
+        while let name = choice.next(), !isOver {
+            onProgress("model \(name.clipped)")
+            let body = ProbeBodies.chat(name, "Say hello.", tokens: 1)
+            let answer = await ask(.init(url: target.completions(), body: body, timeout: .seconds(60)), client)
+            guard ModelChoice.isAnother(neededAfter: answer) else {
+                model = (name, false)
+                return
+            }
+        }
+        modelObstacle = choice.words
     }
 
     private func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
@@ -244,8 +275,9 @@ actor Prober {
 
     private func lookAtStreams(_ client: ProbeClient) async {
         guard let model else {
-            let reason = "no model is known: name one by --model, or let probe = true"
-            for name in [ProbeCheck.Name.stream, .compression, .firstToken, .heartbeat, .leaving] { add(.unknown(name, reason)) }
+            for name in [ProbeCheck.Name.stream, .compression, .firstToken, .heartbeat, .leaving] {
+                add(.unknown(name, modelObstacle))
+            }
             return
         }
         onProgress("stream")
@@ -395,7 +427,7 @@ actor Prober {
         let paths = report.checks.first { $0.name == .paths }
         add(RequestChecks.vapiURL(target.shown, isSecure: target.isSecure, paths: paths))
         guard let model else {
-            for name in [ProbeCheck.Name.vapiStream, .vapiTimeout] { add(.unknown(name, "no model is known")) }
+            for name in [ProbeCheck.Name.vapiStream, .vapiTimeout] { add(.unknown(name, modelObstacle)) }
             return
         }
         var question = chat()

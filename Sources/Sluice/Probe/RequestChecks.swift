@@ -274,11 +274,3 @@ enum RequestChecks {
         return .pass(.vapiURL, "https, and /chat/completions may be appended")
     }
 }
-
-extension ProbeAnswer {
-    /// Whether it says nothing of what was asked: somebody had no time, or no room.
-    fileprivate var mayBeOtherwiseLater: Bool {
-        if case .timedOut = failure { return true }
-        return status == 429 || status >= 500
-    }
-}
