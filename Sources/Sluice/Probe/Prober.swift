@@ -72,6 +72,7 @@ actor Prober {
         let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, limit: plan.limit, on: loop)
         defer { client.close() }
         let obstacle = await lookAtAll(client)
+        tellRefusals()
         // What would have been found then is not told; that a token is wanted was known before.
         report.obstacle = isOver && obstacle != .noToken ? .limit : obstacle
         if isOver {
@@ -94,9 +95,18 @@ actor Prober {
         return nil
     }
 
+    /// What was refused before the limit came counts too.
+    private func tellRefusals() {
+        if let check = RequestChecks.limits(calls.refused, of: calls.count) { report.checks.append(check) }
+    }
+
     private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
         let answer = await client.ask(question)
         if let head = answer.head { heads.append(head) }
+        if question.credentials == .right, report.checks.contains(where: { $0.name == .reachable }) {
+            calls.count += 1
+            if answer.isRefusedByWebServer { calls.refused.append(answer.status) }
+        }
         if question.isHTTP1, answer.hasNoHandshake { isHTTP1Spoken = false }
         isOver = client.isOver
         return answer
@@ -138,9 +148,10 @@ actor Prober {
         if let none = strangers.first?.answer, none.status == 401 {
             provoked.append(.init(what: "no token", answer: none, statuses: [401]))
         }
-        add(RequestChecks.errors(provoked))
         onProgress("body")
-        add(RequestChecks.body(await ask(.init(url: url, body: ProbeBodies.large), client)))
+        let large = await ask(.init(url: url, body: ProbeBodies.large), client)
+        add(RequestChecks.body(large))
+        add(RequestChecks.errors(provoked + RequestChecks.met(variants.map(\.answer), large: large)))
         return nil
     }
 
