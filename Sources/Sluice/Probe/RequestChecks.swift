@@ -154,7 +154,7 @@ enum RequestChecks {
             ? "the token in the URL's path is refused (\(right.words)): https://HOST/v/TOKEN needs one that the web server knows"
             : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, "
                 + "--token-file or --token must name one that the web server knows, or something in front drops the header "
-                + "Authorization (then https://HOST/v/TOKEN is let in)"
+                + "Authorization (then https://HOST/v/TOKEN would be let in)"
         return .finding(.token, .tokenRefused, words)
     }
 
