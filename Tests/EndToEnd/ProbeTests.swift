@@ -423,6 +423,12 @@ private struct ProbeTold: Decodable {
             #expect(try none.told.check("token").verdict == "pass" && none.told.check("stream").verdict == "unknown")
             let wrong = try await probe(url, site, token: "wrong")
             #expect(wrong.run.exit == .code(1) && wrong.told.findings == ["token_refused"], "\(wrong.run)")
+            let proxy = try await startProxy(
+                before: site.server.plainPort, ["proxy_set_header Authorization \"\""], in: site.directory)
+            let dropped = try await probe("http://127.0.0.1:\(proxy.port)/v1", site)
+            #expect(dropped.run.exit == .code(1) && dropped.told.findings == ["token_refused"], "\(dropped.run)")
+            #expect(try dropped.told.check("token").evidence.contains("drops the header Authorization"))
+            try await proxy.process.end()
             let strange = try await SluiceRun(["probe", url, "--json"], in: site.directory)
             #expect(strange.exit == .code(1) && strange.output.contains(#""finding":"insecure""#), "\(strange)")
             #expect(strange.output.contains("--authorities-file"), "\(strange)")
