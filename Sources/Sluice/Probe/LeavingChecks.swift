@@ -30,7 +30,7 @@ enum LeavingChecks {
     /// How long a request is looked at: a heartbeat may have to be written twice until somebody finds out.
     static func patience(heartbeat: Duration?) -> Duration {
         let heartbeat = heartbeat ?? usualHeartbeat
-        return heartbeat > .zero ? min(heartbeat * 2 + .seconds(2), .seconds(25)) : .seconds(8)
+        return max(min(heartbeat * 2 + .seconds(2), .seconds(25)), .seconds(8))
     }
 
     /// Where the deployment does not tell its own.

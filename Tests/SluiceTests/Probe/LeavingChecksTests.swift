@@ -57,7 +57,7 @@ import Testing
         #expect(check.evidence.contains(row.words), "\(check)")
     }
 
-    @Test(arguments: [(10, 22), (1, 4), (60, 25), (0, 8), (nil, 22)] as [(Int?, Int)])
+    @Test(arguments: [(10, 22), (1, 8), (60, 25), (0, 8), (nil, 22)] as [(Int?, Int)])
     func `a request is looked at for two heartbeats, within limits`(heartbeat: Int?, seconds: Int) {
         let patience = LeavingChecks.patience(heartbeat: heartbeat.map { .seconds($0) })
         #expect(patience == .seconds(seconds) && patience + .seconds(5) <= ProbeModel.silenceMax)
