@@ -164,6 +164,20 @@ private struct ProbeTold: Decodable {
                 changes: [Change("fastcgi_read_timeout 11m;", to: "fastcgi_read_timeout 2s;")],
                 check: "heartbeat", finding: "cut_in_silence", directive: "fastcgi_read_timeout", heartbeat: "1m", silence: 8),
             Broken(
+                testDescription: "nginx that tells nobody when callers leave", server: .nginx,
+                changes: [Change("fastcgi_ignore_client_abort off;", to: "fastcgi_ignore_client_abort on;")],
+                check: "leaving", finding: "caller_not_noticed", directive: "fastcgi_ignore_client_abort off;"),
+            Broken(
+                testDescription: "nginx that hands on no method", server: .nginx,
+                changes: [Change("fastcgi_param REQUEST_METHOD    $request_method;", to: "")],
+                check: "paths", finding: "parameters", directive: "include fastcgi_params;"),
+            Broken(
+                testDescription: "nginx that hands on no path", server: .nginx,
+                changes: [
+                    Change("fastcgi_param REQUEST_URI       $sluice_path$is_args$args;", to: ""),
+                    Change("fastcgi_param SCRIPT_NAME       $sluice_path;", to: ""),
+                ], check: "paths", finding: "parameters", directive: "include fastcgi_params;"),
+            Broken(
                 testDescription: "lighttpd that buffers", server: .lighttpd,
                 changes: [Change("server.stream-response-body = 2", to: "server.stream-response-body = 0")],
                 check: "stream", finding: "buffered", directive: "server.stream-response-body = 2"),
@@ -187,6 +201,25 @@ private struct ProbeTold: Decodable {
         let first = try #require(check.directives.first)
         #expect(first.directive.contains(directive), "\(first)")
         #expect(check.evidence.contains(first.server) || name != "stream", "\(check)")
+    }
+
+    /// Two calls a minute, and no more.
+    @Test(arguments: [429, 503].filter { _ in WebServer.selected.contains(.nginx) })
+    func `names a limit of the web server's that refuses calls`(status: Int) async throws {
+        let changes = [
+            Change("zone=sluice_requests:1m rate=100r/s;", to: "zone=sluice_requests:1m rate=1r/m;"),
+            Change("limit_req zone=sluice_requests burst=500 nodelay;", to: "limit_req zone=sluice_requests burst=1 nodelay;"),
+            Change("limit_req_status 429;", to: "limit_req_status \(status);"),
+        ]
+        try await with(.nginx, changes: changes) { site in
+            let (told, run) = try await probe("\(site.server.secureURL)/v1", site)
+            try expect("limits", "limits", "limit_req zone=", in: told)
+            let evidence = try told.check("limits").evidence
+            #expect(evidence.contains("refused with \(status) by the web server"), "\(evidence)")
+            let reason = try told.check("stream").evidence
+            #expect(reason.contains("the list of models was refused (\(status))"), "\(reason)")
+            #expect(run.exit == .code(1), "\(run.errors)")
+        }
     }
 
     @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
@@ -354,6 +387,33 @@ private struct ProbeTold: Decodable {
         try await upstream.stop()
     }
 
+    @Test(arguments: [("gpt-4o-mini", "gpt-4o-mini" as String?), ("gone", nil)])
+    func `asks the first model that answers, where it is named none`(served: String, asked: String?) async throws {
+        let upstream = try StubUpstream { request in
+            func refusal(_ status: Int, _ code: String) -> Reply {
+                .json(
+                    #"{"error":{"message":"No.","type":"x","param":null,"code":"\#(code)"}}"#, status: status,
+                    fields: [(name: "X-Request-Id", value: "req_1")])
+            }
+            guard request.head["Authorization"] == "Bearer \(RunningServer.token)" else { return refusal(401, "x") }
+            if request.method == "GET", request.path.hasSuffix("/models") {
+                return .json(#"{"data":[{"id":"text-embedding-3-small"},{"id":"retired"},{"id":"gpt-4o-mini"}]}"#)
+            }
+            guard request.method == "POST" else { return refusal(405, "x") }
+            guard request.text.contains(#""stream":true"#) else { return refusal(400, "x") }
+            guard request.text.contains("\"model\":\"\(served)\"") else { return refusal(404, "model_not_found") }
+            return .stream(Chunks.stream(["Hello"]))
+        }
+        let (told, run) = try await probe(upstream.url, limit: 60)
+        #expect(told.model == asked, "\(run)")
+        let check = try told.check("stream")
+        #expect(check.verdict == "unknown", "\(check)")
+        #expect(
+            check.evidence.contains("retired, gpt-4o-mini are no chat models, or not to be had") == (asked == nil), "\(check)")
+        #expect(upstream.requests.value.allSatisfy { !$0.text.contains("embedding") })
+        try await upstream.stop()
+    }
+
     @Test(arguments: [WebServer.nginx].filter(WebServer.selected.contains))
     func `tells what keeps it from asking`(server: WebServer) async throws {
         try await with(server) { site in
@@ -363,6 +423,12 @@ private struct ProbeTold: Decodable {
             #expect(try none.told.check("token").verdict == "pass" && none.told.check("stream").verdict == "unknown")
             let wrong = try await probe(url, site, token: "wrong")
             #expect(wrong.run.exit == .code(1) && wrong.told.findings == ["token_refused"], "\(wrong.run)")
+            let proxy = try await startProxy(
+                before: site.server.plainPort, ["proxy_set_header Authorization \"\""], in: site.directory)
+            let dropped = try await probe("http://127.0.0.1:\(proxy.port)/v1", site)
+            #expect(dropped.run.exit == .code(1) && dropped.told.findings == ["token_refused"], "\(dropped.run)")
+            #expect(try dropped.told.check("token").evidence.contains("drops the header Authorization"))
+            try await proxy.process.end()
             let strange = try await SluiceRun(["probe", url, "--json"], in: site.directory)
             #expect(strange.exit == .code(1) && strange.output.contains(#""finding":"insecure""#), "\(strange)")
             #expect(strange.output.contains("--authorities-file"), "\(strange)")

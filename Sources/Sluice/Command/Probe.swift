@@ -17,7 +17,8 @@ struct ProbeCommand: ParsableCommand {
 
             Where the deployment's settings have probe = true, its model \(Settings.probeModel) tells exactly who holds events \
             back. Else a model of the deployment is asked 15 to 22 times, for 100 tokens at most each time, and with --vapi once \
-            more, for 250, which costs what such calls cost. Other servers of the same interface can be asked too.
+            more, for 250, which costs what such calls cost; where --model names none, up to three that are listed are asked for \
+            one token first, until one answers. Other servers of the same interface can be asked too.
 
             The exit status is 0 when nothing was found, 1 with a finding, 64 for a wrong option, 66 for a file that cannot be \
             read, 69 when nobody can be reached there, 75 when nothing was found before --limit was over, and 77 when it wants a \
@@ -43,7 +44,7 @@ struct ProbeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The model to ask. Default: \(Settings.probeModel), or where it is not there the first model that is listed.",
+            "The model to ask. Default: \(Settings.probeModel), or where it is not there the first chat model that is listed.",
             valueName: "name"))
     var model: String?
 

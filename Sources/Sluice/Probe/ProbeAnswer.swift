@@ -67,6 +67,26 @@ struct ProbeAnswer: Sendable {
     /// What web servers are to say where Sluice does not answer.
     private static let codeOfWebServer = "service_unavailable"
 
+    /// Whether a web server has refused a call that may be made, by a limit of its own: Sluice says so itself, and with the
+    /// request's id.
+    var isRefusedByWebServer: Bool { (status == 429 || status == 503) && !isErrorOfInterface }
+
+    /// What Sluice itself finds missing in a request for chat completions; nil where it is not its word, or finds nothing.
+    var missingParameters: MissingParameters? {
+        guard isErrorOfInterface, let code = errorMember("code")?.string(in: body.span) else { return nil }
+        return MissingParameters.allCases.first { $0.status == status && $0.code.hasSameBytes(as: code) }
+    }
+
+    /// What a web server has to hand on with a request, or Sluice takes it for another one.
+    enum MissingParameters: CaseIterable {
+        case path, method
+
+        fileprivate var status: Int { self == .path ? 404 : 405 }
+        fileprivate var code: String { self == .path ? "unknown_url" : "method_not_allowed" }
+        /// Their names.
+        var words: String { self == .path ? "their path (REQUEST_URI, or SCRIPT_NAME)" : "their method (REQUEST_METHOD)" }
+    }
+
     /// Whether it is an event stream.
     var isEventStream: Bool { head?["content-type"]?.startsIgnoringCase(with: "text/event-stream") ?? false }
 
@@ -92,6 +112,14 @@ struct ProbeAnswer: Sendable {
 }
 
 extension ProbeAnswer {
+    /// Whether it says nothing of what was asked: somebody had no time, or no room.
+    var mayBeOtherwiseLater: Bool {
+        if case .timedOut = failure { return true }
+        return status == 429 || status >= 500
+    }
+}
+
+extension ProbeAnswer {
     /// What stands in an event stream.
     struct Event: Sendable {
         enum Kind: Sendable { case data, comment }
@@ -107,8 +135,11 @@ extension ProbeAnswer {
     static let eventsMax = 2000
     private static let (lineFeed, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
 
-    /// Whether an event has come with text, or with an error in its place.
-    var hasText: Bool { events.contains { $0.hasContent || $0.isError } }
+    /// Whether all has come that stands ahead of a silence of `sluice-probe`, or an error in its place.
+    var hasComeToSilence: Bool {
+        let events = events
+        return events.count(where: \.hasContent) >= ProbeModel.eventsBeforeSilence || events.contains(where: \.isError)
+    }
 
     /// Its data lines and comments, in their order. Event streams of APIs have one line of data for each event.
     var events: [Event] {

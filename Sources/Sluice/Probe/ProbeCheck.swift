@@ -11,7 +11,10 @@ struct ProbeCheck: Sendable {
         case reachable, token, paths, stream, compression
         case connection
         case firstToken = "first token"
-        case heartbeat, leaving, body, errors, versions
+        case heartbeat, leaving
+        /// Only where something is found.
+        case limits
+        case body, errors, versions
         case http2 = "HTTP/2"
         case vapiURL = "Vapi: URL"
         case vapiStream = "Vapi: stream"
@@ -91,7 +94,7 @@ struct ProbeReport: Sendable {
     /// Those that were not looked at.
     mutating func leaveOut(_ names: [ProbeCheck.Name], because reason: String) {
         let known = checks.map(\.name)
-        checks += names.filter { !known.contains($0) }.map { .unknown($0, reason) }
+        checks += names.filter { $0 != .limits && !known.contains($0) }.map { .unknown($0, reason) }
     }
 }
 

@@ -9,8 +9,8 @@ final class ProbeClient {
     /// What of an answer is looked at; nothing of it is used otherwise.
     enum Until: Sendable {
         case end
-        /// The first event with text. Then the caller leaves.
-        case firstText
+        /// The last event ahead of a silence of `sluice-probe`. Then the caller leaves.
+        case silence
     }
 
     let loop: EventLoop
@@ -33,8 +33,8 @@ final class ProbeClient {
     /// Of an answer that is kept.
     static let bodyBytesMax = 2 << 20
     static let readsMax = 4096
-    /// Within so many bytes an answer has its first text, or it is not waited for.
-    private static let firstTextBytesMax = 16 << 10
+    /// Within so many bytes an answer comes to its silence, or it is not waited for.
+    private static let silenceBytesMax = 16 << 10
     private static let connectTimeout = Duration.seconds(10)
     private static let tickTime = Duration.milliseconds(5)
 
@@ -142,7 +142,7 @@ final class ProbeClient {
                     answer.isTooLarge = true
                     return
                 }
-                if until == .firstText, answer.body.count > Self.firstTextBytesMax || answer.hasText { return }
+                if until == .silence, answer.body.count > Self.silenceBytesMax || answer.hasComeToSilence { return }
             }
         } catch {
             answer.failure = error

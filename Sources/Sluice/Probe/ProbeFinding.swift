@@ -19,10 +19,13 @@ enum ProbeFinding: String, CaseIterable, Sendable {
     case forbidden
     case tokenRefused = "token_refused"
     case path
+    /// Requests are handed on without what Sluice knows them by.
+    case parameters
     case buffered, compressed, oldHTTP = "http_1_0", closes = "closes_connections", broken = "broken_stream"
     case slow
     case noHeartbeat = "no_heartbeat", cutInSilence = "cut_in_silence"
     case callerNotNoticed = "caller_not_noticed"
+    case limits
     case body
     case errors
     case versions
@@ -60,7 +63,7 @@ extension ProbeFinding {
         case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
         case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
-        case .unguarded, .forbidden, .tokenRefused, .path, .errors, .versions, .body: requests
+        case .unguarded, .forbidden, .tokenRefused, .path, .parameters, .errors, .versions, .limits, .body: requests
         case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams
         case .vapiURL: [(.sluice, "https://HOST/v1, or https://HOST/v/TOKEN without a credential, as Vapi's model.url")]
         case .vapiStream: [(.sluice, #"errors = "json", and an upstream that streams chunks with choices"#)]
@@ -137,7 +140,11 @@ extension ProbeFinding {
         switch self {
         case .tokenRefused:
             [
-                (.nginx, "TOKEN NAME;  in sluice.tokens, and nginx -s reload"),
+                (
+                    .nginx,
+                    "TOKEN NAME;  in sluice.tokens, and nginx -s reload;  in one ahead of it: proxy_set_header Authorization "
+                        + "$http_authorization;"
+                ),
                 (.lighttpd, "TOKEN NAME;  in sluice.tokens, and systemctl reload lighttpd"),
                 (.apache, "TOKEN NAME;  in sluice.tokens"),
                 (.caddy, "TOKEN NAME;  in sluice.tokens, and systemctl reload caddy"),
@@ -166,6 +173,25 @@ extension ProbeFinding {
                 (.caddy, #"path_regexp ^/v/|/(chat/completions|models|openapi\.json)/?$"#),
                 (.haproxy, #"path -m reg '^/v/|/(chat/completions|models|openapi\.json)/?$'"#),
             ]
+        case .parameters:
+            [
+                (.nginx, "include fastcgi_params;  or the lines fastcgi_param of sluice-locations.conf"),
+                (.lighttpd, #"include "sluice.conf"  with its fastcgi.server"#), (.apache, "Include sluice-locations.conf"),
+                (.caddy, "import sluice_calls"), (.haproxy, "use-fcgi-app sluice  with sluice.cfg's fcgi-app"),
+            ]
+        case .limits:
+            [
+                (
+                    .nginx,
+                    "limit_req zone=sluice_requests burst=500 nodelay; limit_req_status 429; limit_conn_status 429;  and "
+                        + "rate=100r/s in limit_req_zone"
+                ),
+                (.lighttpd, "server.max-connections = 4096  and no evasive.max-conns-per-ip"),
+                (.apache, "ServerLimit 16, ThreadsPerChild 64, MaxRequestWorkers 1024  and no mod_evasive or mod_qos"),
+                (.caddy, "rate_limit { … }: more events in its window, where there is one"),
+                (.haproxy, "acl too_often sc_http_req_rate(0) gt 500  and http-request return status 429"),
+                (.cloudflare, "Security → WAF → Rate limiting rules: leave these paths out"),
+            ]
         case .errors:
             [
                 (.nginx, "error_page 400 401 403 405 413 429 500 503 @sluice_error; error_page 502 504 =503 @sluice_error;"),
@@ -182,7 +208,7 @@ extension ProbeFinding {
             ]
         default:
             [
-                (.nginx, "client_max_body_size 8m;"), (.lighttpd, "server.max-request-size = 8192"),
+                (.nginx, "client_max_body_size 8m; client_body_buffer_size 9m;"), (.lighttpd, "server.max-request-size = 8192"),
                 (.apache, "LimitRequestBody 8388608"), (.caddy, "request_body { max_size 8MiB }"),
                 (.haproxy, "http-request return status 413 … if { req.body_size gt 8388608 }"),
                 (.sluice, #"limits.body = "8MiB""#),

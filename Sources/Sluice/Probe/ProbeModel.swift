@@ -13,34 +13,23 @@ enum ProbeModel {
     static let pause = Duration.milliseconds(50)
     /// Behind so many events with text there is the silence that was asked for.
     static let eventsBeforeSilence = 3
-    /// The longest silence that can be asked for, and the longest pause.
-    static let (silenceMax, pauseMax) = (Duration.seconds(60), Duration.seconds(5))
-    /// How a message asks for others, in milliseconds.
-    private static let (silenceWord, pauseWord) = (Array("silence_ms=".utf8), Array("pause_ms=".utf8))
+    /// The longest silence that can be asked for.
+    static let silenceMax = Duration.seconds(60)
+    /// How a message asks for one, in milliseconds.
+    private static let silenceWord = Array("silence_ms=".utf8)
 
     /// The message that asks for such an answer.
-    static func message(silence: Duration? = nil, pause: Duration? = nil) -> String {
-        let words = [(silenceWord, silence), (pauseWord, pause)].compactMap { word, duration in
-            duration.map { " " + String(decoding: word, as: UTF8.self) + "\($0.nanoseconds / 1_000_000)" }
-        }
-        return "Show your pace" + words.joined()
+    static func message(silence: Duration? = nil) -> String {
+        let word = silence.map { " " + String(decoding: silenceWord, as: UTF8.self) + "\($0.nanoseconds / 1_000_000)" }
+        return "Show your pace" + (word ?? "")
     }
 
     /// The silence that a message asks for; zero for none.
     static func silence(askedBy message: String) -> Duration {
-        min(duration(behind: silenceWord, in: message) ?? .zero, silenceMax)
-    }
-
-    /// The pause between two events, which a message may ask for.
-    static func pause(askedBy message: String) -> Duration {
-        min(max(duration(behind: pauseWord, in: message) ?? pause, pause), pauseMax)
-    }
-
-    private static func duration(behind word: [UInt8], in message: String) -> Duration? {
         let bytes = Array(message.utf8)
-        guard let range = bytes.firstRange(of: word) else { return nil }
+        guard let range = bytes.firstRange(of: silenceWord) else { return .zero }
         let digits = bytes[range.upperBound...].prefix { $0 &- UInt8(ascii: "0") < 10 }
-        return Int(decimal: digits).map { .milliseconds(min($0, 3_600_000)) }
+        return min(.milliseconds(min(Int(decimal: digits) ?? 0, 3_600_000)), silenceMax)
     }
 
     // MARK: Heartbeat

@@ -42,6 +42,10 @@ actor Prober {
     private var isHTTP1Spoken = true
     /// The model that is asked, and whether it is `sluice-probe`.
     private var model: (name: String, hasPace: Bool)?
+    /// Why there is none.
+    private var modelObstacle = ModelChoice.noModel
+    /// Calls with the right token, since the deployment was reached, and the statuses of those that the web server has refused.
+    private var calls: (count: Int, refused: [Int]) = (0, [])
 
     /// - Parameter onProgress: told what is being done.
     init(_ plan: ProbePlan, onProgress: @escaping @Sendable (String) -> Void) throws(SystemError) {
@@ -68,6 +72,7 @@ actor Prober {
         let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, limit: plan.limit, on: loop)
         defer { client.close() }
         let obstacle = await lookAtAll(client)
+        tellRefusals()
         // What would have been found then is not told; that a token is wanted was known before.
         report.obstacle = isOver && obstacle != .noToken ? .limit : obstacle
         if isOver {
@@ -90,9 +95,18 @@ actor Prober {
         return nil
     }
 
+    /// What was refused before the limit came counts too.
+    private func tellRefusals() {
+        if let check = RequestChecks.limits(calls.refused, of: calls.count) { report.checks.append(check) }
+    }
+
     private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
         let answer = await client.ask(question)
         if let head = answer.head { heads.append(head) }
+        if question.credentials == .right, report.checks.contains(where: { $0.name == .reachable }) {
+            calls.count += 1
+            if answer.isRefusedByWebServer { calls.refused.append(answer.status) }
+        }
         if question.isHTTP1, answer.hasNoHandshake { isHTTP1Spoken = false }
         isOver = client.isOver
         return answer
@@ -134,9 +148,10 @@ actor Prober {
         if let none = strangers.first?.answer, none.status == 401 {
             provoked.append(.init(what: "no token", answer: none, statuses: [401]))
         }
-        add(RequestChecks.errors(provoked))
         onProgress("body")
-        add(RequestChecks.body(await ask(.init(url: url, body: ProbeBodies.large), client)))
+        let large = await ask(.init(url: url, body: ProbeBodies.large), client)
+        add(RequestChecks.body(large))
+        add(RequestChecks.errors(provoked + RequestChecks.met(variants.map(\.answer), large: large)))
         return nil
     }
 
@@ -223,16 +238,43 @@ actor Prober {
             let body = ProbeBodies.chat(name, ProbeModel.message(), tokens: 1)
             let answer = await ask(.init(url: target.completions(), body: body), client)
             let upstream = answer.head?["x-sluice-upstream"]
-            if answer.status == 200, upstream?.hasSameBytes(as: Settings.probeUpstream) == true { model = (name, true) }
+            if answer.status == 200, upstream?.hasSameBytes(as: Settings.probeUpstream) == true {
+                model = (name, true)
+            } else if plan.model != nil {
+                if answer.mayBeOtherwiseLater { modelObstacle = ModelChoice.refusal(name, answer) }
+            } else {
+                await chooseModel(client, unlessRefused: answer)
+            }
         } else {
             model = (name, false)
         }
-        if model == nil, plan.model == nil {
-            let list = await ask(.init(method: .get, url: target.models), client)
-            let names = list.status == 200 ? ListedModels.names(in: list.body) : nil
-            model = names?.first.map { ($0, false) }
-        }
         report.model = model?.name
+    }
+
+    /// Chooses one that is listed, and answers.
+    ///
+    /// - Parameter own: what came of `sluice-probe`, which is there if it was refused and is listed.
+    private func chooseModel(_ client: ProbeClient, unlessRefused own: ProbeAnswer) async {
+        let list = await ask(.init(method: .get, url: target.models), client)
+        guard list.status == 200, let names = ListedModels.names(in: list.body) else {
+            if list.mayBeOtherwiseLater { modelObstacle = ModelChoice.refusal("the list of models", list) }
+            return
+        }
+        if own.mayBeOtherwiseLater, names.contains(where: { $0.hasSameBytes(as: Settings.probeModel) }) {
+            model = (Settings.probeModel, true)
+            return
+        }
+        var choice = ModelChoice(names)
+        while let name = choice.next(), !isOver {
+            onProgress("model \(name.clipped)")
+            let body = ProbeBodies.chat(name, "Say hello.", tokens: 1)
+            let answer = await ask(.init(url: target.completions(), body: body, timeout: .seconds(60)), client)
+            guard ModelChoice.isAnother(neededAfter: answer) else {
+                model = (name, false)
+                return
+            }
+        }
+        modelObstacle = choice.words
     }
 
     private func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
@@ -244,8 +286,9 @@ actor Prober {
 
     private func lookAtStreams(_ client: ProbeClient) async {
         guard let model else {
-            let reason = "no model is known: name one by --model, or let probe = true"
-            for name in [ProbeCheck.Name.stream, .compression, .firstToken, .heartbeat, .leaving] { add(.unknown(name, reason)) }
+            for name in [ProbeCheck.Name.stream, .compression, .firstToken, .heartbeat, .leaving] {
+                add(.unknown(name, modelObstacle))
+            }
             return
         }
         onProgress("stream")
@@ -270,12 +313,14 @@ actor Prober {
         onProgress("heartbeat, \(plan.silence.shown) of silence")
         var silent = chat(ProbeModel.message(silence: plan.silence))
         silent.timeout = plan.silence + .seconds(30)
-        add(StreamChecks.heartbeat(await ask(silent, client), silence: plan.silence))
+        let answer = await ask(silent, client)
+        add(StreamChecks.heartbeat(answer, silence: plan.silence))
         if case .finding(.buffered) = stream.verdict {
             return add(.unknown(.leaving, "an answer that is held back cannot be left while it comes"))
         }
-        onProgress("leaving")
-        add(StreamChecks.leaving(await leave(client)))
+        let heartbeat = ProbeModel.heartbeat(told: answer.head)
+        let leaving = await leave(client, heartbeat: heartbeat)
+        add(LeavingChecks.leaving(leaving, heartbeat: heartbeat, answering: report.answering))
     }
 
     /// Where the limit comes meanwhile, what came before it is told still: it may be that which takes so long.
@@ -327,32 +372,45 @@ actor Prober {
 
     // MARK: Leaving
 
-    /// How long the process may take to notice, and how often it is asked.
-    private static let (noticeTime, noticeStep) = (Duration.seconds(8), Duration.milliseconds(100))
-    /// Between two events of the answer that is left. It lasts for longer than what is waited for, and is never silent for long:
-    /// some servers find out when they write.
-    private static let leavingPause = Duration.seconds(1)
+    /// How often the process is asked at first; then less often.
+    private static let noticeStep = Duration.milliseconds(100)
+    /// A machine that stands still may see a heartbeat that comes soon ahead of what came before it.
+    private static let (leavingsMax, heartbeatSoon) = (3, Duration.seconds(3))
 
-    /// Leaves in the midst of an answer.
-    private func leave(_ client: ProbeClient) async -> StreamChecks.Leaving {
+    /// Leaves a model that is silent.
+    private func leave(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
         let first = await status(client)
-        guard first.status == 200, StreamChecks.isOpen("", in: first.body) != nil else { return .hidden(first.words) }
-        var question = chat(ProbeModel.message(pause: Self.leavingPause))
-        question.until = .firstText
-        let asked = await client.begin(question)
-        guard let id = asked.answer.head?["x-request-id"] else {
-            asked.leave()
-            return .unlisted
+        guard first.status == 200, LeavingChecks.isOpen("", in: first.body) != nil else { return .hidden(first.words) }
+        var leaving = LeavingChecks.Leaving.unlisted
+        for time in 1...Self.leavingsMax {
+            onProgress(time == 1 ? "leaving" : "leaving, once more")
+            leaving = await leaveOnce(client, heartbeat: heartbeat)
+            let isSure = !LeavingChecks.isLate(leaving, heartbeat: heartbeat)
+            if isSure || isOver || heartbeat ?? LeavingChecks.usualHeartbeat >= Self.heartbeatSoon { break }
         }
-        let isListed = StreamChecks.isOpen(id, in: (await status(client)).body) == true
+        return leaving
+    }
+
+    private func leaveOnce(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
+        let patience = LeavingChecks.patience(heartbeat: heartbeat)
+        var question = chat(ProbeModel.message(silence: patience + .seconds(5)))
+        question.until = .silence
+        let asked = await client.begin(question)
+        let silent = loop.now
+        guard asked.answer.status == 200, let id = asked.answer.head?["x-request-id"] else {
+            asked.leave()
+            return asked.answer.status == 200 ? .unlisted : .refused(asked.answer.words)
+        }
+        let isListed = LeavingChecks.isOpen(id, in: (await status(client)).body) == true
         asked.leave()
         guard isListed else { return .unlisted }
         let left = loop.now
         while true {
             let status = await status(client)
-            if status.status == 200, StreamChecks.isOpen(id, in: status.body) == false { return .gone(loop.now - left) }
-            guard loop.now - left < Self.noticeTime, !isOver else { return .stays(loop.now - left) }
-            await client.sleep(for: Self.noticeStep)
+            let moment = LeavingChecks.Moment(left: loop.now - left, silent: loop.now - silent)
+            if status.status == 200, LeavingChecks.isOpen(id, in: status.body) == false { return .gone(moment) }
+            guard moment.left < patience, !isOver else { return .stays(moment) }
+            await client.sleep(for: min(max(moment.left / 10, Self.noticeStep), .seconds(1)))
         }
     }
 
@@ -380,7 +438,7 @@ actor Prober {
         let paths = report.checks.first { $0.name == .paths }
         add(RequestChecks.vapiURL(target.shown, isSecure: target.isSecure, paths: paths))
         guard let model else {
-            for name in [ProbeCheck.Name.vapiStream, .vapiTimeout] { add(.unknown(name, "no model is known")) }
+            for name in [ProbeCheck.Name.vapiStream, .vapiTimeout] { add(.unknown(name, modelObstacle)) }
             return
         }
         var question = chat()

@@ -153,7 +153,8 @@ enum RequestChecks {
             isInPath
             ? "the token in the URL's path is refused (\(right.words)): https://HOST/v/TOKEN needs one that the web server knows"
             : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, "
-                + "--token-file or --token must name one that the web server knows"
+                + "--token-file or --token must name one that the web server knows, or something in front drops the header "
+                + "Authorization (then https://HOST/v/TOKEN would be let in)"
         return .finding(.token, .tokenRefused, words)
     }
 
@@ -164,6 +165,11 @@ enum RequestChecks {
         if usual.status == 404 || usual.status == 405 {
             let known = variants.filter(\.answer.wasTaken)
             let words = "\(usual.words) for the URL itself"
+            if known.isEmpty, let missing = usual.missingParameters {
+                return .finding(
+                    .paths, .parameters,
+                    "\(words), by Sluice itself: the web server hands requests on without \(missing.words)")
+            }
             return .finding(.paths, .path, known.isEmpty ? words : "\(words), and another form is known: \(told(known))")
         }
         guard usual.wasTaken else {
@@ -204,6 +210,19 @@ enum RequestChecks {
         let statuses: [Int]
     }
 
+    /// Errors that came of what was asked for other reasons, and are to be in JSON too.
+    ///
+    /// - Parameters:
+    ///   - variants: to other forms of the URL.
+    ///   - large: to a body of 1 MiB.
+    static func met(_ variants: [ProbeAnswer], large: ProbeAnswer) -> [Provoked] {
+        let unknown = variants.filter { $0.status == 404 }
+        // What is told is the one that is no JSON, if there is one.
+        let other = unknown.first { !$0.isJSONError } ?? unknown.first
+        return (other.map { [Provoked(what: "another form of the URL", answer: $0, statuses: [404])] } ?? [])
+            + (large.status == 413 ? [Provoked(what: "1 MiB", answer: large, statuses: [413])] : [])
+    }
+
     static func errors(_ provoked: [Provoked]) -> ProbeCheck {
         let known = provoked.filter { $0.answer.head != nil && ![429, 502, 503, 504].contains($0.answer.status) }
         guard !known.isEmpty else { return .unknown(.errors, "no error could be provoked") }
@@ -215,6 +234,21 @@ enum RequestChecks {
         }
         guard wrong.isEmpty else { return .finding(.errors, .errors, wrong.joined(separator: "; ")) }
         return .pass(.errors, known.map { "\($0.answer.status) for \($0.what)" }.joined(separator: ", ") + ", each in JSON")
+    }
+
+    // MARK: Limits
+
+    /// - Parameters:
+    ///   - refused: the statuses of calls with the right token that the web server has refused itself.
+    ///   - count: of all those calls.
+    /// - Returns: nil where none was refused.
+    static func limits(_ refused: [Int], of count: Int) -> ProbeCheck? {
+        guard !refused.isEmpty else { return nil }
+        let statuses = [429, 503].filter(refused.contains).map { "\($0)" }.joined(separator: " and ")
+        return .finding(
+            .limits, .limits,
+            "\(refused.count) of \(count) calls were refused with \(statuses) by the web server, and not by Sluice"
+                + (refused.contains(503) ? ": by a limit of its own, or while Sluice was away" : ""))
     }
 
     // MARK: Versions
@@ -272,13 +306,5 @@ enum RequestChecks {
         }
         guard paths?.verdict == .pass else { return .unknown(.vapiURL, "https, and the forms of the URL are not known") }
         return .pass(.vapiURL, "https, and /chat/completions may be appended")
-    }
-}
-
-extension ProbeAnswer {
-    /// Whether it says nothing of what was asked: somebody had no time, or no room.
-    fileprivate var mayBeOtherwiseLater: Bool {
-        if case .timedOut = failure { return true }
-        return status == 429 || status >= 500
     }
 }

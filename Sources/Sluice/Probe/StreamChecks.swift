@@ -203,43 +203,6 @@ enum StreamChecks {
             "\(words), where the heartbeat is due after \(due.shown): somebody on the way keeps comments to himself")
     }
 
-    // MARK: Leaving
-
-    /// What the status said of a request whose caller left.
-    enum Leaving: Sendable {
-        /// The status is not for this machine: with these words.
-        case hidden(String)
-        /// It did not know the request: another process, or another machine, has it.
-        case unlisted
-        /// The request was gone, so long after its caller had left.
-        case gone(Duration)
-        /// It was there still.
-        case stays(Duration)
-    }
-
-    static func leaving(_ leaving: Leaving) -> ProbeCheck {
-        switch leaving {
-        case .hidden(let words):
-            .unknown(.leaving, "the status is not shown here (\(words)): ask from the server's own machine")
-        case .unlisted: .unknown(.leaving, "the status did not tell of the request: another process may have it")
-        case .gone(let time): .pass(.leaving, "Sluice gave the call up within \(time.shown)")
-        case .stays(let time):
-            .finding(.leaving, .callerNotNoticed, "the call was open still \(time.shown) after its caller had left")
-        }
-    }
-
-    /// Whether the status, as JSON, tells of an open request; nil for what is no status.
-    static func isOpen(_ request: String, in status: [UInt8]) -> Bool? {
-        let document = status.span
-        do throws(JSONError) {
-            let value = try JSONScanner.validate(document, depthMax: 32)
-            guard let requests = value.member("active_requests", in: document), requests.kind == .array else { return nil }
-            return requests.elements(in: document, countMax: 4000).contains { open in
-                open.member("id", in: document)?.string(in: document)?.hasSameBytes(as: request) ?? false
-            }
-        } catch { return nil }
-    }
-
     // MARK: Vapi
 
     /// - Parameter answer: to a request as Vapi makes it.

@@ -44,7 +44,7 @@ final class DemoAnswer {
         let completion = isProbe ? DemoCompletion(probe: chat, id) : DemoCompletion(chat, id)
         let pieces = chat.isStreaming ? completion.events : [completion.object]
         let message = isProbe ? chat.lastUserMessage ?? "" : ""
-        let pause = isProbe ? ProbeModel.pause(askedBy: message) : .milliseconds(60)
+        let pause = isProbe ? ProbeModel.pause : .milliseconds(60)
         self.init(pieces, after: isProbe ? .zero : pause, every: pause, waking: wakeup, on: loop)
         guard isProbe else { return }
         (probeStart, self.heartbeat) = (loop.now, heartbeat)

@@ -253,6 +253,7 @@ import Testing
     @Test(arguments: [401, 403]) func `a token that is refused is told with how it was sent`(status: Int) {
         let sent = RequestChecks.refusal(of: refusal(status), isInPath: false)
         #expect(sent?.verdict == .finding(.tokenRefused))
+        #expect(sent?.evidence.contains("or something in front drops the header Authorization") == true)
         #expect(sent?.evidence.contains("Authorization: Bearer") == true && sent?.evidence.contains("--token") == true)
         let inPath = RequestChecks.refusal(of: refusal(status), isInPath: true)
         #expect(inPath?.verdict == .finding(.tokenRefused) && inPath?.evidence.contains("/v/TOKEN") == true)
@@ -268,6 +269,18 @@ import Testing
         #expect(RequestChecks.paths(answer(404), []).verdict == .finding(.path))
         let other = RequestChecks.paths(answer(404), [("with /v1", refusal(400)), ("b", answer(404))])
         #expect(other.evidence == "status 404 for the URL itself, and another form is known: with /v1: status 400")
+    }
+
+    @Test(arguments: [(404, "unknown_url", "REQUEST_URI"), (405, "method_not_allowed", "REQUEST_METHOD")])
+    func `what Sluice itself does not know is what the web server has not handed on`(status: Int, code: String, name: String) {
+        let own = refusal(status, Self.id, code: code)
+        let check = RequestChecks.paths(own, [("a", own), ("b", own)])
+        #expect(check.verdict == .finding(.parameters) && check.evidence.contains(name), "\(check)")
+        // Another form of the URL is known, the web server says so itself, or it is another server's word.
+        for verdict in [
+            RequestChecks.paths(own, [("a", refusal(400))]), RequestChecks.paths(refusal(status, code: code), []),
+            RequestChecks.paths(refusal(status, Self.id), []), RequestChecks.paths(Self.page(status, Self.id), []),
+        ].map(\.verdict) { #expect(verdict == .finding(.path)) }
     }
 
     @Test func `forms of the URL that are answered otherwise are told where the URL itself says nothing`() {
@@ -329,6 +342,38 @@ import Testing
         for answer in [failed(.refused), refusal(429), refusal(503)] {
             #expect(RequestChecks.errors([.init(what: "GET", answer: answer, statuses: [405])]).verdict == .unknown)
         }
+    }
+
+    @Test func `errors that were met are to be JSON too`() {
+        #expect(RequestChecks.met([refusal(400), failed(.refused)], large: refusal(400)).isEmpty)
+        for (variants, large, what) in [
+            ([refusal(404), Self.page(404)], refusal(400), "another form of the URL: status 404"),
+            ([refusal(400)], Self.page(413), "1 MiB: status 413"),
+        ] {
+            let check = RequestChecks.errors(RequestChecks.met(variants, large: large))
+            #expect(check.verdict == .finding(.errors))
+            #expect(check.evidence == "\(what) with a body that is no JSON error")
+        }
+        #expect(RequestChecks.errors(RequestChecks.met([refusal(404)], large: refusal(413))).verdict == .pass)
+    }
+
+    @Test(arguments: [
+        (refusal(429), true), (Self.page(429, Self.id), true), (Self.page(503), true), (refusal(503), true),
+        (refusal(429, Self.id, code: "rate_limit_exceeded"), false), (refusal(503, Self.id, code: "overloaded"), false),
+        (Self.page(502), false), (refusal(400), false), (failed(.refused), false),
+    ])
+    func `a call that the web server refuses is told from one that Sluice refuses`(answer: ProbeAnswer, isWebServers: Bool) {
+        #expect(answer.isRefusedByWebServer == isWebServers)
+    }
+
+    @Test func `calls that the web server refuses are a finding`() {
+        #expect(RequestChecks.limits([], of: 9)?.verdict == nil)
+        let check = RequestChecks.limits([429, 429], of: 9)
+        #expect(check?.verdict == .finding(.limits))
+        #expect(check?.evidence == "2 of 9 calls were refused with 429 by the web server, and not by Sluice")
+        #expect(RequestChecks.limits([503, 429], of: 9)?.evidence.contains("with 429 and 503 by the web server") == true)
+        let nginx = ProbeFinding.limits.directives(.nginx).first?.text ?? ""
+        #expect(nginx.contains("burst=500 nodelay; limit_req_status 429;"))
     }
 
     @Test(arguments: [

@@ -186,12 +186,11 @@ import Testing
         #expect(check.verdict == verdict && check.evidence.contains(words), "\(check)")
     }
 
-    @Test(arguments: [
-        (#"{"active_requests":[{"id":"a"},{"id":"b"}]}"#, true), (#"{"active_requests":[{"id":"a"}]}"#, false),
-        (#"{"active_requests":[]}"#, false), ("{}", nil), ("[]", nil), ("no JSON", nil), (#"{"active_requests":{}}"#, nil),
-    ])
-    func `the status tells whether a request is open`(status: String, isOpen: Bool?) {
-        #expect(StreamChecks.isOpen("b", in: Array(status.utf8)) == isOpen)
+    @Test func `an answer has come to its silence behind the events that stand ahead of it`() {
+        let moments = 0..<ProbeModel.eventsBeforeSilence
+        #expect(stream(moments.map { Piece.text(at: $0) }).hasComeToSilence)
+        #expect(!stream(moments.dropLast().map { Piece.text(at: $0) } + [.comment(at: 9)]).hasComeToSilence)
+        #expect(stream([Piece(text: "data: {\"error\":{\"message\":\"No.\"}}\n\n", moment: 3)]).hasComeToSilence)
     }
 
     @Test func `what Vapi demands of a stream`() {
