@@ -53,11 +53,15 @@ struct ProbeTarget: Sendable {
     }
 
     private static func isLocal(_ authority: ArraySlice<UInt8>) -> Bool {
-        if authority.starts(with: "127.".utf8) { return true }
-        return ["localhost", "[::1]"].contains { name in
-            let rest = authority.dropFirst(name.utf8.count)
-            return authority.starts(with: name.utf8) && (rest.isEmpty || rest.first == UInt8(ascii: ":"))
+        if authority.starts(with: "[".utf8) {
+            return authority.prefix { $0 != UInt8(ascii: "]") }.elementsEqual("[::1".utf8)
         }
+        var host = authority.prefix { $0 != UInt8(ascii: ":") }
+        let numbers = host.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Int(decimal: $0) ?? -1 }
+        if numbers.count == 4, numbers[0] == 127, numbers.allSatisfy((0...255).contains) { return true }
+        // A name that is whole already.
+        if host.last == UInt8(ascii: ".") { host.removeLast() }
+        return String(decoding: host, as: UTF8.self).isEqualIgnoringCase(to: "localhost")
     }
 
     /// Without slashes at its end, and without what callers append, however often that was done.

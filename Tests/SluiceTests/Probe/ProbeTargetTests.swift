@@ -57,7 +57,9 @@ import Testing
 
     @Test(arguments: [
         ("http://localhost:1/v1", true), ("http://[::1]:1/v1", true), ("http://127.8.9.1/v1", true),
-        ("http://localhost.example/v1", false), ("http://10.0.0.1/v1", false),
+        ("http://LOCALHOST:1/v1", true), ("http://localhost./v1", true), ("http://127.0.0.1", true),
+        ("http://localhost.example/v1", false), ("http://10.0.0.1/v1", false), ("http://127.example.com/v1", false),
+        ("http://127.0.0.1.example.com/v1", false), ("http://127.0.0.256/v1", false), ("http://[::2]:1/v1", false),
     ])
     func `this machine is known by its names`(url: String, isLocal: Bool) throws {
         #expect(try ProbeTarget(url, token: nil).isLocal == isLocal)
