@@ -76,6 +76,18 @@ struct ProbeTarget: Sendable {
 
     // MARK: The token
 
+    /// The first token of a file with a client in each line, as a sluice.tokens; nil where it has comments and blank lines alone.
+    static func token(inFile bytes: [UInt8]) -> String? {
+        let blanks = Array(" \t\r".utf8)
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            let text = line.drop { blanks.contains($0) }
+            guard text.first != UInt8(ascii: "#") else { continue }
+            let token = text.prefix { !blanks.contains($0) && $0 != UInt8(ascii: ";") }
+            if !token.isEmpty { return String(decoding: token, as: UTF8.self) }
+        }
+        return nil
+    }
+
     /// The path's token, which stands behind `/v/`; nil where there is none.
     private var pathToken: Substring.UTF8View? {
         let path = basePath.utf8

@@ -47,6 +47,15 @@ import Testing
     }
 
     @Test(arguments: [
+        ("secret vapi;\nother elevenlabs;\n", "secret" as String?), ("secret", "secret"), ("secret;", "secret"),
+        ("# TOKEN NAME;\n#\n# old vapi;\n\nsecret vapi;\n", "secret"), ("\n  \t\r\n  secret\tvapi;\r\n", "secret"), ("", nil),
+        ("# TOKEN NAME;\n\n#secret vapi;\n", nil), (" \n\n;\n", nil),
+    ])
+    func `a file's token is the first that no comment has`(text: String, token: String?) {
+        #expect(ProbeTarget.token(inFile: Array(text.utf8)) == token)
+    }
+
+    @Test(arguments: [
         ("http://host.example:8443/v1", "https://host.example:8443/v1/chat/completions"),
         ("http://[::1]:8443/v/secret/v1", "https://[::1]:8443/v1/chat/completions"),
         ("http://host.example/v1", nil), ("http://[::1]/v1", nil), ("https://host.example:8443/v1", nil),
