@@ -48,7 +48,8 @@ struct ProbeTarget: Sendable {
         isLocal = Self.isLocal(bytes[hostStart..<pathStart])
         // An address of IPv6 has colons too, in brackets.
         hasPort = bytes[hostStart..<pathStart].reversed().prefix { $0 != UInt8(ascii: "]") }.contains(UInt8(ascii: ":"))
-        basePath = String(decoding: Self.base(of: bytes[pathStart...]), as: UTF8.self)
+        let path = try Self.normalised(bytes[pathStart...])
+        basePath = String(decoding: Self.base(of: path[...]), as: UTF8.self)
         self.token = token
     }
 
@@ -62,6 +63,24 @@ struct ProbeTarget: Sendable {
         // A name that is whole already.
         if host.last == UInt8(ascii: ".") { host.removeLast() }
         return String(decoding: host, as: UTF8.self).isEqualIgnoringCase(to: "localhost")
+    }
+
+    /// A path as servers read it: with single slashes, without segments of dots, and without escapes of what needs none
+    /// (RFC 3986 §6.2.2). What is sent and shown is that, lest a token be there that nobody has seen.
+    private static func normalised(_ path: ArraySlice<UInt8>) throws(Problem) -> [UInt8] {
+        var (kept, rest): ([UInt8], ArraySlice<UInt8>) = ([], path)
+        while let byte = rest.popFirst() {
+            let isEscape = byte == UInt8(ascii: "%")
+            let escaped = isEscape ? UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) : nil
+            if escaped == slash { throw Problem(reason: "the URL's path can have no escaped slash: servers differ in what it is") }
+            if let escaped, escaped.isUnreserved {
+                kept.append(escaped)
+                rest = rest.dropFirst(2)
+            } else if byte != slash || kept.last != slash {
+                kept.append(byte)
+            }
+        }
+        return withoutDots(kept)
     }
 
     /// Without slashes at its end, and without what callers append, however often that was done.
@@ -215,5 +234,17 @@ struct ProbeTarget: Sendable {
         guard let pathToken else { return completions() }
         let rest = basePath.utf8.dropFirst(Self.tokenPrefix.count + pathToken.count)
         return origin + "/v/" + String(decoding: Self.mask + rest, as: UTF8.self) + "/chat/completions"
+    }
+}
+
+extension UInt8 {
+    /// Whether it means the same in a URL with and without an escape (RFC 3986 §2.3).
+    fileprivate var isUnreserved: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 }

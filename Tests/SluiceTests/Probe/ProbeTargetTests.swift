@@ -39,6 +39,25 @@ import Testing
         #expect(target.headers(.right).isEmpty && target.headers(.wrong).isEmpty && target.headers(.none).isEmpty)
     }
 
+    @Test(arguments: [
+        "//v/secret/v1", "/./v/secret/v1", "/x/../v/secret/v1", "/v//secret/v1", "/v/./secret//v1/", "/%76/secret/v1",
+        "/%2e/v/secret/v1", "/v/%73ecret/v1", "///v/secret/./v1//chat/completions",
+    ])
+    func `a token in the path is seen however the path is written`(path: String) throws {
+        let target = try ProbeTarget("https://host.example" + path, token: nil)
+        #expect(target.hasTokenInPath && target.shown == "https://host.example/v/TOKEN/v1/chat/completions")
+        #expect(target.completions() == "https://host.example/v/secret/v1/chat/completions")
+        #expect(target.completions(.none) == "https://host.example/v1/chat/completions")
+    }
+
+    @Test(arguments: [
+        ("https://host.example", "/chat/completions"), ("https://host.example/..", "/chat/completions"),
+        ("https://host.example/a%20b/v1", "/a%20b/v1/chat/completions"), ("https://host.example/a//b", "/a/b/chat/completions"),
+    ])
+    func `other paths stay what they are`(url: String, path: String) throws {
+        #expect(try ProbeTarget(url, token: nil).completions() == "https://host.example" + path)
+    }
+
     @Test func `a token goes along as Bearer`() throws {
         let target = try ProbeTarget("https://host.example/v1", token: "secret")
         #expect(target.headers(.right).map(\.value) == ["Bearer secret"])
@@ -76,7 +95,7 @@ import Testing
 
     @Test(arguments: [
         "", "host.example/v1", "ftp://host.example", "unix:/run/x.sock", "https://", "https://host.example/v1?a=b",
-        "https://host.example/#x", "https://user:secret@host.example/v1", "https://host.example:0/v1", "https://ho st/v1",
+        "https://host.example/#x", "https://host.example/v%2Fsecret/v1", "https://user:secret@host.example/v1", "https://host.example:0/v1", "https://ho st/v1",
     ])
     func `other URLs are refused without being repeated`(url: String) {
         do throws(ProbeTarget.Problem) {
