@@ -60,6 +60,8 @@ struct ProbeCheck: Sendable {
 struct ProbeReport: Sendable {
     /// The URL, without a token in it.
     let url: String
+    /// What stands in no output of it, though a server says it again.
+    var secrets: [[UInt8]] = []
     /// What was asked; nil where no model is known.
     var model: String?
     /// The server that seems to answer.

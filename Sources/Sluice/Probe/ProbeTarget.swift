@@ -220,13 +220,34 @@ struct ProbeTarget: Sendable {
     private static let slash = UInt8(ascii: "/")
     private static let mask = Array("TOKEN".utf8)
 
-    private static func masking(_ secret: [UInt8], in bytes: [UInt8]) -> [UInt8] {
+    private static func masking(_ secret: [UInt8], in bytes: [UInt8], as mask: [UInt8] = mask) -> [UInt8] {
         var (masked, rest): ([UInt8], ArraySlice<UInt8>) = ([], bytes[...])
         while !secret.isEmpty, let range = rest.firstRange(of: secret) {
             masked += rest[..<range.lowerBound] + mask
             rest = rest[range.upperBound...]
         }
         return masked + rest
+    }
+
+    /// What stands in no output.
+    var secrets: [[UInt8]] { [token.map { Array($0.utf8) }, pathToken.map(Array.init)].compactMap(\.self) }
+
+    /// A shorter token guards nothing, and may stand in words of the probe's own.
+    private static let secretBytesMin = 6
+    /// Of one that was clipped so much can be left, and no more need be hidden.
+    private static let (beginningBytesMin, beginningBytesMax) = (3, 80)
+
+    /// A text without these secrets, and without the beginning of one where it was clipped.
+    static func masking(_ secrets: [[UInt8]], in text: String) -> String {
+        let ellipsis = Array("…".utf8)
+        var bytes = Array(text.utf8)
+        for secret in secrets where secret.count >= secretBytesMin {
+            bytes = masking(secret, in: bytes)
+            for count in stride(from: min(secret.count - 1, beginningBytesMax), through: beginningBytesMin, by: -1) {
+                bytes = masking(secret.prefix(count) + ellipsis, in: bytes, as: mask + ellipsis)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The URL of chat completions for people, without a token that is in its path.

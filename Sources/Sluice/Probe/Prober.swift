@@ -47,7 +47,7 @@ actor Prober {
     init(_ plan: ProbePlan, onProgress: @escaping @Sendable (String) -> Void) throws(SystemError) {
         loop = try EventLoop()
         (self.plan, self.onProgress) = (plan, onProgress)
-        report = ProbeReport(url: plan.target.shown)
+        report = ProbeReport(url: plan.target.shown, secrets: plan.target.secrets)
     }
 
     /// Looks at everything, on the loop's thread, which is the caller's.

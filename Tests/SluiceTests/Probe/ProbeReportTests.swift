@@ -35,6 +35,28 @@ import Testing
         for text in [plain, report.json] { #expect(!text.unicodeScalars.contains("\u{202E}")) }
     }
 
+    @Test func `a token that a server says again is not shown, nor its beginning where it is clipped`() throws {
+        let target = try ProbeTarget("https://host.example/v/4f0c3a9e41d27b86/v1", token: "5f0c3a9e41d27b86")
+        var report = ProbeReport(url: target.shown, secrets: target.secrets)
+        report.model = "5f0c3a9e41d27b86"
+        let long = String(repeating: "x", count: 70) + "5f0c3a9e41d27b86"
+        report.checks = [
+            .pass(.reachable, "a 5f0c3a9e41d27b86 of 4f0c3a9e41d27b86 answers"),
+            .finding(.stream, .broken, "Content-Type says \(long.clipped)"), .unknown(.leaving, "5f0c3a9e41d27b86"),
+        ]
+        for text in [report.text(isColoured: false), report.json] {
+            #expect(!text.contains("f0c3a"), "\(text)")
+            #expect(text.contains("a TOKEN of TOKEN answers") && text.contains("xTOKEN…"), "\(text)")
+            #expect(text.contains("https://host.example/v/TOKEN/v1/chat/completions"))
+        }
+    }
+
+    @Test func `a token too short to be one hides no words`() {
+        var report = report
+        report.secrets = [Array("lump".utf8), []]
+        #expect(report.text(isColoured: false).contains("20 events came in one lump"))
+    }
+
     @Test func `what is not known for the same reason stands in one line, and in JSON one by one`() {
         var report = report
         report.checks = [.finding(.reachable, .unreachable, "connection refused")]
