@@ -19,6 +19,7 @@ private struct ProbeTold: Decodable {
     }
 
     let model: String?
+    let obstacle: String?
     let checks: [Check]
 
     func check(_ name: String) throws -> Check { try #require(checks.first { $0.check == name }) }
@@ -360,6 +361,7 @@ private struct ProbeTold: Decodable {
             let url = "\(site.server.secureURL)/v1"
             let none = try await probe(url, site, token: nil)
             #expect(none.run.exit == .code(EX_NOPERM) && none.told.findings.isEmpty, "\(none.run)")
+            #expect(none.told.obstacle == "no_token" && none.run.output.contains("a token is wanted"), "\(none.run)")
             #expect(try none.told.check("token").verdict == "pass" && none.told.check("stream").verdict == "unknown")
             let wrong = try await probe(url, site, token: "wrong")
             #expect(wrong.run.exit == .code(1) && wrong.told.findings == ["token_refused"], "\(wrong.run)")

@@ -63,6 +63,7 @@ extension ProbeReport {
         writer.object {
             $0.member("url", visible(url))
             $0.member("model", model.map { visible($0.clipped) })
+            $0.member("obstacle", obstacle?.rawValue)
             $0.array("checks", checks) { writer, check in
                 writer.object {
                     $0.member("check", check.name.rawValue)

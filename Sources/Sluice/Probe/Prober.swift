@@ -70,11 +70,7 @@ actor Prober {
         let obstacle = await lookAtAll(client)
         // What would have been found then is not told; that a token is wanted was known before.
         report.obstacle = isOver && obstacle != .noToken ? .limit : obstacle
-        if isOver {
-            report.leaveOut(plan.names, because: "not looked at, since the limit of \(plan.limit.shown) was over (--limit)")
-        } else if obstacle != nil {
-            report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
-        }
+        report.leaveOut(plan.names, limit: plan.limit)
         report.sort(by: plan.names)
         return report
     }

@@ -76,7 +76,7 @@ import Testing
 
     @Test func `JSON has each check with its verdict, finding and directives`() {
         let json = report.json
-        #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","model":"sluice-probe","checks":["#))
+        #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","model":"sluice-probe","obstacle":null,"checks":["#))
         let finding =
             #"{"check":"stream","verdict":"finding","finding":"buffered","evidence":"20 events came in one lump","#
             + #""directives":[{"server":"lighttpd","directive":"server.stream-response-body = 2"},"#
@@ -134,6 +134,21 @@ import Testing
             #expect(text.contains("proxy_http_version 1.1;") && text.contains("fastcgi_buffering off;"))
         }
         #expect(report.text(isColoured: false).contains("2 passed, 2 findings, 0 not known"))
+    }
+
+    @Test(arguments: [
+        (ProbeReport.Obstacle.noToken, "no_token", "a token is wanted, and none was given"),
+        (.limit, "limit", "the limit of 10.0 s was over"), (.found, "found", "what stands above"),
+        (.unreachable, "unreachable", "what stands above"),
+    ])
+    func `why the rest was not looked at is told`(obstacle: ProbeReport.Obstacle, word: String, reason: String) {
+        var report = report
+        report.obstacle = obstacle
+        report.leaveOut([.body, .errors], limit: .seconds(10))
+        #expect(report.json.contains(#","obstacle":"\#(word)","#))
+        for text in [report.text(isColoured: false), report.json] {
+            #expect(text.contains("not looked at, since \(reason)"), "\(text)")
+        }
     }
 
     @Test func `what was not looked at is told, each once`() {
