@@ -74,7 +74,7 @@ final class ProbeClient {
         var body: [UInt8] = []
         /// Whether it goes over HTTP/1.1 whatever the server offers.
         var isHTTP1 = false
-        var acceptsGzip = false
+        var acceptsCompression = false
         /// For all of it.
         var timeout = Duration.seconds(30)
         /// Ahead of the end.
@@ -107,7 +107,7 @@ final class ProbeClient {
             question.method, question.url, headers: headers, body: question.body,
             connectTimeout: min(Self.connectTimeout, timeout), totalTimeout: timeout,
             options: question.isHTTP1 ? options.http1 : options.auto)
-        request.acceptsGzip = question.acceptsGzip
+        request.acceptsCompression = question.acceptsCompression
         let wakeup = Wakeup(on: loop)
         tick()
         defer { ticker?.cancel() }

@@ -201,7 +201,8 @@ extension ProbeFinding {
             ]
         case .compressed:
             [
-                (.nginx, "gzip off;"), (.lighttpd, "deflate.mimetypes = ()"), (.apache, "SetEnv no-gzip"),
+                (.nginx, "gzip off;  where its module is loaded: brotli off;"), (.lighttpd, "deflate.mimetypes = ()"),
+                (.apache, "SetEnv no-gzip, SetEnv no-brotli"),
                 (.caddy, "request_header @sluice -Accept-Encoding"), (.haproxy, "http-request del-header Accept-Encoding"),
                 (.cloudflare, "Compression rule for these paths: disable compression"),
             ]

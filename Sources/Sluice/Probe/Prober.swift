@@ -255,7 +255,7 @@ actor Prober {
         }
         onProgress("compression")
         var question = chat(tokens: 4)
-        question.acceptsGzip = true
+        question.acceptsCompression = true
         add(StreamChecks.compression(await ask(question, client)))
         await lookAtFirstToken(client, tokens: model.hasPace ? 1 : 16)
         guard model.hasPace else {

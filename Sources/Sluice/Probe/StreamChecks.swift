@@ -125,15 +125,16 @@ enum StreamChecks {
 
     // MARK: Compression
 
-    /// - Parameter answer: a stream, where gzip was allowed.
+    /// - Parameter answer: a stream, where compression was allowed.
     static func compression(_ answer: ProbeAnswer) -> ProbeCheck {
         guard let head = answer.head, answer.status == 200 else { return .unknown(.compression, answer.words) }
+        guard answer.isEventStream else { return .unknown(.compression, "\(answer.words), and no event stream") }
         if let coding = head["content-encoding"], !coding.isEqualIgnoringCase(to: "identity") {
             return .finding(
                 .compression, .compressed,
                 "Content-Encoding: \(coding.clipped), where a caller takes it: compression may collect events")
         }
-        return .pass(.compression, "streams are not compressed, where a caller would take gzip")
+        return .pass(.compression, "streams are not compressed, where a caller would take gzip, deflate or br")
     }
 
     // MARK: First token

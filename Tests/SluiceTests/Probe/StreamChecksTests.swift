@@ -135,10 +135,19 @@ import Testing
 
     @Test(arguments: [
         ([(name: "content-encoding", value: "gzip")], ProbeCheck.Verdict.finding(.compressed)),
+        ([(name: "content-encoding", value: "br")], .finding(.compressed)),
         ([(name: "content-encoding", value: "identity")], .pass), ([], .pass),
     ])
     func `compression is told by its header`(fields: [(name: String, value: String)], verdict: ProbeCheck.Verdict) {
         #expect(StreamChecks.compression(stream([.done(at: 3)], fields)).verdict == verdict)
+    }
+
+    @Test func `what is no stream says nothing of compression`() {
+        for type in ["application/json", "text/html"] {
+            let check = StreamChecks.compression(answer(200, "{}", [("content-type", type), ("content-encoding", "gzip")]))
+            #expect(check.verdict == .unknown && check.evidence == "status 200, and no event stream")
+        }
+        #expect(StreamChecks.compression(refusal(503)).verdict == .unknown)
     }
 
     @Test func `the first token's times are those of the first text`() {
