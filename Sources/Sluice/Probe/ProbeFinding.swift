@@ -21,6 +21,8 @@ enum ProbeFinding: String, CaseIterable, Sendable {
     case path
     case buffered, compressed, oldHTTP = "http_1_0", closes = "closes_connections", broken = "broken_stream"
     case slow
+    /// Several of the calls that are to show the time of the first token.
+    case failedCalls = "failed_calls"
     case noHeartbeat = "no_heartbeat", cutInSilence = "cut_in_silence"
     case callerNotNoticed = "caller_not_noticed"
     case body
@@ -57,7 +59,8 @@ extension ProbeFinding {
 
     private var table: [(ProbeServer, String)] {
         switch self {
-        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
+        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .failedCalls, .callerNotNoticed, .noHeartbeat:
+            behaviour
         case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
         case .unguarded, .forbidden, .tokenRefused, .path, .errors, .versions, .body: requests
@@ -71,6 +74,7 @@ extension ProbeFinding {
     private var behaviour: [(ProbeServer, String)] {
         switch self {
         case .slow: [(.sluice, #"timing = true tells where the time goes; warm = 2 and hedge_after = "800ms" shorten it"#)]
+        case .failedCalls: [(.sluice, "its log, and sluice status, tell what fails; a second target takes over from an upstream")]
         case .noHeartbeat: [(.sluice, #"heartbeat = "10s""#)]
         case .callerNotNoticed:
             [

@@ -143,15 +143,37 @@ enum StreamChecks {
     private static let patience = Duration.seconds(5)
 
     static func firstToken(_ answers: [ProbeAnswer]) -> ProbeCheck {
+        let failed = answers.filter { $0.failureWords != nil }
         let times = answers.compactMap(firstText).sorted()
         guard !times.isEmpty else {
+            if failed.count > 1 { return .finding(.firstToken, .failedCalls, told(failed, of: answers.count)) }
             let last = answers.last
             return .unknown(.firstToken, "no text has come: \(last?.words ?? "no answer")\(last?.remedyForTimeout ?? "")")
         }
         let (p50, p95) = (percentile(50, of: times), percentile(95, of: times))
-        let few = times.count < answers.count ? ", of \(answers.count)" : ""
-        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) \(times.count == 1 ? "call" : "calls")\(few)"
+        let few = times.count < answers.count ? "\(times.count) of \(answers.count)" : "\(answers.count)"
+        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(few) \(answers.count == 1 ? "call" : "calls")"
+        guard failed.isEmpty else {
+            let all = "\(told(failed, of: answers.count)); \(words)"
+            if failed.count > 1 { return .finding(.firstToken, .failedCalls, all) }
+            return p95 > patience ? .finding(.firstToken, .slow, all) : .unknown(.firstToken, all)
+        }
         return p95 > patience ? .finding(.firstToken, .slow, words) : .pass(.firstToken, words)
+    }
+
+    /// How many calls failed, and by what.
+    private static func told(_ failed: [ProbeAnswer], of count: Int) -> String {
+        var reasons: [(words: String, count: Int)] = []
+        for words in failed.compactMap(\.failureWords) {
+            if let index = reasons.firstIndex(where: { $0.words.hasSameBytes(as: words) }) {
+                reasons[index].count += 1
+            } else {
+                reasons.append((words, 1))
+            }
+        }
+        let told = reasons.map { $0.count == 1 ? $0.words : "\($0.words) (\($0.count) times)" }.joined(separator: ", ")
+        let remedy = failed.map(\.remedyForTimeout).first { !$0.isEmpty } ?? ""
+        return "\(failed.count) of \(count) \(count == 1 ? "call" : "calls") failed: \(told)\(remedy)"
     }
 
     /// - Parameter times: in order, at least one.
@@ -264,6 +286,8 @@ enum StreamChecks {
     static func vapiTimeout(_ answers: [ProbeAnswer]) -> ProbeCheck {
         let times = answers.compactMap(firstText).sorted()
         guard !times.isEmpty else { return .unknown(.vapiTimeout, "no text has come") }
+        let failed = answers.filter { $0.failureWords != nil }
+        guard failed.count <= 1 else { return .unknown(.vapiTimeout, told(failed, of: answers.count)) }
         let p95 = percentile(95, of: times)
         let words = "the first token's p95 is \(p95.shown); Vapi waits for \(vapiTimeout.shown), or for its timeoutSeconds"
         return p95 > vapiTimeout ? .finding(.vapiTimeout, .vapiTimeout, words) : .pass(.vapiTimeout, words)

@@ -89,7 +89,7 @@ import Testing
         switch finding {
         // Nobody is there, the URL or this machine is at fault, or an upstream does it.
         case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken: #expect(servers.isEmpty)
-        case .slow, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
+        case .slow, .failedCalls, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
         case .callerNotNoticed, .oldHTTP: #expect(servers.contains(.nginx))
         default: #expect(Set(servers).isSuperset(of: [.nginx, .lighttpd, .apache, .caddy, .haproxy]))
         }

@@ -154,12 +154,48 @@ import Testing
         let answers = (1...10).map { stream([.comment(at: 1), .text(at: 100 * $0), .done(at: 1001)]) }
         let check = StreamChecks.firstToken(answers)
         #expect(check.verdict == .pass && check.evidence == "p50 500 ms, p95 1.0 s, of 10 calls")
-        #expect(StreamChecks.firstToken(answers + [refusal(500)]).evidence.hasSuffix("of 10 calls, of 11"))
         #expect(StreamChecks.firstToken([answers[0]]).evidence.hasSuffix("of 1 call"))
         #expect(StreamChecks.firstToken([stream([.text(at: 6000), .done(at: 6000)])]).verdict == .finding(.slow))
         #expect(StreamChecks.firstToken([refusal(500)]).verdict == .unknown)
+        #expect(StreamChecks.firstToken([]).verdict == .unknown)
         #expect(StreamChecks.vapiTimeout(answers).verdict == .pass)
         #expect(StreamChecks.vapiTimeout([stream([.text(at: 21_000)])]).verdict == .finding(.vapiTimeout))
+    }
+
+    /// Of ten calls those that fail, and what is told of them.
+    @Test(arguments: [
+        ([refusal(500)], ProbeCheck.Verdict.unknown, "1 of 10 calls failed: status 500; p50 50 ms, p95 50 ms, of 9 of 10 calls"),
+        (
+            [refusal(500), refusal(503)], .finding(.failedCalls),
+            "2 of 10 calls failed: status 500, status 503; p50 50 ms, p95 50 ms, of 8 of 10 calls"
+        ),
+        (
+            Array(repeating: refusal(500), count: 9), .finding(.failedCalls),
+            "9 of 10 calls failed: status 500 (9 times); p50 50 ms, p95 50 ms, of 1 of 10 calls"
+        ),
+        (
+            Array(repeating: failed(.cutOff(afterBytes: 0)), count: 10), .finding(.failedCalls),
+            "10 of 10 calls failed: cut off before the first byte of the body (10 times)"
+        ),
+        (
+            [stream([.text(at: 50)]), stream([.text(at: 50)], failure: .cutOff(afterBytes: 9))], .finding(.failedCalls),
+            "2 of 10 calls failed: status 200, and no [DONE], status 200, and then cut off after 9 bytes of the body; "
+                + "p50 50 ms, p95 50 ms, of 10 calls"
+        ),
+        (
+            Array(repeating: stream([Piece(text: "data: {\"error\":{\"message\":\"No.\"}}\n\n", moment: 3)]), count: 2),
+            .finding(.failedCalls),
+            "2 of 10 calls failed: status 200, and an error in the stream (2 times); p50 50 ms, p95 50 ms, of 8 of 10 calls"
+        ),
+    ])
+    func `calls that fail are told, whatever the others took`(
+        failed: [ProbeAnswer], verdict: ProbeCheck.Verdict, words: String
+    ) {
+        let good = Array(repeating: stream([.text(at: 50), .done(at: 60)]), count: 10 - failed.count)
+        let check = StreamChecks.firstToken(failed + good)
+        #expect(check.verdict == verdict && check.evidence == words, "\(check)")
+        let timeout = StreamChecks.vapiTimeout(failed + good)
+        #expect(timeout.verdict == (failed.count > 1 ? .unknown : .pass), "\(timeout)")
     }
 
     @Test func `a silence has a heartbeat, or not, or ends the stream`() {
