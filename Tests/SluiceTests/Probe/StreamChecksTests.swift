@@ -144,7 +144,7 @@ import Testing
 
     @Test func `what is no stream says nothing of compression`() {
         for type in ["application/json", "text/html"] {
-            let check = StreamChecks.compression(answer(200, "{}", [("content-type", type), ("content-encoding", "gzip")]))
+            let check = StreamChecks.compression(SluiceTests.answer(200, "{}", [("content-type", type), ("content-encoding", "gzip")]))
             #expect(check.verdict == .unknown && check.evidence == "status 200, and no event stream")
         }
         #expect(StreamChecks.compression(refusal(503)).verdict == .unknown)
@@ -172,6 +172,10 @@ import Testing
         (
             Array(repeating: refusal(500), count: 9), .finding(.failedCalls),
             "9 of 10 calls failed: status 500 (9 times); p50 50 ms, p95 50 ms, of 1 of 10 calls"
+        ),
+        (
+            [refusal(500), refusal(429), refusal(429)], .unknown,
+            "3 of 10 calls failed: status 500, status 429 (2 times); p50 50 ms, p95 50 ms, of 7 of 10 calls"
         ),
         (
             Array(repeating: failed(.cutOff(afterBytes: 0)), count: 10), .finding(.failedCalls),
