@@ -39,7 +39,7 @@ enum StreamChecks {
     ///   - short: answers of an upstream to which one token was allowed.
     ///   - long: those to which many were.
     static func stream(short: [ProbeAnswer], long: [ProbeAnswer]) -> ProbeCheck {
-        if let broken = broken(long) { return broken }
+        if let broken = broken(long) ?? broken(short.filter { $0.status == 200 && !$0.hasEnd }) { return broken }
         guard let pace = unknownPace(short: short, long: long) else {
             return .unknown(.stream, "the model gave no text: \(long.last?.words ?? "no answer")")
         }
@@ -90,9 +90,18 @@ enum StreamChecks {
     /// When the first text came; nil without any.
     static func firstText(of answer: ProbeAnswer) -> Duration? { answer.events.first(where: \.hasContent)?.read.moment }
 
-    /// Streams that are none, or do not come to their end.
+    /// Streams that are none, or do not come to their end: one of them is enough, while one that was refused says nothing where
+    /// another came.
     private static func broken(_ answers: [ProbeAnswer]) -> ProbeCheck? {
-        guard let answer = answers.last else { return nil }
+        let checks = answers.map(broken)
+        let found = checks.compactMap(\.self).filter { $0.verdict.severity == .finding }
+        if let last = found.last {
+            return found.count == answers.count ? last : last.told("\(found.count) of \(answers.count) answers: \(last.evidence)")
+        }
+        return checks.contains { $0 == nil } ? nil : checks.last ?? nil
+    }
+
+    private static func broken(_ answer: ProbeAnswer) -> ProbeCheck? {
         guard answer.status == 200 else {
             let words = "\(answer.words) for a stream\(answer.remedyForTimeout)"
             // One who does not speak the version that was asked for.
@@ -104,7 +113,7 @@ enum StreamChecks {
             return .finding(.stream, .broken, "the answer to a stream's request is no event stream: Content-Type says \(type)")
         }
         if answer.isTooLarge { return .unknown(.stream, "the answer is larger than what is looked at") }
-        guard !answer.events.contains(where: \.isDone) else { return nil }
+        guard !answer.hasEnd else { return nil }
         let reason = answer.failure.map { ": \($0)" } ?? ""
         return .finding(.stream, .broken, "the stream ended without [DONE]\(reason)\(answer.remedyForTimeout)")
     }

@@ -110,6 +110,21 @@ import Testing
         #expect(StreamChecks.stream(short: [kind.answer], long: [kind.answer]).verdict == verdict)
     }
 
+    @Test func `a stream that is cut is told, however whole the others are`() {
+        let (cut, whole) = (Kind.cut.answer, Self.answer { $0 })
+        for answers in [[cut, cut, whole], [whole, cut, cut], [cut, whole, cut]] {
+            let check = StreamChecks.stream(answers)
+            #expect(check.verdict == .finding(.broken))
+            let words = "2 of 3 answers: the stream ended without [DONE]: cut off after 9 bytes of the body"
+            #expect(check.evidence == words)
+            #expect(StreamChecks.stream(short: [whole], long: answers).verdict == .finding(.broken))
+        }
+        #expect(StreamChecks.stream(short: [cut], long: [whole]).verdict == .finding(.broken))
+        #expect(StreamChecks.stream([refusal(503), whole, whole]).verdict == .pass)
+        // One token may be fewer than an upstream allows.
+        #expect(StreamChecks.stream(short: [refusal(400), stream([.text(at: 3), .done(at: 3)])], long: [whole]).verdict == .pass)
+    }
+
     enum Kind: Sendable {
         case refused(Int), json, cut
 
