@@ -107,6 +107,9 @@ extension ProbeAnswer {
     static let eventsMax = 2000
     private static let (lineFeed, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
 
+    /// Whether it has not come, or not to its end, within its time.
+    var isLate: Bool { if case .timedOut = failure { true } else { false } }
+
     /// Whether it is all that was to come, as far as anybody looks.
     var hasEnd: Bool {
         let events = events

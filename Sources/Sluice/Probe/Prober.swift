@@ -295,15 +295,11 @@ actor Prober {
 
     /// A lump may be the machine's; a buffer makes one of each answer.
     private func streamOfKnownPace(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
-        var (answers, held): ([ProbeAnswer], Int) = ([], 0)
-        while answers.count < 6, held < 3, isHTTP1Spoken || !isHTTP1 {
+        var answers: [ProbeAnswer] = []
+        while !StreamChecks.isEnough(answers), isHTTP1Spoken || !isHTTP1 {
             var question = chat(ProbeModel.message())
             question.isHTTP1 = isHTTP1
-            let answer = await ask(question, client)
-            answers.append(answer)
-            let verdict = StreamChecks.pace(of: answer).verdict
-            if verdict == .oneByOne { break }
-            if verdict == .held { held += 1 }
+            answers.append(await ask(question, client))
         }
         return StreamChecks.stream(answers)
     }

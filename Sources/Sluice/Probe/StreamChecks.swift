@@ -18,20 +18,40 @@ enum StreamChecks {
             })
     }
 
+    /// Whether more answers of `sluice-probe` to the same question would tell no more than these, or take too long: two that come
+    /// one by one are enough, since of two web servers behind one name another may answer each time.
+    static func isEnough(_ answers: [ProbeAnswer]) -> Bool {
+        if answers.count >= 6 || answers.contains(where: \.isLate) { return true }
+        let paces = answers.map(pace)
+        let (whole, held) = (paces.count(where: \.isWhole), paces.count { $0.verdict == .held })
+        let flowing = paces.count { $0.verdict == .oneByOne }
+        if flowing == 0 { return held >= 3 }
+        return whole == 0 ? flowing >= 2 : whole >= Pace.wholeMin
+    }
+
     /// - Parameter answers: of `sluice-probe`, to the same question.
     static func stream(_ answers: [ProbeAnswer]) -> ProbeCheck {
         if let broken = broken(answers) { return broken }
-        guard let pace = Pace.best(of: answers.map(pace)) else { return .unknown(.stream, "no answer has come") }
+        let paces = answers.map(pace)
+        guard let pace = Pace.best(of: paces) else { return .unknown(.stream, "no answer has come") }
         let made = "made \(ProbeModel.pause.shown) apart"
+        let (whole, isAlways) = (paces.count(where: \.isWhole), !paces.contains { $0.verdict == .oneByOne })
         switch pace.verdict {
+        case .oneByOne where whole > 0:
+            return .unknown(
+                .stream,
+                "\(whole) of \(paces.count) answers came in one lump, and others event by event: a machine that stood still, or one "
+                    + "of several web servers behind this name")
         case .oneByOne: return .pass(.stream, "\(pace.count) events, \(made), came one by one")
         case .unclear: return .unknown(.stream, "this machine or the server is too busy to tell the moments of events apart")
         case .held:
             let lumps = pace.lumps == 1 ? "in one lump" : "in \(pace.lumps) lumps"
+            let some = isAlways ? "" : "in \(whole) of \(paces.count) answers, and not in others: "
+            let held = zip(answers, paces).last { $0.1.verdict == .held }?.0
             return .finding(
                 .stream, .buffered,
-                "\(pace.count) events, \(made), came \(lumps), up to \(pace.longestHold.shown) late: "
-                    + suspects(answers.last?.head))
+                "\(some)\(pace.count) events, \(made), came \(lumps), up to \(pace.longestHold.shown) late: "
+                    + suspects(held?.head))
         }
     }
 

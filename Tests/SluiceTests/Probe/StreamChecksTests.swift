@@ -27,7 +27,34 @@ import Testing
             check.evidence
                 == "20 events, made 50 ms apart, came in one lump, up to 950 ms late: response buffering by nginx, or in front "
                 + "of it or behind it")
-        #expect(StreamChecks.stream([lump, Self.answer { $0 }]).verdict == .pass)
+    }
+
+    @Test func `one of two web servers that holds back is found, and a machine that once stood still is not`() {
+        let lump = Self.answer([("server", "nginx")]) { _ in 1003 }
+        let (flowing, lumps) = (Self.answer { $0 }, Self.answer { ($0 / 200 + 1) * 200 })
+        for answers in [[flowing, lump, flowing, lump], [lump, flowing, lump]] {
+            let check = StreamChecks.stream(answers)
+            #expect(check.verdict == .finding(.buffered))
+            #expect(check.evidence.hasPrefix("in 2 of \(answers.count) answers, and not in others: 20 events"), "\(check)")
+            #expect(check.evidence.contains("response buffering by nginx"), "\(check)")
+        }
+        let once = StreamChecks.stream([flowing, lump, flowing, flowing, flowing, flowing])
+        #expect(once.verdict == .unknown && once.evidence.hasPrefix("1 of 6 answers came in one lump"), "\(once)")
+        #expect(StreamChecks.stream([lumps, flowing, flowing]).verdict == .pass)
+    }
+
+    @Test func `it is asked until more would tell no more`() {
+        let (lump, flowing, lumps) = (Self.answer { _ in 1003 }, Self.answer { $0 }, Self.answer { ($0 / 200 + 1) * 200 })
+        let late = stream([.text(at: 3)], failure: .timedOut(.total, after: .seconds(30)))
+        for enough in [
+            [flowing, flowing], [lumps, flowing, flowing], [lump, lump, lump], [lump, flowing, lump], [flowing, lump, lump],
+            [late], Array(repeating: refusal(503), count: 6),
+        ] {
+            #expect(StreamChecks.isEnough(enough))
+            #expect(!StreamChecks.isEnough(enough.dropLast()))
+        }
+        #expect(!StreamChecks.isEnough([lump, flowing, flowing, flowing, flowing]))
+        #expect(!StreamChecks.isEnough([]))
     }
 
     /// What comes over HTTP/2, what over HTTP/1.1, and what is told of both.
