@@ -47,7 +47,7 @@ enum StreamChecks {
         case .held:
             let lumps = pace.lumps == 1 ? "in one lump" : "in \(pace.lumps) lumps"
             let some = isAlways ? "" : "in \(whole) of \(paces.count) answers, and not in others: "
-            let held = zip(answers, paces).last { $0.1.verdict == .held }?.0
+            let held = zip(answers, paces).first { $0.1.verdict == .held }?.0
             return .finding(
                 .stream, .buffered,
                 "\(some)\(pace.count) events, \(made), came \(lumps), up to \(pace.longestHold.shown) late: "
@@ -230,10 +230,44 @@ enum StreamChecks {
         guard let first = comments.first else {
             return noComment(in: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
         }
-        let before = events.last { $0.hasContent && $0.read.end < first.read.end }
-        let waited = before.map { first.read.moment - $0.read.moment }
-        let words = waited.map { "a comment came after \($0.shown) of silence" } ?? "a comment came with the lump"
-        return .pass(.heartbeat, words)
+        guard let before = events.last(where: { $0.hasContent && $0.read.end < first.read.end }) else {
+            return .unknown(.heartbeat, "a comment came with the lump: nobody knows when it was sent")
+        }
+        let behind = events.first { ($0.hasContent || $0.isDone) && $0.read.end >= first.read.end }
+        let isAlone = behind.map { $0.read.moment - first.read.moment > togetherMax } ?? true
+        let waited = Waited(time: first.read.moment - before.read.moment, blind: first.read.blind, isAlone: isAlone)
+        return comment(after: waited, in: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
+    }
+
+    /// How the first comment came.
+    private struct Waited {
+        /// Since the text before it.
+        let time: Duration
+        /// It may have come that much sooner.
+        let blind: Duration
+        /// Whether the next text came later.
+        let isAlone: Bool
+    }
+
+    /// What comes so shortly after a comment came with it.
+    private static let togetherMax = Duration.milliseconds(50)
+    /// A heartbeat that ought to come that much ahead of the next text does not come with it by chance.
+    private static let aheadMin = Duration.seconds(1)
+
+    /// - Parameter heartbeat: as `noComment`.
+    private static func comment(after waited: Waited, in silence: Duration, heartbeat: Duration?) -> ProbeCheck {
+        let words = "a comment came after \(waited.time.shown) of silence"
+        let withText = waited.isAlone ? words : "\(words), with the text that ended it"
+        guard let due = heartbeat, due > .zero else {
+            return waited.isAlone ? .pass(.heartbeat, words) : .unknown(.heartbeat, "\(withText): when it was due is not known")
+        }
+        let told = "\(withText), where the heartbeat is due after \(due.shown)"
+        let soonest = waited.time - waited.blind
+        let isHeld = waited.isAlone ? soonest > due + max(.seconds(3), due / 2) : silence >= due + aheadMin && soonest > due
+        if isHeld { return .finding(.heartbeat, .buffered, "\(told): somebody on the way holds comments back") }
+        if waited.isAlone { return .pass(.heartbeat, words) }
+        let enough = due + .seconds(2)
+        return .unknown(.heartbeat, enough > ProbeModel.silenceMax ? told : "\(told): --silence \(enough.components.seconds)")
     }
 
     /// Where the settings say nothing of it.

@@ -51,7 +51,7 @@ import Testing
             [late], Array(repeating: refusal(503), count: 6),
         ] {
             #expect(StreamChecks.isEnough(enough))
-            #expect(!StreamChecks.isEnough(enough.dropLast()))
+            #expect(!StreamChecks.isEnough(Array(enough.dropLast())))
         }
         #expect(!StreamChecks.isEnough([lump, flowing, flowing, flowing, flowing]))
         #expect(!StreamChecks.isEnough([]))
@@ -255,8 +255,38 @@ import Testing
         #expect(StreamChecks.heartbeat(cut, silence: silence).verdict == .finding(.cutInSilence))
         #expect(StreamChecks.heartbeat(cut, silence: silence).evidence.contains("after 3.0 s of silence"))
         let lump = stream([.text(at: 12_050), .comment(at: 12_050), .done(at: 12_050)])
-        #expect(StreamChecks.heartbeat(lump, silence: silence).verdict == .pass)
+        #expect(StreamChecks.heartbeat(lump, silence: silence).verdict == .unknown)
         #expect(StreamChecks.heartbeat(refusal(503), silence: silence).verdict == .unknown)
+    }
+
+    /// After how many milliseconds of silence the first comment comes, and the next text.
+    @Test(arguments: [
+        ("10000" as String?, 14, 10_000, 14_000, ProbeCheck.Verdict.pass, "after 10.0 s of silence"),
+        ("10000", 14, 13_700, 13_700, .finding(.buffered), "after 13.7 s of silence, with the text that ended it, where"),
+        ("10000", 14, 13_990, 14_000, .finding(.buffered), "due after 10.0 s: somebody on the way holds comments back"),
+        ("10000", 12, 11_800, 14_000, .pass, "after 11.8 s of silence"),
+        ("10000", 60, 30_000, 60_000, .finding(.buffered), "after 30.0 s of silence, where the heartbeat is due after 10.0 s"),
+        ("1000", 4, 3_500, 4_000, .pass, "after 3.5 s"), ("10000", 10, 10_000, 10_000, .unknown, "--silence 12"),
+        ("60000", 60, 60_000, 60_000, .unknown, "due after 60.0 s"), (nil, 14, 14_000, 14_000, .unknown, "not known"),
+        (nil, 14, 10_000, 14_000, .pass, "after 10.0 s of silence"), ("0", 14, 14_000, 14_000, .unknown, "not known"),
+    ])
+    func `a comment is held against when it was due`(
+        told: String?, silence: Int, comment: Int, text: Int, verdict: ProbeCheck.Verdict, words: String
+    ) {
+        let fields = told.map { [(name: "x-sluice-heartbeat-ms", value: $0)] } ?? []
+        let pieces: [Piece] = [.text(at: 50), .comment(at: 50 + comment), .text(at: 50 + text), .done(at: 50 + text)]
+        let check = StreamChecks.heartbeat(stream(pieces, fields), silence: .seconds(silence))
+        #expect(check.verdict == verdict && check.evidence.contains(words), "\(check)")
+    }
+
+    @Test func `a comment that nobody looked for is not blamed on a server`() {
+        let fields = [(name: "x-sluice-heartbeat-ms", value: "10000")]
+        let blind = Piece(text: Piece.comment(at: 0).text, moment: 14_050, blind: 5_000)
+        let pieces: [Piece] = [.text(at: 50), blind, .text(at: 14_050), .done(at: 14_050)]
+        // What is read at one moment is one read: the last one's.
+        var answer = stream(pieces, fields)
+        answer.reads[1] = .init(end: answer.body.count, moment: .milliseconds(14_050), blind: .milliseconds(5_000))
+        #expect(StreamChecks.heartbeat(answer, silence: .seconds(14)).verdict == .unknown)
     }
 
     @Test(arguments: [
