@@ -266,6 +266,7 @@ enum StreamChecks {
         let isHeld = waited.isAlone ? soonest > due + max(.seconds(3), due / 2) : silence >= due + aheadMin && soonest > due
         if isHeld { return .finding(.heartbeat, .buffered, "\(told): somebody on the way holds comments back") }
         if waited.isAlone { return .pass(.heartbeat, words) }
+        if silence >= due + aheadMin { return .unknown(.heartbeat, "\(told): this machine was too busy to tell them apart") }
         let enough = due + .seconds(2)
         return .unknown(.heartbeat, enough > ProbeModel.silenceMax ? told : "\(told): --silence \(enough.components.seconds)")
     }

@@ -281,12 +281,11 @@ import Testing
 
     @Test func `a comment that nobody looked for is not blamed on a server`() {
         let fields = [(name: "x-sluice-heartbeat-ms", value: "10000")]
-        let blind = Piece(text: Piece.comment(at: 0).text, moment: 14_050, blind: 5_000)
-        let pieces: [Piece] = [.text(at: 50), blind, .text(at: 14_050), .done(at: 14_050)]
-        // What is read at one moment is one read: the last one's.
+        let pieces: [Piece] = [.text(at: 50), .comment(at: 14_050), .text(at: 14_050), .done(at: 14_050)]
         var answer = stream(pieces, fields)
         answer.reads[1] = .init(end: answer.body.count, moment: .milliseconds(14_050), blind: .milliseconds(5_000))
-        #expect(StreamChecks.heartbeat(answer, silence: .seconds(14)).verdict == .unknown)
+        let check = StreamChecks.heartbeat(answer, silence: .seconds(14))
+        #expect(check.verdict == .unknown && check.evidence.hasSuffix("too busy to tell them apart"), "\(check)")
     }
 
     @Test(arguments: [
