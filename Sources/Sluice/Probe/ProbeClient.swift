@@ -23,6 +23,8 @@ final class ProbeClient {
     private let options = (auto: ConnectionOptions(), http1: ConnectionOptions(version: .http1))
     /// When all questions are to be over.
     private let deadline: Instant
+    /// For one question: an answer that does not end leaves time for others.
+    private let shareTime: Duration
     /// Whether they are: the last one may have been cut short by that, and no other is asked.
     private(set) var isOver = false
     /// Runs while an answer comes: the loop then looks at what there is every few milliseconds, unless something keeps it.
@@ -36,6 +38,8 @@ final class ProbeClient {
     /// Within so many bytes an answer has its first text, or it is not waited for.
     private static let firstTextBytesMax = 16 << 10
     private static let connectTimeout = Duration.seconds(10)
+    /// So long one question may take in any case.
+    private static let shareTimeMin = Duration.seconds(10)
     private static let tickTime = Duration.milliseconds(5)
 
     /// - Parameters:
@@ -43,6 +47,7 @@ final class ProbeClient {
     ///   - limit: for all questions together.
     init(_ target: ProbeTarget, authoritiesFile: String?, limit: Duration, on loop: EventLoop) {
         (self.loop, self.target, deadline) = (loop, target, Instant.current + limit)
+        shareTime = Self.shareTime(of: limit)
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice-probe/\(sluiceVersion)"
         configuration.authoritiesFile = authoritiesFile
@@ -54,6 +59,9 @@ final class ProbeClient {
         }
         ticker = Timer(on: loop) { [unowned self] in tick() }
     }
+
+    /// What of a run's limit one question may take: a quarter, as long as that is enough for one.
+    static func shareTime(of limit: Duration) -> Duration { max(limit / 4, shareTimeMin) }
 
     /// Closes its connections.
     func close() {
@@ -77,6 +85,8 @@ final class ProbeClient {
         var acceptsCompression = false
         /// For all of it.
         var timeout = Duration.seconds(30)
+        /// Whether its answer is asked to take long, so that it may take more than its share of the limit.
+        var isLong = false
         /// Ahead of the end.
         var until = Until.end
     }
@@ -92,7 +102,7 @@ final class ProbeClient {
     func begin(_ question: Question) async -> AskedQuestion {
         let start = loop.now
         let timeLeft = deadline - start
-        let timeout = min(question.timeout, timeLeft)
+        let timeout = min(question.isLong ? question.timeout : min(question.timeout, shareTime), timeLeft)
         var answer = ProbeAnswer()
         guard timeout > .zero else {
             isOver = true

@@ -265,7 +265,7 @@ actor Prober {
         }
         onProgress("heartbeat, \(plan.silence.shown) of silence")
         var silent = chat(ProbeModel.message(silence: plan.silence))
-        silent.timeout = plan.silence + .seconds(30)
+        (silent.timeout, silent.isLong) = (plan.silence + .seconds(30), true)
         add(StreamChecks.heartbeat(await ask(silent, client), silence: plan.silence))
         if case .finding(.buffered) = stream.verdict {
             return add(.unknown(.leaving, "an answer that is held back cannot be left while it comes"))
@@ -308,12 +308,19 @@ actor Prober {
     private func streamOfUpstream(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
         var long: [ProbeAnswer] = []
         while true {
-            if !isHTTP1 { shortAnswers.append(await ask(chat(tokens: 1), client)) }
+            if !isHTTP1 {
+                let short = await ask(chat(tokens: 1), client)
+                shortAnswers.append(short)
+                if short.isLate { return StreamChecks.stream(short: shortAnswers, long: long) }
+            }
             var question = chat(tokens: 100)
             question.isHTTP1 = isHTTP1
-            long.append(await ask(question, client))
-            let check = StreamChecks.stream(short: shortAnswers, long: long)
-            if check.verdict == .pass || long.count == 2 { return check }
+            let answer = await ask(question, client)
+            long.append(answer)
+            // Those are of the other version of HTTP: what is wrong with them was told there.
+            let short = isHTTP1 ? shortAnswers.filter(\.hasEnd) : shortAnswers
+            let check = StreamChecks.stream(short: short, long: long)
+            if check.verdict == .pass || long.count == 2 || answer.isLate { return check }
         }
     }
 

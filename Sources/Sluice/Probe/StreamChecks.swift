@@ -61,7 +61,7 @@ enum StreamChecks {
     static func stream(short: [ProbeAnswer], long: [ProbeAnswer]) -> ProbeCheck {
         if let broken = broken(long) ?? broken(short.filter { $0.status == 200 && !$0.hasEnd }) { return broken }
         guard let pace = unknownPace(short: short, long: long) else {
-            return .unknown(.stream, "the model gave no text: \(long.last?.words ?? "no answer")")
+            return .unknown(.stream, "the model gave no text: \((long.last ?? short.last)?.words ?? "no answer")")
         }
         switch pace.verdict {
         case .oneByOne: return .pass(.stream, "\(pace.count) events came in \(pace.lumps) moments")
@@ -134,6 +134,9 @@ enum StreamChecks {
         }
         if answer.isTooLarge { return .unknown(.stream, "the answer is larger than what is looked at") }
         guard !answer.hasEnd else { return nil }
+        if case .timedOut(_, let time) = answer.failure {
+            return .finding(.stream, .broken, "an answer did not end within \(time.shown)\(answer.remedyForTimeout)")
+        }
         let reason = answer.failure.map { ": \($0)" } ?? ""
         return .finding(.stream, .broken, "the stream ended without [DONE]\(reason)\(answer.remedyForTimeout)")
     }

@@ -103,9 +103,18 @@ import Testing
         for answer in [late, failed(.timedOut(.total, after: .seconds(60)))] {
             let check = StreamChecks.stream([answer])
             #expect(check.verdict == .finding(.broken) && check.evidence.contains("see the web server's log"), "\(check)")
+            let upstream = StreamChecks.stream(short: [], long: [answer])
+            #expect(upstream.verdict == .finding(.broken), "\(upstream)")
             #expect(!StreamChecks.stream([failed(.cutOff(afterBytes: 0))]).evidence.contains("log"))
         }
+        #expect(StreamChecks.stream([late]).evidence.hasPrefix("an answer did not end within 60.0 s: "))
+        #expect(StreamChecks.stream(short: [late], long: []).evidence.hasPrefix("an answer did not end within 60.0 s: "))
         #expect(StreamChecks.firstToken([failed(.timedOut(.total, after: .seconds(60)))]).evidence.contains("log"))
+    }
+
+    @Test(arguments: [(3600, 900), (120, 30), (60, 15), (20, 10), (1, 10)])
+    func `one answer that does not end leaves time for others`(limit: Int, share: Int) {
+        #expect(ProbeClient.shareTime(of: .seconds(limit)) == .seconds(share))
     }
 
     @Test(arguments: [
