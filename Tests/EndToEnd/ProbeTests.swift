@@ -382,7 +382,10 @@ private struct ProbeTold: Decodable {
         (["probe", "https://host/v1", "--silence", "61"], "--silence", EX_USAGE),
         (["probe", "https://host/v1", "--token", "a", "--token-file", "b"], "--token-file", EX_USAGE),
         (["probe", "https://host/v1", "--token-file", "none"], "none", EX_NOINPUT),
-        (["probe", "https://host/v1", "--token-file", "\(repository)/nginx/sluice.tokens.example"], "names no token", EX_NOINPUT),
+        (
+            ["probe", "https://host/v1", "--token-file", "\(repository)/nginx/sluice.tokens.example"], "names no token",
+            EX_NOINPUT
+        ),
         (["probe", "https://host/v1", "--token", "a b"], "the token has a space", EX_USAGE),
         (["probe", "https://host/v1", "--limit", "0"], "--limit", EX_USAGE),
         (["probe", "https://host/v1", "--authorities-file", "none"], "authorities file none cannot be read", EX_NOINPUT),

@@ -59,7 +59,8 @@ extension ProbeFinding {
 
     private var table: [(ProbeServer, String)] {
         switch self {
-        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .failedCalls, .callerNotNoticed, .noHeartbeat:
+        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .failedCalls, .callerNotNoticed,
+            .noHeartbeat:
             behaviour
         case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security

@@ -72,7 +72,7 @@ struct ProbeTarget: Sendable {
         while let byte = rest.popFirst() {
             let isEscape = byte == UInt8(ascii: "%")
             let escaped = isEscape ? UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) : nil
-            if escaped == slash { throw Problem(reason: "the URL's path can have no escaped slash: servers differ in what it is") }
+            if escaped == slash { throw Problem(reason: "the URL's path can have no escaped slash") }
             if let escaped, escaped.isUnreserved {
                 kept.append(escaped)
                 rest = rest.dropFirst(2)

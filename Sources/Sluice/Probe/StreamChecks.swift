@@ -59,7 +59,7 @@ enum StreamChecks {
     ///   - short: answers of an upstream to which one token was allowed.
     ///   - long: those to which many were.
     static func stream(short: [ProbeAnswer], long: [ProbeAnswer]) -> ProbeCheck {
-        if let broken = broken(long) ?? broken(short.filter { $0.status == 200 && !$0.hasEnd }) { return broken }
+        if let broken = broken(long) ?? broken(short.filter { $0.isLate || $0.status == 200 && !$0.hasEnd }) { return broken }
         guard let pace = unknownPace(short: short, long: long) else {
             return .unknown(.stream, "the model gave no text: \((long.last ?? short.last)?.words ?? "no answer")")
         }

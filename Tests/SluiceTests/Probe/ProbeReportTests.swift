@@ -76,7 +76,8 @@ import Testing
 
     @Test func `JSON has each check with its verdict, finding and directives`() {
         let json = report.json
-        #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","model":"sluice-probe","obstacle":null,"checks":["#))
+        let members = #""model":"sluice-probe","obstacle":null,"checks":["#
+        #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","# + members))
         let finding =
             #"{"check":"stream","verdict":"finding","finding":"buffered","evidence":"20 events came in one lump","#
             + #""directives":[{"server":"lighttpd","directive":"server.stream-response-body = 2"},"#

@@ -95,7 +95,8 @@ import Testing
 
     @Test(arguments: [
         "", "host.example/v1", "ftp://host.example", "unix:/run/x.sock", "https://", "https://host.example/v1?a=b",
-        "https://host.example/#x", "https://host.example/v%2Fsecret/v1", "https://user:secret@host.example/v1", "https://host.example:0/v1", "https://ho st/v1",
+        "https://host.example/#x", "https://host.example/v%2Fsecret/v1", "https://host.example/v%2fsecret/v1",
+        "https://user:secret@host.example/v1", "https://host.example:0/v1", "https://ho st/v1",
     ])
     func `other URLs are refused without being repeated`(url: String) {
         do throws(ProbeTarget.Problem) {

@@ -103,8 +103,10 @@ import Testing
         for answer in [late, failed(.timedOut(.total, after: .seconds(60)))] {
             let check = StreamChecks.stream([answer])
             #expect(check.verdict == .finding(.broken) && check.evidence.contains("see the web server's log"), "\(check)")
-            let upstream = StreamChecks.stream(short: [], long: [answer])
-            #expect(upstream.verdict == .finding(.broken), "\(upstream)")
+            for (short, long) in [([], [answer]), ([answer], [])] as [([ProbeAnswer], [ProbeAnswer])] {
+                let upstream = StreamChecks.stream(short: short, long: long)
+                #expect(upstream.verdict == .finding(.broken), "\(upstream)")
+            }
             #expect(!StreamChecks.stream([failed(.cutOff(afterBytes: 0))]).evidence.contains("log"))
         }
         #expect(StreamChecks.stream([late]).evidence.hasPrefix("an answer did not end within 60.0 s: "))
@@ -158,7 +160,8 @@ import Testing
         #expect(StreamChecks.stream(short: [cut], long: [whole]).verdict == .finding(.broken))
         #expect(StreamChecks.stream([refusal(503), whole, whole]).verdict == .pass)
         // One token may be fewer than an upstream allows.
-        #expect(StreamChecks.stream(short: [refusal(400), stream([.text(at: 3), .done(at: 3)])], long: [whole]).verdict == .pass)
+        let short = [refusal(400), stream([.text(at: 3), .done(at: 3)])]
+        #expect(StreamChecks.stream(short: short, long: [whole]).verdict == .pass)
     }
 
     enum Kind: Sendable {
