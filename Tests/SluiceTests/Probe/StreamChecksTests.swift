@@ -198,7 +198,8 @@ import Testing
 
     @Test func `what is no stream says nothing of compression`() {
         for type in ["application/json", "text/html"] {
-            let check = StreamChecks.compression(SluiceTests.answer(200, "{}", [("content-type", type), ("content-encoding", "gzip")]))
+            let fields = [(name: "content-type", value: type), (name: "content-encoding", value: "gzip")]
+            let check = StreamChecks.compression(SluiceTests.answer(200, "{}", fields))
             #expect(check.verdict == .unknown && check.evidence == "status 200, and no event stream")
         }
         #expect(StreamChecks.compression(refusal(503)).verdict == .unknown)
