@@ -12,7 +12,8 @@ package struct HTTPRequest: Sendable {
     /// Sent ahead of `headers`, to which all that is said there applies.
     package var common: CommonFields
     /// Sent in this order. `User-Agent` and `Accept` are added unless given. Of the connection and the body's length the client alone
-    /// speaks, and it asks for no coding unless `acceptsCompression`: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and their kin are refused.
+    /// speaks, and it asks for no coding unless `acceptsCompression`: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and
+    /// their kin are refused.
     package var headers: [(name: String, value: String)]
     /// Sent with `POST` only.
     package var body: HTTPBody

@@ -21,10 +21,10 @@ final class ProbeClient {
     private let session: Session
     private let target: ProbeTarget
     private let options = (auto: ConnectionOptions(), http1: ConnectionOptions(version: .http1))
-    /// When all questions are to be over.
-    private let deadline: Instant
     /// For one question: an answer that does not end leaves time for others.
     private let shareTime: Duration
+    /// When all questions are to be over.
+    private let deadline: Instant
     /// Whether they are: the last one may have been cut short by that, and no other is asked.
     private(set) var isOver = false
     /// Runs while an answer comes: the loop then looks at what there is every few milliseconds, unless something keeps it.
