@@ -12,7 +12,8 @@ package struct HTTPRequest: Sendable {
     /// Sent ahead of `headers`, to which all that is said there applies.
     package var common: CommonFields
     /// Sent in this order. `User-Agent` and `Accept` are added unless given. Of the connection and the body's length the client alone
-    /// speaks, and it asks for no coding unless `acceptsGzip`: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and their kin are refused.
+    /// speaks, and it asks for no coding unless `acceptsCompression`: `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and
+    /// their kin are refused.
     package var headers: [(name: String, value: String)]
     /// Sent with `POST` only.
     package var body: HTTPBody
@@ -25,7 +26,7 @@ package struct HTTPRequest: Sendable {
     /// How it is connected.
     package var options: ConnectionOptions
     /// Whether the body may come compressed, as it is then handed over. No answer is read by that, but looked at.
-    package var acceptsGzip = false
+    package var acceptsCompression = false
     /// Whether it is lost with its connection as soon as the server may have read it. Else one that a kept connection has lost without a
     /// word goes out once more, since that may have been dead.
     package var isSentOnce = false
@@ -58,7 +59,7 @@ extension HTTPRequest {
     var hasBody: Bool { method == .post }
 
     /// Whether its answer is of use in no content coding alone.
-    var wantsReadableBody: Bool { method != .head && !acceptsGzip }
+    var wantsReadableBody: Bool { method != .head && !acceptsCompression }
 
     /// Calls `body` for each header field behind `common`, in order: the request's, then those that the client adds, in any version of
     /// HTTP.
@@ -74,7 +75,7 @@ extension HTTPRequest {
         if let credentials = url.authorization, !given.hasAuthorization { body("Authorization", credentials) }
         if !given.hasUserAgent { body("User-Agent", userAgent) }
         if !given.hasAccept { body("Accept", "*/*") }
-        body("Accept-Encoding", acceptsGzip ? "gzip" : "identity")
+        body("Accept-Encoding", acceptsCompression ? "gzip, deflate, br" : "identity")
         if hasBody { body("Content-Length", String(self.body.count)) }
     }
 

@@ -19,6 +19,7 @@ private struct ProbeTold: Decodable {
     }
 
     let model: String?
+    let obstacle: String?
     let checks: [Check]
 
     func check(_ name: String) throws -> Check { try #require(checks.first { $0.check == name }) }
@@ -420,6 +421,7 @@ private struct ProbeTold: Decodable {
             let url = "\(site.server.secureURL)/v1"
             let none = try await probe(url, site, token: nil)
             #expect(none.run.exit == .code(EX_NOPERM) && none.told.findings.isEmpty, "\(none.run)")
+            #expect(none.told.obstacle == "no_token" && none.run.output.contains("a token is wanted"), "\(none.run)")
             #expect(try none.told.check("token").verdict == "pass" && none.told.check("stream").verdict == "unknown")
             let wrong = try await probe(url, site, token: "wrong")
             #expect(wrong.run.exit == .code(1) && wrong.told.findings == ["token_refused"], "\(wrong.run)")
@@ -446,6 +448,10 @@ private struct ProbeTold: Decodable {
         (["probe", "https://host/v1", "--silence", "61"], "--silence", EX_USAGE),
         (["probe", "https://host/v1", "--token", "a", "--token-file", "b"], "--token-file", EX_USAGE),
         (["probe", "https://host/v1", "--token-file", "none"], "none", EX_NOINPUT),
+        (
+            ["probe", "https://host/v1", "--token-file", "\(repository)/nginx/sluice.tokens.example"], "names no token",
+            EX_NOINPUT
+        ),
         (["probe", "https://host/v1", "--token", "a b"], "the token has a space", EX_USAGE),
         (["probe", "https://host/v1", "--limit", "0"], "--limit", EX_USAGE),
         (["probe", "https://host/v1", "--authorities-file", "none"], "authorities file none cannot be read", EX_NOINPUT),

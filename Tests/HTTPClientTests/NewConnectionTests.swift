@@ -54,11 +54,11 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, .patient)
             var request = HTTPRequest.get(server.url)
-            request.acceptsGzip = true
+            request.acceptsCompression = true
             let (head, body) = try await session.fetch(request)
             #expect(head?["content-encoding"] == "gzip" && body == "hello")
         }
         let sent = try #require(await server.report())
-        #expect(sent.contains("\r\nAccept-Encoding: gzip\r\n"))
+        #expect(sent.contains("\r\nAccept-Encoding: gzip, deflate, br\r\n"))
     }
 }

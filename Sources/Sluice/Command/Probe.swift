@@ -37,8 +37,8 @@ struct ProbeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A file whose first line begins with the token, as a sluice.tokens. Default: the variable SLUICE_TOKEN, else no "
-                + "token.",
+            "A file with a token at the beginning of a line, as a sluice.tokens: the first that no comment has. Default: the "
+                + "variable SLUICE_TOKEN, else no token.",
             valueName: "file"))
     var tokenFile: String?
 
@@ -131,17 +131,18 @@ struct ProbeCommand: ParsableCommand {
         } catch { throw ValidationError(error.reason) }
     }
 
-    /// What the first line has ahead of a space or a semicolon.
     private func tokenInFile() throws -> String? {
         guard let tokenFile else { return nil }
-        do throws(SystemError) {
-            let bytes = try readFile(tokenFile, bytesMax: 1 << 20)
-            let ends = [UInt8(ascii: " "), UInt8(ascii: ";"), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n")]
-            return String(decoding: bytes.prefix { !ends.contains($0) }, as: UTF8.self)
-        } catch {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try readFile(tokenFile, bytesMax: 1 << 20) } catch {
             writeError("sluice: the token's file cannot be read: \(error)")
             throw ExitCode(EX_NOINPUT)
         }
+        guard let token = ProbeTarget.token(inFile: bytes) else {
+            writeError("sluice: the token's file names no token: it has comments and blank lines alone")
+            throw ExitCode(EX_NOINPUT)
+        }
+        return token
     }
 }
 

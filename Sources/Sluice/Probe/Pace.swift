@@ -64,9 +64,18 @@ struct Pace: Equatable, Sendable {
         return together >= apart ? .held : .oneByOne
     }
 
-    /// Of several answers the one that tells most: a buffer holds all of them back, while a machine that stands still does so once.
+    /// Whether it came as a whole: nothing of it apart.
+    var isWhole: Bool { verdict == .held && apart == 0 }
+
+    /// So many that come as a whole are no machine that stood still: of two web servers behind one name one may hold back alone.
+    static let wholeMin = 2
+
+    /// Of several answers the one that tells most: a buffer holds all of them back, or each that comes by it as a whole, while a
+    /// machine that stands still does so once.
     static func best(of paces: [Pace]) -> Pace? {
         let certain = paces.filter { $0.verdict != .unclear }
+        let whole = certain.filter(\.isWhole)
+        if whole.count >= wholeMin { return whole[0] }
         return certain.first { $0.verdict == .oneByOne } ?? certain.first ?? paces.first
     }
 }

@@ -141,6 +141,27 @@ extension ProbeAnswer {
         return events.count(where: \.hasContent) >= ProbeModel.eventsBeforeSilence || events.contains(where: \.isError)
     }
 
+    /// Whether it has not come, or not to its end, within its time.
+    var isLate: Bool { if case .timedOut = failure { true } else { false } }
+
+    /// Whether it is all that was to come, as far as anybody looks.
+    var hasEnd: Bool {
+        let events = events
+        return isTooLarge || events.count >= Self.eventsMax || events.contains(where: \.isDone)
+    }
+
+    /// What keeps it from being a whole answer to a chat; nil for nothing.
+    var failureWords: String? {
+        guard let head, head.status == 200 else { return words }
+        if let failure { return "\(words), and then \(failure)" }
+        guard isEventStream else { return nil }
+        if events.contains(where: \.isError) { return "\(words), and an error in the stream" }
+        return hasEnd ? nil : "\(words), and no [DONE]"
+    }
+
+    /// Whether an event has come with text, or with an error in its place.
+    var hasText: Bool { events.contains { $0.hasContent || $0.isError } }
+
     /// Its data lines and comments, in their order. Event streams of APIs have one line of data for each event.
     var events: [Event] {
         var events: [Event] = []

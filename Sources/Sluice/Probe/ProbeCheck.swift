@@ -63,6 +63,8 @@ struct ProbeCheck: Sendable {
 struct ProbeReport: Sendable {
     /// The URL, without a token in it.
     let url: String
+    /// What stands in no output of it, though a server says it again.
+    var secrets: [[UInt8]] = []
     /// What was asked; nil where no model is known.
     var model: String?
     /// The server that seems to answer.
@@ -72,12 +74,12 @@ struct ProbeReport: Sendable {
     /// Why the rest was not looked at; nil where it was.
     var obstacle: Obstacle?
 
-    /// What keeps a run from going on.
-    enum Obstacle: Sendable {
+    /// What keeps a run from going on, as `--json` calls it.
+    enum Obstacle: String, Sendable {
         /// Nobody is there.
         case unreachable
         /// It wants a token, and there is none.
-        case noToken
+        case noToken = "no_token"
         /// What was found already.
         case found
         /// Its time was over.
@@ -89,6 +91,20 @@ struct ProbeReport: Sendable {
     /// Brings them into the order of the names.
     mutating func sort(by names: [ProbeCheck.Name]) {
         checks = names.flatMap { name in checks.filter { $0.name == name } }
+    }
+
+    /// Those that were not looked at, since something stood in the way.
+    ///
+    /// - Parameter limit: what the run was given.
+    mutating func leaveOut(_ names: [ProbeCheck.Name], limit: Duration) {
+        switch obstacle {
+        case nil: break
+        case .limit: leaveOut(names, because: "not looked at, since the limit of \(limit.shown) was over (--limit)")
+        case .noToken:
+            leaveOut(names, because: "not looked at, since a token is wanted, and none was given (SLUICE_TOKEN, --token-file)")
+        case .unreachable, .found:
+            leaveOut(names, because: "not looked at, since what stands above keeps it from being asked")
+        }
     }
 
     /// Those that were not looked at.

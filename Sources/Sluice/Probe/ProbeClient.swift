@@ -21,6 +21,8 @@ final class ProbeClient {
     private let session: Session
     private let target: ProbeTarget
     private let options = (auto: ConnectionOptions(), http1: ConnectionOptions(version: .http1))
+    /// For one question: an answer that does not end leaves time for others.
+    private let shareTime: Duration
     /// When all questions are to be over.
     private let deadline: Instant
     /// Whether they are: the last one may have been cut short by that, and no other is asked.
@@ -36,6 +38,8 @@ final class ProbeClient {
     /// Within so many bytes an answer comes to its silence, or it is not waited for.
     private static let silenceBytesMax = 16 << 10
     private static let connectTimeout = Duration.seconds(10)
+    /// So long one question may take in any case.
+    private static let shareTimeMin = Duration.seconds(10)
     private static let tickTime = Duration.milliseconds(5)
 
     /// - Parameters:
@@ -43,6 +47,7 @@ final class ProbeClient {
     ///   - limit: for all questions together.
     init(_ target: ProbeTarget, authoritiesFile: String?, limit: Duration, on loop: EventLoop) {
         (self.loop, self.target, deadline) = (loop, target, Instant.current + limit)
+        shareTime = Self.shareTime(of: limit)
         var configuration = Session.Configuration()
         configuration.userAgent = "sluice-probe/\(sluiceVersion)"
         configuration.authoritiesFile = authoritiesFile
@@ -54,6 +59,9 @@ final class ProbeClient {
         }
         ticker = Timer(on: loop) { [unowned self] in tick() }
     }
+
+    /// What of a run's limit one question may take: a quarter, as long as that is enough for one.
+    static func shareTime(of limit: Duration) -> Duration { max(limit / 4, shareTimeMin) }
 
     /// Closes its connections.
     func close() {
@@ -74,9 +82,11 @@ final class ProbeClient {
         var body: [UInt8] = []
         /// Whether it goes over HTTP/1.1 whatever the server offers.
         var isHTTP1 = false
-        var acceptsGzip = false
+        var acceptsCompression = false
         /// For all of it.
         var timeout = Duration.seconds(30)
+        /// Whether its answer is asked to take long, so that it may take more than its share of the limit.
+        var isLong = false
         /// Ahead of the end.
         var until = Until.end
     }
@@ -92,7 +102,7 @@ final class ProbeClient {
     func begin(_ question: Question) async -> AskedQuestion {
         let start = loop.now
         let timeLeft = deadline - start
-        let timeout = min(question.timeout, timeLeft)
+        let timeout = min(question.isLong ? question.timeout : min(question.timeout, shareTime), timeLeft)
         var answer = ProbeAnswer()
         guard timeout > .zero else {
             isOver = true
@@ -107,7 +117,7 @@ final class ProbeClient {
             question.method, question.url, headers: headers, body: question.body,
             connectTimeout: min(Self.connectTimeout, timeout), totalTimeout: timeout,
             options: question.isHTTP1 ? options.http1 : options.auto)
-        request.acceptsGzip = question.acceptsGzip
+        request.acceptsCompression = question.acceptsCompression
         let wakeup = Wakeup(on: loop)
         tick()
         defer { ticker?.cancel() }

@@ -23,6 +23,8 @@ enum ProbeFinding: String, CaseIterable, Sendable {
     case parameters
     case buffered, compressed, oldHTTP = "http_1_0", closes = "closes_connections", broken = "broken_stream"
     case slow
+    /// Several of the calls that are to show the time of the first token.
+    case failedCalls = "failed_calls"
     case noHeartbeat = "no_heartbeat", cutInSilence = "cut_in_silence"
     case callerNotNoticed = "caller_not_noticed"
     case limits
@@ -60,7 +62,9 @@ extension ProbeFinding {
 
     private var table: [(ProbeServer, String)] {
         switch self {
-        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .callerNotNoticed, .noHeartbeat: behaviour
+        case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken, .slow, .failedCalls, .callerNotNoticed,
+            .noHeartbeat:
+            behaviour
         case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
         case .unguarded, .forbidden, .tokenRefused, .path, .parameters, .errors, .versions, .limits, .body: requests
@@ -74,6 +78,7 @@ extension ProbeFinding {
     private var behaviour: [(ProbeServer, String)] {
         switch self {
         case .slow: [(.sluice, #"timing = true tells where the time goes; warm = 2 and hedge_after = "800ms" shorten it"#)]
+        case .failedCalls: [(.sluice, "its log, and sluice status, tell what fails; a second target takes over from an upstream")]
         case .noHeartbeat: [(.sluice, #"heartbeat = "10s""#)]
         case .callerNotNoticed:
             [
@@ -227,7 +232,8 @@ extension ProbeFinding {
             ]
         case .compressed:
             [
-                (.nginx, "gzip off;"), (.lighttpd, "deflate.mimetypes = ()"), (.apache, "SetEnv no-gzip"),
+                (.nginx, "gzip off;  where its module is loaded: brotli off;"), (.lighttpd, "deflate.mimetypes = ()"),
+                (.apache, "SetEnv no-gzip, SetEnv no-brotli"),
                 (.caddy, "request_header @sluice -Accept-Encoding"), (.haproxy, "http-request del-header Accept-Encoding"),
                 (.cloudflare, "Compression rule for these paths: disable compression"),
             ]

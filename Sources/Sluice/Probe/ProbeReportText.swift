@@ -50,9 +50,10 @@ extension ProbeReport {
 
     private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(1, count)) }
 
+    /// Without what moves a terminal, and without a token that a server has said again.
     private func visible(_ text: String) -> String {
         var bytes: [UInt8] = []
-        bytes.appendVisible(text)
+        bytes.appendVisible(ProbeTarget.masking(secrets, in: text))
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -62,6 +63,7 @@ extension ProbeReport {
         writer.object {
             $0.member("url", visible(url))
             $0.member("model", model.map { visible($0.clipped) })
+            $0.member("obstacle", obstacle?.rawValue)
             $0.array("checks", checks) { writer, check in
                 writer.object {
                     $0.member("check", check.name.rawValue)

@@ -48,16 +48,39 @@ struct ProbeTarget: Sendable {
         isLocal = Self.isLocal(bytes[hostStart..<pathStart])
         // An address of IPv6 has colons too, in brackets.
         hasPort = bytes[hostStart..<pathStart].reversed().prefix { $0 != UInt8(ascii: "]") }.contains(UInt8(ascii: ":"))
-        basePath = String(decoding: Self.base(of: bytes[pathStart...]), as: UTF8.self)
+        let path = try Self.normalised(bytes[pathStart...])
+        basePath = String(decoding: Self.base(of: path[...]), as: UTF8.self)
         self.token = token
     }
 
     private static func isLocal(_ authority: ArraySlice<UInt8>) -> Bool {
-        if authority.starts(with: "127.".utf8) { return true }
-        return ["localhost", "[::1]"].contains { name in
-            let rest = authority.dropFirst(name.utf8.count)
-            return authority.starts(with: name.utf8) && (rest.isEmpty || rest.first == UInt8(ascii: ":"))
+        if authority.starts(with: "[".utf8) {
+            return authority.prefix { $0 != UInt8(ascii: "]") }.elementsEqual("[::1".utf8)
         }
+        var host = authority.prefix { $0 != UInt8(ascii: ":") }
+        let numbers = host.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Int(decimal: $0) ?? -1 }
+        if numbers.count == 4, numbers[0] == 127, numbers.allSatisfy((0...255).contains) { return true }
+        // A name that is whole already.
+        if host.last == UInt8(ascii: ".") { host.removeLast() }
+        return String(decoding: host, as: UTF8.self).isEqualIgnoringCase(to: "localhost")
+    }
+
+    /// A path as servers read it: with single slashes, without segments of dots, and without escapes of what needs none
+    /// (RFC 3986 §6.2.2). What is sent and shown is that, lest a token be there that nobody has seen.
+    private static func normalised(_ path: ArraySlice<UInt8>) throws(Problem) -> [UInt8] {
+        var (kept, rest): ([UInt8], ArraySlice<UInt8>) = ([], path)
+        while let byte = rest.popFirst() {
+            let isEscape = byte == UInt8(ascii: "%")
+            let escaped = isEscape ? UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) : nil
+            if escaped == slash { throw Problem(reason: "the URL's path can have no escaped slash") }
+            if let escaped, escaped.isUnreserved {
+                kept.append(escaped)
+                rest = rest.dropFirst(2)
+            } else if byte != slash || kept.last != slash {
+                kept.append(byte)
+            }
+        }
+        return withoutDots(kept)
     }
 
     /// Without slashes at its end, and without what callers append, however often that was done.
@@ -71,6 +94,18 @@ struct ProbeTarget: Sendable {
     }
 
     // MARK: The token
+
+    /// The first token of a file with a client in each line, as a sluice.tokens; nil where it has comments and blank lines alone.
+    static func token(inFile bytes: [UInt8]) -> String? {
+        let blanks = Array(" \t\r".utf8)
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            let text = line.drop { blanks.contains($0) }
+            guard text.first != UInt8(ascii: "#") else { continue }
+            let token = text.prefix { !blanks.contains($0) && $0 != UInt8(ascii: ";") }
+            if !token.isEmpty { return String(decoding: token, as: UTF8.self) }
+        }
+        return nil
+    }
 
     /// The path's token, which stands behind `/v/`; nil where there is none.
     private var pathToken: Substring.UTF8View? {
@@ -185,7 +220,7 @@ struct ProbeTarget: Sendable {
     private static let slash = UInt8(ascii: "/")
     private static let mask = Array("TOKEN".utf8)
 
-    private static func masking(_ secret: [UInt8], in bytes: [UInt8]) -> [UInt8] {
+    private static func masking(_ secret: [UInt8], in bytes: [UInt8], as mask: [UInt8] = mask) -> [UInt8] {
         var (masked, rest): ([UInt8], ArraySlice<UInt8>) = ([], bytes[...])
         while !secret.isEmpty, let range = rest.firstRange(of: secret) {
             masked += rest[..<range.lowerBound] + mask
@@ -194,10 +229,43 @@ struct ProbeTarget: Sendable {
         return masked + rest
     }
 
+    /// What stands in no output.
+    var secrets: [[UInt8]] { [token.map { Array($0.utf8) }, pathToken.map(Array.init)].compactMap(\.self) }
+
+    /// A shorter token guards nothing, and may stand in words of the probe's own.
+    private static let secretBytesMin = 6
+    /// Of one that was clipped so much can be left, and no more need be hidden.
+    private static let (beginningBytesMin, beginningBytesMax) = (3, 80)
+
+    /// A text without these secrets, and without the beginning of one where it was clipped.
+    static func masking(_ secrets: [[UInt8]], in text: String) -> String {
+        let ellipsis = Array("…".utf8)
+        var bytes = Array(text.utf8)
+        for secret in secrets where secret.count >= secretBytesMin {
+            bytes = masking(secret, in: bytes)
+            for count in stride(from: min(secret.count - 1, beginningBytesMax), through: beginningBytesMin, by: -1) {
+                bytes = masking(secret.prefix(count) + ellipsis, in: bytes, as: mask + ellipsis)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// The URL of chat completions for people, without a token that is in its path.
     var shown: String {
         guard let pathToken else { return completions() }
         let rest = basePath.utf8.dropFirst(Self.tokenPrefix.count + pathToken.count)
         return origin + "/v/" + String(decoding: Self.mask + rest, as: UTF8.self) + "/chat/completions"
+    }
+}
+
+extension UInt8 {
+    /// Whether it means the same in a URL with and without an escape (RFC 3986 §2.3).
+    fileprivate var isUnreserved: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 }

@@ -51,7 +51,7 @@ actor Prober {
     init(_ plan: ProbePlan, onProgress: @escaping @Sendable (String) -> Void) throws(SystemError) {
         loop = try EventLoop()
         (self.plan, self.onProgress) = (plan, onProgress)
-        report = ProbeReport(url: plan.target.shown)
+        report = ProbeReport(url: plan.target.shown, secrets: plan.target.secrets)
     }
 
     /// Looks at everything, on the loop's thread, which is the caller's.
@@ -75,11 +75,7 @@ actor Prober {
         tellRefusals()
         // What would have been found then is not told; that a token is wanted was known before.
         report.obstacle = isOver && obstacle != .noToken ? .limit : obstacle
-        if isOver {
-            report.leaveOut(plan.names, because: "not looked at, since the limit of \(plan.limit.shown) was over (--limit)")
-        } else if obstacle != nil {
-            report.leaveOut(plan.names, because: "not looked at, since what stands above keeps it from being asked")
-        }
+        report.leaveOut(plan.names, limit: plan.limit)
         report.sort(by: plan.names)
         return report
     }
@@ -302,7 +298,7 @@ actor Prober {
         }
         onProgress("compression")
         var question = chat(tokens: 4)
-        question.acceptsGzip = true
+        question.acceptsCompression = true
         add(StreamChecks.compression(await ask(question, client)))
         await lookAtFirstToken(client, tokens: model.hasPace ? 1 : 16)
         guard model.hasPace else {
@@ -312,7 +308,7 @@ actor Prober {
         }
         onProgress("heartbeat, \(plan.silence.shown) of silence")
         var silent = chat(ProbeModel.message(silence: plan.silence))
-        silent.timeout = plan.silence + .seconds(30)
+        (silent.timeout, silent.isLong) = (plan.silence + .seconds(30), true)
         let answer = await ask(silent, client)
         add(StreamChecks.heartbeat(answer, silence: plan.silence))
         if case .finding(.buffered) = stream.verdict {
@@ -344,15 +340,11 @@ actor Prober {
 
     /// A lump may be the machine's; a buffer makes one of each answer.
     private func streamOfKnownPace(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
-        var (answers, held): ([ProbeAnswer], Int) = ([], 0)
-        while answers.count < 6, held < 3, isHTTP1Spoken || !isHTTP1 {
+        var answers: [ProbeAnswer] = []
+        while !StreamChecks.isEnough(answers), isHTTP1Spoken || !isHTTP1 {
             var question = chat(ProbeModel.message())
             question.isHTTP1 = isHTTP1
-            let answer = await ask(question, client)
-            answers.append(answer)
-            let verdict = StreamChecks.pace(of: answer).verdict
-            if verdict == .oneByOne { break }
-            if verdict == .held { held += 1 }
+            answers.append(await ask(question, client))
         }
         return StreamChecks.stream(answers)
     }
@@ -361,12 +353,19 @@ actor Prober {
     private func streamOfUpstream(_ client: ProbeClient, isHTTP1: Bool) async -> ProbeCheck {
         var long: [ProbeAnswer] = []
         while true {
-            if !isHTTP1 { shortAnswers.append(await ask(chat(tokens: 1), client)) }
+            if !isHTTP1 {
+                let short = await ask(chat(tokens: 1), client)
+                shortAnswers.append(short)
+                if short.isLate { return StreamChecks.stream(short: shortAnswers, long: long) }
+            }
             var question = chat(tokens: 100)
             question.isHTTP1 = isHTTP1
-            long.append(await ask(question, client))
-            let check = StreamChecks.stream(short: shortAnswers, long: long)
-            if check.verdict == .pass || long.count == 2 { return check }
+            let answer = await ask(question, client)
+            long.append(answer)
+            // Those are of the other version of HTTP: what is wrong with them was told there.
+            let short = isHTTP1 ? shortAnswers.filter(\.hasEnd) : shortAnswers
+            let check = StreamChecks.stream(short: short, long: long)
+            if check.verdict == .pass || long.count == 2 || answer.isLate { return check }
         }
     }
 

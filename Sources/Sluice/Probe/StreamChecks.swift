@@ -18,20 +18,40 @@ enum StreamChecks {
             })
     }
 
+    /// Whether more answers of `sluice-probe` to the same question would tell no more than these, or take too long: two that come
+    /// one by one are enough, since of two web servers behind one name another may answer each time.
+    static func isEnough(_ answers: [ProbeAnswer]) -> Bool {
+        if answers.count >= 6 || answers.contains(where: \.isLate) { return true }
+        let paces = answers.map(pace)
+        let (whole, held) = (paces.count(where: \.isWhole), paces.count { $0.verdict == .held })
+        let flowing = paces.count { $0.verdict == .oneByOne }
+        if flowing == 0 { return held >= 3 }
+        return whole == 0 ? flowing >= 2 : whole >= Pace.wholeMin
+    }
+
     /// - Parameter answers: of `sluice-probe`, to the same question.
     static func stream(_ answers: [ProbeAnswer]) -> ProbeCheck {
         if let broken = broken(answers) { return broken }
-        guard let pace = Pace.best(of: answers.map(pace)) else { return .unknown(.stream, "no answer has come") }
+        let paces = answers.map(pace)
+        guard let pace = Pace.best(of: paces) else { return .unknown(.stream, "no answer has come") }
         let made = "made \(ProbeModel.pause.shown) apart"
+        let (whole, isAlways) = (paces.count(where: \.isWhole), !paces.contains { $0.verdict == .oneByOne })
         switch pace.verdict {
+        case .oneByOne where whole > 0:
+            return .unknown(
+                .stream,
+                "\(whole) of \(paces.count) answers came in one lump, and others event by event: a machine that stood still, or one "
+                    + "of several web servers behind this name")
         case .oneByOne: return .pass(.stream, "\(pace.count) events, \(made), came one by one")
         case .unclear: return .unknown(.stream, "this machine or the server is too busy to tell the moments of events apart")
         case .held:
             let lumps = pace.lumps == 1 ? "in one lump" : "in \(pace.lumps) lumps"
+            let some = isAlways ? "" : "in \(whole) of \(paces.count) answers, and not in others: "
+            let held = zip(answers, paces).first { $0.1.verdict == .held }?.0
             return .finding(
                 .stream, .buffered,
-                "\(pace.count) events, \(made), came \(lumps), up to \(pace.longestHold.shown) late: "
-                    + suspects(answers.last?.head))
+                "\(some)\(pace.count) events, \(made), came \(lumps), up to \(pace.longestHold.shown) late: "
+                    + suspects(held?.head))
         }
     }
 
@@ -39,9 +59,9 @@ enum StreamChecks {
     ///   - short: answers of an upstream to which one token was allowed.
     ///   - long: those to which many were.
     static func stream(short: [ProbeAnswer], long: [ProbeAnswer]) -> ProbeCheck {
-        if let broken = broken(long) { return broken }
+        if let broken = broken(long) ?? broken(short.filter { $0.isLate || $0.status == 200 && !$0.hasEnd }) { return broken }
         guard let pace = unknownPace(short: short, long: long) else {
-            return .unknown(.stream, "the model gave no text: \(long.last?.words ?? "no answer")")
+            return .unknown(.stream, "the model gave no text: \((long.last ?? short.last)?.words ?? "no answer")")
         }
         switch pace.verdict {
         case .oneByOne: return .pass(.stream, "\(pace.count) events came in \(pace.lumps) moments")
@@ -90,9 +110,18 @@ enum StreamChecks {
     /// When the first text came; nil without any.
     static func firstText(of answer: ProbeAnswer) -> Duration? { answer.events.first(where: \.hasContent)?.read.moment }
 
-    /// Streams that are none, or do not come to their end.
+    /// Streams that are none, or do not come to their end: one of them is enough, while one that was refused says nothing where
+    /// another came.
     private static func broken(_ answers: [ProbeAnswer]) -> ProbeCheck? {
-        guard let answer = answers.last else { return nil }
+        let checks = answers.map(broken)
+        let found = checks.compactMap(\.self).filter { $0.verdict.severity == .finding }
+        if let last = found.last {
+            return found.count == answers.count ? last : last.told("\(found.count) of \(answers.count) answers: \(last.evidence)")
+        }
+        return checks.contains { $0 == nil } ? nil : checks.last ?? nil
+    }
+
+    private static func broken(_ answer: ProbeAnswer) -> ProbeCheck? {
         guard answer.status == 200 else {
             let words = "\(answer.words) for a stream\(answer.remedyForTimeout)"
             // One who does not speak the version that was asked for.
@@ -104,7 +133,10 @@ enum StreamChecks {
             return .finding(.stream, .broken, "the answer to a stream's request is no event stream: Content-Type says \(type)")
         }
         if answer.isTooLarge { return .unknown(.stream, "the answer is larger than what is looked at") }
-        guard !answer.events.contains(where: \.isDone) else { return nil }
+        guard !answer.hasEnd else { return nil }
+        if case .timedOut(_, let time) = answer.failure {
+            return .finding(.stream, .broken, "an answer did not end within \(time.shown)\(answer.remedyForTimeout)")
+        }
         let reason = answer.failure.map { ": \($0)" } ?? ""
         return .finding(.stream, .broken, "the stream ended without [DONE]\(reason)\(answer.remedyForTimeout)")
     }
@@ -125,15 +157,16 @@ enum StreamChecks {
 
     // MARK: Compression
 
-    /// - Parameter answer: a stream, where gzip was allowed.
+    /// - Parameter answer: a stream, where compression was allowed.
     static func compression(_ answer: ProbeAnswer) -> ProbeCheck {
         guard let head = answer.head, answer.status == 200 else { return .unknown(.compression, answer.words) }
+        guard answer.isEventStream else { return .unknown(.compression, "\(answer.words), and no event stream") }
         if let coding = head["content-encoding"], !coding.isEqualIgnoringCase(to: "identity") {
             return .finding(
                 .compression, .compressed,
                 "Content-Encoding: \(coding.clipped), where a caller takes it: compression may collect events")
         }
-        return .pass(.compression, "streams are not compressed, where a caller would take gzip")
+        return .pass(.compression, "streams are not compressed, where a caller would take gzip, deflate or br")
     }
 
     // MARK: First token
@@ -142,15 +175,39 @@ enum StreamChecks {
     private static let patience = Duration.seconds(5)
 
     static func firstToken(_ answers: [ProbeAnswer]) -> ProbeCheck {
+        let failed = answers.filter { $0.failureWords != nil }
+        // What one caller may ask within a time says nothing of the others.
+        let areMany = failed.count { $0.status != 429 } > 1
         let times = answers.compactMap(firstText).sorted()
         guard !times.isEmpty else {
+            if areMany { return .finding(.firstToken, .failedCalls, told(failed, of: answers.count)) }
             let last = answers.last
             return .unknown(.firstToken, "no text has come: \(last?.words ?? "no answer")\(last?.remedyForTimeout ?? "")")
         }
         let (p50, p95) = (percentile(50, of: times), percentile(95, of: times))
-        let few = times.count < answers.count ? ", of \(answers.count)" : ""
-        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(times.count) \(times.count == 1 ? "call" : "calls")\(few)"
+        let few = times.count < answers.count ? "\(times.count) of \(answers.count)" : "\(answers.count)"
+        let words = "p50 \(p50.shown), p95 \(p95.shown), of \(few) \(answers.count == 1 ? "call" : "calls")"
+        guard failed.isEmpty else {
+            let all = "\(told(failed, of: answers.count)); \(words)"
+            if areMany { return .finding(.firstToken, .failedCalls, all) }
+            return p95 > patience ? .finding(.firstToken, .slow, all) : .unknown(.firstToken, all)
+        }
         return p95 > patience ? .finding(.firstToken, .slow, words) : .pass(.firstToken, words)
+    }
+
+    /// How many calls failed, and by what.
+    private static func told(_ failed: [ProbeAnswer], of count: Int) -> String {
+        var reasons: [(words: String, count: Int)] = []
+        for words in failed.compactMap(\.failureWords) {
+            if let index = reasons.firstIndex(where: { $0.words.hasSameBytes(as: words) }) {
+                reasons[index].count += 1
+            } else {
+                reasons.append((words, 1))
+            }
+        }
+        let told = reasons.map { $0.count == 1 ? $0.words : "\($0.words) (\($0.count) times)" }.joined(separator: ", ")
+        let remedy = failed.map(\.remedyForTimeout).first { !$0.isEmpty } ?? ""
+        return "\(failed.count) of \(count) \(count == 1 ? "call" : "calls") failed: \(told)\(remedy)"
     }
 
     /// - Parameter times: in order, at least one.
@@ -176,10 +233,45 @@ enum StreamChecks {
         guard let first = comments.first else {
             return noComment(in: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
         }
-        let before = events.last { $0.hasContent && $0.read.end < first.read.end }
-        let waited = before.map { first.read.moment - $0.read.moment }
-        let words = waited.map { "a comment came after \($0.shown) of silence" } ?? "a comment came with the lump"
-        return .pass(.heartbeat, words)
+        guard let before = events.last(where: { $0.hasContent && $0.read.end < first.read.end }) else {
+            return .unknown(.heartbeat, "a comment came with the lump: nobody knows when it was sent")
+        }
+        let behind = events.first { ($0.hasContent || $0.isDone) && $0.read.end >= first.read.end }
+        let isAlone = behind.map { $0.read.moment - first.read.moment > togetherMax } ?? true
+        let waited = Waited(time: first.read.moment - before.read.moment, blind: first.read.blind, isAlone: isAlone)
+        return comment(after: waited, in: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
+    }
+
+    /// How the first comment came.
+    private struct Waited {
+        /// Since the text before it.
+        let time: Duration
+        /// It may have come that much sooner.
+        let blind: Duration
+        /// Whether the next text came later.
+        let isAlone: Bool
+    }
+
+    /// What comes so shortly after a comment came with it.
+    private static let togetherMax = Duration.milliseconds(50)
+    /// A heartbeat that ought to come that much ahead of the next text does not come with it by chance.
+    private static let aheadMin = Duration.seconds(1)
+
+    /// - Parameter heartbeat: as `noComment`.
+    private static func comment(after waited: Waited, in silence: Duration, heartbeat: Duration?) -> ProbeCheck {
+        let words = "a comment came after \(waited.time.shown) of silence"
+        let withText = waited.isAlone ? words : "\(words), with the text that ended it"
+        guard let due = heartbeat, due > .zero else {
+            return waited.isAlone ? .pass(.heartbeat, words) : .unknown(.heartbeat, "\(withText): when it was due is not known")
+        }
+        let told = "\(withText), where the heartbeat is due after \(due.shown)"
+        let soonest = waited.time - waited.blind
+        let isHeld = waited.isAlone ? soonest > due + max(.seconds(3), due / 2) : silence >= due + aheadMin && soonest > due
+        if isHeld { return .finding(.heartbeat, .buffered, "\(told): somebody on the way holds comments back") }
+        if waited.isAlone { return .pass(.heartbeat, words) }
+        if silence >= due + aheadMin { return .unknown(.heartbeat, "\(told): this machine was too busy to tell them apart") }
+        let enough = due + .seconds(2)
+        return .unknown(.heartbeat, enough > ProbeModel.silenceMax ? told : "\(told): --silence \(enough.components.seconds)")
     }
 
     /// Where the settings say nothing of it.
@@ -226,6 +318,8 @@ enum StreamChecks {
     static func vapiTimeout(_ answers: [ProbeAnswer]) -> ProbeCheck {
         let times = answers.compactMap(firstText).sorted()
         guard !times.isEmpty else { return .unknown(.vapiTimeout, "no text has come") }
+        let failed = answers.filter { $0.failureWords != nil }
+        guard failed.count <= 1 else { return .unknown(.vapiTimeout, told(failed, of: answers.count)) }
         let p95 = percentile(95, of: times)
         let words = "the first token's p95 is \(p95.shown); Vapi waits for \(vapiTimeout.shown), or for its timeoutSeconds"
         return p95 > vapiTimeout ? .finding(.vapiTimeout, .vapiTimeout, words) : .pass(.vapiTimeout, words)

@@ -62,9 +62,13 @@ import Testing
         #expect(Pace.best(of: []) == nil)
     }
 
-    @Test func `a buffer holds every answer back, and noise does not`() {
+    @Test func `a buffer holds every answer back, or some as a whole, and noise does not`() {
         let (held, oneByOne, unclear) = (pace(Row.all[3]), pace(Row.all[0]), pace(Row.all[9]))
-        #expect(Pace.best(of: [held, held, oneByOne])?.verdict == .oneByOne)
+        let lumps = pace(Row.all[5])
+        #expect(held.isWhole && !oneByOne.isWhole && !unclear.isWhole && !lumps.isWhole)
+        #expect(Pace.best(of: [lumps, lumps, oneByOne])?.verdict == .oneByOne)
+        #expect(Pace.best(of: [held, oneByOne])?.verdict == .oneByOne)
+        #expect(Pace.best(of: [oneByOne, held, oneByOne, held])?.verdict == .held)
         #expect(Pace.best(of: [unclear, held])?.verdict == .held)
         #expect(Pace.best(of: [unclear, unclear])?.verdict == .unclear)
     }

@@ -35,6 +35,28 @@ import Testing
         for text in [plain, report.json] { #expect(!text.unicodeScalars.contains("\u{202E}")) }
     }
 
+    @Test func `a token that a server says again is not shown, nor its beginning where it is clipped`() throws {
+        let target = try ProbeTarget("https://host.example/v/4f0c3a9e41d27b86/v1", token: "5f0c3a9e41d27b86")
+        var report = ProbeReport(url: target.shown, secrets: target.secrets)
+        report.model = "5f0c3a9e41d27b86"
+        let long = String(repeating: "x", count: 70) + "5f0c3a9e41d27b86"
+        report.checks = [
+            .pass(.reachable, "a 5f0c3a9e41d27b86 of 4f0c3a9e41d27b86 answers"),
+            .finding(.stream, .broken, "Content-Type says \(long.clipped)"), .unknown(.leaving, "5f0c3a9e41d27b86"),
+        ]
+        for text in [report.text(isColoured: false), report.json] {
+            #expect(!text.contains("f0c3a"), "\(text)")
+            #expect(text.contains("a TOKEN of TOKEN answers") && text.contains("xTOKEN…"), "\(text)")
+            #expect(text.contains("https://host.example/v/TOKEN/v1/chat/completions"))
+        }
+    }
+
+    @Test func `a token too short to be one hides no words`() {
+        var report = report
+        report.secrets = [Array("lump".utf8), []]
+        #expect(report.text(isColoured: false).contains("20 events came in one lump"))
+    }
+
     @Test func `what is not known for the same reason stands in one line, and in JSON one by one`() {
         var report = report
         report.checks = [.finding(.reachable, .unreachable, "connection refused")]
@@ -54,7 +76,8 @@ import Testing
 
     @Test func `JSON has each check with its verdict, finding and directives`() {
         let json = report.json
-        #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","model":"sluice-probe","checks":["#))
+        let members = #""model":"sluice-probe","obstacle":null,"checks":["#
+        #expect(json.hasPrefix(#"{"url":"https://host.example/v1/chat/completions","# + members))
         let finding =
             #"{"check":"stream","verdict":"finding","finding":"buffered","evidence":"20 events came in one lump","#
             + #""directives":[{"server":"lighttpd","directive":"server.stream-response-body = 2"},"#
@@ -67,7 +90,7 @@ import Testing
         switch finding {
         // Nobody is there, the URL or this machine is at fault, or an upstream does it.
         case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken: #expect(servers.isEmpty)
-        case .slow, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
+        case .slow, .failedCalls, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
         case .callerNotNoticed, .oldHTTP: #expect(servers.contains(.nginx))
         default: #expect(Set(servers).isSuperset(of: [.nginx, .lighttpd, .apache, .caddy, .haproxy]))
         }
@@ -112,6 +135,21 @@ import Testing
             #expect(text.contains("proxy_http_version 1.1;") && text.contains("fastcgi_buffering off;"))
         }
         #expect(report.text(isColoured: false).contains("2 passed, 2 findings, 0 not known"))
+    }
+
+    @Test(arguments: [
+        (ProbeReport.Obstacle.noToken, "no_token", "a token is wanted, and none was given"),
+        (.limit, "limit", "the limit of 10.0 s was over"), (.found, "found", "what stands above"),
+        (.unreachable, "unreachable", "what stands above"),
+    ])
+    func `why the rest was not looked at is told`(obstacle: ProbeReport.Obstacle, word: String, reason: String) {
+        var report = report
+        report.obstacle = obstacle
+        report.leaveOut([.body, .errors], limit: .seconds(10))
+        #expect(report.json.contains(#","obstacle":"\#(word)","#))
+        for text in [report.text(isColoured: false), report.json] {
+            #expect(text.contains("not looked at, since \(reason)"), "\(text)")
+        }
     }
 
     @Test func `what was not looked at is told, each once`() {

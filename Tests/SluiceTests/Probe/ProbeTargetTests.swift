@@ -39,11 +39,39 @@ import Testing
         #expect(target.headers(.right).isEmpty && target.headers(.wrong).isEmpty && target.headers(.none).isEmpty)
     }
 
+    @Test(arguments: [
+        "//v/secret/v1", "/./v/secret/v1", "/x/../v/secret/v1", "/v//secret/v1", "/v/./secret//v1/", "/%76/secret/v1",
+        "/%2e/v/secret/v1", "/v/%73ecret/v1", "///v/secret/./v1//chat/completions",
+    ])
+    func `a token in the path is seen however the path is written`(path: String) throws {
+        let target = try ProbeTarget("https://host.example" + path, token: nil)
+        #expect(target.hasTokenInPath && target.shown == "https://host.example/v/TOKEN/v1/chat/completions")
+        #expect(target.completions() == "https://host.example/v/secret/v1/chat/completions")
+        #expect(target.completions(.none) == "https://host.example/v1/chat/completions")
+    }
+
+    @Test(arguments: [
+        ("https://host.example", "/chat/completions"), ("https://host.example/..", "/chat/completions"),
+        ("https://host.example/a%20b/v1", "/a%20b/v1/chat/completions"), ("https://host.example/a//b", "/a/b/chat/completions"),
+    ])
+    func `other paths stay what they are`(url: String, path: String) throws {
+        #expect(try ProbeTarget(url, token: nil).completions() == "https://host.example" + path)
+    }
+
     @Test func `a token goes along as Bearer`() throws {
         let target = try ProbeTarget("https://host.example/v1", token: "secret")
         #expect(target.headers(.right).map(\.value) == ["Bearer secret"])
         #expect(target.headers(.wrong).map(\.value) == ["Bearer sluice-probe-wrong-token"])
         #expect(target.headers(.none).isEmpty)
+    }
+
+    @Test(arguments: [
+        ("secret vapi;\nother elevenlabs;\n", "secret" as String?), ("secret", "secret"), ("secret;", "secret"),
+        ("# TOKEN NAME;\n#\n# old vapi;\n\nsecret vapi;\n", "secret"), ("\n  \t\r\n  secret\tvapi;\r\n", "secret"), ("", nil),
+        ("# TOKEN NAME;\n\n#secret vapi;\n", nil), (" \n\n;\n", nil),
+    ])
+    func `a file's token is the first that no comment has`(text: String, token: String?) {
+        #expect(ProbeTarget.token(inFile: Array(text.utf8)) == token)
     }
 
     @Test(arguments: [
@@ -57,7 +85,9 @@ import Testing
 
     @Test(arguments: [
         ("http://localhost:1/v1", true), ("http://[::1]:1/v1", true), ("http://127.8.9.1/v1", true),
-        ("http://localhost.example/v1", false), ("http://10.0.0.1/v1", false),
+        ("http://LOCALHOST:1/v1", true), ("http://localhost./v1", true), ("http://127.0.0.1", true),
+        ("http://localhost.example/v1", false), ("http://10.0.0.1/v1", false), ("http://127.example.com/v1", false),
+        ("http://127.0.0.1.example.com/v1", false), ("http://127.0.0.256/v1", false), ("http://[::2]:1/v1", false),
     ])
     func `this machine is known by its names`(url: String, isLocal: Bool) throws {
         #expect(try ProbeTarget(url, token: nil).isLocal == isLocal)
@@ -65,7 +95,8 @@ import Testing
 
     @Test(arguments: [
         "", "host.example/v1", "ftp://host.example", "unix:/run/x.sock", "https://", "https://host.example/v1?a=b",
-        "https://host.example/#x", "https://user:secret@host.example/v1", "https://host.example:0/v1", "https://ho st/v1",
+        "https://host.example/#x", "https://host.example/v%2Fsecret/v1", "https://host.example/v%2fsecret/v1",
+        "https://user:secret@host.example/v1", "https://host.example:0/v1", "https://ho st/v1",
     ])
     func `other URLs are refused without being repeated`(url: String) {
         do throws(ProbeTarget.Problem) {

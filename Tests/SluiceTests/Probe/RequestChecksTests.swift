@@ -18,7 +18,7 @@ import Testing
 
     @Test(arguments: [
         (60, 90, ProbeCheck.Verdict.pass), (16, 90, .pass), (14, 90, .finding(.certificate)), (-1, 90, .finding(.certificate)),
-        (3, 6, .pass), (2, 2, .pass), (60, 400, .finding(.certificate)),
+        (3, 6, .pass), (2, 2, .pass), (59, 398, .pass), (31, 398, .pass), (29, 398, .finding(.certificate)),
     ])
     func `a certificate is held against its own life`(left: Int, life: Int, verdict: ProbeCheck.Verdict) {
         #expect(reachable(refusal(400), left: left, of: life).verdict == verdict)

@@ -27,7 +27,34 @@ import Testing
             check.evidence
                 == "20 events, made 50 ms apart, came in one lump, up to 950 ms late: response buffering by nginx, or in front "
                 + "of it or behind it")
-        #expect(StreamChecks.stream([lump, Self.answer { $0 }]).verdict == .pass)
+    }
+
+    @Test func `one of two web servers that holds back is found, and a machine that once stood still is not`() {
+        let lump = Self.answer([("server", "nginx")]) { _ in 1003 }
+        let (flowing, lumps) = (Self.answer { $0 }, Self.answer { ($0 / 200 + 1) * 200 })
+        for answers in [[flowing, lump, flowing, lump], [lump, flowing, lump]] {
+            let check = StreamChecks.stream(answers)
+            #expect(check.verdict == .finding(.buffered))
+            #expect(check.evidence.hasPrefix("in 2 of \(answers.count) answers, and not in others: 20 events"), "\(check)")
+            #expect(check.evidence.contains("response buffering by nginx"), "\(check)")
+        }
+        let once = StreamChecks.stream([flowing, lump, flowing, flowing, flowing, flowing])
+        #expect(once.verdict == .unknown && once.evidence.hasPrefix("1 of 6 answers came in one lump"), "\(once)")
+        #expect(StreamChecks.stream([lumps, flowing, flowing]).verdict == .pass)
+    }
+
+    @Test func `it is asked until more would tell no more`() {
+        let (lump, flowing, lumps) = (Self.answer { _ in 1003 }, Self.answer { $0 }, Self.answer { ($0 / 200 + 1) * 200 })
+        let late = stream([.text(at: 3)], failure: .timedOut(.total, after: .seconds(30)))
+        for enough in [
+            [flowing, flowing], [lumps, flowing, flowing], [lump, lump, lump], [lump, flowing, lump], [flowing, lump, lump],
+            [late], Array(repeating: refusal(503), count: 6),
+        ] {
+            #expect(StreamChecks.isEnough(enough))
+            #expect(!StreamChecks.isEnough(Array(enough.dropLast())))
+        }
+        #expect(!StreamChecks.isEnough([lump, flowing, flowing, flowing, flowing]))
+        #expect(!StreamChecks.isEnough([]))
     }
 
     /// What comes over HTTP/2, what over HTTP/1.1, and what is told of both.
@@ -76,9 +103,20 @@ import Testing
         for answer in [late, failed(.timedOut(.total, after: .seconds(60)))] {
             let check = StreamChecks.stream([answer])
             #expect(check.verdict == .finding(.broken) && check.evidence.contains("see the web server's log"), "\(check)")
+            for (short, long) in [([], [answer]), ([answer], [])] as [([ProbeAnswer], [ProbeAnswer])] {
+                let upstream = StreamChecks.stream(short: short, long: long)
+                #expect(upstream.verdict == .finding(.broken), "\(upstream)")
+            }
             #expect(!StreamChecks.stream([failed(.cutOff(afterBytes: 0))]).evidence.contains("log"))
         }
+        #expect(StreamChecks.stream([late]).evidence.hasPrefix("an answer did not end within 60.0 s: "))
+        #expect(StreamChecks.stream(short: [late], long: []).evidence.hasPrefix("an answer did not end within 60.0 s: "))
         #expect(StreamChecks.firstToken([failed(.timedOut(.total, after: .seconds(60)))]).evidence.contains("log"))
+    }
+
+    @Test(arguments: [(3600, 900), (120, 30), (60, 15), (20, 10), (1, 10)])
+    func `one answer that does not end leaves time for others`(limit: Int, share: Int) {
+        #expect(ProbeClient.shareTime(of: .seconds(limit)) == .seconds(share))
     }
 
     @Test(arguments: [
@@ -110,6 +148,22 @@ import Testing
         #expect(StreamChecks.stream(short: [kind.answer], long: [kind.answer]).verdict == verdict)
     }
 
+    @Test func `a stream that is cut is told, however whole the others are`() {
+        let (cut, whole) = (Kind.cut.answer, Self.answer { $0 })
+        for answers in [[cut, cut, whole], [whole, cut, cut], [cut, whole, cut]] {
+            let check = StreamChecks.stream(answers)
+            #expect(check.verdict == .finding(.broken))
+            let words = "2 of 3 answers: the stream ended without [DONE]: cut off after 9 bytes of the body"
+            #expect(check.evidence == words)
+            #expect(StreamChecks.stream(short: [whole], long: answers).verdict == .finding(.broken))
+        }
+        #expect(StreamChecks.stream(short: [cut], long: [whole]).verdict == .finding(.broken))
+        #expect(StreamChecks.stream([refusal(503), whole, whole]).verdict == .pass)
+        // One token may be fewer than an upstream allows.
+        let short = [refusal(400), stream([.text(at: 3), .done(at: 3)])]
+        #expect(StreamChecks.stream(short: short, long: [whole]).verdict == .pass)
+    }
+
     enum Kind: Sendable {
         case refused(Int), json, cut
 
@@ -135,22 +189,72 @@ import Testing
 
     @Test(arguments: [
         ([(name: "content-encoding", value: "gzip")], ProbeCheck.Verdict.finding(.compressed)),
+        ([(name: "content-encoding", value: "br")], .finding(.compressed)),
         ([(name: "content-encoding", value: "identity")], .pass), ([], .pass),
     ])
     func `compression is told by its header`(fields: [(name: String, value: String)], verdict: ProbeCheck.Verdict) {
         #expect(StreamChecks.compression(stream([.done(at: 3)], fields)).verdict == verdict)
     }
 
+    @Test func `what is no stream says nothing of compression`() {
+        for type in ["application/json", "text/html"] {
+            let fields = [(name: "content-type", value: type), (name: "content-encoding", value: "gzip")]
+            let check = StreamChecks.compression(SluiceTests.answer(200, "{}", fields))
+            #expect(check.verdict == .unknown && check.evidence == "status 200, and no event stream")
+        }
+        #expect(StreamChecks.compression(refusal(503)).verdict == .unknown)
+    }
+
     @Test func `the first token's times are those of the first text`() {
         let answers = (1...10).map { stream([.comment(at: 1), .text(at: 100 * $0), .done(at: 1001)]) }
         let check = StreamChecks.firstToken(answers)
         #expect(check.verdict == .pass && check.evidence == "p50 500 ms, p95 1.0 s, of 10 calls")
-        #expect(StreamChecks.firstToken(answers + [refusal(500)]).evidence.hasSuffix("of 10 calls, of 11"))
         #expect(StreamChecks.firstToken([answers[0]]).evidence.hasSuffix("of 1 call"))
         #expect(StreamChecks.firstToken([stream([.text(at: 6000), .done(at: 6000)])]).verdict == .finding(.slow))
         #expect(StreamChecks.firstToken([refusal(500)]).verdict == .unknown)
+        #expect(StreamChecks.firstToken([]).verdict == .unknown)
         #expect(StreamChecks.vapiTimeout(answers).verdict == .pass)
         #expect(StreamChecks.vapiTimeout([stream([.text(at: 21_000)])]).verdict == .finding(.vapiTimeout))
+    }
+
+    /// Of ten calls those that fail, and what is told of them.
+    @Test(arguments: [
+        ([refusal(500)], ProbeCheck.Verdict.unknown, "1 of 10 calls failed: status 500; p50 50 ms, p95 50 ms, of 9 of 10 calls"),
+        (
+            [refusal(500), refusal(503)], .finding(.failedCalls),
+            "2 of 10 calls failed: status 500, status 503; p50 50 ms, p95 50 ms, of 8 of 10 calls"
+        ),
+        (
+            Array(repeating: refusal(500), count: 9), .finding(.failedCalls),
+            "9 of 10 calls failed: status 500 (9 times); p50 50 ms, p95 50 ms, of 1 of 10 calls"
+        ),
+        (
+            [refusal(500), refusal(429), refusal(429)], .unknown,
+            "3 of 10 calls failed: status 500, status 429 (2 times); p50 50 ms, p95 50 ms, of 7 of 10 calls"
+        ),
+        (
+            Array(repeating: failed(.cutOff(afterBytes: 0)), count: 10), .finding(.failedCalls),
+            "10 of 10 calls failed: cut off before the first byte of the body (10 times)"
+        ),
+        (
+            [stream([.text(at: 50)]), stream([.text(at: 50)], failure: .cutOff(afterBytes: 9))], .finding(.failedCalls),
+            "2 of 10 calls failed: status 200, and no [DONE], status 200, and then cut off after 9 bytes of the body; "
+                + "p50 50 ms, p95 50 ms, of 10 calls"
+        ),
+        (
+            Array(repeating: stream([Piece(text: "data: {\"error\":{\"message\":\"No.\"}}\n\n", moment: 3)]), count: 2),
+            .finding(.failedCalls),
+            "2 of 10 calls failed: status 200, and an error in the stream (2 times); p50 50 ms, p95 50 ms, of 8 of 10 calls"
+        ),
+    ])
+    func `calls that fail are told, whatever the others took`(
+        failed: [ProbeAnswer], verdict: ProbeCheck.Verdict, words: String
+    ) {
+        let good = Array(repeating: stream([.text(at: 50), .done(at: 60)]), count: 10 - failed.count)
+        let check = StreamChecks.firstToken(failed + good)
+        #expect(check.verdict == verdict && check.evidence == words, "\(check)")
+        let timeout = StreamChecks.vapiTimeout(failed + good)
+        #expect(timeout.verdict == (failed.count > 1 ? .unknown : .pass), "\(timeout)")
     }
 
     @Test func `a silence has a heartbeat, or not, or ends the stream`() {
@@ -164,8 +268,37 @@ import Testing
         #expect(StreamChecks.heartbeat(cut, silence: silence).verdict == .finding(.cutInSilence))
         #expect(StreamChecks.heartbeat(cut, silence: silence).evidence.contains("after 3.0 s of silence"))
         let lump = stream([.text(at: 12_050), .comment(at: 12_050), .done(at: 12_050)])
-        #expect(StreamChecks.heartbeat(lump, silence: silence).verdict == .pass)
+        #expect(StreamChecks.heartbeat(lump, silence: silence).verdict == .unknown)
         #expect(StreamChecks.heartbeat(refusal(503), silence: silence).verdict == .unknown)
+    }
+
+    /// After how many milliseconds of silence the first comment comes, and the next text.
+    @Test(arguments: [
+        ("10000" as String?, 14, 10_000, 14_000, ProbeCheck.Verdict.pass, "after 10.0 s of silence"),
+        ("10000", 14, 13_700, 13_700, .finding(.buffered), "after 13.7 s of silence, with the text that ended it, where"),
+        ("10000", 14, 13_990, 14_000, .finding(.buffered), "due after 10.0 s: somebody on the way holds comments back"),
+        ("10000", 12, 11_800, 14_000, .pass, "after 11.8 s of silence"),
+        ("10000", 60, 30_000, 60_000, .finding(.buffered), "after 30.0 s of silence, where the heartbeat is due after 10.0 s"),
+        ("1000", 4, 3_500, 4_000, .pass, "after 3.5 s"), ("10000", 10, 10_000, 10_000, .unknown, "--silence 12"),
+        ("60000", 60, 60_000, 60_000, .unknown, "due after 60.0 s"), (nil, 14, 14_000, 14_000, .unknown, "not known"),
+        (nil, 14, 10_000, 14_000, .pass, "after 10.0 s of silence"), ("0", 14, 14_000, 14_000, .unknown, "not known"),
+    ])
+    func `a comment is held against when it was due`(
+        told: String?, silence: Int, comment: Int, text: Int, verdict: ProbeCheck.Verdict, words: String
+    ) {
+        let fields = told.map { [(name: "x-sluice-heartbeat-ms", value: $0)] } ?? []
+        let pieces: [Piece] = [.text(at: 50), .comment(at: 50 + comment), .text(at: 50 + text), .done(at: 50 + text)]
+        let check = StreamChecks.heartbeat(stream(pieces, fields), silence: .seconds(silence))
+        #expect(check.verdict == verdict && check.evidence.contains(words), "\(check)")
+    }
+
+    @Test func `a comment that nobody looked for is not blamed on a server`() {
+        let fields = [(name: "x-sluice-heartbeat-ms", value: "10000")]
+        let pieces: [Piece] = [.text(at: 50), .comment(at: 14_050), .text(at: 14_050), .done(at: 14_050)]
+        var answer = stream(pieces, fields)
+        answer.reads[1] = .init(end: answer.body.count, moment: .milliseconds(14_050), blind: .milliseconds(5_000))
+        let check = StreamChecks.heartbeat(answer, silence: .seconds(14))
+        #expect(check.verdict == .unknown && check.evidence.hasSuffix("too busy to tell them apart"), "\(check)")
     }
 
     @Test(arguments: [
