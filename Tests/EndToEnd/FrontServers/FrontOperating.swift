@@ -140,7 +140,8 @@ extension FrontSite {
         gate.open(streams.count)
         for stream in streams {
             let answer = try await stream.ended()
-            try expect(answer.content == Replies.frames.joined() && answer.end == .complete, "\(answer) \(answer.text)")
+            let isWhole = answer.content == Replies.frames.joined() && answer.end == .complete
+            try expect(isWhole, "\(answer.end, default: "no end") \(answer.text)")
         }
     }
 }
