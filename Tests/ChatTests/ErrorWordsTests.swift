@@ -126,6 +126,14 @@ import Testing
         ] { #expect(!shown(name).contains(name), "\(name)") }
     }
 
+    @Test func `keep no name that is a key`() {
+        var key = UpstreamKey(secrets: [bytes("swordfish")])
+        key.withholdsWords = true
+        let body = bytes(#"{"error":{"message":"m","type":"swordfish","code":"bad_swordfish"}}"#)
+        let error = ChatError.upstreamAnswered(status: 400, body: body.span, key: key, depthMax: 9)
+        #expect(!String(decoding: error.body, as: UTF8.self).contains("swordfish"))
+    }
+
     @Test func `are the caller's to read where nothing but its own has gone out`() throws {
         func hasOwnTexts(_ change: (inout ChatRequest, inout UpstreamRules) throws -> Void) throws -> Bool {
             var rules = UpstreamRules()

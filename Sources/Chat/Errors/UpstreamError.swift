@@ -187,7 +187,10 @@ extension UpstreamError {
     }
 
     /// What of it a caller may read.
-    func shown(_ key: UpstreamKey) -> UpstreamError { key.withholdsWords ? namesAlone : masking(key.secrets) }
+    func shown(_ key: UpstreamKey) -> UpstreamError {
+        let masked = masking(key.secrets)
+        return key.withholdsWords ? masked.namesAlone : masked
+    }
 
     /// The same with no more than names: nothing of what it says, and no type or code that is none.
     private var namesAlone: UpstreamError {
