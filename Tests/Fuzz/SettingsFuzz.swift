@@ -27,8 +27,9 @@ func feedSettings(_ input: [UInt8]) {
     }
 }
 
-/// The whole file has no line, and those of the environment are not in it.
+/// The whole file has no line, and those of the environment are not in it. A warning beside mistakes is called one ahead of its file.
 private func hasPlace(_ problem: String) -> Bool {
+    let problem = problem.hasPrefix("warning: ") ? problem.dropFirst("warning: ".count) : problem[...]
     guard problem.hasPrefix("dir/"), let end = problem.firstRange(of: ".toml:")?.upperBound else { return false }
     let rest = problem[end...]
     return rest.first?.isNumber == true || rest.hasPrefix(" the file is not UTF-8")
