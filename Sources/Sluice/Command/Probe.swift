@@ -39,7 +39,8 @@ struct ProbeCommand: ParsableCommand {
         help: ArgumentHelp(
             "A file with a token at the beginning of a line, as a sluice.tokens: the first that no comment has. Default: the "
                 + "variable SLUICE_TOKEN, else no token.",
-            valueName: "file"))
+            valueName: "file"),
+        completion: .file())
     var tokenFile: String?
 
     @Option(
@@ -62,7 +63,8 @@ struct ProbeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A PEM file of the authorities that vouch for the deployment, instead of the system's.", valueName: "file"))
+            "A PEM file of the authorities that vouch for the deployment, instead of the system's.", valueName: "file"),
+        completion: .file())
     var authoritiesFile: String?
 
     @Flag(help: "Look at what Vapi demands, too.")

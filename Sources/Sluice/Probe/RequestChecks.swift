@@ -19,7 +19,8 @@ enum RequestChecks {
             return .finding(
                 .reachable, .nothingBehind,
                 "\(server) answers, but nothing answers behind it (\(answer.words), asked twice): is Sluice running, and is its "
-                    + "socket where the web server looks for it?")
+                    + "socket where the web server looks for it?"
+                    + (answer.status == 503 ? " Or does a limit of its own refuse calls, as limit_req does with 503?" : ""))
         }
         guard isSecure else {
             let words = "\(server) answers over plain HTTP"

@@ -110,6 +110,7 @@ import Testing
         let check = reachable(answer, left: 60)
         #expect((check.verdict == .finding(.nothingBehind)) == isAlone)
         #expect(check.evidence.contains("is Sluice running") == isAlone, "\(check)")
+        #expect(check.evidence.contains("a limit of its own") == (isAlone && answer.status == 503), "\(check)")
     }
 
     private static let id = [(name: "x-request-id", value: "req_1")]
