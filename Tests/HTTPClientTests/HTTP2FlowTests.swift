@@ -127,6 +127,34 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1, 3_000_000), (60, 50_000), (90, 30_000)])
+    func `what a server reads late may wait for longer than an acknowledgement: one large body, or many small ones`(
+        count: Int, size: Int
+    ) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+            peer.send(.windowUpdate(0, 0x7FFF_0000))
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next() else { return }
+            peer.answer(stream)
+            gate.wait()
+            while let (stream, body) = reader.next(opensWindows: false) { peer.answer(stream, "\(body.utf8.count)") }
+        }
+        try await LoopActor.run { worker in
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = Session(on: worker.loop, configuration)
+            #expect(try await session.fetch(.http2(server.url)).body == "ok")
+            let body = String(repeating: "x", count: size)
+            let transfers = try session.begin(Array(repeating: body, count: count), server.url)
+            await worker.loop.sleep(for: .milliseconds(1200))
+            gate.open()
+            for transfer in transfers { #expect(await transfer.outcome() == .ok("\(size)")) }
+            #expect(server.connections == 1)
+        }
+    }
+
     @Test func `an answer before the body is sent is whole, its stream is reset, and the connection goes on`() async throws {
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2() else { return }

@@ -175,8 +175,9 @@ import Testing
     func `a server that was heard behind a request is not sent it once more`(sign: Frame) async throws {
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2(), let first = peer.requestStream() else { return }
-            peer.answer(first)
+            // Ahead of the answer, behind which the next request comes.
             peer.readAll()
+            peer.answer(first)
             guard peer.requestStream() != nil else { return }
             peer.send(sign)
             // Nothing may stand between a head and its rest.

@@ -1,4 +1,4 @@
-// Whether what was sent of a large body arrives, which the kernel cannot judge.
+// Whether what was sent of a large body, or of many, arrives, which the kernel cannot judge.
 
 import Clock
 import EventLoop
@@ -8,6 +8,9 @@ import EventLoop
 /// A server that reads a large body late has no room for it meanwhile, which to the kernel is as good as its silence (tcp(7),
 /// `TCP_USER_TIMEOUT`): as long as there is one, silence is looked for here. What was sent of a body outlives the wish to send it.
 struct DeliveryWatch {
+    /// What a server's kernel has room for, however late the server reads it.
+    static let unreadBytesMax = 16 << 10
+
     /// When to look next; nil while the kernel judges.
     private var timer: Timer?
     private var hasLargeBody = false

@@ -44,8 +44,10 @@ import EventLoop
     /// How many frames have come but SETTINGS, which a server sends ahead of all that it reads.
     var heardCount = 0
     private var lastPostponed: Int32 = 0
-    /// How many streams have large bodies to send; see `Connection.willSend(_:)`.
-    private var largeBodies = 0
+    /// What was written since a byte last came: a server that reads nothing has as much of it unread.
+    private var bytesUnheard = 0
+    /// Whether that is much; see `Connection.willSend(_:)`.
+    private var hasMuchUnheard = false
     /// Whether the connection is closed, or about to be.
     private var isLost = false
     /// Whether nghttp2 said so.
@@ -86,7 +88,6 @@ extension HTTP2 {
         let stream = HTTP2Stream(transfer, isKept: !connection.isFresh, isEarly: !hasSettings, heardCount: heardCount)
         add(stream, number)
         if outgoing.request.hasBody { stream.lastSent = connection.context.loop.now }
-        if outgoing.request.hasBody, outgoing.request.body.count > Connection.unsentBytesMax { beginLargeBody(of: stream) }
         expectSign()
         flush()
     }
@@ -114,19 +115,7 @@ extension HTTP2 {
     @discardableResult func remove(_ number: Int32) -> HTTP2Stream? {
         guard let stream = streams.removeValue(forKey: number) else { return nil }
         mayHaveRoom = true
-        if stream.hasLargeBody { endLargeBody() }
         return stream
-    }
-
-    private func beginLargeBody(of stream: HTTP2Stream) {
-        stream.hasLargeBody = true
-        largeBodies += 1
-        if largeBodies == 1 { connection.willSend(1) }
-    }
-
-    private func endLargeBody() {
-        largeBodies -= 1
-        if largeBodies == 0 { connection.willSend(0) }
     }
 
     private func submit(_ request: HTTPRequest, _ transfer: Transfer) -> Int32 {
@@ -237,10 +226,19 @@ extension HTTP2 {
         while connection.takesMore {
             buffer.removeAll()
             let isAll = fill(buffer, connection.unsentBytes)
+            willSend(buffer.count)
             connection.write(buffer)
             if isAll { break }
         }
         tidy()
+    }
+
+    /// Many bodies are as good as one large one to a server that reads none of them.
+    private func willSend(_ count: Int) {
+        bytesUnheard += count
+        guard !hasMuchUnheard, bytesUnheard > DeliveryWatch.unreadBytesMax else { return }
+        hasMuchUnheard = true
+        connection.willSend(bytesUnheard)
     }
 
     /// - Returns: whether that is all that nghttp2 has ready.
@@ -263,6 +261,7 @@ extension HTTP2 {
 extension HTTP2 {
     func receive(_ bytes: UnsafeRawBufferPointer) {
         heard()
+        bytesUnheard = 0
         idleBytes += bytes.count
         work = .receiving
         let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
@@ -275,6 +274,10 @@ extension HTTP2 {
     /// All that came with one read has been received.
     func settle() {
         if streams.isEmpty { silence.since = nil }
+        if hasMuchUnheard, bytesUnheard == 0 {
+            hasMuchUnheard = false
+            connection.willSend(0)
+        }
         if unsafe nghttp2_session_want_write(nghttp2) != 0 { flush() } else { tidy() }
     }
 

@@ -15,8 +15,6 @@ final class HTTP2Stream {
     var head: HeadBuilder
     /// Whether anything of the response has come.
     var hasBegun = false
-    /// Whether the server may have no room for its body for a while.
-    var hasLargeBody = false
     var bodySent = 0
     /// Until all of the body has gone out: when the last of it did, or when it might have begun to.
     var lastSent: Instant?
