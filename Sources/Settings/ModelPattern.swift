@@ -51,6 +51,13 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         return isPrefix && mayCover(other)
     }
 
+    /// Whether there may be a model that both match. Of two patterns no more than their beginnings tells that.
+    func mayMeet(_ other: ModelPattern) -> Bool {
+        if other.isExact { return matches(other.description) }
+        if isExact { return other.matches(description) }
+        return mayCover(other) || other.mayCover(self)
+    }
+
     /// Whether a model of this name is one of those that are meant.
     package func matches(_ model: String) -> Bool {
         if isAny { return true }

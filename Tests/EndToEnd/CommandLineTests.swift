@@ -79,6 +79,7 @@ import Testing
                     "there is no command 'brew'\nCommands are serve, check, reload, reopen, stop, status, clients, probe, help;"),
             Mistake(arguments: ["relaod"], named: "there is no command 'relaod'; did you mean 'reload'?"),
             Mistake(arguments: ["chek", "--show"], named: "did you mean 'check'?"),
+            Mistake(arguments: ["help", "relaod"], named: "there is no command 'relaod'; did you mean 'reload'?"),
             Mistake(arguments: ["start"], named: "did you mean 'serve'?"),
             Mistake(arguments: ["configtest"], named: "did you mean 'check'?"),
             Mistake(arguments: ["-x"], named: "-x"),

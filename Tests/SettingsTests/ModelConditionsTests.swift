@@ -87,6 +87,8 @@ import Testing
     @Test(arguments: [
         ("SLUICE_CLIENT", client), ("clients", client), ("client.name", client), ("Client", client), ("route", route),
         ("SLUICE_ROUTE", route), ("headers.x-foo", head), ("HTTP_X_FOO", head), ("http_x_foo", head),
+        ("Authorization", head), ("host", head), ("user-agent", head), ("X-Request-Id", head), ("x-tenant", head),
+        ("x-tenant.id", head), ("reasoning-effort", "\(isInBody), compared byte by byte; did you mean 'reasoning_effort'?"),
         ("call.assistantid", "\(isInBody), compared byte by byte; did you mean 'call.assistantId'?"),
         ("call.assistant_id", "\(isInBody), compared byte by byte; did you mean 'call.assistantId'?"),
         ("phonenumber.number", "\(isInBody), compared byte by byte; did you mean 'phoneNumber.number'?"),
@@ -101,9 +103,8 @@ import Testing
 
     @Test(arguments: [
         "client", "call.assistantId", "call.id", "call.type", "customer.number", "metadata.tenant", "metadata.Tenant", "user",
-        "user_id", "userId", "stream", "phoneNumber.number", "phoneNumber.x", "elevenlabs_extra_body.conversation_id", "x-tenant",
-        "tenant",
-        "site", "body", "httpd",
+        "user_id", "userId", "stream", "phoneNumber.number", "phoneNumber.x", "elevenlabs_extra_body.conversation_id",
+        "metadata.x-tenant", "metadata.host", "tenant", "site", "body", "httpd",
     ]) func `any other condition is none`(key: String) throws {
         let settings = SettingsCase(text: "[[models]]\nmatch = '*'\nwhen = {'\(key)' = 'x'}\n[[models]]\nmatch = '*'")
         #expect(try settings.loaded().warnings == [])

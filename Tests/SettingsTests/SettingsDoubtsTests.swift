@@ -42,6 +42,29 @@ import Testing
         #expect(try Self.warnings(text) == (isWarned ? ["dir/sluice.toml:2: upstreams.a.url \(words)"] : []))
     }
 
+    @Test func `all that is doubtful of a URL is told`() throws {
+        let warnings = try Self.warnings("[upstreams.a]\nurl = 'http://api.openai.com'\nkey = 'k'")
+        #expect(warnings == Self.doubtsOfOpenAI.map { "dir/sluice.toml:2: upstreams.a.url \($0)" })
+    }
+
+    private static let doubtsOfOpenAI = [
+        "begins with http://, so that keys go over the network in the clear: let it begin with https://",
+        "ends with its host: OpenAI's API begins at https://api.openai.com/v1",
+    ]
+
+    @Test func `the environment's URL and the command line's are looked at as a file's`() throws {
+        let environment = ["OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://api.openai.com/"]
+        func warnings(_ environment: [String: String], upstream: String? = nil) throws -> [String] {
+            try SettingsCase(text: "", environment: environment, options: SettingsOptions(upstream: upstream)).loaded().warnings
+        }
+        #expect(try warnings(environment) == Self.doubtsOfOpenAI.map { "OPENAI_BASE_URL \($0)" })
+        #expect(
+            try warnings(environment, upstream: "https://api.openai.com") == ["--upstream \(Self.doubtsOfOpenAI[1])"])
+        #expect(try warnings(environment, upstream: "demo") == [])
+        #expect(try warnings(["OPENAI_API_KEY": "k"]) == [])
+        #expect(try warnings(["OPENAI_BASE_URL": "http://llm.example.com/v1"]) == [])
+    }
+
     @Test(arguments: [
         ("timeouts.first_token = '30m'\ntimeouts.total = '15m'", "1: timeouts.first_token", "15m"),
         ("timeouts.first_token = '11m'", "1: timeouts.first_token", "10m"),
@@ -69,10 +92,15 @@ import Testing
     private static let models = "[[models]]\nmatch = 'gpt-*'\n[[models]]\nmatch = 'o3'\nname = 'shop'\n"
 
     @Test func `a model of a client's that there is not is a warning, and what a pattern may fit is none`() throws {
-        let text = Self.models + "[clients.a]\nmodels = ['gpt-5', 'o3',\n 'zzz', 'zz*']\n[clients.b]\nmodels = ['gpt-5']"
+        let patterns = "'o*', 'g*', '*', 'gpt-5*', '?3', 'gpt-[45]', '*-mini'"
+        let text =
+            Self.models + "[clients.a]\nmodels = ['gpt-5', 'o3',\n 'zzz', 'zz*', 'o4*']\n[clients.b]\nmodels = [\(patterns)]"
+        let place = "dir/sluice.toml:8: clients.a.models"
+        let models = "models that no match of [[models]] fits: its callers get 404 for them"
         #expect(
             try Self.warnings(text) == [
-                "dir/sluice.toml:8: clients.a.models[2] names a model that no match of [[models]] fits: its callers get 404 for it"
+                "\(place)[2] names a model that no match of [[models]] fits: its callers get 404 for it",
+                "\(place)[3] names \(models)", "\(place)[4] names \(models)",
             ])
         #expect(try Self.warnings("[clients.a]\nmodels = ['zzz']") == [])
     }

@@ -71,19 +71,26 @@ extension RequestPath {
             return #"\#(Self.isInBody); did you mean name = "…" beside match, for the route that the web server names?"#
         }
         if Self.head.contains(top) || names[0].startsIgnoringCase(with: "http_") {
-            return "\(Self.isInBody): of headers the web server can make client, or the route's name"
+            return Self.isOfNoHeader
         }
         if Self.body.contains(top), names.count > 1 {
             return "\(Self.isInBody), which is not named in it; did you mean '\(names.dropFirst().joined(separator: "."))'?"
         }
-        guard let known, !known.hasSameBytes(as: description) else { return nil }
-        return "\(Self.isInBody), compared byte by byte; did you mean '\(known)'?"
+        if let known {
+            return known.hasSameBytes(as: description)
+                ? nil : "\(Self.isInBody), compared byte by byte; did you mean '\(known)'?"
+        }
+        return names[0].utf8.contains(UInt8(ascii: "-")) ? Self.isOfNoHeader : nil
     }
 
     private static let isInBody = "is a path into the request's body"
+    private static let isOfNoHeader = "\(isInBody): of headers the web server can make client, or the route's name"
     private static let client: Set<String> = ["client", "clients", "clientname", "sluiceclient"]
     private static let route: Set<String> = ["route", "routes", "routename", "sluiceroute"]
-    private static let head: Set<String> = ["header", "headers", "cookie", "cookies", "remoteaddr"]
+    private static let head: Set<String> = [
+        "header", "headers", "cookie", "cookies", "remoteaddr", "authorization", "host", "origin", "referer", "forwarded",
+        "traceparent", "tracestate",
+    ]
     private static let body: Set<String> = ["body", "json", "payload", "request"]
 
     /// The path that it is but for capitals, `_` and `-`.

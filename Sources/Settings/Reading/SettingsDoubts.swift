@@ -24,7 +24,7 @@ extension SettingsReader {
     /// How many patterns of models names are compared with: a thousand with a thousand.
     private static let pairsMax = 1 << 20
 
-    /// Of models that clients may ask for by their own names. What of patterns fits together is not looked at.
+    /// Of models that clients may ask for. Of two patterns the beginnings are compared, and not what stands behind them.
     private func checkClientsModels(_ settings: Settings) {
         guard node("models") != nil, !settings.models.isEmpty, let tables = node("clients") else { return }
         var pairsLeft = Self.pairsMax
@@ -32,11 +32,12 @@ extension SettingsReader {
             guard let models = client.models,
                 case .array(let nodes)? = tables.member(client.match.description)?.member("models")?.value
             else { continue }
-            for (model, node) in zip(models, nodes) where model.isExact {
+            for (model, node) in zip(models, nodes) {
                 pairsLeft -= settings.models.count
                 guard pairsLeft >= 0 else { return }
-                if settings.models.contains(where: { $0.match.matches(model.description) }) { continue }
-                warnIfWhole("names a model that no match of [[models]] fits: its callers get 404 for it", node)
+                if settings.models.contains(where: { $0.match.mayMeet(model) }) { continue }
+                let (what, it) = model.isExact ? ("a model", "it") : ("models", "them")
+                warnIfWhole("names \(what) that no match of [[models]] fits: its callers get 404 for \(it)", node)
             }
         }
     }
@@ -67,14 +68,17 @@ extension SettingsReader {
 }
 
 extension UpstreamSettings {
-    /// What probably is not wanted of its URL; nil where it may be what it is.
-    var doubtOfURL: String? {
+    /// What probably is not wanted of its URL, phrases that follow the setting's name.
+    var doubtsOfURL: [String] {
+        var doubts: [String] = []
         if key != .none, !usesTLS, !isSocket, !Self.isNearby(host) {
-            return "begins with http://, so that keys go over the network in the clear: let it begin with https://"
+            doubts.append("begins with http://, so that keys go over the network in the clear: let it begin with https://")
         }
         let hasPath = url.drop { $0 != "/" }.dropFirst(2).contains("/")
-        guard isOpenAIs, !hasPath, path == Self.defaultPath else { return nil }
-        return "ends with its host: OpenAI's API begins at \(Settings.defaultBaseURL)"
+        if isOpenAIs, !hasPath, path == Self.defaultPath {
+            doubts.append("ends with its host: OpenAI's API begins at \(Settings.defaultBaseURL)")
+        }
+        return doubts
     }
 
     /// The URL's, without brackets.

@@ -392,6 +392,8 @@ package struct SettingsSources {
             var upstream = try UpstreamSettings(
                 options.upstream, baseURL: variable(EnvironmentVariable.baseURL), key: variable(EnvironmentVariable.key))
             upstream.rest = rest
+            let name = options.upstream == nil ? EnvironmentVariable.baseURL : "--upstream"
+            for doubt in upstream.doubtsOfURL { problems.add(warning: "\(name) \(doubt)") }
             return [upstream]
         } catch {
             for problem in error.problems { problems.add(problem, at: error.place) }

@@ -46,7 +46,7 @@ extension SettingsReader {
         if node("concurrent") == nil { report(["queue", "queue_wait"], "has no meaning without concurrent: nothing waits") }
         // What is wrong itself does not tell what else has no meaning.
         guard !upstream.url.isEmpty else { return upstream }
-        if let node = node("url") { warn(of: upstream.doubtOfURL, node) }
+        if let node = node("url") { for doubt in upstream.doubtsOfURL { warn(of: doubt, node) } }
         reportCertificate(upstream)
         reportAuthorization(upstream)
         if upstream.isSocket { report(["proxy"], "has no meaning for a unix socket, which is on this machine") }

@@ -59,7 +59,7 @@ extension ControlFailure {
 
 struct Reload: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have the Sluice that runs read its settings again, and tell what came of it.",
+        abstract: "Have the Sluice that runs read its settings again, and tell what is wrong with them, if anything.",
         discussion: """
             Streams go on by the settings that they began with; the requests that follow get the new ones. Wrong settings change \
             nothing: all that is wrong with them is told, and the exit status is 78. Of several processes one that cannot follow is \

@@ -27,8 +27,8 @@ struct SettingsArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where sluice status, reload and stop ask, as unix:PATH: a socket for this user and root alone. Default: what the settings "
-                + "file says, else none.",
+            "Where sluice status, clients, reload, reopen and stop ask, as unix:PATH: a socket for this user and root alone. "
+                + "Default: what the settings file says, else none.",
             valueName: "address"))
     var control: String?
 

@@ -41,9 +41,11 @@ struct SluiceCommand: ParsableCommand {
         if first == "-tt" || first == "-T" { return ["check", "--show"] + given.dropFirst() }
         if first == "-v" || first == "-V" { return ["--version"] }
         let names = configuration.subcommands.map { $0._commandName } + ["help"]
-        guard !first.hasPrefix("-"), !names.contains(first) else { return given }
-        let meant = otherWords[first] ?? NameSuggestions.nearest(to: first, among: names)
-        writeError("sluice: there is no command '\(first)'\(meant.map { "; did you mean '\($0)'?" } ?? "")")
+        // Of one that there is not, `ArgumentParser` would show the help for all.
+        let name = first == "help" && given.count > 1 ? given[1] : first
+        guard !name.hasPrefix("-"), !names.contains(name) else { return given }
+        let meant = otherWords[name] ?? NameSuggestions.nearest(to: name, among: names)
+        writeError("sluice: there is no command '\(name)'\(meant.map { "; did you mean '\($0)'?" } ?? "")")
         writeError("Commands are \(names.joined(separator: ", ")); sluice help COMMAND tells more.")
         Glibc.exit(EX_USAGE)
     }

@@ -20,7 +20,11 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Tell of each request that is being answered, too: the oldest first, 2,000 at most.")
     var full = false
 
-    @Flag(help: "Show it in the terminal anew each second, until q is pressed; arrows and page keys go through it.")
+    @Flag(
+        help: """
+            Show it in the terminal anew each second, until q is pressed or Sluice ends (status 69); arrows and page keys go \
+            through it.
+            """)
     var watch = false
 
     @Flag(help: "The metrics of all processes instead, in Prometheus' text format, as .../sluice/metrics has them.")
