@@ -99,6 +99,7 @@ private let memberRows = [
     MemberRow("targets.model", .troubled, .reloaded, "new-*"),
     MemberRow("targets.asked", .start, .answered, "stub-*"),
     MemberRow("targets.failed", .answered, .troubled, "stub-*"),
+    MemberRow("targets.cut", .answered, .troubled, "stub-*"),
     MemberRow("targets.rests_for", .answered, .troubled, "stub-*"),
     MemberRow("targets.first_tokens", .start, .answered, nil),
     MemberRow("targets.first_token_p50", .start, .answered, "stub-*"),
@@ -178,6 +179,7 @@ private let shownByValues: Set<String> = [
         let gate = try Gate()
         let upstream = try StubUpstream { request in
             if request.text.contains("bad") { return .json("{}", status: 500) }
+            if request.text.contains("breaks off") { return .stream([Chunks.begun()]) }
             if !request.text.contains("open") { return .stream(frames) }
             return .begun(frames, then: gate)
         }
@@ -210,6 +212,7 @@ private let shownByValues: Set<String> = [
             #expect(try await site.call(chat("one too many")).ended().status == 503)
             for call in [leaving, waiting] { call.close() }
             _ = try await told(directory) { $0.members["callers_left"] == "2" }
+            #expect(try await site.call(chat("breaks off")).ended().status == 200)
             for _ in 0..<2 { #expect(try await site.call(chat("bad")).ended().status == 503) }
             try Socket.connected(path: site.sluice.socket).write([9, 9, 9, 9, 9, 9, 9, 9])
             _ = try await DirectCall(to: site.sluice.socket, "GET", "/elsewhere").response()

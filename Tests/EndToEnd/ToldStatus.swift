@@ -27,6 +27,7 @@ struct ToldStatus: Decodable, Sendable {
         let model: String?
         let asked: Int
         let failed: Int
+        let cut: Int
         let restsFor: Double?
         let firstTokenP50: Double?
         let firstTokenP95: Double?

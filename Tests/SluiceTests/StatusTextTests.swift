@@ -235,7 +235,8 @@ import Testing
     @Test func `first tokens that are too few to compare are counted`() throws {
         func told(_ count: Int, _ p50: Duration?) throws -> (line: String, object: [String: Any]) {
             let status = status {
-                let state = TargetState.Snapshot(asked: 30, failed: 0, restsFor: nil, firstTokens: count, p50: p50, p95: p50)
+                let state = TargetState.Snapshot(
+                    asked: 30, failed: 0, cut: 0, restsFor: nil, firstTokens: count, p50: p50, p95: p50)
                 $0.targets = [.init(route: "*", upstream: "a", model: nil, state: state)]
             }
             let line = try #require(status.text.split(separator: "\n").first { $0.hasPrefix("*") })
@@ -312,7 +313,8 @@ import Testing
                 .init(
                     route: target.route, upstream: name, model: target.ownModel,
                     state: .init(
-                        asked: 1_000_000, failed: 1_000_000, restsFor: .seconds(100), firstTokens: 128, p50: .seconds(1),
+                        asked: 1_000_000, failed: 1_000_000, cut: 1_000_000, restsFor: .seconds(100), firstTokens: 128,
+                        p50: .seconds(1),
                         p95: .seconds(2)))
             ]
             $0.counts.clients = [(String(repeating: "c", count: 512), 1)]

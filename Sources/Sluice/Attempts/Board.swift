@@ -1,5 +1,6 @@
 // What all workers know together of the upstreams: how well each target does, and how much it is asked.
 
+import Chat
 import Choosing
 import Clock
 import EventLoop
@@ -151,6 +152,11 @@ final class Board: Sendable {
         let (rests, change) = targets[target.number].note(outcome, by: permit, at: now)
         if let change { onChange(target, TargetChange(change, after: outcome)) }
         return rests
+    }
+
+    /// A target's answer has broken off, by its own fault or not.
+    func note(_ error: ChatError, inAnswerOf target: Target) {
+        if AttemptFailure(error).countsAgainstTarget { targets[target.number].noteCut() }
     }
 
     /// An attempt ended without telling anything about its target.

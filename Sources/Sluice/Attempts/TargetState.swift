@@ -26,9 +26,11 @@ final class TargetState: Sendable {
     private struct State {
         var health: TargetHealth
         var firstTokens = FirstTokenTimes()
-        /// How often it was asked, and how often it failed by its own fault, for the status.
+        /// How often it was asked, how often it failed by its own fault ahead of its first token, and how often behind that, for the
+        /// status.
         var asked = 0
         var failed = 0
+        var cut = 0
     }
 
     /// One of which nothing is known.
@@ -46,7 +48,7 @@ final class TargetState: Sendable {
     func snapshot(at now: Instant) -> Snapshot {
         state.withLock { state in
             Snapshot(
-                asked: state.asked, failed: state.failed, restsFor: state.health.restLeft(at: now),
+                asked: state.asked, failed: state.failed, cut: state.cut, restsFor: state.health.restLeft(at: now),
                 firstTokens: state.firstTokens.count, p50: state.firstTokens.percentile(50), p95: state.firstTokens.percentile(95)
             )
         }
@@ -91,6 +93,9 @@ final class TargetState: Sendable {
             return (state.health.isResting(at: now), change)
         }
     }
+
+    /// Its answer has broken off behind its first token. That says little of the next one, so that it does not rest for it.
+    func noteCut() { state.withLock { $0.cut += 1 } }
 
     func abandon(_ permit: TargetHealth.Permit) { state.withLock { $0.health.abandoned(permit) } }
 }

@@ -211,6 +211,7 @@ final class ChatHandler {
                 do {
                     return try await relay(attempt.stream, by: generation, answering, into: &reply)
                 } catch let error as ChatError {
+                    generation.shared.board.note(error, inAnswerOf: attempt.target)
                     try goOn(with: attempt.stream, after: error, by: generation, answering, &reply)
                 }
             }

@@ -128,7 +128,10 @@ extension TargetState {
     /// What is known of a target at a moment.
     struct Snapshot: Sendable {
         let asked: Int
+        /// Ahead of the first token.
         let failed: Int
+        /// Behind it.
+        let cut: Int
         /// How long it still rests; nil when it does not.
         let restsFor: Duration?
         /// How many first tokens are known: the last 128 at most.

@@ -196,6 +196,7 @@ struct StatusWriter {
             $0.member("model", target.model)
             $0.member("asked", target.state.asked)
             $0.member("failed", target.state.failed)
+            $0.member("cut", target.state.cut)
             $0.member("rests_for", target.state.restsFor)
             $0.member("first_tokens", target.state.firstTokens)
             $0.member("first_token_p50", target.state.p50)

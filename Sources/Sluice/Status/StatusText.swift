@@ -17,12 +17,17 @@ extension Status {
             }.lines(atMost: width)
         lines +=
             Table(
-                ["route", "upstream", "model", .fixed("asked"), .fixed("failed"), .fixed("state"), .fixed("p50"), .fixed("p95")],
+                [
+                    "route", "upstream", "model", .fixed("asked"), .fixed("failed"), .fixed("cut"), .fixed("state"),
+                    .fixed("p50"),
+                    .fixed("p95"),
+                ],
                 targets
             ) { target in
                 let state = target.state
                 return [
                     target.route, target.upstream, target.model ?? "the caller's", "\(state.asked)", "\(state.failed)",
+                    "\(state.cut)",
                     state.restsFor.map { "rests for \($0.inSeconds)" } ?? "works", state.p50?.inSeconds ?? state.firstTokensWords,
                     state.p95?.inSeconds ?? "-",
                 ]

@@ -78,7 +78,8 @@ function targetRow(target) {
     const time = (seconds, otherwise) => (seconds === null ? otherwise : inWords(seconds * 1000));
     const known = `${target.first_tokens} of ${firstTokensMin}`;
     const model = target.model === null || target.model === target.route ? "" : ` → ${target.model}`;
-    const counts = target.failed > 0 ? `${target.asked} asked, ${target.failed} failed` : `${target.asked} asked`;
+    const troubles = ["failed", "cut"].filter((name) => target[name] > 0).map((name) => `${target[name]} ${name}`);
+    const counts = [`${target.asked} asked`, ...troubles].join(", ");
     return row(
         target.rests_for === null ? "target" : "target rests",
         [target.route + model, "", time(target.first_token_p50, known), time(target.first_token_p95, "–"), rest(target.rests_for) ?? counts]);
