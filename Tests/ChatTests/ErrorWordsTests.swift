@@ -260,7 +260,7 @@ import Testing
         _ = ChatFrame(answer.span, depthMax: 9)
         _ = CompletionEvents.events(of: answer, edits: ChunkEdits(), includesUsage: true)
         let model = JSONValue(validated: answer.span).member("model", in: answer.span)
-        #expect(model.flatMap { ServedModel($0, in: answer.span) } == nil)
+        #expect(model.flatMap { ServedModel($0, in: answer.span, hiding: UpstreamKey()) } == nil)
     }
 }
 

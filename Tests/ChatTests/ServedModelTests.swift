@@ -24,10 +24,19 @@ import Testing
         #expect(served(json) == nil)
     }
 
-    private func served(_ json: String) -> ServedModel? {
+    @Test(arguments: [
+        ("my-local-secret-key", nil), ("openai/my-local-secret-key@1", nil), (#"my\u002dlocal-secret-key"#, nil),
+        ("my-local-secret", "my-local-secret"), ("My-Local-Secret-Key", "My-Local-Secret-Key"),
+    ])
+    func `a name with a secret of the upstream's in it is left out`(said: String, name: String?) {
+        let key = UpstreamKey(secrets: [bytes("Bearer my-local-secret-key"), bytes("my-local-secret-key")])
+        #expect(served(#"{"model":"\#(said)"}"#, hiding: key)?.name == name)
+    }
+
+    private func served(_ json: String, hiding key: UpstreamKey = UpstreamKey()) -> ServedModel? {
         let json = bytes(json)
         var reader = ChatFrameReader(depthMax: 8)
         _ = reader.read(json.span)
-        return reader.servedModel.flatMap { ServedModel($0, in: json.span) }
+        return reader.servedModel.flatMap { ServedModel($0, in: json.span, hiding: key) }
     }
 }

@@ -23,6 +23,7 @@ struct `The page in a browser` {
         let figures: [String: String]?
         let console, sites, paths, upstreams: [String]?
         let own, times, note, message: String?
+        let sends: Bool?
     }
 
     /// The page asks for the models, too.
@@ -174,6 +175,72 @@ struct `The page in a browser` {
             // A browser tells of such a status there, whatever the page does.
             let console = try #require(told.last?.console)
             #expect(console.allSatisfy { line in failure.status.map { line.contains($0) } ?? false }, "\(console)")
+        }
+    }
+
+    // MARK: Who means it ill
+
+    /// nginx takes all of them for `/sluice/`. A browser would take what stands behind two slashes for a host.
+    @Test(arguments: ["//evil.test/..%2fsluice/", "//x%2f..%2fsluice/", "/evil.test%2F..//sluice"])
+    func `asks its own site alone, whatever its address looks like`(path: String) async throws {
+        let upstream = try upstream { _ in .stream(Chunks.stream(["Hello"])) }
+        try await Site.with(.nginx, upstream: upstream, settings: Self.settings) { site in
+            let told = try await rest(try start(["aim", path], at: site))
+            #expect((told.first?.ending, told.first?.text) == ("complete", "Hello"), "\(told)")
+            let sites = try #require(told.first { $0.sites != nil })
+            #expect(sites.console == [] && sites.sites == [sites.own ?? "own"], "\(sites)")
+            let command = try #require(told.last?.command)
+            #expect(command.hasPrefix("curl -N '\(site.server.secureURL)/chat/completions' \\\n"), "\(command)")
+        }
+    }
+
+    @Test func `says so where its address leads to no site`() async throws {
+        try await Site.with(.nginx, upstream: try upstream { _ in .silence }, settings: Self.settings) { site in
+            let told = try await rest(try start(["detach"], at: site))
+            #expect(told.last?.note?.contains("leads to no Sluice") == true, "\(told)")
+        }
+    }
+
+    /// What JSON can say and no text can be made of.
+    private static let textless = #"{"toString":null,"valueOf":null}"#
+
+    private static let textlessEvents = [
+        #""model":\#(textless),"choices":[{"index":0,"delta":{"content":" you"},"finish_reason":\#(textless)}]"#,
+        #""choices":[{"index":0,"delta":{"reasoning":\#(textless),"refusal":\#(textless)}}]"#,
+        #""choices":[{"index":0,"delta":{"content":" there","tool_calls":\#(textless)}}]"#,
+        #""id":\#(textless),"choices":[],"usage":{"prompt_tokens":\#(textless),"completion_tokens":4}"#,
+    ]
+
+    @Test func `shows texts alone, and goes on behind what is none`() async throws {
+        let frames =
+            Chunks.stream(["Hello"]).dropLast(2) + Self.textlessEvents.map { "data: {\($0)}\n\n" } + [
+                Chunks.finish(), Chunks.done,
+            ]
+        let upstream = try upstream { _ in .stream(Array(frames)) }
+        try await Site.with(.nginx, upstream: upstream, settings: Self.settings) { site in
+            let told = try await rest(try start(["talk", "/sluice/"], at: site))
+            let answer = try #require(told.first)
+            #expect((answer.ending, answer.text, answer.busy) == ("complete", "Hello you there", "false"), "\(answer)")
+            #expect(
+                answer.state?.hasPrefix("Complete: stop.") == true && answer.figures?["Tokens in, out"] == "?, 4", "\(answer)")
+            #expect(told.last?.console == [])
+        }
+    }
+
+    @Test func `shows a fault of its own as that, and has the answer stopped`() async throws {
+        let gate = try Gate()
+        let steps = [Reply.Step.text(Chunks.begun()), .wait(gate), .text(Chunks.content(" you")), .silence]
+        let upstream = try upstream { _ in Reply(steps) }
+        try await Site.with(.nginx, upstream: upstream, settings: Self.settings) { site in
+            let browser = try start(["spoil", "Hello"], at: site)
+            try await waits(browser, for: "{\"spoiled\": ")
+            gate.open()
+            try await upstream.request(containing: Self.question).closedByPeer(within: .seconds(300))
+            let told = try await rest(browser)
+            let answer = try #require(told.first)
+            #expect((answer.ending, answer.busy) == ("faulty", "false"), "\(answer)")
+            #expect(answer.state?.contains("by a fault of this page") == true && answer.state?.contains("TypeError") == true)
+            #expect(told.last?.sends == true)
         }
     }
 

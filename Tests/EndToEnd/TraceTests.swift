@@ -64,6 +64,31 @@ import Testing
         }
     }
 
+    /// A key of words is like no key, so that it is told by its bytes alone.
+    @Test(arguments: ["my-local-secret-key", "passthrough"])
+    func `has no key that the upstream gives as a name, nor have the log and the metrics`(key: String) async throws {
+        let names = ["\"stub-1\"", "\"chatcmpl-stub\"", "\"stop\""]
+        let evil = frames.map { frame in
+            names.reduce(frame) { $0.replacing($1, with: "\"my-local-secret-key\"") }
+        }
+        let settings = "[upstreams.stub]\nkind = \"compatible\"\nurl = \"UPSTREAM\"\nkey = \"\(key)\"\n"
+        let models = "[[models]]\nmatch = \"stub-1\"\n"
+        try await with(try StubUpstream(.stream(evil)), "", settings + models) { site, collector in
+            var call = chat().named("evil")
+            // The web server's token in the path, the caller's own key in the header.
+            (call.path, call.token) = ("/v/\(RunningServer.token)/chat/completions", "my-local-secret-key")
+            #expect(try await site.call(call).ended().content == evil.joined())
+            let (server, _) = try await collector.trace(of: "evil")
+            for name in ["gen_ai.response.id", "gen_ai.response.model", "gen_ai.response.finish_reasons"] {
+                #expect(server.attributes[name] == nil, "\(name)")
+            }
+            #expect(server.attributes.values.allSatisfy { !$0.contains("local-secret") }, "\(server.attributes)")
+            _ = try await site.requestLines(1)
+            #expect(!site.sluice.process.errors.value.text.contains("local-secret"))
+            #expect(try await !Scrape(of: site).text.contains("local-secret"))
+        }
+    }
+
     @Test func `of an answer in one piece has no first token`() async throws {
         try await with(try StubUpstream(.json(Chunks.completion("Hello")))) { site, collector in
             #expect(try await site.call(chat(stream: false).named("whole")).ended().status == 200)

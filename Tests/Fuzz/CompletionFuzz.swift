@@ -9,7 +9,7 @@ func feedCompletion(_ input: [UInt8]) {
     guard case .chunk(let chunk) = ChatFrame(body.span, depthMax: 32), !chunk.lacksChoices else { return }
     guard let source = PlainJSON(body, depthMax: 32) else { fatalError("accepted, and no JSON") }
     let model = JSONValue(validated: body.span).member("model", in: body.span)
-    _ = (TokenUsage(body.span), model.flatMap { ServedModel($0, in: body.span) })
+    _ = (TokenUsage(body.span), model.flatMap { ServedModel($0, in: body.span, hiding: UpstreamKey()) })
 
     var edits = ChunkEdits()
     if flags & 1 != 0 { edits.systemFingerprint = "s" }

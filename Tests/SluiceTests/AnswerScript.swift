@@ -14,6 +14,7 @@ struct AnswerScript {
     let stream: AnswerStream
 
     /// - Parameters:
+    ///   - secrets: what nobody may read.
     ///   - withholdsWords: whether something of the request is not the caller's.
     ///   - cut: what it goes on with; nil where it begins.
     ///   - delay: before the first piece, for a loop that runs; nil for `pause`.
@@ -21,15 +22,15 @@ struct AnswerScript {
     init(
         _ pieces: [String], as form: AnswerForm = .stream, limits: Settings.Limits = .init(),
         idleTimeout: Duration = .seconds(30), firstTokenTimeout: Duration? = nil,
-        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), withholdsWords: Bool = false, behind cut: CutAnswer? = nil,
-        after delay: Duration? = nil, every pause: Duration = .zero, on loop: EventLoop? = nil
+        budget: MemoryBudget = MemoryBudget(limit: 1 << 30), secrets: [String] = [], withholdsWords: Bool = false,
+        behind cut: CutAnswer? = nil, after delay: Duration? = nil, every pause: Duration = .zero, on loop: EventLoop? = nil
     ) throws {
         self.loop = try loop ?? EventLoop()
         let pieces = pieces.map { [UInt8]($0.utf8) }
         let answer = DemoAnswer(pieces, after: delay ?? pause, every: pause, waking: Wakeup(on: self.loop), on: self.loop)
         var timeouts = Settings.Timeouts(all: idleTimeout)
         timeouts.firstToken = firstTokenTimeout ?? idleTimeout
-        var key = UpstreamKey()
+        var key = UpstreamKey(secrets: secrets.map { [UInt8]($0.utf8) })
         key.withholdsWords = withholdsWords
         stream = AnswerStream(
             UpstreamAnswer(.demo(answer), jsonDepth: limits.jsonDepth, key: key, noted: { _ in }), as: form, limits: limits,

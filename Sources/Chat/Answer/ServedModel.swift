@@ -7,9 +7,10 @@ package struct ServedModel: Hashable, Sendable {
     /// - Parameters:
     ///   - value: of `model` in a chunk or a completion.
     ///   - json: the chunk or completion.
-    /// - Returns: nil when it is no plain name.
-    package init?(_ value: JSONValue, in json: Span<UInt8>) {
-        guard let name = value.plainName(in: json) else { return nil }
+    ///   - key: what may not stand in it.
+    /// - Returns: nil when it is no plain name, or has a secret in it.
+    package init?(_ value: JSONValue, in json: Span<UInt8>, hiding key: UpstreamKey) {
+        guard let name = value.plainName(in: json, hiding: key) else { return nil }
         self.name = name
     }
 }
@@ -38,10 +39,11 @@ extension JSONValue {
     /// With all characters escaped.
     private static let plainNameBytesMax = 6 * String.plainNameBytesMax + 2
 
-    /// The text of a string that is a plain name; nil for all else.
-    package func plainName(in document: Span<UInt8>) -> String? {
+    /// The text of a string that is a plain name; nil for all else, and for one that has a secret in it: metrics and traces are read by
+    /// others than those who may know that.
+    package func plainName(in document: Span<UInt8>, hiding key: UpstreamKey) -> String? {
         guard range.count <= Self.plainNameBytesMax, let name = string(in: document), name.isPlainName else { return nil }
-        return name
+        return ErrorWords.hold(Array(name.utf8), key.secrets) ? nil : name
     }
 }
 

@@ -106,8 +106,8 @@ package enum UpstreamFailure: Hashable, Sendable {
 package struct UpstreamKey: Sendable {
     /// It is the caller's own (`key = "passthrough"`), so that 401 and 403 are about that.
     package let isFromCaller: Bool
-    /// What no caller may read, should the upstream repeat it.
-    package let secrets: [[UInt8]]
+    /// What nobody may read, should the upstream repeat it in the words of an error or as a name.
+    package var secrets: [[UInt8]]
     /// Whether no words of an error go on, since texts that are not the caller's to read went out with it: see `ChatRequest.hasOwnTexts(_:)`.
     package var withholdsWords = false
 

@@ -59,10 +59,10 @@ struct Completion {
             guard chunk.isAnswer else { throw .upstreamFailed(.noAnswer) }
             let said = JSONValue(validated: body.span).members(["usage", "model"], in: body.span)
             usage = said[0].flatMap { TokenUsage($0, in: body.span) }
-            model = said[1].flatMap { ServedModel($0, in: body.span) }
+            model = said[1].flatMap { ServedModel($0, in: body.span, hiding: answer.key) }
             if let span = form.span {
-                span.noteID(in: body.span)
-                span.noteFinishReasons(in: body.span)
+                span.noteID(in: body.span, hiding: answer.key)
+                span.noteFinishReasons(in: body.span, hiding: answer.key)
             }
             let spoken = form.speech.spoken(body)
             if !form.isStreaming {

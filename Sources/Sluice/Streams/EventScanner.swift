@@ -297,13 +297,13 @@ struct EventScanner {
         if !finished.isEmpty, chunk.saysAnything { takeBack(chunk) }
         if !chunk.finished.isEmpty {
             finished.formUnion(chunk.finished)
-            form.span?.noteFinishReasons(in: data.span)
+            form.span?.noteFinishReasons(in: data.span, hiding: key)
         }
         if case .words = unknown, chunk.saysAnything || !chunk.finished.isEmpty { unknown = .nothing }
         if form.keepsText { said.take(chunk, content: reader.content, in: data) }
         if model == nil, !hasToken {
-            model = reader.servedModel.flatMap { ServedModel($0, in: data.span) }
-            form.span?.noteID(in: data.span)
+            model = reader.servedModel.flatMap { ServedModel($0, in: data.span, hiding: key) }
+            form.span?.noteID(in: data.span, hiding: key)
         }
         let spoken = isSpoken ? speech.edited(data.span, chunk, content: reader.content) : nil
         if !hasToken { lookForToken(in: chunk) }

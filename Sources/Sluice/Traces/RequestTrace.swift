@@ -164,18 +164,23 @@ final class AttemptSpan {
 
     // MARK: Its answer
 
-    /// - Parameter json: a chunk or a completion, validated.
-    func noteID(in json: Span<UInt8>) {
-        if responseID == nil { responseID = JSONValue(validated: json).member("id", in: json)?.plainName(in: json) }
+    /// - Parameters:
+    ///   - json: a chunk or a completion, validated.
+    ///   - key: what may not stand in it.
+    func noteID(in json: Span<UInt8>, hiding key: UpstreamKey) {
+        guard responseID == nil else { return }
+        responseID = JSONValue(validated: json).member("id", in: json)?.plainName(in: json, hiding: key)
     }
 
-    /// - Parameter json: as above, with a finish reason.
-    func noteFinishReasons(in json: Span<UInt8>) {
+    /// - Parameters:
+    ///   - json: as above, with a finish reason.
+    ///   - key: as above.
+    func noteFinishReasons(in json: Span<UInt8>, hiding key: UpstreamKey) {
         guard looksLeft > 0, let choices = JSONValue(validated: json).member("choices", in: json) else { return }
         looksLeft -= 1
         for (place, choice) in choices.elements(in: json, countMax: Self.choicesMax).enumerated() {
             let said = choice.members(["index", "finish_reason"], in: json)
-            guard let reason = said[1]?.plainName(in: json), !reason.hasSameBytes(as: "null") else { continue }
+            guard let reason = said[1]?.plainName(in: json, hiding: key), !reason.hasSameBytes(as: "null") else { continue }
             let index = said[0]?.integer(in: json) ?? place
             if (0..<Self.choicesMax).contains(index) { reasons[index] = reason }
         }

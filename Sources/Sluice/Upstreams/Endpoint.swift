@@ -57,7 +57,12 @@ final class Endpoint: Sendable {
         for question: Question, to target: Target, _ span: AttemptSpan?
     ) throws(ChatError) -> (request: HTTPRequest, key: UpstreamKey) {
         var headers = [(name: "X-Client-Request-Id", value: question.caller.clientRequestID)]
-        if key.isFromCaller { headers.append(try callersKeyHeader(question.caller.authorization)) }
+        var key = key
+        if key.isFromCaller {
+            let field = try callersKeyHeader(question.caller.authorization)
+            key.secrets += UpstreamKey.secrets(of: field.value)
+            headers.append(field)
+        }
         headers += span.flatMap { question.caller.trace?.headers(for: $0) } ?? question.caller.traceHeaders
         var request = HTTPRequest(
             .post, try url(for: target.model(for: question.chat.model)),
@@ -68,7 +73,6 @@ final class Endpoint: Sendable {
         let body = question.chat.upstreamBody(rules, call: question.call)
         request.body = HTTPBody(parts: body.parts)
         request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
-        var key = key
         key.withholdsWords = question.chat.hasOwnTexts(rules)
         return (request, key)
     }

@@ -91,12 +91,47 @@ def watch(folder, *words):
         for width in 1280, 390:
             for scheme in "light", "dark":
                 browser.look(f"{folder}/page-{width}-{scheme}.png", width, scheme)
-        reach(browser, "curl")
-        browser.press(ENTER)
-        browser.wait('document.querySelector("#note").textContent !== ""')
-        command = 'return document.querySelector("#command").value || navigator.clipboard.readText()'
-        browser.command("Browser.grantPermissions", permissions=["clipboardReadWrite"])
-        tell(command=browser.run(command))
+        tell_command(browser)
+
+
+def tell_command(browser):
+    reach(browser, "curl")
+    browser.press(ENTER)
+    browser.wait('document.querySelector("#note").textContent !== ""')
+    command = 'return document.querySelector("#command").value || navigator.clipboard.readText()'
+    browser.command("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+    tell(command=browser.run(command))
+
+
+def aim(path):
+    """Asks, and gives the request as a command."""
+    with Browser() as browser:
+        ask(browser, path)
+        tell_end(browser)
+        tell_command(browser)
+
+
+def detach():
+    """Opens the page at an address that is no site's."""
+    with Browser() as browser:
+        browser.open(SITE + "/sluice/")
+        page = browser.run("return fetch(location.href).then((response) => response.text())")
+        browser.open("data:text/html;charset=utf-8," + urllib.parse.quote(page))
+        tell(ending="none", note=browser.run('return document.querySelector("#note").textContent'))
+
+
+def spoil(*words):
+    """Takes away what the page lists events in, so that the next one is more than it can show."""
+    with Browser() as browser:
+        ask(browser, "/sluice/")
+        tell_growth(browser, words)
+        browser.wait('document.querySelector("#streams tbody")?.textContent.includes("streaming")')
+        browser.run('document.querySelector(".turn:last-child .events").remove()')
+        tell(spoiled=True)
+        tell_end(browser)
+        # As long as the request goes on, it is listed.
+        browser.wait('document.querySelector("#streams").hidden')
+        tell(sends=browser.run('return !document.querySelector("#send").disabled'))
 
 
 def stop(*words):

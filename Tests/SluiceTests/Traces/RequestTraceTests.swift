@@ -57,9 +57,9 @@ import Testing
         failed.finish("failed.500", hasFailed: true, status: 500, at: at(20))
         failed.finish("later", hasFailed: false, at: at(99))
         let won = try #require(trace.attempt(at: route.targets[1], .fallback, for: "gpt-4o", at: at(21)))
-        won.noteID(in: Array(#"{"id":"chatcmpl-1"}"#.utf8).span)
-        won.noteFinishReasons(in: Array(#"{"choices":[{"index":1,"finish_reason":"length"}]}"#.utf8).span)
-        won.noteFinishReasons(in: Array(#"{"choices":[{"index":0,"finish_reason":"stop"}]}"#.utf8).span)
+        won.noteID(in: Array(#"{"id":"chatcmpl-1"}"#.utf8).span, hiding: UpstreamKey())
+        won.noteFinishReasons(in: Array(#"{"choices":[{"index":1,"finish_reason":"length"}]}"#.utf8).span, hiding: UpstreamKey())
+        won.noteFinishReasons(in: Array(#"{"choices":[{"index":0,"finish_reason":"stop"}]}"#.utf8).span, hiding: UpstreamKey())
         won.win(200)
         let stream = try AnswerScript(Chunks.stream(["Hello"]), on: EventLoop())
         _ = stream.play()
@@ -161,8 +161,8 @@ import Testing
     ])
     func `has an answer's id that is a plain name`(json: String, id: String?) throws {
         let attempt = try #require(RequestTrace(start: start).attempt(at: route.targets[0], .first, for: nil, at: start))
-        attempt.noteID(in: Array(json.utf8).span)
-        attempt.noteID(in: Array(#"{"id":"later"}"#.utf8).span)
+        attempt.noteID(in: Array(json.utf8).span, hiding: UpstreamKey())
+        attempt.noteID(in: Array(#"{"id":"later"}"#.utf8).span, hiding: UpstreamKey())
         #expect(attempt.responseID == id ?? "later")
     }
 
@@ -183,7 +183,7 @@ import Testing
     ])
     func `has the finish reasons of choices, as far as there are few`(chunks: [String], reasons: [String]) throws {
         let attempt = try #require(RequestTrace(start: start).attempt(at: route.targets[0], .first, for: nil, at: start))
-        for chunk in chunks { attempt.noteFinishReasons(in: Array(chunk.utf8).span) }
+        for chunk in chunks { attempt.noteFinishReasons(in: Array(chunk.utf8).span, hiding: UpstreamKey()) }
         #expect(attempt.finishReasons == reasons)
     }
 
@@ -194,6 +194,27 @@ import Testing
         let script = try AnswerScript(Chunks.stream(["Hello", "you"]), as: form)
         _ = script.play()
         #expect(form.span?.responseID == "chatcmpl-stub" && form.span?.finishReasons == ["stop"])
+    }
+
+    @Test(arguments: [true, false])
+    func `has nothing of an answer with a secret of the upstream's in it`(isStreaming: Bool) throws {
+        var form = AnswerForm(isStreaming: isStreaming, showsUsage: true)
+        form.span = try #require(RequestTrace(start: start).attempt(at: route.targets[0], .first, for: nil, at: start))
+        let pieces = isStreaming ? Chunks.stream(["Hello"]) : [Chunks.completion("Hello")]
+        let script = try AnswerScript(
+            pieces.map { $0.replacing("\"stub-1\"", with: "\"a/my-secret\"").replacing("\"stop\"", with: "\"my-secret\"") },
+            as: form, secrets: ["my-secret", "chatcmpl-stub"])
+        if isStreaming {
+            // The caller gets it as it came.
+            let (sent, failure) = script.play()
+            #expect(sent.contains("a/my-secret") && failure == nil)
+            #expect(script.stream.model == nil)
+        } else if case .completion(let completion)? = try script.stream.open() {
+            #expect(completion.model == nil)
+        } else {
+            Issue.record("no completion")
+        }
+        #expect(form.span?.responseID == nil && form.span?.finishReasons == [])
     }
 
     @Test func `has a bounded number of attempts`() throws {

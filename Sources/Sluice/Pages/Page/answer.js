@@ -7,6 +7,7 @@ const eventsShownMax = 1000;
 const endings = {
     complete: ({ finishReason }) => `Complete: ${finishReason ?? "no finish reason"}.`,
     failed: () => "Broken off by an error, so this is not the whole answer.",
+    faulty: ({ reason }) => `Not shown to its end, by a fault of this page, so this is not the whole answer: ${reason}.`,
     cut: ({ reason }) => `Cut off: the stream has ended before [DONE], so this is not the whole answer. ${reason}`,
     stopped: () => "Stopped by you, so this is not the whole answer.",
     refused: ({ status }) => `Refused with status ${status}.`,
@@ -54,9 +55,10 @@ class Answer {
         this.#list(lines, time, gap);
         if (chunk === null) return false;
         if (chunk.usage) this.usage = chunk.usage;
-        if (chunk.model) this.#part("who").textContent = `Answer of ${chunk.model}`;
+        const model = said(chunk.model);
+        if (model !== "") this.#part("who").textContent = `Answer of ${model}`;
         const choice = chunk.choices?.[0];
-        if (choice?.finish_reason) this.finishReason = choice.finish_reason;
+        this.finishReason = said(choice?.finish_reason) || this.finishReason;
         return choice?.delta ? this.#add(choice.delta) : false;
     }
 
@@ -78,16 +80,17 @@ class Answer {
     }
 
     #add(delta) {
-        const words = (delta.content ?? "") + (delta.refusal ?? "");
-        const thoughts = delta.reasoning_content ?? delta.reasoning ?? "";
+        const words = said(delta.content) + said(delta.refusal);
+        const thoughts = said(delta.reasoning_content ?? delta.reasoning);
+        const calls = Array.isArray(delta.tool_calls) ? delta.tool_calls : [];
         this.text += words;
         this.#words.appendData(words);
-        if (thoughts) {
+        if (thoughts !== "") {
             this.#part("thought").hidden = false;
             this.#thoughts.appendData(thoughts);
         }
-        for (const piece of delta.tool_calls ?? []) this.#addCall(piece);
-        const hasToken = words !== "" || delta.tool_calls?.length > 0;
+        for (const piece of calls) this.#addCall(piece);
+        const hasToken = words !== "" || calls.length > 0;
         if (hasToken) this.#part("state").textContent = "";
         return hasToken;
     }
@@ -97,8 +100,8 @@ class Answer {
         // A server may write anything for it.
         if (!Number.isInteger(index) || index < 0 || index > 127) return;
         const call = (this.#calls[index] ??= { name: "", arguments: "" });
-        call.name += piece?.function?.name ?? "";
-        call.arguments += piece?.function?.arguments ?? "";
+        call.name += said(piece?.function?.name);
+        call.arguments += said(piece?.function?.arguments);
         const view = this.#part("calls");
         view.hidden = false;
         view.textContent = this.#calls.filter((call) => call).map((call) => `${call.name}(${call.arguments})`).join("\n");

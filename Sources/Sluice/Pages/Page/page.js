@@ -1,7 +1,15 @@
 // The page itself: what is asked, and what becomes of the answer.
 
-/// The folder of this page, whatever is before it; a slash at the end of its address makes no difference.
-const folder = new URL(location.pathname.replace(/\/*$/, "/"), location.origin);
+/// The folder of this page, whatever is before it; a slash at the end of its address makes no difference. As web servers read
+/// an address, several slashes are one, and an escaped one is one, too. Here two at the beginning would have a host behind them.
+const path = `${location.pathname}/`.replace(/(?:\/|%2f)+/gi, "/");
+/// A page whose address is a `data:` has no origin.
+const folder = location.origin === "null" ? null : new URL(location.origin + path);
+if (folder?.origin !== location.origin) {
+    element("send").disabled = true;
+    show("note", "The address of this page leads to no Sluice: nothing is asked.");
+    throw new Error("the page's address leads to no Sluice");
+}
 const addresses = {
     chat: new URL("../chat/completions", folder),
     models: new URL("../models", folder),
@@ -70,13 +78,25 @@ async function ask(question) {
     const answer = new Answer(question, conversation);
     keepInSight();
     start();
+    const headers = { "Content-Type": "application/json", ...authorization() };
+    let outcome;
+    try {
+        outcome = await answered(answer, { method: "POST", headers, body, signal: running.signal, cache: "no-store" });
+        conclude(question, answer, outcome);
+    } catch (error) {
+        conclude(question, answer, { kind: "faulty", reason: `${error}` });
+    } finally {
+        finish();
+    }
+    if (outcome?.status === 401 && !headers.Authorization) demandToken();
+}
+
+/// Shows an answer while it comes, and returns how it ended.
+function answered(answer, options) {
     const asked = performance.now();
     timing.begin(asked);
-    const headers = { "Content-Type": "application/json", ...authorization() };
-    let status = 0;
-    const outcome = await stream(addresses.chat, { method: "POST", headers, body, signal: running.signal, cache: "no-store" }, {
+    return stream(addresses.chat, options, {
         head(response) {
-            status = response.status;
             answer.begin(response);
             timing.head(response);
         },
@@ -88,6 +108,10 @@ async function ask(question) {
             });
         },
     });
+}
+
+/// Shows how an answer has ended. A turn that is whole goes out with the next; the question of another is there again.
+function conclude(question, answer, outcome) {
     timing.end(answer.usage);
     followed(() => answer.end(outcome));
     if (outcome.kind === "complete" && !answer.callsTools) {
@@ -97,8 +121,6 @@ async function ask(question) {
         // What is typed there next takes its place. To select all of it would take the keyboard from another field.
         element("message").setSelectionRange(0, question.length);
     }
-    finish();
-    if (outcome.kind === "refused" && status === 401 && !headers.Authorization) demandToken();
 }
 
 function demandToken() {
@@ -182,7 +204,7 @@ async function listModels() {
     try {
         const response = await fetch(addresses.models, { headers: authorization(), cache: "no-store" });
         if (!response.ok) return show("model-note", `The list of models is refused with status ${response.status}.`);
-        const names = (await response.json()).data.map((model) => model.id);
+        const names = (await response.json()).data.map((model) => said(model?.id)).filter((name) => name !== "");
         const options = names.map((name) => {
             const option = document.createElement("option");
             option.value = name;

@@ -43,39 +43,55 @@ function parsedObject(text) {
     }
 }
 
+/// What an upstream says where a text belongs. It may be anything there. What is neither a text nor a number counts as none:
+/// an object may have members that keep it from becoming a text.
+function said(value) { return typeof value === "string" || typeof value === "number" ? `${value}` : ""; }
+
 /// Asks for an answer and hands on what comes: `head(response)`, then for each event `event({ lines, data, chunk, at })`, with its time.
 /// A comment has no data, and what is no JSON no chunk.
 ///
 /// Returns how it ended. Only "complete" is a whole answer: the stream has ended with [DONE], and with no error.
+/// What the two throw is no failure of the connection's, and is thrown on.
 async function stream(url, options, { head, event }) {
+    const broken = (kind, error) => (options.signal.aborted ? { kind: "stopped" } : { kind, reason: error.message });
     let response;
     try {
         response = await fetch(url, options);
-        head(response);
-        if (!response.ok) return { kind: "refused", body: await response.text() };
-        if (!/^text\/event-stream\b/.test(response.headers.get("Content-Type") ?? "")) {
-            return { kind: "foreign", body: await response.text() };
-        }
-        return await readEvents(response.body, event);
     } catch (error) {
-        if (options.signal.aborted) return { kind: "stopped" };
-        return { kind: response ? "cut" : "unreachable", reason: error.message };
+        return broken("unreachable", error);
+    }
+    head(response);
+    const isStream = /^text\/event-stream\b/.test(response.headers.get("Content-Type") ?? "");
+    if (response.ok && isStream) return readEvents(response.body, event, (error) => broken("cut", error));
+    try {
+        return { kind: response.ok ? "foreign" : "refused", status: response.status, body: await response.text() };
+    } catch (error) {
+        return broken("cut", error);
     }
 }
 
-async function readEvents(body, event) {
+/// - `broken(error)`: how it has ended when there is nothing more to be read.
+async function readEvents(body, event, broken) {
     const splitter = new EventSplitter();
-    const pieces = body.pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
-        const { done, value } = await pieces.read();
-        const at = performance.now();
-        if (done) return { kind: "cut", reason: splitter.isInside ? "The last event is not whole." : "" };
-        for (const lines of splitter.events(value)) {
-            const data = dataOf(lines);
-            const chunk = data === null ? null : parsedObject(data);
-            event({ lines, data, chunk, at });
-            if (data === "[DONE]") return { kind: "complete" };
-            if (chunk?.error) return { kind: "failed", body: JSON.stringify({ error: chunk.error }) };
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    let isDone = false;
+    try {
+        for (;;) {
+            const { done, value, error } = await reader.read().catch((error) => ({ error }));
+            const at = performance.now();
+            if (error) return broken(error);
+            if (done) return { kind: "cut", reason: splitter.isInside ? "The last event is not whole." : "" };
+            for (const lines of splitter.events(value)) {
+                const data = dataOf(lines);
+                const chunk = data === null ? null : parsedObject(data);
+                isDone = data === "[DONE]";
+                event({ lines, data, chunk, at });
+                if (isDone) return { kind: "complete" };
+                if (chunk?.error) return { kind: "failed", body: JSON.stringify({ error: chunk.error }) };
+            }
         }
+    } finally {
+        // Nobody reads on, so it has to end. Behind [DONE] it does by itself, and who left there would count as gone too early.
+        if (!isDone) reader.cancel().catch(() => { /* It has failed, which is told already. */ });
     }
 }

@@ -97,7 +97,7 @@ class Timing {
         const seconds = (this.#lastToken - this.#firstToken) / 1000;
         show("rate-name", Number.isFinite(tokens) ? "Tokens/s" : "Chunks/s");
         show("rate", count > 1 && seconds > 0 ? ((count - 1) / seconds).toFixed(1) : "–");
-        const { prompt_tokens: prompt = "?", completion_tokens: completion = "?" } = this.#usage ?? {};
+        const [prompt, completion] = [this.#usage?.prompt_tokens, tokens].map((count) => said(count) || "?");
         show("usage", this.#usage ? `${prompt}, ${completion}` : "–");
     }
 
