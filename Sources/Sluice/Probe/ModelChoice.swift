@@ -33,7 +33,9 @@ struct ModelChoice {
     }
 
     /// Whether a model cannot be asked that has answered so. One that has no time is one nevertheless.
-    static func isAnother(neededAfter answer: ProbeAnswer) -> Bool { (400..<500).contains(answer.status) && answer.status != 429 }
+    static func isAnother(neededAfter answer: ProbeAnswer) -> Bool {
+        (400..<500).contains(answer.statusOfRefusal) && answer.statusOfRefusal != 429
+    }
 
     /// Why none of them is asked.
     var words: String {

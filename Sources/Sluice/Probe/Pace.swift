@@ -15,6 +15,20 @@ struct Pace: Equatable, Sendable {
         let made: Duration
     }
 
+    /// Neighbouring events that came together.
+    struct Run: Equatable, Sendable {
+        /// Of them each but the last, by its place among all, from 0 on.
+        let pairs: Range<Int>
+        /// The longest that one of them was on its way for certain, beyond the quickest event.
+        let hold: Duration
+
+        /// How many pairs two runs share, where that is at least half of either; zero for others.
+        func shared(with other: Run) -> Int {
+            let count = pairs.clamped(to: other.pairs).count
+            return count * 2 >= max(pairs.count, other.pairs.count) ? count : 0
+        }
+    }
+
     /// How an answer came.
     enum Verdict: Equatable, Sendable {
         case oneByOne
@@ -31,32 +45,61 @@ struct Pace: Equatable, Sendable {
     private(set) var lumps = 0
     /// The longest that an event was on its way, beyond the quickest one.
     private(set) var longestHold = Duration.zero
+    /// What came together for so long that another answer in which it did too says that it was held.
+    private(set) var runs: [Run] = []
+    /// What each event was on its way longer than the answer's end, which waits for nothing behind it, for certain; those aside
+    /// that came with the end.
+    private(set) var lag = Duration.zero
     let count: Int
 
     /// Of what was made closer together nothing is expected.
     private static let gapMin = Duration.milliseconds(25)
     /// So many pairs must be certain.
     private static let certainMin = 5
+    /// Of a run that says something beside others.
+    private static let (runMin, runHoldMin) = (3, Duration.milliseconds(100))
+    /// Less than three pauses may be a server's own.
+    private static let lagMin = Duration.milliseconds(125)
 
-    init(_ events: [Event]) {
+    /// - Parameter end: when the answer's end came; nil where that is not known.
+    init(_ events: [Event], end: Duration? = nil) {
         count = events.count
-        guard let first = events.first else { return }
-        lumps = 1
-        for (event, next) in zip(events, events.dropFirst()) {
-            let (gap, made) = (next.arrived - event.arrived, next.made - event.made)
-            if gap > .zero { lumps += 1 }
-            guard made >= Self.gapMin else { continue }
-            // Each may have come that much sooner than it was read.
-            if gap + event.blind < made / 2 {
-                together += 1
-            } else if gap - next.blind >= made / 2 {
-                apart += 1
-            }
-        }
+        guard let first = events.first, let last = events.last else { return }
+        let neighbours = zip(events, events.dropFirst())
+        lumps = 1 + neighbours.count { $0.arrived < $1.arrived }
+        let pairs = neighbours.map(Self.areTogether)
+        (together, apart) = (pairs.count { $0 == true }, pairs.count { $0 == false })
         let ways = events.map { $0.arrived - $0.made }
         let quickest = ways.min() ?? (first.arrived - first.made)
         longestHold = (ways.max() ?? quickest) - quickest
+        let certain = events.map { $0.arrived - $0.blind - $0.made }
+        runs = pairs.indices.split { pairs[$0] != true }.compactMap { places in
+            let hold = (certain[places.lowerBound...places.upperBound].max() ?? quickest) - quickest
+            return places.count >= Self.runMin && hold >= Self.runHoldMin ? Run(pairs: places, hold: hold) : nil
+        }
+        guard let end else { return }
+        // What came together with the end was let go by it.
+        let ahead = events.indices.filter { end - events[$0].arrived >= Self.gapMin }
+        guard ahead.count >= Self.certainMin, let least = ahead.map({ certain[$0] }).min() else { return }
+        // The end was made at that moment or later, and no answer takes less than no time.
+        let way = max(end - last.made - ProbeModel.pause * ProbeModel.eventsBehindTexts, .zero)
+        lag = max(least - way, .zero)
     }
+
+    /// Whether two that were made apart came together; nil where that is not certain.
+    private static func areTogether(_ event: Event, _ next: Event) -> Bool? {
+        let (gap, made) = (next.arrived - event.arrived, next.made - event.made)
+        guard made >= gapMin else { return nil }
+        // Each may have come that much sooner than it was read.
+        if gap + event.blind < made / 2 { return true }
+        return gap - next.blind >= made / 2 ? false : nil
+    }
+
+    /// Whether each event waited for several behind it.
+    var isLate: Bool { lag >= Self.lagMin }
+
+    /// Whether something in it was held, which another answer may confirm.
+    var isSuspicious: Bool { !runs.isEmpty || isLate }
 
     /// A buffer leaves few pairs apart: the ends of its lumps. Of two it keeps at least every other one together.
     var verdict: Verdict {

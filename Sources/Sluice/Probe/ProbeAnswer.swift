@@ -103,7 +103,7 @@ struct ProbeAnswer: Sendable {
         return errorMember("message")?.kind == .string
     }
 
-    private func errorMember(_ name: String) -> JSONValue? {
+    func errorMember(_ name: String) -> JSONValue? {
         let document = body.span
         do throws(JSONError) {
             return try JSONScanner.validate(document, depthMax: 32).member("error", in: document)?.member(name, in: document)
@@ -152,6 +152,7 @@ extension ProbeAnswer {
 
     /// What keeps it from being a whole answer to a chat; nil for nothing.
     var failureWords: String? {
+        if let cause { return "\(words)\(cause)" }
         guard let head, head.status == 200 else { return words }
         if let failure { return "\(words), and then \(failure)" }
         guard isEventStream else { return nil }

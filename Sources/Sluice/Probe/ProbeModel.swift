@@ -11,6 +11,8 @@ enum ProbeModel {
     static let eventsCount = 20
     /// Between two of them.
     static let pause = Duration.milliseconds(50)
+    /// Behind those come the finish reason and `[DONE]`, each a pause later.
+    static let eventsBehindTexts = 2
     /// Behind so many events with text there is the silence that was asked for.
     static let eventsBeforeSilence = 3
     /// The longest silence that can be asked for.

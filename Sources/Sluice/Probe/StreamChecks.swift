@@ -15,18 +15,22 @@ enum StreamChecks {
                 ProbeModel.stamp(in: event.text).map {
                     Pace.Event(arrived: event.read.moment, blind: event.read.blind, made: $0)
                 }
-            })
+            }, end: answer.events.first(where: \.isDone)?.read.moment)
     }
 
     /// Whether more answers of `sluice-probe` to the same question would tell no more than these, or take too long: two that come
-    /// one by one are enough, since of two web servers behind one name another may answer each time.
+    /// one by one are enough, since of two web servers behind one name another may answer each time, and one more where a part of
+    /// another came in a lump.
     static func isEnough(_ answers: [ProbeAnswer]) -> Bool {
         if answers.count >= 6 || answers.contains(where: \.isLate) { return true }
         let paces = answers.map(pace)
         let (whole, held) = (paces.count(where: \.isWhole), paces.count { $0.verdict == .held })
         let flowing = paces.count { $0.verdict == .oneByOne }
         if flowing == 0 { return held >= 3 }
-        return whole == 0 ? flowing >= 2 : whole >= Pace.wholeMin
+        if PaceHabit(of: paces) != nil { return true }
+        if whole > 0 { return whole >= Pace.wholeMin }
+        let clean = paces.count { $0.verdict == .oneByOne && !$0.isSuspicious }
+        return clean >= (paces.contains(where: \.isSuspicious) ? 3 : 2)
     }
 
     /// - Parameter answers: of `sluice-probe`, to the same question.
@@ -36,6 +40,7 @@ enum StreamChecks {
         guard let pace = Pace.best(of: paces) else { return .unknown(.stream, "no answer has come") }
         let made = "made \(ProbeModel.pause.shown) apart"
         let (whole, isAlways) = (paces.count(where: \.isWhole), !paces.contains { $0.verdict == .oneByOne })
+        if pace.verdict != .held, let habit = PaceHabit(of: paces) { return partlyHeld(answers, habit, of: pace.count) }
         switch pace.verdict {
         case .oneByOne where whole > 0:
             return .unknown(
@@ -53,6 +58,26 @@ enum StreamChecks {
                 "\(some)\(pace.count) events, \(made), came \(lumps), up to \(pace.longestHold.shown) late: "
                     + suspects(held?.head))
         }
+    }
+
+    /// - Parameter count: of an answer's events.
+    private static func partlyHeld(_ answers: [ProbeAnswer], _ habit: PaceHabit, of count: Int) -> ProbeCheck {
+        let isAlways = habit.places.count == answers.count
+        let some = isAlways ? "" : "in \(habit.places.count) of \(answers.count) answers, and not in others: "
+        let made = "\(count) events, made \(ProbeModel.pause.shown) apart"
+        let words =
+            switch habit.kind {
+            case .lump(let events):
+                "of \(made), \(name(events, of: count)) came in one lump, up to \(habit.hold.shown) late, each time"
+            case .lag:
+                "\(made), came \(habit.hold.shown) late, each by itself, and the answer's end did not: they wait for others"
+            }
+        return .finding(.stream, .buffered, "\(some)\(words): " + suspects(answers[habit.places[0]].head))
+    }
+
+    private static func name(_ events: ClosedRange<Int>, of count: Int) -> String {
+        if events.lowerBound == 1 { return "the first \(events.count)" }
+        return events.upperBound == count ? "the last \(events.count)" : "numbers \(events.lowerBound) to \(events.upperBound)"
     }
 
     /// - Parameters:
@@ -107,8 +132,10 @@ enum StreamChecks {
         return paces.first { $0.verdict == .oneByOne } ?? paces.min { $0.long < $1.long }
     }
 
-    /// When the first text came; nil without any.
-    static func firstText(of answer: ProbeAnswer) -> Duration? { answer.events.first(where: \.hasContent)?.read.moment }
+    /// When the model's first text came; nil without any.
+    static func firstText(of answer: ProbeAnswer) -> Duration? {
+        answer.spokenError == nil ? answer.events.first(where: \.hasContent)?.read.moment : nil
+    }
 
     /// Streams that are none, or do not come to their end: one of them is enough, while one that was refused says nothing where
     /// another came.
@@ -122,6 +149,8 @@ enum StreamChecks {
     }
 
     private static func broken(_ answer: ProbeAnswer) -> ProbeCheck? {
+        if answer.hasNoSuchModel { return .finding(.stream, .broken, answer.failureWords ?? answer.words) }
+        if answer.spokenError != nil { return .unknown(.stream, answer.failureWords ?? answer.words) }
         guard answer.status == 200 else {
             let words = "\(answer.words) for a stream\(answer.remedyForTimeout)"
             // One who does not speak the version that was asked for.
@@ -133,10 +162,11 @@ enum StreamChecks {
             return .finding(.stream, .broken, "the answer to a stream's request is no event stream: Content-Type says \(type)")
         }
         if answer.isTooLarge { return .unknown(.stream, "the answer is larger than what is looked at") }
-        guard !answer.hasEnd else { return nil }
         if case .timedOut(_, let time) = answer.failure {
-            return .finding(.stream, .broken, "an answer did not end within \(time.shown)\(answer.remedyForTimeout)")
+            let behind = answer.events.contains(where: \.isDone) ? ", though [DONE] came" : ""
+            return .finding(.stream, .broken, "an answer did not end within \(time.shown)\(behind)\(answer.remedyForTimeout)")
         }
+        guard !answer.hasEnd else { return nil }
         let reason = answer.failure.map { ": \($0)" } ?? ""
         return .finding(.stream, .broken, "the stream ended without [DONE]\(reason)\(answer.remedyForTimeout)")
     }
@@ -159,7 +189,9 @@ enum StreamChecks {
 
     /// - Parameter answer: a stream, where compression was allowed.
     static func compression(_ answer: ProbeAnswer) -> ProbeCheck {
-        guard let head = answer.head, answer.status == 200 else { return .unknown(.compression, answer.words) }
+        guard let head = answer.head, answer.status == 200, answer.spokenError == nil else {
+            return .unknown(.compression, answer.failureWords ?? answer.words)
+        }
         guard answer.isEventStream else { return .unknown(.compression, "\(answer.words), and no event stream") }
         if let coding = head["content-encoding"], !coding.isEqualIgnoringCase(to: "identity") {
             return .finding(
@@ -176,13 +208,14 @@ enum StreamChecks {
 
     static func firstToken(_ answers: [ProbeAnswer]) -> ProbeCheck {
         let failed = answers.filter { $0.failureWords != nil }
-        // What one caller may ask within a time says nothing of the others.
-        let areMany = failed.count { $0.status != 429 } > 1
+        // What one caller may ask within a time says nothing of the others, nor does a name that nobody has.
+        let areMany = failed.count { !$0.isOverLimit && !$0.hasNoSuchModel } > 1
         let times = answers.compactMap(firstText).sorted()
         guard !times.isEmpty else {
             if areMany { return .finding(.firstToken, .failedCalls, told(failed, of: answers.count)) }
             let last = answers.last
-            return .unknown(.firstToken, "no text has come: \(last?.words ?? "no answer")\(last?.remedyForTimeout ?? "")")
+            let words = last?.failureWords ?? last?.words ?? "no answer"
+            return .unknown(.firstToken, "no text has come: \(words)\(last?.remedyForTimeout ?? "")")
         }
         let (p50, p95) = (percentile(50, of: times), percentile(95, of: times))
         let few = times.count < answers.count ? "\(times.count) of \(answers.count)" : "\(answers.count)"
@@ -222,25 +255,52 @@ enum StreamChecks {
     ///   - silence: how long that was.
     static func heartbeat(_ answer: ProbeAnswer, silence: Duration) -> ProbeCheck {
         let events = answer.events
-        guard answer.status == 200, events.contains(where: \.hasContent) else { return .unknown(.heartbeat, answer.words) }
-        let comments = events.filter { $0.kind == .comment }
+        guard answer.status == 200, answer.spokenError == nil, events.contains(where: \.hasContent) else {
+            return .unknown(.heartbeat, answer.failureWords ?? answer.words)
+        }
         guard events.contains(where: \.isDone) else {
             let last = events.last { $0.hasContent || $0.kind == .comment }
             let waited = answer.duration - (last?.read.moment ?? .zero)
             let reason = answer.failure.map { ": \($0)" } ?? ""
             return .finding(.heartbeat, .cutInSilence, "the stream was cut off after \(waited.shown) of silence\(reason)")
         }
-        guard let first = comments.first else {
-            return noComment(in: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
+        let texts = events.indices.filter { events[$0].hasContent }
+        guard texts.count >= ProbeModel.eventsBeforeSilence else {
+            return .unknown(.heartbeat, "the answer ended ahead of its silence")
         }
-        guard let before = events.last(where: { $0.hasContent && $0.read.end < first.read.end }) else {
-            return .unknown(.heartbeat, "a comment came with the lump: nobody knows when it was sent")
-        }
-        let behind = events.first { ($0.hasContent || $0.isDone) && $0.read.end >= first.read.end }
-        let isAlone = behind.map { $0.read.moment - first.read.moment > togetherMax } ?? true
-        let waited = Waited(time: first.read.moment - before.read.moment, blind: first.read.blind, isAlone: isAlone)
-        return comment(after: waited, in: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
+        let place = texts[ProbeModel.eventsBeforeSilence - 1]
+        let (before, rest) = (events[place].read, events[(place + 1)...])
+        let behind = rest.first { $0.hasContent || $0.isDone }?.read
+        let comments = rest.prefix { !$0.hasContent && !$0.isDone }.filter { $0.kind == .comment }.map(\.read)
+        return heartbeat(comments, from: before, to: behind, silence: silence, heartbeat: ProbeModel.heartbeat(told: answer.head))
     }
+
+    /// - Parameters:
+    ///   - comments: those in the silence.
+    ///   - before: the text ahead of it.
+    ///   - behind: the text behind it, or the end.
+    ///   - heartbeat: as `noComment`.
+    private static func heartbeat(
+        _ comments: [ProbeAnswer.Read], from before: ProbeAnswer.Read, to behind: ProbeAnswer.Read?, silence: Duration,
+        heartbeat: Duration?
+    ) -> ProbeCheck {
+        let due = heartbeat ?? .zero
+        // What comes so soon is none of Sluice's own, which counts from the text on: that may have come sooner than it was read.
+        let soonest = (due > .zero ? due / 2 : soonestMax) - before.blind
+        let isSeen = { (comment: ProbeAnswer.Read) in comment.end > before.end && comment.moment - before.moment >= soonest }
+        guard let first = comments.first(where: isSeen) else {
+            if comments.contains(where: { $0.end == before.end }) {
+                return .unknown(.heartbeat, "a comment came with the text ahead of it: nobody knows when it was sent")
+            }
+            return noComment(in: silence, heartbeat: heartbeat, early: comments.first.map { $0.moment - before.moment })
+        }
+        let isAlone = behind.map { $0.moment - first.moment > togetherMax } ?? true
+        let waited = Waited(time: first.moment - before.moment, blind: first.blind, isAlone: isAlone)
+        return comment(after: waited, in: silence, heartbeat: heartbeat)
+    }
+
+    /// Where nobody knows when a heartbeat is due.
+    private static let soonestMax = Duration.milliseconds(500)
 
     /// How the first comment came.
     private struct Waited {
@@ -277,9 +337,12 @@ enum StreamChecks {
     /// Where the settings say nothing of it.
     private static let usualHeartbeat = Duration.seconds(10)
 
-    /// - Parameter heartbeat: what the deployment says that its own is; nil where it does not.
-    private static func noComment(in silence: Duration, heartbeat: Duration?) -> ProbeCheck {
-        let words = "nothing came in \(silence.shown) of silence"
+    /// - Parameters:
+    ///   - heartbeat: what the deployment says that its own is; nil where it does not.
+    ///   - early: when a comment came that was none; nil without any.
+    private static func noComment(in silence: Duration, heartbeat: Duration?, early: Duration?) -> ProbeCheck {
+        let other = early.map { ", but for a comment after \($0.shown)" } ?? ""
+        let words = "nothing came in \(silence.shown) of silence\(other)"
         let due = heartbeat ?? usualHeartbeat
         guard due > .zero else { return .finding(.heartbeat, .noHeartbeat, "\(words): heartbeat is off") }
         // One that is due at the silence's end, or just ahead of it, may be late.
@@ -299,9 +362,11 @@ enum StreamChecks {
 
     /// - Parameter answer: to a request as Vapi makes it.
     static func vapiStream(_ answer: ProbeAnswer) -> ProbeCheck {
-        guard answer.status == 200 else {
-            return .finding(.vapiStream, .vapiStream, "\(answer.words) for a request with call and customer in its body")
+        let request = "for a request with call and customer in its body"
+        if answer.mayBeOtherwiseLater || answer.spokenError != nil || answer.hasNoSuchModel {
+            return .unknown(.vapiStream, "\(answer.failureWords ?? answer.words) \(request)\(answer.remedyForTimeout)")
         }
+        guard answer.status == 200 else { return .finding(.vapiStream, .vapiStream, "\(answer.words) \(request)") }
         guard answer.isEventStream else { return .finding(.vapiStream, .vapiStream, "it is not answered with an event stream") }
         let data = answer.events.filter { $0.kind == .data }
         guard data.last?.isDone == true else { return .finding(.vapiStream, .vapiStream, "the stream does not end with [DONE]") }

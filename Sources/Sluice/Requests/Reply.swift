@@ -65,6 +65,12 @@ struct Reply: ~Copyable {
         response.start(status: 200, Self.streamLines, headers: furtherHeaders)
     }
 
+    /// As above, of an error that is said, which programs are to tell from an answer: its status is 200.
+    private mutating func startStream(telling error: ChatError) {
+        let told = [(name: "X-Sluice-Spoken-Error", value: RequestRecord.outcome(of: error))]
+        response.start(status: 200, Self.streamLines, headers: furtherHeaders + told)
+    }
+
     private static let streamLines = HeaderLines([
         ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
         // Tells nginx not to buffer, whatever its configuration says.
@@ -145,6 +151,7 @@ struct Reply: ~Copyable {
     /// leaves when the reply is finished.
     mutating func fail(_ error: ChatError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
+            if !hasStarted { startStream(telling: error) }
             end(with: answer(saying: spoken)[...])
         } else if let sentence = streamErrors?.cutSentence, hasEvents, mayEndSpoken {
             end(with: ownChunks.ending(saying: sentence)[...])

@@ -299,16 +299,20 @@ private let spokenChunks = [
 }
 
 let spokenRules: [Rule] = [
-    Rule("an answer is as ever", upstreamGets: asked()),
-    Rule("an upstream that fails", upstreamGets: asked(), answer: .json(refusal, status: 500), callerGets: spoken),
-    Rule("an upstream that refuses", upstreamGets: asked(), answer: .json(refusal, status: 429), callerGets: spoken),
+    Rule("an answer is as ever", upstreamGets: asked(), callerFields: ["X-Sluice-Spoken-Error": nil]),
+    Rule(
+        "an upstream that fails", upstreamGets: asked(), answer: .json(refusal, status: 500), callerGets: spoken,
+        callerFields: ["X-Sluice-Spoken-Error": "failed.500"]),
+    Rule(
+        "an upstream that refuses", upstreamGets: asked(), answer: .json(refusal, status: 429), callerGets: spoken,
+        callerFields: ["X-Sluice-Spoken-Error": "refused.429"]),
     Rule(
         "Hume's session in every chunk", path: "/chat/completions?custom_session_id=session-1",
         fields: [("X-Request-Id", "req-1")], upstreamGets: asked(), answer: .json(refusal, status: 500),
         callerGets: .stream((spokenChunks + [Chunks.done]).joined())),
     Rule(
         "without a stream", sends: whole(), upstreamGets: whole(), answer: .json(refusal, status: 500),
-        callerGets: .error(503, type: "upstream_error", code: "upstream_status")),
+        callerGets: .error(503, type: "upstream_error", code: "upstream_status"), callerFields: ["X-Sluice-Spoken-Error": nil]),
     Rule("bad JSON", sends: "{", callerGets: .error(400, type: "invalid_request_error", code: "invalid_json")),
     breaks("inside the stream", .stream(start), code: "upstream_cut_off"),
     streams(
@@ -336,7 +340,8 @@ let heartbeatRules: [Rule] = [
         callerGets: .says("Hello")),
     Rule(
         "an upstream that fails slowly", upstreamGets: asked(),
-        answer: .raw(.pause(.milliseconds(150)), .text("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")), callerGets: spoken),
+        answer: .raw(.pause(.milliseconds(150)), .text("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")), callerGets: spoken,
+        callerFields: ["X-Sluice-Spoken-Error": nil]),
 ]
 
 /// Its time is over behind some of them.

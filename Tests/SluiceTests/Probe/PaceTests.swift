@@ -57,6 +57,59 @@ import Testing
         #expect(pace.count == 20 && pace.lumps == 1 && pace.longestHold == .milliseconds(950))
     }
 
+    /// Twenty events and the answer's end, through a way that holds them back until one that is made later.
+    private func pace(blind: Int = 5, until: (Int) -> Int) -> Pace {
+        Pace(
+            (0..<20).map { event in
+                Pace.Event(
+                    arrived: .milliseconds(50 * until(event) + 3), blind: .milliseconds(blind), made: .milliseconds(50 * event))
+            }, end: .milliseconds(50 * 21 + 3))
+    }
+
+    /// A way that holds a part of each answer.
+    struct Way: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let kind: PaceHabit.Kind
+        /// In so many answers it shows.
+        let answers: Int
+        /// With which event an event comes.
+        let until: @Sendable (Int) -> Int
+
+        init(_ description: String, _ kind: PaceHabit.Kind, answers: Int = 2, _ until: @escaping @Sendable (Int) -> Int) {
+            (testDescription, self.kind, self.answers, self.until) = (description, kind, answers, until)
+        }
+
+        static let all = [
+            Way("the first ten at once", .lump(1...10)) { max($0, 9) },
+            Way("the first four at once", .lump(1...4), answers: 3) { max($0, 3) },
+            Way("the last ten at once", .lump(11...20)) { $0 >= 10 ? 21 : $0 },
+            Way("the last eight at once", .lump(13...20)) { $0 >= 12 ? 21 : $0 },
+            Way("some in the midst at once", .lump(6...10)) { (5..<10).contains($0) ? 9 : $0 },
+            Way("each with the fifth behind it", .lag) { min($0 + 5, 21) },
+            Way("each with the third behind it", .lag) { min($0 + 3, 21) },
+        ]
+    }
+
+    @Test(arguments: Way.all) func `what several answers say at the same place is a habit of the way`(way: Way) {
+        let (held, flowing) = (pace(until: way.until), pace { $0 })
+        #expect(held.verdict == .oneByOne && held.isSuspicious && !flowing.isSuspicious)
+        let few = [flowing] + Array(repeating: held, count: way.answers - 1)
+        let habit = PaceHabit(of: few + [held])
+        #expect(habit?.kind == way.kind && habit?.places == Array(1...way.answers))
+        #expect(PaceHabit(of: few + [flowing]) == nil)
+        // Nobody had looked.
+        #expect(!pace(blind: 600, until: way.until).isSuspicious)
+    }
+
+    @Test func `a machine that stands still has no habit`() {
+        let standsStill = { (from: Int, to: Int) in pace { (from..<to).contains($0) ? to : $0 } }
+        #expect(PaceHabit(of: [standsStill(2, 10), pace { $0 }]) == nil)
+        #expect(PaceHabit(of: [standsStill(2, 7), standsStill(11, 17), standsStill(6, 10)]) == nil)
+        #expect(PaceHabit(of: [standsStill(0, 19), standsStill(4, 9)]) == nil)
+        #expect(!pace { $0 + 1 }.isLate)
+        #expect(PaceHabit(of: []) == nil)
+    }
+
     @Test func `no events are no verdict`() {
         #expect(Pace([]).verdict == .unclear)
         #expect(Pace.best(of: []) == nil)

@@ -47,7 +47,8 @@ import Testing
         let (lump, flowing, lumps) = (Self.answer { _ in 1003 }, Self.answer { $0 }, Self.answer { ($0 / 200 + 1) * 200 })
         let late = stream([.text(at: 3)], failure: .timedOut(.total, after: .seconds(30)))
         for enough in [
-            [flowing, flowing], [lumps, flowing, flowing], [lump, lump, lump], [lump, flowing, lump], [flowing, lump, lump],
+            [flowing, flowing], [lumps, flowing, flowing, flowing], [lump, lump, lump], [lump, flowing, lump],
+            [flowing, lump, lump],
             [late], Array(repeating: refusal(503), count: 6),
         ] {
             #expect(StreamChecks.isEnough(enough))
@@ -55,6 +56,32 @@ import Testing
         }
         #expect(!StreamChecks.isEnough([lump, flowing, flowing, flowing, flowing]))
         #expect(!StreamChecks.isEnough([]))
+    }
+
+    @Test(arguments: [true, false]) func `a part of each answer that is held is a finding`(isFirst: Bool) {
+        let comes = { (moment: Int) in isFirst ? max(moment, 453) : moment >= 503 ? 1053 : moment }
+        let part = isFirst ? "the first 10 came in one lump, up to 445 ms" : "the last 10 came in one lump, up to 545 ms"
+        let words = "of 20 events, made 50 ms apart, \(part) late, each time: response buffering"
+        let (held, flowing) = (Self.answer(comes: comes), Self.answer { $0 })
+        let check = StreamChecks.stream([held, held])
+        #expect(check.verdict == .finding(.buffered) && check.evidence.hasPrefix(words), "\(check)")
+        #expect(StreamChecks.isEnough([held, held]) && StreamChecks.isEnough([held, flowing, held]))
+        #expect(!StreamChecks.isEnough([held, flowing, flowing]) && !StreamChecks.isEnough([held, flowing]))
+        let other = StreamChecks.stream([held, flowing, held])
+        #expect(other.verdict == .finding(.buffered))
+        #expect(other.evidence.hasPrefix("in 2 of 3 answers, and not in others: \(words)"), "\(other)")
+        #expect(StreamChecks.stream([held, flowing, flowing, flowing]).verdict == .pass)
+    }
+
+    @Test func `an answer each event of which waits for others is a finding`() {
+        let pieces = (0..<20).map { Piece.made(50 * $0, at: min(50 * $0 + 253, 1053)) }
+        let late = stream(pieces + [.done(at: 1053)])
+        let check = StreamChecks.stream([late, late])
+        let words = "20 events, made 50 ms apart, came 245 ms late, each by itself, and the answer's end did not"
+        #expect(check.verdict == .finding(.buffered) && check.evidence.hasPrefix(words), "\(check)")
+        // So far away, or so busy.
+        let far = stream((0..<20).map { .made(50 * $0, at: 50 * $0 + 253) } + [.done(at: 1303)])
+        #expect(StreamChecks.stream([far, far]).verdict == .pass)
     }
 
     /// What comes over HTTP/2, what over HTTP/1.1, and what is told of both.
@@ -111,6 +138,15 @@ import Testing
         }
         #expect(StreamChecks.stream([late]).evidence.hasPrefix("an answer did not end within 60.0 s: "))
         #expect(StreamChecks.stream(short: [late], long: []).evidence.hasPrefix("an answer did not end within 60.0 s: "))
+        var open = stream([.text(at: 3), .done(at: 3)])
+        open.failure = .timedOut(.total, after: .seconds(60))
+        for check in [
+            StreamChecks.stream([open]), StreamChecks.stream(short: [open], long: []),
+            StreamChecks.stream(short: [], long: [open]),
+        ] {
+            #expect(check.verdict == .finding(.broken))
+            #expect(check.evidence.hasPrefix("an answer did not end within 60.0 s, though [DONE] came: "), "\(check)")
+        }
         #expect(StreamChecks.firstToken([failed(.timedOut(.total, after: .seconds(60)))]).evidence.contains("log"))
     }
 
@@ -257,18 +293,24 @@ import Testing
         #expect(timeout.verdict == (failed.count > 1 ? .unknown : .pass), "\(timeout)")
     }
 
+    /// What stands ahead of a silence.
+    private static let begun: [Piece] = Array(repeating: .text(at: 50), count: ProbeModel.eventsBeforeSilence)
+
     @Test func `a silence has a heartbeat, or not, or ends the stream`() {
         let silence = Duration.seconds(12)
-        let seen = stream([.text(at: 50), .comment(at: 10_050), .text(at: 12_050), .done(at: 12_050)])
+        let seen = stream(Self.begun + [.comment(at: 10_050), .text(at: 12_050), .done(at: 12_050)])
         let check = StreamChecks.heartbeat(seen, silence: silence)
         #expect(check.verdict == .pass && check.evidence == "a comment came after 10.0 s of silence")
-        let none = stream([.text(at: 50), .text(at: 12_050), .done(at: 12_050)])
+        let none = stream(Self.begun + [.text(at: 12_050), .done(at: 12_050)])
         #expect(StreamChecks.heartbeat(none, silence: silence).verdict == .finding(.noHeartbeat))
         let cut = stream([.text(at: 50)], failure: .cutOff(afterBytes: 9), duration: 3050)
         #expect(StreamChecks.heartbeat(cut, silence: silence).verdict == .finding(.cutInSilence))
         #expect(StreamChecks.heartbeat(cut, silence: silence).evidence.contains("after 3.0 s of silence"))
-        let lump = stream([.text(at: 12_050), .comment(at: 12_050), .done(at: 12_050)])
+        let texts: [Piece] = Array(repeating: .text(at: 12_050), count: ProbeModel.eventsBeforeSilence)
+        let lump = stream(texts + [.comment(at: 12_050), .done(at: 12_050)])
         #expect(StreamChecks.heartbeat(lump, silence: silence).verdict == .unknown)
+        let short = stream([.text(at: 50), .comment(at: 10_050), .done(at: 12_050)])
+        #expect(StreamChecks.heartbeat(short, silence: silence).verdict == .unknown)
         #expect(StreamChecks.heartbeat(refusal(503), silence: silence).verdict == .unknown)
     }
 
@@ -287,14 +329,28 @@ import Testing
         told: String?, silence: Int, comment: Int, text: Int, verdict: ProbeCheck.Verdict, words: String
     ) {
         let fields = told.map { [(name: "x-sluice-heartbeat-ms", value: $0)] } ?? []
-        let pieces: [Piece] = [.text(at: 50), .comment(at: 50 + comment), .text(at: 50 + text), .done(at: 50 + text)]
+        let pieces = Self.begun + [.comment(at: 50 + comment), .text(at: 50 + text), .done(at: 50 + text)]
         let check = StreamChecks.heartbeat(stream(pieces, fields), silence: .seconds(silence))
         #expect(check.verdict == verdict && check.evidence.contains(words), "\(check)")
     }
 
+    /// Behind each text, and nothing in the silence; then with a heartbeat in it.
+    @Test(arguments: [("1000" as String?, 10), ("1000", 0), (nil, 10), ("10000", 10)])
+    func `a comment that belongs to a text is no heartbeat`(told: String?, after: Int) {
+        let fields = told.map { [(name: "x-sluice-heartbeat-ms", value: $0)] } ?? []
+        let texts = (1...3).flatMap { [Piece.text(at: 50 * $0), .comment(at: 50 * $0 + after)] }
+        let behind: [Piece] = [.text(at: 14_150), .comment(at: 14_150 + after), .text(at: 16_150), .done(at: 16_150)]
+        let check = StreamChecks.heartbeat(stream(texts + behind, fields), silence: .seconds(14))
+        #expect(check.verdict == (after == 0 ? .unknown : .finding(.noHeartbeat)), "\(check)")
+        #expect(after == 0 || check.evidence.hasPrefix("nothing came in 14.0 s of silence, but for a comment after 10 ms"))
+        let beat = told == "1000" ? 1_150 : 10_150
+        let seen = StreamChecks.heartbeat(stream(texts + [.comment(at: beat)] + behind, fields), silence: .seconds(14))
+        #expect(seen.verdict == .pass && seen.evidence == "a comment came after \(beat / 1000).0 s of silence", "\(seen)")
+    }
+
     @Test func `a comment that nobody looked for is not blamed on a server`() {
         let fields = [(name: "x-sluice-heartbeat-ms", value: "10000")]
-        let pieces: [Piece] = [.text(at: 50), .comment(at: 14_050), .text(at: 14_050), .done(at: 14_050)]
+        let pieces = Self.begun + [.comment(at: 14_050), .text(at: 14_050), .done(at: 14_050)]
         var answer = stream(pieces, fields)
         answer.reads[1] = .init(end: answer.body.count, moment: .milliseconds(14_050), blind: .milliseconds(5_000))
         let check = StreamChecks.heartbeat(answer, silence: .seconds(14))
@@ -315,7 +371,7 @@ import Testing
         let fields = told.map { [(name: "x-sluice-heartbeat-ms", value: $0)] } ?? []
         let end = 50 + 1000 * silence
         let check = StreamChecks.heartbeat(
-            stream([.text(at: 50), .text(at: end), .done(at: end)], fields), silence: .seconds(silence))
+            stream(Self.begun + [.text(at: end), .done(at: end)], fields), silence: .seconds(silence))
         #expect(check.verdict == verdict && check.evidence.contains(words), "\(check)")
     }
 
@@ -332,5 +388,50 @@ import Testing
         for bad in [refusal(400), stream([.text(at: 3)]), stream([bare, .done(at: 3)])] {
             #expect(StreamChecks.vapiStream(bad).verdict == .finding(.vapiStream))
         }
+        for later in [refusal(429), refusal(503), failed(.timedOut(.total, after: .seconds(30)))] {
+            #expect(StreamChecks.vapiStream(later).verdict == .unknown)
+        }
+    }
+    // MARK: Why a chat was not answered
+
+    static func spoken(_ code: String) -> ProbeAnswer {
+        stream([.text(at: 3), .done(at: 3)], [(name: "x-sluice-spoken-error", value: code)])
+    }
+
+    @Test func `a spoken error is no answer`() {
+        let (error, whole) = (Self.spoken("failed.500"), stream([.text(at: 50), .done(at: 60)]))
+        let words = "status 200, and a spoken error in the place of an answer, failed.500"
+        #expect(error.failureWords == words && whole.failureWords == nil)
+        for check in [
+            StreamChecks.stream([error, error]), StreamChecks.stream(short: [error], long: [error]),
+            StreamChecks.compression(error), StreamChecks.heartbeat(error, silence: .seconds(12)),
+        ] { #expect(check.verdict == .unknown && check.evidence == words, "\(check)") }
+        #expect(StreamChecks.vapiStream(error).verdict == .unknown)
+        let all = Array(repeating: error, count: 10)
+        #expect(StreamChecks.firstToken(all).verdict == .finding(.failedCalls))
+        #expect(StreamChecks.firstToken(all).evidence == "10 of 10 calls failed: \(words) (10 times)")
+        #expect(StreamChecks.vapiTimeout(all).verdict == .unknown)
+        let once = StreamChecks.firstToken([error] + Array(repeating: whole, count: 9))
+        #expect(once.verdict == .unknown && once.evidence.hasSuffix("; p50 50 ms, p95 50 ms, of 9 of 10 calls"), "\(once)")
+        for code in ["rate_limit_exceeded", "insufficient_quota", "refused.429"] {
+            #expect(StreamChecks.firstToken(Array(repeating: Self.spoken(code), count: 10)).verdict == .unknown)
+        }
+    }
+
+    @Test(arguments: [
+        refusal(404, [(name: "x-request-id", value: "1")], code: "model_not_found"), StreamChecksTests.spoken("model_not_found"),
+        StreamChecksTests.spoken("refused.404"),
+    ])
+    func `a model that is not there is told as such`(answer: ProbeAnswer) {
+        let words = "there is no such model, or this token may not ask it"
+        let stream = StreamChecks.stream(short: [answer], long: [answer])
+        #expect(stream.verdict == .finding(.broken) && stream.evidence.contains(words), "\(stream)")
+        for check in [
+            StreamChecks.firstToken(Array(repeating: answer, count: 10)), StreamChecks.vapiStream(answer),
+            StreamChecks.compression(answer),
+        ] { #expect(check.verdict == .unknown && check.evidence.contains(words), "\(check)") }
+        #expect(ModelChoice.isAnother(neededAfter: answer))
+        let unknown = refusal(404, [(name: "x-request-id", value: "1")], code: "unknown_url")
+        #expect(!unknown.hasNoSuchModel && !refusal(404, code: "not_found").hasNoSuchModel)
     }
 }

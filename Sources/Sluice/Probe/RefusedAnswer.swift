@@ -1,0 +1,35 @@
+// Why a chat was not answered, as far as Sluice says so itself.
+
+import Chat
+import HTTPClient
+
+extension ProbeAnswer {
+    /// The error that was said in the place of an answer, as the log has it; nil for none, and where the head had left before.
+    var spokenError: String? { head?["x-sluice-spoken-error"] }
+
+    /// The status that a chat was refused with, or would have been if the error had not been said; zero where nobody knows.
+    var statusOfRefusal: Int {
+        guard let spokenError else { return status == 200 ? 0 : status }
+        if spokenError.hasSameBytes(as: "model_not_found") { return 404 }
+        let limits = ["rate_limit_exceeded", "insufficient_quota"]
+        if limits.contains(where: { spokenError.hasSameBytes(as: $0) }) { return 429 }
+        let mark = "refused."
+        guard spokenError.utf8.starts(with: mark.utf8) else { return 0 }
+        return Int(decimal: spokenError.utf8.dropFirst(mark.utf8.count)) ?? 0
+    }
+
+    /// Whether nobody answers to the model's name, of whom this caller may know. The URL is right where a chat is asked for.
+    var hasNoSuchModel: Bool {
+        statusOfRefusal == 404 && (spokenError != nil || isErrorOfInterface && missingParameters == nil)
+    }
+
+    /// Whether a limit of the caller's is reached.
+    var isOverLimit: Bool { statusOfRefusal == 429 }
+
+    /// What is known of its failure besides the status, for a sentence; nil for nothing.
+    var cause: String? {
+        let noModel = hasNoSuchModel ? ": there is no such model, or this token may not ask it" : nil
+        guard let spokenError else { return noModel }
+        return ", and a spoken error in the place of an answer, \(spokenError.clipped)" + (noModel ?? "")
+    }
+}
