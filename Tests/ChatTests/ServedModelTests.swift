@@ -27,9 +27,10 @@ import Testing
     @Test(arguments: [
         ("my-local-secret-key", nil), ("openai/my-local-secret-key@1", nil), (#"my\u002dlocal-secret-key"#, nil),
         ("my-local-secret", "my-local-secret"), ("My-Local-Secret-Key", "My-Local-Secret-Key"),
+        ("ollama/llama3", "ollama/llama3"),
     ])
     func `a name with a secret of the upstream's in it is left out`(said: String, name: String?) {
-        let key = UpstreamKey(secrets: [bytes("Bearer my-local-secret-key"), bytes("my-local-secret-key")])
+        let key = UpstreamKey(secrets: [bytes("Bearer my-local-secret-key"), bytes("my-local-secret-key"), bytes("ollama")])
         #expect(served(#"{"model":"\#(said)"}"#, hiding: key)?.name == name)
     }
 

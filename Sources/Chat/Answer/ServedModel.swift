@@ -39,11 +39,16 @@ extension JSONValue {
     /// With all characters escaped.
     private static let plainNameBytesMax = 6 * String.plainNameBytesMax + 2
 
+    /// What is shorter is no key that is worth to keep, as `ollama`, and may be a part of names.
+    private static let secretBytesMin = 8
+
     /// The text of a string that is a plain name; nil for all else, and for one that has a secret in it: metrics and traces are read by
     /// others than those who may know that.
     package func plainName(in document: Span<UInt8>, hiding key: UpstreamKey) -> String? {
         guard range.count <= Self.plainNameBytesMax, let name = string(in: document), name.isPlainName else { return nil }
-        return ErrorWords.hold(Array(name.utf8), key.secrets) ? nil : name
+        let bytes = Array(name.utf8)
+        let hasSecret = key.secrets.contains { $0.count >= Self.secretBytesMin && ErrorWords.hold(bytes, $0) }
+        return hasSecret ? nil : name
     }
 }
 

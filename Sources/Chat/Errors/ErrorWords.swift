@@ -265,10 +265,11 @@ enum ErrorWords {
     }
 
     /// Whether any of the secrets stands in a text.
-    static func hold(_ text: [UInt8], _ secrets: [[UInt8]]) -> Bool {
-        secrets.contains { secret in
-            !secret.isEmpty && text.indices.contains { text[$0] == secret[0] && text[$0...].starts(with: secret) }
-        }
+    static func hold(_ text: [UInt8], _ secrets: [[UInt8]]) -> Bool { secrets.contains { hold(text, $0) } }
+
+    /// Whether a secret stands in a text.
+    static func hold(_ text: [UInt8], _ secret: [UInt8]) -> Bool {
+        !secret.isEmpty && text.indices.contains { text[$0] == secret[0] && text[$0...].starts(with: secret) }
     }
 }
 
