@@ -30,14 +30,14 @@ actor Prober {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
 
     private let plan: ProbePlan
-    private let onProgress: @Sendable (String) -> Void
+    let onProgress: @Sendable (String) -> Void
     private var report: ProbeReport
     private var heads: [ResponseHead] = []
     /// Of an upstream to which one token was allowed.
     private var shortAnswers: [ProbeAnswer] = []
     private var strangers: [RequestChecks.Stranger] = []
     /// Whether the limit has come: what an answer says that was cut short by it is not to be believed.
-    private var isOver = false
+    private(set) var isOver = false
     /// False where a question over HTTP/1.1 alone got no handshake.
     private var isHTTP1Spoken = true
     /// The model that is asked, and whether it is `sluice-probe`.
@@ -66,7 +66,7 @@ actor Prober {
         return result.report.withLock { $0 } ?? ProbeReport(url: plan.target.shown)
     }
 
-    private var target: ProbeTarget { plan.target }
+    var target: ProbeTarget { plan.target }
 
     private func run() async -> ProbeReport {
         let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, limit: plan.limit, on: loop)
@@ -96,7 +96,7 @@ actor Prober {
         if let check = RequestChecks.limits(calls.refused, of: calls.count) { report.checks.append(check) }
     }
 
-    private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
+    func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
         let answer = await client.ask(question)
         if let head = answer.head { heads.append(head) }
         if question.credentials == .right, report.checks.contains(where: { $0.name == .reachable }) {
@@ -273,7 +273,7 @@ actor Prober {
         modelObstacle = choice.words
     }
 
-    private func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
+    func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
         let body = ProbeBodies.chat(model?.name ?? Settings.probeModel, message, tokens: tokens)
         return .init(url: target.completions(), body: body, timeout: .seconds(60))
     }
@@ -367,54 +367,6 @@ actor Prober {
             let check = StreamChecks.stream(short: short, long: long)
             if check.verdict == .pass || long.count == 2 || answer.isLate { return check }
         }
-    }
-
-    // MARK: Leaving
-
-    /// How often the process is asked at first; then less often.
-    private static let noticeStep = Duration.milliseconds(100)
-    /// A machine that stands still may see a heartbeat that comes soon ahead of what came before it.
-    private static let (leavingsMax, heartbeatSoon) = (3, Duration.seconds(3))
-
-    /// Leaves a model that is silent.
-    private func leave(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
-        let first = await status(client)
-        guard first.status == 200, LeavingChecks.isOpen("", in: first.body) != nil else { return .hidden(first.words) }
-        var leaving = LeavingChecks.Leaving.unlisted
-        for time in 1...Self.leavingsMax {
-            onProgress(time == 1 ? "leaving" : "leaving, once more")
-            leaving = await leaveOnce(client, heartbeat: heartbeat)
-            let isSure = !LeavingChecks.isLate(leaving, heartbeat: heartbeat)
-            if isSure || isOver || heartbeat ?? LeavingChecks.usualHeartbeat >= Self.heartbeatSoon { break }
-        }
-        return leaving
-    }
-
-    private func leaveOnce(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
-        let patience = LeavingChecks.patience(heartbeat: heartbeat)
-        var question = chat(ProbeModel.message(silence: patience + .seconds(5)))
-        question.until = .silence
-        let asked = await client.begin(question)
-        let silent = loop.now
-        guard asked.answer.status == 200, let id = asked.answer.head?["x-request-id"] else {
-            asked.leave()
-            return asked.answer.status == 200 ? .unlisted : .refused(asked.answer.words)
-        }
-        let isListed = LeavingChecks.isOpen(id, in: (await status(client)).body) == true
-        asked.leave()
-        guard isListed else { return .unlisted }
-        let left = loop.now
-        while true {
-            let status = await status(client)
-            let moment = LeavingChecks.Moment(left: loop.now - left, silent: loop.now - silent)
-            if status.status == 200, LeavingChecks.isOpen(id, in: status.body) == false { return .gone(moment) }
-            guard moment.left < patience, !isOver else { return .stays(moment) }
-            await client.sleep(for: min(max(moment.left / 10, Self.noticeStep), .seconds(1)))
-        }
-    }
-
-    private func status(_ client: ProbeClient) async -> ProbeAnswer {
-        await ask(.init(method: .get, url: target.status, credentials: .none), client)
     }
 
     // MARK: The rest
