@@ -30,7 +30,8 @@ import Testing
             (["a"], #","silent_workers":1"#, nil), (["b"], #","silent_workers":1"#, true),
         ] as [([String], String, Bool?)])
     func `a status tells whether a request is open, if it lists all`(requests: [String], more: String, isOpen: Bool?) throws {
-        #expect(try #require(Self.status(requests, more: more)).isOpen("b") == isOpen)
+        let status = try #require(Self.status(requests, more: more))
+        #expect(status.isOpen("b") == isOpen)
     }
 
     @Test(arguments: [
