@@ -1,6 +1,5 @@
 // What the status says of a caller who left. Nothing is asked here.
 
-import Chat
 import Clock
 
 /// The verdict on a request whose caller left while the model was silent: only then it shows whether the web server tells. Where
@@ -10,11 +9,15 @@ enum LeavingChecks {
     enum Leaving: Equatable, Sendable {
         /// The status is not for this machine: with these words.
         case hidden(String)
+        /// The status is larger than what is looked at.
+        case tooLarge
         /// The request was not answered: with these words.
         case refused(String)
         /// It did not know the request: another process, or another machine, has it.
         case unlisted
-        /// The request was gone.
+        /// The process that had the request was not heard of again, or too late: others answered.
+        case untold
+        /// The request was gone, by the word of the process that had it.
         case gone(Moment)
         /// It was there still.
         case stays(Moment)
@@ -50,9 +53,16 @@ enum LeavingChecks {
         switch leaving {
         case .hidden(let words):
             return .unknown(.leaving, "the status is not shown here (\(words)): ask from the server's own machine")
+        case .tooLarge:
+            return .unknown(.leaving, "the status is larger than what is looked at: ask when fewer requests are open")
         case .refused(let words): return .unknown(.leaving, "there was no call to leave: \(words)")
         case .unlisted:
             return .unknown(.leaving, "the status did not tell of the request: another process may have it")
+        case .untold:
+            return .unknown(
+                .leaving,
+                "other processes than the one that had the call told their status after its caller had left: ask again, or one "
+                    + "that is alone behind its web server")
         case .gone(let moment):
             let words = "Sluice gave the call up within \(moment.left.shown)"
             guard isLate(leaving, heartbeat: heartbeat) else { return .pass(.leaving, words) }
@@ -85,18 +95,6 @@ enum LeavingChecks {
     }
 
     private static func name(_ server: ProbeServer?) -> String { server?.rawValue ?? "the web server" }
-
-    /// Whether the status, as JSON, tells of an open request; nil for what is no status.
-    static func isOpen(_ request: String, in status: [UInt8]) -> Bool? {
-        let document = status.span
-        do throws(JSONError) {
-            let value = try JSONScanner.validate(document, depthMax: 32)
-            guard let requests = value.member("active_requests", in: document), requests.kind == .array else { return nil }
-            return requests.elements(in: document, countMax: 4000).contains { open in
-                open.member("id", in: document)?.string(in: document)?.hasSameBytes(as: request) ?? false
-            }
-        } catch { return nil }
-    }
 }
 
 extension ProbeServer {

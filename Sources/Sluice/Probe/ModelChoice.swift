@@ -9,7 +9,9 @@ struct ModelChoice {
     private var tried: [String] = []
 
     /// Why no model is asked, where nothing else is known.
-    static let noModel = "no model is known: name one by --model, or let probe = true"
+    static let noModel = "no model is known: name one by --model, or \(ownModel)"
+    /// What lets a client ask `sluice-probe`.
+    private static let ownModel = "let probe = true, and sluice-probe be among the client's models"
     private static let triesMax = 3
     /// What stands in the names of models that answer no chats. The first that is listed may be one.
     private static let others = [
@@ -39,11 +41,16 @@ struct ModelChoice {
 
     /// Why none of them is asked.
     var words: String {
-        guard !tried.isEmpty else { return "no chat model is listed: name one by --model, or let probe = true" }
+        guard !tried.isEmpty else { return "no chat model is listed: name one by --model, or \(Self.ownModel)" }
         let names = tried.map(\.clipped).joined(separator: ", ")
         return tried.count == 1
-            ? "\(names) is no chat model, or not to be had: --model NAME, or probe = true"
-            : "\(names) are no chat models, or not to be had: --model NAME, or probe = true"
+            ? "\(names) is no chat model, or not to be had: --model NAME, or \(Self.ownModel)"
+            : "\(names) are no chat models, or not to be had: --model NAME, or \(Self.ownModel)"
+    }
+
+    /// Why one is not asked that was named, and is not there.
+    static func unknown(_ name: String, _ answer: ProbeAnswer) -> String {
+        "there is no model \(name.clipped) (\(answer.words)): is --model the name by which callers ask?"
     }
 
     /// Why none is known where somebody had no time, or no room, to tell.

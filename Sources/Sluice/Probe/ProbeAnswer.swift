@@ -41,7 +41,21 @@ struct ProbeAnswer: Sendable {
     var cameThrough: Bool { (200..<300).contains(status) || isJSONError }
 
     /// Whether the interface has looked at the request itself, be it to say what is wrong with it.
-    var wasTaken: Bool { (200..<300).contains(status) || (status == 400 || status == 422) && isJSONError }
+    var wasTaken: Bool { isOfInterface || (status == 400 || status == 422) && isJSONError }
+
+    /// Whether it is a success of a kind that the interface has.
+    private var isOfInterface: Bool {
+        (200..<300).contains(status)
+            && (isEventStream || head?["content-type"]?.startsIgnoringCase(with: "application/json") ?? false)
+    }
+
+    /// Whether it is a success of another kind, as a web server has it for a page.
+    var isOfNoInterface: Bool { (200..<300).contains(status) && !isOfInterface }
+
+    /// Whether the interface says that there is no such model.
+    var isOfUnknownModel: Bool {
+        status == 404 && errorMember("code")?.string(in: body.span)?.hasSameBytes(as: "model_not_found") ?? false
+    }
 
     /// Whether it is an answer to a chat, streamed or not, or the beginning of one.
     var isChat: Bool {

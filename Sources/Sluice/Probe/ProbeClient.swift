@@ -115,7 +115,8 @@ final class ProbeClient {
         if question.method == .post { headers.append(("Content-Type", "application/json")) }
         var request = HTTPRequest(
             question.method, question.url, headers: headers, body: question.body,
-            connectTimeout: min(Self.connectTimeout, timeout), totalTimeout: timeout,
+            // Less than all of it: where nobody takes a connection, that is what is to be told.
+            connectTimeout: min(Self.connectTimeout, timeout * 9 / 10), totalTimeout: timeout,
             options: question.isHTTP1 ? options.http1 : options.auto)
         request.acceptsCompression = question.acceptsCompression
         let wakeup = Wakeup(on: loop)

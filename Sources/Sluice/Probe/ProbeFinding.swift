@@ -18,6 +18,8 @@ enum ProbeFinding: String, CaseIterable, Sendable {
     /// Strangers are refused, but not by 401.
     case forbidden
     case tokenRefused = "token_refused"
+    /// The token is known, and its caller refused nevertheless.
+    case denied
     case path
     /// Requests are handed on without what Sluice knows them by.
     case parameters
@@ -29,6 +31,8 @@ enum ProbeFinding: String, CaseIterable, Sendable {
     case callerNotNoticed = "caller_not_noticed"
     case limits
     case body
+    /// One that Sluice itself does not take.
+    case ownBody = "body_limit"
     case errors
     case versions
     case noHTTP2 = "no_http_2"
@@ -67,8 +71,9 @@ extension ProbeFinding {
             behaviour
         case .nothingBehind: sluiceAddress
         case .insecure, .handshake, .certificate, .plain, .noHTTP2: security
-        case .unguarded, .forbidden, .tokenRefused, .path, .parameters, .errors, .versions, .limits, .body: requests
+        case .unguarded, .forbidden, .tokenRefused, .denied, .path, .parameters, .errors, .versions, .limits, .body: requests
         case .buffered, .compressed, .oldHTTP, .closes, .cutInSilence: streams
+        case .ownBody: [(.sluice, #"limits.body = "8MiB""#)]
         case .vapiURL: [(.sluice, "https://HOST/v1, or https://HOST/v/TOKEN without a credential, as Vapi's model.url")]
         case .vapiStream: [(.sluice, #"errors = "json", and an upstream that streams chunks with choices"#)]
         case .vapiTimeout: [(.sluice, #"timeouts.first_token = "5s", and a second target"#)]
@@ -169,6 +174,16 @@ extension ProbeFinding {
                 (.apache, "RewriteRule ^ - [R=401,L]  in the place of [F] or Require"),
                 (.caddy, "error @sluice_unknown 401  in the place of 403"),
                 (.haproxy, "http-request return status 401 … unless known  in the place of http-request deny"),
+            ]
+        case .denied:
+            [
+                (.nginx, "allow ADDRESS;  ahead of deny all;  and no rule of a WAF (ModSecurity) for these paths"),
+                (.lighttpd, #"no url.access-deny in the block of $HTTP["remoteip"] that ADDRESS is in"#),
+                (.apache, "Require ip ADDRESS  besides others;  where mod_security is loaded: SecRuleRemoveById"),
+                (.caddy, "not remote_ip ADDRESS  in the matcher of what responds with 403"),
+                (.haproxy, "http-request deny unless { src ADDRESS }"),
+                (.cloudflare, "Security → WAF: a rule that skips these paths"),
+                (.sluice, "hook: it refuses with 403, unless it says otherwise"),
             ]
         case .path:
             [

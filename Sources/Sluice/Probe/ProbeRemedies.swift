@@ -69,7 +69,9 @@ extension HTTPError {
         switch self {
         case .cannotResolve: "is the name right, and does it have an address?"
         case .refused: "is the web server running, and listening at this port?"
-        case .timedOut(.connect, _): "nobody says yes or no: is the address right, and does a firewall let this port through?"
+        case .timedOut(.connect, _):
+            "nobody says yes or no: does the name's DNS server answer, is the address right, and does a firewall let this port "
+                + "through?"
         case .timedOut: "who listens there is late: see the web server's log, and Sluice's, for what they wait for"
         case .cutOff: "who listens there hangs up: is it the web server's port, and what does its error log say?"
         case .tls: tlsProblem?.remedy

@@ -50,8 +50,10 @@ extension ProbeReport {
 
     private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(1, count)) }
 
+    private func visible(_ text: String) -> String { Self.visible(text, without: secrets) }
+
     /// Without what moves a terminal, and without a token that a server has said again.
-    private func visible(_ text: String) -> String {
+    static func visible(_ text: String, without secrets: [[UInt8]]) -> String {
         var bytes: [UInt8] = []
         bytes.appendVisible(ProbeTarget.masking(secrets, in: text))
         return String(decoding: bytes, as: UTF8.self)

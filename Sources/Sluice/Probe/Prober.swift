@@ -30,14 +30,14 @@ actor Prober {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
 
     private let plan: ProbePlan
-    private let onProgress: @Sendable (String) -> Void
+    let onProgress: @Sendable (String) -> Void
     private var report: ProbeReport
     private var heads: [ResponseHead] = []
     /// Of an upstream to which one token was allowed.
     private var shortAnswers: [ProbeAnswer] = []
     private var strangers: [RequestChecks.Stranger] = []
     /// Whether the limit has come: what an answer says that was cut short by it is not to be believed.
-    private var isOver = false
+    private(set) var isOver = false
     /// False where a question over HTTP/1.1 alone got no handshake.
     private var isHTTP1Spoken = true
     /// The model that is asked, and whether it is `sluice-probe`.
@@ -50,8 +50,10 @@ actor Prober {
     /// - Parameter onProgress: told what is being done.
     init(_ plan: ProbePlan, onProgress: @escaping @Sendable (String) -> Void) throws(SystemError) {
         loop = try EventLoop()
-        (self.plan, self.onProgress) = (plan, onProgress)
-        report = ProbeReport(url: plan.target.shown, secrets: plan.target.secrets)
+        let secrets = plan.target.secrets
+        self.plan = plan
+        self.onProgress = { onProgress(ProbeReport.visible($0, without: secrets)) }
+        report = ProbeReport(url: plan.target.shown, secrets: secrets)
     }
 
     /// Looks at everything, on the loop's thread, which is the caller's.
@@ -66,7 +68,7 @@ actor Prober {
         return result.report.withLock { $0 } ?? ProbeReport(url: plan.target.shown)
     }
 
-    private var target: ProbeTarget { plan.target }
+    var target: ProbeTarget { plan.target }
 
     private func run() async -> ProbeReport {
         let client = ProbeClient(target, authoritiesFile: plan.authoritiesFile, limit: plan.limit, on: loop)
@@ -96,7 +98,7 @@ actor Prober {
         if let check = RequestChecks.limits(calls.refused, of: calls.count) { report.checks.append(check) }
     }
 
-    private func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
+    func ask(_ question: ProbeClient.Question, _ client: ProbeClient) async -> ProbeAnswer {
         let answer = await client.ask(question)
         if let head = answer.head { heads.append(head) }
         if question.credentials == .right, report.checks.contains(where: { $0.name == .reachable }) {
@@ -134,7 +136,7 @@ actor Prober {
             variants.append((name, await ask(.init(url: url, body: ProbeBodies.noChat), client)))
         }
         add(RequestChecks.paths(usual, variants))
-        if usual.status == 404 || usual.status == 405 { return .found }
+        if usual.status == 404 || usual.status == 405 || usual.isOfNoInterface { return .found }
         onProgress("errors")
         var provoked = [RequestChecks.Provoked(what: "a body that is no chat", answer: usual, statuses: [400, 422])]
         let noJSON = await ask(.init(url: url, body: ProbeBodies.noJSON), client)
@@ -184,15 +186,14 @@ actor Prober {
     /// - Returns: as `lookAtAll`.
     private func lookAtToken(_ usual: ProbeAnswer, _ client: ProbeClient) async -> ProbeReport.Obstacle? {
         onProgress("token")
-        if target.hasToken, let refusal = RequestChecks.refusal(of: usual, isInPath: target.hasTokenInPath) {
-            add(refusal)
-            return .found
-        }
+        // What 403 is about, strangers tell.
+        if usual.status == 401, tellRefusal(of: usual) { return .found }
         for credentials in [ProbeTarget.Credentials.none, .wrong] {
             let question = ProbeClient.Question(
                 url: target.completions(credentials), credentials: credentials, body: ProbeBodies.noChat)
             strangers.append(.init(credentials: credentials, answer: await ask(question, client)))
         }
+        if tellRefusal(of: usual) { return .found }
         if !strangers.contains(where: \.mayBeLetIn) { add(RequestChecks.token(strangers)) }
         return usual.status == 401 || usual.status == 403 ? .noToken : nil
     }
@@ -203,21 +204,27 @@ actor Prober {
     private func lookAtStrangers(_ client: ProbeClient) async -> ProbeReport.Obstacle? {
         guard strangers.contains(where: \.mayBeLetIn) else { return nil }
         onProgress("token, by a chat")
-        if target.hasToken {
-            let right = await ask(chat(tokens: 1), client)
-            if let refusal = RequestChecks.refusal(of: right, isInPath: target.hasTokenInPath) {
-                add(refusal)
-                return .found
-            }
-        }
+        let right = target.hasToken ? await ask(chat(tokens: 1), client) : nil
+        if let right, right.status == 401, tellRefusal(of: right) { return .found }
         for index in strangers.indices where strangers[index].mayBeLetIn {
             var question = chat(tokens: 1)
             question.credentials = strangers[index].credentials
             question.url = target.completions(question.credentials)
             strangers[index].chat = await ask(question, client)
         }
+        if let right, !strangers.contains(where: \.isLetIn), tellRefusal(of: right) { return .found }
         add(RequestChecks.token(strangers))
         return !target.hasToken && strangers.first?.chat?.status == 401 ? .noToken : nil
+    }
+
+    /// - Parameter right: the answer to the token that was given, if one was.
+    /// - Returns: whether it is a refusal.
+    private func tellRefusal(of right: ProbeAnswer) -> Bool {
+        guard target.hasToken,
+            let refusal = RequestChecks.refusal(of: right, beside: strangers, isInPath: target.hasTokenInPath)
+        else { return false }
+        add(refusal)
+        return true
     }
 
     private func askOverTLS(_ client: ProbeClient) async -> ProbeAnswer? {
@@ -243,6 +250,12 @@ actor Prober {
             }
         } else {
             model = (name, false)
+            let short = await ask(chat(tokens: 1), client)
+            shortAnswers.append(short)
+            if short.isOfUnknownModel {
+                model = nil
+                modelObstacle = ModelChoice.unknown(name, short)
+            }
         }
         report.model = model?.name
     }
@@ -273,7 +286,7 @@ actor Prober {
         modelObstacle = choice.words
     }
 
-    private func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
+    func chat(_ message: String = "Count from one to forty, in words.", tokens: Int? = nil) -> ProbeClient.Question {
         let body = ProbeBodies.chat(model?.name ?? Settings.probeModel, message, tokens: tokens)
         return .init(url: target.completions(), body: body, timeout: .seconds(60))
     }
@@ -354,9 +367,9 @@ actor Prober {
         var long: [ProbeAnswer] = []
         while true {
             if !isHTTP1 {
-                let short = await ask(chat(tokens: 1), client)
-                shortAnswers.append(short)
-                if short.isLate { return StreamChecks.stream(short: shortAnswers, long: long) }
+                // The first may have been asked already, to see whether the model is there.
+                if shortAnswers.count == long.count { shortAnswers.append(await ask(chat(tokens: 1), client)) }
+                if shortAnswers.last?.isLate ?? false { return StreamChecks.stream(short: shortAnswers, long: long) }
             }
             var question = chat(tokens: 100)
             question.isHTTP1 = isHTTP1
@@ -369,54 +382,6 @@ actor Prober {
         }
     }
 
-    // MARK: Leaving
-
-    /// How often the process is asked at first; then less often.
-    private static let noticeStep = Duration.milliseconds(100)
-    /// A machine that stands still may see a heartbeat that comes soon ahead of what came before it.
-    private static let (leavingsMax, heartbeatSoon) = (3, Duration.seconds(3))
-
-    /// Leaves a model that is silent.
-    private func leave(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
-        let first = await status(client)
-        guard first.status == 200, LeavingChecks.isOpen("", in: first.body) != nil else { return .hidden(first.words) }
-        var leaving = LeavingChecks.Leaving.unlisted
-        for time in 1...Self.leavingsMax {
-            onProgress(time == 1 ? "leaving" : "leaving, once more")
-            leaving = await leaveOnce(client, heartbeat: heartbeat)
-            let isSure = !LeavingChecks.isLate(leaving, heartbeat: heartbeat)
-            if isSure || isOver || heartbeat ?? LeavingChecks.usualHeartbeat >= Self.heartbeatSoon { break }
-        }
-        return leaving
-    }
-
-    private func leaveOnce(_ client: ProbeClient, heartbeat: Duration?) async -> LeavingChecks.Leaving {
-        let patience = LeavingChecks.patience(heartbeat: heartbeat)
-        var question = chat(ProbeModel.message(silence: patience + .seconds(5)))
-        question.until = .silence
-        let asked = await client.begin(question)
-        let silent = loop.now
-        guard asked.answer.status == 200, let id = asked.answer.head?["x-request-id"] else {
-            asked.leave()
-            return asked.answer.status == 200 ? .unlisted : .refused(asked.answer.words)
-        }
-        let isListed = LeavingChecks.isOpen(id, in: (await status(client)).body) == true
-        asked.leave()
-        guard isListed else { return .unlisted }
-        let left = loop.now
-        while true {
-            let status = await status(client)
-            let moment = LeavingChecks.Moment(left: loop.now - left, silent: loop.now - silent)
-            if status.status == 200, LeavingChecks.isOpen(id, in: status.body) == false { return .gone(moment) }
-            guard moment.left < patience, !isOver else { return .stays(moment) }
-            await client.sleep(for: min(max(moment.left / 10, Self.noticeStep), .seconds(1)))
-        }
-    }
-
-    private func status(_ client: ProbeClient) async -> ProbeAnswer {
-        await ask(.init(method: .get, url: target.status, credentials: .none), client)
-    }
-
     // MARK: The rest
 
     private func lookAtRest(_ client: ProbeClient) async {
@@ -424,10 +389,10 @@ actor Prober {
         var question = chat(tokens: 1)
         if model == nil { question.body = ProbeBodies.noChat }
         question.isHTTP1 = true
-        _ = await ask(question, client)
+        let first = await ask(question, client)
         let count = client.connectionsCount
         let second = await ask(question, client)
-        add(RequestChecks.connection(second, wasKept: client.connectionsCount == count))
+        add(RequestChecks.connection(first, second, wasKept: client.connectionsCount == count))
         add(RequestChecks.versions(heads))
         add(RequestChecks.http2(client.firstConnection, isSecure: target.isSecure))
     }

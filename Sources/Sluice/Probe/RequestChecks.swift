@@ -120,16 +120,25 @@ enum RequestChecks {
         }
 
         /// Whether only a chat can tell if he is let in: the body was looked at, or something behind the token.
-        var mayBeLetIn: Bool { answer.cameThrough && ![401, 403, 429].contains(answer.status) && answer.status < 500 }
+        var mayBeLetIn: Bool {
+            // A web server may have a page in the place of what was said of the body.
+            let isOfBody = answer.status == 400 || answer.status == 422
+            return (answer.cameThrough || isOfBody) && ![401, 403, 429].contains(answer.status) && answer.status < 500
+        }
+
+        var isLetIn: Bool { chat?.isChat ?? false }
+
+        /// What he gets in the end.
+        fileprivate var status: Int { (chat ?? answer).status }
     }
 
     static func token(_ strangers: [Stranger]) -> ProbeCheck {
         let told = strangers.map { "\($0.answer.words) \($0.what)" }.joined(separator: ", ")
-        let letIn = strangers.filter { $0.chat?.isChat ?? false }
+        let letIn = strangers.filter(\.isLetIn)
         guard letIn.isEmpty else {
             return .finding(.token, .unguarded, "anybody may ask: a chat is answered \(names(letIn))")
         }
-        if strangers.contains(where: { ($0.chat ?? $0.answer).status == 403 }) {
+        if strangers.contains(where: { $0.status == 403 }) {
             return .finding(.token, .forbidden, "\(told), where callers expect 401")
         }
         let others = strangers.filter { $0.answer.status != 401 }
@@ -146,17 +155,30 @@ enum RequestChecks {
         strangers.map(\.what).joined(separator: ", and ")
     }
 
-    /// - Parameter right: the answer to the token that was given.
+    /// - Parameters:
+    ///   - right: the answer to the token that was given.
+    ///   - strangers: what they get, where they were asked.
     /// - Returns: nil where it is not refused.
-    static func refusal(of right: ProbeAnswer, isInPath: Bool) -> ProbeCheck? {
+    static func refusal(of right: ProbeAnswer, beside strangers: [Stranger], isInPath: Bool) -> ProbeCheck? {
         guard right.status == 401 || right.status == 403 else { return nil }
+        if right.status == 403, !strangers.isEmpty, strangers.allSatisfy({ $0.status == 401 }) {
+            let who =
+                right.isErrorOfInterface
+                ? "what is behind the web server refuses this client: its hook, or the upstream"
+                : "an access rule refuses this client or this machine (allow and deny, a WAF)"
+            return .finding(
+                .token, .denied, "403 with the right token, and 401 \(names(strangers)): the token is known, and \(who)")
+        }
+        let rule =
+            right.status == 403 && strangers.contains(where: { $0.status == 403 })
+            ? "; strangers get 403 too: it may be an access rule that refuses this machine (allow and deny, a WAF)" : ""
         let words =
             isInPath
             ? "the token in the URL's path is refused (\(right.words)): https://HOST/v/TOKEN needs one that the web server knows"
             : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, "
                 + "--token-file or --token must name one that the web server knows, or something in front drops the header "
                 + "Authorization (then https://HOST/v/TOKEN would be let in)"
-        return .finding(.token, .tokenRefused, words)
+        return .finding(.token, .tokenRefused, words + rule)
     }
 
     // MARK: Paths
@@ -172,6 +194,14 @@ enum RequestChecks {
                     "\(words), by Sluice itself: the web server hands requests on without \(missing.words)")
             }
             return .finding(.paths, .path, known.isEmpty ? words : "\(words), and another form is known: \(told(known))")
+        }
+        if usual.isOfNoInterface {
+            let type = usual.head?["content-type"]?.clipped ?? "no Content-Type"
+            let known = variants.filter(\.answer.wasTaken)
+            return .finding(
+                .paths, .path,
+                "\(usual.words) and \(type) for a body that is no chat: whoever answers here has no chat completions"
+                    + (known.isEmpty ? "" : ", and another form is known: \(told(known))"))
         }
         guard usual.wasTaken else {
             let unlike = variants.filter { !$0.answer.words.hasSameBytes(as: usual.words) }
@@ -195,6 +225,9 @@ enum RequestChecks {
 
     static func body(_ answer: ProbeAnswer) -> ProbeCheck {
         if answer.wasTaken { return .pass(.body, "1 MiB is taken") }
+        if answer.status == 413, answer.isErrorOfInterface {
+            return .finding(.body, .ownBody, "1 MiB is refused by Sluice itself, and not by the web server: \(answer.words)")
+        }
         if answer.status == 413 { return .finding(.body, .body, "1 MiB is refused: \(answer.words)") }
         guard answer.head == nil, !answer.mayBeOtherwiseLater else {
             return .unknown(.body, "\(answer.words) for 1 MiB\(answer.remedyForTimeout)")
@@ -278,15 +311,19 @@ enum RequestChecks {
     // MARK: HTTP
 
     /// - Parameters:
-    ///   - answer: over HTTP/1.1, to the second of two requests.
-    ///   - wasKept: whether it came over the connection of the first.
-    static func connection(_ answer: ProbeAnswer, wasKept: Bool) -> ProbeCheck {
-        guard let head = answer.head else { return .unknown(.connection, "HTTP/1.1: \(answer.words)") }
+    ///   - first: over HTTP/1.1, to the first of two requests.
+    ///   - second: to the second.
+    ///   - wasKept: whether that came over the connection of the first.
+    static func connection(_ first: ProbeAnswer, _ second: ProbeAnswer, wasKept: Bool) -> ProbeCheck {
+        guard let head = second.head else { return .unknown(.connection, "HTTP/1.1: \(second.words)") }
         if head.version == .http10 {
             return .finding(
                 .connection, .oldHTTP,
                 "the answer is HTTP/1.0: without chunks a stream that breaks off looks whole, and each call needs a connection")
         }
+        // Over a connection whose answer has not come to its end nothing else is asked.
+        if first.isTooLarge { return .unknown(.connection, "HTTP/1.1: an answer is larger than what is looked at") }
+        if let failure = first.failure { return .unknown(.connection, "HTTP/1.1: the first of two answers failed: \(failure)") }
         if !wasKept { return .finding(.connection, .closes, "each call needs a new connection: it is closed behind an answer") }
         return .pass(.connection, "HTTP/1.1, and a connection is kept for the next call")
     }

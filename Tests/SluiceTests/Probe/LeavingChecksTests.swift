@@ -46,6 +46,8 @@ import Testing
             Row("nginx needs nothing to write", stays(25), 60, .nginx, .finding(.callerNotNoticed), "open still 25.0 s"),
             Row("no status", .hidden("status 404"), 10, .nginx, .unknown, "(status 404): ask from the server's own machine"),
             Row("no call", .refused("status 429"), 10, .nginx, .unknown, "there was no call to leave: status 429"),
+            Row("a status without end", .tooLarge, 10, .nginx, .unknown, "larger than what is looked at"),
+            Row("others alone, behind the call", .untold, 10, .nginx, .unknown, "other processes than the one that had the call"),
             Row("another process", .unlisted, 10, .nginx, .unknown, "another process may have it"),
         ]
     }
@@ -61,13 +63,5 @@ import Testing
     func `a request is looked at for two heartbeats, within limits`(heartbeat: Int?, seconds: Int) {
         let patience = LeavingChecks.patience(heartbeat: heartbeat.map { .seconds($0) })
         #expect(patience == .seconds(seconds) && patience + .seconds(5) <= ProbeModel.silenceMax)
-    }
-
-    @Test(arguments: [
-        (#"{"active_requests":[{"id":"a"},{"id":"b"}]}"#, true), (#"{"active_requests":[{"id":"a"}]}"#, false),
-        (#"{"active_requests":[]}"#, false), ("{}", nil), ("[]", nil), ("no JSON", nil), (#"{"active_requests":{}}"#, nil),
-    ])
-    func `the status tells whether a request is open`(status: String, isOpen: Bool?) {
-        #expect(LeavingChecks.isOpen("b", in: Array(status.utf8)) == isOpen)
     }
 }

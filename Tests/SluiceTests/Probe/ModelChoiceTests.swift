@@ -31,9 +31,15 @@ import Testing
         var choice = ModelChoice(["a", "b"])
         #expect(choice.words.hasPrefix("no chat model is listed"))
         _ = choice.next()
-        #expect(choice.words == "a is no chat model, or not to be had: --model NAME, or probe = true")
+        #expect(choice.words.hasPrefix("a is no chat model, or not to be had: --model NAME, or let probe = true"))
         _ = choice.next()
         #expect(choice.words.hasPrefix("a, b are no chat models, or not to be had: --model NAME"))
+    }
+
+    @Test func `sluice-probe is to be among the client's models`() {
+        for words in [ModelChoice.noModel, ModelChoice([]).words] {
+            #expect(words.hasSuffix("or let probe = true, and sluice-probe be among the client's models"), "\(words)")
+        }
     }
 
     @Test func `a list that is refused is told as such`() {

@@ -51,6 +51,12 @@ import Testing
         }
     }
 
+    @Test func `what is being done says no token, and moves no terminal`() throws {
+        let target = try ProbeTarget("https://host.example/v1", token: "5f0c3a9e41d27b86")
+        let words = "model a\u{1B}[2J-5f0c3a9e41d27b86-b"
+        #expect(ProbeReport.visible(words, without: target.secrets) == #"model a\u001b[2J-TOKEN-b"#)
+    }
+
     @Test func `a token too short to be one hides no words`() {
         var report = report
         report.secrets = [Array("lump".utf8), []]
@@ -90,7 +96,7 @@ import Testing
         switch finding {
         // Nobody is there, the URL or this machine is at fault, or an upstream does it.
         case .unreachable, .redirected, .wrongScheme, .noAuthorities, .broken: #expect(servers.isEmpty)
-        case .slow, .failedCalls, .noHeartbeat, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
+        case .slow, .failedCalls, .noHeartbeat, .ownBody, .vapiURL, .vapiStream, .vapiTimeout: #expect(servers == [.sluice])
         case .callerNotNoticed, .oldHTTP: #expect(servers.contains(.nginx))
         default: #expect(Set(servers).isSuperset(of: [.nginx, .lighttpd, .apache, .caddy, .haproxy]))
         }

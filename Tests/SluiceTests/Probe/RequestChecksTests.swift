@@ -82,7 +82,8 @@ import Testing
 
     @Test(arguments: [
         (HTTPError.cannotResolve(host: "a"), "an address"), (.refused, "running"),
-        (.timedOut(.connect, after: .seconds(10)), "firewall"), (.timedOut(.total, after: .seconds(30)), "log"),
+        (.timedOut(.connect, after: .seconds(10)), "firewall"), (.timedOut(.connect, after: .seconds(9)), "DNS"),
+        (.timedOut(.total, after: .seconds(30)), "log"),
         (.cutOff(afterBytes: 0), "error log"),
     ])
     func `who cannot be reached is told where to look`(error: HTTPError, place: String) {
@@ -249,16 +250,37 @@ import Testing
             #expect(stranger.mayBeLetIn == mayBeLetIn, "\(status)")
         }
         #expect(!RequestChecks.Stranger(credentials: .none, answer: Self.page(404)).mayBeLetIn)
+        // What was said of the body may have been replaced by a page.
+        #expect(RequestChecks.Stranger(credentials: .none, answer: Self.page(400)).mayBeLetIn)
     }
 
     @Test(arguments: [401, 403]) func `a token that is refused is told with how it was sent`(status: Int) {
-        let sent = RequestChecks.refusal(of: refusal(status), isInPath: false)
+        let sent = RequestChecks.refusal(of: refusal(status), beside: [], isInPath: false)
         #expect(sent?.verdict == .finding(.tokenRefused))
         #expect(sent?.evidence.contains("or something in front drops the header Authorization") == true)
         #expect(sent?.evidence.contains("Authorization: Bearer") == true && sent?.evidence.contains("--token") == true)
-        let inPath = RequestChecks.refusal(of: refusal(status), isInPath: true)
+        let inPath = RequestChecks.refusal(of: refusal(status), beside: [], isInPath: true)
         #expect(inPath?.verdict == .finding(.tokenRefused) && inPath?.evidence.contains("/v/TOKEN") == true)
-        #expect(RequestChecks.refusal(of: refusal(400), isInPath: false)?.verdict == nil)
+        #expect(RequestChecks.refusal(of: refusal(400), beside: [], isInPath: false)?.verdict == nil)
+    }
+
+    @Test(arguments: [(Self.page(403), "an access rule"), (refusal(403, Self.id), "its hook, or the upstream")])
+    func `who has the right token and gets 403 where strangers get 401 is refused by a rule`(
+        right: ProbeAnswer, words: String
+    ) {
+        let strangers = [
+            RequestChecks.Stranger(credentials: .none, answer: refusal(401)),
+            .init(credentials: .wrong, answer: refusal(400), chat: refusal(401)),
+        ]
+        let check = RequestChecks.refusal(of: right, beside: strangers, isInPath: false)
+        #expect(check?.verdict == .finding(.denied))
+        #expect(check?.evidence.hasPrefix("403 with the right token, and 401 without a token, and with a wrong one") == true)
+        #expect(check?.evidence.contains(words) == true)
+        #expect(RequestChecks.refusal(of: refusal(401), beside: strangers, isInPath: false)?.verdict == .finding(.tokenRefused))
+        // Where strangers get the same, nobody knows.
+        let all = RequestChecks.refusal(
+            of: right, beside: [.init(credentials: .none, answer: Self.page(403))], isInPath: false)
+        #expect(all?.verdict == .finding(.tokenRefused) && all?.evidence.contains("strangers get 403 too") == true)
     }
 
     @Test func `all forms of the URL lead to the same`() {
@@ -282,6 +304,23 @@ import Testing
             RequestChecks.paths(own, [("a", refusal(400))]), RequestChecks.paths(refusal(status, code: code), []),
             RequestChecks.paths(refusal(status, Self.id), []), RequestChecks.paths(Self.page(status, Self.id), []),
         ].map(\.verdict) { #expect(verdict == .finding(.path)) }
+    }
+
+    @Test func `a server that has a page for everything has no chat completions`() {
+        let page = Self.page(200)
+        #expect(RequestChecks.body(page).verdict == .unknown)
+        let check = RequestChecks.paths(page, [("a", page), ("b", page)])
+        #expect(check.verdict == .finding(.path))
+        #expect(check.evidence.hasPrefix("status 200 and text/html for a body that is no chat: whoever answers here"))
+        let other = RequestChecks.paths(page, [("with /v1", refusal(400))])
+        #expect(other.evidence.hasSuffix("and another form is known: with /v1: status 400"), "\(other)")
+        // A form that a page answers is lost.
+        #expect(RequestChecks.paths(refusal(400), [("a", page)]).verdict == .finding(.path))
+    }
+
+    @Test(arguments: [(refusal(404, code: "model_not_found"), true), (refusal(404), false), (Self.page(404), false)])
+    func `a model that is not there is told from a path that is not`(answer: ProbeAnswer, isUnknown: Bool) {
+        #expect(answer.isOfUnknownModel == isUnknown)
     }
 
     @Test func `forms of the URL that are answered otherwise are told where the URL itself says nothing`() {
@@ -314,6 +353,13 @@ import Testing
     ])
     func `a body of a mebibyte is taken`(status: Int, verdict: ProbeCheck.Verdict) {
         #expect(RequestChecks.body(refusal(status)).verdict == verdict)
+    }
+
+    @Test func `a body that Sluice itself refuses is let through there`() {
+        let check = RequestChecks.body(refusal(413, Self.id, code: "request_too_large"))
+        #expect(check.verdict == .finding(.ownBody) && check.evidence.contains("by Sluice itself"), "\(check)")
+        #expect(ProbeFinding.ownBody.directives(.nginx).map(\.text) == [#"limits.body = "8MiB""#])
+        #expect(RequestChecks.body(refusal(413, code: "request_too_large")).verdict == .finding(.body))
     }
 
     @Test func `a connection that ends under a body is a refusal too`() {
@@ -387,12 +433,23 @@ import Testing
     }
 
     @Test func `a connection is kept, and speaks no HTTP of the first version`() {
-        #expect(RequestChecks.connection(refusal(400), wasKept: true).verdict == .pass)
-        #expect(RequestChecks.connection(refusal(400), wasKept: false).verdict == .finding(.closes))
+        #expect(RequestChecks.connection(refusal(400), refusal(400), wasKept: true).verdict == .pass)
+        #expect(RequestChecks.connection(refusal(400), refusal(400), wasKept: false).verdict == .finding(.closes))
         var old = refusal(400)
         old.head?.version = .http10
-        #expect(RequestChecks.connection(old, wasKept: false).verdict == .finding(.oldHTTP))
-        #expect(RequestChecks.connection(failed(.refused), wasKept: true).verdict == .unknown)
+        #expect(RequestChecks.connection(old, old, wasKept: false).verdict == .finding(.oldHTTP))
+        #expect(RequestChecks.connection(refusal(400), failed(.refused), wasKept: true).verdict == .unknown)
+    }
+
+    @Test func `a connection that the probe itself has ended is not one that the server closes`() {
+        var late = answer(200)
+        late.failure = .timedOut(.total, after: .seconds(30))
+        var large = answer(200)
+        large.isTooLarge = true
+        for (first, words) in [(late, "not finished within 30s"), (large, "larger than what is looked at")] {
+            let check = RequestChecks.connection(first, refusal(400), wasKept: false)
+            #expect(check.verdict == .unknown && check.evidence.contains(words), "\(check)")
+        }
     }
 
     @Test func `HTTP of the second version is offered with TLS`() {
