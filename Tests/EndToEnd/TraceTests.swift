@@ -77,7 +77,9 @@ import Testing
             var call = chat().named("evil")
             // The web server's token in the path, the caller's own key in the header.
             (call.path, call.token) = ("/v/\(RunningServer.token)/chat/completions", "my-local-secret-key")
-            #expect(try await site.call(call).ended().content == evil.joined())
+            // To the caller the stream goes on as it came.
+            let answer = try await site.call(call).ended().content
+            #expect(answer.contains(#""model":"my-local-secret-key""#) && answer.hasSuffix("data: [DONE]\n\n"), "\(answer)")
             let (server, _) = try await collector.trace(of: "evil")
             for name in ["gen_ai.response.id", "gen_ai.response.model", "gen_ai.response.finish_reasons"] {
                 #expect(server.attributes[name] == nil, "\(name)")
