@@ -146,6 +146,19 @@ import Testing
         #expect(status.json.contains(#""upstreams":[{"name":"a","open":4,"queued":1}],"#))
     }
 
+    @Test func `of several processes has sums, whatever one of them has written`() throws {
+        let table = try MetricTable(passedOn: 2)
+        for ending in ["done", "continued", "caller_left", "failed.500", "cut"] {
+            table.add(-1, to: table.row(.requests, MetricLabels(ending)))
+        }
+        for metric in [Metric.upstreamOpen, .upstreamQueued] {
+            for slot in 0..<2 { table.set(.max, of: table.row(metric, MetricLabels("a")), by: slot) }
+        }
+        let (sums, most) = (ProcessSums(table.series), 1 << 53)
+        #expect([sums.answered, sums.failed, sums.callersLeft, sums.requests] == [most, most, most, 3 * most])
+        #expect(sums.upstreams.map { [$0.open, $0.queued] } == [[most, most]])
+    }
+
     @Test func `of several processes tells of upstreams beyond the bound by a name that none can have`() throws {
         let table = try MetricTable()
         let names = (0..<Metric.upstreamOpen.description.seriesMax).map { "\($0)" }
