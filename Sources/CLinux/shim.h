@@ -52,9 +52,10 @@ static const unsigned int MEMORY_FILE_WITHOUT_PROGRAM = 0x0008;
 /// It keeps its size; what is in it may change.
 static const int FILE_SEAL_SIZE = 0x0001 | 0x0002 | 0x0004;
 
-/// prctl(2), which takes whatever its first argument says: the kernel writes nothing down of this process when it crashes, whoever is
-/// to get that.
-static inline int forbid_core_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+/// prctl(2), which takes whatever its first argument says: whether the kernel writes this process down when it crashes, whoever is to get
+/// that, and lets others of its user look into it.
+static inline bool is_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1; }
+static inline int set_dumpable(bool is_dumpable) { return prctl(PR_SET_DUMPABLE, is_dumpable ? 1 : 0, 0, 0, 0); }
 
 /// prctl(2): what `ps -L` and `top -H` call this thread; of a process's first one, `ps` and `pgrep` too.
 static inline int name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }

@@ -133,16 +133,6 @@ extension FieldKind<String?> {
         FieldKind(
             form: .other("a URL, or \"none\""),
             read: { reader, node throws(SettingsProblem) in try reader.hookURL(node) },
-            write: { TOMLText.string($0.map(withoutPath) ?? "none") })
-    }
-
-    /// Whoever knows a webhook's path can often ask it.
-    private static func withoutPath(_ url: String) -> String {
-        let isSocket = url.hasPrefix(UpstreamSettings.socketScheme)
-        let scheme = isSocket ? UpstreamSettings.socketScheme : url.hasPrefix("https://") ? "https://" : "http://"
-        let end = UInt8(ascii: isSocket ? ":" : "/")
-        let path = url.utf8.dropFirst(scheme.utf8.count).drop { $0 != end }
-        guard path.contains(where: { $0 != end && $0 != UInt8(ascii: "/") }) else { return url }
-        return "\(url[..<path.startIndex])\(isSocket ? ":" : "")/***"
+            write: { TOMLText.string($0.map(UpstreamSettings.withoutPath) ?? "none") })
     }
 }

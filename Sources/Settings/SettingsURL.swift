@@ -17,6 +17,16 @@ extension UpstreamSettings {
         return url.hasPrefix(socketScheme) ? try checkedSocketURL(url, isBase) : try checkedHTTPURL(url, isBase)
     }
 
+    /// A URL as it is shown: whoever knows the path of a webhook, or of some collectors, can often use it.
+    static func withoutPath(_ url: String) -> String {
+        let isSocket = url.hasPrefix(socketScheme)
+        let scheme = isSocket ? socketScheme : url.hasPrefix("https://") ? "https://" : "http://"
+        let end = UInt8(ascii: isSocket ? ":" : "/")
+        let path = url.utf8.dropFirst(scheme.utf8.count).drop { $0 != end }
+        guard path.contains(where: { $0 != end && $0 != UInt8(ascii: "/") }) else { return url }
+        return "\(url[..<path.startIndex])\(isSocket ? ":" : "")/***"
+    }
+
     private static func checkedHTTPURL(_ text: String, _ isBase: Bool) throws(UpstreamURLError) -> String {
         guard let scheme = ["https://", "http://"].first(where: text.hasPrefix), text.count > scheme.count else { throw .notHTTP }
         guard !text.dropFirst(scheme.count).prefix(while: { $0 != "/" }).contains("@") else { throw .userinfo }

@@ -116,11 +116,11 @@ extension Settings {
 }
 
 extension FieldKind<String> {
-    /// Whole, as it is.
+    /// Whole, as it is; without its path where it is shown.
     fileprivate static var traceURL: Self {
         FieldKind(
             form: .other("a URL"), read: { reader, node throws(SettingsProblem) in try reader.traceURL(node) },
-            write: TOMLText.string)
+            write: { TOMLText.string(UpstreamSettings.withoutPath($0)) })
     }
 
     fileprivate static var serviceName: Self {

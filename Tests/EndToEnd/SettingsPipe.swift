@@ -10,8 +10,10 @@ final class SettingsPipe: Sendable {
     private let path: String
     private let descriptor = Mutex<Int32>(-1)
 
-    private init(_ path: String) {
+    /// - Parameter mode: who may read it.
+    private init(_ path: String, mode: mode_t = 0o600) throws {
         self.path = path
+        try #require(unsafe mkfifo(path, mode) == 0)
         // Nobody may read any more where this process stood still.
         _ = signal(SIGPIPE, SIG_IGN)
     }
@@ -20,8 +22,7 @@ final class SettingsPipe: Sendable {
     static func reload(in directory: TemporaryDirectory) async throws -> (reload: ChildProcess, pipe: SettingsPipe) {
         let path = directory.path("sluice.toml")
         #expect(unsafe unlink(path) == 0)
-        try #require(unsafe mkfifo(path, 0o600) == 0)
-        let pipe = SettingsPipe(path)
+        let pipe = try SettingsPipe(path)
         func ask() throws -> ChildProcess {
             try ChildProcess(
                 SluiceProcess.binary, ["reload", "--control", "unix:control.sock"], environment: [:], in: directory)
@@ -33,6 +34,20 @@ final class SettingsPipe: Sendable {
             return pipe.isRead
         }
         return (reload, pipe)
+    }
+
+    /// Starts a program whose settings file, `sluice.toml`, is a pipe, and returns when it has begun to read it.
+    static func start(
+        _ program: String, _ arguments: [String], in directory: TemporaryDirectory
+    ) async throws -> (child: ChildProcess, pipe: SettingsPipe) {
+        let pipe = try SettingsPipe(directory.path("sluice.toml"), mode: 0o644)
+        var child = try ChildProcess(program, arguments, in: directory)
+        try await eventually("a reader") {
+            // Where this process stood still for as long as reading may take, nobody reads any more.
+            if child.exit.value != nil { child = try ChildProcess(program, arguments, in: directory) }
+            return pipe.isRead
+        }
+        return (child, pipe)
     }
 
     /// Whether somebody reads, who waits then for what is written.

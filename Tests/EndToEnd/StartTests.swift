@@ -58,6 +58,47 @@ import Testing
         try await upstream.stop()
     }
 
+    /// As logrotate and whoever deploys send them, who do not know that it has only begun.
+    @Test(arguments: [1, 2])
+    func `is not ended by a signal that asks for something else while settings are read`(processes: Int) async throws {
+        let directory = try TemporaryDirectory()
+        let settings = "[upstreams.a]\nkind = \"demo\"\n"
+        let arguments = ["serve", "--config", "sluice.toml", "--listen", "unix:sluice.sock", "--processes", "\(processes)"]
+        let (sluice, pipe) = try await SettingsPipe.start(SluiceProcess.binary, arguments, in: directory)
+        for signal in [SIGHUP, SIGUSR1, SIGUSR2] { sluice.signal(signal) }
+        // For the reload, which comes when it serves.
+        #expect(unsafe unlink(directory.path("sluice.toml")) == 0)
+        try directory.write(settings, to: "sluice.toml")
+        pipe.feed(settings)
+        _ = try await ChildProcess.line(containing: #""message":"serving""#, in: sluice.errors)
+        if processes == 1 { _ = try await ChildProcess.line(containing: "the settings were reloaded", in: sluice.errors) }
+        sluice.signal(SIGTERM)
+        #expect(try await sluice.exited() == .code(0))
+    }
+
+    /// Keys may be in it.
+    @Test(.enabled(if: geteuid() == 0, "needs root"), arguments: [("", 0), ("core_dumps = true\n", 65534)] as [(String, uid_t)])
+    func `keeps its environment from its own user before it has read its settings`(line: String, owner: uid_t) async throws {
+        let directory = try TemporaryDirectory()
+        let own = directory.path("own")
+        let results = unsafe [mkdir(own, 0o700), chown(own, 65534, 65534)]
+        try #require(results == [0, 0])
+        let arguments = ["--reuid", "65534", "--clear-groups", SluiceProcess.binary, "serve", "--config", "sluice.toml"]
+        let (sluice, pipe) = try await SettingsPipe.start(
+            "setpriv", arguments + ["--listen", "unix:own/sluice.sock"], in: directory)
+        // Whose it is may read it (proc(5)).
+        func environmentOwner() -> uid_t? {
+            var status = stat()
+            return unsafe stat("/proc/\(sluice.identifier)/environ", &status) == 0 ? status.st_uid : nil
+        }
+        #expect(environmentOwner() == 0)
+        pipe.feed(line + "[upstreams.a]\nkind = \"demo\"\n")
+        _ = try await ChildProcess.line(containing: #""message":"serving""#, in: sluice.errors)
+        #expect(environmentOwner() == owner)
+        sluice.signal(SIGTERM)
+        #expect(try await sluice.exited() == .code(0))
+    }
+
     @Test(arguments: ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
     func `without a standard descriptor writes no log line elsewhere`(redirections: String) async throws {
         let sluice = try await SluiceProcess(upstream: "demo", redirections: redirections, in: TemporaryDirectory())

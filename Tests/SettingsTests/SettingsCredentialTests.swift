@@ -59,3 +59,34 @@ import Testing
         #expect(check.problems.map { $0.prefix(37) } == ["dir/sluice.toml:1: unknown key 'heart"])
     }
 }
+
+/// Variables that a service has, where its settings are checked outside of it.
+@Suite struct SettingsAssumptionTests {
+    private static let text = """
+        listen = '${LISTEN}'
+        hook = {url = '${HOOK}', headers = {Authorization = 'Bearer ${TOKEN}'}}
+        traces.endpoint = '${COLLECTOR}'
+        [upstreams.a]
+        url = '${URL}'
+        key = '${KEY}'
+        [[models]]
+        match = '*'
+        targets = [{upstream = 'a', model = '${MODEL}'}]
+        """
+
+    @Test func `are taken to be right where that is wanted`() throws {
+        #expect(SettingsCase(text: Self.text).problems.count == 7)
+        #expect(try SettingsCase(text: Self.text, assumesVariables: true).loaded().assumedValuesCount == 7)
+        let known = SettingsCase(
+            text: "[upstreams.a]\nkey = '${KEY}'", environment: ["KEY": "sk"], assumesVariables: true)
+        #expect(try known.loaded().assumedValuesCount == 0)
+        #expect(try known.load().upstreams.first?.key == .secret("sk"))
+    }
+
+    @Test func `do not keep a check from what is wrong otherwise`() {
+        let check = SettingsCase(text: "heartbaet = '1s'\n" + Self.text, assumesVariables: true)
+        #expect(check.problems.map { $0.prefix(37) } == ["dir/sluice.toml:1: unknown key 'heart"])
+        let wrong = SettingsCase(text: "[upstreams.a]\nkey = '${no name}'", assumesVariables: true)
+        #expect(wrong.problems.count == 1)
+    }
+}

@@ -20,6 +20,8 @@ struct SettingsCase {
     var validities: [String: CertificateValidity] = [:]
     /// Whether credentials that are another process's are taken to be there.
     var assumesCredentials = false
+    /// Whether values with variables that are not set are taken to be right.
+    var assumesVariables = false
 
     /// - Throws: `SettingsError`.
     func load() throws -> Settings { try loaded().settings }
@@ -45,7 +47,7 @@ struct SettingsCase {
                 return options.certificate.flatMap { validities[$0] }
             }
         )
-        sources.assumesCredentials = assumesCredentials
+        (sources.assumesCredentials, sources.assumesVariables) = (assumesCredentials, assumesVariables)
         return try sources.load()
     }
 

@@ -23,7 +23,7 @@ import Testing
         rest_for = "0s"
         rest_max = "1h"
         hook = {url = "https://hook/***", timeout = "1ms", on_failure = "deny", headers = {A-B = "***"}, send = "messages"}
-        traces = {endpoint = "https://collector/v1/traces", service = "voice", sample = "0.25%", headers = {A-B = "***"}}
+        traces = {endpoint = "https://collector/***", service = "voice", sample = "0.25%", headers = {A-B = "***"}}
         socket = {mode = "0600", group = "g", allowed_users = ["u", "v"]}
         limits.body = "1025B"
         limits.memory = "1048577B"
@@ -126,6 +126,15 @@ import Testing
     func `shows of a hook where it is, and nothing of its path`(url: String, shown: String) throws {
         let text = try settings("hook.url = '\(url)'\n[upstreams.a]\nkind = 'demo'").text
         #expect(text.contains("hook = {url = \"\(shown)\", "), "\(text)")
+    }
+
+    @Test(arguments: [
+        ("https://collector.example/v1/planted/traces", "https://collector.example/***"),
+        ("unix:/run/otel.sock:/planted", "unix:/run/otel.sock:/***"),
+    ])
+    func `shows of a collector where it is, and nothing of its path`(url: String, shown: String) throws {
+        let text = try settings("traces.endpoint = '\(url)'\n[upstreams.a]\nkind = 'demo'").text
+        #expect(text.contains("traces = {endpoint = \"\(shown)\", "), "\(text)")
     }
 
     @Test func `shows nothing that has no meaning beside what else it shows`() throws {

@@ -31,7 +31,7 @@ import Testing
         let shown = settings.text
         #expect(!shown.contains("secret"))
         let line = """
-            traces = {endpoint = "unix:/run/otel.sock:/v1/traces/", service = "sluice", sample = "0.5%", \
+            traces = {endpoint = "unix:/run/otel.sock:/***", service = "sluice", sample = "0.5%", \
             headers = {Authorization = "***"}}
             """
         #expect(shown.contains("\n\(line)\n"))

@@ -76,6 +76,28 @@ import Testing
         #expect((ControlAnswer(bytes: bytes), end) == (nil, .late))
     }
 
+    /// As when one of its processes, or the machine, holds it up.
+    @Test func `names the process that was told to end at once, and is still there`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("control.sock")
+        let sockets = try ListeningSocket.open([.unix(path)])
+        try startThread(named: "server") {
+            guard let stop = sockets[0].accept() else { return }
+            _ = stop.sendAtOnce(ControlAnswer(.ok).bytes)
+            // For as long as the client is there.
+            var part = [UInt8](repeating: 0, count: 64)
+            repeat { _ = stop.isReadable(within: nil) } while stop.receive(into: &part) != .endOfFile
+        }
+        let patience = ControlClient.Patience(answer: .seconds(60), rest: .milliseconds(1))
+        let failure = #expect(throws: ControlFailure.self) { try ControlClient(path: path).ask(.stopAtOnce, patience) }
+        #expect(failure?.status == EX_UNAVAILABLE)
+        let sentence = try #require(failure?.sentences.first)
+        #expect(
+            sentence.hasPrefix(
+                "the Sluice at unix:\(path) was told to end at once, and has not: process \(getpid()) is still there"))
+        #expect(sentence.hasSuffix("kill -KILL \(getpid()) ends it"))
+    }
+
     @Test func `has its answer where the connection ends`() throws {
         let (server, client) = try LocalSocket.pair()
         server.send(ControlAnswer(.ok, ["a"]).bytes)

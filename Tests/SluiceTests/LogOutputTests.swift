@@ -121,6 +121,33 @@ import Testing
         }
     }
 
+    /// Nobody has moved it: what is left of a line follows what was written of it.
+    @Test func `a file that may not grow, and is opened again meanwhile, gets each line whole`() async {
+        await #expect(processExitsWith: .success) {
+            _ = signal(SIGXFSZ, SIG_IGN)
+            let directory = try TemporaryDirectory()
+            let (path, size, count) = (directory.path("log"), 333, 60)
+            var limit = rlimit(rlim_cur: 10_000, rlim_max: rlim_t.max)
+            _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            let isReopened = Observed(false)
+            let output = try LogOutput(
+                .file(path), LogForm(format: .json), queueBytesMax: 32 << 10,
+                onReopened: { _ in isReopened.update { $0 = true } })
+            for number in 0..<count {
+                output.write(Array("\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1)) + [10])
+            }
+            output.flush(within: .seconds(60))
+            #expect(try directory.read("log").utf8.count == 10_000)
+            output.reopen(path)
+            try await isReopened.wait(for: "it to be opened again") { $0 }
+            limit.rlim_cur = rlim_t.max
+            _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            var lines: [Substring] = []
+            while lines.count < count { lines = try directory.read("log").split(separator: "\n") }
+            #expect(lines.map { Int($0.prefix { $0 != " " }) } == Array(0..<count))
+        }
+    }
+
     /// As where a supervisor has changed the user: the descriptor cannot be opened again, and is shared with whoever relies on its waiting or
     /// not waiting.
     @Test(.enabled(if: geteuid() == 0, "needs root"), arguments: [false, true], [false, true])

@@ -146,6 +146,22 @@ import Testing
         #expect(status.json.contains(#""upstreams":[{"name":"a","open":4,"queued":1}],"#))
     }
 
+    @Test func `of several processes has sums, whatever one of them has written`() throws {
+        let table = try MetricTable(passedOn: 2)
+        for ending in ["done", "continued", "caller_left", "failed.500", "cut"] {
+            table.add(-1, to: table.row(.requests, MetricLabels(ending)))
+        }
+        for metric in [Metric.upstreamOpen, .upstreamQueued] {
+            for slot in 0..<2 { table.set(.max, of: table.row(metric, MetricLabels("a")), by: slot) }
+        }
+        let (sums, most) = (ProcessSums(table.series), 1 << 53)
+        let counts: [Int] = [sums.answered, sums.failed, sums.callersLeft]
+        #expect(counts == [Int](repeating: most, count: 3))
+        #expect(sums.requests == 3 * most)
+        let upstream = try #require(sums.upstreams.first)
+        #expect(upstream.open == most && upstream.queued == most)
+    }
+
     @Test func `of several processes tells of upstreams beyond the bound by a name that none can have`() throws {
         let table = try MetricTable()
         let names = (0..<Metric.upstreamOpen.description.seriesMax).map { "\($0)" }

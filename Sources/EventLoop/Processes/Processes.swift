@@ -104,12 +104,24 @@ package func nextEndedProcess() -> (pid: Int32, end: ProcessEnd)? {
     }
 }
 
-/// Has the kernel write nothing down of this process when it crashes, whoever is to get that (core(5)).
-package func forbidCoreDumps() {
-    var none = rlimit()
-    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
-    // A program that the kernel would pass it on to is not asked about the limit.
-    _ = forbid_core_dumps()
+/// A process into which nobody but root can look (proc(5), ptrace(2)), and of which the kernel writes nothing down when it crashes. It is one
+/// from when this is made: a program begins as one that its user can look into.
+package struct HiddenProcess {
+    private let wasHidden: Bool
+
+    package init() {
+        wasHidden = !is_dumpable()
+        _ = set_dumpable(false)
+    }
+
+    /// It is to stay one, also where the kernel would pass what it writes on to a program (core(5)), which is not asked about this limit.
+    package func forbidCoreDumps() {
+        var none = rlimit()
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    }
+
+    /// It is as it was.
+    package func show() { if !wasHidden { _ = set_dumpable(true) } }
 }
 
 /// Whether what this process has printed has not come to where it was to go.

@@ -25,6 +25,8 @@ final class SettingsProblems {
     private var place = SettingsError.Place.settings
     /// Whether something that belongs to the settings could not be read. Nothing is missed then that may stand there.
     private var isIncomplete = false
+    /// How many values are taken to be right, since they cannot be known here.
+    private(set) var assumedValuesCount = 0
     /// For those that are told of.
     var suggestions = NameSuggestions()
 
@@ -33,6 +35,7 @@ final class SettingsProblems {
 
     /// Adds a problem of a file.
     func add(_ problem: SettingsProblem) {
+        if problem.isAssumption { return assumedValuesCount += 1 }
         let order = certain.count + needingWhole.count + warned.count
         if problem.isWarning {
             if !problem.needsWhole || !isIncomplete { warned.add(problem, order: order) }
@@ -94,6 +97,8 @@ struct SettingsInput {
     var listFiles: FileLister
     /// Whether credentials are taken to be there where they are another process's.
     var assumesCredentials = false
+    /// Whether a value is taken to be right that has a variable in it which is not set.
+    var assumesVariables = false
 }
 
 /// One table of the settings.

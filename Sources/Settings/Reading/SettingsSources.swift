@@ -98,6 +98,8 @@ package struct LoadedSettings: Sendable {
     package let warnings: [String]
     /// How many credentials have not been looked at, since they are another process's.
     package var assumedCredentialsCount: Int { settings.assumedCredentialsCount }
+    /// How many values are taken to be right, since a variable in them is not set.
+    package fileprivate(set) var assumedValuesCount = 0
 }
 
 /// All the places that say something about the settings; `load` puts it together.
@@ -122,6 +124,8 @@ package struct SettingsSources {
     /// Whether credentials (`credential:NAME`) are taken to be there where they are another process's: those of a service, when
     /// somebody else checks its settings.
     package var assumesCredentials = false
+    /// Whether a value is taken to be right that has a variable in it which is not set: it may be a service's.
+    package var assumesVariables = false
     /// How many processes there are already, which only a start can change; nil at a start.
     package var processesInForce: Int?
     /// The settings file of the start, in whose place no other comes at a reload; nil at a start.
@@ -178,8 +182,10 @@ package struct SettingsSources {
         if let error = problems.error { throw error }
         let path = file.isThere ? file.path : nil
         settings.upstreamsFile = options.upstream == nil ? path : nil
-        return LoadedSettings(
+        var loaded = LoadedSettings(
             settings: settings, file: path, included: file.included, isDemoForWant: isDemoForWant, warnings: problems.warnings)
+        loaded.assumedValuesCount = problems.assumedValuesCount
+        return loaded
     }
 
     /// The path of the control socket of a Sluice that was started with these sources, whatever else is wrong with them by now.
@@ -238,6 +244,7 @@ package struct SettingsSources {
         }
         var input = SettingsInput(environment: environment, readFile: readFile, listFiles: listFiles)
         input.assumesCredentials = assumesCredentials
+        input.assumesVariables = assumesVariables
         var files = SettingsFiles(SettingsFile(path: path), input, problems)
         let reader = document.flatMap { files.reader($0) }
         return (path, document != nil, files.included, reader)

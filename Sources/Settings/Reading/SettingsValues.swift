@@ -43,7 +43,9 @@ extension SettingsReader {
             throw SettingsProblem(node, "has a '${' that is not followed by a variable's name; a '${' itself is written '$${'")
         }
         guard let value = input.environment(String(name)), !value.isEmpty else {
-            let hint = name == "call" ? #"; the call's id is "${call}" alone, as a whole value of set or default"# : ""
+            let isCall = name.utf8.elementsEqual("call".utf8)
+            if input.assumesVariables, !isCall { throw .assumption(of: node) }
+            let hint = isCall ? #"; the call's id is "${call}" alone, as a whole value of set or default"# : ""
             let name = SettingsPath.shown(String(name))
             throw SettingsProblem(node, "takes the environment's \(name), which is not set or is empty\(hint)")
         }

@@ -17,27 +17,31 @@ struct Check: ParsableCommand {
     @Flag(help: "Print the settings in force, defaults included, as a settings file. Secrets are masked.")
     var show = false
 
+    /// For whoever checks a service's settings outside of it, as a package does.
+    @Flag(help: .hidden) var assumeVariables = false
+
     func run() throws {
-        let loaded = try arguments.load(assumesCredentials: true)
+        let loaded = try arguments.load(assumesCredentials: true, assumesVariables: assumeVariables)
         for warning in loaded.warnings { writeError("sluice: warning: \(warning)") }
         if loaded.isDemoForWant {
             writeError("sluice: warning: no upstream is named, so that the demo answers: callers get jokes")
         }
         let (settings, file, included) = (loaded.settings, loaded.file, loaded.included)
         let verdict =
-            "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded.assumedCredentialsCount))"
+            "sluice: \(Self.sources(file, included.count)) is good\(Self.exception(loaded))"
         // A file's name may have anything in it.
         guard show else { return printText("\(verdict.visible)\n") }
         let files = included.map { "# included: \($0.debugDescription)\n" }.joined()
         printText("# \(verdict.visible); secrets are masked\n\(files)\n\(settings.text)")
     }
 
-    private static func exception(_ count: Int) -> String {
-        switch count {
-        case 0: ""
-        case 1: ", but for a credential, which the service alone can look at"
-        default: ", but for \(count) credentials, which the service alone can look at"
-        }
+    private static func exception(_ loaded: LoadedSettings) -> String {
+        let counts = [
+            (loaded.assumedCredentialsCount, "a credential", "credentials"),
+            (loaded.assumedValuesCount, "a value with a variable", "values with variables"),
+        ]
+        let left = counts.filter { $0.0 > 0 }.map { $0.0 == 1 ? $0.1 : "\($0.0) \($0.2)" }
+        return left.isEmpty ? "" : ", but for \(left.joined(separator: " and ")), which the service alone can look at"
     }
 
     private static func sources(_ file: String?, _ includedCount: Int) -> String {

@@ -31,11 +31,14 @@ struct Serve: ParsableCommand {
     @Option(name: .customLong("process"), help: .hidden) var place: Int?
 
     func run() throws {
-        if place != nil { return try runForMaster() }
+        // Ahead of all that takes time: keys may be in the environment, and whoever starts it may signal it at once.
+        let hidden = HiddenProcess()
+        try SignalWatch.block(ServerSignals.waiting)
+        if place != nil { return try runForMaster(hidden) }
         let recorder = FileRecorder()
         let loaded = try arguments.load(recorder.access)
         let settings = loaded.settings
-        if !settings.dumpsCore { forbidCoreDumps() }
+        hidden.follow(settings)
         do throws(SettingsError) { try checkFileSizeLimit(for: settings) } catch { throw error.told }
         let log = try openLog(settings.log)
         log.logger.warned(of: loaded.warnings)
@@ -122,6 +125,11 @@ extension Settings.Log.Destination {
         default: "name another file, or let log.to be \"stderr\""
         }
     }
+}
+
+extension HiddenProcess {
+    /// Stays one, unless the settings say otherwise.
+    func follow(_ settings: Settings) { settings.dumpsCore ? show() : forbidCoreDumps() }
 }
 
 extension ListenError.Kind {

@@ -7,12 +7,12 @@ import Settings
 
 extension Serve {
     /// Serves beside others, by the settings that they have too.
-    func runForMaster() throws {
+    func runForMaster(_ hidden: HiddenProcess) throws {
         // The terminal may be one that stops whoever writes there from behind (`stty tostop`), as it does not read from there.
         _ = signal(SIGTTOU, SIG_IGN)
         nameProcess("sluice")
         let (master, settings, load) = try settingsOfMaster()
-        if !settings.dumpsCore { forbidCoreDumps() }
+        hidden.follow(settings)
         let log = try openLog(orStandardError: settings.log)
         try reporting(to: log) { try Server.run(settings, log, for: master, load: load) }
     }

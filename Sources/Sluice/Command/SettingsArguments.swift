@@ -89,11 +89,14 @@ struct SettingsArguments: ParsableArguments {
     /// - Parameters:
     ///   - files: how files are read.
     ///   - assumesCredentials: whether credentials that are another process's are taken to be there.
+    ///   - assumesVariables: whether values with variables that are not set are taken to be right.
     /// - Throws: `ExitCode` when something is wrong, after telling what.
-    func load(_ files: FileAccess = .real, assumesCredentials: Bool = false) throws -> LoadedSettings {
+    func load(
+        _ files: FileAccess = .real, assumesCredentials: Bool = false, assumesVariables: Bool = false
+    ) throws -> LoadedSettings {
         try refuse(words)
         var sources = sources(files)
-        sources.assumesCredentials = assumesCredentials
+        (sources.assumesCredentials, sources.assumesVariables) = (assumesCredentials, assumesVariables)
         do { return try sources.load() } catch { throw error.told }
     }
 }

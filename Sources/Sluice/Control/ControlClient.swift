@@ -50,6 +50,8 @@ struct ControlClient {
             throw end == .late ? silence(connection.peerProcess) : .noAnswer(path)
         }
         if answer.verdict == .refused { throw .refused(path, answer.lines) }
+        // It has said that it will, and is done only when it is gone.
+        if end == .late, command == .stopAtOnce { throw .notEnded(path, connection.peerProcess) }
         return answer
     }
 
@@ -118,6 +120,8 @@ enum ControlFailure: Error {
     /// It has taken the connection, or will, and says nothing: somebody has stopped it.
     case stopped(_ path: String, _ process: pid_t)
     case noAnswer(_ path: String)
+    /// It was to end at once, and is still there. The process is the one that was asked; nil when it is not known.
+    case notEnded(_ path: String, _ process: pid_t?)
     case tooLong(_ path: String)
     case refused(_ path: String, [String])
 
@@ -152,6 +156,15 @@ enum ControlFailure: Error {
                 """
                 no answer at unix:\(path): that is no control socket of Sluice, but perhaps the one for web servers (listen); or \
                 Sluice is too busy, has no descriptors left, or has ended just now
+                """
+            ]
+        case .notEnded(let path, let process):
+            let who = process.map { "process \($0)" } ?? "its process, which this one cannot see,"
+            let number = process.map { "\($0)" } ?? "PROCESS"
+            return [
+                """
+                the Sluice at unix:\(path) was told to end at once, and has not: \(who) is still there, since somebody has stopped it or \
+                the machine holds it up (ps -o stat,wchan -p \(number)). kill -KILL \(number) ends it
                 """
             ]
         case .tooLong(let path):

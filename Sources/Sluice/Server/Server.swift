@@ -18,7 +18,9 @@ enum ServerSignals {
     static let reopening = SIGUSR1
     /// The kernel would end the process for each.
     private static let ignored = [SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
-    static let all = ending + reloading + [reopening] + ignored
+    /// Those that wait while a process starts. The others end a start, however slow it is.
+    static let waiting = reloading + [reopening] + ignored
+    static let all = ending + waiting
 }
 
 /// Raises the limit of descriptors as far as allowed, and tells when that is too low.

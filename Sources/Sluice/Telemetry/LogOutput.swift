@@ -247,8 +247,7 @@ private final class WaitingLines: Sendable {
                     guard LogSink.hasRoom(file) else { return }
                     wrote(LogSink.write(bytes, to: file), &state)
                 case .open(let path):
-                    if state.queue.isFirstBegun { loseFirst(&state) }
-                    do { state.sink = try LogSink(.file(path, rotation)) } catch { return }
+                    do throws(SystemError) { replaceSink(of: &state, with: try LogSink(.file(path, rotation))) } catch { return }
                 case .alarm: continue
                 case .wait, .end: return
                 }
@@ -353,12 +352,16 @@ private final class WaitingLines: Sendable {
     private func exchangeFile(_ path: String) throws(SystemError) {
         var sink: LogSink? = try LogSink(.file(path, rotation))
         state.withLock { state in
-            // What is left of a line belongs to the old file.
-            if state.queue.isFirstBegun { loseFirst(&state) }
             guard let sink = sink.take() else { return }
-            state.sink = sink
+            replaceSink(of: &state, with: sink)
             (state.retry, state.rotationRetry) = (nil, nil)
         }
+    }
+
+    /// What is left of a line belongs to the old file, unless both are the same.
+    private func replaceSink(of state: inout State, with sink: consuming LogSink) {
+        if state.queue.isFirstBegun, !sink.isSame(as: state.sink) { loseFirst(&state) }
+        state.sink = sink
     }
 
     /// Has another file written to, where lines belong into another one.

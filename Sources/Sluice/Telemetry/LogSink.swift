@@ -85,6 +85,12 @@ struct LogSink: ~Copyable {
         }
     }
 
+    /// Whether what this one is open on is the same file as that of another.
+    func isSame(as other: borrowing LogSink) -> Bool {
+        guard let own = FileStatus(number), let others = FileStatus(other.number) else { return false }
+        return own.identity == others.identity
+    }
+
     /// Whether a daemon is there.
     var isConnected: Bool { number >= 0 }
 

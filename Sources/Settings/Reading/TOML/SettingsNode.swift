@@ -142,12 +142,21 @@ struct SettingsProblem: Error, Equatable {
     var needsWhole = false
     /// Whether the settings can be used all the same.
     var isWarning = false
+    /// Whether nothing is known to be wrong: the value has a variable in it that is another process's.
+    private(set) var isAssumption = false
 
     init(_ text: String, at place: SettingsPlace) { (self.text, self.place) = (text, place) }
 
     init(_ node: SettingsNode, _ text: String, needsWhole: Bool = false) {
         self.init("\(node.path) \(text)", at: node.place)
         self.needsWhole = needsWhole
+    }
+
+    /// For a value that cannot be known here, and is taken to be right.
+    static func assumption(of node: SettingsNode) -> SettingsProblem {
+        var assumption = SettingsProblem(node, "is taken to be right")
+        assumption.isAssumption = true
+        return assumption
     }
 
     /// The same where the settings can be used as they are.
