@@ -47,13 +47,14 @@ struct ucred {
 /// fcntl(2): what may not be done to a file in memory any more.
 static const int FILE_ADD_SEALS = 1033, FILE_GET_SEALS = 1034;
 static const int FILE_SEAL_ALL = 0x0001 | 0x0002 | 0x0004 | 0x0008;
-/// memfd_create(2), since Linux 6.3: no program can be in it. Where the sysctl vm.memfd_noexec is 2 there is no file in memory without.
+/// memfd_create(2), since Linux 6.3: no program can be in it. Where the sysctl vm.memfd_noexec is 2 there is no file in memory
+/// without.
 static const unsigned int MEMORY_FILE_WITHOUT_PROGRAM = 0x0008;
 /// It keeps its size; what is in it may change.
 static const int FILE_SEAL_SIZE = 0x0001 | 0x0002 | 0x0004;
 
-/// prctl(2), which takes whatever its first argument says: whether the kernel writes this process down when it crashes, whoever is to get
-/// that, and lets others of its user look into it.
+/// prctl(2), which takes whatever its first argument says: whether the kernel writes this process down when it crashes, whoever
+/// is to get that, and lets others of its user look into it.
 static inline bool is_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1; }
 static inline int set_dumpable(bool is_dumpable) { return prctl(PR_SET_DUMPABLE, is_dumpable ? 1 : 0, 0, 0, 0); }
 

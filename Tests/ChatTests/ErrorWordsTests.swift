@@ -220,8 +220,8 @@ import Testing
     }
 }
 
-/// Marks that stand above and below a letter by turns: to compare such a text by characters, they are sorted first, which takes the
-/// square of their number. Half a megabyte of them would hold these tests up for minutes.
+/// Marks that stand above and below a letter by turns: to compare such a text by characters, they are sorted first, which takes
+/// the square of their number. Half a megabyte of them would hold these tests up for minutes.
 @Suite(.ownThread) struct `Text that is slow to compare by characters` {
     private static let marks = Array(repeatElement(Array("\u{301}\u{327}".utf8), count: 1 << 17).joined())
 

@@ -167,8 +167,7 @@ import Testing
         let redis = try await RedisServer()
         let user = ["ACL", "SETUSER", "bobby", "reset", "on", ">s3cret", "~sluice:*"]
         for (rights, words) in [
-            (["+get", "+set"], "'eval'"), (["+eval", "+get"], "can't run this command"),
-            (["+eval", "+set"], "can't run this command"),
+            (["+get", "+set"], "'eval'"), (["+eval", "+get"], "'set'"), (["+eval", "+set"], "'get'"),
         ] {
             _ = try await redis.ask(user + rights)
             try await ProcessSite.with(
@@ -176,7 +175,9 @@ import Testing
                 upstreamLines: tokens(1000), options: []
             ) { site in
                 let lines = try await site.logs(1, Self.cannot)
-                #expect(lines[0].contains(words), "\(lines)")
+                // Redis 7.0 does not say which one a script wants.
+                let isNameless = words != "'eval'" && lines[0].contains("can't run this command")
+                #expect(lines[0].contains(words) || isNameless, "\(lines)")
                 #expect(!site.log.joined().contains("bobby") && !site.log.joined().contains("s3cret"))
             }
         }

@@ -62,8 +62,9 @@ private struct MemberRow {
     }
 }
 
-/// `version` alone stays as it is. What two values of a status show, `StatusTextTests.swift` has: `listen_queue`, `silent_workers`,
-/// `active_requests_left_out`, `max_listen_queue`, `budget_store`; `lost_log_lines` moves in `LogTroubleTests.swift`.
+/// `version` alone stays as it is. What two values of a status show, `StatusTextTests.swift` has: `listen_queue`,
+/// `silent_workers`, `active_requests_left_out`, `max_listen_queue`, `budget_store`; `lost_log_lines` moves in
+/// `LogTroubleTests.swift`.
 private let memberRows = [
     MemberRow("process", .start, .other, "process:"),
     MemberRow("state", .start, .draining, "process:"),

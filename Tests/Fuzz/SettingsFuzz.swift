@@ -1,5 +1,5 @@
-// Whatever stands in the settings file and in those that it includes: it is read, or each thing wrong with it is told with its file and
-// line, and what is shown of it can be read again.
+// Whatever stands in the settings file and in those that it includes: it is read, or each thing wrong with it is told with its
+// file and line, and what is shown of it can be read again.
 
 import EventLoop
 import Glibc
@@ -27,7 +27,8 @@ func feedSettings(_ input: [UInt8]) {
     }
 }
 
-/// The whole file has no line, and those of the environment are not in it. A warning beside mistakes is called one ahead of its file.
+/// The whole file has no line, and those of the environment are not in it. A warning beside mistakes is called one ahead of its
+/// file.
 private func hasPlace(_ problem: String) -> Bool {
     let problem = problem.hasPrefix("warning: ") ? problem.dropFirst("warning: ".count) : problem[...]
     guard problem.hasPrefix("dir/"), let end = problem.firstRange(of: ".toml:")?.upperBound else { return false }

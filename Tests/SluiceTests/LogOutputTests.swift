@@ -143,13 +143,16 @@ import Testing
             limit.rlim_cur = rlim_t.max
             _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
             var lines: [Substring] = []
-            while lines.count < count { lines = try directory.read("log").split(separator: "\n") }
+            try await eventually("all lines") {
+                lines = try directory.read("log").split(separator: "\n")
+                return lines.count >= count
+            }
             #expect(lines.map { Int($0.prefix { $0 != " " }) } == Array(0..<count))
         }
     }
 
-    /// As where a supervisor has changed the user: the descriptor cannot be opened again, and is shared with whoever relies on its waiting or
-    /// not waiting.
+    /// As where a supervisor has changed the user: the descriptor cannot be opened again, and is shared with whoever relies on
+    /// its waiting or not waiting.
     @Test(.enabled(if: geteuid() == 0, "needs root"), arguments: [false, true], [false, true])
     func `a full pipe of another user's holds nobody up and is not tried without end`(isNonBlocking: Bool, hasThreads: Bool) async
     {

@@ -108,7 +108,8 @@ package struct UpstreamKey: Sendable {
     package let isFromCaller: Bool
     /// What nobody may read, should the upstream repeat it in the words of an error or as a name.
     package var secrets: [[UInt8]]
-    /// Whether no words of an error go on, since texts that are not the caller's to read went out with it: see `ChatRequest.hasOwnTexts(_:)`.
+    /// Whether no words of an error go on, since texts that are not the caller's to read went out with it: see
+    /// `ChatRequest.hasOwnTexts(_:)`.
     package var withholdsWords = false
 
     /// - Parameters:

@@ -188,8 +188,8 @@ enum ErrorWords {
     private static let randomBytesMin = 32
     private static let keyBytesMin = 11
 
-    /// Whatever is like a key becomes `***`: a word that begins as keys do, what stands behind `Bearer`, a long run of letters and
-    /// digits, and the user's part of a URL.
+    /// Whatever is like a key becomes `***`: a word that begins as keys do, what stands behind `Bearer`, a long run of letters
+    /// and digits, and the user's part of a URL.
     private static func masked(_ words: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(words.count)
@@ -265,10 +265,10 @@ enum ErrorWords {
     }
 
     /// Whether any of the secrets stands in a text.
-    static func hold(_ text: [UInt8], _ secrets: [[UInt8]]) -> Bool { secrets.contains { hold(text, $0) } }
+    static func hold(_ text: [UInt8], _ secrets: [[UInt8]]) -> Bool { secrets.contains { holds(text, $0) } }
 
     /// Whether a secret stands in a text.
-    static func hold(_ text: [UInt8], _ secret: [UInt8]) -> Bool {
+    static func holds(_ text: [UInt8], _ secret: [UInt8]) -> Bool {
         !secret.isEmpty && text.indices.contains { text[$0] == secret[0] && text[$0...].starts(with: secret) }
     }
 }

@@ -104,8 +104,8 @@ package func nextEndedProcess() -> (pid: Int32, end: ProcessEnd)? {
     }
 }
 
-/// A process into which nobody but root can look (proc(5), ptrace(2)), and of which the kernel writes nothing down when it crashes. It is one
-/// from when this is made: a program begins as one that its user can look into.
+/// A process into which nobody but root can look (proc(5), ptrace(2)), and of which the kernel writes nothing down when it
+/// crashes. It is one from when this is made: a program begins as one that its user can look into.
 package struct HiddenProcess {
     private let wasHidden: Bool
 
@@ -114,7 +114,8 @@ package struct HiddenProcess {
         _ = set_dumpable(false)
     }
 
-    /// It is to stay one, also where the kernel would pass what it writes on to a program (core(5)), which is not asked about this limit.
+    /// It is to stay one, also where the kernel would pass what it writes on to a program (core(5)), which is not asked about
+    /// this limit.
     package func forbidCoreDumps() {
         var none = rlimit()
         _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)

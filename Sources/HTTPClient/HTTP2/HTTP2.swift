@@ -34,7 +34,8 @@ import EventLoop
     private(set) var idleSince: Instant?
     /// Transfers whose requests the server has not looked at. They go out again when nghttp2 has returned.
     var refused: [Transfer] = []
-    /// Transfers that begin again without that counting as a refusal: they were opened before the server had said how many it allows.
+    /// Transfers that begin again without that counting as a refusal: they were opened before the server had said how many it
+    /// allows.
     var postponed: [Transfer] = []
     /// Whether a stream may be opened that could not be before.
     var mayHaveRoom = false
@@ -46,7 +47,7 @@ import EventLoop
     private var lastPostponed: Int32 = 0
     /// What was written since a byte last came: a server that reads nothing has as much of it unread.
     private var bytesUnheard = 0
-    /// Whether that is much; see `Connection.willSend(_:)`.
+    /// Whether the connection was told that it is much; see `Connection.willSend(_:)`.
     private var hasMuchUnheard = false
     /// Whether the connection is closed, or about to be.
     private var isLost = false
@@ -141,8 +142,8 @@ extension HTTP2 {
         flush()
     }
 
-    /// Whether the server has allowed nothing of its body for long (RFC 9113 §5.2). It may hold back whatever follows too, and answer
-    /// each PING: new streams go over another connection.
+    /// Whether the server has allowed nothing of its body for long (RFC 9113 §5.2). It may hold back whatever follows too, and
+    /// answer each PING: new streams go over another connection.
     private func isHeldBack(_ stream: HTTP2Stream) -> Bool {
         guard let last = stream.lastSent, connection.takesMore else { return false }
         return connection.context.loop.now >= last + connection.context.configuration.silenceMax
@@ -171,8 +172,8 @@ extension HTTP2 {
         }
     }
 
-    /// Whether the server was not there any more when a request went out. One that has been heard since has perhaps the request too, and
-    /// to send it once more could have it served twice.
+    /// Whether the server was not there any more when a request went out. One that has been heard since has perhaps the request
+    /// too, and to send it once more could have it served twice.
     private func mayHaveBeenDead(for stream: HTTP2Stream, _ error: HTTPError?) -> Bool {
         guard stream.isKept, !stream.hasBegun, error?.meansDeadConnection != false else { return false }
         return stream.heardCount.map { $0 == heardCount } ?? true
@@ -226,7 +227,7 @@ extension HTTP2 {
         while connection.takesMore {
             buffer.removeAll()
             let isAll = fill(buffer, connection.unsentBytes)
-            willSend(buffer.count)
+            countUnheard(buffer.count)
             connection.write(buffer)
             if isAll { break }
         }
@@ -234,7 +235,7 @@ extension HTTP2 {
     }
 
     /// Many bodies are as good as one large one to a server that reads none of them.
-    private func willSend(_ count: Int) {
+    private func countUnheard(_ count: Int) {
         bytesUnheard += count
         guard !hasMuchUnheard, bytesUnheard > DeliveryWatch.unreadBytesMax else { return }
         hasMuchUnheard = true

@@ -71,7 +71,7 @@ extension RequestPath {
             return #"\#(Self.isInBody); did you mean name = "…" beside match, for the route that the web server names?"#
         }
         if Self.head.contains(top) || names[0].startsIgnoringCase(with: "http_") {
-            return Self.isOfNoHeader
+            return Self.headerDoubt
         }
         if Self.body.contains(top), names.count > 1 {
             return "\(Self.isInBody), which is not named in it; did you mean '\(names.dropFirst().joined(separator: "."))'?"
@@ -80,11 +80,11 @@ extension RequestPath {
             return known.hasSameBytes(as: description)
                 ? nil : "\(Self.isInBody), compared byte by byte; did you mean '\(known)'?"
         }
-        return names[0].utf8.contains(UInt8(ascii: "-")) ? Self.isOfNoHeader : nil
+        return names[0].utf8.contains(UInt8(ascii: "-")) ? Self.headerDoubt : nil
     }
 
     private static let isInBody = "is a path into the request's body"
-    private static let isOfNoHeader = "\(isInBody): of headers the web server can make client, or the route's name"
+    private static let headerDoubt = "\(isInBody): of headers the web server can make client, or the route's name"
     private static let client: Set<String> = ["client", "clients", "clientname", "sluiceclient"]
     private static let route: Set<String> = ["route", "routes", "routename", "sluiceroute"]
     private static let head: Set<String> = [

@@ -70,8 +70,8 @@ final class SettingsProblems {
 
     private var hasErrors: Bool { withoutPlace.count + certain.count + needingWhole.count > 0 }
 
-    /// Those of the files, each in its order, those without a line behind them, then the others. Warnings are told as far as there is room
-    /// beside the errors.
+    /// Those of the files, each in its order, those without a line behind them, then the others. Warnings are told as far as
+    /// there is room beside the errors.
     private var told: SettingsError {
         let errors = isIncomplete ? [certain] : [certain, needingWhole]
         let errorsCount = errors.reduce(withoutPlace.count) { $0 + $1.count }

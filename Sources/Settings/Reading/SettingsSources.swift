@@ -348,7 +348,8 @@ package struct SettingsSources {
         }
     }
 
-    /// Who may connect over TCP. FastCGI has no passwords: where other machines reach a port and nobody says who may, somebody is told.
+    /// Who may connect over TCP. FastCGI has no passwords: where other machines reach a port and nobody says who may, somebody is
+    /// told.
     private func takeAllowedAddresses(_ settings: inout Settings, _ reader: SettingsReader?, _ problems: SettingsProblems) {
         guard reader?.node("allowed_addresses") == nil else { return }
         if let list = variable(EnvironmentVariable.allowedAddresses) {

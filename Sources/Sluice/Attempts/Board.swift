@@ -154,7 +154,7 @@ final class Board: Sendable {
         return rests
     }
 
-    /// A target's answer has broken off, by its own fault or not.
+    /// An answer has broken off; counted where that is the target's own fault.
     func note(_ error: ChatError, inAnswerOf target: Target) {
         if AttemptFailure(error).countsAgainstTarget { targets[target.number].noteCut() }
     }

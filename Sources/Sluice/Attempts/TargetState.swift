@@ -26,8 +26,8 @@ final class TargetState: Sendable {
     private struct State {
         var health: TargetHealth
         var firstTokens = FirstTokenTimes()
-        /// How often it was asked, how often it failed by its own fault ahead of its first token, and how often behind that, for the
-        /// status.
+        /// How often it was asked, how often it failed by its own fault ahead of its first token, and how often behind that, for
+        /// the status.
         var asked = 0
         var failed = 0
         var cut = 0

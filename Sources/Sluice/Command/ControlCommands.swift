@@ -110,8 +110,8 @@ struct Stop: ParsableCommand {
         discussion: """
             Streams have timeouts.drain to come to their end; no new requests are taken. When Sluice ends otherwise meanwhile, as by a \
             second signal or when it or one of its processes is killed, the exit status is 69. One that is about to end already has no \
-            control socket any more: a second SIGTERM ends it at once. One that was told to end at once (--now) and is still there \
-            after 30 s is named, with status 69.
+            control socket any more: a second SIGTERM ends it at once. One that was told to end at once (--now) and is \
+            still there after 30 s is named, with status 69.
             """)
 
     @OptionGroup var arguments: ControlArguments

@@ -101,8 +101,8 @@ struct SettingsArguments: ParsableArguments {
     }
 }
 
-/// Says of words without an option ahead of them what was meant: a settings file, as other daemons' checks take it. Not before a command
-/// runs, since an option that is not known leaves its value behind as such a word, and is to be told first.
+/// Says of words without an option ahead of them what was meant: a settings file, as other daemons' checks take it. Not before a
+/// command runs, since an option that is not known leaves its value behind as such a word, and is to be told first.
 func refuse(_ words: [String]) throws {
     guard let word = words.first else { return }
     throw ValidationError("'\(word)' has no option ahead of it; a settings file is named by --config \(word)")

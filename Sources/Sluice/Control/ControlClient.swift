@@ -163,8 +163,8 @@ enum ControlFailure: Error {
             let number = process.map { "\($0)" } ?? "PROCESS"
             return [
                 """
-                the Sluice at unix:\(path) was told to end at once, and has not: \(who) is still there, since somebody has stopped it or \
-                the machine holds it up (ps -o stat,wchan -p \(number)). kill -KILL \(number) ends it
+                the Sluice at unix:\(path) was told to end at once, and has not: \(who) is still there, since somebody has \
+                stopped it or the machine holds it up (ps -o stat,wchan -p \(number)). kill -KILL \(number) ends it
                 """
             ]
         case .tooLong(let path):
@@ -200,8 +200,8 @@ private struct ProcessState {
 }
 
 extension Descriptor {
-    /// The process that listens at the other end of this unix socket (unix(7), `SO_PEERCRED`); nil when it is not known, as that of another
-    /// container.
+    /// The process that listens at the other end of this unix socket (unix(7), `SO_PEERCRED`); nil when it is not known, as that
+    /// of another container.
     fileprivate var peerProcess: pid_t? {
         // The number of the process, its user and its group.
         var numbers: [Int32] = [0, 0, 0]

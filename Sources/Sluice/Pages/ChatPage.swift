@@ -1,6 +1,7 @@
 // The page for browsers: the answer to `GET …/sluice/`, where the settings and the web server permit it.
 
-/// The files of `Page/` as one, as the build has put them into the binary. A browser needs nothing else, and may load nothing else.
+/// The files of `Page/` as one, as the build has put them into the binary. A browser needs nothing else, and may load nothing
+/// else.
 enum ChatPage {
     static let style = PackageResources.page_css
     /// One module: what a file declares, those behind it use.
@@ -16,8 +17,8 @@ enum ChatPage {
     ]
 
     /// SHA-256 of the two, in base64. A test holds them against what is there, and says what they have to be.
-    static let styleHash = "92g8IcFXcNplw2w+wdJY3n8vRjx7bfiXIUkI9/4y/2w="
-    static let scriptHash = "Hp+dUvx7oTXK73FvZlsbC9aDsLQ6UcX4NAKFl7a5dCg="
+    static let styleHash = "jkdrlorRZeAqNAPgqHsONmCI0DqfLbQH07bF8j5Dpt0="
+    static let scriptHash = "HntgYUIbJG5Gf5VApH75lPrVEZjZejud0vYpS3lWyc4="
 
     /// Nothing runs but what is in the page, nothing comes from elsewhere or goes there, and no text becomes markup.
     private static let policy = """

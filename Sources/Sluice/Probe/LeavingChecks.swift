@@ -15,7 +15,7 @@ enum LeavingChecks {
         case refused(String)
         /// It did not know the request: another process, or another machine, has it.
         case unlisted
-        /// The process that had the request was not heard of again, or too late: others answered.
+        /// The process that had the request was not heard of again in time: others answered, or nobody.
         case untold
         /// The request was gone, by the word of the process that had it.
         case gone(Moment)
@@ -61,8 +61,8 @@ enum LeavingChecks {
         case .untold:
             return .unknown(
                 .leaving,
-                "other processes than the one that had the call told their status after its caller had left: ask again, or one "
-                    + "that is alone behind its web server")
+                "the process that had the call told nothing more once its caller had left (others answered, or nobody): ask again, "
+                    + "or one that is alone behind its web server")
         case .gone(let moment):
             let words = "Sluice gave the call up within \(moment.left.shown)"
             guard isLate(leaving, heartbeat: heartbeat) else { return .pass(.leaving, words) }

@@ -11,7 +11,7 @@ struct ModelChoice {
     /// Why no model is asked, where nothing else is known.
     static let noModel = "no model is known: name one by --model, or \(ownModel)"
     /// What lets a client ask `sluice-probe`.
-    private static let ownModel = "let probe = true, and sluice-probe be among the client's models"
+    private static let ownModel = "set probe = true, and have sluice-probe among the client's models"
     private static let triesMax = 3
     /// What stands in the names of models that answer no chats. The first that is listed may be one.
     private static let others = [
@@ -50,7 +50,7 @@ struct ModelChoice {
 
     /// Why one is not asked that was named, and is not there.
     static func unknown(_ name: String, _ answer: ProbeAnswer) -> String {
-        "there is no model \(name.clipped) (\(answer.words)): is --model the name by which callers ask?"
+        "there is no model \(name.clipped) (\(answer.spokenError?.clipped ?? answer.words)): is --model the name by which callers ask?"
     }
 
     /// Why none is known where somebody had no time, or no room, to tell.

@@ -2,10 +2,10 @@
 
 /// How the events of one answer came, held against when they were made.
 ///
-/// What decides is which events came together with the one before them though they were made apart. A buffer on the way does that to all
-/// of them, each time; a machine that stands still does it to a few. So a pair counts only where the moments are certain: where they were
-/// made that far apart by the maker's own word, and where the reader had looked so short a time before that they cannot have come apart
-/// while it was busy elsewhere.
+/// What decides is which events came together with the one before them though they were made apart. A buffer on the way does that
+/// to all of them, each time; a machine that stands still does it to a few. So a pair counts only where the moments are certain:
+/// where they were made that far apart by the maker's own word, and where the reader had looked so short a time before that they
+/// cannot have come apart while it was busy elsewhere.
 struct Pace: Equatable, Sendable {
     /// One event: when it came, for how long nobody had looked before that, and when it was made.
     struct Event: Equatable, Sendable {
@@ -47,8 +47,8 @@ struct Pace: Equatable, Sendable {
     private(set) var longestHold = Duration.zero
     /// What came together for so long that another answer in which it did too says that it was held.
     private(set) var runs: [Run] = []
-    /// What each event was on its way longer than the answer's end, which waits for nothing behind it, for certain; those aside
-    /// that came with the end.
+    /// How much later than the answer's end each event certainly was, at the least. The end waits for nothing; what came together
+    /// with it is not counted.
     private(set) var lag = Duration.zero
     let count: Int
 
@@ -58,8 +58,8 @@ struct Pace: Equatable, Sendable {
     private static let certainMin = 5
     /// Of a run that says something beside others.
     private static let (runMin, runHoldMin) = (3, Duration.milliseconds(100))
-    /// Less than three pauses may be a server's own.
-    private static let lagMin = Duration.milliseconds(125)
+    /// Two pauses may be a server's own, and half of another is for what is not certain.
+    private static let lagMin = ProbeModel.pause * 5 / 2
 
     /// - Parameter end: when the answer's end came; nil where that is not known.
     init(_ events: [Event], end: Duration? = nil) {

@@ -33,7 +33,8 @@ struct PaceHabit: Equatable, Sendable {
             let few = shared.indices.filter { shared[$0] >= Self.fewPairsMin }
             guard many.count >= Self.answersMin || few.count >= Self.moreAnswersMin else { continue }
             kind = .lump((run.pairs.lowerBound + 1)...(run.pairs.upperBound + 1))
-            (hold, places) = (run.hold, few)
+            let alike = paces.flatMap(\.runs).filter { run.shared(with: $0) >= Self.fewPairsMin }
+            (hold, places) = (alike.map(\.hold).max() ?? run.hold, few)
             return
         }
         return nil

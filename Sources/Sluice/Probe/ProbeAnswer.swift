@@ -41,21 +41,19 @@ struct ProbeAnswer: Sendable {
     var cameThrough: Bool { (200..<300).contains(status) || isJSONError }
 
     /// Whether the interface has looked at the request itself, be it to say what is wrong with it.
-    var wasTaken: Bool { isOfInterface || (status == 400 || status == 422) && isJSONError }
+    var wasTaken: Bool { isKnownSuccess || (status == 400 || status == 422) && isJSONError }
 
     /// Whether it is a success of a kind that the interface has.
-    private var isOfInterface: Bool {
+    private var isKnownSuccess: Bool {
         (200..<300).contains(status)
             && (isEventStream || head?["content-type"]?.startsIgnoringCase(with: "application/json") ?? false)
     }
 
     /// Whether it is a success of another kind, as a web server has it for a page.
-    var isOfNoInterface: Bool { (200..<300).contains(status) && !isOfInterface }
+    var isForeignSuccess: Bool { (200..<300).contains(status) && !isKnownSuccess }
 
-    /// Whether the interface says that there is no such model.
-    var isOfUnknownModel: Bool {
-        status == 404 && errorMember("code")?.string(in: body.span)?.hasSameBytes(as: "model_not_found") ?? false
-    }
+    /// Whether that is the error's code.
+    var saysUnknownModel: Bool { errorMember("code")?.string(in: body.span)?.hasSameBytes(as: "model_not_found") ?? false }
 
     /// Whether it is an answer to a chat, streamed or not, or the beginning of one.
     var isChat: Bool {
@@ -117,7 +115,7 @@ struct ProbeAnswer: Sendable {
         return errorMember("message")?.kind == .string
     }
 
-    func errorMember(_ name: String) -> JSONValue? {
+    private func errorMember(_ name: String) -> JSONValue? {
         let document = body.span
         do throws(JSONError) {
             return try JSONScanner.validate(document, depthMax: 32).member("error", in: document)?.member(name, in: document)

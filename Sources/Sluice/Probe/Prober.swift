@@ -136,7 +136,7 @@ actor Prober {
             variants.append((name, await ask(.init(url: url, body: ProbeBodies.noChat), client)))
         }
         add(RequestChecks.paths(usual, variants))
-        if usual.status == 404 || usual.status == 405 || usual.isOfNoInterface { return .found }
+        if usual.status == 404 || usual.status == 405 || usual.isForeignSuccess { return .found }
         onProgress("errors")
         var provoked = [RequestChecks.Provoked(what: "a body that is no chat", answer: usual, statuses: [400, 422])]
         let noJSON = await ask(.init(url: url, body: ProbeBodies.noJSON), client)
@@ -186,7 +186,7 @@ actor Prober {
     /// - Returns: as `lookAtAll`.
     private func lookAtToken(_ usual: ProbeAnswer, _ client: ProbeClient) async -> ProbeReport.Obstacle? {
         onProgress("token")
-        // What 403 is about, strangers tell.
+        // 401 speaks for itself; what 403 is about shows beside what strangers get.
         if usual.status == 401, tellRefusal(of: usual) { return .found }
         for credentials in [ProbeTarget.Credentials.none, .wrong] {
             let question = ProbeClient.Question(
@@ -252,7 +252,7 @@ actor Prober {
             model = (name, false)
             let short = await ask(chat(tokens: 1), client)
             shortAnswers.append(short)
-            if short.isOfUnknownModel {
+            if short.hasNoSuchModel {
                 model = nil
                 modelObstacle = ModelChoice.unknown(name, short)
             }

@@ -18,9 +18,10 @@ extension ProbeAnswer {
         return Int(decimal: spokenError.utf8.dropFirst(mark.utf8.count)) ?? 0
     }
 
-    /// Whether nobody answers to the model's name, of whom this caller may know. The URL is right where a chat is asked for.
+    /// Whether there is no such model, or none that this caller may ask: a 404 that is not about the URL.
     var hasNoSuchModel: Bool {
-        statusOfRefusal == 404 && (spokenError != nil || isErrorOfInterface && missingParameters == nil)
+        guard statusOfRefusal == 404 else { return false }
+        return spokenError != nil || saysUnknownModel || isErrorOfInterface && missingParameters == nil
     }
 
     /// Whether a limit of the caller's is reached.

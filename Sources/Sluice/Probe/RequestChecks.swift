@@ -185,23 +185,22 @@ enum RequestChecks {
 
     /// - Parameter variants: what came of the same request by other forms of the URL.
     static func paths(_ usual: ProbeAnswer, _ variants: [(name: String, answer: ProbeAnswer)]) -> ProbeCheck {
+        let known = variants.filter(\.answer.wasTaken)
+        let other = known.isEmpty ? "" : ", and another form is known: \(told(known))"
         if usual.status == 404 || usual.status == 405 {
-            let known = variants.filter(\.answer.wasTaken)
             let words = "\(usual.words) for the URL itself"
             if known.isEmpty, let missing = usual.missingParameters {
                 return .finding(
                     .paths, .parameters,
                     "\(words), by Sluice itself: the web server hands requests on without \(missing.words)")
             }
-            return .finding(.paths, .path, known.isEmpty ? words : "\(words), and another form is known: \(told(known))")
+            return .finding(.paths, .path, words + other)
         }
-        if usual.isOfNoInterface {
+        if usual.isForeignSuccess {
             let type = usual.head?["content-type"]?.clipped ?? "no Content-Type"
-            let known = variants.filter(\.answer.wasTaken)
             return .finding(
                 .paths, .path,
-                "\(usual.words) and \(type) for a body that is no chat: whoever answers here has no chat completions"
-                    + (known.isEmpty ? "" : ", and another form is known: \(told(known))"))
+                "\(usual.words) and \(type) for a body that is no chat: whoever answers here has no chat completions\(other)")
         }
         guard usual.wasTaken else {
             let unlike = variants.filter { !$0.answer.words.hasSameBytes(as: usual.words) }

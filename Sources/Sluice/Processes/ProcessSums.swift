@@ -1,7 +1,7 @@
 // What several processes have come to together.
 
-/// The sums of what all processes have counted, also those that are no more: by the metrics, which are in memory of all. Whatever one of
-/// them has written there, they can be added up: each number, and each sum, is at most `countMax`.
+/// The sums of what all processes have counted, also those that are no more: by the metrics, which are in memory of all. Whatever
+/// one of them has written there, they can be added up: each number, and each sum, is at most `countMax`.
 struct ProcessSums: Sendable {
     struct Upstream: Sendable {
         let name: String
@@ -51,7 +51,7 @@ struct ProcessSums: Sendable {
         return upstreams.count - 1
     }
 
-    var requests: Int { answered + failed + callersLeft }
+    var requests: Int { min(answered + failed + callersLeft, Self.countMax) }
 
     var words: String { Status.requestsWords(answered, failed: failed, callersLeft: callersLeft) }
 

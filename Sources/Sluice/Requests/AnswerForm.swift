@@ -8,7 +8,8 @@ import Settings
 struct AnswerForm {
     let isStreaming: Bool
     var edits = ChunkEdits()
-    /// What is left out of the text, for a voice: nothing, which as an empty literal would be made by the conformance, for each request.
+    /// What is left out of the text, for a voice: nothing, which as an empty literal would be made by the conformance, for each
+    /// request.
     var speech = SpeechParts(rawValue: 0)
     /// Whether reasoning makes an answer of what else would have to wait for its first token.
     var countsReasoning = false

@@ -102,7 +102,8 @@ final class ChatHandler {
         counters.metrics?.note(record, at: now, namesClients: generation.shared.settings.metrics.namesClients)
     }
 
-    /// The pages about this process, whatever the number of requests. They are none themselves: neither counted nor logged as such.
+    /// The pages about this process, whatever the number of requests. They are none themselves: neither counted nor logged as
+    /// such.
     @inline(never)
     private func tell(_ kind: RequestKind, _ request: Request, _ response: consuming Response) async {
         var reply = Reply(
@@ -228,7 +229,8 @@ final class ChatHandler {
         answering.take(try question(of: request, by: generation, answering, into: &reply))
     }
 
-    /// Its route has one more request, and goes by what is known of its targets now: who is refused ahead of that is none of its requests.
+    /// Its route has one more request, and goes by what is known of its targets now: who is refused ahead of that is none of its
+    /// requests.
     @inline(never)
     private func race(for answering: Answering, by generation: WorkerGeneration) throws(CancellationError) {
         try answering.begin { question, hook in
@@ -458,7 +460,8 @@ final class ChatHandler {
         counters.metrics?.note(stream.chunkTimes, of: answering.record.target, stream.model)
     }
 
-    /// Notes who answers; and sends one object, as it is or as the stream that the caller asked for. It leaves when the reply is finished.
+    /// Notes who answers; and sends one object, as it is or as the stream that the caller asked for. It leaves when the reply is
+    /// finished.
     ///
     /// - Returns: whether it was one; else events are to be handed on.
     @inline(never)

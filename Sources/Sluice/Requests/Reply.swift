@@ -39,8 +39,8 @@ struct Reply: ~Copyable {
     /// The header's, which leaves with the first bytes behind it.
     private var status = 200
     private var hasSent = false
-    /// What leaves together with the response's end. That is a JSON body: web servers that have as much as was announced do not wait
-    /// for the end, and close a connection which they could have kept. Or it is a stream's last events, which saves a write.
+    /// What leaves together with the response's end. That is a JSON body: web servers that have as much as was announced do not
+    /// wait for the end, and close a connection which they could have kept. Or it is a stream's last events, which saves a write.
     private var ending: [UInt8] = []
     /// What the ending takes of the memory for all requests, where it is much.
     var memory: MemoryShare?
@@ -147,8 +147,8 @@ struct Reply: ~Copyable {
         respond(status, body, contentType: contentType, [("Cache-Control", "no-store")] + headers)
     }
 
-    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say instead. It
-    /// leaves when the reply is finished.
+    /// Before the stream an HTTP error, inside it an error event, after which no `[DONE]` follows; or what the settings say
+    /// instead. It leaves when the reply is finished.
     mutating func fail(_ error: ChatError) {
         if let spoken = streamErrors?.spoken, !hasEvents {
             if !hasStarted { startStream(telling: error) }

@@ -12,7 +12,8 @@ struct Status: Sendable {
         let time: Int
         /// Whether its settings are those that requests begin by.
         let isInForce: Bool
-        /// What was wrong, as `SettingsError.lines` has it. Where it is in force, each is a process that could not follow and was replaced.
+        /// What was wrong, as `SettingsError.lines` has it. Where it is in force, each is a process that could not follow and was
+        /// replaced.
         var problems: [String] = []
         /// What else there is to say of settings that are in force: what of them takes a restart, and what may not work.
         var remarks: [String] = []

@@ -41,8 +41,8 @@ struct EventScanner {
     private(set) var eventsCount: UInt32 = 0
     /// The choices that have had a finish reason: each has one at its end.
     private var finished = ChoiceSet()
-    /// Whether a choice had more to say behind its finish reason: servers that call tools themselves say so of each step, and some
-    /// say it with each chunk.
+    /// Whether a choice had more to say behind its finish reason: servers that call tools themselves say so of each step, and
+    /// some say it with each chunk.
     private(set) var hasGoneOn = false
     /// The last event, when it is neither a chunk nor an error of a known form: what it says, should nothing follow.
     private var unknown = Unknown.nothing
@@ -171,8 +171,8 @@ struct EventScanner {
     /// Whether all choices that were asked for have come to their end.
     var isFinished: Bool { addsAnything && (form.choices.map(finished.isSuperset) ?? !finished.isEmpty) }
 
-    /// What says nothing behind half a sentence does not end that, whatever its finish reason. One that has said what was said once more,
-    /// and no more, has nothing to add.
+    /// What says nothing behind half a sentence does not end that, whatever its finish reason. One that has said what was said
+    /// once more, and no more, has nothing to add.
     private var addsAnything: Bool { !isContinuation || hasToken || speech.hasRepeated }
 
     /// Whether there is anything that an upstream's `[DONE]` could be the end of.
@@ -184,7 +184,8 @@ struct EventScanner {
     /// Whether nothing of an event has come that has not come as a whole.
     var isBetweenEvents: Bool { splitter.partialCount == 0 }
 
-    /// Has a `[DONE]` that lacks but its line ends looked at with them, when nothing more comes. Behind a finish reason it is not needed.
+    /// Has a `[DONE]` that lacks but its line ends looked at with them, when nothing more comes. Behind a finish reason it is not
+    /// needed.
     ///
     /// - Returns: whether it is that.
     mutating func completeDone() -> Bool {
@@ -193,11 +194,12 @@ struct EventScanner {
         return true
     }
 
-    /// Whether line ends would make a `[DONE]` of what has come last. Never inlined: the frame of whoever asks, which may live as long as
-    /// the stream, would have room for the copy.
+    /// Whether line ends would make a `[DONE]` of what has come last. Never inlined: the frame of whoever asks, which may live as
+    /// long as the stream, would have room for the copy.
     @inline(never)
     private var wouldBeDone: Bool {
-        // It is asked for each part of an event that comes: to read a long one again each time would take the square of its length.
+        // It is asked for each part of an event that comes: to read a long one again each time would take the square of its
+        // length.
         guard (1...Self.doneBytesMax).contains(splitter.partialCount) else { return false }
         var completed = self
         completed.append(Array("\n\n".utf8))
@@ -205,8 +207,8 @@ struct EventScanner {
         return completed.isDone
     }
 
-    /// What another stream needs to go on with this one, which has to have said text and nothing else, and not that it is over. All of
-    /// that is the caller's by then, and no thought is open.
+    /// What another stream needs to go on with this one, which has to have said text and nothing else, and not that it is over.
+    /// All of that is the caller's by then, and no thought is open.
     var cutAnswer: CutAnswer? {
         guard hasToken, finished.isEmpty, !hasGoneOn, !isDone, !speech.isThinking, let text = said.string else { return nil }
         return CutAnswer(text: text, speech: speech.goingOn(behind: text))

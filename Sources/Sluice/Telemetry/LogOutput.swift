@@ -9,9 +9,9 @@ import Synchronization
 
 /// Writes lines to one destination. `write` may be called from any thread, and never waits.
 ///
-/// A line is written at once when the destination takes it without waiting. Otherwise it is queued, and a thread that the first such
-/// line starts writes the queue: when a pipe is full, a disk is slow or full, or a daemon is away. A line for which the queue has no
-/// room is lost and counted. Once the queue is empty again, one line tells how many were lost.
+/// A line is written at once when the destination takes it without waiting. Otherwise it is queued, and a thread that the first
+/// such line starts writes the queue: when a pipe is full, a disk is slow or full, or a daemon is away. A line for which the
+/// queue has no room is lost and counted. Once the queue is empty again, one line tells how many were lost.
 ///
 /// When the last reference to the output is gone, the thread still tries for a second to write what is queued.
 final class LogOutput: Sendable {

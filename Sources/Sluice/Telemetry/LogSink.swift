@@ -21,8 +21,8 @@ struct LogSink: ~Copyable {
         case taken(Int)
         /// There is no room now; poll(2) tells when there is.
         case full
-        /// It may have to wait, as for a disk: for a thread that nobody waits for. `RWF_NOWAIT` (pwritev2(2)) is no way around that: ext4 does
-        /// not know it for such writes, and XFS and btrfs answer mostly that they would wait.
+        /// It may have to wait, as for a disk: for a thread that nobody waits for. `RWF_NOWAIT` (pwritev2(2)) is no way around
+        /// that: ext4 does not know it for such writes, and XFS and btrfs answer mostly that they would wait.
         case slow
         /// This line is never taken.
         case refused
@@ -33,8 +33,8 @@ struct LogSink: ~Copyable {
     private enum Kind {
         /// A pipe, a terminal or a device, of which no write waits.
         case stream
-        /// The same, where it cannot be opened again, and is shared with others who rely on its waiting: whether a write waits is not
-        /// known before it does.
+        /// The same, where it cannot be opened again, and is shared with others who rely on its waiting: whether a write waits is
+        /// not known before it does.
         case sharedStream
         case socket
         case file
@@ -104,8 +104,8 @@ struct LogSink: ~Copyable {
         }
     }
 
-    /// The same pipe or terminal, of which a write never waits, also when another process has filled it meanwhile, or a terminal has
-    /// room for a part of the line. The descriptor that was given may be shared with processes that rely on its waiting.
+    /// The same pipe or terminal, of which a write never waits, also when another process has filled it meanwhile, or a terminal
+    /// has room for a part of the line. The descriptor that was given may be shared with processes that rely on its waiting.
     private static func reopened(_ descriptor: Int32) -> Descriptor? {
         guard let kind = FileStatus(descriptor)?.kind, [.pipe, .characterDevice].contains(kind) else { return nil }
         let number = unsafe open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)

@@ -4,7 +4,8 @@ import Chat
 import Choosing
 import Clock
 
-/// One request's part of a trace: its own span, and one for each attempt at a target. There is none for a request without a trace.
+/// One request's part of a trace: its own span, and one for each attempt at a target. There is none for a request without a
+/// trace.
 final class RequestTrace {
     let id: TraceID
     /// Its own span's.

@@ -11,8 +11,8 @@ final class Endpoint: Sendable {
     private let kind: UpstreamSettings.Kind
     private let baseURL: String
     private let completionsURL: String
-    /// Where it tells its models, and with what it is asked for them. Nil where nothing that is told there would help callers: what an
-    /// Azure resource lists is not its deployments, and with callers' own keys each has a list of its own.
+    /// Where it tells its models, and with what it is asked for them. Nil where nothing that is told there would help callers:
+    /// what an Azure resource lists is not its deployments, and with callers' own keys each has a list of its own.
     private let models: (url: String, headers: [(name: String, value: String)])?
     private let apiVersion: String
     private let authorization: UpstreamSettings.Authorization

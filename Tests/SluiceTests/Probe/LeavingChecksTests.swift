@@ -47,7 +47,8 @@ import Testing
             Row("no status", .hidden("status 404"), 10, .nginx, .unknown, "(status 404): ask from the server's own machine"),
             Row("no call", .refused("status 429"), 10, .nginx, .unknown, "there was no call to leave: status 429"),
             Row("a status without end", .tooLarge, 10, .nginx, .unknown, "larger than what is looked at"),
-            Row("others alone, behind the call", .untold, 10, .nginx, .unknown, "other processes than the one that had the call"),
+            Row(
+                "others alone, behind the call", .untold, 10, .nginx, .unknown, "the process that had the call told nothing more"),
             Row("another process", .unlisted, 10, .nginx, .unknown, "another process may have it"),
         ]
     }

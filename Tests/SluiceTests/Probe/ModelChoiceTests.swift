@@ -31,14 +31,14 @@ import Testing
         var choice = ModelChoice(["a", "b"])
         #expect(choice.words.hasPrefix("no chat model is listed"))
         _ = choice.next()
-        #expect(choice.words.hasPrefix("a is no chat model, or not to be had: --model NAME, or let probe = true"))
+        #expect(choice.words.hasPrefix("a is no chat model, or not to be had: --model NAME, or set probe = true"))
         _ = choice.next()
         #expect(choice.words.hasPrefix("a, b are no chat models, or not to be had: --model NAME"))
     }
 
     @Test func `sluice-probe is to be among the client's models`() {
         for words in [ModelChoice.noModel, ModelChoice([]).words] {
-            #expect(words.hasSuffix("or let probe = true, and sluice-probe be among the client's models"), "\(words)")
+            #expect(words.hasSuffix("or set probe = true, and have sluice-probe among the client's models"), "\(words)")
         }
     }
 

@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `what is being done says no token, and moves no terminal`() throws {
+    @Test func `text to be shown says no token, and moves no terminal`() throws {
         let target = try ProbeTarget("https://host.example/v1", token: "5f0c3a9e41d27b86")
         let words = "model a\u{1B}[2J-5f0c3a9e41d27b86-b"
         #expect(ProbeReport.visible(words, without: target.secrets) == #"model a\u001b[2J-TOKEN-b"#)

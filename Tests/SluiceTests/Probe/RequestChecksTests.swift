@@ -318,9 +318,12 @@ import Testing
         #expect(RequestChecks.paths(refusal(400), [("a", page)]).verdict == .finding(.path))
     }
 
-    @Test(arguments: [(refusal(404, code: "model_not_found"), true), (refusal(404), false), (Self.page(404), false)])
+    @Test(arguments: [
+        (refusal(404, code: "model_not_found"), true), (refusal(404, Self.id), true), (refusal(404), false),
+        (refusal(404, Self.id, code: "unknown_url"), false), (Self.page(404), false),
+    ])
     func `a model that is not there is told from a path that is not`(answer: ProbeAnswer, isUnknown: Bool) {
-        #expect(answer.isOfUnknownModel == isUnknown)
+        #expect(answer.hasNoSuchModel == isUnknown)
     }
 
     @Test func `forms of the URL that are answered otherwise are told where the URL itself says nothing`() {

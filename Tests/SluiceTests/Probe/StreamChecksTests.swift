@@ -392,6 +392,7 @@ import Testing
             #expect(StreamChecks.vapiStream(later).verdict == .unknown)
         }
     }
+
     // MARK: Why a chat was not answered
 
     static func spoken(_ code: String) -> ProbeAnswer {

@@ -67,8 +67,8 @@ extension SettingsNode {
         }
     }
 
-    /// What fits in a text of streams (UAX #15, Stream-Safe Text Format). Swift compares and hashes texts in their normal form, for which a
-    /// row of marks takes the square of its length.
+    /// What fits in a text of streams (UAX #15, Stream-Safe Text Format). Swift compares and hashes texts in their normal form,
+    /// for which a row of marks takes the square of its length.
     private static let marksMax = 30
 
     /// Where the first key or text stands that has too many marks in a row.

@@ -84,6 +84,7 @@ async function ask(question) {
         outcome = await answered(answer, { method: "POST", headers, body, signal: running.signal, cache: "no-store" });
         conclude(question, answer, outcome);
     } catch (error) {
+        running.abort();
         conclude(question, answer, { kind: "faulty", reason: `${error}` });
     } finally {
         finish();
