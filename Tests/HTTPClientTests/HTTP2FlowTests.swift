@@ -127,17 +127,20 @@ import Testing
         }
     }
 
-    @Test(arguments: [(1, 3_000_000), (60, 50_000), (90, 30_000)])
+    @Test(arguments: [(1, 3_000_000), (60, 50_000), (90, 30_000)], [false, true])
     func `what a server reads late may wait for longer than an acknowledgement: one large body, or many small ones`(
-        count: Int, size: Int
+        bodies: (count: Int, size: Int), talks: Bool
     ) async throws {
-        let gate = Gate()
+        let (written, gate) = (Gate(), Gate())
         let server = try ScriptServer { peer in
             guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
             peer.send(.windowUpdate(0, 0x7FFF_0000))
             var reader = RequestReader(peer)
             guard let (stream, _) = reader.next() else { return }
             peer.answer(stream)
+            written.wait()
+            // It says something, and has read nothing.
+            if talks { peer.send(.windowUpdate(0, 1)) }
             gate.wait()
             while let (stream, body) = reader.next(opensWindows: false) { peer.answer(stream, "\(body.utf8.count)") }
         }
@@ -146,11 +149,13 @@ import Testing
             configuration.acknowledgementTimeout = .milliseconds(300)
             let session = Session(on: worker.loop, configuration)
             #expect(try await session.fetch(.http2(server.url)).body == "ok")
-            let body = String(repeating: "x", count: size)
-            let transfers = try session.begin(Array(repeating: body, count: count), server.url)
+            let body = String(repeating: "x", count: bodies.size)
+            let transfers = try session.begin(Array(repeating: body, count: bodies.count), server.url)
+            for _ in 0..<3 { await worker.turn() }
+            written.open()
             await worker.loop.sleep(for: .milliseconds(1200))
             gate.open()
-            for transfer in transfers { #expect(await transfer.outcome() == .ok("\(size)")) }
+            for transfer in transfers { #expect(await transfer.outcome() == .ok("\(bodies.size)")) }
             #expect(server.connections == 1)
         }
     }

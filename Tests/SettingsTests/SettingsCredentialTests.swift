@@ -83,6 +83,18 @@ import Testing
         #expect(try known.load().upstreams.first?.key == .secret("sk"))
     }
 
+    /// Nothing is known of what goes with another value than the default.
+    @Test(arguments: [
+        "include = ['${FOLDER}/a.toml']\n[[models]]\nmatch = '*'\ntargets = ['a']",
+        "log = {to = '${LOG}', file_size = '10MiB'}\n[upstreams.a]\nkey = 'k'",
+        "on_cut = '${CUT}'\nspoken_cut = 'Sorry.'\n[upstreams.a]\nkey = 'k'",
+    ])
+    func `are wrong with nothing that stands beside them`(text: String) throws {
+        let check = SettingsCase(text: text, assumesVariables: true)
+        #expect(check.problems == [])
+        #expect(try check.loaded().warnings == [])
+    }
+
     @Test func `do not keep a check from what is wrong otherwise`() {
         let check = SettingsCase(text: "heartbaet = '1s'\n" + Self.text, assumesVariables: true)
         #expect(check.problems.map { $0.prefix(37) } == ["dir/sluice.toml:1: unknown key 'heart"])

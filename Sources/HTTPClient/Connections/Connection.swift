@@ -109,15 +109,15 @@ final class Connection {
     /// HTTP/2, without streams: shows the server that somebody is there, and finds out whether it is.
     func ping() { if case .open(.http2(let http2)) = phase { http2.ping() } }
 
-    /// An idle connection: whether nothing waits to be read, and nothing has come in part. What has is seen to when the loop
-    /// comes to it, or to the rest: its end, an answer that nobody asked for, or a word of TLS.
+    /// An idle connection: whether nothing waits to be read, and nothing has come in part. What has is seen to when the loop comes
+    /// to it, or to the rest: its end, an answer that nobody asked for, or a word of TLS.
     var isSilent: Bool { tls?.isSilent ?? true && socket?.hasUnreadBytes == false }
 
     /// Whether all that was written is on its way.
     var isSent: Bool { !isBroken && unsentBytes == 0 }
 
-    /// Once the server has ended it: whether it may have read all that was written. Not where its kernel has not had all of that,
-    /// and not where it has closed the connection with something unread (RFC 9293 §3.6.1).
+    /// Once the server has ended it: whether it may have read all that was written. Not where its kernel has not had all of that, and not
+    /// where it has closed the connection with something unread (RFC 9293 §3.6.1).
     var mayHaveBeenRead: Bool { isSent && !isReset && socket?.hasUnacknowledgedBytes != true }
 
     // MARK: Closing
@@ -167,18 +167,25 @@ extension Connection {
     /// Whether more of a body can be written now.
     var takesMore: Bool { !isBroken && unsentBytes < Self.unsentBytesMax }
 
-    /// - Parameter bytes: how many the server may leave unread for long; 0 when there are none any more, or, of HTTP/2, it was
-    ///   heard.
-    func willSend(_ bytes: Int) {
-        guard bytes > 0 else {
-            delivery.unreadEnded()
+    /// - Parameter bodyBytes: how many bytes of large bodies are to be sent; 0 when there are none any more.
+    func willSend(_ bodyBytes: Int) {
+        guard bodyBytes > 0 else {
+            delivery.bodyEnded()
             if delivery.isOn { checkDelivery() }
             return
         }
+        beginDelivery(hasLargeBody: true)
+    }
+
+    /// Bytes are to be sent that many bodies may be among, no one of them large: to a server that reads none they are as good as one.
+    func willSendShared() { if !delivery.isOn { beginDelivery(hasLargeBody: false) } }
+
+    private func beginDelivery(hasLargeBody: Bool) {
         // Swift checks exclusive access to a stored property at run time for as long as an inout call lasts; a local copy is not
         // checked.
         var delivery = delivery
-        delivery.begin(over: socket, Timer(on: context.loop) { [unowned self] in checkDelivery() })
+        delivery.begin(
+            over: socket, hasLargeBody: hasLargeBody, Timer(on: context.loop) { [unowned self] in checkDelivery() })
         self.delivery = delivery
     }
 
@@ -232,8 +239,8 @@ extension Connection {
         if !isCollecting { waitToSend() }
     }
 
-    /// What has come before the failure may still be read, and then how the connection ended. The peer need not have ended it:
-    /// the kernel may have been out of memory, or forbidden to send.
+    /// What has come before the failure may still be read, and then how the connection ended. The peer need not have ended it: the
+    /// kernel may have been out of memory, or forbidden to send.
     private func fail() {
         isBroken = true
         unsent = UnsentBytes()

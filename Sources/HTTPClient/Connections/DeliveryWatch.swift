@@ -1,34 +1,33 @@
-// Whether what was sent of a large body, or of many, arrives, which the kernel cannot judge.
+// Whether what was sent arrives, which the kernel cannot judge where a server reads late.
 
 import Clock
 import EventLoop
 
-/// Looks after the delivery of what a server may leave unread, in the kernel's place: of a large body, or of many.
+/// Looks after the delivery of a large body, or of many bodies over one connection, in the kernel's place.
 ///
-/// A server that reads it late has no room meanwhile, which to the kernel is as good as its silence (tcp(7), `TCP_USER_TIMEOUT`):
-/// as long as there is that much, silence is looked for here. What was sent of a body outlives the wish to send it.
+/// A server that reads them late has no room meanwhile, which to the kernel is as good as its silence (tcp(7), `TCP_USER_TIMEOUT`): as
+/// long as something may be under way, silence is looked for here. What was sent of a body outlives the wish to send it.
 struct DeliveryWatch {
-    /// What a server's kernel has room for, however late the server reads it.
-    static let unreadBytesMax = 16 << 10
-
     /// When to look next; nil while the kernel judges.
     private var timer: Timer?
-    private var hasMuchUnread = false
+    private var hasLargeBody = false
 
     /// Whether it is for this watch to look, and not for the kernel.
     var isOn: Bool { timer != nil }
 
-    /// More is about to be sent than a server's kernel may have room for.
+    /// A large body is about to be sent, or anything over a connection that many share.
     ///
-    /// - Parameter newTimer: calls for a `check` whenever it fires; made if there is none yet.
-    mutating func begin(over socket: StreamSocket?, _ newTimer: @autoclosure () -> Timer) {
-        hasMuchUnread = true
+    /// - Parameters:
+    ///   - hasLargeBody: whether the watch goes on when all has arrived, until `bodyEnded()`.
+    ///   - newTimer: calls for a `check` whenever it fires; made if there is none yet.
+    mutating func begin(over socket: StreamSocket?, hasLargeBody: Bool, _ newTimer: @autoclosure () -> Timer) {
+        self.hasLargeBody = hasLargeBody
         timer = timer ?? newTimer()
         socket?.setAcknowledgementTimeout(0)
     }
 
-    /// Nothing of that is left to send, or the server was heard.
-    mutating func unreadEnded() { hasMuchUnread = false }
+    /// Nothing of a large body is to be sent any more.
+    mutating func bodyEnded() { hasLargeBody = false }
 
     /// Bytes go to the socket now.
     func sending(_ context: SessionContext) {
@@ -42,7 +41,7 @@ struct DeliveryWatch {
     /// - Returns: whether the server is gone: it has not said a word for too long.
     mutating func check(_ socket: StreamSocket, isWritten: Bool, _ context: SessionContext) -> Bool {
         switch socket.delivery(within: context.acknowledgementMilliseconds) {
-        case .done where isWritten: if !hasMuchUnread { end(socket, context) }
+        case .done where isWritten: if !hasLargeBody { end(socket, context) }
         case .done, .underWay: timer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
         case .unanswered:
             end(socket, context)

@@ -4,8 +4,8 @@ import EventLoop
 
 /// What is spoken on a connection between a request and the end of its response.
 final class HTTP1 {
-    /// With as few bytes as this a body goes out together with its head, and need not be watched.
-    private static let smallBodyBytesMax = DeliveryWatch.unreadBytesMax
+    /// With as few bytes as this a body goes out together with its head.
+    private static let smallBodyBytesMax = 16 << 10
 
     /// The two keep each other until the connection is closed, so that a transfer keeps both.
     private let connection: Connection
@@ -13,8 +13,8 @@ final class HTTP1 {
     private var parser = ResponseParser(for: .head)
     /// How many bytes of the request's body the connection has.
     private var bodySent = 0
-    /// Whether the answer before was one to HEAD. Servers that send a body behind it, which RFC 9110 §9.3.2 forbids, send it
-    /// where the next answer would begin.
+    /// Whether the answer before was one to HEAD. Servers that send a body behind it, which RFC 9110 §9.3.2 forbids, send it where the next
+    /// answer would begin.
     private var isBehindHEAD = false
     /// How the response that has just become whole leaves the connection.
     private var ending: Ending?

@@ -34,8 +34,7 @@ import EventLoop
     private(set) var idleSince: Instant?
     /// Transfers whose requests the server has not looked at. They go out again when nghttp2 has returned.
     var refused: [Transfer] = []
-    /// Transfers that begin again without that counting as a refusal: they were opened before the server had said how many it
-    /// allows.
+    /// Transfers that begin again without that counting as a refusal: they were opened before the server had said how many it allows.
     var postponed: [Transfer] = []
     /// Whether a stream may be opened that could not be before.
     var mayHaveRoom = false
@@ -45,10 +44,6 @@ import EventLoop
     /// How many frames have come but SETTINGS, which a server sends ahead of all that it reads.
     var heardCount = 0
     private var lastPostponed: Int32 = 0
-    /// What was written since a byte last came: a server that reads nothing has as much of it unread.
-    private var bytesUnheard = 0
-    /// Whether the connection was told that it is much; see `Connection.willSend(_:)`.
-    private var hasMuchUnheard = false
     /// Whether the connection is closed, or about to be.
     private var isLost = false
     /// Whether nghttp2 said so.
@@ -142,8 +137,8 @@ extension HTTP2 {
         flush()
     }
 
-    /// Whether the server has allowed nothing of its body for long (RFC 9113 §5.2). It may hold back whatever follows too, and
-    /// answer each PING: new streams go over another connection.
+    /// Whether the server has allowed nothing of its body for long (RFC 9113 §5.2). It may hold back whatever follows too, and answer
+    /// each PING: new streams go over another connection.
     private func isHeldBack(_ stream: HTTP2Stream) -> Bool {
         guard let last = stream.lastSent, connection.takesMore else { return false }
         return connection.context.loop.now >= last + connection.context.configuration.silenceMax
@@ -172,8 +167,8 @@ extension HTTP2 {
         }
     }
 
-    /// Whether the server was not there any more when a request went out. One that has been heard since has perhaps the request
-    /// too, and to send it once more could have it served twice.
+    /// Whether the server was not there any more when a request went out. One that has been heard since has perhaps the request too, and
+    /// to send it once more could have it served twice.
     private func mayHaveBeenDead(for stream: HTTP2Stream, _ error: HTTPError?) -> Bool {
         guard stream.isKept, !stream.hasBegun, error?.meansDeadConnection != false else { return false }
         return stream.heardCount.map { $0 == heardCount } ?? true
@@ -227,19 +222,11 @@ extension HTTP2 {
         while connection.takesMore {
             buffer.removeAll()
             let isAll = fill(buffer, connection.unsentBytes)
-            countUnheard(buffer.count)
+            if !buffer.isEmpty { connection.willSendShared() }
             connection.write(buffer)
             if isAll { break }
         }
         tidy()
-    }
-
-    /// Many bodies are as good as one large one to a server that reads none of them.
-    private func countUnheard(_ count: Int) {
-        bytesUnheard += count
-        guard !hasMuchUnheard, bytesUnheard > DeliveryWatch.unreadBytesMax else { return }
-        hasMuchUnheard = true
-        connection.willSend(bytesUnheard)
     }
 
     /// - Returns: whether that is all that nghttp2 has ready.
@@ -262,7 +249,6 @@ extension HTTP2 {
 extension HTTP2 {
     func receive(_ bytes: UnsafeRawBufferPointer) {
         heard()
-        bytesUnheard = 0
         idleBytes += bytes.count
         work = .receiving
         let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
@@ -275,10 +261,6 @@ extension HTTP2 {
     /// All that came with one read has been received.
     func settle() {
         if streams.isEmpty { silence.since = nil }
-        if hasMuchUnheard, bytesUnheard == 0 {
-            hasMuchUnheard = false
-            connection.willSend(0)
-        }
         if unsafe nghttp2_session_want_write(nghttp2) != 0 { flush() } else { tidy() }
     }
 

@@ -90,7 +90,8 @@ extension UpstreamSettings {
     /// Whether it is this machine, or one of its own network.
     private static func isNearby(_ host: Substring) -> Bool {
         if let address = IPAddress(String(host)) { return privateAddresses.contains { $0.contains(address) } }
-        let name = host.lowercased()
+        var name = host.lowercased()
+        if name.utf8.last == UInt8(ascii: ".") { name.removeLast() }  // the root's (RFC 1034 §3.1)
         return !name.contains(".") || privateDomains.contains(where: name.hasSuffix)
     }
 
@@ -102,6 +103,6 @@ extension UpstreamSettings {
         do { return try AddressRange(text) } catch { preconditionFailure("a range is one") }
     }
 
-    /// RFC 6761, 6762, 8375, and what networks call themselves.
-    private static let privateDomains = [".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"]
+    /// RFC 6761, 6762, 8375, and what networks and Kubernetes call themselves.
+    private static let privateDomains = [".localhost", ".local", ".internal", ".lan", ".svc", ".home.arpa", ".test"]
 }

@@ -105,7 +105,7 @@ extension SettingsReader {
         }
         if mute.contains(where: { settings.models[$0].onCut == nil }) { report(["on_cut"], needs) }
         if let node = node("spoken_cut"), !settings.models.contains(where: { ($0.onCut ?? settings.onCut) != .error }) {
-            warn(of: #"is never said: no on_cut is "speak" or "continue""#, node)
+            problems.add(SettingsProblem(node, #"is never said: no on_cut is "speak" or "continue""#, needsWhole: true).asWarning)
         }
         guard case .array(let tables)? = node("models")?.value, tables.count == settings.models.count else { return }
         for index in mute {

@@ -35,7 +35,11 @@ final class SettingsProblems {
 
     /// Adds a problem of a file.
     func add(_ problem: SettingsProblem) {
-        if problem.isAssumption { return assumedValuesCount += 1 }
+        guard !problem.isAssumption else {
+            // Another value may stand there than what is taken for it.
+            (isIncomplete, assumedValuesCount) = (true, assumedValuesCount + 1)
+            return
+        }
         let order = certain.count + needingWhole.count + warned.count
         if problem.isWarning {
             if !problem.needsWhole || !isIncomplete { warned.add(problem, order: order) }
@@ -68,7 +72,7 @@ final class SettingsProblems {
     /// Where nothing is wrong.
     var warnings: [String] { hasErrors ? [] : told.lines + warnedWithoutPlace }
 
-    private var hasErrors: Bool { withoutPlace.count + certain.count + needingWhole.count > 0 }
+    private var hasErrors: Bool { withoutPlace.count + certain.count + (isIncomplete ? 0 : needingWhole.count) > 0 }
 
     /// Those of the files, each in its order, those without a line behind them, then the others. Warnings are told as far as
     /// there is room beside the errors.

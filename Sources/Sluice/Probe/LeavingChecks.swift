@@ -70,7 +70,7 @@ enum LeavingChecks {
         case .stays(let moment):
             let words = "the call was open still \(moment.left.shown) after its caller had left, while the model was silent"
             let due = heartbeat ?? usualHeartbeat
-            guard due > moment.silent, answering?.mustWriteToNotice == true else {
+            guard due * 2 + .seconds(2) > moment.silent, answering?.mustWriteToNotice == true else {
                 return .finding(.leaving, .callerNotNoticed, words)
             }
             return .unknown(

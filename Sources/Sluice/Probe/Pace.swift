@@ -22,10 +22,9 @@ struct Pace: Equatable, Sendable {
         /// The longest that one of them was on its way for certain, beyond the quickest event.
         let hold: Duration
 
-        /// How many pairs two runs share, where that is at least half of either; zero for others.
-        func shared(with other: Run) -> Int {
-            let count = pairs.clamped(to: other.pairs).count
-            return count * 2 >= max(pairs.count, other.pairs.count) ? count : 0
+        /// Whether both begin and end at the same place, but for one event.
+        func isAlike(_ other: Run) -> Bool {
+            abs(pairs.lowerBound - other.pairs.lowerBound) <= 1 && abs(pairs.upperBound - other.pairs.upperBound) <= 1
         }
     }
 

@@ -57,7 +57,7 @@ struct ProbeAnswer: Sendable {
 
     /// Whether it is an answer to a chat, streamed or not, or the beginning of one.
     var isChat: Bool {
-        guard status == 200 else { return false }
+        guard status == 200, spokenError == nil else { return false }
         if events.contains(where: \.hasChoices) { return true }
         let document = body.span
         do throws(JSONError) {

@@ -205,7 +205,7 @@ actor Prober {
         guard strangers.contains(where: \.mayBeLetIn) else { return nil }
         onProgress("token, by a chat")
         let right = target.hasToken ? await ask(chat(tokens: 1), client) : nil
-        if let right, right.status == 401, tellRefusal(of: right) { return .found }
+        if let right, right.statusOfRefusal == 401, tellRefusal(of: right) { return .found }
         for index in strangers.indices where strangers[index].mayBeLetIn {
             var question = chat(tokens: 1)
             question.credentials = strangers[index].credentials
@@ -214,7 +214,7 @@ actor Prober {
         }
         if let right, !strangers.contains(where: \.isLetIn), tellRefusal(of: right) { return .found }
         add(RequestChecks.token(strangers))
-        return !target.hasToken && strangers.first?.chat?.status == 401 ? .noToken : nil
+        return !target.hasToken && strangers.first?.chat?.statusOfRefusal == 401 ? .noToken : nil
     }
 
     /// - Parameter right: the answer to the token that was given, if one was.

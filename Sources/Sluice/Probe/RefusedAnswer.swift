@@ -13,9 +13,12 @@ extension ProbeAnswer {
         if spokenError.hasSameBytes(as: "model_not_found") { return 404 }
         let limits = ["rate_limit_exceeded", "insufficient_quota"]
         if limits.contains(where: { spokenError.hasSameBytes(as: $0) }) { return 429 }
-        let mark = "refused."
-        guard spokenError.utf8.starts(with: mark.utf8) else { return 0 }
-        return Int(decimal: spokenError.utf8.dropFirst(mark.utf8.count)) ?? 0
+        let keys = ["missing_api_key", "invalid_api_key"]
+        if keys.contains(where: { spokenError.hasSameBytes(as: $0) }) { return 401 }
+        for mark in ["refused.", "key_refused."] where spokenError.utf8.starts(with: mark.utf8) {
+            return Int(decimal: spokenError.utf8.dropFirst(mark.utf8.count)) ?? 0
+        }
+        return 0
     }
 
     /// Whether there is no such model, or none that this caller may ask: a 404 that is not about the URL.

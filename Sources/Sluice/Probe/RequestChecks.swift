@@ -129,7 +129,7 @@ enum RequestChecks {
         var isLetIn: Bool { chat?.isChat ?? false }
 
         /// What he gets in the end.
-        fileprivate var status: Int { (chat ?? answer).status }
+        fileprivate var status: Int { (chat ?? answer).statusOfRefusal }
     }
 
     static func token(_ strangers: [Stranger]) -> ProbeCheck {
@@ -143,7 +143,7 @@ enum RequestChecks {
         }
         let others = strangers.filter { $0.answer.status != 401 }
         guard !others.isEmpty else { return .pass(.token, "401 \(names(strangers))") }
-        if others.allSatisfy({ $0.chat?.status == 401 }) {
+        if others.allSatisfy({ $0.chat?.statusOfRefusal == 401 }) {
             return .pass(.token, "401 for a chat \(names(others)); a body that is no chat is looked at before the token")
         }
         guard let unsure = others.first(where: \.mayBeLetIn) else { return .unknown(.token, told) }

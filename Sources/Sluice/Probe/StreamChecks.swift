@@ -27,7 +27,7 @@ enum StreamChecks {
         let (whole, held) = (paces.count(where: \.isWhole), paces.count { $0.verdict == .held })
         let flowing = paces.count { $0.verdict == .oneByOne }
         if flowing == 0 { return held >= 3 }
-        if PaceHabit(of: paces) != nil { return true }
+        if PaceHabit(of: paces)?.isCertain == true { return true }
         if whole > 0 { return whole >= Pace.wholeMin }
         let clean = paces.count { $0.verdict == .oneByOne && !$0.isSuspicious }
         return clean >= (paces.contains(where: \.isSuspicious) ? 3 : 2)
@@ -68,10 +68,14 @@ enum StreamChecks {
         let words =
             switch habit.kind {
             case .lump(let events):
-                "of \(made), \(name(events, of: count)) came in one lump, up to \(habit.hold.shown) late, each time"
+                "of \(made), \(name(events, of: count)) came in one lump, up to \(habit.hold.shown) late"
             case .lag:
                 "\(made), came \(habit.hold.shown) late, each by itself, and the answer's end did not: they wait for others"
             }
+        guard habit.isCertain else {
+            return .unknown(
+                .stream, "\(some)\(words): a machine that stood still, or one of several web servers behind this name")
+        }
         return .finding(.stream, .buffered, "\(some)\(words): " + suspects(answers[habit.places[0]].head))
     }
 

@@ -42,6 +42,7 @@ import Testing
             Row("not at all", stays(22), 10, .nginx, .finding(.callerNotNoticed), "open still 22.0 s after"),
             Row("not at all, though it writes", stays(22), 10, .lighttpd, .finding(.callerNotNoticed), "open still 22.0 s"),
             Row("nothing to write", stays(8), 0, .lighttpd, .finding(.callerNotNoticed), "while the model was silent"),
+            Row("written once, perhaps", stays(25), 14, .caddy, .unknown, "due after 14.0 s"),
             Row("nothing to write yet", stays(25), 60, .lighttpd, .unknown, "due after 60.0 s"),
             Row("nginx needs nothing to write", stays(25), 60, .nginx, .finding(.callerNotNoticed), "open still 25.0 s"),
             Row("no status", .hidden("status 404"), 10, .nginx, .unknown, "(status 404): ask from the server's own machine"),

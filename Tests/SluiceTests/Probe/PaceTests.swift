@@ -75,28 +75,31 @@ import Testing
         /// With which event an event comes.
         let until: @Sendable (Int) -> Int
 
-        init(_ description: String, _ kind: PaceHabit.Kind, answers: Int = 2, _ until: @escaping @Sendable (Int) -> Int) {
+        init(_ description: String, _ kind: PaceHabit.Kind, answers: Int = 3, _ until: @escaping @Sendable (Int) -> Int) {
             (testDescription, self.kind, self.answers, self.until) = (description, kind, answers, until)
         }
 
         static let all = [
             Way("the first ten at once", .lump(1...10)) { max($0, 9) },
-            Way("the first four at once", .lump(1...4), answers: 3) { max($0, 3) },
+            Way("the first four at once", .lump(1...4)) { max($0, 3) },
             Way("the last ten at once", .lump(11...20)) { $0 >= 10 ? 21 : $0 },
             Way("the last eight at once", .lump(13...20)) { $0 >= 12 ? 21 : $0 },
             Way("some in the midst at once", .lump(6...10)) { (5..<10).contains($0) ? 9 : $0 },
-            Way("each with the fifth behind it", .lag) { min($0 + 5, 21) },
-            Way("each with the third behind it", .lag) { min($0 + 3, 21) },
+            Way("each with the fifth behind it", .lag, answers: 2) { min($0 + 5, 21) },
+            Way("each with the third behind it", .lag, answers: 2) { min($0 + 3, 21) },
         ]
     }
 
     @Test(arguments: Way.all) func `what several answers say at the same place is a habit of the way`(way: Way) {
         let (held, flowing) = (pace(until: way.until), pace { $0 })
         #expect(held.verdict == .oneByOne && held.isSuspicious && !flowing.isSuspicious)
-        let few = [flowing] + Array(repeating: held, count: way.answers - 1)
+        let few = Array(repeating: held, count: way.answers - 1)
         let habit = PaceHabit(of: few + [held])
-        #expect(habit?.kind == way.kind && habit?.places == Array(1...way.answers))
-        #expect(PaceHabit(of: few + [flowing]) == nil)
+        #expect(habit?.kind == way.kind && habit?.places == Array(0..<way.answers) && habit?.isCertain == true)
+        #expect(PaceHabit(of: few) == nil && PaceHabit(of: few + [flowing]) == nil)
+        // Another one that came well says of lumps that they may be chance.
+        let other = PaceHabit(of: [flowing] + few + [held])
+        #expect(other?.places == Array(1...way.answers) && other?.isCertain == (way.kind == .lag))
         // Nobody had looked.
         #expect(!pace(blind: 600, until: way.until).isSuspicious)
     }
@@ -106,6 +109,8 @@ import Testing
         #expect(PaceHabit(of: [standsStill(2, 10), pace { $0 }]) == nil)
         #expect(PaceHabit(of: [standsStill(2, 7), standsStill(11, 17), standsStill(6, 10)]) == nil)
         #expect(PaceHabit(of: [standsStill(0, 19), standsStill(4, 9)]) == nil)
+        #expect(PaceHabit(of: [standsStill(2, 10), standsStill(4, 10), standsStill(2, 8)]) == nil)
+        #expect(PaceHabit(of: [standsStill(2, 10), standsStill(2, 10)]) == nil)
         #expect(!pace { $0 + 1 }.isLate)
         #expect(PaceHabit(of: []) == nil)
     }
