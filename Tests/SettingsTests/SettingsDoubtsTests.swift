@@ -25,7 +25,8 @@ import Testing
         "https://api.example.com/v1", "http://localhost:8000/v1", "http://127.0.0.1:8000", "http://[::1]:8000/v1",
         "http://10.1.2.3/v1",
         "http://172.31.255.255", "http://192.168.0.7:8000/v1", "http://[fd00::7]/v1", "http://vllm:8000/v1", "http://gpu.lan/v1",
-        "http://vllm.default.svc.cluster.local", "http://llm.example.internal/v1", "unix:/run/vllm.sock:/v1", "http://vllm.default.svc:8000/v1",
+        "http://vllm.default.svc.cluster.local", "http://llm.example.internal/v1", "unix:/run/vllm.sock:/v1",
+        "http://vllm.default.svc:8000/v1",
         "http://localhost.:8000/v1",
     ])
     func `a key that stays in its own network, or under TLS, is none`(url: String) throws {
