@@ -12,13 +12,17 @@
 #include <linux/unix_diag.h>
 #include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 
+/// pthread_attr_setsigmask_np(3)
+int pthread_attr_setsigmask_np(pthread_attr_t *attributes, const sigset_t *signals);
 /// accept4(2)
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 /// gettid(2)

@@ -8,7 +8,7 @@ package final class SignalWatch {
     private let descriptor: Descriptor
     private var watch: Watch?
 
-    /// Blocks the signals in the calling thread. Threads that it starts later inherit that: call it before any other starts.
+    /// Blocks the signals in the calling thread. Those of `startThread(named:_:)` have all blocked from their beginning.
     ///
     /// - Throws: `SystemError` when the kernel refuses: they would go to whatever handler there is.
     package static func block(_ signals: [Int32]) throws(SystemError) {
@@ -17,12 +17,12 @@ package final class SignalWatch {
         guard code == 0 else { throw SystemError("pthread_sigmask", code: code) }
     }
 
-    /// Blocks in the calling thread all signals but those of its own faults, which the kernel does not let wait.
-    package static func blockAll() {
+    /// All that may be kept from a thread: the kernel does not let those of its own faults wait.
+    static var allButFaults: sigset_t {
         var set = sigset_t()
         unsafe sigfillset(&set)
         for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { unsafe sigdelset(&set, signal) }
-        _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        return set
     }
 
     /// - Parameter handler: called on the loop's thread with the signal's number.
@@ -56,7 +56,7 @@ package final class SignalWatch {
 package struct PolledSignals: ~Copyable {
     private let descriptor: Descriptor
 
-    /// Blocks them in the calling thread, and those that it starts later.
+    /// Blocks them in the calling thread.
     ///
     /// - Throws: `SystemError` when the process is out of descriptors.
     package init(_ signals: [Int32]) throws(SystemError) {

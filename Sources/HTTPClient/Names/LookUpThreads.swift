@@ -72,7 +72,6 @@ final class LookUpThreads: Sendable {
     }
 
     private func run(_ work: (String) -> Void) {
-        SignalWatch.blockAll()
         repeat {
             while let host = next() { work(host) }
         } while isSignalled()

@@ -140,7 +140,6 @@ final class Log: Sendable {
         }
         do throws(SystemError) {
             try startThread(named: "log") { [self] in
-                SignalWatch.blockAll()
                 let failure: SystemError?
                 do throws(SystemError) {
                     try takeWanted()

@@ -235,7 +235,6 @@ private final class WaitingLines: Sendable {
         do throws(SystemError) {
             let waitEvent = try WaitEvent()
             try startThread(named: "log") { [self] in
-                SignalWatch.blockAll()
                 while let (room, end) = work() { waitEvent.wait(orUntilWritable: room, until: end) }
             }
             state.waitEvent = waitEvent
