@@ -47,7 +47,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         epoll = Descriptor(owning: try SystemError.check("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC))))
         remoteQueue = try RemoteQueue()
         let number = remoteQueue.descriptor.number
-        try control(EPOLL_CTL_ADD, number, events: EPOLLIN.rawValue, token: UInt64(number))
+        // Told once for each wake (EPOLLET), so that nobody has to take its count back for the loop to rest again.
+        try control(EPOLL_CTL_ADD, number, events: EPOLLIN.rawValue | EPOLLET.rawValue, token: UInt64(number))
     }
 
     // MARK: Running

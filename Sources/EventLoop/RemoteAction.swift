@@ -42,7 +42,7 @@ final class RemoteQueue: @unchecked Sendable {
     }
 
     private static let wakesMax = 16
-    /// Of an eventfd(2), which is readable while something has arrived.
+    /// Of an eventfd(2), whose count goes up by one when something has arrived. Nobody reads it.
     let descriptor: Descriptor
     private(set) var bodies: [UInt64: () -> Void] = [:]
     private var lastID: UInt64 = 0
@@ -106,8 +106,6 @@ final class RemoteQueue: @unchecked Sendable {
     /// Moves the jobs to `jobs`, and returns whose bodies are to run.
     func takeArrivals(jobs: inout [UnownedJob]) -> [UInt64] {
         overdue.store(false, ordering: .relaxed)
-        var count: UInt64 = 0
-        _ = unsafe read(descriptor.number, &count, MemoryLayout<UInt64>.size)
         return arrivals.withLock { arrivals in
             jobs.append(contentsOf: arrivals.jobs)
             arrivals.jobs.removeAll(keepingCapacity: true)
