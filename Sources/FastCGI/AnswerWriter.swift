@@ -5,7 +5,7 @@ import EventLoop
 
 /// A stream of libfcgi that writes an answer's records (FastCGI 1.0 §5.3), of one connection and then of another.
 ///
-/// Nothing stays in it between two writes. The end of an answer uses it up, and so does a write that failed.
+/// Nothing stays in it between two writes. A write that failed uses it up; to end an answer would too.
 @safe final class AnswerWriter {
     /// libfcgi keeps pointers to the request that its streams belong to, so that it must not move.
     private let handle: UnsafeMutablePointer<FCGX_Request>
@@ -21,10 +21,10 @@ import EventLoop
         unsafe handle.deallocate()
     }
 
-    /// Writes the bytes, and the records that end the answer behind them when they are its last.
+    /// Writes the bytes.
     ///
     /// - Returns: whether they were written. If not, the connection is of no use any more.
-    func write(_ bytes: ArraySlice<UInt8>, isLast: Bool, requestID: UInt16, to descriptor: borrowing Descriptor) -> Bool {
+    func write(_ bytes: ArraySlice<UInt8>, requestID: UInt16, to descriptor: borrowing Descriptor) -> Bool {
         unsafe handle.pointee.requestId = Int32(requestID)
         unsafe handle.pointee.ipcFd = descriptor.number
         defer { unsafe handle.pointee.ipcFd = -1 }
@@ -33,8 +33,7 @@ import EventLoop
             let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
             _ = unsafe FCGX_PutStr(start, Int32(buffer.count), out)
         }
-        let result = unsafe isLast ? FCGX_FClose(out) : FCGX_FFlush(out)
         // libfcgi reports a failed write once and then hides it; the stream's error alone is truthful.
-        return unsafe result == 0 && FCGX_GetError(out) == 0
+        return unsafe FCGX_FFlush(out) == 0 && FCGX_GetError(out) == 0
     }
 }

@@ -407,7 +407,7 @@ package import EventLoop
     /// A peer that took its request back waits for the end of it. The connection ends whether it can be told or not.
     private func tellEnd() {
         do throws(SystemError) {
-            try buffers.write([], isLast: true, requestID: requestID, to: descriptor)
+            try buffers.writeLast([], requestID: requestID, to: descriptor)
         } catch {
             abandon()
         }

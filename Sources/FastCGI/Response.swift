@@ -1,4 +1,4 @@
-// The answer to one request, written through libfcgi, which never gets to write when that could block.
+// The answer to one request, written through libfcgi, which never gets to write when that could block, but for its end.
 
 import Clock
 import EventLoop
@@ -191,7 +191,11 @@ extension Connection {
         guard state == .open else { throw .callerLeft }
         guard takeCredit(Self.cost(of: part.count)) else { return false }
         do throws(SystemError) {
-            try buffers.write(part, isLast: isLast, requestID: requestID, to: descriptor)
+            if isLast {
+                try buffers.writeLast(part, requestID: requestID, to: descriptor)
+            } else {
+                try buffers.write(part, requestID: requestID, to: descriptor)
+            }
         } catch {
             abandon()
             throw .callerLeft

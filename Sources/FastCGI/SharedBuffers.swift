@@ -1,4 +1,5 @@
-// What the connections of one worker share, so that a silent one holds none of it: the buffer for reading, and libfcgi's writer.
+// What the connections of one worker share, so that a silent one holds none of it: the buffers for reading and for the end of an answer,
+// and libfcgi's writer.
 
 import CFastCGI
 import CLinux
@@ -9,8 +10,10 @@ import Glibc
 package final class SharedBuffers {
     /// 64 KiB that each read of a connection uses and none keeps.
     var receiveBuffer = [UInt8](repeating: 0, count: 64 << 10)
-    /// What writes next; nil until something is written behind an answer's end.
+    /// What writes next; nil until something is written, and after a write that failed.
     private(set) var writer: AnswerWriter?
+    /// Empty between two answers' ends: its memory is used again.
+    private var lastRecords: [UInt8] = []
     /// A request without parameters, from which libfcgi makes a writer. nil after libfcgi has closed it, until the next one is made.
     private var emptyRequest: Descriptor?
 
@@ -23,19 +26,31 @@ package final class SharedBuffers {
         emptyRequest = try Self.makeEmptyRequest()
     }
 
-    /// Writes bytes of a request's answer, and its end behind them when they are the last.
+    /// Writes bytes of a request's answer.
     ///
     /// - Throws: `SystemError` when the connection is of no use any more, or when there is no memory for a writer.
-    func write(
-        _ bytes: ArraySlice<UInt8>, isLast: Bool, requestID: UInt16, to descriptor: borrowing Descriptor
-    ) throws(SystemError) {
+    func write(_ bytes: ArraySlice<UInt8>, requestID: UInt16, to descriptor: borrowing Descriptor) throws(SystemError) {
         let writer = if let writer { writer } else { try makeWriter() }
-        let isWritten = writer.write(bytes, isLast: isLast, requestID: requestID, to: descriptor)
-        self.writer = isWritten && !isLast ? writer : nil
+        let isWritten = writer.write(bytes, requestID: requestID, to: descriptor)
+        self.writer = isWritten ? writer : nil
         guard isWritten else { throw SystemError("write", code: EPIPE) }
     }
 
-    /// Has libfcgi begin a request, which makes the writer for an answer.
+    /// Writes the last bytes of a request's answer, and its end behind them, at once: libfcgi could, but its writer would be used up by
+    /// that.
+    ///
+    /// - Precondition: the bytes fit one record.
+    /// - Throws: `SystemError` when the connection is of no use any more.
+    func writeLast(_ bytes: ArraySlice<UInt8>, requestID: UInt16, to descriptor: borrowing Descriptor) throws(SystemError) {
+        var records = exchange(&lastRecords, with: [])
+        records.appendEndOfAnswer(bytes, requestID: requestID)
+        let isWritten = descriptor.sendAtOnce(records)
+        records.removeAll(keepingCapacity: true)
+        lastRecords = records
+        guard isWritten else { throw SystemError("send", code: EPIPE) }
+    }
+
+    /// Has libfcgi begin a request, which makes the writer for answers.
     private func makeWriter() throws(SystemError) -> AnswerWriter {
         let file = try openEmptyRequest()
         guard lseek(file, 0, Int32(SEEK_SET)) == 0 else { throw SystemError("lseek") }

@@ -106,7 +106,27 @@ extension [UInt8] {
 
     /// `END_REQUEST` with application status 0 (FastCGI 1.0 §5.5).
     package mutating func appendEndRequest(_ requestID: UInt16, _ status: ProtocolStatus) {
-        appendRecord(.endRequest, requestID: requestID, content: [0, 0, 0, 0, status.rawValue, 0, 0, 0])
+        RecordHeader(.endRequest, requestID: requestID, contentLength: 8).append(to: &self)
+        for _ in 0..<4 { append(0) }
+        append(status.rawValue)
+        for _ in 0..<3 { append(0) }
+    }
+
+    /// The last bytes of an answer, the empty record that ends its stream, and `END_REQUEST`. Each record is filled up to a multiple of
+    /// eight bytes, which the peer may read faster (FastCGI 1.0 §3.3).
+    ///
+    /// - Precondition: at most `RecordHeader.contentBytesMax` bytes.
+    package mutating func appendEndOfAnswer(_ bytes: ArraySlice<UInt8>, requestID: UInt16) {
+        let padding = -bytes.count & 7
+        reserveCapacity(bytes.count + padding + 4 * RecordHeader.size)
+        if !bytes.isEmpty {
+            RecordHeader(.standardOutput, requestID: requestID, contentLength: bytes.count, paddingLength: padding)
+                .append(to: &self)
+            append(contentsOf: bytes)
+            for _ in 0..<padding { append(0) }
+        }
+        RecordHeader(.standardOutput, requestID: requestID, contentLength: 0).append(to: &self)
+        appendEndRequest(requestID, .requestComplete)
     }
 
     /// `UNKNOWN_TYPE` (FastCGI 1.0 §4.2).
