@@ -56,11 +56,11 @@ struct TimerHeap {
     mutating func remove(_ timer: Timer) {
         guard let index = timer.index else { return }
         timer.index = nil
-        let last = entries.removeLast()
+        entries.swapAt(index, entries.count - 1)
+        entries.removeLast()
         guard index < entries.count else { return }
-        entries[index] = last
-        siftDown(from: index)
-        if let moved = last.timer.index { siftUp(from: moved) }
+        // It may have come from under another parent.
+        if index > 0, entries[index].key < entries[(index - 1) / 2].key { siftUp(from: index) } else { siftDown(from: index) }
     }
 
     /// Removes and returns a timer that is due, or `nil` when none is.
@@ -76,34 +76,35 @@ struct TimerHeap {
         return nil
     }
 
+    // What is sifted changes places with its neighbours: an entry that were taken out and put in again would be retained and released.
+
     private mutating func siftUp(from start: Int) {
-        let entry = entries[start]
         var index = start
         while index > 0 {
             let parent = (index - 1) / 2
-            guard entry.key < entries[parent].key else { break }
-            move(entries[parent], to: index)
+            guard entries[index].key < entries[parent].key else { break }
+            exchange(index, parent)
             index = parent
         }
-        move(entry, to: index)
+        entries[index].timer.index = index
     }
 
     private mutating func siftDown(from start: Int) {
-        let entry = entries[start]
         var index = start
         while true {
             var child = 2 * index + 1
             guard child < entries.count else { break }
             if child + 1 < entries.count, entries[child + 1].key < entries[child].key { child += 1 }
-            guard entries[child].key < entry.key else { break }
-            move(entries[child], to: index)
+            guard entries[child].key < entries[index].key else { break }
+            exchange(index, child)
             index = child
         }
-        move(entry, to: index)
+        entries[index].timer.index = index
     }
 
-    private mutating func move(_ entry: Entry, to index: Int) {
-        entries[index] = entry
-        entry.timer.index = index
+    /// The timer that comes to `index` is told of it; the other goes on.
+    private mutating func exchange(_ index: Int, _ other: Int) {
+        entries.swapAt(index, other)
+        entries[index].timer.index = index
     }
 }

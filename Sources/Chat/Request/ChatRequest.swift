@@ -49,12 +49,23 @@ package struct ChatRequest: Sendable {
         if let error = reader.messageError { throw error }
         let model = members.value(.model)?.string(in: body.span)
         let ownNamesCount = members.reduce(0) { $0 + ($1.parameter == nil ? $1.name.utf8.count : 0) }
-        besideCount = ownNamesCount + reader.messagesWithOtherMembers.capacity * MemoryLayout<Range<Int>>.stride
-        isStreaming = members.value(.stream).map { $0.kind == .true } ?? members.comeFromVapi
-        self.model = model?.isEmpty == true ? nil : model
-        messagesWithOtherMembers = reader.messagesWithOtherMembers
-        self.members = members
+        self.init(
+            body, members, isStreaming: members.value(.stream).map { $0.kind == .true } ?? members.comeFromVapi,
+            model: model?.isEmpty == true ? nil : model, messagesWithOtherMembers: reader.messagesWithOtherMembers,
+            besideCount: ownNamesCount + reader.messagesWithOtherMembers.capacity * MemoryLayout<Range<Int>>.stride)
+    }
+
+    /// By itself: in the midst of what may throw it would be put together, copied and released.
+    private init(
+        _ body: [UInt8], _ members: [RequestMember], isStreaming: Bool, model: String?, messagesWithOtherMembers: [Range<Int>],
+        besideCount: Int
+    ) {
         self.body = body
+        self.members = members
+        self.isStreaming = isStreaming
+        self.model = model
+        self.messagesWithOtherMembers = messagesWithOtherMembers
+        self.besideCount = besideCount
     }
 }
 

@@ -58,13 +58,12 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     case message
 
     private static let names = allCases.map { "\($0)" }
-    private static let byKey = Dictionary(
-        uniqueKeysWithValues: allCases.filter { $0.name.utf8.count <= JSONKey.bytesMax }.map { (JSONKey($0.name), $0) })
+    private static let byKey = ParameterTable(allCases.filter { $0.name.utf8.count <= JSONKey.bytesMax })
     private static let long = allCases.filter { $0.name.utf8.count > JSONKey.bytesMax }
 
     /// The parameter of a validated name; its range includes the quotes.
     init?(_ name: Range<Int>, in document: Span<UInt8>) {
-        if let parameter = Self.byKey[JSONKey(name, in: document)] {
+        if let parameter = Self.byKey.parameter(JSONKey(name, in: document)) {
             self = parameter
             return
         }
@@ -105,4 +104,33 @@ enum Parameter: UInt8, CaseIterable, Sendable {
 
     /// Whether it goes to the upstream: an allow-list, since platforms add members of any name at the top level (contract §2).
     var isKnownToOpenAI: Bool { rawValue <= Self.web_search_options.rawValue }
+}
+
+/// Parameters by their names, each at the first free place behind the one that its key's bits say.
+private struct ParameterTable {
+    private typealias Entry = (key: JSONKey, parameter: Parameter)
+    private var entries: [Entry?] = Array(repeating: nil, count: 128)
+
+    /// - Precondition: there are more places than parameters.
+    init(_ parameters: [Parameter]) {
+        for parameter in parameters {
+            let key = JSONKey(parameter.name)
+            var place = Self.place(of: key)
+            while entries[place] != nil { place = Self.next(to: place) }
+            entries[place] = (key, parameter)
+        }
+    }
+
+    func parameter(_ key: JSONKey) -> Parameter? {
+        var place = Self.place(of: key)
+        while let entry = entries[place] {
+            if entry.key == key { return entry.parameter }
+            place = Self.next(to: place)
+        }
+        return nil
+    }
+
+    private static func place(of key: JSONKey) -> Int { Int(truncatingIfNeeded: key.hash64 >> 57) }
+
+    private static func next(to place: Int) -> Int { (place + 1) % 128 }
 }

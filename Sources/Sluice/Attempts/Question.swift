@@ -25,13 +25,23 @@ final class Question {
     let affinityKey: AffinityKey?
 
     init(
-        chat: ChatRequest, caller: Caller, memory: RequestMemory, route: Route, call: String?, form: AnswerForm,
-        cut: CutAnswer? = nil, elapsed: Duration = .zero, affinityKey: AffinityKey? = nil
+        chat: consuming ChatRequest, caller: consuming Caller, memory: consuming RequestMemory, route: Route,
+        call: consuming String?, form: consuming AnswerForm, cut: consuming CutAnswer? = nil, elapsed: Duration = .zero,
+        affinityKey: AffinityKey? = nil
     ) {
-        (self.chat, self.caller, self.memory, self.route, self.call, self.form) = (chat, caller, memory, route, call, form)
-        (self.cut, self.elapsed) = (cut, elapsed)
-        self.affinityKey =
-            affinityKey ?? (route.affinity == .call ? AffinityKey(call: call, client: caller.client, chat) : nil)
+        if let affinityKey {
+            self.affinityKey = affinityKey
+        } else {
+            self.affinityKey = route.affinity == .call ? AffinityKey(call: copy call, client: caller.client, copy chat) : nil
+        }
+        self.chat = chat
+        self.caller = caller
+        self.memory = memory
+        self.route = route
+        self.call = call
+        self.form = form
+        self.cut = cut
+        self.elapsed = elapsed
     }
 
     /// The same with what has been said. No third answer goes on with the second one.
