@@ -2,28 +2,32 @@
 
 /// What a request sends: parts that follow one another. A large part is kept where it is, and not copied.
 package struct HTTPBody: Sendable {
-    private let parts: [ArraySlice<UInt8>]
+    /// All of it, of most.
+    private let first: [UInt8]
+    private let rest: [ArraySlice<UInt8>]
     /// In bytes.
     package let count: Int
 
-    /// One part.
-    package init(_ bytes: [UInt8] = []) { self.init(parts: bytes.isEmpty ? [] : [bytes[...]]) }
-
-    /// A few parts: they are gone through for each stretch that is sent.
-    package init(parts: [ArraySlice<UInt8>]) {
-        self.parts = parts
-        count = parts.reduce(0) { $0 + $1.count }
+    /// - Parameter rest: a few further parts: they are gone through for each stretch that is sent.
+    package init(_ first: [UInt8] = [], followedBy rest: [ArraySlice<UInt8>] = []) {
+        (self.first, self.rest) = (first, rest)
+        count = rest.reduce(first.count) { $0 + $1.count }
     }
 
     /// Hands over the bytes from `offset` on, up to `countMax` of them or to the end of a part.
     ///
     /// - Precondition: there is a byte at `offset`.
     func withBytes<Result>(from offset: Int, countMax: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        var start = offset
-        for part in parts {
+        if offset < first.count {
+            return unsafe first.withUnsafeBytes {
+                unsafe body(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + min(countMax, first.count - offset)]))
+            }
+        }
+        var start = offset - first.count
+        for part in rest {
             guard start >= part.count else {
                 return unsafe part.withUnsafeBytes {
-                    unsafe body(UnsafeRawBufferPointer(rebasing: $0[start..<min(start + countMax, part.count)]))
+                    unsafe body(UnsafeRawBufferPointer(rebasing: $0[start..<start + min(countMax, part.count - start)]))
                 }
             }
             start -= part.count

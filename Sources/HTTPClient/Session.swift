@@ -244,8 +244,25 @@ final class Destination {
     let url: RequestURL
     /// Of the URL's origin.
     let pool: Pool
+    /// What stands behind the method in HTTP/1.1: the rest of the request line (RFC 9112 §3), and who is asked.
+    let lines: [UInt8]
+    /// The same in HTTP/2 (RFC 9113 §8.3.1).
+    let list: FieldList
 
-    init(_ text: String, _ url: RequestURL, _ pool: Pool) { (self.text, self.url, self.pool) = (text, url, pool) }
+    init(_ text: String, _ url: RequestURL, _ pool: Pool) {
+        (self.text, self.url, self.pool) = (text, url, pool)
+        let proxy = pool.isTunnelled ? nil : pool.route.proxy
+        var (lines, list) = ([UInt8(ascii: " ")], FieldList())
+        // In absolute form (RFC 9112 §3.2.2).
+        if proxy != nil { lines.append(utf8: "http://\(pool.authority)") }
+        lines.append(utf8: "\(url.target) HTTP/1.1\r\n")
+        if let authorization = proxy?.authorization { lines.appendField("Proxy-Authorization", authorization) }
+        lines.appendField("Host", pool.authority)
+        list.add(":scheme", pool.origin.isSecure ? "https" : "http")
+        list.add(":authority", pool.authority)
+        list.add(":path", url.target)
+        (self.lines, self.list) = (lines, list)
+    }
 }
 
 /// Where a pool's connections are made to, and what is asked there for the rest of the way.

@@ -10,6 +10,7 @@ import EventLoop
     let loop: EventLoop
     let configuration: Session.Configuration
     let keptHeaders: [HeaderPattern]?
+    let clientFields: ClientFields
     let resolver: Resolver
     /// What a socket gave. As with all buffers here, nothing in it outlives the call that filled it.
     let received: UnsafeMutableRawBufferPointer
@@ -33,6 +34,7 @@ import EventLoop
         self.configuration = configuration
         self.resolver = resolver
         idleConnectionsMax = configuration.idleConnectionsMax
+        clientFields = ClientFields(userAgent: configuration.userAgent)
         keptHeaders = configuration.keptHeaders?.map { HeaderPattern($0) }
         unsafe received = .allocate(byteCount: 64 << 10, alignment: 16)
         unsafe plain = .allocate(byteCount: 16 << 10, alignment: 16)

@@ -71,6 +71,6 @@ import Testing
             String(decoding: body.bytes, as: UTF8.self)
                 == #"{"messages":\#(messages),{"role":"assistant","content":"Hel\"lo"}],"seed":1}"#)
         #expect(body.copiedCount < 200)
-        #expect(body.parts.count == 3)
+        #expect(body.rest.count == 2)
     }
 }

@@ -214,7 +214,7 @@ import Testing
         let callers = replaces ? "" : #"{"role":"system","content":"S"},"#
         #expect(
             String(decoding: body.bytes, as: UTF8.self) == #"{"model":"m","messages":[\#(Self.own),\#(callers)\#(long)]}"#)
-        #expect(body.copiedCount < 200 && body.parts.count == 3)
+        #expect(body.copiedCount < 200 && body.rest.count == 2)
     }
 
     @Test func `without it nothing is changed`() throws {

@@ -30,7 +30,7 @@ extension HTTPBody {
     /// In parts, of which some may be empty.
     init(_ bytes: [UInt8], cutAt ends: [Int]) {
         let cuts = [0] + ends.map { min($0, bytes.count) } + [bytes.count]
-        self.init(parts: zip(cuts, cuts.dropFirst()).map { bytes[$0..<$1] })
+        self.init(followedBy: zip(cuts, cuts.dropFirst()).map { bytes[$0..<$1] })
     }
 }
 

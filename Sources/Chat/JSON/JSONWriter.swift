@@ -6,8 +6,8 @@ extension [UInt8] {
         append(text.utf8Span.span)
     }
 
-    /// In half of the instructions that `append(contentsOf: text.utf8)` takes.
-    private mutating func append(_ bytes: Span<UInt8>) {
+    /// In half of the instructions that `append(contentsOf: text.utf8)` takes, or those of a slice.
+    mutating func append(_ bytes: Span<UInt8>) {
         unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
@@ -16,7 +16,7 @@ extension [UInt8] {
     package mutating func appendJSONString(_ text: String) {
         append(UInt8(ascii: "\""))
         let bytes = text.utf8Span.span
-        if bytes.indices.allSatisfy({ bytes[$0].isPlain }) {
+        if bytes.isPlain {
             append(bytes)
         } else {
             appendEscaped(text)
@@ -42,6 +42,20 @@ extension [UInt8] {
     package mutating func appendJSONString(_ text: String?) {
         guard let text else { return append("null") }
         appendJSONString(text)
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether each byte stands for itself in a JSON string.
+    fileprivate var isPlain: Bool {
+        var rest = extracting(0...)
+        while rest.count >= 8 {
+            // None but bytes beyond ASCII are marked that do stand for themselves.
+            guard JSONText.marks(rest.word(at: 0)) & ~rest.word(at: 0) == 0 else { return false }
+            rest = rest.extracting(8...)
+        }
+        for index in rest.indices where !rest[index].isPlain { return false }
+        return true
     }
 }
 

@@ -4,6 +4,8 @@ struct RequestMember: Sendable {
     let name: String
     /// Which of the names that Sluice knows this is; nil for all others.
     let parameter: Parameter?
+    /// Where its name stands in the body, with its quotes.
+    let nameStart: Int
     let value: JSONValue
 }
 

@@ -44,12 +44,12 @@ struct RequestReader {
         }
         try scanner.beginObject(document)
         members.reserveCapacity(16)
-        while let name = try scanner.nextMember(document) {
-            guard members.count < Self.membersMax else { throw JSONError(offset: name.lowerBound, reason: .tooManyMembers) }
-            let parameter = Parameter(name, in: document)
-            let name = parameter?.name ?? JSONText.decode(name, in: document)
+        while let place = try scanner.nextMember(document) {
+            guard members.count < Self.membersMax else { throw JSONError(offset: place.lowerBound, reason: .tooManyMembers) }
+            let parameter = Parameter(place, in: document)
+            let name = parameter?.name ?? JSONText.decode(place, in: document)
             let value = parameter == .messages ? try readMessages(document) : try scanner.value(document)
-            members.append(RequestMember(name: name, parameter: parameter, value: value))
+            members.append(RequestMember(name: name, parameter: parameter, nameStart: place.lowerBound, value: value))
         }
         try scanner.end(document)
         return true

@@ -18,6 +18,18 @@ private struct StreamOption {
 extension UpstreamRules {
     /// Whether a stream may be asked for more than what its caller said.
     var askMoreOfStreams: Bool { asksForUsage || obfuscation != nil }
+
+    /// The `stream_options` of a stream whose caller sent none.
+    fileprivate var ownStreamOptions: String {
+        switch (asksForUsage, obfuscation) {
+        case (true, nil): #"{"include_usage":true}"#
+        case (true, true?): #"{"include_usage":true,"include_obfuscation":true}"#
+        case (true, false?): #"{"include_usage":true,"include_obfuscation":false}"#
+        case (false, true?): #"{"include_obfuscation":true}"#
+        case (false, false?): #"{"include_obfuscation":false}"#
+        case (false, nil): "{}"
+        }
+    }
 }
 
 extension [UInt8] {
@@ -26,12 +38,13 @@ extension [UInt8] {
     ///
     /// - Parameter needsUsage: whether the usage is asked for, where the upstream may be, though the caller said no.
     mutating func appendStreamOptions(_ caller: JSONValue?, _ rules: UpstreamRules, needsUsage: Bool, of body: [UInt8]) {
+        guard let caller else { return append(rules.ownStreamOptions) }
         var options = [
             StreamOption(name: "include_usage", wanted: rules.asksForUsage ? true : nil, isNeeded: needsUsage),
             StreamOption(name: "include_obfuscation", wanted: rules.obfuscation),
         ]
         var (isEmpty, isPlain, hasDuplicates) = (true, true, false)
-        caller?.forEachMember(in: body.span) { member in
+        caller.forEachMember(in: body.span) { member in
             isEmpty = false
             for index in options.indices where JSONText.isEqual(member.name, to: options[index].name, in: body.span) {
                 isPlain = false
@@ -39,14 +52,14 @@ extension [UInt8] {
                 options[index].callers = member.value
             }
         }
-        if let caller, !hasDuplicates, !options.contains(where: \.isAdded) { return append(contentsOf: body[caller.range]) }
+        if !hasDuplicates, !options.contains(where: \.isAdded) { return append(contentsOf: body[caller.range]) }
         var isFirst = false
-        if let caller, caller.kind == .object, isPlain, !isEmpty {
+        if caller.kind == .object, isPlain, !isEmpty {
             append(contentsOf: body[caller.range].dropLast())
         } else {
             isFirst = true
             append("{")
-            caller?.forEachMember(in: body.span) { member in
+            caller.forEachMember(in: body.span) { member in
                 let option = options.first { JSONText.isEqual(member.name, to: $0.name, in: body.span) }
                 // Of duplicates the last counts: one before it, or one of null, would stand beside what is added.
                 if let option, option.isAdded || option.callers != member.value { return }

@@ -1,20 +1,72 @@
 /// A request's body for the upstream, in parts that follow one another. What is large is the caller's own bytes, where they are.
 package struct UpstreamBody: Sendable {
-    /// What goes out, in this order: joined, it is one JSON object.
-    package private(set) var parts: [ArraySlice<UInt8>] = []
+    /// What it begins with: the whole JSON object, unless something in it is large.
+    package private(set) var opening: [UInt8] = []
+    /// What follows, in this order.
+    package private(set) var rest: [ArraySlice<UInt8>] = []
     /// How many bytes of it are no other's.
     package private(set) var copiedCount = 0
 
     /// The whole of it, in one piece.
-    package var bytes: [UInt8] { Array(parts.joined()) }
+    package var bytes: [UInt8] { opening + rest.joined() }
 
     /// Adds bytes that stay where they are.
-    fileprivate mutating func share(_ bytes: ArraySlice<UInt8>) { parts.append(bytes) }
+    fileprivate mutating func share(_ bytes: ArraySlice<UInt8>) { rest.append(bytes) }
 
     /// Adds bytes of its own.
     fileprivate mutating func append(_ bytes: [UInt8]) {
         copiedCount += bytes.count
-        parts.append(bytes[...])
+        if opening.isEmpty { opening = bytes } else { rest.append(bytes[...]) }
+    }
+}
+
+/// A body for the upstream while its members are written, one behind the other.
+private struct UpstreamBodyWriter {
+    private var upstream = UpstreamBody()
+    /// What has been written behind the last part.
+    var buffer: [UInt8] = []
+    /// Members of the caller's that go out as they stand, next: where they are in the caller's body.
+    private var run = 0..<0
+    private var separator = UInt8(ascii: "{")
+
+    /// - Parameter capacity: about how many bytes are written.
+    init(capacity: Int) { buffer.reserveCapacity(capacity) }
+
+    /// Adds a member of the caller's as it stands.
+    mutating func append(memberAt place: Range<Int>, of body: [UInt8]) {
+        // There is no member in so few bytes.
+        if !run.isEmpty, (1...3).contains(place.lowerBound - run.upperBound) {
+            run = run.lowerBound..<place.upperBound
+        } else {
+            beginMember(of: body)
+            run = place
+        }
+    }
+
+    /// Adds what stands ahead of a member.
+    mutating func beginMember(of body: [UInt8]) {
+        flush(body)
+        buffer.append(separator)
+        separator = UInt8(ascii: ",")
+    }
+
+    /// Adds a value that stays where it is, behind what has been written.
+    mutating func share(_ value: ArraySlice<UInt8>) {
+        upstream.append(exchange(&buffer, with: []))
+        upstream.share(value)
+    }
+
+    /// Ends the object, and hands it over.
+    mutating func finish(of body: [UInt8]) -> UpstreamBody {
+        flush(body)
+        buffer.append(UInt8(ascii: "}"))
+        upstream.append(exchange(&buffer, with: []))
+        return exchange(&upstream, with: UpstreamBody())
+    }
+
+    private mutating func flush(_ body: [UInt8]) {
+        if !run.isEmpty { buffer.append(body.span.extracting(run)) }
+        run = 0..<0
     }
 }
 
@@ -31,32 +83,58 @@ extension ChatRequest {
     ///
     /// - Parameter call: the call's id, for parameters that the settings set to it.
     package func upstreamBody(_ rules: UpstreamRules, call: String? = nil) -> UpstreamBody {
-        var members = forwardedMembers(rules)
+        guard rules.edits.isEmpty, said == nil, !mayShare else { return editedBody(rules, call) }
+        var writer = UpstreamBodyWriter(capacity: forwardedCount(rules))
+        forEachForwarded(rules) { member in
+            if rules.passes(member.name) { write(member, rules, end: [], to: &writer) }
+        }
+        return writer.finish(of: body)
+    }
+
+    /// The same where members are changed, or values shared.
+    private func editedBody(_ rules: UpstreamRules, _ call: String?) -> UpstreamBody {
+        var members: [UpstreamMember] = []
+        members.reserveCapacity(self.members.count + 4)
+        forEachForwarded(rules) { members.append($0) }
         for edits in rules.edits { members.apply(edits, call: call) }
         if said != nil { members.apply(rules.continuation.edits, call: call) }
         members.removeAll { !$0.isSettings && !rules.passes($0.name) }
-        return written(members, rules)
+        let end = said.map(rules.continuation.end(ofMessagesBehind:)) ?? []
+        var writer = UpstreamBodyWriter(
+            capacity: members.reduce(128) { $0 + (shared($1.value, rules) != nil ? 128 + $1.openingCount : $1.byteCount) })
+        for member in members { write(member, rules, end: end, to: &writer) }
+        return writer.finish(of: body)
     }
 
-    /// What goes out, before the settings' edits.
-    private func forwardedMembers(_ rules: UpstreamRules) -> [UpstreamMember] {
-        var forwarded: [UpstreamMember] = []
-        forwarded.reserveCapacity(members.count + 4)
+    /// Whether there may be values that are large enough to be shared.
+    private var mayShare: Bool { body.count >= Self.sharedBytesMin }
+
+    /// About how many bytes go out of a body of which nothing is changed.
+    private func forwardedCount(_ rules: UpstreamRules) -> Int {
+        var count = 192 + (ownMessage?.json.count ?? 0)
+        let members = members.span
+        for index in members.indices where members[index].parameter?.isKnownToOpenAI ?? rules.passesAll {
+            count += members[index].name.utf8.count + 4 + members[index].value.range.count
+        }
+        return count
+    }
+
+    /// Calls `body` with each member that goes out, in their order, before the settings' edits.
+    private func forEachForwarded(_ rules: UpstreamRules, _ body: (UpstreamMember) -> Void) {
         if let model = rules.model ?? (model == nil ? rules.defaultModel : nil) {
-            forwarded.append(UpstreamMember("model", .text(model)))
+            body(UpstreamMember("model", .text(model)))
         }
         if isStreaming, members.value(.stream) == nil {
-            forwarded.append(UpstreamMember("stream", .settings([UInt8]("true".utf8))))
+            body(UpstreamMember("stream", .settings([UInt8]("true".utf8))))
         }
         let user = userMember(rules)
-        for member in members where isForwarded(member, user, rules) {
-            let name = member.parameter == .user_id && user == .user_id ? "user" : member.name
-            forwarded.append(UpstreamMember(name, upstreamValue(of: member)))
+        let members = members.span
+        for index in members.indices where isForwarded(members[index], user, rules) {
+            body(upstreamMember(members[index], user))
         }
-        if isStreaming, rules.askMoreOfStreams, !members.contains(where: { $0.parameter == .stream_options }) {
-            forwarded.append(UpstreamMember("stream_options", .streamOptions(nil)))
+        if isStreaming, rules.askMoreOfStreams, !self.members.contains(where: { $0.parameter == .stream_options }) {
+            body(UpstreamMember("stream_options", .streamOptions(nil)))
         }
-        return forwarded
     }
 
     /// Which member goes out as `user`: ElevenLabs says `user_id`. Settings that name `user_id` mean something else by it.
@@ -99,76 +177,49 @@ extension ChatRequest {
         return count <= 16 && areStrings
     }
 
-    private func upstreamValue(of member: RequestMember) -> UpstreamMember.Value {
+    private func upstreamMember(_ member: RequestMember, _ user: Parameter) -> UpstreamMember {
         switch member.parameter {
-        case .messages: .messages(OutgoingMessages(member.value, behind: ownMessage, in: body.span))
-        case .stream_options where isStreaming: .streamOptions(member.value)
-        default: .callers(member.value)
+        case .messages:
+            UpstreamMember(callers: member, .messages(OutgoingMessages(member.value, behind: ownMessage, in: body.span)))
+        case .stream_options where isStreaming: UpstreamMember("stream_options", .streamOptions(member.value))
+        case .user_id where user == .user_id: UpstreamMember("user", .callers(member.value))
+        default: UpstreamMember(callers: member, .callers(member.value))
         }
     }
 
-    private func written(_ members: [UpstreamMember], _ rules: UpstreamRules) -> UpstreamBody {
-        var upstream = UpstreamBody()
-        let mayShare = body.count >= Self.sharedBytesMin
-        let end = said.map(rules.continuation.end(ofMessagesBehind:)) ?? []
-        var buffer: [UInt8] = []
-        buffer.reserveCapacity(
-            members.reduce(128) { $0 + (mayShare && shared($1.value, rules) != nil ? 128 + $1.openingCount : $1.byteCount) })
-        // Members of the caller's that go out as they stand, one behind the other.
-        var run = 0..<0
-        var separator = UInt8(ascii: "{")
-        for member in members {
-            let place = mayShare ? nil : place(of: member, rules, hasEnd: !end.isEmpty)
-            // There is no member in so few bytes.
-            if let place, !run.isEmpty, (1...3).contains(place.lowerBound - run.upperBound) {
-                run = run.lowerBound..<place.upperBound
-                continue
-            }
-            buffer.append(contentsOf: body[run])
-            buffer.append(separator)
-            separator = UInt8(ascii: ",")
-            run = place ?? 0..<0
-            guard place == nil else { continue }
-            buffer.appendJSONString(member.name)
-            buffer.append(UInt8(ascii: ":"))
-            if mayShare, let shared = shared(member.value, rules) {
-                if case .messages(let messages) = member.value { buffer.append(contentsOf: messages.opening) }
-                upstream.append(exchange(&buffer, with: []))
-                let isContinued = !end.isEmpty && member.value.isMessages
-                upstream.share(isContinued ? shared.dropLast() : shared)
-                if isContinued { buffer = end }
-            } else {
-                append(member.value, rules, end: end, to: &buffer)
-            }
+    /// - Parameter end: as of `append(_:_:end:to:)`.
+    private func write(_ member: UpstreamMember, _ rules: UpstreamRules, end: [UInt8], to writer: inout UpstreamBodyWriter) {
+        if !mayShare, let place = place(of: member, rules, hasEnd: !end.isEmpty) {
+            return writer.append(memberAt: place, of: body)
         }
-        buffer.append(contentsOf: body[run])
-        buffer.append("}")
-        upstream.append(buffer)
-        return upstream
+        writer.beginMember(of: body)
+        writer.buffer.appendJSONString(member.name)
+        writer.buffer.append(UInt8(ascii: ":"))
+        guard let shared = shared(member.value, rules) else { return append(member.value, rules, end: end, to: &writer.buffer) }
+        if case .messages(let messages) = member.value { writer.buffer.append(contentsOf: messages.opening) }
+        let isContinued = !end.isEmpty && member.value.isMessages
+        writer.share(isContinued ? shared.dropLast() : shared)
+        if isContinued { writer.buffer = end }
     }
 
-    /// Where a member stands in the body, name and value, if it goes out as it came.
+    /// Where a member stands in the body, name and value, if it goes out as it came: its name has no escapes there, and at most a space
+    /// stands behind the colon.
     private func place(of member: UpstreamMember, _ rules: UpstreamRules, hasEnd: Bool) -> Range<Int>? {
-        guard let value = untouched(member.value, rules) else { return nil }
+        guard let start = member.nameStart, let value = untouched(member.value, rules) else { return nil }
         if case .messages(let messages) = member.value, hasEnd || !messages.opening.isEmpty { return nil }
-        return start(of: member.name, aheadOf: value.lowerBound).map { $0..<value.upperBound }
-    }
-
-    /// Where a name stands in the body, with its quotes, if it has no escapes there, and at most a space behind its colon.
-    private func start(of name: String, aheadOf value: Int) -> Int? {
-        let (name, body) = (name.utf8Span.span, body.span)
-        let colon = value - (body[value - 1] == UInt8(ascii: " ") ? 2 : 1)
-        let start = colon - name.count - 2
-        let quote = UInt8(ascii: "\"")
-        guard start > 0, body[colon] == UInt8(ascii: ":"), body[colon - 1] == quote, body[start] == quote,
-            body[start - 1] != UInt8(ascii: "\\")
+        let body = body.span
+        let colon = start + member.name.utf8.count + 2
+        // An escape is longer than what it stands for.
+        guard body[colon] == UInt8(ascii: ":"),
+            value.lowerBound == colon + 1 || value.lowerBound == colon + 2 && body[colon + 1] == UInt8(ascii: " ")
         else { return nil }
-        return body.isEqual(to: name, at: start + 1, from: 0, count: name.count) ? start : nil
+        return start..<value.upperBound
     }
 
     /// The bytes of a value that is large and goes out as it came.
     private func shared(_ value: UpstreamMember.Value, _ rules: UpstreamRules) -> ArraySlice<UInt8>? {
-        guard let range = untouched(value, rules), range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax)
+        guard mayShare, let range = untouched(value, rules),
+            range.count >= max(Self.sharedBytesMin, body.count / Self.sharedPartsMax)
         else { return nil }
         return body[range]
     }
@@ -187,7 +238,7 @@ extension ChatRequest {
     /// - Parameter end: of the messages, in place of the bracket that closes them; empty for that.
     private func append(_ value: UpstreamMember.Value, _ rules: UpstreamRules, end: [UInt8], to buffer: inout [UInt8]) {
         switch value {
-        case .callers(let value): buffer.append(contentsOf: body[value.range])
+        case .callers(let value): buffer.append(body.span.extracting(value.range))
         case .messages(let messages):
             buffer.appendMessages(
                 messages, others: messagesWithOtherMembers, rules.passesAll ? .all : rules.messages, roles: rules.roles,

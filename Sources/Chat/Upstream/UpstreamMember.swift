@@ -11,12 +11,21 @@ struct UpstreamMember {
         case text(String)
     }
 
-    var name: String
+    private(set) var name: String
     var value: Value
+    /// Where its name stands in the caller's body; nil where it is another one there, or is not there.
+    private(set) var nameStart: Int?
 
     init(_ name: String, _ value: Value) {
         (self.name, self.value) = (name, value)
     }
+
+    /// One of the caller's, under its own name.
+    init(callers member: RequestMember, _ value: Value) {
+        (name, nameStart, self.value) = (member.name, member.nameStart, value)
+    }
+
+    fileprivate mutating func rename(to newName: String) { (name, nameStart) = (newName, nil) }
 
     fileprivate var isNull: Bool {
         switch value {
@@ -68,7 +77,7 @@ extension [UpstreamMember] {
         if let other, !self[other].isNull {
             remove(at: index)
         } else {
-            self[index].name = rename.newName
+            self[index].rename(to: rename.newName)
             if let other { remove(at: other) }
         }
     }

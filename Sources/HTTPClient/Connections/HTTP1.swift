@@ -33,7 +33,7 @@ final class HTTP1 {
         parser = ResponseParser(for: outgoing.request)
         let buffer = connection.context.output
         buffer.removeAll()
-        buffer.appendHead(of: outgoing.request, to: transfer.destination, userAgent: connection.context.configuration.userAgent)
+        buffer.appendHead(of: outgoing.request, to: transfer.destination, connection.context.clientFields)
         bodySent = 0
         if outgoing.request.hasBody, outgoing.request.body.count <= Self.smallBodyBytesMax {
             while bodySent < outgoing.request.body.count {
@@ -184,33 +184,27 @@ extension HTTPError {
 
 extension [UInt8] {
     /// Request line and header fields (RFC 9112 §3, §5).
-    mutating func appendHead(of request: HTTPRequest, to destination: Destination, userAgent: String) {
-        let pool = destination.pool
+    mutating func appendHead(of request: HTTPRequest, to destination: Destination, _ clientFields: ClientFields) {
         append(utf8: request.method.name)
-        append(UInt8(ascii: " "))
-        if let proxy = pool.route.proxy, !pool.isTunnelled {
-            // In absolute form (RFC 9112 §3.2.2).
-            append(utf8: "http://")
-            append(utf8: pool.authority)
-            append(utf8: destination.url.target)
-            append(utf8: " HTTP/1.1\r\n")
-            if let authorization = proxy.authorization { appendField("Proxy-Authorization", authorization) }
-        } else {
-            append(utf8: destination.url.target)
-            append(utf8: " HTTP/1.1\r\n")
+        append(contentsOf: destination.lines)
+        request.forEachField(to: destination.url, clientFields) { part in
+            switch part {
+            case .block(let block): append(contentsOf: block.lines)
+            case .field(let name, let value): appendField(name, value)
+            case .contentLength(let count): appendContentLength(count)
+            }
         }
-        appendField("Host", pool.authority)
-        append(contentsOf: request.common.lines)
-        request.forEachField(to: destination.url, userAgent: userAgent) { appendField($0, $1) }
-        append(utf8: "\r\n")
+        appendLineEnd()
     }
 
-    /// A line of a head (RFC 9112 §5).
-    mutating func appendField(_ name: String, _ value: String) {
-        append(utf8: name)
-        append(UInt8(ascii: ":"))
-        if !value.isEmpty { append(UInt8(ascii: " ")) }
-        append(utf8: value)
-        append(utf8: "\r\n")
+    private mutating func appendContentLength(_ length: Int) {
+        append(utf8: "Content-Length: ")
+        var place = 1
+        while length / place >= 10 { place *= 10 }
+        while place > 0 {
+            append(UInt8(ascii: "0") + UInt8(length / place % 10))
+            place /= 10
+        }
+        appendLineEnd()
     }
 }

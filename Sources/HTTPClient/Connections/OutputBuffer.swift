@@ -25,8 +25,8 @@ final class OutputBuffer {
     }
 
     /// A request line (RFC 9112 §3), its fields and the empty line behind them.
-    func appendHead(of request: HTTPRequest, to destination: Destination, userAgent: String) {
-        change { $0.appendHead(of: request, to: destination, userAgent: userAgent) }
+    func appendHead(of request: HTTPRequest, to destination: Destination, _ clientFields: ClientFields) {
+        change { $0.appendHead(of: request, to: destination, clientFields) }
     }
 
     func removeAll() {

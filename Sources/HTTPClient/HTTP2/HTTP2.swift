@@ -116,7 +116,7 @@ extension HTTP2 {
 
     private func submit(_ request: HTTPRequest, _ transfer: Transfer) -> Int32 {
         var fields = HeaderFields(connection.context.output)
-        fields.addAll(of: request, to: transfer.destination, connection)
+        fields.addAll(of: request, to: transfer.destination, connection.context.clientFields)
         return unsafe fields.withPairs { pairs in
             guard request.hasBody else {
                 return unsafe nghttp2_submit_request(nghttp2, nil, pairs.baseAddress, pairs.count, nil, nil)

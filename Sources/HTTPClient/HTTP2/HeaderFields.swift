@@ -15,20 +15,22 @@ import CNghttp2
         ends.reserveCapacity(64)
     }
 
-    mutating func addAll(of request: HTTPRequest, to destination: Destination, _ connection: borrowing Connection) {
-        let pool = destination.pool
+    mutating func addAll(of request: HTTPRequest, to destination: Destination, _ clientFields: ClientFields) {
         add(":method", request.method.name)
-        add(":scheme", pool.origin.isSecure ? "https" : "http")
-        add(":authority", pool.authority)
-        add(":path", destination.url.target)
-        add(request.common)
-        request.forEachField(to: destination.url, userAgent: connection.context.configuration.userAgent) { add($0, $1) }
+        add(destination.list)
+        request.forEachField(to: destination.url, clientFields) { part in
+            switch part {
+            case .block(let block): add(block.list)
+            case .field(let name, let value): add(name, value)
+            case .contentLength(let count): add("Content-Length", String(count))
+            }
+        }
     }
 
-    private mutating func add(_ common: CommonFields) {
+    private mutating func add(_ list: FieldList) {
         let start = text.count
-        text.append(common.text)
-        for end in common.ends { ends.append(start + end) }
+        text.append(list.text)
+        for end in list.ends { ends.append(start + end) }
     }
 
     private mutating func add(_ name: String, _ value: String) {

@@ -72,6 +72,20 @@ extension Span<UInt8> {
         return marks == 0 || holdsNoLineEnd
     }
 
+    /// Whether it holds no control characters but tabs, as none may that are sent (RFC 9110 §5.5).
+    var holdsNoControl: Bool {
+        var marks: UInt64 = 0
+        var index = 0
+        while index &+ 8 <= count {
+            marks |= word(at: index).marksOfControls
+            index &+= 8
+        }
+        // A tab is marked, too.
+        if marks != 0 { index = 0 }
+        while index < count, self[index] >= 0x20 && self[index] != 0x7F || self[index] == 0x09 { index &+= 1 }
+        return index == count
+    }
+
     /// The first eight bytes of a name in lower case, the first one lowest, or as many as there are.
     var firstWordLowercased: UInt64 {
         if count >= 8 { return word(at: 0).lowercased }
@@ -134,6 +148,12 @@ extension UInt64 {
 
     /// Marks bytes less than a space. Behind a marked byte, others may be marked too.
     fileprivate var marksBelowSpace: UInt64 { (self &- 0x20 &* Self.ones) & ~self & Self.highBits }
+
+    /// Marks bytes less than a space, and DEL. Behind a marked byte, others may be marked too.
+    fileprivate var marksOfControls: UInt64 {
+        let deletes = self ^ 0x7F &* Self.ones
+        return marksBelowSpace | (deletes &- Self.ones) & ~deletes & Self.highBits
+    }
 
     /// Marks bytes that are neither letters nor digits nor hyphens. Only the first mark is certain.
     fileprivate var marksBeyondNames: UInt64 {

@@ -30,7 +30,7 @@ final class Hook: Sendable {
         var request = HTTPRequest(
             .post, url, common: fields, headers: headers, connectTimeout: timeout, totalTimeout: timeout, options: options)
         request.body = HTTPBody(
-            parts: question.chat.hookQuestion(
+            followedBy: question.chat.hookQuestion(
                 scope, request: caller.id.description, client: caller.client, call: question.call, route: question.route.label))
         request.memory = (question.memory.body, nil)
         // It may do more than to answer.

@@ -71,7 +71,7 @@ final class Endpoint: Sendable {
             totalTimeout: max(.milliseconds(1), target.timeouts.total - question.elapsed), options: options)
         let rules = target.rules(for: question.chat)
         let body = question.chat.upstreamBody(rules, call: question.call)
-        request.body = HTTPBody(parts: body.parts)
+        request.body = HTTPBody(body.opening, followedBy: body.rest)
         request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
         key.withholdsWords = question.chat.hasOwnTexts(rules)
         return (request, key)
