@@ -15,10 +15,10 @@ extension ProbeAnswer {
         if limits.contains(where: { spokenError.hasSameBytes(as: $0) }) { return 429 }
         let keys = ["missing_api_key", "invalid_api_key"]
         if keys.contains(where: { spokenError.hasSameBytes(as: $0) }) { return 401 }
-        for mark in ["refused.", "key_refused."] where spokenError.utf8.starts(with: mark.utf8) {
-            return Int(decimal: spokenError.utf8.dropFirst(mark.utf8.count)) ?? 0
-        }
-        return 0
+        // It was not the caller's.
+        if spokenError.utf8.starts(with: "key_refused.".utf8) { return 503 }
+        let mark = "refused.".utf8
+        return spokenError.utf8.starts(with: mark) ? Int(decimal: spokenError.utf8.dropFirst(mark.count)) ?? 0 : 0
     }
 
     /// Whether there is no such model, or none that this caller may ask: a 404 that is not about the URL.

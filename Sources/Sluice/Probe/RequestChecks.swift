@@ -160,22 +160,24 @@ enum RequestChecks {
     ///   - strangers: what they get, where they were asked.
     /// - Returns: nil where it is not refused.
     static func refusal(of right: ProbeAnswer, beside strangers: [Stranger], isInPath: Bool) -> ProbeCheck? {
-        guard right.status == 401 || right.status == 403 else { return nil }
-        if right.status == 403, !strangers.isEmpty, strangers.allSatisfy({ $0.status == 401 }) {
+        let status = right.statusOfRefusal
+        guard status == 401 || status == 403 else { return nil }
+        if status == 403, !strangers.isEmpty, strangers.allSatisfy({ $0.status == 401 }) {
             let who =
-                right.isErrorOfInterface
+                right.isErrorOfInterface || right.spokenError != nil
                 ? "what is behind the web server refuses this client: its hook, or the upstream"
                 : "an access rule refuses this client or this machine (allow and deny, a WAF)"
             return .finding(
                 .token, .denied, "403 with the right token, and 401 \(names(strangers)): the token is known, and \(who)")
         }
         let rule =
-            right.status == 403 && strangers.contains(where: { $0.status == 403 })
+            status == 403 && strangers.contains(where: { $0.status == 403 })
             ? "; strangers get 403 too: it may be an access rule that refuses this machine (allow and deny, a WAF)" : ""
+        let answer = right.words + (right.spokenError == nil ? "" : right.cause ?? "")
         let words =
             isInPath
-            ? "the token in the URL's path is refused (\(right.words)): https://HOST/v/TOKEN needs one that the web server knows"
-            : "the token that was given, and sent as Authorization: Bearer, is refused (\(right.words)): SLUICE_TOKEN, "
+            ? "the token in the URL's path is refused (\(answer)): https://HOST/v/TOKEN needs one that the web server knows"
+            : "the token that was given, and sent as Authorization: Bearer, is refused (\(answer)): SLUICE_TOKEN, "
                 + "--token-file or --token must name one that the web server knows, or something in front drops the header "
                 + "Authorization (then https://HOST/v/TOKEN would be let in)"
         return .finding(.token, .tokenRefused, words + rule)

@@ -264,6 +264,22 @@ import Testing
         #expect(RequestChecks.refusal(of: refusal(400), beside: [], isInPath: false)?.verdict == nil)
     }
 
+    /// The answer is a stream with status 200 then, whose text is the error.
+    @Test func `a token that is refused is told too where the refusal is spoken`() {
+        let spoken = answer(200, "", [("x-sluice-spoken-error", "refused.401")])
+        let check = RequestChecks.refusal(of: spoken, beside: [], isInPath: false)
+        #expect(check?.verdict == .finding(.tokenRefused))
+        #expect(check?.evidence.contains("(status 200, and a spoken error in the place of an answer, refused.401)") == true)
+        let others = [RequestChecks.Stranger(credentials: .none, answer: refusal(401))]
+        let denied = answer(200, "", [("x-sluice-spoken-error", "refused.403")])
+        let byHook = RequestChecks.refusal(of: denied, beside: others, isInPath: false)
+        #expect(byHook?.verdict == .finding(.denied) && byHook?.evidence.contains("its hook, or the upstream") == true)
+        for error in ["upstream_timeout", "key_refused.401"] {
+            let other = answer(200, "", [("x-sluice-spoken-error", error)])
+            #expect(RequestChecks.refusal(of: other, beside: others, isInPath: false)?.verdict == nil, "\(error)")
+        }
+    }
+
     @Test(arguments: [(Self.page(403), "an access rule"), (refusal(403, Self.id), "its hook, or the upstream")])
     func `who has the right token and gets 403 where strangers get 401 is refused by a rule`(
         right: ProbeAnswer, words: String
