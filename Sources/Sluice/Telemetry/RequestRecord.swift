@@ -104,7 +104,8 @@ struct RequestRecord {
 
     /// Adds the attempts at an answer.
     mutating func note(_ tried: [Try], _ fillers: FillerCounts) {
-        self.tried += tried
+        // The first ones are nearly always all of them, and are not copied.
+        self.tried = self.tried.isEmpty ? tried : self.tried + tried
         self.fillers.streamed += fillers.streamed
         self.fillers.posts = fillers.posts ?? self.fillers.posts
     }
