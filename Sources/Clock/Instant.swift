@@ -38,6 +38,8 @@ package struct Instant: Comparable, Hashable, Sendable {
 extension Duration {
     /// Whole nanoseconds, saturating.
     package var nanoseconds: Int64 {
-        Int64(clamping: attoseconds / 1_000_000_000)
+        // To divide numbers of 128 bits takes more time: those of up to nine seconds are none.
+        if let attoseconds = Int64(exactly: attoseconds) { return attoseconds / 1_000_000_000 }
+        return Int64(clamping: attoseconds / 1_000_000_000)
     }
 }

@@ -28,17 +28,15 @@ package struct TimestampClock {
     /// One for each thread that writes: it remembers the last second's text.
     package init() {}
 
-    /// Appends the time of this moment.
-    package mutating func appendNow(to line: inout [UInt8]) {
+    /// The time of this moment: its text up to the point, with it, and the milliseconds that follow; behind them there is a `Z`.
+    package mutating func now() -> (text: [UInt8], milliseconds: Int) {
         var now = timespec()
         _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
         if now.tv_sec != second {
             second = now.tv_sec
             text = Self.text(of: second)
         }
-        line.append(contentsOf: text)
-        line.append(decimal: now.tv_nsec / 1_000_000, digits: 3)
-        line.append(UInt8(ascii: "Z"))
+        return (text, now.tv_nsec / 1_000_000)
     }
 
     /// Up to the point ahead of the milliseconds, with it.
@@ -69,14 +67,14 @@ package struct LocalClock {
     /// One for each thread that writes: it remembers the last second's text.
     package init() {}
 
-    /// Appends the time of this moment.
-    package mutating func appendNow(to line: inout [UInt8]) {
+    /// The time of this moment.
+    package mutating func now() -> [UInt8] {
         let now = time(nil)
         if now != second {
             second = now
             text = Self.text(of: second)
         }
-        line.append(contentsOf: text)
+        return text
     }
 
     private static func text(of second: time_t) -> [UInt8] {

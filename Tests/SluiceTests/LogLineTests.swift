@@ -118,7 +118,7 @@ import Testing
             for number in 0..<9 { line.append(LogName("text\(number)"), String(repeating: "\u{1}", count: 1 << number)) }
             line.append(LogName("long"), String(repeating: "x", count: 1 << 20))
             line.append(LogName("number"), 7)
-            line.append(LogName("list"), count: 1000) { _, list in list.append(contentsOf: [UInt8]("element".utf8)) }
+            line.append(LogName("list"), count: 1000) { _, list in list.append("element") }
         }
         #expect(line.utf8.count <= 4096)
         #expect(line.contains("text8") && line.contains("number") && !line.contains("long"))

@@ -26,7 +26,7 @@ import Testing
         return (ends[0], ends[1])
     }
 
-    private func line(_ size: Int) -> [UInt8] { Array(String(repeating: "x", count: size - 1).utf8) + [10] }
+    private func line(_ size: Int) -> ArraySlice<UInt8> { String(repeating: "x", count: size - 1).utf8 + [10] }
 
     /// The count of the line that tells of lost ones.
     private func lost(_ line: Substring) -> Int? {
@@ -60,7 +60,7 @@ import Testing
         let (reading, writing) = pair(true)
         defer { close(reading) }
         let output = try output(writing, queueBytesMax: LogOutput.queueBytesMax)
-        for number in 0..<2000 { output.write(Array("\(number) \(String(repeating: "x", count: 100))\n".utf8)) }
+        for number in 0..<2000 { output.write(ArraySlice("\(number) \(String(repeating: "x", count: 100))\n".utf8)) }
         var text = ""
         while text.count(where: \.isNewline) < 2000 { text += readAll(reading, milliseconds: 10) }
         #expect(text.split(separator: "\n").map { Int($0.prefix { $0 != " " }) } == (0..<2000).map { $0 })
@@ -106,7 +106,7 @@ import Testing
             _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
             let output = try LogOutput(.file(path), LogForm(format: .json), queueBytesMax: 32 << 10)
             for number in 0..<1000 {
-                output.write(Array("\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1)) + [10])
+                output.write("\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1) + [10])
             }
             output.flush(within: .seconds(60))
             #expect(try directory.read("log").utf8.count <= 10_000)
@@ -134,7 +134,7 @@ import Testing
                 .file(path), LogForm(format: .json), queueBytesMax: 32 << 10,
                 onReopened: { _ in isReopened.update { $0 = true } })
             for number in 0..<count {
-                output.write(Array("\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1)) + [10])
+                output.write("\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1) + [10])
             }
             output.flush(within: .seconds(60))
             #expect(try directory.read("log").utf8.count == 10_000)
@@ -167,7 +167,7 @@ import Testing
                 _ = unsafe setrlimit(__rlimit_resource_t(__RLIMIT_NPROC.rawValue), &limit)
             }
             let output = try LogOutput(.descriptor(ends[1]), LogForm(format: .json), queueBytesMax: 32 << 10)
-            let line = Array(String(repeating: "x", count: 332).utf8) + [10]
+            let line: ArraySlice<UInt8> = String(repeating: "x", count: 332).utf8 + [10]
             for _ in 0..<2_000 { output.write(line) }
             if hasThreads {
                 // Its name is the thread's own first deed.
@@ -213,7 +213,7 @@ import Testing
             var outputs = try (0..<10).flatMap { ["/dev/full", directory.path("log\($0)")] }.map {
                 try LogOutput(.file($0), LogForm(format: .json))
             }
-            for output in outputs { output.write(Array("a line\n".utf8)) }
+            for output in outputs { output.write(ArraySlice("a line\n".utf8)) }
             // Its name is a thread's own first deed.
             while try threads(named: "log") < outputs.count { sched_yield() }
             outputs = []

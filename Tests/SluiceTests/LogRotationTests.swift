@@ -25,8 +25,8 @@ import Testing
         try LogOutput(.file(path, rotation), LogForm(format: .json), onFull: onFull)
     }
 
-    private func line(_ number: Int, _ size: Int = 100) -> [UInt8] {
-        Array("\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1)) + [10]
+    private func line(_ number: Int, _ size: Int = 100) -> ArraySlice<UInt8> {
+        "\(number) \(String(repeating: "x", count: size))".utf8.prefix(size - 1) + [10]
     }
 
     /// Writes lines, and waits for each part of them, so that none is lost for want of room.

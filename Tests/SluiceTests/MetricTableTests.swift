@@ -1,9 +1,12 @@
 import Chat
+import Choosing
 import Clock
 import EventLoop
+import FastCGI
 import Glibc
 import Testing
 
+@testable import Settings
 @testable import Sluice
 
 /// Where processes count.
@@ -172,6 +175,83 @@ import Testing
         }
         #expect(!endings.contains(#"ending="(others)""#))
         #expect(endings.count < Metric.requests.description.seriesMax / 2)
+    }
+}
+
+@Suite struct `Rows that are remembered` {
+    private let table: MetricTable
+
+    init() throws { table = try MetricTable() }
+
+    private func values(_ metric: Metric) -> [String: [UInt64]] {
+        let series = table.series.filter { $0.metric == metric }
+        return Dictionary(uniqueKeysWithValues: series.map { (String(decoding: $0.labels, as: UTF8.self), $0.values) })
+    }
+
+    private func model(_ name: String) -> ServedModel? {
+        let json = Array("{\"model\":\"\(name)\"}".utf8)
+        var reader = ChatFrameReader(depthMax: 8)
+        _ = reader.read(json.span)
+        return reader.servedModel.flatMap { ServedModel($0, in: json.span, hiding: UpstreamKey()) }
+    }
+
+    @Test func `are looked up once, but for those that stand for many`() {
+        let remembered = RememberedRow()
+        let common = RememberedRow()
+        var count = 0
+        for _ in 0..<3 {
+            let row = remembered.row {
+                count += 1
+                return table.row(.requests, MetricLabels("done"))
+            }
+            #expect(row == table.row(.requests, MetricLabels("done")))
+        }
+        #expect(count == 1)
+        for _ in 0..<3 {
+            _ = common.row {
+                count += 1
+                return table.commonRow(of: .requests)
+            }
+        }
+        #expect(count == 4)
+    }
+
+    @Test func `are those of the model that has answered`() {
+        let rows = TargetRows()
+        let first = rows.answers(of: model("one")) { "one" }
+        #expect(rows.answers(of: model("one")) { "another" } === first)
+        #expect(rows.answers(of: model("two")) { "two" }.served.utf8.elementsEqual("two".utf8))
+        #expect(rows.answers(of: nil) { "" }.served.isEmpty)
+        #expect(rows.answers(of: model("one")) { "one" } !== first)
+    }
+
+    @Test func `count what happens to one target, each kind of it apart`() throws {
+        let models = [ModelSettings(match: ModelPattern("*"), targets: [TargetSettings(upstream: "first")])]
+        let upstreams = [UpstreamSettings(name: "first", kind: .demo)]
+        let settings = Settings(listen: [.inherited(0)], workers: 1, upstreams: upstreams, models: models)
+        let target = try #require(Routes(settings).targets.first)
+        let metrics = Metrics(table)
+        for _ in 0..<2 {
+            metrics.note([
+                RequestRecord.Try(target, .first, .failed, .seconds(1), failure: "cut"),
+                RequestRecord.Try(target, .retry, .won, .zero),
+            ])
+            var record = RequestRecord(RequestID(callers: nil), at: .current)
+            (record.target, record.asked) = (target, .current)
+            metrics.note(record, at: .current, namesClients: false)
+            record.ending = .failed(.upstreamCutOff)
+            metrics.note(record, at: .current, namesClients: false)
+            record.ending = .answered
+            record.hasEndedSpoken = true
+            metrics.note(record, at: .current, namesClients: false)
+        }
+        let won = try #require(values(.attempts).first { $0.key.contains("outcome=\"won\"") })
+        #expect(won.value == [2] && won.key.contains("upstream=\"first\""))
+        #expect(values(.attempts).count == 2 && values(.attempts).allSatisfy { $0.value == [2] })
+        #expect(values(.requests) == [#"ending="done""#: [2], #"ending="cut""#: [2], #"ending="spoken_cut""#: [2]])
+        let durations = values(.operationDuration).mapValues { $0.dropLast().reduce(0, +) }
+        #expect(durations.count == 2 && durations.allSatisfy { $0.value == 4 })
+        #expect(durations.count { $0.key.contains("error_type=\"cut\"") } == 1)
     }
 }
 

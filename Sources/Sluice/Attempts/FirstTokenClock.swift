@@ -29,14 +29,14 @@ extension FirstTokenWait {
     func serverTiming(added: Duration) -> String {
         var parts = [("queue", queue), ("connect", connect), ("upstream", waiting), ("sluice", added)]
         if let hook { parts.insert(("hook", hook), at: 0) }
-        var bytes: [UInt8] = []
+        var bytes = LineBytes()
         for (index, (name, duration)) in parts.enumerated() {
             bytes.append(index == 0 ? "" : ", ")
             bytes.append(name)
             bytes.append(";dur=")
             bytes.append(milliseconds: duration)
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(decoding: bytes.bytes, as: UTF8.self)
     }
 }
 

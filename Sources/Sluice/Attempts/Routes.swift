@@ -142,6 +142,8 @@ final class Target: Sendable {
     let provider: String
     /// The model that is asked for, as far as the settings name one: for metrics.
     let requestedModel: String
+    /// Where its answers count: for metrics.
+    let metricRows = TargetRows()
     /// Where the upstream is: for traces. Nil for a demo.
     let server: (address: String, port: UInt16?)?
     /// Whether they do, so that no caller has the upstream answer by a name that it has made up.

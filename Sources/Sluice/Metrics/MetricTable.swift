@@ -11,7 +11,12 @@ import Glibc
 /// their metric have one row in common. A gauge is the sum of what each process says of itself, which it has a place of its own for.
 final class MetricTable: Sendable {
     /// Where a series is.
-    struct Row: Hashable, Sendable { fileprivate let index: Int }
+    struct Row: Hashable, Sendable {
+        let index: Int
+
+        /// Whether it is one of a metric as a whole.
+        var isCommon: Bool { index < Metric.allCases.count }
+    }
 
     private let words: SharedWords
 

@@ -18,6 +18,9 @@ final class Metrics: Sendable {
     /// The own values that were told last: those of which nothing is told any more are nothing.
     private let told = Mutex<Set<MetricTable.Row>>([])
 
+    /// Of requests that went well.
+    private let wentWell = RememberedRow()
+
     /// A model that is none of the settings' own.
     static let other = "other"
 
@@ -36,8 +39,8 @@ final class Metrics: Sendable {
 
     private func count(_ metric: Metric, _ count: Int = 1) { table.add(count, to: table.commonRow(of: metric)) }
 
-    private func note(_ duration: Duration, _ metric: Metric, _ labels: MetricLabels) {
-        note(UInt64(max(0, duration.nanoseconds)), .seconds, in: table.row(metric, labels))
+    private func note(_ duration: Duration, in row: MetricTable.Row) {
+        note(UInt64(max(0, duration.nanoseconds)), .seconds, in: row)
     }
 
     private func note(_ value: UInt64, _ buckets: MetricBuckets, in row: MetricTable.Row) {
@@ -58,6 +61,16 @@ final class Metrics: Sendable {
         guard target.namesModel else { return target.isSettingsModel(name) ? name : Self.other }
         let names = table.row(.knownModels, MetricLabels(target.provider, target.requestedModel))
         return table.holds(name, in: names) ? name : Self.other
+    }
+
+    /// Where the answers of a model count that have not failed.
+    private func rows(of model: ServedModel?, by target: Target) -> AnswerRows {
+        target.metricRows.answers(of: model) { served(model, by: target) }
+    }
+
+    /// - Parameter last: the label behind those of all operations.
+    private func row(_ metric: Metric, of target: Target, _ served: String, _ last: String = "") -> MetricTable.Row {
+        table.row(metric, MetricLabels(target.provider, target.requestedModel, served, last))
     }
 
     // MARK: The process
@@ -86,15 +99,21 @@ final class Metrics: Sendable {
     func note(_ tried: [RequestRecord.Try]) {
         for attempt in tried {
             let target = attempt.target
-            let outcome = MetricLabels.text(ofOutcome: attempt.outcome)
-            count(.attempts, MetricLabels(target.route, target.upstreamName, target.ownModel ?? "", outcome))
             noteReason(attempt)
             // Of the one that has won there is more to come.
-            guard attempt.wasAsked, attempt.kind != .won else { continue }
-            note(
-                attempt.duration, .operationDuration,
-                MetricLabels(target.provider, target.requestedModel, "", outcome))
+            if attempt.kind == .won {
+                table.add(1, to: target.metricRows.won.row { row(of: target, RequestRecord.Try.Kind.won.rawValue) })
+                continue
+            }
+            let outcome = MetricLabels.text(ofOutcome: attempt.outcome)
+            table.add(1, to: row(of: target, outcome))
+            if attempt.wasAsked { note(attempt.duration, in: row(.operationDuration, of: target, "", outcome)) }
         }
+    }
+
+    /// Of attempts.
+    private func row(of target: Target, _ outcome: String) -> MetricTable.Row {
+        table.row(.attempts, MetricLabels(target.route, target.upstreamName, target.ownModel ?? "", outcome))
     }
 
     private func noteReason(_ attempt: RequestRecord.Try) {
@@ -107,7 +126,9 @@ final class Metrics: Sendable {
     }
 
     /// A request has left an upstream's queue.
-    func queued(_ time: Duration, for target: Target) { note(time, .queueWait, MetricLabels(target.upstreamName)) }
+    func queued(_ time: Duration, for target: Target) {
+        note(time, in: table.row(.queueWait, MetricLabels(target.upstreamName)))
+    }
 
     /// A target has gone to rest.
     func rests(_ target: Target) {
@@ -117,10 +138,10 @@ final class Metrics: Sendable {
     /// The events of a stream are over.
     func note(_ times: ChunkTimes, of target: Target?, _ model: ServedModel?) {
         guard let target, times.hasAny else { return }
-        let row = table.row(
-            .timePerOutputChunk, MetricLabels(target.provider, target.requestedModel, served(model, by: target)))
+        let rows = rows(of: model, by: target)
+        let chunks = rows.chunks.row { row(.timePerOutputChunk, of: target, rows.served) }
         times.forEachBucket { bucket, count in
-            table.add(count, toBucket: bucket, sum: bucket == 0 ? Int(times.sum.nanoseconds) : 0, to: row)
+            table.add(count, toBucket: bucket, sum: bucket == 0 ? Int(times.sum.nanoseconds) : 0, to: chunks)
         }
     }
 
@@ -130,7 +151,8 @@ final class Metrics: Sendable {
     ///
     /// - Parameter namesClients: whether each client has series of its own.
     func note(_ record: RequestRecord, at end: Instant, namesClients: Bool) {
-        count(.requests, MetricLabels(MetricLabels.text(ofOutcome: record.words.ending)))
+        let ending = record.wentWell ? wentWell.row { row(ofEnding: Ending.answered.word) } : row(ofEnding: record.words.ending)
+        table.add(1, to: ending)
         if record.ending.isDeparture { count(.callersLeft, MetricLabels(record.lastPhase.rawValue)) }
         if record.fillers.streamed > 0 { count(.fillers, MetricLabels("stream"), record.fillers.streamed) }
         if let posts = record.fillers.posts {
@@ -138,11 +160,14 @@ final class Metrics: Sendable {
             if posts.failed > 0 { count(.fillersFailed, posts.failed) }
         }
         if namesClients { noteClient(record) }
-        if let added = record.added {
-            note(UInt64(max(0, added.nanoseconds)), .seconds, in: table.commonRow(of: .firstTokenAdded))
-        }
+        if let added = record.added { note(added, in: table.commonRow(of: .firstTokenAdded)) }
         let isDone = if case .answered = record.ending { true } else { false }
         noteAnswer(record, isDone ? "" : MetricLabels.text(ofOutcome: record.ending.word), at: end)
+    }
+
+    /// Of requests.
+    private func row(ofEnding word: String) -> MetricTable.Row {
+        table.row(.requests, MetricLabels(MetricLabels.text(ofOutcome: word)))
     }
 
     /// An answer has broken off, and another one is asked for that goes on with it.
@@ -153,16 +178,20 @@ final class Metrics: Sendable {
     /// What the attempt has come to that won.
     private func noteAnswer(_ record: RequestRecord, _ failure: String, at end: Instant) {
         guard let target = record.target, let asked = record.asked else { return }
-        let (provider, requested) = (target.provider, target.requestedModel)
-        let served = served(record.answer.model, by: target)
-        note(end - asked, .operationDuration, MetricLabels(provider, requested, served, failure))
+        let rows = rows(of: record.answer.model, by: target)
+        if failure.isEmpty {
+            note(end - asked, in: rows.duration.row { row(.operationDuration, of: target, rows.served) })
+        } else {
+            note(end - asked, in: row(.operationDuration, of: target, rows.served, failure))
+        }
         if record.answer.eventsCount > 0, let firstToken = record.answer.firstToken {
-            note(firstToken - asked, .timeToFirstChunk, MetricLabels(provider, requested, served))
+            note(firstToken - asked, in: rows.firstChunk.row { row(.timeToFirstChunk, of: target, rows.served) })
         }
         guard let usage = record.answer.usage else { return }
-        for (count, type) in [(usage.promptTokens, "input"), (usage.completionTokens, "output")] {
-            note(UInt64(max(0, count)), .tokens, in: table.row(.tokenUsage, MetricLabels(provider, requested, served, type)))
-        }
+        let prompt = rows.promptTokens.row { row(.tokenUsage, of: target, rows.served, "input") }
+        note(UInt64(max(0, usage.promptTokens)), .tokens, in: prompt)
+        let completion = rows.completionTokens.row { row(.tokenUsage, of: target, rows.served, "output") }
+        note(UInt64(max(0, usage.completionTokens)), .tokens, in: completion)
     }
 
     private func noteClient(_ record: RequestRecord) {

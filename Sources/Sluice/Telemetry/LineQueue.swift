@@ -6,6 +6,8 @@ struct LineQueue {
     private var lines: [(length: Int, lostCount: Int)] = []
     private var first = 0
     private var bytes: [UInt8] = []
+    /// How much memory stays where there are no lines: of some of them, which come soon after those that have just gone.
+    private static let keptBytesMax = 16 << 10
     /// Where the first line begins, or what is left of it.
     private var start = 0
     /// Whether a part of the first line has gone.
@@ -49,12 +51,19 @@ struct LineQueue {
         if left > 0 { lines[first].length -= left }
         isFirstBegun = left > 0
         if isEmpty {
-            self = LineQueue()
+            removeAll()
         } else if start > bytes.count / 2 {
             bytes.removeFirst(start)
             lines.removeFirst(first)
             (start, first) = (0, 0)
         }
+    }
+
+    private mutating func removeAll() {
+        guard bytes.capacity <= Self.keptBytesMax else { return self = LineQueue() }
+        bytes.removeAll(keepingCapacity: true)
+        lines.removeAll(keepingCapacity: true)
+        (start, first, isFirstBegun) = (0, 0, false)
     }
 
     /// Takes the first line away, or what is left of it.

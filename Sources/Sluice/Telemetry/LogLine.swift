@@ -38,10 +38,9 @@ struct LogLine {
 
     let form: LogForm
     private let isJSON: Bool
-    /// What is written, once it has ended.
-    private(set) var bytes: [UInt8] = []
+    private var line = LineBytes()
     /// Of the journal.
-    private var fields: [UInt8] = []
+    private var fields = LineBytes()
     private var clock = TimestampClock()
     private var localClock = LocalClock()
 
@@ -50,25 +49,28 @@ struct LogLine {
         isJSON = form.format == .json
     }
 
+    /// What is written, once it has ended.
+    var bytes: ArraySlice<UInt8> { line.bytes }
+
     // MARK: Its parts
 
     /// Begins it anew.
     mutating func begin(_ level: Logger.Level, _ message: String) {
-        bytes.removeAll(keepingCapacity: true)
+        line.removeAll()
         appendEnvelope(level)
         switch form.format {
         case .json:
-            bytes.append(#"{"time":""#)
-            clock.appendNow(to: &bytes)
-            bytes.append(level.json)
-            bytes.appendQuoted(message)
+            line.append(#"{"time":""#)
+            appendTime()
+            line.append(level.json)
+            line.appendQuoted(message)
         case .logfmt:
-            bytes.append("time=")
-            clock.appendNow(to: &bytes)
-            bytes.append(" level=")
-            bytes.append(level.rawValue)
-            bytes.append(" message=")
-            bytes.appendValue(message)
+            line.append("time=")
+            appendTime()
+            line.append(" level=")
+            line.append(level.rawValue)
+            line.append(" message=")
+            line.appendValue(message)
         case .text: appendText(level, message)
         }
         if let process = form.process { append(Self.process, process) }
@@ -77,68 +79,68 @@ struct LogLine {
     /// Appends a member of text, if it has a value; one that is too long is left out.
     mutating func append(_ name: LogName, _ value: String?) {
         guard let value else { return }
-        let before = bytes.count
+        let before = line.count
         appendName(name)
-        if isJSON { bytes.appendQuoted(value) } else { bytes.appendValue(value) }
-        guard bytes.count <= Self.bytesMax - Self.textReserve else {
-            bytes.removeLast(bytes.count - before)
-            return
-        }
+        if isJSON { line.appendQuoted(value) } else { line.appendValue(value) }
+        guard line.count <= Self.bytesMax - Self.textReserve else { return line.removeAll(from: before) }
         if form.envelope == .journal { appendField(name) { $0.appendVisible(value) } }
     }
 
     /// Appends a number.
     mutating func append(_ name: LogName, _ value: Int) {
         appendName(name)
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        bytes.append(decimal: value)
+        if value < 0 { line.append(UInt8(ascii: "-")) }
+        line.append(decimal: value)
         if form.envelope == .journal { appendField(name) { $0.append("\(value)") } }
     }
 
     /// Appends a duration in seconds, to the millisecond.
     mutating func append(_ name: LogName, _ value: Duration) {
         appendName(name)
-        bytes.append(seconds: value)
+        line.append(seconds: value)
         if form.envelope == .journal { appendField(name) { $0.append(seconds: value) } }
     }
 
     /// Appends a duration in milliseconds, to the microsecond.
     mutating func append(_ name: LogName, milliseconds value: Duration) {
         appendName(name)
-        bytes.append(milliseconds: value)
+        line.append(milliseconds: value)
         if form.envelope == .journal { appendField(name) { $0.append(milliseconds: value) } }
     }
 
     /// Appends a list: an array of objects as JSON, and one text elsewhere, of which each element is as long as there is room for it.
     ///
     /// - Parameter element: appends one.
-    mutating func append(_ name: LogName, count: Int, _ element: (Int, inout [UInt8]) -> Void) {
+    mutating func append(_ name: LogName, count: Int, _ element: (Int, inout LineBytes) -> Void) {
         appendName(name)
-        let start = bytes.count
-        bytes.append(isJSON ? "[" : "\"")
+        line.append(isJSON ? "[" : "\"")
+        let start = line.count
         for index in 0..<count {
-            let before = bytes.count
-            if index > 0 { bytes.append(isJSON ? "," : " ") }
-            element(index, &bytes)
+            let before = line.count
+            if index > 0 { line.append(isJSON ? "," : " ") }
+            element(index, &line)
             // Four bytes end the line.
-            if bytes.count + 4 > Self.bytesMax {
-                bytes.removeLast(bytes.count - before)
+            if line.count + 4 > Self.bytesMax {
+                line.removeAll(from: before)
                 break
             }
         }
-        bytes.append(isJSON ? "]" : "\"")
-        let list = bytes[(start + 1)..<(bytes.count - 1)]
-        if form.envelope == .journal { appendField(name) { $0.append(contentsOf: list) } }
+        if form.envelope == .journal {
+            let list = line.bytes[start...]
+            appendField(name) { $0.append(list.span) }
+        }
+        line.append(isJSON ? "]" : "\"")
     }
 
     /// Ends it.
     mutating func end() {
-        if isJSON { bytes.append("}") }
+        if isJSON { line.append(UInt8(ascii: "}")) }
         // A message of syslog is one datagram, and needs no other end.
-        if form.envelope != .syslog { bytes.append(UInt8(ascii: "\n")) }
+        if form.envelope != .syslog { line.append(UInt8(ascii: "\n")) }
         if form.envelope == .journal {
-            bytes.append(contentsOf: fields)
-            fields.removeAll(keepingCapacity: true)
+            let fields = fields.bytes
+            line.append(fields.span)
+            self.fields.removeAll()
         }
     }
 
@@ -148,70 +150,60 @@ struct LogLine {
         switch form.envelope {
         case .none: break
         case .level:
-            bytes.append("<")
-            bytes.append(decimal: level.severity)
-            bytes.append(">")
+            line.append("<")
+            line.append(decimal: level.severity)
+            line.append(">")
         case .syslog:
-            bytes.append("<")
-            bytes.append(decimal: Self.facility * 8 + level.severity)
-            bytes.append(">")
-            localClock.appendNow(to: &bytes)
-            bytes.append(" sluice[")
-            bytes.append(decimal: Int(getpid()))
-            bytes.append("]: ")
+            line.append("<")
+            line.append(decimal: Self.facility * 8 + level.severity)
+            line.append(">")
+            let now = localClock.now()
+            line.append(now.span)
+            line.append(" sluice[")
+            line.append(decimal: Int(getpid()))
+            line.append("]: ")
         case .journal:
-            bytes.append("PRIORITY=")
-            bytes.append(decimal: level.severity)
-            bytes.append("\nSYSLOG_IDENTIFIER=sluice\nMESSAGE=")
+            line.append("PRIORITY=")
+            line.append(decimal: level.severity)
+            line.append("\nSYSLOG_IDENTIFIER=sluice\nMESSAGE=")
         }
     }
 
     private mutating func appendText(_ level: Logger.Level, _ message: String) {
         if !form.leavesStartOut {
-            clock.appendNow(to: &bytes)
-            bytes.append(" ")
-            if form.isColored { bytes.append(level.color) }
-            bytes.append(level.padded)
-            if form.isColored { bytes.append(Self.plain) }
-            bytes.append(" ")
+            appendTime()
+            line.append(" ")
+            if form.isColored { line.append(level.color) }
+            line.append(level.padded)
+            if form.isColored { line.append(Self.plain) }
+            line.append(" ")
         }
-        bytes.appendVisible(message)
+        line.appendVisible(message)
         guard !form.leavesStartOut else { return }
-        for _ in 0..<max(0, Self.messageWidth - message.utf8.count) { bytes.append(UInt8(ascii: " ")) }
+        for _ in 0..<max(0, Self.messageWidth - message.utf8.count) { line.append(UInt8(ascii: " ")) }
+    }
+
+    private mutating func appendTime() {
+        let (text, milliseconds) = clock.now()
+        line.append(text.span)
+        line.append(decimal: milliseconds, digits: 3)
+        line.append(UInt8(ascii: "Z"))
     }
 
     private mutating func appendName(_ name: LogName) {
-        if isJSON { return bytes.append(contentsOf: name.json) }
-        if form.isColored { bytes.append(Self.dim) }
-        bytes.append(contentsOf: name.plain)
-        if form.isColored { bytes.append(Self.plain) }
+        if isJSON { return line.append(name.json.span) }
+        if form.isColored { line.append(Self.dim) }
+        line.append(name.plain.span)
+        if form.isColored { line.append(Self.plain) }
     }
 
     /// The journal takes upper-case letters, digits and underscores, and no line break in this form of a field
     /// (systemd's JOURNAL_NATIVE_PROTOCOL).
-    private mutating func appendField(_ name: LogName, _ appendValue: (inout [UInt8]) -> Void) {
+    private mutating func appendField(_ name: LogName, _ appendValue: (inout LineBytes) -> Void) {
         fields.append("SLUICE_")
         for byte in name.text.utf8 { fields.append(UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte ? byte - 0x20 : byte) }
         fields.append("=")
         appendValue(&fields)
         fields.append("\n")
-    }
-}
-
-extension [UInt8] {
-    /// Appends a duration in seconds, to the millisecond; a negative one is none.
-    mutating func append(seconds value: Duration) {
-        let milliseconds = Int(Swift.max(0, value.nanoseconds) / 1_000_000)
-        append(decimal: milliseconds / 1000)
-        append(UInt8(ascii: "."))
-        append(decimal: milliseconds % 1000, digits: 3)
-    }
-
-    /// Appends a duration in milliseconds, to the microsecond; a negative one is none.
-    mutating func append(milliseconds value: Duration) {
-        let microseconds = Int(Swift.max(0, value.nanoseconds) / 1_000)
-        append(decimal: microseconds / 1000)
-        append(UInt8(ascii: "."))
-        append(decimal: microseconds % 1000, digits: 3)
     }
 }

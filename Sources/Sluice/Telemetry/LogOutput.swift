@@ -41,7 +41,7 @@ final class LogOutput: Sendable {
     var isConnected: Bool { lines.isConnected }
 
     /// - Parameter line: whole, with its line feed if it has one.
-    func write(_ line: [UInt8]) { lines.write(line) }
+    func write(_ line: ArraySlice<UInt8>) { lines.write(line) }
 
     /// Gives up what waits here: how many lines that is, with those that were lost and nobody has been told of.
     func takeUnwritten() -> Int { lines.takeUnwritten() }
@@ -138,13 +138,13 @@ private final class WaitingLines: Sendable {
 
     // MARK: From those who serve
 
-    func write(_ line: [UInt8]) {
+    func write(_ line: ArraySlice<UInt8>) {
         state.withLock { state in
             if state.isGivenUp { return }
             if state.queue.isEmpty, state.lost == 0 {
                 switch state.sink.offer(line) {
                 case .taken(line.count): return
-                case .taken(let count): state.queue.append(line[count...], isBegun: true)
+                case .taken(let count): state.queue.append(line.dropFirst(count), isBegun: true)
                 case .full, .slow: state.queue.append(line)
                 case .refused: loseOne(&state)
                 case .failed:
@@ -244,7 +244,7 @@ private final class WaitingLines: Sendable {
                 case .write(let bytes, let file, _):
                     // It waits in the queue then, until a thread can be had: a write might wait for whoever reads.
                     guard LogSink.hasRoom(file) else { return }
-                    wrote(LogSink.write(bytes, to: file), &state)
+                    wrote(LogSink.write(bytes[...], to: file), &state)
                 case .open(let path):
                     do throws(SystemError) { replaceSink(of: &state, with: try LogSink(.file(path, rotation))) } catch { return }
                 case .alarm: continue
@@ -264,7 +264,7 @@ private final class WaitingLines: Sendable {
             switch state.withLock({ next(&$0, at: .current) }) {
             case .write(let bytes, let file, let rotation):
                 if let rotation, leaves(file, for: bytes.count, rotation) { continue }
-                let outcome = LogSink.write(bytes, to: file)
+                let outcome = LogSink.write(bytes[...], to: file)
                 // One that another process has taken away by now, to make room for a newer one, has what was written with it.
                 if let rotation, FileStatus(file)?.namesCount == 0, leaves(file, for: bytes.count, rotation) { continue }
                 state.withLock { wrote(outcome, &$0) }
@@ -292,7 +292,7 @@ private final class WaitingLines: Sendable {
             return isLate ? .end : .wait(forRoomIn: state.sink.number, until: min(now + .seconds(1), alarm))
         }
         while let bytes = front(&state) {
-            switch state.sink.offer(bytes) {
+            switch state.sink.offer(bytes[...]) {
             case .taken(let count):
                 state.queue.drop(count)
                 state.wasFull = false

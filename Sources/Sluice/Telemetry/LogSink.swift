@@ -117,12 +117,10 @@ struct LogSink: ~Copyable {
     // MARK: Offers
 
     /// Offers lines. None of this waits.
-    mutating func offer(_ bytes: [UInt8]) -> Outcome {
+    mutating func offer(_ bytes: ArraySlice<UInt8>) -> Outcome {
         switch kind {
-        case .stream: return Self.outcome(unsafe Glibc.write(number, bytes, bytes.count))
-        case .socket:
-            let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-            return Self.outcome(unsafe Glibc.send(number, bytes, bytes.count, flags))
+        case .stream: return Self.write(bytes, to: number)
+        case .socket: return Self.outcome(Self.send(bytes, to: number))
         case .file, .sharedStream: return .slow
         case .datagrams(let path): return send(bytes, to: path)
         }
@@ -135,18 +133,21 @@ struct LogSink: ~Copyable {
     }
 
     /// Writes to a file, however long that takes.
-    static func write(_ bytes: [UInt8], to file: Int32) -> Outcome {
-        outcome(unsafe Glibc.write(file, bytes, bytes.count))
+    static func write(_ bytes: ArraySlice<UInt8>, to file: Int32) -> Outcome {
+        outcome(unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) })
+    }
+
+    private static func send(_ bytes: ArraySlice<UInt8>, to socket: Int32) -> Int {
+        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+        return unsafe bytes.withUnsafeBytes { unsafe Glibc.send(socket, $0.baseAddress, $0.count, flags) }
     }
 
     /// A daemon that was started anew has another socket at the same path.
-    private mutating func send(_ bytes: [UInt8], to path: String) -> Outcome {
+    private mutating func send(_ bytes: ArraySlice<UInt8>, to path: String) -> Outcome {
         for isSecond in [false, true] {
             if own == nil { own = Self.connected(to: path) }
             guard isConnected else { return .failed }
-            let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-            let count = unsafe Glibc.send(number, bytes, bytes.count, flags)
-            guard count < 0 else { return .taken(bytes.count) }
+            guard Self.send(bytes, to: number) < 0 else { return .taken(bytes.count) }
             switch errno {
             case EMSGSIZE: return .refused
             case EAGAIN, EINTR, ENOBUFS: return .full

@@ -3,29 +3,11 @@
 import Chat
 
 extension [UInt8] {
-    /// Appends text between quotes, with the escapes of JSON (RFC 8259 §7), which those of logfmt are too.
-    mutating func appendQuoted(_ text: String) {
-        append(UInt8(ascii: "\""))
-        let bytes = text.utf8Span.span
-        if bytes.indices.allSatisfy({ bytes[$0].isPlain }) {
-            append(text)
-        } else {
-            for scalar in text.unicodeScalars {
-                if scalar.value == 0x22 || scalar.value == 0x5C { append(UInt8(ascii: "\\")) }
-                appendVisible(scalar)
-            }
-        }
-        append(UInt8(ascii: "\""))
-    }
-
-    /// Appends text as it is where one can see where it ends, and between quotes elsewhere.
-    mutating func appendValue(_ text: String) {
-        let bytes = text.utf8Span.span
-        if !bytes.isEmpty, bytes.indices.allSatisfy({ bytes[$0].isPlain && bytes[$0] != 0x20 && bytes[$0] != UInt8(ascii: "=") })
-        {
-            append(text)
-        } else {
-            appendQuoted(text)
+    /// Appends what stands between quotes, with the escapes of JSON (RFC 8259 §7), which those of logfmt are too.
+    mutating func appendEscaped(_ text: String) {
+        for scalar in text.unicodeScalars {
+            if scalar.value == 0x22 || scalar.value == 0x5C { append(UInt8(ascii: "\\")) }
+            appendVisible(scalar)
         }
     }
 

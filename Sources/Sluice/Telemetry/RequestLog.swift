@@ -12,8 +12,8 @@ final class RequestLog {
     private var version = 0
     private var level = Logger.Level.trace
     private var output: LogOutput?
-    /// The memory of the line before, for the next one.
-    private var line = LogLine(LogForm(format: .json))
+    /// The memory of the line before, for the next one; nil while that is made.
+    private var line: LogLine? = LogLine(LogForm(format: .json))
 
     /// - Parameter log: where lines go; without one they are made, and lost.
     init(_ log: Log?) { self.log = log }
@@ -22,8 +22,7 @@ final class RequestLog {
     func write(_ record: RequestRecord, at end: Instant) {
         refresh()
         guard record.level >= level else { return }
-        let form = line.form
-        var line = exchange(&line, with: LogLine(form))
+        guard var line = line.take() else { preconditionFailure("one line is made at a time") }
         line.append(record, at: end)
         output?.write(line.bytes)
         self.line = consume line
@@ -77,7 +76,13 @@ extension LogLine {
         append(Name.call, record.call)
         append(Name.route, record.route)
         append(Name.upstream, record.upstream)
-        let answer = record.wholeAnswer
+        // One answer needs no copy.
+        if record.cut == nil { append(record, record.answer, at: end) } else { append(record, record.wholeAnswer, at: end) }
+        self.end()
+    }
+
+    /// Appends what is known of the answer.
+    private mutating func append(_ record: RequestRecord, _ answer: RequestRecord.Answer, at end: Instant) {
         append(Name.model, answer.model?.name)
         append(Name.status, record.status ?? statusOfNothing)
         let (ending, cause) = record.words
@@ -99,7 +104,6 @@ extension LogLine {
             append(Name.completionTokens, usage.completionTokens)
         }
         if record.tried.count > 1 { append(record.tried) }
-        self.end()
     }
 
     private mutating func append(_ posts: FillerPosts) {

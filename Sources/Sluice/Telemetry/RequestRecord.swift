@@ -104,7 +104,8 @@ struct RequestRecord {
 
     /// Adds the attempts at an answer.
     mutating func note(_ tried: [Try], _ fillers: FillerCounts) {
-        self.tried += tried
+        // The first ones are nearly always all of them, and are not copied.
+        self.tried = self.tried.isEmpty ? tried : self.tried + tried
         self.fillers.streamed += fillers.streamed
         self.fillers.posts = fillers.posts ?? self.fillers.posts
     }
@@ -121,6 +122,9 @@ struct RequestRecord {
 
     /// What has gone wrong at an upstream, if the caller got a whole answer all the same.
     var mendedError: ChatError? { if case .answered = ending { cut?.error } else { nil } }
+
+    /// Whether the caller got a whole answer, of which no upstream has broken off a part.
+    var wentWell: Bool { if case .answered = ending { cut == nil && !hasEndedSpoken } else { false } }
 
     /// The ending in one word, and what was wrong where that word does not say it.
     var words: (ending: String, cause: String?) {
