@@ -34,14 +34,25 @@ package struct HTTPRequest: Sendable {
     /// Nothing is checked here: a request that cannot be sent fails when it is started (`HTTPError.invalidRequest`).
     package init(
         _ method: HTTPMethod, _ url: String, common: CommonFields = .none, headers: [(name: String, value: String)] = [],
-        body: [UInt8] = [],
-        connectTimeout: Duration, totalTimeout: Duration, options: ConnectionOptions = .standard
+        body: [UInt8] = [], connectTimeout: Duration, totalTimeout: Duration, options: ConnectionOptions = .standard
+    ) {
+        self.init(
+            method, url, common: common, headers: headers, body: HTTPBody(body), memory: (nil, nil),
+            connectTimeout: connectTimeout, totalTimeout: totalTimeout, options: options)
+    }
+
+    /// The same with a body of several parts, and what it takes of a budget.
+    package init(
+        _ method: HTTPMethod, _ url: String, common: CommonFields, headers: [(name: String, value: String)],
+        body: HTTPBody, memory: (body: MemoryShare?, copy: MemoryShare?),
+        connectTimeout: Duration, totalTimeout: Duration, options: ConnectionOptions
     ) {
         self.method = method
         self.url = url
         self.common = common
         self.headers = headers
-        self.body = HTTPBody(body)
+        self.body = body
+        self.memory = memory
         self.connectTimeout = connectTimeout
         self.totalTimeout = totalTimeout
         self.options = options

@@ -180,18 +180,28 @@ extension Session {
         try request.validate()
         let destination = try destination(of: request.url, request.options)
         let transfer = Transfer(request, to: destination, waking: wakeup, self)
-        transfer.index = transfers.count
-        transfers.append(transfer)
+        add(transfer)
         transfer.setDeadlines()
         return transfer
     }
 
+    private func add(_ transfer: Transfer) {
+        // As `OutputBuffer.change`.
+        var transfers = exchange(&self.transfers, with: [])
+        transfer.index = transfers.count
+        transfers.append(transfer)
+        self.transfers = transfers
+    }
+
     /// From a transfer that has ended. The last one takes its index.
     func forget(_ transfer: Transfer) {
+        var transfers = exchange(&self.transfers, with: [])
         let last = transfers.removeLast()
-        guard last !== transfer else { return }
-        transfers[transfer.index] = last
-        last.index = transfer.index
+        if last !== transfer {
+            transfers[transfer.index] = last
+            last.index = transfer.index
+        }
+        self.transfers = transfers
     }
 
     /// A URL's parts, and the pool of its origin, which is made for its first request.

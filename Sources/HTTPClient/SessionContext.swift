@@ -59,7 +59,10 @@ import EventLoop
 
     /// The longest idle one goes when there are too many: it may be this one.
     func addIdle(_ connection: Connection) {
+        // As `OutputBuffer.change`.
+        var idle = exchange(&self.idle, with: [])
         idle.append(connection)
+        self.idle = idle
         if idle.count > idleConnectionsMax { closeLongestIdle() }
     }
 
@@ -72,6 +75,9 @@ import EventLoop
 
     /// Calls take those that were used last, which stand at the end.
     func removeIdle(_ connection: Connection) {
-        if let place = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: place) }
+        guard let place = idle.lastIndex(where: { $0 === connection }) else { return }
+        var idle = exchange(&self.idle, with: [])
+        idle.remove(at: place)
+        self.idle = idle
     }
 }

@@ -71,8 +71,8 @@ package final class Transfer {
     let connectTimeout: Duration
     private let totalTimeout: Duration
     private var timer: Timer?
-    /// Whether it was given a connection, TLS included.
-    package private(set) var isConnected = false
+    /// As `isConnected`: what other modules may read is looked at for overlapping accesses at each of them.
+    private var hasConnection = false
     /// From the start to that, in milliseconds.
     private var connectMilliseconds: UInt32 = 0
     /// Told of its end where nobody reads it, and its body is dropped: how it failed, or whether its connection is kept.
@@ -110,8 +110,11 @@ package final class Transfer {
         return exchange(&head, with: nil)
     }
 
+    /// Whether it was given a connection, TLS included.
+    package var isConnected: Bool { hasConnection }
+
     /// How long it took, or has taken so far, to get a connection: a new one, one that was kept, or a share of one. To the millisecond.
-    package var connectTime: Duration { isConnected ? .milliseconds(Int64(connectMilliseconds)) : session.loop.now - start }
+    package var connectTime: Duration { hasConnection ? .milliseconds(Int64(connectMilliseconds)) : session.loop.now - start }
 
     /// Whether there are bytes of the body to take.
     package var hasBytes: Bool { !unread.isEmpty }
@@ -212,7 +215,7 @@ package final class Transfer {
         let total = start + totalTimeout
         if session.loop.now >= total {
             fail(.timedOut(.total, after: totalTimeout))
-        } else if isConnected {
+        } else if hasConnection {
             timer?.set(at: total)
         } else if session.loop.now < attemptStart + connectTimeout {
             timer?.set(at: min(attemptStart + connectTimeout, total))
@@ -228,7 +231,7 @@ extension Transfer {
     /// Its request is about to go out.
     func begin(on place: Place) {
         self.place = place
-        isConnected = true
+        hasConnection = true
         connectMilliseconds = UInt32(clamping: (session.loop.now - start).nanoseconds / 1_000_000)
     }
 
@@ -300,7 +303,7 @@ extension Transfer {
     /// A new attempt has a new connection's time.
     private func tryAgain() {
         place = .none
-        isConnected = false
+        hasConnection = false
         attemptStart = .current
         timer?.set(at: min(attemptStart + connectTimeout, start + totalTimeout))
         pool.begin(self)

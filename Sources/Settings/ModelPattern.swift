@@ -15,7 +15,7 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     /// Whether it is `*`.
     package let isAny: Bool
     /// What stands ahead of the first character that is special.
-    private let prefix: String
+    private let prefix: [UInt8]
     /// Whether nothing but one `*` stands behind that.
     private let isPrefix: Bool
 
@@ -25,7 +25,7 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
         let special = text.utf8.firstIndex { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
         isExact = special == nil
         isAny = text == "*"  // by characters: the settings' own
-        prefix = String(text[..<(special ?? text.endIndex)])
+        prefix = [UInt8](text.utf8[..<(special ?? text.endIndex)])
         isPrefix = special.map { text[$0...] == "*" } ?? false  // by characters: the settings' own
     }
 
@@ -43,7 +43,7 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether it covers another one as far as their beginnings tell, which is found out quickly.
-    func mayCover(_ other: ModelPattern) -> Bool { other.prefix.utf8.starts(with: prefix.utf8) }
+    func mayCover(_ other: ModelPattern) -> Bool { other.prefix.starts(with: prefix) }
 
     /// Whether it matches all that another one does. Of two patterns this is told for those alone that are a beginning and a `*`.
     func covers(_ other: ModelPattern) -> Bool {
@@ -71,9 +71,9 @@ package struct ModelPattern: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether a model's name begins as the pattern does.
     private func hasPrefix(_ model: String) -> Bool {
-        let (bytes, others) = (model.utf8Span.span, prefix.utf8Span.span)
-        guard bytes.count >= others.count else { return false }
-        for index in others.indices where bytes[index] != others[index] { return false }
+        let bytes = model.utf8Span.span
+        guard bytes.count >= prefix.count else { return false }
+        for index in prefix.indices where bytes[index] != prefix[index] { return false }
         return true
     }
 }

@@ -53,7 +53,9 @@ import Testing
         let route = try routes([TargetSettings(upstream: "a", set: set), TargetSettings(upstream: "b")], edits).route(for: "m")
         let body = #"{"model":"m","messages":[{"role":"user","content":"x"}],"seed":3}"#
         let request = try ChatRequest(body: [UInt8](body.utf8), depthMax: 64)
-        let bodies = route.targets.map { String(decoding: request.upstreamBody($0.rules(for: request)).bytes, as: UTF8.self) }
+        let bodies = route.targets.map {
+            String(decoding: request.upstreamBody($0.rules(for: request).upstream).bytes, as: UTF8.self)
+        }
         #expect(bodies.map { $0.contains(#""seed":2"#) } == [true, false])
         #expect(bodies.map { $0.contains(#""seed":1"#) } == [false, true])
         #expect(bodies.allSatisfy { $0.contains(#""top_p":0.5"#) && !$0.contains(#""seed":3"#) })
@@ -84,7 +86,7 @@ import Testing
         ("o4-mini-2025-04-16", true), ("o0", nil), ("omni-moderation", nil), ("gpt-4o", nil), ("my-gpt-5", nil),
     ])
     func `the shipped edits are for reasoning models`(_ model: String, dropsTemperature: Bool?) {
-        let edits = ParameterEdits.shipped(for: model, isReasoning: true)
+        let edits = ShippedPattern.of(model)?.edits(isReasoning: true).edits
         #expect(edits?.dropped.contains("temperature") == dropsTemperature)
         #expect(edits?.dropped.contains("stop") == dropsTemperature)
         #expect(edits?.renamed.isEmpty == dropsTemperature.map { _ in false })
@@ -92,7 +94,7 @@ import Testing
 
     @Test(arguments: [("gpt-5.1", true), ("gpt-5.2-mini", true), ("gpt-5", false), ("gpt-5-nano", false), ("o3", false)])
     func `models from GPT-5_1 on take a temperature while they do not reason`(_ model: String, takesTemperature: Bool) {
-        let edits = ParameterEdits.shipped(for: model, isReasoning: false)
+        let edits = ShippedPattern.of(model)?.edits(isReasoning: false).edits
         #expect(edits?.dropped.contains("temperature") == !takesTemperature)
         #expect(edits?.dropped.contains("stop") == true)
     }
@@ -114,7 +116,7 @@ import Testing
         ).targets[0]
         let body = #"{"model":"gpt-5.1","messages":[{"role":"user","content":"x"}],"temperature":0.5\#(members)}"#
         let request = try ChatRequest(body: [UInt8](body.utf8), depthMax: 64)
-        let sent = String(decoding: request.upstreamBody(target.rules(for: request)).bytes, as: UTF8.self)
+        let sent = String(decoding: request.upstreamBody(target.rules(for: request).upstream).bytes, as: UTF8.self)
         #expect(sent.contains("temperature") == takesTemperature)
     }
 

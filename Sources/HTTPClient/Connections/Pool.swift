@@ -81,10 +81,37 @@ final class Pool {
     /// The idle connection that was used last, of those on which nothing has come meanwhile: what has belongs to nobody.
     private func takeIdle() -> Connection? {
         guard let place = idle.lastIndex(where: \.isSilent) else { return nil }
-        let connection = idle.remove(at: place)
+        let connection = removeIdle(at: place)
         context.removeIdle(connection)
         busyCount += 1
         return connection
+    }
+
+    // Lists are taken out for a change and put in again, as `OutputBuffer.change` does.
+
+    private func addIdle(_ connection: Connection) {
+        var idle = exchange(&self.idle, with: [])
+        idle.append(connection)
+        self.idle = idle
+    }
+
+    @discardableResult private func removeIdle(at place: Int) -> Connection {
+        var idle = exchange(&self.idle, with: [])
+        let connection = idle.remove(at: place)
+        self.idle = idle
+        return connection
+    }
+
+    private func addShared(_ connection: Connection) {
+        var shared = exchange(&self.shared, with: [])
+        shared.append(connection)
+        self.shared = shared
+    }
+
+    private func removeShared(_ connection: Connection) {
+        var shared = exchange(&self.shared, with: [])
+        shared.removeAll { $0 === connection }
+        self.shared = shared
     }
 
     /// The transfer does not wait any more.
@@ -203,7 +230,7 @@ final class Pool {
             }
             if !waiting.isEmpty { openMissing(waiting[0].connectTimeout) }
         case .http2:
-            shared.append(connection)
+            addShared(connection)
             connection.trial?.finish(isKept: true)
             serveWaiting()
             // Those that were opened beside it are of no use now.
@@ -222,7 +249,7 @@ final class Pool {
         // Whoever gets it later may find it dead.
         connection.isFresh = false
         busyCount -= 1
-        idle.append(connection)
+        addIdle(connection)
         context.addIdle(connection)
     }
 
@@ -253,12 +280,12 @@ final class Pool {
             // One that was to serve others too may have been its trial's own to close.
             if !isClosed, let first = waiting.first { openMissing(first.connectTimeout) }
         } else if shared.contains(where: { $0 === connection }) {
-            shared.removeAll { $0 === connection }
+            removeShared(connection)
             context.removeIdle(connection)
             if !isClosed { roomAppeared() }
             warm?.lostIdle()
         } else if let place = idle.lastIndex(where: { $0 === connection }) {
-            idle.remove(at: place)
+            removeIdle(at: place)
             context.removeIdle(connection)
             warm?.lostIdle()
         } else {

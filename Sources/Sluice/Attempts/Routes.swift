@@ -150,8 +150,11 @@ final class Target: Sendable {
     let namesModel: Bool
     /// The bytes of each name of a model that the settings have.
     private let modelNames: Set<[UInt8]>
-    private let takesShippedEdits: Bool
-    private let rules: UpstreamRules
+    private let rules: TargetRules
+    /// Its rules with shipped edits ahead of them, in the order of those; empty where it never takes any.
+    private let shippedRules: [TargetRules]
+    /// Which shipped edits are for its own model; nil for none, or where it has none of its own.
+    private let ownShippedPattern: ShippedPattern?
 
     /// - Parameters:
     ///   - modelNames: the bytes of each name of a model that the settings have.
@@ -177,7 +180,6 @@ final class Target: Sendable {
         self.modelNames = modelNames
         server = upstream.kind == .demo ? nil : HTTPRequest.server(of: upstream.urlPrefix)
         affinityKey = AffinityKey(upstream: upstream.name, model: target.model, twinsCount: twinsCount)
-        takesShippedEdits = upstream.kind == .openai || upstream.kind == .azure
         var rules = UpstreamRules()
         rules.model = target.model
         rules.defaultModel = settings.defaultModel
@@ -192,23 +194,40 @@ final class Target: Sendable {
         var edits = ParameterEdits()
         edits.set = target.set
         rules.edits = [model.edits, edits].filter { $0 != ParameterEdits() }
-        self.rules = rules
+        self.rules = TargetRules(rules)
+        ownShippedPattern = target.model.flatMap(ShippedPattern.of)
+        let takesShipped = upstream.kind == .openai || upstream.kind == .azure
+        let mayTakeShipped = takesShipped && (target.model == nil || ownShippedPattern != nil)
+        shippedRules = mayTakeShipped ? ShippedEdits.allCases.map { TargetRules(rules, behind: $0) } : []
     }
 
     /// Whether a name is one that the settings have for a model.
     func isSettingsModel(_ name: String) -> Bool { modelNames.contains(Array(name.utf8)) }
 
     /// The model that the upstream is asked for.
-    func model(for callersModel: String?) -> String? { rules.model ?? callersModel ?? rules.defaultModel }
+    func model(for callersModel: String?) -> String? { ownModel ?? callersModel ?? rules.upstream.defaultModel }
 
     /// The rules for a request: those of the settings after the shipped ones for the model.
-    func rules(for chat: ChatRequest) -> UpstreamRules {
-        guard takesShippedEdits, let model = model(for: chat.model),
-            let shipped = ParameterEdits.shipped(for: model, isReasoning: rules.wantsReasoning(callers: chat.wantsReasoning))
-        else { return rules }
+    func rules(for chat: ChatRequest) -> TargetRules {
+        guard !shippedRules.isEmpty, let pattern = shippedPattern(for: chat.model) else { return rules }
+        let isReasoning = rules.upstream.wantsReasoning(callers: chat.wantsReasoning)
+        return shippedRules[pattern.edits(isReasoning: isReasoning).rawValue]
+    }
+
+    private func shippedPattern(for callersModel: String?) -> ShippedPattern? {
+        ownModel == nil ? model(for: callersModel).flatMap(ShippedPattern.of) : ownShippedPattern
+    }
+}
+
+/// Rules that many requests to a target have in common: whoever asks by them copies none of them.
+final class TargetRules: Sendable {
+    let upstream: UpstreamRules
+
+    /// - Parameter shipped: what is changed ahead of what the rules change.
+    fileprivate init(_ rules: UpstreamRules, behind shipped: ShippedEdits? = nil) {
         var rules = rules
-        rules.edits.insert(shipped, at: 0)
-        return rules
+        if let shipped { rules.edits.insert(shipped.edits, at: 0) }
+        upstream = rules
     }
 }
 
@@ -228,43 +247,5 @@ extension UpstreamSettings {
         case .azure: "azure.ai.openai"
         case .compatible, .demo: name
         }
-    }
-}
-
-/// What is changed of requests for OpenAI's own models. Whoever looks for the one of a model copies none of it.
-private final class ShippedEdits: Sendable {
-    let match: ModelPattern
-    let edits: ParameterEdits
-    let unlessReasoning: ParameterEdits
-
-    init(_ pattern: String, _ edits: ParameterEdits, unlessReasoning: ParameterEdits) {
-        (match, self.edits, self.unlessReasoning) = (ModelPattern(pattern), edits, unlessReasoning)
-    }
-}
-
-extension ParameterEdits {
-    /// What OpenAI's reasoning models refuse (400) of what voice platforms always send: `max_tokens`, which they want under its new
-    /// name, `stop`, and any `temperature` but 1 with its kin, which those from GPT-5.1 on take while they do not reason. The first
-    /// pattern that matches counts.
-    private static let shipped: [ShippedEdits] = {
-        var renaming = ParameterEdits()
-        renaming.renamed = [Rename("max_tokens", to: "max_completion_tokens")]
-        var unreasoning = renaming
-        unreasoning.dropped = ["stop"]
-        var reasoning = unreasoning
-        reasoning.dropped.formUnion([
-            "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias",
-        ])
-        return [
-            ShippedEdits("gpt-5-chat*", renaming, unlessReasoning: renaming),
-            ShippedEdits("gpt-5.[1-9]*", reasoning, unlessReasoning: unreasoning),
-            ShippedEdits("gpt-5*", reasoning, unlessReasoning: reasoning),
-            ShippedEdits("o[1-9]*", reasoning, unlessReasoning: reasoning),
-        ]
-    }()
-
-    /// - Parameter isReasoning: whether the request asks for a `reasoning_effort` other than `none`.
-    static func shipped(for model: String, isReasoning: @autoclosure () -> Bool) -> ParameterEdits? {
-        shipped.first { $0.match.matches(model) }.map { isReasoning() ? $0.edits : $0.unlessReasoning }
     }
 }

@@ -64,23 +64,23 @@ final class Endpoint: Sendable {
             headers.append(field)
         }
         headers += span.flatMap { question.caller.trace?.headers(for: $0) } ?? question.caller.traceHeaders
-        var request = HTTPRequest(
-            .post, try url(for: target.model(for: question.chat.model)),
-            common: question.chat.isStreaming ? common.stream : common.whole, headers: headers,
+        let url = try url(of: target, for: question.chat.model)
+        let rules = target.rules(for: question.chat)
+        let body = question.chat.upstreamBody(rules.upstream, call: question.call)
+        let copy = try question.memory.share(ofCopy: body.copiedCount)
+        key.withholdsWords = question.chat.hasOwnTexts(rules.upstream)
+        let request = HTTPRequest(
+            .post, url, common: question.chat.isStreaming ? common.stream : common.whole, headers: headers,
+            body: HTTPBody(body.opening, followedBy: body.rest), memory: (question.memory.body, copy),
             connectTimeout: target.timeouts.connect,
             totalTimeout: max(.milliseconds(1), target.timeouts.total - question.elapsed), options: options)
-        let rules = target.rules(for: question.chat)
-        let body = question.chat.upstreamBody(rules, call: question.call)
-        request.body = HTTPBody(body.opening, followedBy: body.rest)
-        request.memory = (question.memory.body, try question.memory.share(ofCopy: body.copiedCount))
-        key.withholdsWords = question.chat.hasOwnTexts(rules)
         return (request, key)
     }
 
     /// Azure puts the model, as its deployment, into the path (Azure OpenAI data plane reference, "Chat completions").
-    private func url(for model: String?) throws(ChatError) -> String {
+    private func url(of target: Target, for callersModel: String?) throws(ChatError) -> String {
         guard kind == .azure else { return completionsURL }
-        guard let model else { throw .invalidParameter("model", .missing) }
+        guard let model = target.model(for: callersModel) else { throw .invalidParameter("model", .missing) }
         // Dots alone would lead to another path (RFC 3986 §5.2.4), also when they are escaped.
         guard !model.hasSameBytes(as: "."), !model.hasSameBytes(as: "..") else { throw .modelNotFound(known: []) }
         return "\(baseURL)/openai/deployments/\(model.percentEncoded)/chat/completions?api-version=\(apiVersion.percentEncoded)"
