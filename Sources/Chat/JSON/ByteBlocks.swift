@@ -45,13 +45,21 @@ extension Span<UInt8> {
         return low | UInt64(part[4]) << 32 | UInt64(part[5]) << 40 | UInt64(part[6]) << 48 | UInt64(part[7]) << 56
     }
 
-    /// The first sixteen bytes.
+    /// Sixteen bytes.
     @inline(__always)
-    func block() -> SIMD16<UInt8> {
-        let part = extracting(0..<16)
+    func block(at offset: Int = 0) -> SIMD16<UInt8> {
+        let part = extracting(offset..<offset &+ 16)
         var block = SIMD16<UInt8>()
         for index in 0..<16 { block[index] = part[index] }
         return block
+    }
+
+    /// Whether any of the first 64 bytes is a control character (RFC 8259 §7): below a space.
+    @inline(__always)
+    var beginsWithControls: Bool {
+        let lowest = pointwiseMin(
+            pointwiseMin(block(at: 0), block(at: 16)), pointwiseMin(block(at: 32), block(at: 48)))
+        return ((lowest &- SIMD16<UInt8>(repeating: 0x20)) & ~lowest).firstMarked != nil
     }
 
     /// Whether `count` bytes from `start` on are the same as those of `other` from `otherStart` on. Both must be there.
@@ -59,9 +67,19 @@ extension Span<UInt8> {
         guard count >= 0, start &+ count <= self.count, otherStart &+ count <= other.count else { return false }
         // With spans that shrink, the loop's own condition is the only check of bounds.
         var (mine, others) = (extracting(start..<start &+ count), other.extracting(otherStart..<otherStart &+ count))
+        while mine.count >= 64, others.count >= 64 {
+            let (first, second) = (mine.block(at: 0) ^ others.block(at: 0), mine.block(at: 16) ^ others.block(at: 16))
+            let (third, fourth) = (mine.block(at: 32) ^ others.block(at: 32), mine.block(at: 48) ^ others.block(at: 48))
+            guard (first | second | third | fourth).isZero else { return false }
+            (mine, others) = (mine.extracting(64...), others.extracting(64...))
+        }
         while mine.count >= 16, others.count >= 16 {
             guard (mine.block() ^ others.block()).isZero else { return false }
             (mine, others) = (mine.extracting(16...), others.extracting(16...))
+        }
+        if mine.count >= 8, others.count >= 8 {
+            guard mine.word(at: 0) == others.word(at: 0) else { return false }
+            (mine, others) = (mine.extracting(8...), others.extracting(8...))
         }
         for index in mine.indices where mine[index] != others[index] { return false }
         return true
