@@ -59,6 +59,7 @@ package struct ChatFrameReader: Sendable {
     private var model: [UInt8] = []
     /// Where the strings stand in which a chunk may differ from it; in the order of their places.
     private var modelStrings = VariedStrings()
+    private var modelID: Range<Int>?
     private var modelChunk = ChatChunk()
     /// Where the last frame says which model answers, unless it was like the one before.
     package private(set) var servedModel: JSONValue?
@@ -82,11 +83,21 @@ package struct ChatFrameReader: Sendable {
         let frame = ChatFrame(data, &reader)
         (servedModel, content) = (reader.servedModel, reader.content)
         if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content, data.count <= Self.modelBytesMax {
-            model = data.bytes(in: data.indices)
-            modelStrings = VariedStrings(content: content, others: (reader.id, reader.obfuscation))
-            modelChunk = chunk
+            // Most streams have one id, which is not worth a look of its own then.
+            let hasOwnID = hasOtherID(data, at: reader.id)
+            modelStrings = VariedStrings(content: content, others: (hasOwnID ? reader.id : nil, reader.obfuscation))
+            (model, modelID, modelChunk) = (data.bytes(in: data.indices), reader.id, chunk)
         }
         return frame
+    }
+
+    /// Whether a chunk's id is another one than the model's.
+    private func hasOtherID(_ data: Span<UInt8>, at id: Range<Int>?) -> Bool {
+        guard let id, let modelID else { return false }
+        let isSame =
+            id.count == modelID.count
+            && data.isEqual(to: model.span, at: id.lowerBound, from: modelID.lowerBound, count: id.count)
+        return !isSame
     }
 
     /// Where the content stands when all else is as in the model; nil when it is not.

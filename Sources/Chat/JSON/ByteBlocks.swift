@@ -28,6 +28,10 @@ extension SIMD16<UInt8> {
     @inline(__always)
     var markingZeros: SIMD16<UInt8> { (self &- SIMD16<UInt8>(repeating: 1)) & ~self }
 
+    /// With the high bit of those bytes set that are below a space.
+    @inline(__always)
+    var markingControls: SIMD16<UInt8> { (self &- SIMD16<UInt8>(repeating: 0x20)) & ~self }
+
     /// Whether all bytes are zero.
     @inline(__always)
     var isZero: Bool { words[0] | words[1] == 0 }
@@ -57,14 +61,15 @@ extension Span<UInt8> {
     /// Whether any of the first 64 bytes is a control character (RFC 8259 §7): below a space.
     @inline(__always)
     var beginsWithControls: Bool {
-        let lowest = pointwiseMin(
-            pointwiseMin(block(at: 0), block(at: 16)), pointwiseMin(block(at: 32), block(at: 48)))
-        return ((lowest &- SIMD16<UInt8>(repeating: 0x20)) & ~lowest).firstMarked != nil
+        let (first, second, third, fourth) = (block(at: 0), block(at: 16), block(at: 32), block(at: 48))
+        let marks = first.markingControls | second.markingControls | third.markingControls | fourth.markingControls
+        return marks.firstMarked != nil
     }
 
     /// Whether `count` bytes from `start` on are the same as those of `other` from `otherStart` on. Both must be there.
     func isEqual(to other: Span<UInt8>, at start: Int, from otherStart: Int, count: Int) -> Bool {
         guard count >= 0, start &+ count <= self.count, otherStart &+ count <= other.count else { return false }
+        if count < 8 { return isEqualInFew(to: other, at: start, from: otherStart, count: count) }
         // With spans that shrink, the loop's own condition is the only check of bounds.
         var (mine, others) = (extracting(start..<start &+ count), other.extracting(otherStart..<otherStart &+ count))
         while mine.count >= 64, others.count >= 64 {
@@ -77,11 +82,21 @@ extension Span<UInt8> {
             guard (mine.block() ^ others.block()).isZero else { return false }
             (mine, others) = (mine.extracting(16...), others.extracting(16...))
         }
-        if mine.count >= 8, others.count >= 8 {
-            guard mine.word(at: 0) == others.word(at: 0) else { return false }
-            (mine, others) = (mine.extracting(8...), others.extracting(8...))
+        if mine.count >= 8, word(at: start &+ count &- mine.count) != other.word(at: otherStart &+ count &- mine.count) {
+            return false
         }
-        for index in mine.indices where mine[index] != others[index] { return false }
+        // Some of the last eight have been compared.
+        return word(at: start &+ count &- 8) == other.word(at: otherStart &+ count &- 8)
+    }
+
+    /// The same for less than a word.
+    @inline(__always)
+    private func isEqualInFew(to other: Span<UInt8>, at start: Int, from otherStart: Int, count: Int) -> Bool {
+        if start &+ 8 <= self.count, otherStart &+ 8 <= other.count {
+            let difference = word(at: start) ^ other.word(at: otherStart)
+            return count == 0 || difference << UInt64(64 &- 8 &* count) == 0
+        }
+        for index in 0..<count where self[start &+ index] != other[otherStart &+ index] { return false }
         return true
     }
 }
