@@ -24,7 +24,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// Told of a mistake in this process that harms nobody: a sentence for the log.
     package var onDefect: ((StaticString) -> Void)?
 
-    var timers = TimerHeap()
+    private(set) var timers = TimerHeap()
+    /// When to look at the timers again; asked in each turn, and so kept where that costs nothing.
+    private var timersDue = Instant.distantFuture
     private let epoll: Descriptor
     let remoteQueue: RemoteQueue
     private let thread = Atomic<UInt>(0)
@@ -101,14 +103,25 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     private func millisecondsToWait() -> Int32 {
         guard localJobs.isEmpty, wakeups.isEmpty else { return 0 }
-        guard let first = timers.first else { return -1 }
-        let nanoseconds = first.nanoseconds - Instant.current.nanoseconds
+        guard timersDue != .distantFuture else { return -1 }
+        let nanoseconds = timersDue.nanoseconds - Instant.current.nanoseconds
         return nanoseconds > 0 ? Int32(clamping: (nanoseconds - 1) / 1_000_000 + 1) : 0
     }
 
     private func fireTimers(at moment: Instant) {
-        while let timer = timers.popDue(moment) { timer.action() }
+        while timersDue <= moment, let timer = popDueTimer(moment) { timer.action() }
     }
+
+    private func popDueTimer(_ moment: Instant) -> Timer? {
+        let timer = timers.popDue(moment)
+        timersDue = timers.first ?? .distantFuture
+        return timer
+    }
+
+    /// It is set, or set to another moment.
+    func place(_ timer: Timer) { timersDue = timers.place(timer) ?? .distantFuture }
+
+    func remove(_ timer: Timer) { timersDue = timers.remove(timer) ?? .distantFuture }
 
     private func dispatch(events: UInt32, token: UInt64) {
         let number = Int(truncatingIfNeeded: token & 0xFFFF_FFFF)
@@ -164,8 +177,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     private func runHandlers() {
         var queue = exchange(&wakeups, with: exchange(&spareWakeups, with: []))
-        for wakeup in queue { wakeup.runHandler() }
-        queue.removeAll(keepingCapacity: true)
+        // The first one last, where it is taken from: there are few, and to empty an array by other means costs more.
+        queue.reverse()
+        while let wakeup = queue.popLast() { wakeup.runHandler() }
         spareWakeups = queue
     }
 
@@ -182,9 +196,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     func insert(_ watch: Watch, interest: Readiness) throws(SystemError) -> UInt64 {
         let number = Int(watch.descriptor)
         precondition(number >= 0)
-        if number >= watches.count { watches.append(contentsOf: repeatElement(nil, count: number - watches.count + 64)) }
         // What its handler captures may cancel other watches as it goes: it goes outside the access to the list.
-        let former = exchange(&watches[number], with: nil)
+        let former = put(nil, at: number)
         if former != nil {
             _ = epoll_ctl(epoll.number, EPOLL_CTL_DEL, watch.descriptor, nil)
             onDefect?("a descriptor was closed while it was watched")
@@ -192,8 +205,18 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         generation &+= 1
         let token = UInt64(generation) << 32 | UInt64(number)
         try control(EPOLL_CTL_ADD, watch.descriptor, events: interest.rawValue, token: token)
-        watches[number] = watch
+        _ = put(watch, at: number)
         return token
+    }
+
+    /// - Returns: what was there.
+    private func put(_ watch: Watch?, at number: Int) -> Watch? {
+        var watches = exchange(&self.watches, with: [])
+        while watches.count <= number { watches.append(nil) }
+        let former = watches[number]
+        watches[number] = watch
+        self.watches = watches
+        return former
     }
 
     /// The kernel forgets a descriptor that was closed, also one whose number has been opened again since.
@@ -210,7 +233,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// The descriptor may have been closed by its owner already; then the kernel has forgotten it.
     func remove(_ watch: Watch) {
         guard isRegistered(watch) else { return }
-        watches[Int(watch.descriptor)] = nil
+        _ = put(nil, at: Int(watch.descriptor))
         _ = epoll_ctl(epoll.number, EPOLL_CTL_DEL, watch.descriptor, nil)
     }
 

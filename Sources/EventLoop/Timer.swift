@@ -22,14 +22,14 @@ package final class Timer {
     /// Sets or moves the timer. To postpone costs one store: the heap finds out when the old moment comes.
     package func set(at deadline: Instant) {
         self.deadline = deadline
-        loop.timers.place(self)
+        loop.place(self)
     }
 
     /// Whether its action is due some time.
     package var isSet: Bool { index != nil }
 
     /// The action is not called until the timer is set again. A second call does nothing.
-    package func cancel() { loop.timers.remove(self) }
+    package func cancel() { loop.remove(self) }
 }
 
 /// A binary heap of timers, ordered by a key that is never later than the timer's deadline.
@@ -43,24 +43,29 @@ struct TimerHeap {
     /// When to look again; a postponed timer may not be due then.
     var first: Instant? { entries.first?.key }
 
-    mutating func place(_ timer: Timer) {
-        guard let index = timer.index else {
+    /// - Returns: `first`.
+    mutating func place(_ timer: Timer) -> Instant? {
+        if let index = timer.index {
+            guard timer.deadline < entries[index].key else { return first }
+            entries[index].key = timer.deadline
+            siftUp(from: index)
+        } else {
             entries.append(Entry(key: timer.deadline, timer: timer))
-            return siftUp(from: entries.count - 1)
+            siftUp(from: entries.count - 1)
         }
-        guard timer.deadline < entries[index].key else { return }
-        entries[index].key = timer.deadline
-        siftUp(from: index)
+        return first
     }
 
-    mutating func remove(_ timer: Timer) {
-        guard let index = timer.index else { return }
+    /// - Returns: `first`.
+    @discardableResult mutating func remove(_ timer: Timer) -> Instant? {
+        guard let index = timer.index else { return first }
         timer.index = nil
         entries.swapAt(index, entries.count - 1)
         entries.removeLast()
-        guard index < entries.count else { return }
+        guard index < entries.count else { return first }
         // It may have come from under another parent.
         if index > 0, entries[index].key < entries[(index - 1) / 2].key { siftUp(from: index) } else { siftDown(from: index) }
+        return first
     }
 
     /// Removes and returns a timer that is due, or `nil` when none is.

@@ -171,7 +171,8 @@ package final class Transfer {
     package func cancel() {
         if case .running = state { fail(.cancelled) }
         state = .failed(.cancelled)
-        session.spareBuffers.give(exchange(&unread, with: []))
+        let rest = exchange(&unread, with: [])
+        session.spareBuffers.give(rest)
     }
 
     func fail(_ error: HTTPError) {
@@ -265,7 +266,9 @@ extension Transfer {
     }
 
     private func keepStart(_ bytes: UnsafeRawBufferPointer) {
+        var unread = exchange(&self.unread, with: [])
         unsafe unread.append(contentsOf: bytes.prefix(Self.startBytesMax - unread.count))
+        self.unread = unread
     }
 
     private static let startBytesMax = 8 << 10

@@ -302,6 +302,64 @@ import Testing
             }
         }
     }
+
+    /// The id differs too, as with some servers, and may stand anywhere.
+    @Test(arguments: [
+        #""id":"chatcmpl-2","#, #""id":"","#, #""id":"é\u00e9\"","#, #""id":7,"#, #""id":null,"#, #""id":"a","id":"b","#, "",
+        #""id":"\x","#, #""id":"‹FF›","#, #""id":"open,"#, #""id":"a","object":"error","#, #""i\u0064":"chatcmpl-2","#,
+    ])
+    func `a chunk whose id differs from the one before is seen as it is alone`(_ id: String) {
+        let choices = #""choices":[{"delta":{"content":" a"},"finish_reason":null}]"#
+        let (plain, text) = ("{\"id\":\"chatcmpl-1\",\(choices)}", "{\(id)\(choices)}")
+        for before in [plain, text, "{\(choices),\"obfuscation\":\"x\",\"id\":\"chatcmpl-1\"}"] {
+            var reader = ChatFrameReader(depthMax: 64)
+            for frame in [before, plain, before] { _ = reader.read(bytes(frame).span) }
+            #expect(reader.read(bytes(text).span) == ChatFrame(bytes(text).span, depthMax: 64))
+            #expect(reader.read(bytes(plain).span) == ChatFrame(bytes(plain).span, depthMax: 64))
+        }
+    }
+
+    @Test func `chunks that differ in their strings, and some by chance, are seen as each is alone`() {
+        var random = SeededGenerator(seed: 19_171)
+        var (alikeCount, count) = (0, 0)
+        for _ in 0..<2_000 {
+            let shape = Shape.allCases.randomElement(using: &random)!
+            var reader = ChatFrameReader(depthMax: 64)
+            for _ in 0..<8 {
+                var data = bytes(shape.chunk(&random))
+                for _ in 0..<max(0, Int.random(in: -2...2, using: &random)) { random.mutate(&data) }
+                var alone = ChatFrameReader(depthMax: 64)
+                let (frame, content) = (alone.read(data.span), alone.content)
+                #expect(reader.read(data.span) == frame)
+                #expect(reader.content == content)
+                count += 1
+                if reader.servedModel == nil, alone.servedModel != nil { alikeCount += 1 }
+            }
+        }
+        #expect((count / 10..<count / 2).contains(alikeCount))
+    }
+
+    /// How servers write their chunks.
+    private enum Shape: CaseIterable {
+        case plain, padded, idLast, several
+
+        func chunk(_ random: inout SeededGenerator) -> String {
+            let texts = [
+                "a", " and", "", "\\n", "\\\"", "é", "\\u00e9", "日本語", "of more than sixteen bytes", "\\ud83d", "\\x", "‹FF›",
+                "‹C3›", "\t",
+            ]
+            var text: String { (Bool.random(using: &random) ? texts.prefix(2) : texts[...]).randomElement(using: &random)! }
+            let choice = #"{"index":0,"delta":{"content":"\#(text)"},"finish_reason":null}"#
+            let id = #""id":"\#(text)""#
+            let rest = #""model":"m","choices":[\#(choice)]"#
+            return switch self {
+            case .plain: "{\(id),\(rest)}"
+            case .padded: "{\(id),\(rest),\"obfuscation\":\"\(text)\"}"
+            case .idLast: "{\"obfuscation\":\"\(text)\",\(rest),\(id)}"
+            case .several: "{\(id),\"model\":\"m\",\"choices\":[\(choice),\(choice)],\"usage\":null}"
+            }
+        }
+    }
 }
 
 extension ChatChunk {

@@ -28,7 +28,17 @@ func feedEvents(_ input: [UInt8]) {
         require(isSame(cut, whole, of: bytes), "cut into \(cuts.lengths): \(cut) is not \(whole)")
     }
     check(whole, bytes, input[0])
+    checkFrames(of: bytes)
     if isLong(input) { _ = outcome(Cuts(input[1], input[2]).pieces(of: repeated(bytes)), input[0]) }
+}
+
+/// A chunk is seen behind others as it is alone.
+private func checkFrames(of bytes: ArraySlice<UInt8>) {
+    var reader = ChatFrameReader(depthMax: 16)
+    for data in plainEvents(Array(bytes)) {
+        let (frame, alone) = (reader.read(data.span), ChatFrame(data.span, depthMax: 16))
+        require(frame == alone, "behind others \(frame) is not \(alone): \(data)")
+    }
 }
 
 private func form(_ flags: UInt8) -> AnswerForm {

@@ -272,7 +272,8 @@ import Testing
     @Test func `of a stream's events are those of the metric`() {
         var times = ChunkTimes()
         #expect(!times.hasAny)
-        for milliseconds in [0, 5, 6, 70_000] { times.note(.milliseconds(milliseconds)) }
+        let start = Instant.current
+        for milliseconds in [0, 5, 6, 70_000] { times.note(ChunkTimes.Gap(from: start, to: start + .milliseconds(milliseconds))) }
         var counts: [Int: Int] = [:]
         times.forEachBucket { counts[$0] = $1 }
         #expect(counts == [0: 2, 1: 1, 17: 1])

@@ -11,7 +11,7 @@ package enum RepeatedRole {
         do throws(EventError) {
             while let event = try splitter.next() {
                 let data = splitter.data(of: event)
-                if event.data != .none, let changed = withoutRole(Array(data)) {
+                if event.hasData, let changed = withoutRole(Array(data)) {
                     result.append(contentsOf: [UInt8](eventWithData: changed))
                 } else {
                     result.append(contentsOf: splitter.buffer[event.bytes])

@@ -50,16 +50,16 @@ package enum ChatFrame: Hashable, Sendable {
 
 /// Looks at the frames of one stream, one after another.
 ///
-/// The chunks of a stream differ in little but the text of `content`, and OpenAI's in `obfuscation`, which hides how long that is. One
-/// that is byte for byte like the last chunk with text, except for what stands in these strings, has the same structure; then the
-/// strings alone are scanned.
+/// The chunks of a stream differ in little but the text of `content`, OpenAI's in `obfuscation`, which hides how long that is, and those
+/// of some servers in `id`. One that is byte for byte like the last chunk with text, except for what stands in these strings, has the
+/// same structure; then the strings alone are scanned.
 package struct ChatFrameReader: Sendable {
     private let depthMax: Int
     /// The last chunk with text that is not long, as most are; empty before the first.
     private var model: [UInt8] = []
-    private var modelContent = 0..<0
-    /// Behind the content; empty when there is none.
-    private var modelObfuscation = 0..<0
+    /// Where the strings stand in which a chunk may differ from it; in the order of their places.
+    private var modelStrings = VariedStrings()
+    private var modelID: Range<Int>?
     private var modelChunk = ChatChunk()
     /// Where the last frame says which model answers, unless it was like the one before.
     package private(set) var servedModel: JSONValue?
@@ -74,45 +74,92 @@ package struct ChatFrameReader: Sendable {
 
     /// Looks at the data of the next event, as ``ChatFrame/init(_:depthMax:)`` does.
     package mutating func read(_ data: Span<UInt8>) -> ChatFrame {
-        if let end = end(ofContentLikeModelIn: data) {
+        if let text = contentOfChunkLikeModel(in: data) {
             // What was noted of the frame before it stands nowhere in this one.
-            (servedModel, content) = (nil, modelContent.lowerBound..<end)
+            (servedModel, content) = (nil, text)
             return .chunk(modelChunk)
         }
         var reader = ChunkReader(depthMax: depthMax)
         let frame = ChatFrame(data, &reader)
         (servedModel, content) = (reader.servedModel, reader.content)
         if case .chunk(let chunk) = frame, chunk.hasContent, let content = reader.content, data.count <= Self.modelBytesMax {
-            model = data.bytes(in: data.indices)
-            (modelContent, modelObfuscation, modelChunk) = (content, reader.obfuscation(behind: content), chunk)
+            // Most streams have one id, which is not worth a look of its own then.
+            let hasOwnID = hasOtherID(data, at: reader.id)
+            modelStrings = VariedStrings(content: content, others: (hasOwnID ? reader.id : nil, reader.obfuscation))
+            (model, modelID, modelChunk) = (data.bytes(in: data.indices), reader.id, chunk)
         }
         return frame
     }
 
-    /// Where the content ends when all else is as in the model; nil when it is not.
-    private func end(ofContentLikeModelIn data: Span<UInt8>) -> Int? {
+    /// Whether a chunk's id is another one than the model's.
+    private func hasOtherID(_ data: Span<UInt8>, at id: Range<Int>?) -> Bool {
+        guard let id, let modelID else { return false }
+        let isSame =
+            id.count == modelID.count
+            && data.isEqual(to: model.span, at: id.lowerBound, from: modelID.lowerBound, count: id.count)
+        return !isSame
+    }
+
+    /// Where the content stands when all else is as in the model; nil when it is not.
+    private func contentOfChunkLikeModel(in data: Span<UInt8>) -> Range<Int>? {
         let model = model.span
-        let start = modelContent.lowerBound
-        guard !model.isEmpty, start < data.count, data.isEqual(to: model, at: 0, from: 0, count: start + 1) else { return nil }
+        if model.isEmpty { return nil }
+        var content = 0..<0
+        // Up to where both are the same but for the strings.
+        var (end, modelEnd) = (0, 0)
         do throws(JSONError) {
-            var end = try JSONText.end(ofStringAt: start, in: data)
-            if end - start == 2 { return nil }
-            let contentEnd = end
-            var modelEnd = modelContent.upperBound
-            if !modelObfuscation.isEmpty {
+            for index in 0..<modelStrings.count {
+                let string = modelStrings[index]
                 // As far as its opening quote.
-                let count = modelObfuscation.lowerBound + 1 - modelEnd
+                let count = string.lowerBound &+ 1 &- modelEnd
                 guard data.isEqual(to: model, at: end, from: modelEnd, count: count) else { return nil }
-                end = try JSONText.end(ofStringAt: end + count - 1, in: data)
-                modelEnd = modelObfuscation.upperBound
+                let start = end &+ count &- 1
+                end = try JSONText.end(ofStringAt: start, in: data)
+                if index == modelStrings.contentIndex { content = start..<end }
+                modelEnd = string.upperBound
             }
-            let rest = model.count - modelEnd
-            guard data.count - end == rest, data.isEqual(to: model, at: end, from: modelEnd, count: rest) else { return nil }
-            return contentEnd
         } catch {
             return nil
         }
+        // A chunk without text says less.
+        guard content.count > 2 else { return nil }
+        let rest = model.count &- modelEnd
+        guard data.count &- end == rest, data.isEqual(to: model, at: end, from: modelEnd, count: rest) else { return nil }
+        return content
     }
+}
+
+/// The strings of a chunk that differ from one chunk to the next: its text, and up to two others that say nothing to anybody here.
+private struct VariedStrings {
+    private var ranges: InlineArray<3, Range<Int>> = [0..<0, 0..<0, 0..<0]
+    private(set) var count = 0
+    /// Which of them is the text.
+    private(set) var contentIndex = 0
+
+    init() {}
+
+    /// - Parameters:
+    ///   - content: where the text stands, quotes included.
+    ///   - others: where the others do, neither of them inside another.
+    init(content: Range<Int>, others: (Range<Int>?, Range<Int>?)) {
+        insert(content)
+        if let other = others.0 { insert(other) }
+        if let other = others.1 { insert(other) }
+        while ranges[contentIndex] != content { contentIndex += 1 }
+    }
+
+    /// In the order of their places.
+    private mutating func insert(_ range: Range<Int>) {
+        var index = count
+        while index > 0, ranges[index - 1].lowerBound > range.lowerBound {
+            ranges[index] = ranges[index - 1]
+            index -= 1
+        }
+        ranges[index] = range
+        count += 1
+    }
+
+    subscript(index: Int) -> Range<Int> { ranges[index] }
 }
 
 /// What Sluice must know of a chunk or a completion. The bytes themselves are forwarded untouched.
@@ -159,17 +206,13 @@ private struct ChunkReader {
     /// Where the last text in a `content` stands, quotes included.
     private(set) var content: Range<Int>?
     private(set) var servedModel: JSONValue?
-    private var obfuscation: Range<Int>?
+    /// Where the strings of these names stand in the object, quotes included; of several with one name the last.
+    private(set) var id: Range<Int>?
+    private(set) var obfuscation: Range<Int>?
     private var scanner: JSONScanner
 
     init(depthMax: Int) {
         scanner = JSONScanner(depthMax: depthMax)
-    }
-
-    /// Where the string `obfuscation` stands, quotes included, unless it does before `content`; then an empty range.
-    func obfuscation(behind content: Range<Int>) -> Range<Int> {
-        guard let obfuscation, obfuscation.lowerBound >= content.upperBound else { return 0..<0 }
-        return obfuscation
     }
 
     mutating func read(_ data: Span<UInt8>) throws(JSONError) -> JSONValue {
@@ -196,6 +239,7 @@ private struct ChunkReader {
             switch key {
             case .usage: chunk.hasUsage = value.kind != .null
             case .model: servedModel = value
+            case .id: id = value.kind == .string ? value.range : nil
             case .obfuscation: obfuscation = value.kind == .string ? value.range : nil
             case .error, .baseResponse: hasError = hasError || value.kind != .null
             // A length of 7 is that of "error": a chunk's longer value is not worth a key.
@@ -352,6 +396,7 @@ extension JSONKey {
     static var error: JSONKey { JSONKey(["e", "r", "r", "o", "r"]) }
     static var object: JSONKey { JSONKey(["o", "b", "j", "e", "c", "t"]) }
     static var baseResponse: JSONKey { JSONKey(["b", "a", "s", "e", "_", "r", "e", "s", "p"]) }
+    static var id: JSONKey { JSONKey(["i", "d"]) }
     static var obfuscation: JSONKey { JSONKey(["o", "b", "f", "u", "s", "c", "a", "t", "i", "o", "n"]) }
     static var index: JSONKey { JSONKey(["i", "n", "d", "e", "x"]) }
     static var delta: JSONKey { JSONKey(["d", "e", "l", "t", "a"]) }

@@ -4,6 +4,8 @@ package struct Event: Sendable {
     package let bytes: Range<Int>
     /// What the block's `data` fields hold.
     package let data: Data
+    /// Whether there is any: else a client dispatches nothing.
+    package var hasData: Bool { if case .none = data { false } else { true } }
     /// What a block says by other means than its `data` fields.
     package enum Kind: Sendable, Equatable {
         case plain
@@ -21,8 +23,8 @@ package struct Event: Sendable {
         case none
         /// One `data` field, the usual case: where its value stands in ``EventSplitter/buffer``.
         case line(Range<Int>)
-        /// Several: their values joined by LF.
-        case joined([UInt8])
+        /// Several, whose values ``EventSplitter/data(of:)`` has joined by LF until the next event is asked for.
+        case joined
     }
 }
 

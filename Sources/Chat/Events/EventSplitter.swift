@@ -33,6 +33,10 @@ package struct EventSplitter: Sendable {
     /// Of the event that is being read. Offsets count from the event's start, so that `discard` leaves them right.
     private var partialData = Event.Data.none
     private var partialKind = Event.Kind.plain
+    /// The values of its `data` fields, if it has several.
+    private var partialJoined: [UInt8] = []
+    /// The same of the event that `next` has returned last.
+    private var joined: [UInt8] = []
     /// What the event that `next` has returned last is besides its data.
     package private(set) var kind = Event.Kind.plain
     /// Where the first line stands that is JSON instead of a field.
@@ -61,6 +65,7 @@ package struct EventSplitter: Sendable {
     /// - Throws: ``EventError/eventTooLarge(bytesMax:)`` once the events before the large one have been returned, whether that
     ///   one is complete or not. A stream that ends inside an event is *not* an error here; see ``partialCount``.
     package mutating func next() throws(EventError) -> Event? {
+        if !joined.isEmpty { joined = [] }
         while let lineEnd = nextLineEnd() {
             let line = lineStart..<lineEnd
             stepOverLineEnd(at: lineEnd)
@@ -80,7 +85,7 @@ package struct EventSplitter: Sendable {
         switch event.data {
         case .none: []
         case .line(let range): buffer[range]
-        case .joined(let bytes): bytes[...]
+        case .joined: joined[...]
         }
     }
 
@@ -112,7 +117,7 @@ package struct EventSplitter: Sendable {
     package var partialCount: Int { buffer.count - takenCount }
 
     /// How many bytes are kept: an event of several `data` fields has their values a second time.
-    package var keptCount: Int { if case .joined(let bytes) = partialData { buffer.count + bytes.count } else { buffer.count } }
+    package var keptCount: Int { buffer.count + partialJoined.count }
 }
 
 private let lineFeed = UInt8(ascii: "\n")
@@ -129,6 +134,8 @@ extension EventSplitter {
     /// The offset of the first CR or LF from `start` on, or the count.
     static func lineEnd(from start: Int, in span: Span<UInt8>) -> Int {
         var rest = span.extracting(start...)
+        // Most lines are JSON, which has controls between its tokens only, if at all.
+        while rest.count >= 64, !rest.beginsWithControls { rest = rest.extracting(64...) }
         while rest.count >= 16 {
             let block = rest.block()
             let feeds = (block ^ SIMD16<UInt8>(repeating: lineFeed)).markingZeros
@@ -209,12 +216,11 @@ extension EventSplitter {
             partialData = .line(value.lowerBound - takenCount..<value.upperBound - takenCount)
         case .line(let first):
             let start = first.lowerBound + takenCount
-            partialData = .joined(buffer[start..<start + first.count] + [lineFeed] + buffer[value])
-        case .joined(var bytes):
-            partialData = .none
-            bytes.append(lineFeed)
-            bytes.append(contentsOf: buffer[value])
-            partialData = .joined(bytes)
+            partialJoined = buffer[start..<start + first.count] + [lineFeed] + buffer[value]
+            partialData = .joined
+        case .joined:
+            partialJoined.append(lineFeed)
+            partialJoined.append(contentsOf: buffer[value])
         }
     }
 
@@ -223,15 +229,15 @@ extension EventSplitter {
         let start = takenCount
         guard lineStart - start <= eventBytesMax else { throw .eventTooLarge(bytesMax: eventBytesMax) }
         var data = exchange(&partialData, with: .none)
-        if case .line(let range) = data {
+        switch data {
+        case .none: if let bareStart { (data, partialKind) = (.line(bareStart + start..<lineStart), .bare) }
+        case .line(let range):
             data = .line(range.lowerBound + start..<range.upperBound + start)
             if range.isEmpty, partialKind == .plain { partialKind = .blank }
+        case .joined: joined = exchange(&partialJoined, with: [])
         }
         takenCount = lineStart
-        if let bareStart {
-            if data == .none { (data, partialKind) = (.line(bareStart + start..<lineStart), .bare) }
-            self.bareStart = nil
-        }
+        bareStart = nil
         kind = partialKind
         partialKind = .plain
         return Event(bytes: start..<lineStart, data: data)

@@ -28,6 +28,10 @@ extension SIMD16<UInt8> {
     @inline(__always)
     var markingZeros: SIMD16<UInt8> { (self &- SIMD16<UInt8>(repeating: 1)) & ~self }
 
+    /// With the high bit of those bytes set that are below a space.
+    @inline(__always)
+    var markingControls: SIMD16<UInt8> { (self &- SIMD16<UInt8>(repeating: 0x20)) & ~self }
+
     /// Whether all bytes are zero.
     @inline(__always)
     var isZero: Bool { words[0] | words[1] == 0 }
@@ -45,25 +49,54 @@ extension Span<UInt8> {
         return low | UInt64(part[4]) << 32 | UInt64(part[5]) << 40 | UInt64(part[6]) << 48 | UInt64(part[7]) << 56
     }
 
-    /// The first sixteen bytes.
+    /// Sixteen bytes.
     @inline(__always)
-    func block() -> SIMD16<UInt8> {
-        let part = extracting(0..<16)
+    func block(at offset: Int = 0) -> SIMD16<UInt8> {
+        let part = extracting(offset..<offset &+ 16)
         var block = SIMD16<UInt8>()
         for index in 0..<16 { block[index] = part[index] }
         return block
     }
 
+    /// Whether any of the first 64 bytes is a control character (RFC 8259 §7): below a space.
+    @inline(__always)
+    var beginsWithControls: Bool {
+        let (first, second, third, fourth) = (block(at: 0), block(at: 16), block(at: 32), block(at: 48))
+        let marks = first.markingControls | second.markingControls | third.markingControls | fourth.markingControls
+        return marks.firstMarked != nil
+    }
+
     /// Whether `count` bytes from `start` on are the same as those of `other` from `otherStart` on. Both must be there.
     func isEqual(to other: Span<UInt8>, at start: Int, from otherStart: Int, count: Int) -> Bool {
         guard count >= 0, start &+ count <= self.count, otherStart &+ count <= other.count else { return false }
+        if count < 8 { return isEqualInFew(to: other, at: start, from: otherStart, count: count) }
         // With spans that shrink, the loop's own condition is the only check of bounds.
         var (mine, others) = (extracting(start..<start &+ count), other.extracting(otherStart..<otherStart &+ count))
+        while mine.count >= 64, others.count >= 64 {
+            let (first, second) = (mine.block(at: 0) ^ others.block(at: 0), mine.block(at: 16) ^ others.block(at: 16))
+            let (third, fourth) = (mine.block(at: 32) ^ others.block(at: 32), mine.block(at: 48) ^ others.block(at: 48))
+            guard (first | second | third | fourth).isZero else { return false }
+            (mine, others) = (mine.extracting(64...), others.extracting(64...))
+        }
         while mine.count >= 16, others.count >= 16 {
             guard (mine.block() ^ others.block()).isZero else { return false }
             (mine, others) = (mine.extracting(16...), others.extracting(16...))
         }
-        for index in mine.indices where mine[index] != others[index] { return false }
+        if mine.count >= 8, word(at: start &+ count &- mine.count) != other.word(at: otherStart &+ count &- mine.count) {
+            return false
+        }
+        // Some of the last eight have been compared.
+        return word(at: start &+ count &- 8) == other.word(at: otherStart &+ count &- 8)
+    }
+
+    /// The same for less than a word.
+    @inline(__always)
+    private func isEqualInFew(to other: Span<UInt8>, at start: Int, from otherStart: Int, count: Int) -> Bool {
+        if start &+ 8 <= self.count, otherStart &+ 8 <= other.count {
+            let difference = word(at: start) ^ other.word(at: otherStart)
+            return count == 0 || difference << UInt64(64 &- 8 &* count) == 0
+        }
+        for index in 0..<count where self[start &+ index] != other[otherStart &+ index] { return false }
         return true
     }
 }

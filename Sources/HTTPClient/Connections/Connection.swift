@@ -338,10 +338,11 @@ extension Connection {
         case .opening(let opening) where opening.isTunnelling:
             let count = unsafe opening.takeFromProxy(bytes)
             if count < bytes.count { unsafe take(UnsafeRawBufferPointer(rebasing: bytes[count...])) }
-        case .opening, .open:
-            if tls != nil { return unsafe decrypt(bytes) }
-            if case .open(let wire) = phase { unsafe wire.receive(bytes) }
-            if case .open(let wire) = phase { wire.settle() }
+        case .open(let wire) where tls == nil:
+            unsafe wire.receive(bytes)
+            // It may be closed by now.
+            if case .open = phase { wire.settle() }
+        case .opening, .open: if tls != nil { unsafe decrypt(bytes) }
         case .closed: break
         }
     }

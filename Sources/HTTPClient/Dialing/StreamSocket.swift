@@ -21,6 +21,8 @@ final class StreamSocket {
     private let loop: EventLoop
     private let isIP: Bool
     private var descriptor: Descriptor?
+    /// The descriptor's; -1 when it is closed.
+    private var number: Int32
     private var watch: Watch?
     /// Whether the kernel has told, as it does once, of something that is not received with what stands before it.
     private var hasSomethingBehind = false
@@ -39,7 +41,8 @@ final class StreamSocket {
     ) throws(SystemError) {
         (self.loop, isIP) = (loop, address.isIP)
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        descriptor = Descriptor(owning: try SystemError.check("socket", socket(address.family, type, 0)))
+        number = try SystemError.check("socket", socket(address.family, type, 0))
+        descriptor = Descriptor(owning: number)
         if isIP { setOptions() }
         setAcknowledgementTimeout(acknowledgementMilliseconds)
         try connect(to: address)
@@ -48,8 +51,6 @@ final class StreamSocket {
 
     deinit { close() }
 
-    private var number: Int32 { descriptor?.number ?? -1 }
-
     private func connect(to address: SocketAddress) throws(SystemError) {
         let result = unsafe address.withPointer { unsafe Glibc.connect(number, $0, $1) }
         // After an interruption the kernel goes on connecting (connect(2)).
@@ -57,7 +58,7 @@ final class StreamSocket {
         isConnectedAtOnce = result == 0
     }
 
-    var isOpen: Bool { descriptor != nil }
+    var isOpen: Bool { number >= 0 }
 
     /// No handler call begins after this. A second call does nothing.
     func close() {
@@ -65,6 +66,7 @@ final class StreamSocket {
         watch?.cancel()
         (watch, refusalTimer) = (nil, nil)
         descriptor = nil
+        number = -1
     }
 
     // MARK: Readiness

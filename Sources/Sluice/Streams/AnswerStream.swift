@@ -151,9 +151,14 @@ final class AnswerStream {
     /// When the upstream must have said more, or need not any more.
     ///
     /// Where a finish reason was not the last word, it may be none again.
-    var deadline: Instant { silentSince + (!scanner.hasGoneOn && isComplete ? min(Self.grace, idleTimeout) : silenceMax) }
+    var deadline: Instant {
+        !scanner.hasGoneOn && isComplete ? silentSince + min(Self.grace, idleTimeout) : deadlineInMidst
+    }
 
-    private var silenceMax: Duration { scanner.hasBegun ? idleTimeout : firstTokenTimeout }
+    /// The same behind plain events: then it is not complete.
+    var deadlineInMidst: Instant { silentSince + silenceMax }
+
+    private var silenceMax: Duration { firstToken != nil || scanner.hasBegun ? idleTimeout : firstTokenTimeout }
 
     /// What there is to say about a silence that has lasted until `deadline`.
     var silence: ChatError { .upstreamTimedOut(.idle, after: silenceMax) }
@@ -189,7 +194,7 @@ final class AnswerStream {
     /// What has come as one object. What the upstream sent is let go: the caller gets other bytes, which may be more.
     private func completion() throws(ChatError) -> Completion {
         var completion = try Completion(exchange(&body, with: []), of: answer, as: form, limits)
-        try memory.reserve(completion.bytes.count)
+        try reserve(completion.bytes.count)
         completion.memory = memory.share
         return completion
     }
@@ -249,7 +254,7 @@ final class AnswerStream {
             // The status says enough without its text.
             if body.count > limits.eventBytes, let error = answer.statusError() { throw error }
         }
-        try memory.reserve(body.count)
+        try reserve(body.count)
     }
 
     /// Looks at the bytes until something has come that opens the gate, and keeps what is to be handed out later. What is behind that is
@@ -258,14 +263,14 @@ final class AnswerStream {
         scanner.append(bytes)
         repeat {
             let stretch = scanner.next()
-            if stretch.hasEvent { noteEvent() }
+            if stretch.hasEvent { noteEvent(of: stretch) }
             if let part = part(of: stretch) { keepAhead(part) }
         } while !isLookedThrough && failure == nil && !hasBegun
         if !hasBegun {
             if let failure { throw failure }
             guard !isFull else { throw .upstreamEventTooLarge(bytesMax: limits.eventBytes) }
         }
-        try memory.reserve(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
+        try reserve(scanner.keptCount + replacedBytes + ahead.count * MemoryLayout<Part>.stride)
     }
 
     /// What was cut by the chance of its arrival is handed out as one.
@@ -306,14 +311,14 @@ final class AnswerStream {
     /// - Throws: what is wrong behind all that it has handed out.
     @inline(never)
     func next() throws(ChatError) -> Part? {
-        try memory.reserve(scanner.keptCount)
+        try reserve(scanner.keptCount)
         while true {
             if let part = exchange(&pending, with: nil) { return part }
             if !ahead.isEmpty { return takeAhead() }
             if let failure { throw failure }
             if isLookedThrough { break }
             let stretch = scanner.next()
-            if stretch.hasEvent { noteEvent() }
+            if stretch.hasEvent { noteEvent(of: stretch) }
             pending = part(of: stretch)
         }
         if scanner.hasTaken { discard() }
@@ -334,9 +339,9 @@ final class AnswerStream {
         return part
     }
 
-    private func noteEvent() {
+    private func noteEvent(of stretch: EventScanner.Stretch) {
         let now = loop.now
-        if firstEvent != nil, !scanner.isDone { chunkTimes.note(now - lastEvent) }
+        if firstEvent != nil, stretch.isPlain || !scanner.isDone { chunkTimes.note(ChunkTimes.Gap(from: lastEvent, to: now)) }
         (lastEvent, silentSince) = (now, now)
         if firstToken != nil { return }
         firstEvent = firstEvent ?? lastEvent
@@ -373,8 +378,8 @@ final class AnswerStream {
     ///   time for `[DONE]`. Then all of it is left to `next()`.
     func takePlainEvents() -> Range<Int>? {
         let stretch = scanner.next(appending: answer.takeBytes())
-        if stretch.hasEvent { noteEvent() }
-        if stretch.isPlain, scanner.keptCount <= memory.bytesMax { return stretch.range }
+        if stretch.hasEvent { noteEvent(of: stretch) }
+        if stretch.isPlain, stretch.keptCount <= memory.bytesMax { return stretch.range }
         pending = part(of: stretch)
         return nil
     }
@@ -388,7 +393,23 @@ final class AnswerStream {
         // The scanner keeps its buffer as long as there is part of an event in it.
         if buffer.isEmpty { return }
         answer.recycle(buffer)
+        release()
+    }
+
+    // What lets shares of memory go works on a copy, as `OutputBuffer.change` does: then no access needs to be looked at.
+
+    private func reserve(_ count: Int) throws(ChatError) {
+        if count <= memory.bytesMax { return }
+        var memory = memory
+        defer { self.memory = memory }
+        try memory.reserve(count)
+    }
+
+    private func release() {
+        if memory.share == nil { return }
+        var memory = memory
         memory.release()
+        self.memory = memory
     }
 
     // MARK: - Its end

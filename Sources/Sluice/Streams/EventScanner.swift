@@ -16,16 +16,18 @@ struct EventScanner {
             case skip
             /// A frame follows that goes out in other bytes.
             case replace([UInt8])
-            /// What follows is an error, or none of what can be relayed.
-            case failure(ChatError)
+            /// What follows is an error, or none of what can be relayed. Indirect, so that all others are small to hand on.
+            indirect case failure(ChatError)
         }
-        var range: Range<Int>
-        var stop: Stop
+        let range: Range<Int>
+        let stop: Stop
         /// Whether there was an event in it, or at its end. Comments are none.
-        var hasEvent: Bool
+        let hasEvent: Bool
 
         /// Whether all choices have come to their end by it.
         var isFinished = false
+        /// How many bytes are kept by then.
+        var keptCount = 0
 
         /// Whether it can be forwarded as it is, and more is to come.
         var isPlain: Bool { if case .none = stop { !isFinished } else { false } }
@@ -134,38 +136,35 @@ struct EventScanner {
 
     /// The next stretch, which begins behind all that has been looked at.
     mutating func next() -> Stretch {
-        defer { note() }
-        return nextStretch()
+        var stretch = nextStretch()
+        note()
+        stretch.keptCount = keptCount
+        return stretch
     }
 
     private mutating func nextStretch() -> Stretch {
         let start = splitter.takenCount
-        var stretch = Stretch(range: start..<start, stop: isDone ? .done : .none, hasEvent: false)
-        if isDone { return stretch }
+        if isDone { return Stretch(range: start..<start, stop: .done, hasEvent: false) }
+        var (end, hasEvent) = (start, false)
         do throws(EventError) {
             while let event = try splitter.next() {
-                if event.data != .none {
+                if event.hasData {
                     // A keep-alive of some gateways, on which clients break.
-                    if splitter.kind == .blank {
-                        stretch.stop = .skip
-                        return stretch
-                    }
-                    stretch.hasEvent = true
+                    if case .blank = splitter.kind { return Stretch(range: start..<end, stop: .skip, hasEvent: hasEvent) }
+                    hasEvent = true
                     if let stop = look(at: event) {
-                        if case .done = stop { stretch.range = start..<splitter.takenCount }
-                        stretch.stop = stop
-                        return stretch
+                        if case .done = stop { end = splitter.takenCount }
+                        return Stretch(range: start..<end, stop: stop, hasEvent: true)
                     }
                     eventsCount &+= 1
                 }
-                stretch.range = start..<splitter.takenCount
+                end = splitter.takenCount
             }
-            stretch.range = start..<splitter.takenCount
-            stretch.isFinished = isFinished
+            return Stretch(range: start..<splitter.takenCount, stop: .none, hasEvent: hasEvent, isFinished: isFinished)
         } catch {
-            stretch.stop = .failure(.upstreamEventTooLarge(bytesMax: limits.eventBytes))
+            let error = ChatError.upstreamEventTooLarge(bytesMax: limits.eventBytes)
+            return Stretch(range: start..<end, stop: .failure(error), hasEvent: hasEvent)
         }
-        return stretch
     }
 
     /// Whether all choices that were asked for have come to their end.
@@ -240,7 +239,7 @@ struct EventScanner {
 
     private mutating func look(at event: Event) -> Stretch.Stop? {
         let data = splitter.data(of: event)
-        if splitter.kind != .plain { return look(at: event, ofKind: splitter.kind, data) }
+        guard case .plain = splitter.kind else { return look(at: event, ofKind: splitter.kind, data) }
         switch reader.read(data.span) {
         case .chunk(let chunk):
             let stop = look(at: chunk, data)

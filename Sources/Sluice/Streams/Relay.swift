@@ -95,7 +95,7 @@ final class Relay {
         }
         stream.discard()
         // What it has thought for long about may be said now: from then on it may be silent for less long.
-        return !stream.isOver && stream.deadline >= nextCheck
+        return !stream.isOver && stream.deadlineInMidst >= nextCheck
     }
 
     /// Sends events unless that has to wait.
