@@ -25,19 +25,24 @@ def place(suite):
 
 
 def make(suite):
-    """A minimal Debian with nginx, unless it is there."""
+    debootstrap(suite, f"--include={PACKAGES[suite]}")
+
+
+def debootstrap(suite, *options):
+    """A minimal Debian, unless it is there; false where none can be made."""
     there = place(suite)
     if there.with_suffix(".made").exists():
-        return
+        return True
     if not shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin"):
-        return
-    print(f"making a {suite} with nginx below {there}", flush=True)
+        return False
+    print(f"making a {suite} below {there}", flush=True)
     there.parent.mkdir(parents=True, exist_ok=True)
     run("rm", "-rf", there, where=as_root())
     targets = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").split()
     archive = next(target for target in targets if "security" not in target)
-    run("debootstrap", "--variant=minbase", f"--include={PACKAGES[suite]}", suite, there, archive, where=as_root())
+    run("debootstrap", "--variant=minbase", *options, suite, there, archive, where=as_root())
     there.with_suffix(".made").touch()
+    return True
 
 
 def bullseye(binary, folder):

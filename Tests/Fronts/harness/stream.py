@@ -74,6 +74,8 @@ class Service:
     def __init__(self, folder, name, *command, where=()):
         self.log = folder / f"{name}.log"
         with self.log.open("w") as log:
+            # nginx in a container opens it by its name, /dev/stdout; what runs containers gives it to their user.
+            os.fchmod(log.fileno(), 0o666)
             self.process = subprocess.Popen(
                 [*where, *map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.name = name
@@ -177,12 +179,12 @@ class Stream:
 class Caller:
     """A curl."""
 
-    def __init__(self, token, *options, where=()):
+    def __init__(self, token, *options, address="https://127.0.0.1"):
         chat = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
         self.process = subprocess.Popen(
-            [*where, "curl", "-skN", "-m", "300", "-w", "\n%{http_version} %{http_code}", *options,
+            ["curl", "-skN", "-m", "300", "-w", "\n%{http_version} %{http_code}", *options,
              "-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json", "-d", chat,
-             "https://127.0.0.1/v1/chat/completions"],
+             f"{address}/v1/chat/completions"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
         self.text = ""
 
@@ -208,19 +210,19 @@ class Caller:
         self.process.wait()
 
 
-def begun(upstream, token, *options, where=()):
+def begun(upstream, token, *options, **where):
     """A stream whose first event has come."""
-    caller = Caller(token, *options, where=where)
+    caller = Caller(token, *options, **where)
     stream = upstream.next()
     stream.event("word 0.")
     caller.sees("word 0.")
     return caller, stream
 
 
-def check_stream(upstream, token, version, where=()):
+def check_stream(upstream, token, version, **where):
     """Each event arrives before the next one is sent, and the end is the end."""
     option = {"1.1": "--http1.1", "2": "--http2"}[version]
-    caller, stream = begun(upstream, token, option, where=where)
+    caller, stream = begun(upstream, token, option, **where)
     for number in range(1, 20):
         stream.event(f"word {number}.")
         caller.sees(f"word {number}.")
@@ -229,9 +231,9 @@ def check_stream(upstream, token, version, where=()):
         raise Failure(f"over HTTP/{version} a stream ends with {caller.text[-300:]!r}")
 
 
-def check_leaving(upstream, token, where=(), writes=False):
-    for option in ("--http1.1", "--http2"):
-        caller, stream = begun(upstream, token, option, where=where)
+def check_leaving(upstream, token, writes=False, options=("--http1.1", "--http2"), **where):
+    for option in options:
+        caller, stream = begun(upstream, token, option, **where)
         caller.leave()
         if not stream.is_cancelled(writes):
             raise Failure(f"a caller has left ({option}), and the upstream's answer goes on")
@@ -244,7 +246,12 @@ def start_sluice(binary, folder, upstream, listen, *, name="sluice", where=(), m
         # What ends a stream is to be the caller's leaving, and nothing else.
         'heartbeat = "0s"\ntimeouts = { idle = "10m", drain = "10m" }\n'
         f'[upstreams.stub]\nurl = "unix:{upstream.path}:/v1"\n')
-    service = Service(folder, name, binary, "serve", "--config", settings, where=where)
+    return start_service(folder, name, binary, "serve", "--config", settings, where=where)
+
+
+def start_service(folder, name, *command, where=()):
+    """A Sluice that accepts calls."""
+    service = Service(folder, name, *command, where=where)
     service.said('"message":"serving"')
     return service
 
