@@ -159,7 +159,6 @@ import Testing
 
     @Test(arguments: [
         (record(.data, id: 1, [1]), ConnectionRefusal.unexpectedRecord(type: 8)),
-        (record(.data, id: 1), .unexpectedRecord(type: 8)),
         (record(.standardInput, id: 1), .unexpectedRecord(type: 5)),
         (record(.beginRequest, id: 1, begin()), .secondRequest),
         (record(.beginRequest, id: 2, begin()), .secondRequest),

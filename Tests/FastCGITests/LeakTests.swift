@@ -71,7 +71,7 @@ private func dropAtEveryStage(_ worker: isolated LoopActor, _ buffers: SharedBuf
         _ = await exchange.end()
     }
     for handler in [CallerLeftTests.handler(streams: true), CallerLeftTests.handler(streams: false)] {
-        for bytes in [[], abort, record(.data, id: 1)] {
+        for bytes in [[], abort, record(.data, id: 1, [1])] {
             let exchange = try Exchange(on: worker, sharing: buffers, handler: handler)
             try await exchange.peer.send(sent.bytes)
             _ = try await exchange.peer.readRecord()

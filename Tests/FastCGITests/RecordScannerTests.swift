@@ -83,6 +83,17 @@ import Testing
         #expect(Scan(bytes).refusal == nil)
     }
 
+    @Test(arguments: [true, false])
+    func `an empty record of data, which a responder does not need, is ignored at every moment`(answersRequests: Bool) {
+        let sent = SentRequest(id: 3, body: pattern(40), recordBytesMax: 16)
+        let data = record(.data, id: 3, padding: 5)
+        for count in 1...sent.records.count {
+            let bytes = sent.records.prefix(count).flatMap(\.self) + data + sent.records.dropFirst(count).flatMap(\.self)
+            let scan = Scan(bytes, answersRequests: answersRequests)
+            #expect(scan.requests == [sent.scanned] && scan.refusal == nil && scan.answers.isEmpty)
+        }
+    }
+
     @Test(arguments: RecordType.allRequestTypes)
     func `a foreign record with content is refused`(type: RecordType) {
         let foreign = record(type, id: 4, [1])

@@ -186,6 +186,7 @@ package struct RecordScanner: Sendable {
             if contentRemaining == 0 { try parametersEnded() }
         case .standardInput where phase == .body && record.requestID == request.id:
             if contentRemaining == 0 { return bodyEnded() }
+        case .data where record.contentLength == 0: break  // a filter's (FastCGI 1.0 §6.4); flup's client ends it here, too
         default: throw .unexpectedRecord(type: record.type)
         }
         return nil

@@ -4,7 +4,7 @@ import Testing
 
 /// Programs that speak FastCGI and are no web servers.
 @Suite struct `Another client of FastCGI` {
-    private static let clients = ["cgi-fcgi", "FCGI::Client", "fcgi-client"]
+    private static let clients = ["cgi-fcgi", "FCGI::Client", "fcgi-client", "flup"]
 
     /// - Returns: what it got, head and body.
     private func answer(of client: String, to call: ChatCall, at socket: String, in directory: TemporaryDirectory) async throws
@@ -24,8 +24,9 @@ import Testing
         case "FCGI::Client":
             return try await ChildProcess.run("perl", ["\(scripts)/fastcgi_call.pl", socket, body], in: directory)
         default:
+            let script = client == "flup" ? "flup_call.py" : "fastcgi_call.py"
             return try await ChildProcess.run(
-                Python.interpreter, ["\(scripts)/fastcgi_call.py", socket, body],
+                Python.interpreter, ["\(scripts)/\(script)", socket, body],
                 environment: ["PYTHONPYCACHEPREFIX": "\(repository)/.build/pycache"], in: directory)
         }
     }
