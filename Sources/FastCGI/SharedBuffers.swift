@@ -29,9 +29,9 @@ package final class SharedBuffers {
     func write(
         _ bytes: ArraySlice<UInt8>, isLast: Bool, requestID: UInt16, to descriptor: borrowing Descriptor
     ) throws(SystemError) {
-        let writer = if let writer { writer } else { try makeWriter() }
-        let isWritten = writer.write(bytes, isLast: isLast, requestID: requestID, to: descriptor)
-        self.writer = isWritten && !isLast ? writer : nil
+        if writer == nil { writer = try makeWriter() }
+        let isWritten = writer?.write(bytes, isLast: isLast, requestID: requestID, to: descriptor) ?? false
+        if isLast || !isWritten { writer = nil }
         guard isWritten else { throw SystemError("write", code: EPIPE) }
     }
 
