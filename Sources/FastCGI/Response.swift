@@ -109,8 +109,8 @@ package struct ResponseWriter {
     package func sendAtOnce(_ bytes: ArraySlice<UInt8>) throws(FastCGIError) -> Bool {
         guard connection.isAnswering, connection.requestNumber == requestNumber else { throw .callerLeft }
         guard bytes.count <= Connection.partBytes else { return false }
-        let part = connection.unsentHead.isEmpty ? bytes : (connection.unsentHead + bytes)[...]
-        guard try connection.writeAtOnce(part, isLast: false) else { return false }
+        if connection.unsentHead.isEmpty { return try connection.writeAtOnce(bytes, isLast: false) }
+        guard try connection.writeAtOnce((connection.unsentHead + bytes)[...], isLast: false) else { return false }
         connection.unsentHead = []
         return true
     }

@@ -30,9 +30,9 @@ package final class SharedBuffers {
     ///
     /// - Throws: `SystemError` when the connection is of no use any more, or when there is no memory for a writer.
     func write(_ bytes: ArraySlice<UInt8>, requestID: UInt16, to descriptor: borrowing Descriptor) throws(SystemError) {
-        let writer = if let writer { writer } else { try makeWriter() }
-        let isWritten = writer.write(bytes, requestID: requestID, to: descriptor)
-        self.writer = isWritten ? writer : nil
+        if writer == nil { writer = try makeWriter() }
+        let isWritten = writer?.write(bytes, requestID: requestID, to: descriptor) ?? false
+        if !isWritten { writer = nil }
         guard isWritten else { throw SystemError("write", code: EPIPE) }
     }
 
