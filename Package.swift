@@ -54,7 +54,7 @@ let package = Package(
 
         .target(name: "TestSupport", dependencies: ["EventLoop", "Clock"], path: "Tests/TestSupport"),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["EventLoop", "Clock", "Chat", "Choosing"], path: "Tests/Benchmarks",
+            name: "Benchmarks", dependencies: ["EventLoop", "Clock", "FastCGI", "Chat", "Choosing"], path: "Tests/Benchmarks",
             exclude: ["harness", "run"]),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Clock", "TestSupport"]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "Clock", "TestSupport"]),

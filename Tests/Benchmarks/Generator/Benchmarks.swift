@@ -17,6 +17,7 @@ struct Benchmarks {
           turns     callers one after the other, with their first tokens  --callers --pause --practice
           scan      reads a body and makes the upstream's, alone        --body --batches, and no --to
           choose    chooses targets, alone                              --batches, and no --to
+          part      does one part's work, the same each time, alone     --name --repetitions, and no --to
 
         ADDRESS is unix:PATH or IPV4:PORT. Options, with what they are without saying:
           --callers 100       connections at once          --events 50        events of each stream
@@ -25,8 +26,11 @@ struct Benchmarks {
           --leaves 1000       how often a caller leaves    --spread INTERVAL  milliseconds over which callers start
           --after 1           1: leaves after the first event, 0: before      --first-number 1   number of the first stream
           --pause 0           milliseconds from that event, or from the request, until it leaves; or before each turn
+          --form text         text, varied: the text of events differs alone, or their id and `obfuscation` too
           --body usual        short, usual, long, russian: what each request says (`scan`: long)
           --batches 500       batches that are timed: of 100 requests each (`scan`), or of 1000 (`choose`)
+          --name NAME         the part: \(Part.names)
+          --repetitions 100   how often it does its work
           --practice ADDRESS  where five turns go first that count for nothing
           --limit 120         seconds after which what is unfinished counts as lost
 
@@ -47,6 +51,7 @@ struct Benchmarks {
         var options = Options(arguments.dropFirst())
         if arguments.first == "scan" { return try scan(&options) }
         if arguments.first == "choose" { return try choose(&options) }
+        if arguments.first == "part" { return try part(&options) }
         let loop = try EventLoop()
         let bench = try Bench(&options, loop: loop)
         let load = try load(arguments.first ?? "", &options, bench)
@@ -66,6 +71,13 @@ struct Benchmarks {
         let times = try ChoosingTimes(&options)
         try options.finish()
         print(times.run())
+        return true
+    }
+
+    private static func part(_ options: inout Options) throws -> Bool {
+        let work = try PartWork(&options)
+        try options.finish()
+        print(try work.run())
         return true
     }
 

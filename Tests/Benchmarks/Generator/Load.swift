@@ -34,7 +34,7 @@ final class Bench {
         callers = try options.number("callers", default: 100)
         shape = StreamShape(
             events: try options.number("events", default: 50), interval: try options.number("interval", default: 20),
-            delay: try options.number("delay", default: 0))
+            delay: try options.number("delay", default: 0), form: try EventForm(options.text("form", default: "text")))
         spread = .milliseconds(try options.number("spread", default: shape.interval))
         opening = try RequestBody(options.text("body", default: "usual")).opening
         nextNumber = try options.number("first-number", default: 1)

@@ -30,7 +30,7 @@ struct StreamChecker {
 
     init(_ request: StreamRequest) {
         self.request = request
-        let frame = EventFrame(stream: request.number, event: 0, isLast: request.shape.events == 1)
+        let frame = EventFrame(of: request, event: 0)
         expected = frame.bytes
         timeRange = frame.timeRange
     }
@@ -81,7 +81,7 @@ struct StreamChecker {
         timeRange = 0..<0
         expected = Self.done
         guard event < request.shape.events else { return }
-        let frame = EventFrame(stream: request.number, event: event, isLast: event == request.shape.events - 1)
+        let frame = EventFrame(of: request, event: event)
         expected = frame.bytes
         timeRange = frame.timeRange
     }

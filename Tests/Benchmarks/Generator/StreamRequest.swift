@@ -8,7 +8,10 @@ struct StreamRequest {
     let opening: String
 
     /// The request's body.
-    var body: String { opening + "benchmark \(number) \(shape.events) \(shape.interval) \(shape.delay)\"}" }
+    var body: String {
+        let order = "benchmark \(number) \(shape.events) \(shape.interval) \(shape.delay)"
+        return opening + order + (shape.form == .text ? "" : " \(shape.form)") + "\"}"
+    }
 
     /// The whole HTTP request.
     var bytes: [UInt8] {
@@ -28,6 +31,20 @@ struct StreamShape {
     let interval: Int
     /// Milliseconds before the first event.
     let delay: Int
+    var form = EventForm.text
+}
+
+/// What differs between two events of a stream.
+enum EventForm: String {
+    /// The text alone.
+    case text
+    /// The id too, and the string `obfuscation`, which the others lack.
+    case varied
+
+    init(_ name: String) throws(UsageError) {
+        guard let form = Self(rawValue: name) else { throw UsageError("--form takes text or varied, not '\(name)'") }
+        self = form
+    }
 }
 
 /// The bytes of one event, with a place for the upstream's time of sending.
@@ -38,17 +55,29 @@ struct EventFrame {
     let bytes: [UInt8]
     let timeRange: Range<Int>
 
-    init(stream: Int, event: Int, isLast: Bool) {
+    init(of request: StreamRequest, event: Int) {
+        let (isLast, isVaried) = (event == request.shape.events - 1, request.shape.form == .varied)
+        let place = "\(Self.digits(request.number, 9)).\(Self.digits(event, 6))"
         let opening = """
-            data: {"id":"chatcmpl-benchmark","object":"chat.completion.chunk","created":1764000000,"model":"benchmark",\
-            "system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"\
-            \(Self.digits(stream, 9)).\(Self.digits(event, 6)).
+            data: {"id":"chatcmpl-\(isVaried ? place : "benchmark")","object":"chat.completion.chunk","created":1764000000,\
+            "model":"benchmark","system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"\
+            \(place).
             """
-        let closing = "\"},\"logprobs\":null,\"finish_reason\":\(isLast ? "\"stop\"" : "null")}]}\n\n"
+        let obfuscation = isVaried ? ",\"obfuscation\":\"\(Self.obfuscation.prefix(event % 16 + 1))\"" : ""
+        let closing = "\"},\"logprobs\":null,\"finish_reason\":\(isLast ? "\"stop\"" : "null")}]\(obfuscation)}\n\n"
         let start = opening.utf8.count
         timeRange = start..<start + Self.timeDigits
         bytes = Array(opening.utf8) + [UInt8](repeating: 0, count: Self.timeDigits) + Array(closing.utf8)
     }
+
+    /// With digits for a time.
+    func bytes(at nanoseconds: Int) -> [UInt8] {
+        var sent = bytes
+        sent.replaceSubrange(timeRange, with: Self.digits(nanoseconds, Self.timeDigits).utf8)
+        return sent
+    }
+
+    private static let obfuscation = "Kq7ZtW3xPa9LmR2v"
 
     private static func digits(_ number: Int, _ width: Int) -> String {
         let text = String(number)

@@ -71,7 +71,7 @@ class Process:
             return probe.connect_ex(self.address) == 0
 
     def _wait_until_ready(self):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._accepts():
             if self.child.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.child.args[0]} did not start:\n{self.log.read_text()[-2000:]}")

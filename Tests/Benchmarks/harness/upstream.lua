@@ -16,18 +16,24 @@ end
 
 -- An event is printed as a table of its parts: LuaJIT interns strings by a hash of a few of their bytes, and whole events, which
 -- differ in some digits only, would collide by the thousand.
-local OPENING = 'data: {"id":"chatcmpl-benchmark","object":"chat.completion.chunk","created":1764000000,"model":"benchmark",'
+local START = 'data: {"id":"chatcmpl-'
+local OPENING = '","object":"chat.completion.chunk","created":1764000000,"model":"benchmark",'
     .. '"system_fingerprint":"fp_benchmark","choices":[{"index":0,"delta":{"content":"'
-local CLOSING = '"},"logprobs":null,"finish_reason":null}]}\n\n'
-local LAST_CLOSING = '"},"logprobs":null,"finish_reason":"stop"}]}\n\n'
+local CLOSING = '"},"logprobs":null,"finish_reason":null}]'
+local LAST_CLOSING = '"},"logprobs":null,"finish_reason":"stop"}]'
+local OBFUSCATION = "Kq7ZtW3xPa9LmR2v"
 
-local function stream(number, events, interval, delay)
+local function stream(number, events, interval, delay, is_varied)
     ngx.header["Content-Type"] = "text/event-stream"
     if delay > 0 then ngx.sleep(delay / 1000) end
     for event = 0, events - 1 do
         if event > 0 and interval > 0 then ngx.sleep(interval / 1000) end
-        local stamp = string.format("%09d.%06d.%s", number, event, now())
-        ngx.print({OPENING, stamp, event == events - 1 and LAST_CLOSING or CLOSING})
+        local place = string.format("%09d.%06d", number, event)
+        local obfuscation = is_varied and ',"obfuscation":"' .. OBFUSCATION:sub(1, event % 16 + 1) .. '"' or ""
+        ngx.print({
+            START, is_varied and place or "benchmark", OPENING, place, ".", now(),
+            event == events - 1 and LAST_CLOSING or CLOSING, obfuscation, "}\n\n",
+        })
         if not ngx.flush(true) then return end
     end
     ngx.print("data: [DONE]\n\n")
@@ -56,14 +62,15 @@ local function complete(thinking)
         ngx.exit(499)
     end)
     ngx.req.read_body()
-    local order = '"user":%s*"benchmark (%d+) (%d+) (%d+) (%d+)"'
-    local events, interval, delay
-    number, events, interval, delay = (ngx.req.get_body_data() or ""):match(order)
+    local order = '"user":%s*"benchmark (%d+) (%d+) (%d+) (%d+)( ?%a*)"'
+    local events, interval, delay, form
+    number, events, interval, delay, form = (ngx.req.get_body_data() or ""):match(order)
     if not number then return ngx.exit(400) end
     closed:set(number, OPEN)
     upstream.count("requests")
     if ngx.req.http_version() == 2 then upstream.count("http2") end
-    stream(tonumber(number), tonumber(events), tonumber(interval), delay + thinking(tonumber(number)))
+    delay = delay + thinking(tonumber(number))
+    stream(tonumber(number), tonumber(events), tonumber(interval), delay, form == " varied")
 end
 
 function upstream.complete()
