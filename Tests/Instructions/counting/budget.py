@@ -1,5 +1,6 @@
 """The numbers that are kept, and what is said when one is exceeded."""
 
+import os
 import platform
 import re
 import subprocess
@@ -37,7 +38,7 @@ def machine():
         return found[1] if found else "?"
 
     libraries = {
-        "glibc": platform.libc_ver()[1],
+        "glibc": os.confstr("CS_GNU_LIBC_VERSION").removeprefix("glibc "),
         "OpenSSL": said(r"OpenSSL (\d+\.\d+)", "openssl", "version"),
         "nghttp2": said(r"(\d+\.\d+)", "pkg-config", "--modversion", "libnghttp2"),
     }
