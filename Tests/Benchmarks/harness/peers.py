@@ -19,13 +19,15 @@ def configuration(name, /, **values):
 
 
 class Peer:
-    """Something that is measured: where callers reach it, whose CPU and memory count, whose are only reported."""
+    """Something that is measured: where callers reach it, whose CPU and memory count, whose are only reported, and whether each byte
+    of its streams must be the upstream's, or what the events say."""
 
-    def __init__(self, name, address, counted, beside=()):
+    def __init__(self, name, address, counted, beside=(), check="bytes"):
         self.name = name
         self.address = address
         self.counted = counted
         self.beside = beside
+        self.check = check
 
     def memory(self):
         return processes.memory_bytes(self.counted)
