@@ -5,6 +5,7 @@ import subprocess
 
 from . import processes
 from .peers import Peer
+from .record import Record
 
 
 def histogram(line):
@@ -35,10 +36,11 @@ class Run:
 class Generator:
     """Runs the Swift load generator against peers and remembers whether anything was lost or wrong."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, record=None):
         self.binary = binary
         self.next_number = 1
         self.faults = []
+        self.record = record or Record()
 
     def command(self, mode, peer, **options):
         arguments = [self.binary, mode, "--to", peer.address, "--first-number", str(self.next_number), "--check", peer.check]
@@ -57,6 +59,7 @@ class Generator:
             raise RuntimeError(f"the generator ended with {done.returncode}: {done.stdout[-500:]}")
         histograms = [histogram(line) for line in lines if line.startswith("histogram=")]
         run = Run(last, after[0] - before[0], after[1] - before[1], histograms)
+        self.record.add_run(mode, peer, options, run)
         self._check(run, mode, peer)
         return run, [line for line in lines if not line.startswith("histogram=")]
 
@@ -66,7 +69,9 @@ class Generator:
         done = subprocess.run([self.binary, mode, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if done.returncode:
             raise RuntimeError(f"the generator ended with {done.returncode}: {done.stdout[-500:]}")
-        return {name: int(value) for name, value in (pair.split("=") for pair in done.stdout.split())}
+        found = {name: int(value) for name, value in (pair.split("=") for pair in done.stdout.split())}
+        self.record.note(f"{mode} {options}", "sluice", found)
+        return found
 
     def try_once(self, address, mode="stream", check="bytes", **options):
         """One run whose end may be anything; returns the counts."""
