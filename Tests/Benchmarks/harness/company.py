@@ -6,7 +6,7 @@ import sys
 import time
 import urllib.request
 
-from . import others, peers
+from . import peers
 
 STREAMS_LIMIT = 12_000
 TITLES = {"proxy_pass": "nginx proxy_pass", "sluice": "Sluice"}

@@ -58,6 +58,7 @@ def versions(sluice, earlier, kinds):
     found = {"nginx": nginx_version(), "sluice": printed(sluice, "--version"), "openssl": printed("openssl", "version")}
     if earlier:
         found["earlier"] = printed(earlier, "--version")
+    found["python of peers"] = printed("/usr/bin/python3", "--version")
     found["commit"] = printed("git", "-C", str(others.ROOT), "describe", "--always", "--dirty")
     return found | {kind.title: kind.version for kind in kinds}
 
