@@ -211,6 +211,6 @@ class Stage(contextlib.ExitStack):
         return {int(number): int(moment) for number, moment in self._report("closed")}
 
     def counts(self):
-        """What the upstreams have counted since their start: `requests`, `http2` and `stalls` among them; `trials` of
-        connections; `handshakes` of the port that closes, and `resumed` among them."""
+        """What the upstreams have counted since their start: `requests`, `http2` and `stalls` among them; handshakes that have `begun`
+        on the port with HTTP/2; `handshakes` of the port that closes, and `resumed` among them."""
         return collections.Counter({name: int(count) for name, count in self._report("counts")})
