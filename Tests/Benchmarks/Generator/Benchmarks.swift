@@ -12,6 +12,7 @@ struct Benchmarks {
         Modes
           stream    each caller takes its streams one after the other   --callers --streams-each
           requests  the same until the time is over                     --callers --seconds
+          rate      requests at fixed moments, whatever is unanswered   --callers --per-second --seconds
           open      holds silent streams until standard input ends      --callers
           leave     callers that leave in mid-stream, with the moments  --callers --leaves --after --pause
           turns     callers one after the other, with their first tokens  --callers --pause --practice
@@ -32,9 +33,14 @@ struct Benchmarks {
           --name NAME         the part: \(Part.names)
           --repetitions 100   how often it does its work
           --practice ADDRESS  where five turns go first that count for nothing
+          --check bytes       bytes: each as it was sent; contents: what the events say, each once and in order
+          --per-second 50     requests that are due each second (`rate`), on at most so many connections as there are callers
           --limit 120         seconds after which what is unfinished counts as lost
 
-        Prints key=value pairs on one line. Status 0: all streams complete and right. 1: not so. 2: it could not be measured.
+        Delays are counted from when a request was due: for the first stream of a caller and those of `rate` a moment fixed ahead,
+        for a further stream the end of the one before.
+        Prints each distribution on a line, `histogram=NAME NANOSECONDS:COUNT…`, and key=value pairs on the last.
+        Status 0: all streams complete and right. 1: not so. 2: it could not be measured.
         """
 
     static func main() {
@@ -85,6 +91,7 @@ struct Benchmarks {
         switch mode {
         case "stream": try StreamLoad(streamsEach: &options, bench: bench)
         case "requests": try StreamLoad(seconds: &options, bench: bench)
+        case "rate": try RateLoad(&options, bench: bench)
         case "open": try OpenLoad(&options, bench: bench)
         case "leave": try LeaveLoad(&options, bench: bench)
         case "turns": try TurnLoad(&options, bench: bench)
@@ -100,6 +107,7 @@ struct Benchmarks {
         bench.loop.run()
         bench.tally.seconds = Instant.current - start
         bench.tally.unfinished = load.unfinished
+        print(bench.tally.histogramLines, terminator: "")
         print(bench.tally.line)
         return bench.tally.isFlawless
     }

@@ -9,12 +9,13 @@ final class Caller {
     private let address: Address
     private var connection: Connection?
     private var parser = ResponseParser()
-    private var checker: StreamChecker?
-    private var askedAt = Instant.distantFuture
+    private var checker: (any StreamChecker)?
+    private var dueAt = Instant.distantFuture
+    private var lastEventAt = Instant.distantFuture
     /// The number of its stream, the last or the present one.
     private(set) var number = 0
     private(set) var calls = 0
-    /// From the last request's sending to its first event, if that has come.
+    /// From when the last request was due to its first event, if that has come.
     private(set) var firstToken: Duration?
 
     /// Whether a stream is open, or asked for.
@@ -28,13 +29,14 @@ final class Caller {
     }
 
     /// Opens a stream, on the kept connection if there is one.
-    func call(_ request: StreamRequest) {
+    /// - Parameter due: when it should have been opened; a generator that is late itself does not make the delay shorter.
+    func call(_ request: StreamRequest, due: Instant = .current) {
         precondition(checker == nil, "one stream at a time")
-        askedAt = .current
+        dueAt = due
         number = request.number
         calls += 1
         parser = ResponseParser()
-        checker = StreamChecker(request)
+        checker = bench.check.checker(of: request)
         firstToken = nil
         do {
             let connection = try connection ?? connect()
@@ -91,10 +93,15 @@ final class Caller {
 
     private func count(_ event: Int, sentAt: Instant, now: Instant) {
         bench.tally.events += 1
-        if event > 0 { return bench.tally.laterEvents.add(now - sentAt) }
+        defer { lastEventAt = now }
+        if event > 0 {
+            bench.tally.laterEvents.add(now - sentAt)
+            bench.tally.between.add(now - lastEventAt)
+            return
+        }
         bench.tally.firstEvent.add(now - sentAt)
-        bench.tally.firstToken.add(now - askedAt)
-        firstToken = now - askedAt
+        bench.tally.firstToken.add(now - dueAt)
+        firstToken = now - dueAt
         bench.opened()
         load.receivedFirstEvent(self)
     }

@@ -22,7 +22,7 @@ final class LeaveLoad: Load {
     var unfinished: Int { leaves - bench.tally.left - bench.tally.ended }
 
     func start() {
-        bench.startCallers(of: self) { [self] caller in
+        bench.startCallers(of: self) { [self] caller, _ in
             callers.append(caller)
             next(caller)
         }

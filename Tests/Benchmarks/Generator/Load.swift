@@ -22,6 +22,7 @@ final class Bench {
     let callers: Int
     let shape: StreamShape
     let spread: Duration
+    let check: StreamCheck
     /// Of the body of every request, up to its order.
     private let opening: String
     var tally = Tally()
@@ -36,6 +37,7 @@ final class Bench {
             events: try options.number("events", default: 50), interval: try options.number("interval", default: 20),
             delay: try options.number("delay", default: 0), form: try EventForm(options.text("form", default: "text")))
         spread = .milliseconds(try options.number("spread", default: shape.interval))
+        check = try StreamCheck(options.text("check", default: "bytes"))
         opening = try RequestBody(options.text("body", default: "usual")).opening
         nextNumber = try options.number("first-number", default: 1)
     }
@@ -52,17 +54,18 @@ final class Bench {
 
     func closed() { open -= 1 }
 
-    /// Starts the callers one after the other, evenly over the spread.
-    func startCallers(of load: any Load, _ start: @escaping (Caller) -> Void) {
+    /// Starts the callers one after the other, evenly over the spread, each with the moment at which it was due.
+    func startCallers(of load: any Load, _ start: @escaping (Caller, _ due: Instant) -> Void) {
         let begin = Instant.current
         var started = 0
         var ramp: Timer?
         ramp = Timer(on: loop) { [self] in
-            while started < callers, begin + spread * started / callers <= .current {
+            var due: Instant { begin + spread * started / callers }
+            while started < callers, due <= .current {
+                start(Caller(of: load, on: self), due)
                 started += 1
-                start(Caller(of: load, on: self))
             }
-            if started < callers { ramp?.set(at: begin + spread * started / callers) } else { ramp = nil }
+            if started < callers { ramp?.set(at: due) } else { ramp = nil }
         }
         ramp?.set(at: begin)
     }

@@ -19,9 +19,9 @@ final class OpenLoad: Load {
     var unfinished: Int { isDone ? 0 : bench.callers - bench.tally.ended }
 
     func start() {
-        bench.startCallers(of: self) { [self] caller in
+        bench.startCallers(of: self) { [self] caller, due in
             callers.append(caller)
-            caller.call(bench.nextRequest())
+            caller.call(bench.nextRequest(), due: due)
         }
     }
 

@@ -1,7 +1,6 @@
-// Every byte of a stream, against what the upstream must have sent.
+// Whether a stream is what was ordered.
 
 import Clock
-import EventLoop
 
 /// The stream differs from what was ordered.
 struct WrongByte: Error {
@@ -10,79 +9,33 @@ struct WrongByte: Error {
     let byte: UInt8
 }
 
-/// Follows one stream byte by byte.
-struct StreamChecker {
-    private static let done = Array("data: [DONE]\n\n".utf8)
-    /// A gateway may say that it is alive, between two events.
-    private static let heartbeat = Array(": keep-alive\n\n".utf8)
-
-    private let request: StreamRequest
-    private var event = 0
-    private var expected: [UInt8]
-    private var timeRange: Range<Int>
-    private var position = 0
-    private var time: Int64 = 0
-    private var isHeartbeat = false
-
-    private(set) var heartbeats = 0
+/// Follows one stream.
+protocol StreamChecker {
+    var heartbeats: Int { get }
     /// Whether all events and the closing `[DONE]` have arrived.
-    private(set) var isComplete = false
-
-    init(_ request: StreamRequest) {
-        self.request = request
-        let frame = EventFrame(of: request, event: 0)
-        expected = frame.bytes
-        timeRange = frame.timeRange
-    }
-
+    var isComplete: Bool { get }
     /// The next complete event of `bytes`, which it takes: its number and the upstream's time of sending.
-    mutating func nextEvent(of bytes: inout ArraySlice<UInt8>) throws(WrongByte) -> (number: Int, sentAt: Instant)? {
-        while let byte = bytes.popFirst() {
-            try check(byte)
-            if position == expected.count, let event = endFrame() { return event }
+    mutating func nextEvent(of bytes: inout ArraySlice<UInt8>) throws(WrongByte) -> (number: Int, sentAt: Instant)?
+}
+
+/// How much of a stream must arrive as it was sent.
+enum StreamCheck: String, CaseIterable {
+    /// Every byte.
+    case bytes
+    /// What the events say, each once and in order, and `[DONE]`: for gateways that write every event anew.
+    case contents
+
+    init(_ name: String) throws(UsageError) {
+        guard let check = Self(rawValue: name) else {
+            throw UsageError("no check is called '\(name)', but \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
         }
-        return nil
+        self = check
     }
 
-    private mutating func check(_ byte: UInt8) throws(WrongByte) {
-        if position == 0, byte == UInt8(ascii: ":") { expectHeartbeat() }
-        guard !isComplete, timeRange.contains(position) ? isDigit(byte) : byte == expected[position] else {
-            throw WrongByte(event: event, position: position, byte: byte)
+    func checker(of request: StreamRequest) -> any StreamChecker {
+        switch self {
+        case .bytes: ByteChecker(request)
+        case .contents: ContentChecker(request)
         }
-        if timeRange.contains(position) { time = time &* 10 &+ Int64(byte &- 48) }
-        position += 1
-    }
-
-    private func isDigit(_ byte: UInt8) -> Bool { byte &- 48 < 10 }
-
-    private mutating func endFrame() -> (number: Int, sentAt: Instant)? {
-        defer { expectFrame() }
-        if isHeartbeat {
-            heartbeats += 1
-        } else if event == request.shape.events {
-            isComplete = true
-        } else {
-            event += 1
-            return (event - 1, Instant(nanoseconds: time))
-        }
-        return nil
-    }
-
-    private mutating func expectHeartbeat() {
-        isHeartbeat = true
-        expected = Self.heartbeat
-        timeRange = 0..<0
-    }
-
-    private mutating func expectFrame() {
-        position = 0
-        time = 0
-        isHeartbeat = false
-        timeRange = 0..<0
-        expected = Self.done
-        guard event < request.shape.events else { return }
-        let frame = EventFrame(of: request, event: event)
-        expected = frame.bytes
-        timeRange = frame.timeRange
     }
 }

@@ -33,19 +33,19 @@ final class StreamLoad: Load {
     func start() {
         if let duration { deadline = .current + duration }
         active = bench.callers
-        bench.startCallers(of: self) { [self] caller in
+        bench.startCallers(of: self) { [self] caller, due in
             callers.append(caller)
-            next(caller)
+            next(caller, due: due)
         }
     }
 
     func receivedFirstEvent(_ caller: Caller) {}
 
-    func ended(_ caller: Caller) { next(caller) }
+    func ended(_ caller: Caller) { next(caller, due: .current) }
 
-    private func next(_ caller: Caller) {
+    private func next(_ caller: Caller, due: Instant) {
         guard caller.calls < streamsEach, .current < deadline else { return finish() }
-        caller.call(bench.nextRequest())
+        caller.call(bench.nextRequest(), due: due)
     }
 
     private func finish() {

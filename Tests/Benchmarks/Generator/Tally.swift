@@ -3,24 +3,6 @@
 import Clock
 import EventLoop
 
-/// Durations, for percentiles.
-struct Samples {
-    private var nanoseconds: [Int64] = []
-
-    mutating func add(_ duration: Duration) { nanoseconds.append(duration.nanoseconds) }
-
-    /// `NAME_p50_us=… NAME_p99_us=… NAME_max_us=…`, or nothing when nothing was measured.
-    func fields(_ name: String) -> [String] {
-        let sorted = nanoseconds.sorted()
-        guard let last = sorted.last else { return [] }
-        func percentile(_ share: Double) -> Int64 { sorted[Int(Double(sorted.count - 1) * share)] }
-        return [
-            "\(name)_p50_us=\(percentile(0.5) / 1000)", "\(name)_p99_us=\(percentile(0.99) / 1000)",
-            "\(name)_max_us=\(last / 1000)",
-        ]
-    }
-}
-
 /// How one stream ended.
 enum Outcome {
     case complete
@@ -46,12 +28,14 @@ struct Tally {
     var heartbeats = 0
     var openAtOnce = 0
     var seconds = Duration.zero
-    /// From the request's sending to the first event.
-    var firstToken = Samples()
+    /// From when the request was due to the first event.
+    var firstToken = Histogram()
     /// From the upstream's time in the first event to its arrival.
-    var firstEvent = Samples()
+    var firstEvent = Histogram()
     /// The same for every later event.
-    var laterEvents = Samples()
+    var laterEvents = Histogram()
+    /// From one event's arrival to the next one's of the same stream.
+    var between = Histogram()
     /// What was wrong, the first time.
     private var firstFault: String?
 
@@ -73,6 +57,13 @@ struct Tally {
         }
     }
 
+    private var histograms: [(name: String, Histogram)] {
+        [("first_token", firstToken), ("first_event", firstEvent), ("later_event", laterEvents), ("between", between)]
+    }
+
+    /// A line for each kind of duration, ahead of that with the figures.
+    var histogramLines: String { histograms.map { $1.line($0) + "\n" }.joined() }
+
     var line: String {
         let milliseconds = seconds.nanoseconds / 1_000_000
         var fields = [
@@ -80,7 +71,7 @@ struct Tally {
             "unfinished=\(unfinished)", "events=\(events)", "heartbeats=\(heartbeats)", "open_at_once=\(openAtOnce)",
             "milliseconds=\(milliseconds)",
         ]
-        fields += firstToken.fields("first_token") + firstEvent.fields("first_event") + laterEvents.fields("later_event")
+        for (name, histogram) in histograms { fields += histogram.fields(name) }
         if let firstFault { fields.append("fault=\(String(firstFault.map { $0 == " " ? "-" : $0 }))") }
         return fields.joined(separator: " ")
     }

@@ -25,6 +25,13 @@ class Effort:
         self.cold_starts = 5 if quick else 15
         self.handshake_rounds = 5 if quick else 15
         self.many_events = 8 if quick else 12
+        # Beside other gateways.
+        self.first_tokens = 50 if quick else 200
+        self.long_streams = 2 if quick else 5
+        self.rate_seconds = 3 if quick else 10
+        self.held_streams = 200 if quick else 500
+        self.leaves = 100 if quick else 500
+        self.starts = 1 if quick else 5
 
 
 def progress(text):
@@ -209,7 +216,10 @@ def many_row(runs, count):
 
 def open_streams(generator, stage, effort):
     """Memory of processes that did nothing yet, and of 4,000 open and silent streams."""
+    time.sleep(1)  # What has just been started may still be at it.
     at_rest = {peer.name: peer.memory() for peer in stage.peers_and_earlier}
+    for name, sizes in at_rest.items():
+        generator.record.note("memory at rest", name, sizes)
     return [
         *memory_rows("memory at rest (RSS)", at_rest, 14, "MiB"),
         *stream_memory_rows(generator, stage, stage.peers_and_earlier, "memory per open stream (RSS)", 18),
@@ -248,6 +258,7 @@ def memory_of_streams(generator, peer, count):
     with generator.holding(peer, callers=count, events=2, interval=600_000, spread=4000):
         time.sleep(1)
         after = peer.memory()
+    generator.record.note(f"memory without streams and with {count}", peer.name, [before, after])
     each = {name: (after[name] - before[name]) / count for name in before}
     megabytes = [f"{sizes['rss'] / KIB / KIB:.1f}" for sizes in (before, after)]
     progress(f"open, {peer.name}: {' → '.join(megabytes)} MiB, {each['rss'] / KIB:.1f} KiB each")
@@ -274,6 +285,8 @@ def leave_delays(generator, stage, peer, after, pause, leaves=1000):
         if len(delays) == leaves:
             break
     seen = [delay for delay in delays if delay < float("inf")]
+    moment = "in mid-stream" if after else "before the first token"
+    generator.record.note(f"milliseconds until the upstream closed, of {leaves} that left {moment}", peer.name, sorted(seen))
     progress(f"leave, {peer.name}: {len(seen):,} of {leaves:,} seen, the slowest after {max(seen, default=0):.2f} ms")
     return sorted(delays)
 

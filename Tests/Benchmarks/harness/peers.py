@@ -19,13 +19,15 @@ def configuration(name, /, **values):
 
 
 class Peer:
-    """Something that is measured: where callers reach it, whose CPU and memory count, whose are only reported."""
+    """Something that is measured: where callers reach it, whose CPU and memory count, whose are only reported, and whether each byte
+    of its streams must be the upstream's, or what the events say."""
 
-    def __init__(self, name, address, counted, beside=()):
+    def __init__(self, name, address, counted, beside=(), check="bytes"):
         self.name = name
         self.address = address
         self.counted = counted
         self.beside = beside
+        self.check = check
 
     def memory(self):
         return processes.memory_bytes(self.counted)
@@ -33,6 +35,8 @@ class Peer:
 
 class ProxyPass(Peer):
     """An nginx in front of the upstream."""
+
+    hop = "none"
 
     def __init__(self, front):
         super().__init__("proxy_pass", front.url_address, front.workers)
@@ -47,6 +51,8 @@ class ProxyPass(Peer):
 
 class Gateway(Peer):
     """A Sluice behind an nginx of its own."""
+
+    hop = "nginx, FastCGI"
 
     def __init__(self, name, front, process):
         super().__init__(name, front.url_address, [process.pid], beside=front.workers)
@@ -77,6 +83,9 @@ class Machines(Peer):
 class Stage(contextlib.ExitStack):
     """Starts everything in a temporary directory, ends everything with the `with` block."""
 
+    # Of each nginx that is started from now on.
+    connections = 16_000
+
     def __init__(self, sluice, workers=1, earlier=None):
         super().__init__()
         self.sluice = sluice
@@ -103,7 +112,7 @@ class Stage(contextlib.ExitStack):
         """By the names of their peers."""
         return [("sluice", self.sluice), *([("earlier", self.earlier)] if self.earlier else [])]
 
-    def _keep(self, process):
+    def keep(self, process):
         self.callback(process.stop)
         return process
 
@@ -119,7 +128,7 @@ class Stage(contextlib.ExitStack):
             steady_port=self.steady_port, stalling_port=self.stalling_port, tls_port=self.tls_port,
             tls_http1_port=self.tls_http1_port, closing_port=self.closing_port,
         )
-        self._upstream = self._keep(processes.Nginx("upstream", text, self.directory, port))
+        self._upstream = self.keep(processes.Nginx("upstream", text, self.directory, port))
         return port
 
     def restart_upstream(self):
@@ -127,37 +136,38 @@ class Stage(contextlib.ExitStack):
         self._upstream.stop()
         self._upstream.start()
 
-    def _front(self, name, target, location, scheme="", change=lambda text: text):
+    def front(self, name, target, location, scheme="", change=lambda text: text):
+        """An nginx that callers reach, for as long as the stage lasts."""
         port = processes.free_port()
         text = configuration(
             "front.conf", location=(HARNESS / location).read_text(), name=name, target=target, workers=self.workers,
-            user=processes.nginx_user(), directory=self.directory, port=port, scheme=scheme,
+            user=processes.nginx_user(), directory=self.directory, port=port, scheme=scheme, connections=self.connections,
         )
-        return self._keep(processes.Nginx(name, change(text), self.directory, port, self.workers))
+        return self.keep(processes.Nginx(name, change(text), self.directory, port, self.workers))
 
     def proxy_pass(self, name, port, scheme="http"):
         """An nginx in front of the upstream's port, for as long as the stage lasts."""
-        return ProxyPass(self._front(name, f"127.0.0.1:{port}", "proxy_pass.conf", scheme))
+        return ProxyPass(self.front(name, f"127.0.0.1:{port}", "proxy_pass.conf", scheme))
 
     def _gateway(self, name, executable, *options, peer=None):
         path = f"{self.directory}/{name}.sock"
         command = [executable, "serve", "--listen", f"unix:{path}", "--workers", str(self.workers), *options]
-        process = self._keep(processes.Process(command, path, f"{self.directory}/{name}.log"))
-        return Gateway(peer or name, self._front(f"{name}-front", f"unix:{path}", "fastcgi_pass.conf"), process)
+        process = self.keep(processes.Process(command, path, f"{self.directory}/{name}.log"))
+        return Gateway(peer or name, self.front(f"{name}-front", f"unix:{path}", "fastcgi_pass.conf"), process)
 
     def machines(self, count, *options):
         """So many Sluices, as if each was on a machine of its own, for as long as the stage lasts."""
         name = f"machines-{count}"
         ports = [processes.free_port() for _ in range(count)]
         responders = [
-            self._keep(processes.Process(
+            self.keep(processes.Process(
                 [self.sluice, "serve", "--listen", f"tcp:127.0.0.1:{port}", "--workers", "1", *options],
                 ("127.0.0.1", port), f"{self.directory}/{name}-{port}.log"))
             for port in ports
         ]
         servers = ";".join(f" server 127.0.0.1:{port}" for port in ports).removeprefix(" server ")
         target = f"{servers}; zone {name} 64k; least_conn"
-        return Machines(name, self._front(f"{name}-front", target, "fastcgi_pass.conf"), responders)
+        return Machines(name, self.front(f"{name}-front", target, "fastcgi_pass.conf"), responders)
 
     def front_with_tls(self, peer):
         """The same Sluice behind an nginx that callers reach over TLS, as nginx/server.conf has it."""
@@ -165,7 +175,7 @@ class Stage(contextlib.ExitStack):
             files = f"ssl_certificate {self.certificate}; ssl_certificate_key {self.directory}/upstream.key"
             return text.replace("backlog=4096;", f"backlog=4096 ssl; {files}; ssl_buffer_size 4k;")
 
-        front = self._front("tls-front", f"unix:{peer.process.address}", "fastcgi_pass.conf", change=with_tls)
+        front = self.front("tls-front", f"unix:{peer.process.address}", "fastcgi_pass.conf", change=with_tls)
         return Peer("front with TLS", front.url_address, front.workers)
 
     def gateway(self, name, settings):
@@ -201,6 +211,6 @@ class Stage(contextlib.ExitStack):
         return {int(number): int(moment) for number, moment in self._report("closed")}
 
     def counts(self):
-        """What the upstreams have counted since their start: `requests`, `http2` and `stalls` among them; `trials` of
-        connections; `handshakes` of the port that closes, and `resumed` among them."""
+        """What the upstreams have counted since their start: `requests`, `http2` and `stalls` among them; handshakes that have `begun`
+        on the port with HTTP/2; `handshakes` of the port that closes, and `resumed` among them."""
         return collections.Counter({name: int(count) for name, count in self._report("counts")})

@@ -9,18 +9,22 @@ import socket
 import subprocess
 import time
 
-DESCRIPTORS = 20_000
-
-
-def raise_descriptor_limit():
+def raise_descriptor_limit(count):
     """Thousands of streams need two descriptors each; children inherit the limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS and os.geteuid() == 0:
-        hard = DESCRIPTORS
-    limit = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    if limit < DESCRIPTORS:
-        print(f"  (only {limit} descriptors are allowed here: 4,000 streams may not fit)")
+    if hard == resource.RLIM_INFINITY or hard >= count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))  # As root that may be.
+    except (ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        print(f"  (only {hard:,} descriptors are allowed here, and {count:,} wanted: two for each stream)")
+
+
+def streams_max():
+    """How many streams a process here has descriptors for, with some to spare."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 500
 
 
 def warn_if_busy():
@@ -44,17 +48,25 @@ def free_port():
 
 
 class Process:
-    """A child process that is ready when its address accepts connections."""
+    """A child process that is ready when its address accepts connections.
 
-    def __init__(self, command, address, log):
+    `environment` is added to this process's own, `folder` is where it works, `patience` is how many seconds a start may take."""
+
+    def __init__(self, command, address, log, environment=(), folder=None, patience=60):
         self.command = command
         self.address = address
         self.log = pathlib.Path(log)
+        self._environment = dict(environment)
+        self._folder = folder
+        self._patience = patience
         self.start()
 
     def start(self):
         with open(self.log, "ab") as output:
-            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.child = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._folder,
+                env=os.environ | self._environment,
+            )
         try:
             self._wait_until_ready()
         except BaseException:
@@ -71,11 +83,11 @@ class Process:
             return probe.connect_ex(self.address) == 0
 
     def _wait_until_ready(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + self._patience
         while not self._accepts():
             if self.child.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.child.args[0]} did not start:\n{self.log.read_text()[-2000:]}")
-            time.sleep(0.02)
+            time.sleep(0.002)
 
     def stop(self):
         self.child.terminate()
@@ -140,17 +152,35 @@ def nginx_user():
     return f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
 
 
+def tree(pids):
+    """These processes and all that descend from them."""
+    found = list(pids)
+    for pid in found:
+        try:
+            lists = [path.read_text() for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")]
+        except FileNotFoundError:
+            continue  # It has ended meanwhile.
+        found += [int(child) for children in lists for child in children.split() if int(child) not in found]
+    return found
+
+
 def cpu_nanoseconds(pids):
-    """The time on a CPU of all threads of these processes, also of those that have ended: Linux's clock of a process has a number
-    made of its id, as clock_getcpuclockid(3) returns it."""
-    return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in pids)
+    """The time on a CPU of all threads of these processes and their descendants, also of threads that have ended: Linux's clock of
+    a process has a number made of its id, as clock_getcpuclockid(3) returns it."""
+    def time_of(pid):
+        try:
+            return time.clock_gettime_ns(~pid << 3 | 2)
+        except OSError:
+            return 0  # It has ended meanwhile.
+
+    return sum(map(time_of, tree(pids)))
 
 
 def memory_bytes(pids):
-    """Resident, proportional and private memory of these processes together."""
+    """Resident, proportional and private memory of these processes and their descendants together."""
     names = {"Rss": "rss", "Pss": "pss", "Private_Clean": "private", "Private_Dirty": "private"}
     total = dict.fromkeys(names.values(), 0)
-    for pid in pids:
+    for pid in tree(pids):
         for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             name, _, rest = line.partition(":")
             if name in names:

@@ -122,22 +122,23 @@ def warm_settings(stage, count):
 
 def first_turns(generator, stage, gateway, is_warm, delay):
     """Restarts it; returns how long the first ten callers waited for their first tokens, in microseconds."""
-    before = stage.counts()["trials"]
+    before = stage.counts()["begun"]
     gateway.restart()
     if is_warm:
-        wait_for_trial(stage, before)
+        wait_for_connection(stage, before)
     practice = stage.peers[0].address
     _, lines = generator.run("turns", gateway, callers=10, events=1, interval=0, delay=delay, pause=20, practice=practice)
     return [int(line.split("first_token_us=")[1]) for line in lines]
 
 
-def wait_for_trial(stage, before):
-    """Until the upstream has answered the request that tries a connection."""
+def wait_for_connection(stage, before):
+    """Until a handshake has begun, and a moment more, in which it ends."""
     deadline = time.monotonic() + 10
-    while stage.counts()["trials"] == before:
+    while stage.counts()["begun"] == before:
         if time.monotonic() > deadline:
-            raise RuntimeError("no connection was tried")
+            raise RuntimeError("no connection is kept warm")
         time.sleep(0.01)
+    time.sleep(0.1)
 
 
 def warm_row(title, turns, goal=None):

@@ -1,6 +1,6 @@
 """The table at the end."""
 
-HEAD = ("figure", "nginx proxy_pass", "sluice", "compared", "goal", "")
+HEAD = ("figure", "nginx proxy_pass", "sluice", "compared", "goal", "verdict")
 
 
 class Row:
@@ -12,9 +12,9 @@ class Row:
         self.cells = (figure, reference, ours, compared, goal, verdict)
 
 
-def show(rows):
-    lines = [HEAD, *(row.cells for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+def show(head, lines):
+    lines = [head, *lines]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     lines.insert(1, tuple("-" * width for width in widths))
     for line in lines:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |")
