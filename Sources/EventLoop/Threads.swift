@@ -21,19 +21,23 @@ package func startThread(named name: String, _ body: @escaping @Sendable () -> V
             body()
         })
     var attributes = pthread_attr_t()
-    unsafe pthread_attr_init(&attributes)
-    defer { unsafe pthread_attr_destroy(&attributes) }
-    var signals = SignalWatch.allButFaults
-    unsafe pthread_attr_setsigmask_np(&attributes, &signals)
-    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     var thread = pthread_t()
-    let code = unsafe pthread_create(
-        &thread, &attributes,
-        { pointer in
-            // pthread_create hands over exactly the pointer that it was given.
-            if let pointer = unsafe pointer { unsafe Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
-            return nil
-        }, argument.toOpaque())
+    var code = unsafe pthread_attr_init(&attributes)
+    if code == 0 {
+        defer { unsafe pthread_attr_destroy(&attributes) }
+        var signals = SignalWatch.allButFaults
+        code = unsafe pthread_attr_setsigmask_np(&attributes, &signals)
+        if code == 0 { code = unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED)) }
+        if code == 0 {
+            code = unsafe pthread_create(
+                &thread, &attributes,
+                { pointer in
+                    // pthread_create hands over exactly the pointer that it was given.
+                    if let pointer = unsafe pointer { unsafe Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
+                    return nil
+                }, argument.toOpaque())
+        }
+    }
     guard code == 0 else {
         unsafe argument.release()
         throw SystemError("pthread_create", code: code)

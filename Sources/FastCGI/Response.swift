@@ -1,4 +1,4 @@
-// The answer to one request, written through libfcgi, which never gets to write when that could block, but for its end.
+// The answer to one request. All but its end is written through libfcgi, which never gets to write when that could block.
 
 import Clock
 import EventLoop
@@ -144,7 +144,8 @@ extension String {
 extension Connection {
     /// What is handed to libfcgi at once: with both headers of a record that it may have to begin, it fits its buffer.
     static let partBytes = AnswerWriter.bufferBytes - 2 * RecordHeader.size
-    /// What ends an answer: an empty record of its stream, and the end of the request with its body.
+    /// What ends an answer: an empty record of its stream, and the end of the request with its body. What the last record is filled up with
+    /// is among `overheadBytes`.
     static let endBytes = 3 * RecordHeader.size
     /// The kernel counts its own structures against the send buffer too.
     static let overheadBytes = 1024

@@ -65,6 +65,19 @@ enum EventVectors {
 }
 
 @Suite struct EventSplitterTests {
+    /// A caller may be slow to take it, and whoever waits for memory goes by this.
+    @Test(arguments: [false, true])
+    func `what several data fields say together counts until it is dropped`(isReleased: Bool) throws {
+        var splitter = EventSplitter(eventBytesMax: 1 << 20)
+        let event = Array("data: \(String(repeating: "a", count: 1_000))\ndata: b\n\n".utf8)
+        splitter.append(event)
+        let first = try splitter.next()
+        #expect(first.map { splitter.data(of: $0).count } == 1_002)
+        #expect(splitter.keptCount == event.count + 1_002)
+        if isReleased { _ = splitter.discardAndRelease() } else { splitter.discard() }
+        #expect(splitter.keptCount == 0)
+    }
+
     @Test(arguments: EventVectors.streams, EventVectors.lineEnds)
     func `an event split anywhere arrives whole`(_ text: String, lineEnd: String) throws {
         let stream = EventVectors.stream(text, lineEnd: lineEnd)

@@ -89,8 +89,9 @@ package struct EventSplitter: Sendable {
         }
     }
 
-    /// Drops the bytes of all events that `next` has returned.
+    /// Drops the bytes of all events that `next` has returned: what `data(of:)` has given is not there any more.
     package mutating func discard() {
+        if !joined.isEmpty { joined = [] }
         guard takenCount > 0 else { return }
         let rest = buffer.count - takenCount
         if rest <= Self.idleBytesMax, buffer.capacity > Self.idleBytesMax {
@@ -109,6 +110,7 @@ package struct EventSplitter: Sendable {
             discard()
             return []
         }
+        if !joined.isEmpty { joined = [] }
         (scanned, lineStart, takenCount) = (scanned - takenCount, lineStart - takenCount, 0)
         return exchange(&buffer, with: [])
     }
@@ -117,7 +119,7 @@ package struct EventSplitter: Sendable {
     package var partialCount: Int { buffer.count - takenCount }
 
     /// How many bytes are kept: an event of several `data` fields has their values a second time.
-    package var keptCount: Int { buffer.count + partialJoined.count }
+    package var keptCount: Int { buffer.count + partialJoined.count + joined.count }
 }
 
 private let lineFeed = UInt8(ascii: "\n")

@@ -50,5 +50,5 @@ final class AnswerRows: Sendable {
     let promptTokens = RememberedRow()
     let completionTokens = RememberedRow()
 
-    fileprivate init(_ model: ServedModel?, _ served: String) { (self.model, self.served) = (model, served) }
+    init(_ model: ServedModel?, _ served: String) { (self.model, self.served) = (model, served) }
 }

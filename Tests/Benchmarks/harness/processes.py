@@ -1,10 +1,12 @@
 """Processes that are started, measured and ended by their own ids."""
 
+import contextlib
 import os
 import pathlib
 import pwd
 import re
 import resource
+import signal
 import socket
 import subprocess
 import time
@@ -94,7 +96,9 @@ class Process:
         try:
             self.child.wait(10)
         except subprocess.TimeoutExpired:
-            self.child.kill()
+            for pid in tree([self.child.pid]):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.child.wait()
 
 
@@ -158,7 +162,7 @@ def tree(pids):
     for pid in found:
         try:
             lists = [path.read_text() for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")]
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue  # It has ended meanwhile.
         found += [int(child) for children in lists for child in children.split() if int(child) not in found]
     return found
@@ -181,7 +185,11 @@ def memory_bytes(pids):
     names = {"Rss": "rss", "Pss": "pss", "Private_Clean": "private", "Private_Dirty": "private"}
     total = dict.fromkeys(names.values(), 0)
     for pid in tree(pids):
-        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        try:
+            lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # It has ended meanwhile.
+        for line in lines:
             name, _, rest = line.partition(":")
             if name in names:
                 total[names[name]] += int(rest.split()[0]) * 1024

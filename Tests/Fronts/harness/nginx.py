@@ -39,7 +39,9 @@ def debootstrap(suite, *options):
     there.parent.mkdir(parents=True, exist_ok=True)
     run("rm", "-rf", there, where=as_root())
     targets = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").split()
-    archive = next(target for target in targets if "security" not in target)
+    archive = next((target for target in targets if "security" not in target), None)
+    if not archive:
+        raise Failure("apt names no archive to take Debian's packages from")
     run("debootstrap", "--variant=minbase", *options, suite, there, archive, where=as_root())
     there.with_suffix(".made").touch()
     return True
@@ -132,7 +134,7 @@ def others(root, there):
     valid(there, "of pages of other origins")
     (commands, *_), _ = recipe("several-machines.md", "## nginx")
     commands = "\n".join(line for line in commands.splitlines() if not line.startswith("nginx "))
-    subprocess.run(["chroot", root, "bash", "-euc", f"cd /mnt\n{commands}"], check=True)
+    run("bash", "-euc", f"cd /mnt\n{commands}", where=there)
     valid(there, "of several machines")
     run("cp", ROOT / "nginx/tenants.conf", root / "etc/nginx/conf.d/01-sluice-tenants.conf")
     valid(there, "of tenants")

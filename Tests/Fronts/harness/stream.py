@@ -27,7 +27,7 @@ class Skipped(Exception):
 
 def run(*command, where=(), **options):
     """A command's output; `where` are words ahead of it."""
-    command = [*where, *map(str, command)]
+    command = list(map(str, [*where, *command]))
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, **options)
     if done.returncode:
         raise Failure(f"{' '.join(command)} ended with status {done.returncode}: {done.stdout}{done.stderr}")
@@ -95,7 +95,10 @@ class Service:
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        self.process.wait(WITHIN)
+        try:
+            self.process.wait(WITHIN)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name} does not end") from None
 
 
 def until(holds, what, within=WITHIN):
@@ -132,7 +135,10 @@ class Upstream:
         head, body = head.split(b"\r\n\r\n", 1)
         length = int(re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)[1])
         while len(body) < length:
-            body += connection.recv(65536)
+            part = connection.recv(65536)
+            if not part:
+                return
+            body += part
         self.calls.put(Stream(connection))
 
     def next(self):

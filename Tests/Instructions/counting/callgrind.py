@@ -64,14 +64,17 @@ class Callgrind:
         control = subprocess.run(["callgrind_control", "--dump", str(pid)], capture_output=True, text=True)
         if control.returncode:
             raise RuntimeError(f"callgrind_control: {control.stderr or control.stdout}")
-        return self._taken(f"{pid}.*")
+        return self._taken(f"{pid}.*", (control.stdout + control.stderr).strip())
 
     def ended(self):
         """What the process has counted that has run last."""
         return self._taken("[0-9]*")
 
-    def _taken(self, pattern):
-        (path,) = self._folder.glob(pattern)
+    def _taken(self, pattern, said=""):
+        paths = list(self._folder.glob(pattern))
+        if len(paths) != 1:
+            raise RuntimeError(f"callgrind has written {len(paths)} files for {pattern}, not one: {said}".rstrip(": "))
+        path = paths[0]
         profile = Profile(counts_by_function(path), self._binary, self._symbols)
         path.unlink()
         if any("libswiftCore" in file for file, _ in profile.counts):
