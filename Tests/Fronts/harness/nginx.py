@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 
 from .stream import ROOT, Caller, Failure, Service, Skipped, Upstream, accepts, certify, check_leaving, check_stream, recipe, run
 from .stream import start_sluice, until
