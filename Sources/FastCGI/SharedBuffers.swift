@@ -39,7 +39,7 @@ package final class SharedBuffers {
     /// Writes the last bytes of a request's answer, and its end behind them, at once: libfcgi could, but its writer would be used up by
     /// that.
     ///
-    /// - Precondition: the bytes fit one record.
+    /// - Precondition: the bytes fit one record, and the connection has the credit for them: what the kernel does not take at once cuts it.
     /// - Throws: `SystemError` when the connection is of no use any more.
     func writeLast(_ bytes: ArraySlice<UInt8>, requestID: UInt16, to descriptor: borrowing Descriptor) throws(SystemError) {
         var records = exchange(&lastRecords, with: [])
