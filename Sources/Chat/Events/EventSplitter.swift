@@ -65,7 +65,7 @@ package struct EventSplitter: Sendable {
     /// - Throws: ``EventError/eventTooLarge(bytesMax:)`` once the events before the large one have been returned, whether that
     ///   one is complete or not. A stream that ends inside an event is *not* an error here; see ``partialCount``.
     package mutating func next() throws(EventError) -> Event? {
-        if !joined.isEmpty { joined = [] }
+        releaseData()
         while let lineEnd = nextLineEnd() {
             let line = lineStart..<lineEnd
             stepOverLineEnd(at: lineEnd)
@@ -89,9 +89,12 @@ package struct EventSplitter: Sendable {
         }
     }
 
-    /// Drops the bytes of all events that `next` has returned: what `data(of:)` has given is not there any more.
+    /// Lets go of what several `data` fields have said together: `data(of:)` has it no more.
+    package mutating func releaseData() { if !joined.isEmpty { joined = [] } }
+
+    /// Drops the bytes of all events that `next` has returned, and what `data(of:)` has given.
     package mutating func discard() {
-        if !joined.isEmpty { joined = [] }
+        releaseData()
         guard takenCount > 0 else { return }
         let rest = buffer.count - takenCount
         if rest <= Self.idleBytesMax, buffer.capacity > Self.idleBytesMax {
@@ -110,7 +113,7 @@ package struct EventSplitter: Sendable {
             discard()
             return []
         }
-        if !joined.isEmpty { joined = [] }
+        releaseData()
         (scanned, lineStart, takenCount) = (scanned - takenCount, lineStart - takenCount, 0)
         return exchange(&buffer, with: [])
     }

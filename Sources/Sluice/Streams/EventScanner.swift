@@ -137,6 +137,8 @@ struct EventScanner {
     /// The next stretch, which begins behind all that has been looked at.
     mutating func next() -> Stretch {
         var stretch = nextStretch()
+        // It has been looked at.
+        splitter.releaseData()
         note()
         stretch.keptCount = keptCount
         return stretch
