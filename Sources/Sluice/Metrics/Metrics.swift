@@ -65,9 +65,7 @@ final class Metrics: Sendable {
 
     /// Where the answers of a model count that have not failed.
     private func rows(of model: ServedModel?, by target: Target) -> AnswerRows {
-        // Where callers name the model, they take turns.
-        guard target.namesModel else { return AnswerRows(model, served(model, by: target)) }
-        return target.metricRows.answers(of: model) { served(model, by: target) }
+        target.metricRows.answers(of: model) { served(model, by: target) }
     }
 
     /// - Parameter last: the label behind those of all operations.

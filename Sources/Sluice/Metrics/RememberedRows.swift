@@ -29,13 +29,12 @@ final class TargetRows: Sendable {
     ///   - model: who has answered, by the upstream's word.
     ///   - served: what labels call it, looked up where the answer before was another one's.
     func answers(of model: ServedModel?, _ served: () -> String) -> AnswerRows {
-        last.withLock { last in
-            // Names of models are ASCII: their characters are their bytes.
-            if let last, last.model == model { return last }
-            let rows = AnswerRows(model, served())
-            last = rows
-            return rows
-        }
+        // Names of models are ASCII: their characters are their bytes.
+        if let rows = last.withLock({ $0 }), rows.model == model { return rows }
+        // Outside of the lock, which all workers share: where models take turns, this comes each time.
+        let rows = AnswerRows(model, served())
+        last.withLock { $0 = rows }
+        return rows
     }
 }
 
@@ -50,5 +49,5 @@ final class AnswerRows: Sendable {
     let promptTokens = RememberedRow()
     let completionTokens = RememberedRow()
 
-    init(_ model: ServedModel?, _ served: String) { (self.model, self.served) = (model, served) }
+    fileprivate init(_ model: ServedModel?, _ served: String) { (self.model, self.served) = (model, served) }
 }
