@@ -1,5 +1,6 @@
 // HTTP/1.1 on a connection (RFC 9112): one request at a time.
 
+import Clock
 import EventLoop
 
 /// What is spoken on a connection between a request and the end of its response.
@@ -191,19 +192,11 @@ extension [UInt8] {
             switch part {
             case .block(let block): append(contentsOf: block.lines)
             case .field(let name, let value): appendField(name, value)
-            case .contentLength(let count): appendContentLength(count)
+            case .contentLength(let count):
+                append(utf8: "Content-Length: ")
+                append(decimal: count)
+                appendLineEnd()
             }
-        }
-        appendLineEnd()
-    }
-
-    private mutating func appendContentLength(_ length: Int) {
-        append(utf8: "Content-Length: ")
-        var place = 1
-        while length / place >= 10 { place *= 10 }
-        while place > 0 {
-            append(UInt8(ascii: "0") + UInt8(length / place % 10))
-            place /= 10
         }
         appendLineEnd()
     }

@@ -142,11 +142,7 @@ final class AnswerStream {
     var isDone: Bool { scanner.isDone }
 
     /// Whether it is complete as it stands. The second question is part of the third, which copies the scanner for what it asks.
-    var isComplete: Bool { scanner.isFinished && (scanner.isBetweenEvents || !isInsideEvent) }
-
-    /// Never inlined: the scanner would be copied ahead of the other two questions.
-    @inline(never)
-    private var isInsideEvent: Bool { scanner.isInsideEvent }
+    var isComplete: Bool { scanner.isFinished && (scanner.isBetweenEvents || !scanner.isInsideEvent) }
 
     /// When the upstream must have said more, or need not any more.
     ///
