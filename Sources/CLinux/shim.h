@@ -11,6 +11,7 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <malloc.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -46,6 +47,19 @@ struct ucred {
     pid_t pid;
     uid_t uid;
     gid_t gid;
+};
+
+/// tcp(7), TCP_INFO: counts that the kernel has behind what glibc knows of, since Linux 4.6; 0 before.
+struct tcp_counts {
+    uint64_t bytes_received;
+    uint32_t segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in;
+};
+union counted_tcp_info {
+    struct tcp_info info;
+    struct {
+        unsigned char before[128];
+        struct tcp_counts counts;
+    } behind;
 };
 
 /// fcntl(2): what may not be done to a file in memory any more.

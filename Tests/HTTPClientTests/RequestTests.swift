@@ -194,6 +194,31 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         gate.open()
     }
 
+    @Test(arguments: [2, 300_000, 8_000_000])
+    func `what a server repeats is no sign that anything reaches it`(size: Int) async throws {
+        let gate = Gate()
+        let server = try ScriptServer { peer in
+            guard peer.beginHTTP2(.settings(Frame.initialWindow, 0x7FFF_FFFF)) else { return }
+            peer.send(.windowUpdate(0, 0x7FFF_0000))
+            var reader = RequestReader(peer)
+            guard let (stream, _) = reader.next(opensWindows: false) else { return }
+            // Nobody tells its kernel that the answer has come: it is sent again, ever more rarely.
+            if peer.number == 1 { peer.vanish() }
+            peer.answer(stream)
+            guard peer.number == 1 else { return peer.waitForEnd() }
+            gate.wait()
+        }
+        try await LoopActor.run { worker throws in
+            var configuration = Session.Configuration.patient
+            configuration.acknowledgementTimeout = .milliseconds(300)
+            let session = Session(on: worker.loop, configuration)
+            #expect(try await session.fetch(.http2(server.url)).body == "ok")
+            #expect(try await session.fetch(.http2(server.url, String(repeating: "x", count: size))).body == "ok")
+            #expect(server.connections == 2)
+        }
+        gate.open()
+    }
+
     @Test(arguments: [
         ("a: b\r\nx", "1"), ("", "1"), ("a b", "1"), ("a:", "1"), ("ä", "1"), ("a\0", "1"),
         ("a", "1\r\nb: 2"), ("a", "1\nb: 2"), ("a", "1\r"), ("a", "1\0"), ("a", "\u{7F}"),

@@ -11,6 +11,7 @@ struct DeliveryWatch {
     /// When to look next; nil while the kernel judges.
     private var timer: Timer?
     private var hasLargeBody = false
+    private var words = StreamSocket.Words()
 
     /// Whether it is for this watch to look, and not for the kernel.
     var isOn: Bool { timer != nil }
@@ -40,7 +41,7 @@ struct DeliveryWatch {
     /// - Parameter isWritten: whether the socket has taken all of it.
     /// - Returns: whether the server is gone: it has not said a word for too long.
     mutating func check(_ socket: StreamSocket, isWritten: Bool, _ context: SessionContext) -> Bool {
-        switch socket.delivery(within: context.acknowledgementMilliseconds) {
+        switch socket.delivery(within: context.acknowledgementMilliseconds, &words) {
         case .done where isWritten: if !hasLargeBody { end(socket, context) }
         case .done, .underWay: timer?.set(at: context.loop.now + context.configuration.acknowledgementTimeout / 2)
         case .unanswered:

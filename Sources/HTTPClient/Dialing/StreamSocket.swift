@@ -1,6 +1,7 @@
 // A connection's descriptor and its watch, as one thing with one owner.
 
 import CLinux
+import Clock
 import EventLoop
 import Glibc
 
@@ -209,13 +210,39 @@ final class StreamSocket {
         case unanswered
     }
 
-    /// - Parameter milliseconds: how long a peer may say nothing. One that has no room for more still says so when it is asked.
+    /// What the peer's kernel has said, as far as it was looked at.
+    struct Words {
+        /// The kernel's clock goes in ticks of 10 ms at most, and the one that a look is timed by does not.
+        private static let blur = Int64(20)
+
+        /// Packets without data, which are nothing but acknowledgements, and bytes that had not come before.
+        private var count: UInt64 = 0
+        private var since = Instant.distantFuture
+
+        /// - Parameter asked: a moment ahead of the kernel's answer.
+        /// - Returns: for how many milliseconds, at least, there has been nothing new.
+        fileprivate mutating func age(at asked: Instant, _ counts: tcp_counts) -> UInt32 {
+            let former = exchange(&count, with: UInt64(counts.segs_in &- counts.data_segs_in) &+ counts.bytes_received)
+            if count != former { since = .current }
+            // A kernel that does not count has not counted what the connection began with either.
+            return count == 0 ? 0 : UInt32(clamping: (asked.nanoseconds - since.nanoseconds) / 1_000_000 - Self.blur)
+        }
+    }
+
+    /// A peer that nothing reaches any more, and whose own packets arrive, sends again and again what it believes lost. To the kernel that
+    /// is a word (`tcpi_last_ack_recv`), here it is none.
+    ///
+    /// - Parameters:
+    ///   - milliseconds: how long a peer may say nothing. One that has no room for more still says so when it is asked.
+    ///   - words: what it had said when this was asked before, since when something has been under way.
     /// - Returns: `.done` for a unix socket.
-    func delivery(within milliseconds: UInt32) -> Delivery {
-        var (queued, info, length) = (Int32(0), tcp_info(), socklen_t(MemoryLayout<tcp_info>.size))
+    func delivery(within milliseconds: UInt32, _ words: inout Words) -> Delivery {
+        var (queued, whole, length) = (Int32(0), counted_tcp_info(), socklen_t(MemoryLayout<counted_tcp_info>.size))
+        let asked = Instant.current
         guard isIP, unsafe ioctl(number, UInt(TIOCOUTQ), &queued) == 0, queued > 0 else { return .done }
-        guard unsafe getsockopt(number, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0 else { return .done }
-        let silence = info.tcpi_last_ack_recv
+        guard unsafe getsockopt(number, Int32(IPPROTO_TCP), TCP_INFO, &whole, &length) == 0 else { return .done }
+        let (info, counts) = unsafe (whole.info, whole.behind.counts)
+        let silence = max(info.tcpi_last_ack_recv, words.age(at: asked, counts))
         guard silence >= milliseconds else { return .underWay }
         // Asked whether it has room, which the kernel does ever more rarely: one question may be on its way just now.
         if info.tcpi_probes >= 2 { return .unanswered }
