@@ -302,7 +302,10 @@ import Testing
             if peer.number == 1 {
                 guard let (stream, _) = reader.next() else { return }
                 peer.answer(stream, "before")
-                _ = peer.frame(.ping)
+                // On a busy machine the first request may have been asked after by a PING already.
+                peer.readAll()
+                peer.report("silent")
+                guard peer.frame(.ping) != nil else { return }
                 peer.report("frozen")
                 return peer.waitForEnd()
             }
@@ -311,6 +314,7 @@ import Testing
         try await LoopActor.run { worker in
             let session = Session(on: worker.loop, Self.impatient)
             #expect(try await session.fetch(.http2(server.url)).body == "before")
+            #expect(await server.report() == "silent")
             let early = try session.begin(Array(repeating: "early", count: 10), server.url)
             #expect(await server.report() == "frozen")
             let late = try session.begin(Array(repeating: "late", count: 91), server.url)
