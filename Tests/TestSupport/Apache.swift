@@ -14,7 +14,7 @@ func apacheConfiguration(_ settings: ServerSettings) throws -> ServerConfigurati
         ["sluice.conf", "sluice-locations.conf", "sluice-errors.conf"], from: "deploy/apache", site + settings.changes,
         in: directory)
     try settings.writeTokens()
-    var modules = ["ssl", "http2", "socache_shmcb"]
+    var modules = ["ssl", "http2", "socache_shmcb", "reqtimeout"]
     if let starter = settings.starter {
         modules.append("fcgid")
         try install(

@@ -14,14 +14,15 @@ func nginxConfiguration(_ settings: ServerSettings) throws -> ServerConfiguratio
     try install(
         ["sluice.conf", "sluice-locations.conf", "server.conf"], from: "nginx", site + settings.changes, in: directory)
     try settings.writeTokens()
+    let plain = try directory.read("server.conf").split(separator: "\n")
+        .filter { !$0.contains("    ssl_") }.joined(separator: "\n")
+        .replacing("listen 127.0.0.1:\(settings.securePort) ssl http2", with: "listen 127.0.0.1:\(settings.plainPort)")
+    try directory.write(plain, to: "plain.conf")
     return try nginx(
         """
         include sluice.conf;
         include server.conf;
-        server {
-            listen 127.0.0.1:\(settings.plainPort);
-            include sluice-locations.conf;
-        }
+        include plain.conf;
         """, in: directory)
 }
 

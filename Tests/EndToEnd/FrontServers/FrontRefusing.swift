@@ -80,6 +80,33 @@ extension FrontGroup {
                 try expect([400, 431].contains(answer.status) && !front.asked("<long>"), "\(answer)")
                 try await front.answers(chat())
             },
+            FrontRow("a path that is written oddly, which is in no log") { front in
+                let token = RunningServer.token
+                let paths = [
+                    "/v/\(token)/%zz/chat/completions", "/v/\(token)/../../../x", "//v/\(token)/chat/completions",
+                    "/V/\(token)/chat/completions", "/v%2f\(token)%2fchat%2fcompletions", "/v/\(token)/a b/chat/completions",
+                ]
+                for path in paths {
+                    let answer = try await front.raw("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+                    try expect(!answer.hasPrefix("HTTP/1.1 5") && !answer.contains(token), "\(path): \(answer)")
+                }
+                try await front.answers(chat())
+                try expect(!front.site.server.log.contains(token), front.site.server.log)
+            },
+            FrontRow(
+                "a body of 40 KB without a length",
+                gaps: [
+                    .haproxy: FrontRow.Gap(
+                        "411", "HAProxy tells Sluice how long a body is, and has room for 15 KB of one that comes without a length."
+                    ) { front in
+                        let answer = try await front.raw(front.chunked())
+                        try expect(answer.contains(" 411 ") && answer.contains("length_required"), answer)
+                    }
+                ]
+            ) { front in
+                let answer = try await front.raw(front.chunked()) { $0.contains("[DONE]") }
+                try expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("Hello"), answer)
+            },
             FrontRow("forms of request smuggling") { front in
                 for (number, form) in Smuggling.forms.enumerated() {
                     let hidden =
@@ -122,6 +149,14 @@ extension FrontSite {
     fileprivate func rest(_ text: String) -> String {
         let body = String(decoding: chat(text).body, as: UTF8.self)
         return "Authorization: Bearer \(RunningServer.token)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    }
+
+    /// A chat whose body comes in one chunk.
+    fileprivate func chunked() -> String {
+        let body = String(decoding: chat(String(repeating: "long ", count: 8_000)).body, as: UTF8.self)
+        return "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(RunningServer.token)\r\n"
+            + "Connection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n"
     }
 
     /// All that comes back for these bytes, until the web server closes the connection or says nothing more behind a head.
