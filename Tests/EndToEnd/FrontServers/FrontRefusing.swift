@@ -87,7 +87,8 @@ extension FrontGroup {
                     "/V/\(token)/chat/completions", "/v%2f\(token)%2fchat%2fcompletions", "/v/\(token)/a b/chat/completions",
                 ]
                 for path in paths {
-                    let answer = try await front.raw("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+                    let head = "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+                    let answer = try await front.raw(head + "{}")
                     try expect(!answer.hasPrefix("HTTP/1.1 5") && !answer.contains(token), "\(path): \(answer)")
                 }
                 try await front.answers(chat())
@@ -97,7 +98,7 @@ extension FrontGroup {
                 "a body of 40 KB without a length",
                 gaps: [
                     .haproxy: FrontRow.Gap(
-                        "411", "HAProxy tells Sluice how long a body is, and has room for 15 KB of one that comes without a length."
+                        "411", "HAProxy tells Sluice how long a body is, and has room for 15 KB of one without a length."
                     ) { front in
                         let answer = try await front.raw(front.chunked())
                         try expect(answer.contains(" 411 ") && answer.contains("length_required"), answer)
