@@ -13,6 +13,8 @@ package struct ClientSettings: Equatable, Sendable {
     /// The models that it may ask for, by the names that callers use; nil for all.
     package var models: [ModelPattern]?
 
+    /// What an answer is taken to need for which the caller names no limit.
+    package static let answerTokensDefault = 1024
     /// How long a client's name may be.
     package static let nameBytesMax = 128
     /// How many tables there may be.

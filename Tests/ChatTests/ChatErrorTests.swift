@@ -17,6 +17,10 @@ import Testing
         (.missingCallersKey, 401, "authentication_error", "missing_api_key", nil),
         (.modelNotFound(known: ["gpt-4o", "o*"]), 404, "invalid_request_error", "model_not_found", "model"),
         (.modelNotFound(known: []), 404, "invalid_request_error", "model_not_found", "model"),
+        (
+            .tokensSpent(needed: 1031, left: 5, retryAfter: .seconds(9)), 429, "insufficient_quota", "insufficient_quota", nil
+        ),
+        (.tokensBeyondDay(needed: 1031, limit: 9), 429, "insufficient_quota", "insufficient_quota", nil),
         (.unknownPath, 404, "invalid_request_error", "unknown_url", nil),
         (.methodNotAllowed(allowed: "POST"), 405, "invalid_request_error", "method_not_allowed", nil),
         (.headersTooLarge(bytesMax: 64 << 10), 431, "invalid_request_error", "headers_too_large", nil),
@@ -71,6 +75,23 @@ import Testing
         #expect(error.type == type)
         #expect(error.code == code)
         #expect(error.param == param)
+    }
+
+    @Test func `tokens that are left tomorrow are waited for, and those that a whole day does not have are not`() {
+        let spent = ChatError.tokensSpent(needed: 1031, left: 5, retryAfter: .milliseconds(8500))
+        #expect(
+            spent.message == """
+                This request needs 1031 tokens, and 5 of your tokens of the day are left. The next day begins in 9 s, at 0:00 UTC; \
+                a shorter chat or a smaller 'max_tokens' may still go.
+                """)
+        #expect(spent.headers.map { "\($0.name): \($0.value)" } == ["Retry-After: 9", "X-Should-Retry: false"])
+        let never = ChatError.tokensBeyondDay(needed: 1031, limit: 500)
+        #expect(
+            never.message == """
+                This request needs 1031 tokens, and you have 500 in a whole day, so that it never fits. Send a smaller 'max_tokens', \
+                or a shorter chat.
+                """)
+        #expect(never.headers.map { "\($0.name): \($0.value)" } == ["X-Should-Retry: false"])
     }
 
     @Test(arguments: [301, 302, 307, 308]) func `a redirect asks the operator for the place, and nobody to try again`(status: Int)

@@ -47,6 +47,7 @@ import Testing
             #expect(refused.text.contains(#""type":"insufficient_quota","param":null,"code":"insufficient_quota""#))
             #expect((1...86_400).contains(refused.retryAfter ?? 0))
             #expect(refused["X-Should-Retry"] == "false")
+            #expect(refused.text.contains("needs \(reserved(10)) tokens, and \(limit - 10) of your tokens of the day are left"))
             // A smaller one has room, and nobody else is touched by it.
             #expect(try await ask(site, "shop", members: members(1)).status == 200)
             let other = try await ask(site, "kiosk", members: members(10))
@@ -54,6 +55,21 @@ import Testing
             #expect(other.tokensLeft == nil)
             #expect(upstream.requests.value.count == 4)
             try await site.logs(1, #""ending":"insufficient_quota""#)
+        }
+    }
+
+    @Test func `that is less than a request needs lets that wait for no other day`() async throws {
+        let upstream = try StubUpstream(whole)
+        try await ProcessSite.with(
+            upstream: upstream, upstreamLines: "[clients.shop]\ntokens_per_day = 500", options: []
+        ) { site in
+            let refused = try await ask(site, "shop")
+            #expect(refused.status == 429)
+            #expect(refused.text.contains(#""type":"insufficient_quota","param":null,"code":"insufficient_quota""#))
+            #expect(refused.text.contains("and you have 500 in a whole day, so that it never fits"))
+            #expect(refused.retryAfter == nil)
+            #expect(refused["X-Should-Retry"] == "false")
+            #expect(try await ask(site, "shop", members: members(10)).status == 200)
         }
     }
 

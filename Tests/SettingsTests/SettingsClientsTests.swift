@@ -37,8 +37,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("['tools']", "clients.a.tokens_per_day = 1", true),
-        ("['tools', 'stream_options']", "clients.a.tokens_per_day = 1", false), ("['tools']", "clients.a.concurrent = 1", false),
+        ("['tools']", "clients.a.tokens_per_day = 9999", true),
+        ("['tools', 'stream_options']", "clients.a.tokens_per_day = 9999", false),
+        ("['tools']", "clients.a.concurrent = 1", false),
     ])
     func `is warned of an upstream that is not asked for what is counted`(only: String, clients: String, isWarned: Bool) throws {
         let text = "\(clients)\n[upstreams.x]\nkind = 'compatible'\nurl = 'http://x'\nparameters.only = \(only)"

@@ -107,6 +107,16 @@ import Testing
         #expect(try Self.warnings("[clients.a]\nmodels = ['zzz']") == [])
     }
 
+    @Test(arguments: [(1, true), (1023, true), (1024, false)])
+    func `a day of tokens that has no room for a request without max_tokens is a warning`(tokens: Int, isWarned: Bool) throws {
+        let words = """
+            is less than a request without max_tokens needs, 1024 and its prompt, so that each of these gets 429: set more, or have \
+            callers send a max_tokens
+            """
+        let warnings = try Self.warnings("[clients.a]\nconcurrent = 1\ntokens_per_day = \(tokens)")
+        #expect(warnings == (isWarned ? ["dir/sluice.toml:3: clients.a.tokens_per_day \(words)"] : []))
+    }
+
     @Test func `an upstream that nothing goes to is a warning`() throws {
         let upstreams = Self.upstream("https://a") + "[upstreams.b]\nkind = 'demo'\n"
         let text = upstreams + "[[models]]\nmatch = '*'\ntargets = ['a']"

@@ -105,7 +105,7 @@ import Testing
     @Test(arguments: [
         ("budget_store = 'redis://h'", true), ("on_store_failure = 'deny'", false),
         ("budget_store = 'redis://h'\nclients.shop.concurrent = 2", true),
-        ("budget_store = 'redis://h'\nclients.shop.tokens_per_day = 2", nil),
+        ("budget_store = 'redis://h'\nclients.shop.tokens_per_day = 2000", nil),
         ("budget_store = 'redis://h'\nclients.shop.requests_per_minute = 2", nil), ("", nil),
     ]) func `is warned of where it comes to nothing`(text: String, isOfStore: Bool?) throws {
         let warnings = try SettingsCase(text: text + Self.demo).loaded().warnings

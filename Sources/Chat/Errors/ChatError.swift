@@ -11,8 +11,10 @@ package enum ChatError: Error, Hashable, Sendable {
     case missingCallersKey
     /// No model in the settings has the name that the caller asks for; `known` are those that have one, patterns left out.
     case modelNotFound(known: [String])
-    /// The tokens that the client may take in a day are taken, or too few are left for this request.
-    case tokensSpent(retryAfter: Duration)
+    /// Of the tokens that the client may take in a day too few are left for what this request may need.
+    case tokensSpent(needed: Int, left: Int, retryAfter: Duration)
+    /// This request may need more tokens than the client may take in a whole day, `limit`.
+    case tokensBeyondDay(needed: Int, limit: Int)
     /// The client has asked as often as it may in a minute.
     case tooManyRequests(retryAfter: Duration)
     /// As many of the client's requests are being answered as may be at once.

@@ -48,11 +48,16 @@ extension ChatError {
                     + "The web server in front must pass this header on.")
         case .modelNotFound(let known):
             Summary(404, "invalid_request_error", "model_not_found", param: "model", modelNotFound(known: known))
-        case .tokensSpent(let delay):
+        case .tokensSpent(let needed, let left, let delay):
             Summary(
                 429, "insufficient_quota", "insufficient_quota",
-                "Too few of your tokens of the day are left for this request. The next day begins in \(seconds(delay)) s, at 0:00 UTC; "
-                    + "a shorter chat or a lower 'max_tokens' may still go.")
+                "This request needs \(needed) tokens, and \(left) of your tokens of the day are left. The next day begins in "
+                    + "\(seconds(delay)) s, at 0:00 UTC; a shorter chat or a smaller 'max_tokens' may still go.")
+        case .tokensBeyondDay(let needed, let limit):
+            Summary(
+                429, "insufficient_quota", "insufficient_quota",
+                "This request needs \(needed) tokens, and you have \(limit) in a whole day, so that it never fits. "
+                    + "Send a smaller 'max_tokens', or a shorter chat.")
         case .tooManyRequests(let delay):
             Summary(
                 429, "rate_limit_error", "rate_limit_exceeded",
@@ -153,8 +158,10 @@ extension ChatError {
         case .tooManyAtOnce: [("Retry-After", "1")]
         // OpenAI's SDKs need not try again: until somebody has changed the settings it stays so.
         case .unknownRoute: [("X-Should-Retry", "false")]
+        // Nor with a request that is larger than its client's day.
+        case .tokensBeyondDay: [("X-Should-Retry", "false")]
         // Until the next day OpenAI's SDKs need not try.
-        case .tokensSpent(let delay): [("Retry-After", "\(seconds(delay))"), ("X-Should-Retry", "false")]
+        case .tokensSpent(_, _, let delay): [("Retry-After", "\(seconds(delay))"), ("X-Should-Retry", "false")]
         default: []
         }
     }

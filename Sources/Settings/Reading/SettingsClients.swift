@@ -28,6 +28,7 @@ extension SettingsReader {
             warn(ofName: client.match.doubt)
         }
         take(fields, into: &client)
+        if let node = node("tokens_per_day") { warn(of: client.doubtOfTokens, node) }
         return client
     }
 

@@ -67,6 +67,17 @@ extension SettingsReader {
     }
 }
 
+extension ClientSettings {
+    /// What probably is not wanted of its tokens, a phrase that follows the setting's name; nil for nothing.
+    var doubtOfTokens: String? {
+        guard let tokensPerDay, tokensPerDay < Self.answerTokensDefault else { return nil }
+        return """
+            is less than a request without max_tokens needs, \(Self.answerTokensDefault) and its prompt, so that each of these gets 429: \
+            set more, or have callers send a max_tokens
+            """
+    }
+}
+
 extension UpstreamSettings {
     /// What probably is not wanted of its URL, phrases that follow the setting's name.
     var doubtsOfURL: [String] {

@@ -20,9 +20,19 @@ enum ClientRefusal: Error {
 
 extension ClientRefusal {
     /// What its caller is told.
-    func error(at time: CountedTime) -> ChatError {
+    ///
+    /// - Parameters:
+    ///   - needed: the tokens that the request may need.
+    ///   - limit: of its client's tokens of a day; nil for none.
+    ///   - left: of them.
+    func error(needing needed: Int, of limit: Int?, with left: Int?, at time: CountedTime) -> ChatError {
         switch self {
-        case .tokens: .tokensSpent(retryAfter: time.untilNextDay)
+        case .tokens:
+            if let limit, needed > limit {
+                .tokensBeyondDay(needed: needed, limit: limit)
+            } else {
+                .tokensSpent(needed: needed, left: left ?? 0, retryAfter: time.untilNextDay)
+            }
         case .requests: .tooManyRequests(retryAfter: time.untilNextMinute)
         case .concurrent: .tooManyAtOnce
         }

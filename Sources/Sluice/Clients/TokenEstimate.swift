@@ -1,6 +1,7 @@
 // How many tokens something takes, where nobody has counted them.
 
 import Chat
+import Settings
 
 /// Estimates by bytes: of a request before it is asked, and of an answer of which the upstream does not say what it took.
 struct TokenEstimate: Equatable {
@@ -10,8 +11,6 @@ struct TokenEstimate: Equatable {
     let answers: Int
 
     private static let bytesPerToken = 4
-    /// Of an answer for which the caller names no limit.
-    static let answerDefault = 1024
     /// More than any upstream gives.
     private static let choicesMax = 1000
     /// What an event has besides its text, a token's.
@@ -23,7 +22,7 @@ struct TokenEstimate: Equatable {
     ///   - choicesCount: how many answers it wants.
     init(promptBytes: Int, answerMax: Int?, choicesCount: Int) {
         prompt = Self.tokens(bytes: promptBytes)
-        let answer = min(max(answerMax ?? Self.answerDefault, 0), SpanCount.countMax)
+        let answer = min(max(answerMax ?? ClientSettings.answerTokensDefault, 0), SpanCount.countMax)
         answers = answer * min(max(choicesCount, 1), Self.choicesMax)
     }
 

@@ -349,7 +349,7 @@ final class ChatHandler {
             reply.tokensLeft = answering.hold(reservation, request)
         case .refused(let refusal):
             reply.tokensLeft = clients.tokensLeft(of: name, rule, at: time)
-            throw refusal.error(at: time)
+            throw refusal.error(needing: estimate.total, of: rule.tokensPerDay, with: reply.tokensLeft, at: time)
         }
     }
 
@@ -364,7 +364,8 @@ final class ChatHandler {
         case .refused(let refusal, let used):
             reply.tokensLeft = request.tokensPerDay.map { max(0, $0 - used) }
             answering.withdraw(isRefused: true, at: request.time)
-            throw refusal.error(at: request.time)
+            throw refusal.error(
+                needing: request.tokens, of: request.tokensPerDay, with: reply.tokensLeft, at: request.time)
         case .failed where generation.shared.settings.onStoreFailure == .local:
             reply.tokensLeft = answering.hold(in: store, used: nil)
         case .failed:

@@ -1,3 +1,4 @@
+import Chat
 import EventLoop
 import FastCGI
 import Glibc
@@ -42,6 +43,16 @@ import Testing
         let nextDay = CountedTime(second: noon.second + 12 * 3600)
         #expect(counts.tokensLeft(of: ClientName("a"), limits, at: nextDay) == 100)
         #expect(found(counts, limits, tokens: 100, at: nextDay) == nil)
+    }
+
+    @Test(arguments: [(100, true), (101, false)]) func `a refusal says whether the next day has room`(needed: Int, hasRoom: Bool)
+    {
+        let error = ClientRefusal.tokens.error(needing: needed, of: 100, with: 7, at: noon)
+        #expect(
+            error
+                == (hasRoom
+                    ? .tokensSpent(needed: needed, left: 7, retryAfter: .seconds(12 * 3600))
+                    : .tokensBeyondDay(needed: needed, limit: 100)))
     }
 
     @Test func `a minute's requests come anew with the minute of the clock, and one that is refused is none of them`() throws {
