@@ -182,7 +182,9 @@ extension FieldKind<String> {
                 guard !SettingsReader.isCredential(path), path.utf8.last != UInt8(ascii: "/") else {
                     throw SettingsProblem(node, "must be the path of a file that can be written")
                 }
-                return reader.file(path, of: node)
+                let file = reader.file(path, of: node)
+                reader.warnOfFolder(of: file, node)
+                return file
             }, write: TOMLText.string)
     }
 }

@@ -31,7 +31,8 @@ import Testing
     private func directory(_ text: String) throws -> TemporaryDirectory {
         let directory = try TemporaryDirectory()
         try directory.write(text, to: "my.toml")
-        try directory.write("plain-secret-in-file\n", to: "two.key")
+        let key = try directory.write("plain-secret-in-file\n", to: "two.key")
+        #expect(unsafe chmod(key, 0o600) == 0)
         return directory
     }
 
@@ -51,6 +52,17 @@ import Testing
         #expect(result.exit == .code(0))
         #expect(result.output == "sluice: my.toml is good\n")
         #expect(result.errors.isEmpty)
+    }
+
+    @Test func `is good with a key that others can read and a folder that is missing, and both are told`() async throws {
+        let directory = try directory("budgets_file = \"none/budgets\"\n" + good)
+        #expect(unsafe chmod(directory.path("two.key"), 0o644) == 0)
+        let result = try await run(["check", "--config", "my.toml"], in: directory)
+        #expect(result.output == "sluice: my.toml is good\n")
+        let told = result.errors.split(separator: "\n")
+        #expect(told.count == 2)
+        #expect(told.first?.contains("budgets_file names a file in a folder that is missing, none:") == true, "\(told)")
+        #expect(told.last?.contains("two.key_file names a file whose mode lets everybody read it") == true, "\(told)")
     }
 
     @Test(arguments: ["check", "serve"])
@@ -119,7 +131,10 @@ import Testing
     private func directory(_ text: String, including files: [String: String]) throws -> TemporaryDirectory {
         let directory = try directory(text)
         #expect(unsafe mkdir(directory.path("conf.d"), 0o700) == 0)
-        for (name, text) in files { try directory.write(text, to: name) }
+        for (name, text) in files {
+            let file = try directory.write(text, to: name)
+            #expect(unsafe chmod(file, 0o600) == 0)
+        }
         return directory
     }
 

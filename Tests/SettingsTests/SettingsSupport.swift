@@ -14,6 +14,10 @@ struct SettingsCase {
     /// Files that settings may name or include, by their paths.
     var files: [String: String] = [:]
     var options = SettingsOptions()
+    /// Of files and folders, by their paths; nil where nobody is to look.
+    var modes: [String: UInt32]?
+    /// Files that are there, and nobody may read.
+    var forbidden: Set<String> = []
     /// Why TLS cannot use files, by their paths.
     var tlsProblems: [String: String] = [:]
     /// When certificates are valid, by their paths.
@@ -35,7 +39,7 @@ struct SettingsCase {
         var sources = SettingsSources(
             options: options, environment: { environment[$0] },
             readFile: { path throws(SystemError) in
-                guard let text = files[path] else { throw SystemError(path, code: ENOENT) }
+                guard let text = files[path] else { throw SystemError(path, code: forbidden.contains(path) ? EACCES : ENOENT) }
                 return [UInt8](text.utf8)
             },
             listFiles: { pattern in
@@ -48,6 +52,12 @@ struct SettingsCase {
             }
         )
         (sources.assumesCredentials, sources.assumesVariables) = (assumesCredentials, assumesVariables)
+        if let modes {
+            sources.readFileMode = { path throws(SystemError) in
+                guard let mode = modes[path] else { throw SystemError(path, code: forbidden.contains(path) ? EACCES : ENOENT) }
+                return mode
+            }
+        }
         return try sources.load()
     }
 

@@ -6,6 +6,15 @@ import Glibc
 
 /// Reads a whole file.
 package typealias FileReader = (_ path: String) throws(SystemError) -> [UInt8]
+/// Looks up of which kind a file is, and who may do what with it: `st_mode`.
+package typealias FileModeReader = (_ path: String) throws(SystemError) -> UInt32
+
+/// - Throws: `SystemError` when there is no such file, or it cannot be looked at.
+package func readFileMode(_ path: String) throws(SystemError) -> UInt32 {
+    var status = stat()
+    _ = try SystemError.check(path, unsafe stat(path, &status))
+    return status.st_mode
+}
 
 /// A file's bytes; of a pipe, all that comes until its end.
 ///

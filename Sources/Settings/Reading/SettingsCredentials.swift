@@ -8,6 +8,11 @@ extension SettingsReader {
     /// Whether what stands in the place of a file's path is a credential's name.
     static func isCredential(_ text: String) -> Bool { text.hasPrefix(credentialPrefix) }
 
+    /// Whether such a name stands in the place of a file's path.
+    static func namesCredential(_ node: SettingsNode) -> Bool {
+        if case .string(let text) = node.value { isCredential(text) } else { false }
+    }
+
     /// The path of a credential's file; the name as it stands where it is one of the service's, which cannot be looked at from here.
     func credential(_ text: String, of node: SettingsNode) throws(SettingsProblem) -> String {
         let name = text.dropFirst(Self.credentialPrefix.count)

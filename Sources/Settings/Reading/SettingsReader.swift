@@ -99,6 +99,8 @@ struct SettingsInput {
     var environment: (String) -> String?
     var readFile: FileReader
     var listFiles: FileLister
+    /// Nil where nobody is to look.
+    var readFileMode: FileModeReader?
     /// Whether credentials are taken to be there where they are another process's.
     var assumesCredentials = false
     /// Whether a value is taken to be right that has a variable in it which is not set.

@@ -126,6 +126,8 @@ package struct SettingsSources {
     package var assumesCredentials = false
     /// Whether a value is taken to be right that has a variable in it which is not set: it may be a service's.
     package var assumesVariables = false
+    /// How files are looked at that settings name, for what may not be wanted of them; nil where nobody is to look.
+    package var readFileMode: FileModeReader?
     /// How many processes there are already, which only a start can change; nil at a start.
     package var processesInForce: Int?
     /// The settings file of the start, in whose place no other comes at a reload; nil at a start.
@@ -243,6 +245,7 @@ package struct SettingsSources {
             if isThere { break }
         }
         var input = SettingsInput(environment: environment, readFile: readFile, listFiles: listFiles)
+        input.readFileMode = readFileMode
         input.assumesCredentials = assumesCredentials
         input.assumesVariables = assumesVariables
         var files = SettingsFiles(SettingsFile(path: path), input, problems)

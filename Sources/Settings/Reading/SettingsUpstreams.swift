@@ -206,7 +206,10 @@ extension SettingsReader {
         let line = try contents(of: file, for: node).prefix { $0 != UInt8(ascii: "\n") }
         let text = String(decoding: line, as: UTF8.self).trimmed
         guard !text.isEmpty else { throw SettingsProblem(node, "names a file whose first line is empty") }
-        return .secret(try checkedKey(text, node))
+        let key = try checkedKey(text, node)
+        warn(of: Self.doubt(ofKeyFile: key), node)
+        if !Self.namesCredential(node) { warnOfReaders(of: file, node) }
+        return .secret(key)
     }
 
     /// As many as a caller's own may have.
@@ -219,6 +222,7 @@ extension SettingsReader {
         guard key.utf8.count <= Self.keyBytesMax else {
             throw SettingsProblem(node, "gives a key of \(key.utf8.count) bytes; it may have \(Self.keyBytesMax)")
         }
+        if Self.isQuoted(key) { warn(of: "gives a key in quotes, which go out as a part of it: leave them out", node) }
         return key
     }
 

@@ -2,6 +2,7 @@
 
 import Chat
 import EventLoop
+import Glibc
 
 extension SettingsReader {
     /// A string that is not empty, with its variables put in.
@@ -154,15 +155,16 @@ extension SettingsReader {
 
     /// The bytes of a file that a setting names.
     func contents(of file: String, for node: SettingsNode) throws(SettingsProblem) -> [UInt8] {
-        // Not the path: somebody may have put the key itself there.
         do throws(SystemError) { return try input.readFile(file) } catch {
-            if case .string(let text) = node.value, Self.isCredential(text) {
+            if Self.namesCredential(node) {
                 throw SettingsProblem(
                     node,
                     "names a credential that cannot be read: \(error.reason); LoadCredential= of the service says where it comes from, "
                         + "and the service takes it when it starts")
             }
-            throw SettingsProblem(node, "names a file that cannot be read: \(error.reason)")
+            // Somebody may have put the key itself there. What is forbidden is there, and so a file.
+            let path = error.code == EACCES ? "\(SettingsPath.shown(file: file)): " : ""
+            throw SettingsProblem(node, "names a file that cannot be read: \(path)\(error.reason)")
         }
     }
 }

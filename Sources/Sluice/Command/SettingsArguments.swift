@@ -90,13 +90,16 @@ struct SettingsArguments: ParsableArguments {
     ///   - files: how files are read.
     ///   - assumesCredentials: whether credentials that are another process's are taken to be there.
     ///   - assumesVariables: whether values with variables that are not set are taken to be right.
+    ///   - readFileMode: how files that settings name are looked at; nil where nobody is to look.
     /// - Throws: `ExitCode` when something is wrong, after telling what.
     func load(
-        _ files: FileAccess = .real, assumesCredentials: Bool = false, assumesVariables: Bool = false
+        _ files: FileAccess = .real, assumesCredentials: Bool = false, assumesVariables: Bool = false,
+        readFileMode: FileModeReader? = nil
     ) throws -> LoadedSettings {
         try refuse(words)
         var sources = sources(files)
         (sources.assumesCredentials, sources.assumesVariables) = (assumesCredentials, assumesVariables)
+        sources.readFileMode = readFileMode
         do { return try sources.load() } catch { throw error.told }
     }
 }
