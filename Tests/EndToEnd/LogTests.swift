@@ -40,7 +40,7 @@ import Testing
                 ["ending": "timeout.first_token", "status": "503"]
             ),
             (ChatCall("{"), ["ending": "invalid_json", "status": "400", "level": "info"]),
-            (ChatCall("", path: "/v1/models", method: "GET"), ["ending": "done"]),
+            (ChatCall("", path: "/v1/models", method: "GET"), ["ending": "done", "client": "first"]),
         ]
         let upstream = try StubUpstream { request in
             if request.text.contains("cut") { return .stream([Chunks.begun()]) }

@@ -40,7 +40,7 @@ final class Answering {
 
     // MARK: What is known of it
 
-    func note(_ caller: Caller) { record.client = caller.client }
+    func note(client: String?) { record.client = client }
 
     func note(call: String?) { record.call = call }
 

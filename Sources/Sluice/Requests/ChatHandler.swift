@@ -168,6 +168,7 @@ final class ChatHandler {
         _ request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) async throws {
         let client = Caller.sane(request["SLUICE_CLIENT"])
+        answering.note(client: client)
         let routeName = try routeName(of: request, from: client, answering)
         let table = try routeTable(routeName, of: client, answering, generation.shared)
         let rule = generation.shared.clients?[ClientName(client)]
@@ -262,7 +263,7 @@ final class ChatHandler {
         of request: Request, by generation: WorkerGeneration, _ answering: Answering, into reply: inout Reply
     ) throws(ChatError) -> Question {
         let caller = Caller(request, answering.record.id, answering.trace, tracesAreOn: generation.shared.traces != nil)
-        answering.note(caller)
+        answering.note(client: caller.client)
         let routeName = try routeName(of: request, from: caller.client, answering)
         try checkBody(of: request, generation.shared.settings.limits)
         var chat = try ChatRequest(body: request.body, depthMax: generation.shared.settings.limits.jsonDepth)
