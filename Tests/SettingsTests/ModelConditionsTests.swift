@@ -23,7 +23,7 @@ import Testing
         ("{a = '[x'}", ".a has a '[' without a ']'; a '[' itself is written '[[]'"),
         ("{a = '\(String(repeating: "a", count: 257))'}", ".a may have 256 bytes"),
         ("{'a.b' = 'x', a = {b = 'y'}}", ".a.b stands twice"),
-        ("{a = '${EMPTY}'}", ".a takes the environment's EMPTY, which is not set or is empty"),
+        ("{a = '${EMPTY}'}", ".a takes the environment's EMPTY, which is not set or is empty\(serviceHint)"),
         ("{\((1...17).map { "a\($0) = 'x'" }.joined(separator: ", "))}", " may have 16 conditions"),
     ].map { when, problem in
         let problem = problem.hasPrefix(".") || problem.hasPrefix(" ") ? problem : " \(problem)"

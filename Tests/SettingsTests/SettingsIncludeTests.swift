@@ -155,7 +155,7 @@ import Testing
             "sluice.toml:2: include[1] must be a string", "sluice.toml:2: include[2] must not be empty"),
         Mistake(
             "include = 'x${NO}'", [:],
-            "sluice.toml:1: include takes the environment's NO, which is not set or is empty"),
+            "sluice.toml:1: include takes the environment's NO, which is not set or is empty\(serviceHint)"),
         Mistake("include = 'a.toml'", [:], "sluice.toml:1: include names dir/a.toml, \(missing)"),
         Mistake("include = 'b/SK-secret'", [:], "sluice.toml:1: include names dir/b/SK-…, \(missing)"),
         Mistake(

@@ -46,12 +46,15 @@ extension SettingsReader {
         guard let value = input.environment(String(name)), !value.isEmpty else {
             let isCall = name.utf8.elementsEqual("call".utf8)
             if input.assumesVariables, !isCall { throw .assumption(of: node) }
-            let hint = isCall ? #"; the call's id is "${call}" alone, as a whole value of set or default"# : ""
+            let hint = isCall ? #"; the call's id is "${call}" alone, as a whole value of set or default"# : Self.serviceHint
             let name = SettingsPath.shown(String(name))
             throw SettingsProblem(node, "takes the environment's \(name), which is not set or is empty\(hint)")
         }
         return value
     }
+
+    /// A shell's variables are no service's.
+    private static let serviceHint = "; a service gets it by EnvironmentFile= or Environment= of its unit"
 
     static func isVariableName(_ name: Substring) -> Bool {
         name.first?.isNumber == false && name.utf8.allSatisfy { $0.isAlphanumeric(or: "_") }

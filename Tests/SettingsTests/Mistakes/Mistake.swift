@@ -32,3 +32,6 @@ extension Mistake {
     static let share = #"as in "20%""#
     static let size = #"as in "512B", "64KiB", "8MiB" or "1GiB""#
 }
+
+/// What is told behind a variable that is not set.
+let serviceHint = "; a service gets it by EnvironmentFile= or Environment= of its unit"

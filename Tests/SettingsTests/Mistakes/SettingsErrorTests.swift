@@ -154,7 +154,7 @@ import Testing
             "1: unknown key '\"e\u{301}e\u{301}e…\"'"),
         Mistake(
             "spoken_error = '${A\(digits)secret}'",
-            "1: spoken_error takes the environment's A0a0a0a0…, which is not set or is empty"),
+            "1: spoken_error takes the environment's A0a0a0a0…, which is not set or is empty\(serviceHint)"),
         Mistake(
             "[[models]]\nmatch = '*'\nset = {user = 'call-${call}'}",
             "3: models[0].set.user takes the environment's call, which is not set or is empty; "
@@ -292,8 +292,12 @@ import Testing
     ]
 
     private static let strings = [
-        Mistake("spoken_error = '${MISSING}'", "1: spoken_error takes the environment's MISSING, which is not set or is empty"),
-        Mistake("spoken_error = '${EMPTY}'", "1: spoken_error takes the environment's EMPTY, which is not set or is empty"),
+        Mistake(
+            "spoken_error = '${MISSING}'",
+            "1: spoken_error takes the environment's MISSING, which is not set or is empty\(serviceHint)"),
+        Mistake(
+            "spoken_error = '${EMPTY}'",
+            "1: spoken_error takes the environment's EMPTY, which is not set or is empty\(serviceHint)"),
         Mistake("spoken_error = '${OPEN'", "1: spoken_error has a '${' without a '}'"),
         Mistake(
             "spoken_error = '${1 2}'",
