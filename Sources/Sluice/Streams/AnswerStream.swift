@@ -141,12 +141,8 @@ final class AnswerStream {
     /// Whether `[DONE]` has come behind an answer.
     var isDone: Bool { scanner.isDone }
 
-    /// Whether it is complete as it stands.
-    var isComplete: Bool { scanner.isFinished && (scanner.isBetweenEvents || isBehindDone) }
-
-    /// Never inlined: to ask copies the scanner, twice, and mostly nobody has to.
-    @inline(never)
-    private var isBehindDone: Bool { !scanner.isInsideEvent }
+    /// Whether it is complete as it stands. The second question is part of the third, which copies the scanner for what it asks.
+    var isComplete: Bool { scanner.isFinished && (scanner.isBetweenEvents || !scanner.isInsideEvent) }
 
     /// When the upstream must have said more, or need not any more.
     ///
