@@ -22,8 +22,7 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let loaded = try arguments.load(
-            assumesCredentials: true, assumesVariables: assumeVariables,
-            readFileMode: readFileMode)
+            assumesCredentials: true, assumesVariables: assumeVariables, readFileMode: readFileMode)
         for warning in loaded.warnings { writeError("sluice: warning: \(warning)") }
         if loaded.isDemoForWant {
             writeError("sluice: warning: no upstream is named, so that the demo answers: callers get jokes")
